@@ -1,0 +1,33 @@
+/* Files and folders, with the safety the rest relies on: descriptors are CLOEXEC, writes go to the end or fail, a
+ * replaced file is either the old or the new one, removing a tree never follows a link. Errors are ERROR_SYSTEM. */
+#pragma once
+#include "base/error.h"
+#include "base/text.h"
+#include "base/words.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Adds the whole file; refuses more than `limit` bytes. */
+int file_read(const char *path, size_t limit, struct text *out, struct error *err);
+/* The last `limit` bytes at most. */
+int file_read_tail(const char *path, size_t limit, struct text *out, struct error *err);
+/* Writes beside and renames over; fsyncs the file. */
+int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err);
+/* All bytes, over short writes and EINTR. 0 or -1 with errno. */
+int file_write_all(int fd, const void *bytes, size_t length);
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+/* An executable regular file. */
+bool file_is_program(const char *path);
+/* mkdir -p; folders it makes get `mode`; fine when it is there. */
+int file_make_dirs(const char *path, mode_t mode, struct error *err);
+/* rm -rf without following links or leaving the file system it starts on; fine when it is absent. */
+int file_remove_tree(const char *path, struct error *err);
+/* malloc'ed "a/b"; b when b is absolute or a is NULL or "". */
+char *file_join(const char *a, const char *b);
+/* The first program of that name in the colon-separated list (PATH when NULL); a name with a slash is itself. malloc'ed or NULL. */
+char *file_find_program(const char *name, const char *path_list);
+/* Names in a folder, sorted, without . and ..; an absent folder has none. */
+int file_list(const char *path, struct words *out, struct error *err);
+/* Whether the file system behind the path is a network or FUSE one (statfs). */
+bool file_is_remote(const char *path);

@@ -1,0 +1,30 @@
+/* What was really made for a target: everything needed to reach and to remove it, whatever the project's files say later. */
+#pragma once
+#include "base/words.h"
+#include "mechanism/json.h"
+#include <stdint.h>
+
+struct machine {
+    char *id; /* UUIDv7 */
+    char *project, *target, *provider;
+    char *reference;        /* the provider's own name for it (sandbox: tp<10 hex>) */
+    char *address;          /* where SSH reaches it directly; NULL while unknown */
+    int port;               /* 0 while unknown */
+    char *user;             /* NULL: ssh's own choice */
+    char *key;              /* path of the private key, "agent", or NULL */
+    char *jump;             /* ProxyJump, or NULL */
+    struct words host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
+    char *python;           /* interpreter on the host; NULL while unknown */
+    char *directory;        /* absolute .triphase/machines/<id>: key, known_hosts, console.log, state/ */
+    struct json *resources; /* the provider's own record of what it made, for remove */
+    int64_t made_ns;        /* wall clock; 0 while being made */
+    int64_t removed_ns;     /* 0 while it is there */
+};
+
+struct machine *machine_new(void);
+void machine_free(struct machine *machine);
+void machine_cleanup(struct machine **machine);
+#define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
+/* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
+struct json *machine_to_json(const struct machine *machine);
+struct machine *machine_from_json(const struct json *object);

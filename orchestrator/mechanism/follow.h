@@ -1,0 +1,19 @@
+/* Following a file that grows, by inotify: new complete lines are handed out as they come. Works before the file exists (the folder must). */
+#pragma once
+#include "base/error.h"
+#include "mechanism/loop.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct follow;
+/* `line` has no newline and a NUL behind it (bytes inside may be NUL too). `skipped` is true for a line over the limit: then `line` holds its first 256 bytes. */
+typedef void follow_function(void *context, const char *line, size_t length, bool skipped);
+
+/* `limit`: longest line in bytes. Descriptors belong to the follow. Reads at most 1 MiB a turn of the loop, so that timers stay on time in a flood. */
+int follow_start(struct loop *loop, const char *path, size_t limit, follow_function *function, void *context, struct follow **out, struct error *err);
+/* Reads what is there now to the end, at once; a last line without newline is handed out too when `last`. */
+int follow_drain(struct follow *follow, bool last, struct error *err);
+/* Bytes handed out so far (for a later reader to go on from). */
+int64_t follow_offset(const struct follow *follow);
+void follow_stop(struct follow **follow);

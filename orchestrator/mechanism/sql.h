@@ -1,0 +1,42 @@
+/* SQLite (the only file that includes it is sql.c). All errors are ERROR_STORE and name the database file and the statement's first words. */
+#pragma once
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sql;           /* a connection, used by one thread at a time */
+struct sql_statement; /* prepared; belongs to its connection */
+
+enum sql_mode { SQL_READ, SQL_WRITE, SQL_CREATE };
+
+/* Waits at most `busy_ms` for another process's lock. SQL_READ never writes (not even a WAL index that is not there).
+ * Foreign keys on, trusted_schema off, defensive on. */
+int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err);
+void sql_close(struct sql *db); /* finalizes what is left; NULL is fine */
+void sql_cleanup(struct sql **db);
+#define AUTO_SQL __attribute__((cleanup(sql_cleanup))) struct sql
+/* One or more statements without results. */
+int sql_run(struct sql *db, const char *statements, struct error *err);
+int sql_prepare(struct sql *db, const char *statement, struct sql_statement **out, struct error *err);
+void sql_finish(struct sql_statement *statement);
+void sql_finish_cleanup(struct sql_statement **statement);
+#define AUTO_STATEMENT __attribute__((cleanup(sql_finish_cleanup))) struct sql_statement
+/* Parameters count from 1. Text is copied; NULL text binds NULL. */
+void sql_bind_text(struct sql_statement *statement, int at, const char *text);
+void sql_bind_integer(struct sql_statement *statement, int at, int64_t value);
+void sql_bind_real(struct sql_statement *statement, int at, double value);
+void sql_bind_null(struct sql_statement *statement, int at);
+/* 1: a row, 0: done, -1: failed. */
+int sql_step(struct sql_statement *statement, struct error *err);
+/* Steps to the end, then resets and clears the bindings: for writing. */
+int sql_do(struct sql_statement *statement, struct error *err);
+void sql_reset(struct sql_statement *statement);
+/* Columns count from 0. Text is borrowed until the next step; NULL for SQL NULL. */
+const char *sql_text(struct sql_statement *statement, int column);
+int64_t sql_integer(struct sql_statement *statement, int column);
+double sql_real(struct sql_statement *statement, int column);
+bool sql_is_null(struct sql_statement *statement, int column);
+int sql_columns(struct sql_statement *statement);
+const char *sql_column_name(struct sql_statement *statement, int column);
+int64_t sql_changes(struct sql *db);
