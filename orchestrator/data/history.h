@@ -1,0 +1,34 @@
+/* Reading the store, for reports, status and reconciling. Read-only connections; every row that comes out is a plain struct the caller frees. */
+#pragma once
+#include "base/error.h"
+#include "data/machine.h"
+#include "mechanism/json.h"
+#include "mechanism/sql.h"
+
+/* Opens it read-only and checks the version: absent store: ERROR_STORE "no run yet". */
+int history_open(const char *path, struct sql **out, struct error *err);
+/* The machine of the target that is there now (removed_ns 0), newest first; *out NULL when there is none. */
+int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err);
+int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err);
+/* Targets that have a machine or a run, sorted. */
+int history_targets(struct sql *db, struct words *out, struct error *err);
+
+struct history_run {
+    char *id, *kind, *target, *recipe, *provider, *ansible, *outcome /* NULL: running or crashed */, *message, *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id;
+    bool partial, fresh;
+    int exit_code; /* -1 while there is none */
+    int64_t started_ns, duration_ns /* -1 */, pid, pid_start;
+};
+struct history_step {
+    int seq, attempt, exit_code, signal, survivors_here, survivors_host;
+    char *kind, *name, *transport, *outcome /* NULL: running or crashed */, *cause, *message, *scope, *log, *events, *host_evidence, *evidence, *handlers_owed;
+    int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored, rescued, event_bytes;
+};
+/* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where given). *out NULL where there is none and id is NULL. */
+int history_run(struct sql *db, const char *id, const char *target, struct history_run **out, struct error *err);
+/* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed array. */
+int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
+/* Steps of a run in order. */
+int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count, struct error *err);
+void history_run_free(struct history_run *run);
+void history_steps_free(struct history_step *steps, size_t count);

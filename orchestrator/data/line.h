@@ -1,0 +1,24 @@
+/* One line of a step's event file, as the callback plugin writes it (CONTRACT.md, "Event lines"; the fields are in callback/triphase_events.py).
+ * Bytes come from outside: whatever they hold, the answer is a filled struct or a refusal, never a crash; text is bounded and printable. */
+#pragma once
+#include "base/error.h"
+#include "mechanism/json.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum line_kind { LINE_PLAY_START, LINE_NO_HOSTS, LINE_TASK_START, LINE_RESULT, LINE_ASYNC_POLL, LINE_HANDLER, LINE_NOTIFY, LINE_UNREACHABLE, LINE_STATS, LINE_END, LINE_REFUSED };
+enum line_status { STATUS_OK, STATUS_CHANGED, STATUS_FAILED, STATUS_SKIPPED };
+
+struct line {
+    enum line_kind kind;
+    int64_t seq, wall_ns, monotonic_ns;
+    const char *host, *play, *role, *task, *uuid, *path, *action, *cause_text; /* NULL when absent; borrowed from `json` */
+    enum line_status status; /* LINE_RESULT */
+    bool async, ignored, rescued, handler;
+    int64_t items, duration_ns, count; /* count: of LINE_END */
+    struct json *json; /* the whole line, for what is rare (notify's handlers, stats per host, play hosts) */
+};
+
+/* Fails on what is no object, a wrong "v", an unknown kind (the message says which), a missing seq. */
+int line_parse(const char *bytes, size_t length, struct line *out, struct error *err);
+void line_free(struct line *line);

@@ -1,0 +1,25 @@
+/* Why a step or a run ended, apart from how (CONTRACT.md, "Outcomes of a step"). */
+#pragma once
+#include <stdbool.h>
+
+enum outcome {
+    OUTCOME_NONE, /* still running, or not looked at */
+    OUTCOME_OK,
+    OUTCOME_FAILED,
+    OUTCOME_UNREACHABLE,
+    OUTCOME_TRANSPORT_LOST,
+    OUTCOME_DEADLINE,
+    OUTCOME_SILENCE,
+    OUTCOME_TASK_TIMEOUT,
+    OUTCOME_CANCELLED,
+    OUTCOME_INVALID,
+    OUTCOME_CHILD_CRASHED,
+    OUTCOME_CRASHED,
+    OUTCOME_SKIPPED,
+    OUTCOME_UNHEALTHY,
+    OUTCOME_LEFTOVER,
+};
+
+const char *outcome_name(enum outcome outcome); /* "ok", "transport-lost", …; "running" for OUTCOME_NONE */
+/* OUTCOME_NONE for an unknown name. */
+enum outcome outcome_from(const char *name);
