@@ -1,0 +1,565 @@
+# SPDX-License-Identifier: MIT
+"""Event lines of one ansible-playbook process, for the worker that supervises it.
+
+The file named by TRIPHASE_EVENTS gets one JSON object a line, each by one write(2) with O_APPEND:
+
+    {"v":1,"seq":N,"t":NS,"m":NS,"kind":KIND, ...}
+
+seq counts from 1 without a gap; t is the wall clock, m the monotonic clock, both nanoseconds. A field that
+does not apply is absent, never null, unless said otherwise. "task fields" stands for
+play, task, uuid, path ("file:line"), action (fully qualified where Ansible knows it), and role if in one.
+
+    play_start   play, uuid, pattern, hosts_count, hosts (names, the first 1000), batch (1, 2, ... of a play with
+                 `serial`); also sent, with hosts_count 0, for a play that matches no host
+    no_hosts     play, uuid: no host matched this play
+    task_start   task fields; async and poll if async is asked for (seconds; -1: a template, not known yet);
+                 handler:true for a handler
+    result       host, task fields, status (ok changed failed skipped), duration_ns (from the moment this host was
+                 given to a worker; absent where Ansible runs the task without one, as for meta and include);
+                 failed: ignored (bool), rescued (true, false, or null where the block could not be told),
+                 cause_text unless no_log or without a message; loops: items (how many);
+                 async: async, poll, jid; handler:true; delegate (where delegate_to sent it)
+    unreachable  host, task fields, ignored (bool: ignore_unreachable), cause_text, duration_ns, items, async, poll,
+                 handler, delegate as in result. A host with a result after its unreachable line was cleared
+                 (clear_host_errors); one without took no further part
+    async_poll   host, task fields, async, poll, jid
+    notify       host, task fields, handlers (the names or topics as the task wrote them): a changed result
+                 notified them; or host, handlers, owed:true: a handler that an earlier attempt owed was notified anew
+    handler      task fields, names (everything a notify may have called it: name, role-qualified names, listen
+                 topics): a handler starts; each host's part is a result or unreachable line with its uuid
+    refused      host, variable, expected, found: a connection variable is not what TRIPHASE_EXPECT says; or only
+                 cause_text: that file could not be read. The process ends with 78 before the play's first task;
+                 no play_start for that play, no stats, no end
+    stats        hosts: {name: {ok, changed, failures, unreachable, skipped, rescued, ignored}}; more than one line
+                 where there are many hosts
+    end          count: lines before this one; always the last line of a whole file
+
+Text is at most 1 KiB (cause_text and found: 2000 bytes), valid UTF-8, without NUL; what cannot be so is replaced by
+U+FFFD. Arguments and results are never written.
+
+Environment read, and all but the marks removed, so that an Ansible started by a task does not write here:
+    TRIPHASE_EVENTS            file to append to; unset: this plugin does nothing
+    TRIPHASE_RUN TRIPHASE_STEP marks: put first into every play's environment, so that each remote process carries them
+    TRIPHASE_PENDING_HANDLERS  JSON list of {"host", "handler"}, or the path of a file that holds one: notified anew
+                               when a task that would notify it ends ok or skipped on that host, else after the last
+                               role and task of the first play that has the host and such a handler, before its flush
+    TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset
+
+If the file cannot be opened or written, one line on stderr says so, nothing more is written, and the missing `end`
+tells the reader that the record is not whole. Ansible itself goes on.
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+
+from ansible.playbook.block import Block
+from ansible.playbook.handler import Handler
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+
+DOCUMENTATION = """
+name: triphase_events
+type: aggregate
+short_description: event lines for triphase
+description:
+  - Appends one JSON line per event to the file that TRIPHASE_EVENTS names; does nothing where it is unset.
+"""
+
+TEXT_MAX = 1024
+CAUSE_MAX = 2000
+NAMES_MAX = 1000
+LINE_SOFT_MAX = 256 * 1024  # far below the 1 MiB at which the reader skips a line
+WRITE_RETRIES = 4
+REFUSED_EXIT = 78
+
+# Ansible reads both spellings, the older one last: it would win over the one that was rendered.
+ALIASES = {
+    'ansible_host': ('ansible_ssh_host',),
+    'ansible_port': ('ansible_ssh_port',),
+    'ansible_user': ('ansible_ssh_user',),
+    'ansible_private_key_file': ('ansible_ssh_private_key_file',),
+}
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
+
+
+def clean(value, limit=TEXT_MAX):
+    """Text for a JSON string that every strict reader takes: bounded, no lone surrogate, no NUL."""
+    if not isinstance(value, str):
+        if value is None or isinstance(value, (bool, int, float)):
+            value = str(value)
+        elif isinstance(value, bytes):
+            value = value[:limit + 4].decode('utf-8', 'replace')
+        else:
+            # str() of a stranger could decrypt a vaulted value
+            value = '<%s>' % type(value).__name__
+    if len(value) > limit:
+        value = value[:limit]
+    try:
+        raw = value.encode('utf-8')
+    except UnicodeEncodeError:
+        raw = value.encode('utf-8', 'surrogatepass').decode('utf-8', 'replace').encode('utf-8')
+    if len(raw) > limit:
+        raw = raw[:limit]
+        while raw and raw[-1] & 0xC0 == 0x80:
+            raw = raw[:-1]
+        if raw and raw[-1] >= 0xC0:
+            raw = raw[:-1]
+    if b'\0' in raw:
+        raw = raw.replace(b'\0', b'\xef\xbf\xbd')[:limit]
+    return raw.decode('utf-8', 'replace')
+
+
+def quoted(value, limit=TEXT_MAX):
+    return _encode(clean(value, limit))
+
+
+def seconds(value):
+    """`async` and `poll` before templating: the number, -1 for a template."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError):
+        return -1
+
+
+def handler_names(handler):
+    """Everything a notification may call this handler."""
+    names = []
+    if handler.name:
+        names = [handler.name, handler.get_name(include_role_fqcn=False), handler.get_name(include_role_fqcn=True)]
+    names.extend(handler.listen or [])
+    return list(dict.fromkeys(str(name) for name in names))
+
+
+def rescuing(task):
+    """Whether a failure of this task goes to a rescue section; None where the tree does not tell."""
+    child, parent = task, getattr(task, '_parent', None)
+    for _depth in range(200):
+        if parent is None:
+            return False
+        if isinstance(parent, Block) and parent.rescue:
+            uuid = child._uuid
+            if any(entry._uuid == uuid for entry in parent.block):
+                return True
+            if not any(entry._uuid == uuid for entry in parent.rescue + parent.always):
+                return None
+        child, parent = parent, getattr(parent, '_parent', None)
+    return None
+
+
+class EventFile:
+    """The event file, opened by and for the main process: forked workers close it at once."""
+
+    def __init__(self, path):
+        self.seq = 0
+        self.fd = -1
+        self.path = path
+        try:
+            self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except (OSError, ValueError) as error:
+            self._trouble('cannot be opened', error)
+        os.register_at_fork(after_in_child=self.close)
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _trouble(self, what, error):
+        self.close()
+        text = 'triphase: event file %r %s: %s; this run is not recorded any further\n' % (self.path, what, error)
+        try:
+            os.write(2, text.encode('utf-8', 'backslashreplace'))
+        except OSError:
+            pass
+
+    def line(self, kind, rest):
+        """rest: the object's further members as JSON text, each with a leading comma."""
+        if self.fd < 0:
+            return
+        self.seq += 1
+        data = ('{"v":1,"seq":%d,"t":%d,"m":%d,"kind":"%s"%s}\n' % (
+            self.seq, time.time_ns(), time.monotonic_ns(), kind, rest)).encode('ascii')
+        tries = 0
+        while data:
+            try:
+                done = os.write(self.fd, data)
+                data = data[done:]
+                if data:
+                    tries += 1
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN) or tries >= WRITE_RETRIES:
+                    self._trouble('cannot be written', error)
+                    return
+                tries += 1
+                time.sleep(0.05)
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = 'aggregate'
+    CALLBACK_NAME = 'triphase_events'
+
+    def __init__(self, display=None):
+        super().__init__(display=display)
+        path = os.environ.pop('TRIPHASE_EVENTS', '')
+        expect = os.environ.pop('TRIPHASE_EXPECT', '')
+        pending = os.environ.pop('TRIPHASE_PENDING_HANDLERS', '')
+        self.disabled = not path
+        if not path:
+            return
+        self._events = EventFile(path)
+        self._marks = {key: os.environ[key] for key in ('TRIPHASE_RUN', 'TRIPHASE_STEP') if os.environ.get(key)}
+        self._expect, self._expect_error = self._load_expect(expect)
+        self._checked = set()
+        self._pending = self._load_pending(pending)
+        self._gates = set()
+        if self._pending:
+            self.wants_implicit_tasks = True
+        self._play = None
+        self._play_name = '""'
+        self._play_hosts = {}
+        self._batches = {}
+        self._fields = {}
+        self._started = {}
+        self._polled = {}
+        self._hosts = {}
+
+    # What the worker handed over
+
+    @staticmethod
+    def _load_expect(path):
+        if not path:
+            return {}, None
+        try:
+            with open(path, encoding='utf-8') as stream:
+                expect = json.load(stream)
+            if not isinstance(expect, dict) or not all(isinstance(entry, dict) for entry in expect.values()):
+                raise ValueError('not an object of objects')
+            return expect, None
+        except (OSError, ValueError) as error:
+            return {}, 'expected connection variables: %s: %s' % (path, error)
+
+    def _load_pending(self, text):
+        if not text:
+            return []
+        try:
+            if text.lstrip()[:1] != '[':
+                with open(text, encoding='utf-8') as stream:
+                    text = stream.read()
+            return [(entry['host'], entry['handler']) for entry in json.loads(text)]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            # The reader sees that they never ran; saying why is all that is left to do.
+            self._display.warning('triphase: owed handlers could not be read: %s' % error)
+            return []
+
+    # Pieces of lines
+
+    def _host(self, host):
+        name = host.get_name()
+        text = self._hosts.get(name)
+        if text is None:
+            text = self._hosts[name] = ',"host":' + quoted(name)
+        return text
+
+    def _describe(self, task):
+        role = ''
+        if getattr(task, '_role', None):
+            role = ',"role":' + quoted(task._role.get_name())
+        action = getattr(task, 'resolved_action', None) or task.action
+        text = ',"play":%s%s,"task":%s,"uuid":%s,"path":%s,"action":%s' % (
+            self._play_name, role, quoted(task.name or task.action or ''), quoted(task._uuid),
+            quoted(task.get_path() or ''), quoted(action or ''))
+        self._fields[task._uuid] = text
+        return text
+
+    def _task(self, task):
+        return self._fields.get(task._uuid) or self._describe(task)
+
+    @staticmethod
+    def _async(task):
+        wait = seconds(task.async_val)
+        if not wait:
+            return ''
+        return ',"async":%d,"poll":%d' % (wait, seconds(task.poll))
+
+    def _duration(self, host, task):
+        start = self._started.pop((host.get_name(), task._uuid), None)
+        return '' if start is None else ',"duration_ns":%d' % (time.monotonic_ns() - start)
+
+    @staticmethod
+    def _common(task, data):
+        """What result and unreachable lines share beyond host and task."""
+        rest = ''
+        items = data.get('results')
+        if task.loop is not None and isinstance(items, (list, tuple)):
+            rest = ',"items":%d' % len(items)
+        wait = seconds(task.async_val)
+        if wait:
+            rest += ',"async":%d,"poll":%d' % (wait, seconds(task.poll))
+            jid = data.get('ansible_job_id')
+            if jid:
+                rest += ',"jid":' + quoted(jid)
+        if isinstance(task, Handler):
+            rest += ',"handler":true'
+        if task.delegate_to:
+            rest += ',"delegate":' + quoted(task.delegate_to)
+        return rest
+
+    @staticmethod
+    def _cause(task, data):
+        if task.no_log or data.get('_ansible_no_log') or 'censored' in data:
+            return ''
+        found = data
+        items = data.get('results')
+        if isinstance(items, (list, tuple)):
+            for item in items:
+                if isinstance(item, dict) and (item.get('failed') or item.get('unreachable')):
+                    if item.get('_ansible_no_log') or 'censored' in item:
+                        return ''
+                    found = item
+                    break
+        message = found.get('msg')
+        if isinstance(message, (list, tuple, dict)):
+            try:
+                message = json.dumps(message, default=lambda value: '<%s>' % type(value).__name__)
+            except (TypeError, ValueError):
+                message = None
+        if not message:
+            return ''
+        message = clean(message, CAUSE_MAX)
+        code = found.get('rc')
+        if isinstance(code, int) and code:
+            message = clean(message, CAUSE_MAX - 24) + ' (rc %d)' % code
+        return ',"cause_text":' + _encode(message)
+
+    @staticmethod
+    def _parts(result):
+        # 2.19 makes a deep native copy for `result`, at a cost; the plain data is enough to look at.
+        host = getattr(result, 'host', None) or result._host
+        task = getattr(result, 'task', None) or result._task
+        data = getattr(result, '_return_data', None)
+        if data is None:
+            data = result._result
+        return host, task, data
+
+    # Plays
+
+    def v2_playbook_on_start(self, playbook):
+        if not self._marks:
+            return
+        for play in playbook.get_plays():
+            own = play.environment
+            if own is None:
+                own = []
+            elif not isinstance(own, list):
+                own = [own]
+            play.environment = [dict(self._marks)] + own
+
+    def v2_playbook_on_play_start(self, play):
+        self._play = play
+        self._fields.clear()
+        self._started.clear()
+        self._polled.clear()
+        self._play_name = quoted(play.get_name())
+        manager = play.get_variable_manager()
+        hosts = manager._inventory.get_hosts(play.hosts)
+        self._play_hosts = {host.get_name(): host for host in hosts}
+        self._verify(play, manager)
+
+        shown, size = [], 0
+        for name in self._play_hosts:
+            text = quoted(name)
+            size += len(text) + 1
+            if len(shown) >= NAMES_MAX or size > LINE_SOFT_MAX:
+                break
+            shown.append(text)
+        pattern = play.hosts
+        if isinstance(pattern, (list, tuple)):
+            pattern = ','.join(str(part) for part in pattern)
+        batch = ''
+        if play.serial:
+            number = self._batches[play._uuid] = self._batches.get(play._uuid, 0) + 1
+            batch = ',"batch":%d' % number
+        self._events.line('play_start', ',"play":%s,"uuid":%s,"pattern":%s,"hosts_count":%d,"hosts":[%s]%s' % (
+            self._play_name, quoted(play._uuid), quoted(pattern), len(self._play_hosts), ','.join(shown), batch))
+        if self._pending:
+            self._set_gate(play, manager)
+
+    def v2_playbook_on_no_hosts_matched(self):
+        self._events.line('no_hosts', ',"play":%s,"uuid":%s' % (
+            self._play_name, quoted(self._play._uuid if self._play else '')))
+
+    # Connection variables: what Ansible will really use against what was rendered
+
+    def _verify(self, play, manager):
+        if self._expect_error:
+            self._refuse(',"cause_text":' + quoted(self._expect_error, CAUSE_MAX), self._expect_error)
+        for name, expected in self._expect.items():
+            host = self._play_hosts.get(name)
+            if host is None or (play._uuid, name) in self._checked:
+                continue
+            self._checked.add((play._uuid, name))
+            found = manager.get_vars(play=play, host=host)
+            templar = Templar(loader=play.get_loader(), variables=found)
+            for variable, value in expected.items():
+                self._compare(name, variable, value, self._effective(templar, found, variable))
+                for alias in ALIASES.get(variable, ()):
+                    if alias in found and alias not in expected:
+                        self._compare(name, alias, value, self._effective(templar, found, alias))
+
+    @staticmethod
+    def _effective(templar, variables, name):
+        value = variables.get(name)
+        if isinstance(value, str) and '{' in value:
+            try:
+                value = templar.template(value)
+            except Exception as error:  # an undefined or broken template would fail each task anyway
+                value = '%s (not to be templated: %s)' % (value, type(error).__name__)
+        return value
+
+    def _compare(self, host, variable, expected, found):
+        if expected is None or found is None:
+            same = (expected is None or expected == '') and (found is None or found == '')
+        else:
+            same = str(expected) == str(found)
+        if same:
+            return
+        if 'pass' in variable:
+            expected, found = '(hidden)', '(hidden)'
+        self._refuse(',"host":%s,"variable":%s,"expected":%s,"found":%s' % (
+            quoted(host), quoted(variable), quoted('' if expected is None else expected, CAUSE_MAX),
+            quoted('' if found is None else found, CAUSE_MAX)),
+            'variable %s of host %s is %r, but %r was rendered' % (variable, host, found, expected))
+
+    def _refuse(self, rest, message):
+        """Ansible guards callbacks against exceptions, but not against an exit, which cleans up as ^C does."""
+        self._events.line('refused', rest)
+        self._display.error('triphase: refused: ' + clean(message, CAUSE_MAX), wrap_text=False)
+        sys.exit(REFUSED_EXIT)
+
+    # Handlers that an earlier attempt owed
+
+    def _set_gate(self, play, manager):
+        """Ends the play's tasks with one that does nothing, so that the moment before the flush can be seen."""
+        block = Block.load([{'meta': 'noop'}], play=play, variable_manager=manager, loader=play.get_loader())
+        for task in block.block:
+            task.implicit = True
+            task.tags = ['always']
+            self._gates.add(task._uuid)
+        play.tasks = list(play.tasks) + [block]
+
+    def _notify_owed(self, only_host=None, topics=None):
+        """Notifies what is owed, to all hosts of the play, or to one where a task with these topics ended on it."""
+        left = []
+        for name, wanted in self._pending:
+            host = self._play_hosts.get(name)
+            if host is None or (only_host is not None and name != only_host):
+                left.append((name, wanted))
+                continue
+            handlers = self._find_handlers(wanted)
+            if not handlers or (topics is not None and wanted not in topics and not any(
+                    topic in handler_names(handler) for handler in handlers for topic in topics)):
+                left.append((name, wanted))
+                continue
+            for handler in handlers:
+                handler.notify_host(host)
+            self._events.line('notify', '%s,"handlers":[%s],"owed":true' % (self._host(host), quoted(wanted)))
+        self._pending = left
+
+    def _find_handlers(self, wanted):
+        """By name the last one wins, by topic all are meant: as Ansible has it."""
+        named, listening = None, []
+        for block in reversed(self._play.handlers):
+            for handler in reversed(block.block):
+                if not isinstance(handler, Handler):
+                    continue
+                if wanted in (handler.listen or []):
+                    listening.append(handler)
+                elif named is None and wanted in handler_names(handler):
+                    named = handler
+        return listening + ([named] if named is not None else [])
+
+    # Tasks
+
+    def _start(self, task, more=''):
+        self._events.line('task_start', self._describe(task) + self._async(task) + more)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        if task.implicit:
+            if self._pending and task._uuid in self._gates:
+                self._notify_owed()
+            return
+        self._start(task)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._start(task, ',"handler":true')
+        self._events.line('handler', '%s,"names":[%s]' % (
+            self._task(task), ','.join(quoted(name) for name in handler_names(task))))
+
+    def v2_runner_on_start(self, host, task):
+        name = host.get_name()
+        self._started[(name, task._uuid)] = time.monotonic_ns()
+        if task.async_val:
+            # Ansible reports each poll as a task of its own, without a name: a host runs one task at a time
+            self._polled[name] = task
+
+    def v2_runner_on_ok(self, result):
+        host, task, data = self._parts(result)
+        changed = result.is_changed()
+        self._events.line('result', '%s%s,"status":"%s"%s%s' % (
+            self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
+            self._common(task, data)))
+        if changed and task.notify:
+            self._events.line('notify', '%s%s,"handlers":[%s]' % (
+                self._host(host), self._task(task), ','.join(quoted(name) for name in task.notify)))
+        if self._pending and task.notify:
+            self._notify_owed(host.get_name(), task.notify)
+
+    def v2_runner_on_skipped(self, result):
+        host, task, data = self._parts(result)
+        self._events.line('result', '%s%s,"status":"skipped"%s%s' % (
+            self._host(host), self._task(task), self._duration(host, task), self._common(task, data)))
+        if self._pending and task.notify:
+            self._notify_owed(host.get_name(), task.notify)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        host, task, data = self._parts(result)
+        saved = False if ignore_errors else rescuing(task)
+        self._events.line('result', '%s%s,"status":"failed","ignored":%s,"rescued":%s%s%s%s' % (
+            self._host(host), self._task(task), 'true' if ignore_errors else 'false',
+            'null' if saved is None else 'true' if saved else 'false',
+            self._duration(host, task), self._common(task, data), self._cause(task, data)))
+
+    def v2_runner_on_unreachable(self, result):
+        host, task, data = self._parts(result)
+        self._events.line('unreachable', '%s%s,"ignored":%s%s%s%s' % (
+            self._host(host), self._task(task), 'true' if task.ignore_unreachable else 'false',
+            self._duration(host, task), self._common(task, data), self._cause(task, data)))
+
+    def v2_runner_on_async_poll(self, result):
+        host, task, data = self._parts(result)
+        task = self._polled.get(host.get_name(), task)
+        jid = data.get('ansible_job_id')
+        self._events.line('async_poll', '%s%s%s%s' % (
+            self._host(host), self._task(task), self._async(task), ',"jid":' + quoted(jid) if jid else ''))
+
+    # The end
+
+    def v2_playbook_on_stats(self, stats):
+        part, size = [], 0
+        for name in sorted(stats.processed):
+            counts = stats.summarize(name)
+            entry = '%s:{%s}' % (quoted(name), ','.join('"%s":%d' % (key, counts.get(key, 0)) for key in (
+                'ok', 'changed', 'failures', 'unreachable', 'skipped', 'rescued', 'ignored')))
+            if part and size + len(entry) > LINE_SOFT_MAX:
+                self._events.line('stats', ',"hosts":{%s}' % ','.join(part))
+                part, size = [], 0
+            part.append(entry)
+            size += len(entry) + 1
+        self._events.line('stats', ',"hosts":{%s}' % ','.join(part))
+        self._events.line('end', ',"count":%d' % self._events.seq)
