@@ -1,0 +1,88 @@
+#include "data/layout.h"
+
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *layout_state(const char *project_directory)
+{
+    return file_join(project_directory, ".triphase");
+}
+
+char *layout_store(const char *state)
+{
+    return file_join(state, "store.db");
+}
+
+char *layout_run(const char *state, const char *run)
+{
+    return xasprintf("%s/runs/%s", state, run);
+}
+
+char *layout_machine(const char *state, const char *machine)
+{
+    return xasprintf("%s/machines/%s", state, machine);
+}
+
+char *layout_target_state(const char *state, const char *target)
+{
+    return xasprintf("%s/targets/%s/state", state, target);
+}
+
+char *layout_lock(const char *state, const char *target)
+{
+    return xasprintf("%s/locks/%s", state, target);
+}
+
+char *layout_step_file(int seq, const char *step, int attempt, const char *suffix)
+{
+    return xasprintf("%02d-%s.%d.%s", seq, step, attempt, suffix);
+}
+
+char *layout_sockets(const char *run, const char *transport)
+{
+    char letter = text_is(transport, "tailnet") ? 't' : text_is(transport, "tailnet-userspace") ? 'u' : 'd';
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    return xasprintf("%s/triphase-%lu/%s%c", base && *base == '/' && strlen(base) <= 40 ? base : "/tmp",
+                     (unsigned long)geteuid(), id_tail(run, 12), letter);
+}
+
+int layout_make(const char *state, struct error *err)
+{
+    static const char *const folders[] = {"runs", "machines", "targets", "locks"};
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        AUTO_FREE char *path = file_join(state, folders[i]);
+        if (file_make_dirs(path, 0700, err) < 0)
+            return -1;
+    }
+    if (chmod(state, 0700) < 0)
+        return error_system(err, errno, "cannot close %s to others", state);
+    return 0;
+}
+
+/* One folder on the way to a socket: made 0700, or found to be a real folder of ours that nobody else can enter. */
+static int make_private(const char *path, struct error *err)
+{
+    struct stat state;
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno != EEXIST || lstat(path, &state) < 0)
+        return error_system(err, errno, "cannot make the socket folder %s", path);
+    if (!S_ISDIR(state.st_mode) || state.st_uid != geteuid() || (state.st_mode & 077))
+        return error_set(err, ERROR_SYSTEM, "the socket folder %s is not ours alone (owner, mode or kind differ); remove it", path);
+    return 0;
+}
+
+int layout_make_sockets(const char *path, struct error *err)
+{
+    AUTO_FREE char *above = xstrdup(path);
+    char *slash = strrchr(above, '/');
+    if (slash)
+        *slash = '\0';
+    return make_private(above, err) < 0 ? -1 : make_private(path, err);
+}

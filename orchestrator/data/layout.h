@@ -1,0 +1,21 @@
+/* What lies where below a project's .triphase folder, and where its sockets are (CONTRACT.md, "What lies where"). Pure names, but for layout_make_*.
+ * Every returned string is malloc'ed. */
+#pragma once
+#include "base/error.h"
+
+/* <project>/.triphase */
+char *layout_state(const char *project_directory);
+char *layout_store(const char *state);
+char *layout_run(const char *state, const char *run);
+char *layout_machine(const char *state, const char *machine);
+char *layout_target_state(const char *state, const char *target);
+char *layout_lock(const char *state, const char *target);
+/* "NN-STEP.ATTEMPT.SUFFIX" within a run's folder; for SUFFIX "log", "events.ndjson", … */
+char *layout_step_file(int seq, const char *step, int attempt, const char *suffix);
+/* Folder of the control sockets of a run over one transport: ${XDG_RUNTIME_DIR:-/tmp}/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
+ * holds about 90 characters. */
+char *layout_sockets(const char *run, const char *transport);
+/* Makes .triphase and the folders that every run needs, all 0700. */
+int layout_make(const char *state, struct error *err);
+/* Makes a socket folder 0700; refuses one that is somebody else's, a link, or open to others. */
+int layout_make_sockets(const char *path, struct error *err);
