@@ -40,10 +40,13 @@ bool json_is_string(const struct json *value);
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise);
 int64_t json_get_integer(const struct json *object, const char *key, int64_t otherwise);
 bool json_get_bool(const struct json *object, const char *key);
-/* Of a value itself. */
-const char *json_string(const struct json *value, const char *otherwise);
-int64_t json_integer(const struct json *value, int64_t otherwise);
-double json_real(const struct json *value, double otherwise);
+/* Of a value itself. Macros, because jansson exports functions of these very names, and the linker would mix them up. */
+const char *json_value_string(const struct json *value, const char *otherwise);
+int64_t json_value_integer(const struct json *value, int64_t otherwise);
+double json_value_real(const struct json *value, double otherwise);
+#define json_string(value, otherwise) json_value_string(value, otherwise)
+#define json_integer(value, otherwise) json_value_integer(value, otherwise)
+#define json_real(value, otherwise) json_value_real(value, otherwise)
 /* Walks an object: start with `void *at = NULL`; 1 with key and value (borrowed), 0 at the end. */
 int json_each(const struct json *object, void **at, const char **key, struct json **value);
 

@@ -1,0 +1,85 @@
+#include "data/machine.h"
+
+#include "base/memory.h"
+
+#include <stddef.h>
+
+static const struct {
+    const char *key;
+    size_t offset;
+} strings[] = {
+    {"id", offsetof(struct machine, id)},
+    {"project", offsetof(struct machine, project)},
+    {"target", offsetof(struct machine, target)},
+    {"provider", offsetof(struct machine, provider)},
+    {"reference", offsetof(struct machine, reference)},
+    {"address", offsetof(struct machine, address)},
+    {"user", offsetof(struct machine, user)},
+    {"key", offsetof(struct machine, key)},
+    {"jump", offsetof(struct machine, jump)},
+    {"python", offsetof(struct machine, python)},
+    {"directory", offsetof(struct machine, directory)},
+};
+
+static char **string_at(struct machine *machine, size_t i)
+{
+    return (char **)(void *)((char *)machine + strings[i].offset);
+}
+
+struct machine *machine_new(void)
+{
+    return xcalloc(1, sizeof(struct machine));
+}
+
+void machine_free(struct machine *machine)
+{
+    if (!machine)
+        return;
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        free(*string_at(machine, i));
+    words_free(&machine->host_keys);
+    json_free(machine->resources);
+    free(machine);
+}
+
+void machine_cleanup(struct machine **machine)
+{
+    machine_free(*machine);
+}
+
+struct json *machine_to_json(const struct machine *machine)
+{
+    struct json *object = json_new_object();
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        json_set_string(object, strings[i].key, *string_at((struct machine *)machine, i));
+    json_set_integer(object, "port", machine->port);
+    struct json *keys = json_new_array();
+    for (size_t i = 0; i < machine->host_keys.count; i++)
+        json_append(keys, json_new_string(machine->host_keys.items[i]));
+    json_set(object, "host_keys", keys);
+    json_set(object, "resources", machine->resources ? json_keep(machine->resources) : json_new_null());
+    json_set_integer(object, "made_ns", machine->made_ns);
+    json_set_integer(object, "removed_ns", machine->removed_ns);
+    return object;
+}
+
+struct machine *machine_from_json(const struct json *object)
+{
+    struct machine *machine = machine_new();
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        *string_at(machine, i) = xstrdup_or_null(json_get_string(object, strings[i].key, NULL));
+    int64_t port = json_get_integer(object, "port", 0);
+    machine->port = port > 0 && port < 65536 ? (int)port : 0;
+    const struct json *keys = json_get(object, "host_keys");
+    for (size_t i = 0; i < json_count(keys); i++) {
+        const char *key = json_string(json_at(keys, i), NULL);
+        if (key)
+            words_add(&machine->host_keys, key);
+    }
+    struct json *resources = json_get(object, "resources");
+    if (json_is_object(resources) || json_is_array(resources))
+        machine->resources = json_keep(resources);
+    machine->made_ns = json_get_integer(object, "made_ns", 0);
+    machine->removed_ns = json_get_integer(object, "removed_ns", 0);
+    return machine;
+}
