@@ -1,0 +1,118 @@
+#include "mechanism/sweep.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_NAME "TRIPHASE_RUN="
+
+enum { RUN_DIGITS = 12, TITLE_LIMIT = 4096 };
+
+static int open_of(pid_t pid, const char *what)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, what);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Looks for a whole NUL-separated entry in one pass, since an environment may be megabytes. */
+static bool has_entry(int fd, const char *entry)
+{
+    char block[4096];
+    size_t length = strlen(entry);
+    ssize_t matched = 0; /* bytes of the current entry that agree so far, -1: it differs */
+    for (;;) {
+        ssize_t got = read(fd, block, sizeof block);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return matched == (ssize_t)length;
+        for (ssize_t i = 0; i < got; i++) {
+            if (!block[i]) {
+                if (matched == (ssize_t)length)
+                    return true;
+                matched = 0;
+            } else if (matched >= 0) {
+                matched = (size_t)matched < length && block[i] == entry[matched] ? matched + 1 : -1;
+            }
+        }
+    }
+}
+
+/* Whether the title of a mux master names a control path of the run: "/triphase-<digits>/<tail><one of d t u>/". */
+static bool title_names_run(const char *title, const char *tail)
+{
+    if (!text_starts(title, "ssh: ") || !strstr(title, " [mux]"))
+        return false;
+    for (const char *at = title; (at = strstr(at, "/triphase-")); at++) {
+        const char *rest = at + strlen("/triphase-");
+        size_t digits = strspn(rest, "0123456789");
+        if (digits && rest[digits] == '/' && strncmp(rest + digits + 1, tail, RUN_DIGITS) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_master_of_run(pid_t pid, const char *marker)
+{
+    size_t length = strlen(marker);
+    if (!text_starts(marker, RUN_NAME) || length < strlen(RUN_NAME) + RUN_DIGITS)
+        return false;
+    AUTO_CLOSE int fd = open_of(pid, "cmdline");
+    char title[TITLE_LIMIT];
+    ssize_t got = fd < 0 ? -1 : read(fd, title, sizeof title - 1);
+    if (got <= 0)
+        return false;
+    title[got] = '\0';
+    return title_names_run(title, marker + length - RUN_DIGITS);
+}
+
+static bool may_be_looked_at(pid_t pid)
+{
+    char path[64];
+    struct stat state;
+    uid_t own = geteuid();
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return pid != getpid() && stat(path, &state) == 0 && (own == 0 || state.st_uid == own);
+}
+
+bool sweep_has_marker(pid_t pid, const char *marker)
+{
+    if (!may_be_looked_at(pid))
+        return false;
+    AUTO_CLOSE int fd = open_of(pid, "environ");
+    return (fd >= 0 && has_entry(fd, marker)) || is_master_of_run(pid, marker);
+}
+
+int sweep_find(const char *marker, pid_t **pids, struct error *err)
+{
+    DIR *proc = opendir("/proc");
+    if (!proc)
+        return error_system(err, errno, "cannot look through /proc for processes of %s", marker);
+    AUTO_FREE pid_t *found = NULL;
+    size_t count = 0, room = 0;
+    for (struct dirent *entry; (entry = readdir(proc));) {
+        char *end;
+        long pid = strtol(entry->d_name, &end, 10);
+        if (*end || pid <= 0 || !sweep_has_marker((pid_t)pid, marker))
+            continue;
+        if (pids && count == room) {
+            room = room ? room * 2 : 16;
+            found = xreallocarray(found, room, sizeof *found);
+        }
+        if (pids)
+            found[count] = (pid_t)pid;
+        count++;
+    }
+    closedir(proc);
+    if (pids)
+        *pids = TAKE(found);
+    return (int)count;
+}

@@ -1,0 +1,13 @@
+/* Processes of this machine that carry a marker "NAME=VALUE": found by looking through /proc, for where there is no cgroup.
+ * Looked at: processes of the own user (of everyone for root); never the caller itself. Small: no allocation grows with the size of an environment. */
+#pragma once
+#include "base/error.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whether the process holds exactly this entry in the environment it was started with; or, when the marker is TRIPHASE_RUN=<uuid>, is an SSH master of
+ * that run: its title overwrites its environment, but names the control path, "ssh: …/triphase-<uid>/<last 12 hex><letter>/… [mux]". False when it cannot
+ * be looked at. */
+bool sweep_has_marker(pid_t pid, const char *marker);
+/* All of them: their number and, unless `pids` is NULL, a malloc'ed array of that many (NULL when none). -1 when /proc cannot be read. */
+int sweep_find(const char *marker, pid_t **pids, struct error *err);
