@@ -10,6 +10,8 @@ PKG_CONFIG ?= pkg-config
 WERROR ?= 0
 SANITIZE ?= 0
 FILTER ?=
+# Tests at the same time.
+CHECK_JOBS ?= 2
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -83,7 +85,8 @@ all: $(PROGRAM)
 define keep_text
 $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || printf '%s\n' '$(subst ','\'',$(2))' >$(1))
 endef
-BUILDS := $(filter-out setup demo check clean help install-packages uninstall format format-check lint bench asan,$(or $(MAKECMDGOALS),all))
+# Goals that build nothing themselves leave the build folder alone.
+BUILDS := $(filter-out setup setup-check demo check clean help uninstall format format-check lint layers asan,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 $(call keep_text,$(BUILD)/flags,$(CC) $(BASE_FLAGS) $(LINK_FLAGS) $(LIBRARY_CFLAGS) $(LIBS))
 $(call keep_text,$(BUILD)/objects,$(OBJECTS))
@@ -123,22 +126,111 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | have-libraries have-criterion
 	@mkdir -p $(@D)
 	$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
 
-define test_binary
-$(call keep_text,$(BUILD)/$(1).list,$(2))
-$(BUILD)/$(1): $(2:%.c=$(BUILD)/%.o) $(LIBRARY) $(BUILD)/$(1).list
+$(BUILD)/setup/%.o: setup/%.c $(BUILD)/flags | have-libraries have-criterion
+	@mkdir -p $(@D)
+	$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
+
+# One program of all the tests of a kind: name, sources.
+define test_program
+ifneq ($$(BUILDS),)
+$$(call keep_text,$(BUILD)/$(1).list,$(2))
+endif
+$(BUILD)/$(1): $(2:%.c=$(BUILD)/%.o) $(BUILD)/setup/test-defaults.o $(LIBRARY) $(BUILD)/$(1).list
 	$$(CC) $$(LINK_FLAGS) -o $$@ $$(filter-out %.list,$$^) $$(CRITERION_LIBS) $$(LIBS)
 endef
-$(eval $(call test_binary,unit,$(UNIT_SOURCES)))
-$(eval $(call test_binary,system,$(SYSTEM_SOURCES)))
-$(eval $(call test_binary,soak,$(SOAK_SOURCES)))
+$(eval $(call test_program,unit,$(UNIT_SOURCES)))
+$(eval $(call test_program,system,$(SYSTEM_SOURCES)))
+$(eval $(call test_program,soak,$(SOAK_SOURCES) $(call rwildcard,tests/lab,*.c)))
 
-.PHONY: unit system
+RUN_TESTS = setup/run-tests.py --jobs $(CHECK_JOBS) $(if $(FILTER),--filter '$(FILTER)')
+.PHONY: unit system soak bench asan tests
+tests: $(BUILD)/unit $(BUILD)/system
 unit: $(BUILD)/unit
-	$(BUILD)/unit
+	$(RUN_TESTS) $(BUILD)/unit
+system: $(BUILD)/system $(PROGRAM)
+	$(RUN_TESTS) $(BUILD)/system
 
-.PHONY: clean
+# The whole suite under the sanitizers, in a build folder of its own.
+asan:
+	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all tests
+	$(SANITIZER_OPTIONS) $(RUN_TESTS) build/asan/unit
+	$(SANITIZER_OPTIONS) $(RUN_TESTS) --budget 3600 build/asan/system
+SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
+
+soak: $(BUILD)/soak $(PROGRAM)
+	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
+
+# Measurements, one after the other: every executable script, in the order of the names.
+bench: $(PROGRAM)
+	@found=0; for script in tests/bench/*.py tests/bench/*.sh; do \
+		[ -x "$$script" ] || continue; found=1; echo "== $$script"; \
+		TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" "$$script" || exit 1; \
+	done; [ $$found = 1 ] || { echo "bench: no script in tests/bench" >&2; exit 1; }
+
+# ---------------------------------------------------------------- lint
+# Only gcc has this analyzer.
+ANALYZER ?= gcc
+ANALYZED := $(SOURCES) $(MAIN_SOURCE)
+$(BUILD)/analyzer/%.o: %.c | have-libraries
+	@mkdir -p $(@D)
+	$(ANALYZER) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -fanalyzer -Werror -MMD -MP -c -o $@ $<
+
+FORMATTED = $(shell find orchestrator tests setup -name '*.[ch]' -type f | sort)
+CLANG_FORMAT ?= $(if $(wildcard .venv-lint/bin/clang-format),.venv-lint/bin/clang-format,clang-format)
+.PHONY: lint analyze format format-check layers
+lint:
+	@setup/lint.sh
+layers:
+	@setup/check-layers.sh
+analyze: $(ANALYZED:%.c=$(BUILD)/analyzer/%.o)
+format:
+	$(CLANG_FORMAT) -i $(FORMATTED)
+format-check:
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+# ---------------------------------------------------------------- set-up
+.PHONY: setup setup-check demo check
+setup:
+	@setup/install.sh demo
+setup-check:
+	@setup/install.sh check
+demo:
+	+@setup/demo.sh
+check:
+	+@CHECK_JOBS=$(CHECK_JOBS) setup/check.sh
+
+# ---------------------------------------------------------------- install
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man
+PAGES1 := $(wildcard docs/*.1)
+PAGES5 := $(wildcard docs/*.5)
+.PHONY: install uninstall clean help
+install: $(PROGRAM)
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/triphase
+	$(if $(PAGES1),install -d $(MAN_DIR)/man1 && install -m 0644 $(PAGES1) $(MAN_DIR)/man1)
+	$(if $(PAGES5),install -d $(MAN_DIR)/man5 && install -m 0644 $(PAGES5) $(MAN_DIR)/man5)
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/triphase \
+		$(PAGES1:docs/%=$(MAN_DIR)/man1/%) $(PAGES5:docs/%=$(MAN_DIR)/man5/%)
+
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(MAIN_OBJECT:.o=.d) $(EMBEDDED_OBJECT:.o=.d)
+help:
+	@echo "make            build/triphase (WERROR=1: warnings fatal, BUILD=DIR: another build folder, CC=clang)"
+	@echo "make demo       installs what is needed, makes and converges a sandbox host, prints the report (YES=1: unasked)"
+	@echo "make check      installs, builds, checks layers, lints, runs all tests (CHECK_JOBS=N)"
+	@echo "make setup      installs what demo needs;  make setup-check  what check needs"
+	@echo "make unit       unit tests                 (FILTER='suite/test' with * and ?)"
+	@echo "make system     tests of the program from outside, as root"
+	@echo "make asan       the whole suite under AddressSanitizer and UBSan"
+	@echo "make soak       what takes longer;  make bench  the measurements"
+	@echo "make lint       analyzer, clang-format, shellcheck, yamllint, ansible-lint, mandoc;  make layers  the layer order"
+	@echo "make format     clang-format over all C files;  make format-check  only looks"
+	@echo "make install    PREFIX=/usr/local DESTDIR=;  make uninstall"
+	@echo "make clean      removes the build folder"
+
+-include $(OBJECTS:.o=.d) $(MAIN_OBJECT:.o=.d) $(EMBEDDED_OBJECT:.o=.d) $(BUILD)/setup/test-defaults.d
 -include $(patsubst %.c,$(BUILD)/%.d,$(UNIT_SOURCES) $(SYSTEM_SOURCES) $(SOAK_SOURCES))
+-include $(ANALYZED:%.c=$(BUILD)/analyzer/%.d)

@@ -1,0 +1,46 @@
+#!/bin/bash
+# `make check`: the set-up, the build with fatal warnings, layers, linters, tests; ends with "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+setup/install.sh check
+. setup/tally.sh
+make=${MAKE:-make}
+unset MAKEFLAGS MAKELEVEL
+mkdir -p build/check
+TALLY=$PWD/build/check/tally
+export TALLY
+: >"$TALLY"
+
+part() { # TITLE COMMAND...: a part that keeps its own tally; one that fails without a word of it counts as a failure
+    local before after
+    printf '\n== %s\n' "$1"
+    shift
+    before=$(grep -c '^fail' "$TALLY" || true)
+    if ! "$@"; then
+        after=$(grep -c '^fail' "$TALLY" || true)
+        [ "$after" -gt "$before" ] || tally fail "$* ended without a result"
+    fi
+}
+
+printf '\n== build\n'
+check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all build/unit build/system
+built=1
+grep -q '^fail' "$TALLY" && built=0
+part layers setup/check-layers.sh
+part lint setup/lint.sh
+if [ "$built" = 1 ]; then
+    part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" build/unit
+    part "system tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" build/system
+else
+    tally fail "tests were not run: the build failed"
+fi
+
+passed=$(grep -c '^ok' "$TALLY" || true)
+failed=$(grep -c '^fail' "$TALLY" || true)
+if [ "$failed" != 0 ]; then
+    printf '\nFailed:\n'
+    grep '^fail' "$TALLY" | cut -f2 | sed 's/^/  /'
+fi
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,61 @@
+#!/bin/bash
+# Linters over everything that is not a test of behaviour. setup/install.sh check installs them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. setup/tally.sh
+
+lint=.venv-lint/bin
+[ -x $lint/ansible-lint ] || {
+    echo "lint: the linters are missing: run 'make setup-check'" >&2
+    exit 69
+}
+PATH=$PWD/$lint:$PATH
+export PATH
+
+of_git() { git ls-files -z --cached --others --exclude-standard -- "$@" | xargs -0 -r ls -d 2>/dev/null || true; }
+
+shell_scripts() {
+    of_git | while IFS= read -r file; do
+        case $file in
+        *.sh) echo "$file" ;;
+        *.*) ;;
+        *)
+            if head -c 64 "$file" 2>/dev/null | head -n 1 | grep -aqE '^#!.*/(env )?(ba)?sh'; then
+                echo "$file"
+            fi
+            ;;
+        esac
+    done
+}
+
+run_shellcheck() { shell_scripts | xargs -r -d '\n' shellcheck --external-sources; }
+run_yamllint() { yamllint --strict .; }
+run_ansible_lint() {
+    [ -d playbooks ] && [ -n "$(ls playbooks)" ] || return 0
+    ansible-lint --offline --nocolor --profile production playbooks
+}
+run_mandoc() {
+    local pages
+    pages=$(of_git 'docs/*.[1-8]')
+    [ -n "$pages" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    mandoc -T lint -W warning $pages
+}
+run_python() {
+    of_git '*.py' | xargs -r -d '\n' /usr/bin/python3 -W error -c '
+import ast, sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as source:
+        ast.parse(source.read(), name)'
+}
+
+check "gcc -fanalyzer" "${MAKE:-make}" --no-print-directory -j"$(nproc)" -k analyze
+check "clang-format" "${MAKE:-make}" --no-print-directory format-check
+check "shellcheck" run_shellcheck
+check "yamllint" run_yamllint
+check "ansible-lint, production profile" run_ansible_lint
+check "python parses" run_python
+if command -v mandoc >/dev/null; then
+    check "mandoc" run_mandoc
+fi
+tally_end
