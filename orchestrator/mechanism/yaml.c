@@ -1,0 +1,669 @@
+#include "mechanism/yaml.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+#include <yaml.h>
+
+enum { FILE_LIMIT = 1 << 20, NODE_LIMIT = 100000, DEPTH_LIMIT = 64, FAULT_LIMIT = 100, ANCHOR_LIMIT = 1000, MERGE_LIMIT = 1000 };
+
+/* Reading */
+
+struct anchor {
+    char *name;
+    const struct node *node; /* NULL while it is still being read */
+    struct anchor *before;
+};
+
+struct reader {
+    yaml_parser_t parser;
+    const char *bytes;
+    size_t length;
+    const char *name;
+    struct words *faults;
+    size_t fault_count;
+    size_t node_count;
+    size_t anchor_count;
+    struct anchor *anchors;
+    struct node *kept; /* a list of what is not in the tree but may have an anchor inside: keys, merged maps */
+};
+
+static void fault(struct reader *reader, struct node_place at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void fault(struct reader *reader, struct node_place at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *message = xvasprintf(format, args);
+    va_end(args);
+    if (reader->fault_count++ < FAULT_LIMIT)
+        words_addf(reader->faults, "%s:%d:%d: %s", reader->name, at.line, at.column, message);
+}
+
+static struct node_place place_of(yaml_mark_t mark)
+{
+    return (struct node_place){(int)mark.line + 1, (int)mark.column + 1};
+}
+
+/* Line and column, counted in characters, of a byte of the file. */
+static struct node_place place_of_byte(const struct reader *reader, size_t offset)
+{
+    struct node_place at = {1, 1};
+    for (size_t i = 0; i < offset && i < reader->length; i++) {
+        if (reader->bytes[i] == '\n')
+            at = (struct node_place){at.line + 1, 1};
+        else if (((unsigned char)reader->bytes[i] & 0xc0) != 0x80)
+            at.column++;
+    }
+    return at;
+}
+
+/* A short piece of hostile text for a message. malloc'ed. */
+static char *shown(const char *text)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    size_t length = strlen(text), kept = length > 60 ? 60 : length;
+    while (kept < length && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
+        kept--;
+    text_add_printable(&out, text, kept);
+    if (kept < length)
+        text_add(&out, "...");
+    return text_take(&out);
+}
+
+static int next_event(struct reader *reader, yaml_event_t *event)
+{
+    if (yaml_parser_parse(&reader->parser, event))
+        return 0;
+    const yaml_parser_t *parser = &reader->parser;
+    const char *problem = parser->problem ? parser->problem : "cannot be read as YAML";
+    if (parser->error == YAML_MEMORY_ERROR)
+        abort();
+    if (parser->error == YAML_READER_ERROR)
+        fault(reader, place_of_byte(reader, parser->problem_offset), "%s", problem);
+    else if (parser->context && parser->context_mark.line != parser->problem_mark.line)
+        fault(reader, place_of(parser->problem_mark), "%s (%s, which began in line %zu)", problem, parser->context,
+              parser->context_mark.line + 1);
+    else
+        fault(reader, place_of(parser->problem_mark), "%s%s%s%s", problem, parser->context ? " (" : "",
+              parser->context ? parser->context : "", parser->context ? ")" : "");
+    return -1;
+}
+
+static int count_nodes(struct reader *reader, struct node_place at, size_t more)
+{
+    reader->node_count += more;
+    if (reader->node_count <= NODE_LIMIT)
+        return 0;
+    fault(reader, at, "more than %d values once aliases are followed; a file this large is refused", (int)NODE_LIMIT);
+    return -1;
+}
+
+static int anchor_add(struct reader *reader, struct node_place at, const char *name)
+{
+    if (!name)
+        return 0;
+    if (++reader->anchor_count > ANCHOR_LIMIT) {
+        fault(reader, at, "more than %d anchors; a file with so many is refused", (int)ANCHOR_LIMIT);
+        return -1;
+    }
+    struct anchor *anchor = xcalloc(1, sizeof *anchor);
+    anchor->name = xstrdup(name);
+    anchor->before = reader->anchors;
+    reader->anchors = anchor;
+    return 0;
+}
+
+/* The newest of that name whose node is being read now gets it. */
+static void anchor_complete(struct reader *reader, const char *name, const struct node *node)
+{
+    for (struct anchor *anchor = reader->anchors; anchor; anchor = anchor->before) {
+        if (!anchor->node && text_is(anchor->name, name)) {
+            anchor->node = node;
+            return;
+        }
+    }
+}
+
+static int depth_of(const struct node *node)
+{
+    int deepest = 0;
+    for (size_t i = 0; i < node->count; i++) {
+        int depth = depth_of(node->items[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
+static int read_alias(struct reader *reader, const yaml_event_t *event, int depth, struct node **out)
+{
+    struct node_place at = place_of(event->start_mark);
+    const char *name = (const char *)event->data.alias.anchor;
+    const struct anchor *anchor = reader->anchors;
+    while (anchor && !text_is(anchor->name, name))
+        anchor = anchor->before;
+    AUTO_FREE char *show = shown(name);
+    if (!anchor || !anchor->node) {
+        fault(reader, at, anchor ? "the alias *%s stands inside what it means" : "the alias *%s means nothing: no &anchor of that name before it",
+              show);
+        *out = node_new_string("");
+        return 0;
+    }
+    if (count_nodes(reader, at, node_size(anchor->node)) < 0)
+        return -1;
+    if (depth + depth_of(anchor->node) > DEPTH_LIMIT) {
+        fault(reader, at, "more than %d levels once aliases are followed", (int)DEPTH_LIMIT);
+        return -1;
+    }
+    *out = node_copy(anchor->node);
+    return 0;
+}
+
+/* The core tags of YAML by their last word; NULL for others. */
+static const char *core_tag(const char *tag)
+{
+    static const char prefix[] = "tag:yaml.org,2002:";
+    return text_starts(tag, prefix) ? tag + sizeof prefix - 1 : NULL;
+}
+
+static struct node *read_scalar(struct reader *reader, const yaml_event_t *event)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    const char *tag = (const char *)event->data.scalar.tag;
+    struct node_place at = place_of(event->start_mark);
+    const char *core = tag ? core_tag(tag) : NULL;
+    struct node *node;
+    if (strlen(text) != event->data.scalar.length) {
+        fault(reader, at, "a NUL character in a value");
+        return node_new_string("");
+    }
+    if (tag && (text_is(tag, "!unsafe") || text_is(tag, "!vault"))) {
+        node = node_new_string(text);
+        node->tag = text_is(tag, "!unsafe") ? "!unsafe" : "!vault";
+    } else if (core && !text_is(core, "str")) {
+        node = node_new_plain(text);
+        bool fits = (text_is(core, "int") && node->kind == NODE_INTEGER) || (text_is(core, "bool") && node->kind == NODE_BOOL) ||
+                    (text_is(core, "float") && (node->kind == NODE_REAL || node->kind == NODE_INTEGER)) ||
+                    (text_is(core, "null") && node->kind == NODE_NULL);
+        if (!fits) {
+            AUTO_FREE char *show = shown(core);
+            fault(reader, at, "the tag !!%s does not fit this value", show);
+        }
+    } else if (tag && !core && !text_is(tag, "!")) {
+        AUTO_FREE char *show = shown(tag);
+        fault(reader, at, "unknown tag %s; only !unsafe and !vault are known", show);
+        node = node_new_string(text);
+    } else if (!tag && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
+        node = node_new_plain(text);
+    } else {
+        node = node_new_string(text);
+    }
+    return node;
+}
+
+static void check_collection_tag(struct reader *reader, const yaml_event_t *event, const char *tag, const char *expected)
+{
+    if (!tag || text_is(tag, "!") || text_is(core_tag(tag), expected))
+        return;
+    AUTO_FREE char *show = shown(tag);
+    fault(reader, place_of(event->start_mark), "unknown tag %s; only !unsafe and !vault, of texts, are known", show);
+}
+
+struct key_at {
+    const char *key;
+    struct node_place at;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct key_at *left = a, *right = b;
+    int order = strcmp(left->key, right->key);
+    if (order)
+        return order;
+    return left->at.line != right->at.line ? left->at.line - right->at.line : left->at.column - right->at.column;
+}
+
+/* By sorting, so that a map of very many keys costs no more than reading it did. */
+static void report_duplicates(struct reader *reader, const struct node *map)
+{
+    if (map->count < 2)
+        return;
+    struct key_at *sorted = xcalloc(map->count, sizeof *sorted);
+    for (size_t i = 0; i < map->count; i++)
+        sorted[i] = (struct key_at){map->keys[i], map->where[i]};
+    qsort(sorted, map->count, sizeof *sorted, compare_keys);
+    for (size_t i = 1; i < map->count; i++) {
+        if (strcmp(sorted[i].key, sorted[i - 1].key) == 0) {
+            AUTO_FREE char *show = shown(sorted[i].key);
+            fault(reader, sorted[i].at, "'%s' stands here twice (first in line %d)", show, sorted[i - 1].at.line);
+        }
+    }
+    free(sorted);
+}
+
+/* Puts the pairs of a merge key's value behind the map's own, which win. */
+static void merge_one(struct reader *reader, struct node *map, const struct node *from, struct node_place at)
+{
+    if (from->kind != NODE_MAP) {
+        fault(reader, at, "'<<' takes a map or a list of maps, not %s", node_kind_name(from->kind));
+        return;
+    }
+    if (from->count + map->count > MERGE_LIMIT) {
+        fault(reader, at, "'<<' of more than %d keys", (int)MERGE_LIMIT);
+        return;
+    }
+    for (size_t i = 0; i < from->count; i++)
+        if (!node_get(map, from->keys[i]))
+            node_append_key(map, from->keys[i], from->where[i], node_copy(from->items[i]));
+}
+
+static void merge(struct reader *reader, struct node *map, const struct node *from, struct node_place at)
+{
+    if (from->kind != NODE_LIST) {
+        merge_one(reader, map, from, at);
+        return;
+    }
+    for (size_t i = 0; i < from->count; i++)
+        merge_one(reader, map, from->items[i], at);
+}
+
+static int read_node(struct reader *reader, const yaml_event_t *event, int depth, struct node **out);
+
+static int read_list(struct reader *reader, int depth, struct node *list)
+{
+    for (;;) {
+        yaml_event_t event;
+        if (next_event(reader, &event) < 0)
+            return -1;
+        struct node *item = NULL;
+        bool end = event.type == YAML_SEQUENCE_END_EVENT;
+        int result = end ? 0 : read_node(reader, &event, depth, &item);
+        yaml_event_delete(&event);
+        if (end || result < 0)
+            return result;
+        node_append(list, item);
+    }
+}
+
+static int read_map(struct reader *reader, int depth, struct node *map)
+{
+    const struct node *merged = NULL;
+    struct node_place merged_at = {0, 0};
+    for (;;) {
+        yaml_event_t event;
+        if (next_event(reader, &event) < 0)
+            return -1;
+        struct node *key = NULL, *value = NULL;
+        bool end = event.type == YAML_MAPPING_END_EVENT;
+        bool is_merge = event.type == YAML_SCALAR_EVENT && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+                        event.data.scalar.length == 2 && memcmp(event.data.scalar.value, "<<", 2) == 0;
+        struct node_place at = place_of(event.start_mark);
+        int result = end ? 0 : read_node(reader, &event, depth, &key);
+        yaml_event_delete(&event);
+        if (result < 0)
+            return -1;
+        if (end)
+            break;
+        node_append(reader->kept, key);
+        if (next_event(reader, &event) < 0)
+            return -1;
+        result = read_node(reader, &event, depth, &value);
+        yaml_event_delete(&event);
+        if (result < 0)
+            return -1;
+        if (is_merge) {
+            if (merged)
+                fault(reader, at, "'<<' stands here twice (first in line %d)", merged_at.line);
+            node_append(reader->kept, value);
+            merged = value;
+            merged_at = at;
+        } else if (!node_is_scalar(key) || key->kind == NODE_NULL) {
+            fault(reader, at, "a key of a map must be a text, not %s", node_kind_name(key->kind));
+            node_append(reader->kept, value);
+        } else {
+            node_append_key(map, key->text, at, value);
+        }
+    }
+    report_duplicates(reader, map);
+    if (merged)
+        merge(reader, map, merged, merged_at);
+    return 0;
+}
+
+static int read_node(struct reader *reader, const yaml_event_t *event, int depth, struct node **out)
+{
+    struct node_place at = place_of(event->start_mark);
+    const char *anchor = NULL;
+    struct node *node = NULL;
+    int result = 0;
+    if (depth >= DEPTH_LIMIT) {
+        fault(reader, at, "more than %d levels", (int)DEPTH_LIMIT);
+        return -1;
+    }
+    if (event->type == YAML_ALIAS_EVENT)
+        return read_alias(reader, event, depth, out);
+    if (count_nodes(reader, at, 1) < 0)
+        return -1;
+    if (event->type == YAML_SCALAR_EVENT) {
+        anchor = (const char *)event->data.scalar.anchor;
+        if (anchor_add(reader, at, anchor) < 0)
+            return -1;
+        node = read_scalar(reader, event);
+    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = (const char *)event->data.sequence_start.anchor;
+        if (anchor_add(reader, at, anchor) < 0)
+            return -1;
+        check_collection_tag(reader, event, (const char *)event->data.sequence_start.tag, "seq");
+        node = node_new(NODE_LIST);
+        result = read_list(reader, depth + 1, node);
+    } else {
+        anchor = (const char *)event->data.mapping_start.anchor;
+        if (anchor_add(reader, at, anchor) < 0)
+            return -1;
+        check_collection_tag(reader, event, (const char *)event->data.mapping_start.tag, "map");
+        node = node_new(NODE_MAP);
+        result = read_map(reader, depth + 1, node);
+    }
+    if (result < 0) {
+        node_free(node);
+        return -1;
+    }
+    node->line = at.line;
+    node->column = at.column;
+    if (anchor)
+        anchor_complete(reader, anchor, node);
+    *out = node;
+    return 0;
+}
+
+/* Between STREAM-START and STREAM-END: nothing, or one document. */
+static int read_stream(struct reader *reader, struct node **out)
+{
+    bool seen = false;
+    for (;;) {
+        yaml_event_t event;
+        if (next_event(reader, &event) < 0)
+            return -1;
+        yaml_event_type_t type = event.type;
+        struct node_place at = place_of(event.start_mark);
+        int result = 0;
+        if (type == YAML_DOCUMENT_START_EVENT && seen) {
+            fault(reader, at, "a second document begins here; one is allowed");
+            result = -1;
+        } else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT && type != YAML_DOCUMENT_START_EVENT &&
+                   type != YAML_DOCUMENT_END_EVENT) {
+            seen = true;
+            result = read_node(reader, &event, 0, out);
+        }
+        yaml_event_delete(&event);
+        if (result < 0 || type == YAML_STREAM_END_EVENT)
+            return result;
+    }
+}
+
+/* libyaml's own check comes in the midst of a file and names bytes; this one names line and column, and refuses UTF-16 too. */
+static int check_encoding(struct reader *reader)
+{
+    if (text_is_utf8(reader->bytes, reader->length))
+        return 0;
+    size_t good = 0;
+    while (good < reader->length) {
+        size_t step = 1;
+        while (step <= 4 && good + step <= reader->length && !text_is_utf8(reader->bytes + good, step))
+            step++;
+        if (step > 4 || good + step > reader->length)
+            break;
+        good += step;
+    }
+    fault(reader, place_of_byte(reader, good), "the byte 0x%02x: the file is not UTF-8 text", (unsigned char)reader->bytes[good]);
+    return -1;
+}
+
+int yaml_read(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+{
+    struct reader reader = {.bytes = bytes, .length = length, .name = name, .faults = faults};
+    AUTO_NODE *tree = NULL;
+    int result = -1;
+    if (length > FILE_LIMIT) {
+        fault(&reader, (struct node_place){1, 1}, "larger than 1 MiB");
+        return -1;
+    }
+    if (check_encoding(&reader) < 0)
+        return -1;
+    if (!yaml_parser_initialize(&reader.parser))
+        abort();
+    reader.kept = node_new(NODE_LIST);
+    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, length);
+    result = read_stream(&reader, &tree);
+    yaml_parser_delete(&reader.parser);
+    node_free(reader.kept);
+    while (reader.anchors) {
+        struct anchor *anchor = reader.anchors;
+        reader.anchors = anchor->before;
+        free(anchor->name);
+        free(anchor);
+    }
+    if (reader.fault_count > FAULT_LIMIT)
+        words_addf(faults, "%s: and %zu more", name, reader.fault_count - FAULT_LIMIT);
+    if (result < 0 || reader.fault_count)
+        return -1;
+    *out = tree ? TAKE(tree) : node_new_plain("");
+    return 0;
+}
+
+int yaml_read_file(const char *path, const char *name, struct node **out, struct words *faults)
+{
+    AUTO_TEXT bytes = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    if (file_read(path, FILE_LIMIT, &bytes, &err) < 0) {
+        words_addf(faults, "%s:1:1: %s", name, error_text(&err));
+        return -1;
+    }
+    return yaml_read(text_string(&bytes), bytes.length, name, out, faults);
+}
+
+/* Writing */
+
+struct yaml_writer {
+    yaml_emitter_t emitter;
+    struct text out;
+    struct error failure; /* the first */
+    int open;             /* collections */
+    bool whole;           /* the document's value is complete */
+};
+
+static int take_bytes(void *context, unsigned char *bytes, size_t size)
+{
+    text_add_bytes(&((struct yaml_writer *)context)->out, bytes, size);
+    return 1;
+}
+
+/* Takes over the event. */
+static void emit(struct yaml_writer *writer, yaml_event_t *event, int initialized)
+{
+    if (!initialized)
+        abort(); /* of memory: texts were checked before */
+    if (writer->failure.kind) {
+        yaml_event_delete(event);
+        return;
+    }
+    if (!yaml_emitter_emit(&writer->emitter, event)) {
+        if (writer->emitter.error == YAML_MEMORY_ERROR)
+            abort();
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: %s",
+                  writer->emitter.problem ? writer->emitter.problem : "unbalanced");
+    }
+}
+
+static void value_begin(struct yaml_writer *writer)
+{
+    if (writer->whole)
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: a second value at the top");
+}
+
+static void value_end(struct yaml_writer *writer)
+{
+    if (writer->open == 0)
+        writer->whole = true;
+}
+
+struct yaml_writer *yaml_writer_new(void)
+{
+    struct yaml_writer *writer = xcalloc(1, sizeof *writer);
+    yaml_event_t event;
+    if (!yaml_emitter_initialize(&writer->emitter))
+        abort();
+    yaml_emitter_set_output(&writer->emitter, take_bytes, writer);
+    yaml_emitter_set_unicode(&writer->emitter, 1);
+    yaml_emitter_set_width(&writer->emitter, -1);
+    emit(writer, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
+    emit(writer, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 0));
+    return writer;
+}
+
+void yaml_writer_free(struct yaml_writer *writer)
+{
+    if (!writer)
+        return;
+    yaml_emitter_delete(&writer->emitter);
+    text_free(&writer->out);
+    error_clear(&writer->failure);
+    free(writer);
+}
+
+void yaml_map_begin(struct yaml_writer *writer)
+{
+    yaml_event_t event;
+    value_begin(writer);
+    writer->open++;
+    emit(writer, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
+}
+
+void yaml_list_begin(struct yaml_writer *writer)
+{
+    yaml_event_t event;
+    value_begin(writer);
+    writer->open++;
+    emit(writer, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
+}
+
+static void collection_end(struct yaml_writer *writer, int (*initialize)(yaml_event_t *))
+{
+    yaml_event_t event;
+    if (writer->open == 0)
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: an end without a begin");
+    else
+        writer->open--;
+    emit(writer, &event, initialize(&event));
+    value_end(writer);
+}
+
+void yaml_map_end(struct yaml_writer *writer)
+{
+    collection_end(writer, yaml_mapping_end_event_initialize);
+}
+
+void yaml_list_end(struct yaml_writer *writer)
+{
+    collection_end(writer, yaml_sequence_end_event_initialize);
+}
+
+static void scalar(struct yaml_writer *writer, const char *text, const char *tag, yaml_scalar_style_t style)
+{
+    yaml_event_t event;
+    size_t length = strlen(text);
+    value_begin(writer);
+    if (!text_is_utf8(text, length) || length > INT_MAX) {
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: a value is not UTF-8 text");
+        return;
+    }
+    emit(writer, &event,
+         yaml_scalar_event_initialize(&event, NULL, (const yaml_char_t *)tag, (const yaml_char_t *)text, (int)length, !tag, !tag, style));
+    value_end(writer);
+}
+
+void yaml_string(struct yaml_writer *writer, const char *text)
+{
+    scalar(writer, text, NULL, node_text_is_plain(text) ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+}
+
+void yaml_unsafe(struct yaml_writer *writer, const char *text)
+{
+    scalar(writer, text, "!unsafe", YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+}
+
+void yaml_integer(struct yaml_writer *writer, int64_t value)
+{
+    AUTO_FREE char *text = xasprintf("%" PRId64, value);
+    scalar(writer, text, NULL, YAML_PLAIN_SCALAR_STYLE);
+}
+
+void yaml_bool(struct yaml_writer *writer, bool value)
+{
+    scalar(writer, value ? "true" : "false", NULL, YAML_PLAIN_SCALAR_STYLE);
+}
+
+void yaml_null(struct yaml_writer *writer)
+{
+    scalar(writer, "null", NULL, YAML_PLAIN_SCALAR_STYLE);
+}
+
+void yaml_node(struct yaml_writer *writer, const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_NULL:
+        yaml_null(writer);
+        break;
+    case NODE_BOOL:
+        yaml_bool(writer, node->boolean);
+        break;
+    case NODE_INTEGER:
+    case NODE_REAL:
+        scalar(writer, node->text, NULL, YAML_PLAIN_SCALAR_STYLE);
+        break;
+    case NODE_STRING:
+        if (node->tag)
+            scalar(writer, node->text, node->tag, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+        else
+            yaml_string(writer, node->text);
+        break;
+    case NODE_LIST:
+        yaml_list_begin(writer);
+        for (size_t i = 0; i < node->count; i++)
+            yaml_node(writer, node->items[i]);
+        yaml_list_end(writer);
+        break;
+    case NODE_MAP:
+        yaml_map_begin(writer);
+        for (size_t i = 0; i < node->count; i++) {
+            yaml_string(writer, node->keys[i]);
+            yaml_node(writer, node->items[i]);
+        }
+        yaml_map_end(writer);
+        break;
+    }
+}
+
+char *yaml_writer_finish(struct yaml_writer *writer, struct error *err)
+{
+    yaml_event_t event;
+    if (!writer->whole)
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: %s", writer->open ? "a map or list was not ended" : "no value");
+    emit(writer, &event, yaml_document_end_event_initialize(&event, 1));
+    emit(writer, &event, yaml_stream_end_event_initialize(&event));
+    if (!writer->failure.kind && !yaml_emitter_flush(&writer->emitter))
+        abort();
+    if (writer->failure.kind) {
+        error_set(err, writer->failure.kind, "%s", error_text(&writer->failure));
+        return NULL;
+    }
+    return text_take(&writer->out);
+}
