@@ -1,0 +1,53 @@
+/* How a host is reached: choice of a transport from evidence, verification rung by rung, and the shared SSH master of a run. Blocking: for stage
+ * children and commands. Everything goes through the OpenSSH client with the very arguments of the inventory. */
+#pragma once
+#include "base/error.h"
+#include "data/ssh_arguments.h"
+#include "mechanism/json.h"
+#include "mechanism/scope.h"
+#include <stdint.h>
+
+/* First usable one of `names` (the phase's, else the target's). ERROR_MISSING (none is usable) names each with what it lacks. `evidence` gets a JSON object
+ * {"transports": [{"name", "usable", "why"}], "chosen", "tun": {…} where it was looked at}, on failure too (borrowed nothing; caller frees). */
+int transport_choose(const struct words *names, const struct target *target, enum transport_kind *out, struct json **evidence, struct error *err);
+
+/* What ssh itself makes of the arguments and its configuration files (ssh -G). */
+struct transport_route {
+    char *hostname, *user, *control_path; /* control_path NULL: none */
+    char *host_key_alias, *proxy;         /* NULL: none; proxy: ProxyJump or ProxyCommand as ssh has it */
+    int port;
+};
+int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *out, struct error *err);
+void transport_route_free(struct transport_route *route);
+
+struct transport_request {
+    const struct target *target;
+    const struct machine *machine;
+    enum transport_kind kind;
+    const struct ssh_arguments *ssh; /* with a control directory */
+    const char *control_directory;   /* exists, 0700 */
+    const char *log_path;            /* the master's own messages (ssh -E); NULL: control_directory/master.log */
+    const struct scope *masters;     /* NULL: none */
+    const char *const *environment;  /* NULL: inherited */
+    int64_t bound_ns;
+    bool wait; /* the host may still be starting: refused, unreachable, closed and not yet authorised are tried again until the bound */
+};
+
+struct transport_result {
+    char *rung;             /* "resolve" "tcp" "banner" "channel" "output" "done" */
+    const char *cause;      /* class of the failure as in CONTRACT.md; NULL when done. Static */
+    char *python;           /* interpreter found on the host; NULL: none */
+    char *session;          /* logind session of the master; NULL: the host has none */
+    char *control_path;
+    struct json *evidence;  /* object: rungs with milliseconds, what each saw */
+};
+
+/* TCP connect, banner, an authenticated channel that printed what it was asked, more than one MTU of output, interpreter and session, over a master that
+ * stays (in the scope `masters`) until transport_close_masters or the scope's end. A master that is there already is verified and kept. On failure
+ * (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING without ssh) `result` is filled as far as it came. */
+int transport_open_master(const struct transport_request *request, struct transport_result *result, struct error *err);
+void transport_result_free(struct transport_result *result);
+/* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the directory. Absent is fine. */
+int transport_close_masters(const char *control_directory, struct error *err);
+/* Class of a failed ssh, from what it said. Never NULL. */
+const char *transport_cause(const char *ssh_message);
