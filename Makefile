@@ -22,9 +22,11 @@ MAKEFLAGS += --no-builtin-rules
 rwildcard = $(sort $(shell find $(1) -name '$(2)' -type f 2>/dev/null))
 MAIN_SOURCE := orchestrator/command/main.c
 SOURCES := $(filter-out $(MAIN_SOURCE),$(call rwildcard,orchestrator,*.c))
-UNIT_SOURCES := $(call rwildcard,tests/unit,*.c)
-SYSTEM_SOURCES := $(call rwildcard,tests/system tests/lab,*.c)
-SOAK_SOURCES := $(call rwildcard,tests/soak,*.c)
+# Folders below these are for what tests use: programs, playbooks, bytes.
+LAB_SOURCES := $(sort $(wildcard tests/lab/*.c))
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
+SYSTEM_SOURCES := $(sort $(wildcard tests/system/*.c)) $(LAB_SOURCES)
+SOAK_SOURCES := $(sort $(wildcard tests/soak/*.c)) $(LAB_SOURCES)
 EMBEDDED := $(sort $(shell find triphase.yml phases playbooks inventory-templates callback/triphase_events.py \
 	-type f ! -path '*/__pycache__/*' ! -name '*.retry' ! -name '*.pyc' ! -name '.*' ! -name '*~' 2>/dev/null))
 
@@ -77,6 +79,16 @@ LINK_FLAGS = -pthread -pie -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
 LIBS := $(LIBRARY_LIBS)
 TEST_FLAGS = -Itests -DTRIPHASE_TESTS
 
+# V=1 shows the commands.
+V ?= 0
+ifeq ($(V),0)
+SHOW = @printf '%-7s %s\n'
+RUN := @
+else
+SHOW = @:
+RUN :=
+endif
+
 # ---------------------------------------------------------------- build
 .PHONY: all
 all: $(PROGRAM)
@@ -104,31 +116,38 @@ have-criterion:
 
 $(BUILD)/orchestrator/%.o: orchestrator/%.c $(BUILD)/flags | have-libraries
 	@mkdir -p $(@D)
-	$(CC) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SHOW) CC $<
+	$(RUN)$(CC) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded.c: setup/embed.sh $(BUILD)/embedded.list $(EMBEDDED)
 	@mkdir -p $(@D)
-	setup/embed.sh $(EMBEDDED) >$@
+	$(SHOW) EMBED '$(words $(EMBEDDED)) files'
+	$(RUN)setup/embed.sh $(EMBEDDED) >$@
 
 $(EMBEDDED_OBJECT): $(BUILD)/embedded.c $(EMBEDDED) $(BUILD)/flags | have-libraries
-	$(CC) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+	$(SHOW) CC $<
+	$(RUN)$(CC) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
 
 # Made anew rather than updated: a removed source file leaves no member behind.
 $(LIBRARY): $(OBJECTS) $(EMBEDDED_OBJECT) $(BUILD)/objects
+	$(SHOW) AR $@
 	@rm -f $@
-	$(AR) rcs $@ $(OBJECTS) $(EMBEDDED_OBJECT)
+	$(RUN)$(AR) rcs $@ $(OBJECTS) $(EMBEDDED_OBJECT)
 
 $(PROGRAM): $(MAIN_OBJECT) $(LIBRARY)
-	$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
+	$(SHOW) LINK $@
+	$(RUN)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
 
 # ---------------------------------------------------------------- tests
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | have-libraries have-criterion
 	@mkdir -p $(@D)
-	$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SHOW) CC $<
+	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/setup/%.o: setup/%.c $(BUILD)/flags | have-libraries have-criterion
 	@mkdir -p $(@D)
-	$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SHOW) CC $<
+	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
 
 # One program of all the tests of a kind: name, sources.
 define test_program
@@ -136,30 +155,31 @@ ifneq ($$(BUILDS),)
 $$(call keep_text,$(BUILD)/$(1).list,$(2))
 endif
 $(BUILD)/$(1): $(2:%.c=$(BUILD)/%.o) $(BUILD)/setup/test-defaults.o $(LIBRARY) $(BUILD)/$(1).list
-	$$(CC) $$(LINK_FLAGS) -o $$@ $$(filter-out %.list,$$^) $$(CRITERION_LIBS) $$(LIBS)
+	$$(SHOW) LINK $$@
+	$$(RUN)$$(CC) $$(LINK_FLAGS) -o $$@ $$(filter-out %.list,$$^) $$(CRITERION_LIBS) $$(LIBS)
 endef
 $(eval $(call test_program,unit,$(UNIT_SOURCES)))
 $(eval $(call test_program,system,$(SYSTEM_SOURCES)))
-$(eval $(call test_program,soak,$(SOAK_SOURCES) $(call rwildcard,tests/lab,*.c)))
+$(eval $(call test_program,soak,$(SOAK_SOURCES)))
 
 RUN_TESTS = setup/run-tests.py --jobs $(CHECK_JOBS) $(if $(FILTER),--filter '$(FILTER)')
 .PHONY: unit system soak bench asan tests
 tests: $(BUILD)/unit $(BUILD)/system
 unit: $(BUILD)/unit
-	$(RUN_TESTS) $(BUILD)/unit
+	@$(RUN_TESTS) $(BUILD)/unit
 system: $(BUILD)/system $(PROGRAM)
-	$(RUN_TESTS) $(BUILD)/system
+	@$(RUN_TESTS) $(BUILD)/system
 
 # The whole suite under the sanitizers, in a build folder of its own.
 asan:
 	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all tests
-	$(SANITIZER_OPTIONS) $(RUN_TESTS) build/asan/unit
-	$(SANITIZER_OPTIONS) $(RUN_TESTS) --budget 3600 build/asan/system
+	@$(SANITIZER_OPTIONS) $(RUN_TESTS) build/asan/unit
+	@$(SANITIZER_OPTIONS) $(RUN_TESTS) --budget 3600 build/asan/system
 SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
 soak: $(BUILD)/soak $(PROGRAM)
-	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
+	@setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
 
 # Measurements, one after the other: every executable script, in the order of the names.
 bench: $(PROGRAM)
@@ -174,7 +194,8 @@ ANALYZER ?= gcc
 ANALYZED := $(SOURCES) $(MAIN_SOURCE)
 $(BUILD)/analyzer/%.o: %.c | have-libraries
 	@mkdir -p $(@D)
-	$(ANALYZER) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -fanalyzer -Werror -MMD -MP -c -o $@ $<
+	$(SHOW) ANALYZE $<
+	$(RUN)$(ANALYZER) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -fanalyzer -Werror -MMD -MP -c -o $@ $<
 
 FORMATTED = $(shell find orchestrator tests setup -name '*.[ch]' -type f | sort)
 CLANG_FORMAT ?= $(if $(wildcard .venv-lint/bin/clang-format),.venv-lint/bin/clang-format,clang-format)

@@ -126,7 +126,7 @@ class Runner:
             result.failed, result.words = 1, [f"the test program ended with status {child.returncode}"]
         left = end_marked(mark)
         if left:
-            result.failed += 1
+            result.passed, result.failed = 0, result.failed + 1
             result.words += ["left processes behind:"] + [f"  {pid} {words[:160]}" for pid, words in left]
         if result.failed:
             result.words += last_lines(log)
