@@ -24,6 +24,7 @@
 /* How often a cgroup that does not get empty is killed again, and a marker looked for. */
 #define AGAIN_NS (100 * NS_PER_MS)
 #define LOOK_MS 10
+#define LONGEST_LOOK_MS 160
 
 const char *scope_kind_name(enum scope_kind kind)
 {
@@ -269,14 +270,19 @@ static int say_survivors(const struct scope *scope, struct error *err)
 
 static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error *err)
 {
-    for (int64_t until = moment_monotonic() + bound_ns;;) {
+    int64_t until = moment_monotonic() + bound_ns;
+    /* Two looks must find nothing: one can miss a process that was forked behind it while its parent ended. */
+    for (int empty = 0, pause = LOOK_MS; empty < 2; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
         int count = signal_all_marked(scope->marker, SIGKILL, err);
-        if (count <= 0)
-            return count;
-        if (moment_monotonic() >= until)
+        if (count < 0)
+            return -1;
+        empty = count ? 0 : empty + 1;
+        if (count && moment_monotonic() >= until)
             return say_survivors(scope, err);
-        sleep_ms(LOOK_MS);
+        if (empty < 2)
+            sleep_ms(count ? pause : 1);
     }
+    return 0;
 }
 
 int scope_kill(const struct scope *scope, struct error *err)
