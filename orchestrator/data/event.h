@@ -78,6 +78,7 @@ struct event {
     enum event_kind kind;
     const char *run; /* id */
     int step;        /* seq; 0: of the run */
+    int64_t event_bytes; /* what came from a step's event file: the offset behind its line, stored with the row, so that a crash neither loses nor doubles one; else 0 */
     union {
         struct event_run of_run;
         struct event_step of_step;

@@ -26,9 +26,12 @@ struct history_step {
 };
 /* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where given). *out NULL where there is none and id is NULL. */
 int history_run(struct sql *db, const char *id, const char *target, struct history_run **out, struct error *err);
+/* The last `limit` runs, newest first (of the target where given). NULL-terminated malloc'ed array. */
+int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out, struct error *err);
 /* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed array. */
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count, struct error *err);
 void history_run_free(struct history_run *run);
+void history_runs_free(struct history_run **runs); /* a NULL-terminated array and all in it */
 void history_steps_free(struct history_step *steps, size_t count);

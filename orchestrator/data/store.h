@@ -23,8 +23,13 @@ const char *store_writer_failure(const struct store_writer *writer);
 /* Writes what is queued (at most bound_ns), joins, closes. 0, or -1 with what failed. Frees it in any case. */
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err);
 
-/* For tests and benchmarks: applies one event on an own connection, inside the caller's transaction. */
+/* Applies events on an own connection, inside the caller's transaction (the writer's own; merging, tests and benchmarks use it too). Words of tasks that
+ * are known already are remembered: after a rollback the appender must be freed. */
 struct store_appender;
 int store_appender_new(struct sql *db, struct store_appender **out, struct error *err);
+/* At the start of each transaction: forgets words when another process has changed the store. */
+int store_appender_begin(struct store_appender *appender, struct error *err);
 int store_appender_put(struct store_appender *appender, const struct event *event, struct error *err);
+/* Before each commit: writes how much of the step's event file the rows stand for. */
+int store_appender_flush(struct store_appender *appender, struct error *err);
 void store_appender_free(struct store_appender *appender);

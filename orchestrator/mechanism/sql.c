@@ -103,11 +103,11 @@ static char *immutable_uri(const char *path)
 
 int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | (mode == SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    int flags = SQLITE_OPEN_NOMUTEX | (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     if (mode == SQL_CREATE)
         flags |= SQLITE_OPEN_CREATE;
     AUTO_FREE char *name = xstrdup(path);
-    if (mode == SQL_READ && must_be_immutable(path)) {
+    if (mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path))) {
         free(name);
         name = immutable_uri(path);
         flags |= SQLITE_OPEN_URI;

@@ -8,7 +8,8 @@
 struct sql;           /* a connection, used by one thread at a time */
 struct sql_statement; /* prepared; belongs to its connection */
 
-enum sql_mode { SQL_READ, SQL_WRITE, SQL_CREATE };
+/* SQL_PEEK: as a file that nobody changes meanwhile and without a look at a WAL; nothing is made beside it. */
+enum sql_mode { SQL_PEEK, SQL_READ, SQL_WRITE, SQL_CREATE };
 
 /* Waits at most `busy_ms` for another process's lock. SQL_READ never writes to the database; where nobody has it open and its
  * folder can be written, SQLite makes the (empty) WAL and its index beside it, since reading without them could see a writer's
