@@ -181,11 +181,19 @@ SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect
 soak: $(BUILD)/soak $(PROGRAM)
 	@setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
 
+# Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME.
+BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
+BENCH_PROGRAMS := $(BENCH_SOURCES:tests/bench/%.c=$(BUILD)/bench/%)
+$(BUILD)/bench/%: tests/bench/%.c $(LIBRARY) $(BUILD)/flags | have-libraries
+	@mkdir -p $(@D)
+	$(SHOW) BENCH $@
+	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
+
 # Measurements, one after the other: every executable script, in the order of the names.
-bench: $(PROGRAM)
+bench: $(PROGRAM) $(BENCH_PROGRAMS)
 	@found=0; for script in tests/bench/*.py tests/bench/*.sh; do \
 		[ -x "$$script" ] || continue; found=1; echo "== $$script"; \
-		TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" "$$script" || exit 1; \
+		BUILD="$(abspath $(BUILD))" TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" "$$script" || exit 1; \
 	done; [ $$found = 1 ] || { echo "bench: no script in tests/bench" >&2; exit 1; }
 
 # ---------------------------------------------------------------- lint
@@ -208,7 +216,9 @@ analyze: $(ANALYZED:%.c=$(BUILD)/analyzer/%.o)
 format:
 	$(CLANG_FORMAT) -i $(FORMATTED)
 format-check:
-	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+	@wrong=0; for file in $(FORMATTED); do \
+		$(CLANG_FORMAT) "$$file" | cmp -s - "$$file" || { echo "$$file: not as 'make format' leaves it"; wrong=1; }; \
+	done; exit $$wrong
 
 # ---------------------------------------------------------------- set-up
 .PHONY: setup setup-check demo check

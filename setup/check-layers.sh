@@ -56,7 +56,8 @@ downwards_only() {
 # Header patterns of each library. A library that is linked has exactly one file; one that is not yet has at most one.
 one_file() { # NAME PATTERN
     local users count
-    users=$(cd orchestrator && grep -rlE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]$2" --include='*.[ch]' . | LC_ALL=C sort || true)
+    users=$(find orchestrator -type f -name '*.[ch]' -print0 |
+        { xargs -0 grep -lE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]$2" || true; } | LC_ALL=C sort)
     count=$(printf '%s' "$users" | grep -c . || true)
     case $users in
     *.h*)

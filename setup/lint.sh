@@ -12,11 +12,15 @@ lint=.venv-lint/bin
 PATH=$PWD/$lint:$PATH
 export PATH
 
-of_git() { git ls-files -z --cached --others --exclude-standard -- "$@" | xargs -0 -r ls -d 2>/dev/null || true; }
+# Files of the checkout by name, without what was made or installed in it.
+files() {
+    find . \( -name .git -o -name '.venv*' -o -name build -o -name .triphase -o -name __pycache__ \) -prune -o \
+        -type f -name "$1" -print | LC_ALL=C sort
+}
 
 shell_scripts() {
-    of_git | while IFS= read -r file; do
-        case $file in
+    files '*' | while IFS= read -r file; do
+        case ${file##*/} in
         *.sh) echo "$file" ;;
         *.*) ;;
         *)
@@ -35,14 +39,10 @@ run_ansible_lint() {
     ansible-lint --offline --nocolor --profile production playbooks
 }
 run_mandoc() {
-    local pages
-    pages=$(of_git 'docs/*.[1-8]')
-    [ -n "$pages" ] || return 0
-    # shellcheck disable=SC2086 # a list of words
-    mandoc -T lint -W warning $pages
+    find docs -name '*.[1-8]' -type f | LC_ALL=C sort | xargs -r -d '\n' mandoc -T lint -W warning
 }
 run_python() {
-    of_git '*.py' | xargs -r -d '\n' /usr/bin/python3 -W error -c '
+    files '*.py' | xargs -r -d '\n' /usr/bin/python3 -W error -c '
 import ast, sys
 for name in sys.argv[1:]:
     with open(name, "rb") as source:

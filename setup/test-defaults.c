@@ -9,9 +9,9 @@ ReportHook(PRE_ALL)(struct criterion_test_set *set)
     double limit = text ? strtod(text, NULL) : 0;
     if (!(limit > 0))
         limit = 120;
-    FOREACH_SET(struct criterion_suite_set *suite, set->suites) {
+    FOREACH_SET (struct criterion_suite_set *suite, set->suites) {
         bool has_limit = suite->suite.data && suite->suite.data->timeout > 0;
-        FOREACH_SET(struct criterion_test *test, suite->tests) {
+        FOREACH_SET (struct criterion_test *test, suite->tests) {
             if (test->data->timeout <= 0 && !has_limit)
                 test->data->timeout = limit;
         }
