@@ -1,0 +1,389 @@
+#include "action/runner.h"
+
+#include "action/item.h"
+#include "action/provider.h"
+#include "action/stage.h"
+#include "action/step.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/layout.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFAULT_RUN_DEADLINE_S = 7200, MASTERS_BOUND_S = 5 };
+
+struct runner {
+    struct loop *loop;
+    struct runner_request request;
+    struct sink *sink;
+    struct step *step;
+    struct item_context item; /* what items read and leave: machine, transport, folders */
+    struct item_list items;
+    size_t at;                /* the item that runs or is next */
+    int seq;                  /* of the last step */
+    int attempt;              /* of the phase at `at` */
+    int transport_attempts;
+    struct item_attempt *attempt_now;
+    struct json *owed;        /* handlers that earlier attempts of the phase owe */
+    struct timer *deadline, *pause;
+    bool cancelled, expired, fresh, changed;
+    bool committing;          /* waits for the store: its answer goes on, nothing else may */
+    int64_t started_ns, started_monotonic;
+    enum outcome outcome;
+    const char *stage; /* that ended it; NULL: a phase */
+    char *message;
+    int exit_code;
+    bool store_failed;
+};
+
+static void next(struct runner *runner);
+
+static void commit(struct runner *runner, const struct event *event, sink_answer *answer)
+{
+    runner->committing = true;
+    sink_commit(runner->sink, event, answer, runner);
+}
+
+static struct event machine_row(struct runner *runner)
+{
+    return (struct event){.kind = EVENT_MACHINE, .run = runner->request.run_id, .machine = runner->item.machine};
+}
+
+static void note(struct runner *runner, const char *kind, struct json *detail)
+{
+    AUTO_FREE char *text = json_compact(detail);
+    struct event event = {.kind = EVENT_NOTE,
+                          .run = runner->request.run_id,
+                          .step = runner->seq,
+                          .note = {.kind = kind, .detail = text, .at_ns = moment_wall()}};
+    sink_put(runner->sink, &event);
+    json_free(detail);
+}
+
+static struct event run_row(struct runner *runner, enum event_kind kind)
+{
+    const struct runner_request *request = &runner->request;
+    return (struct event){
+        .kind = kind,
+        .run = request->run_id,
+        .of_run = {.id = request->run_id,
+                   .kind = request->kind,
+                   .target = request->target_name,
+                   .recipe = request->target ? request->target->recipe : NULL,
+                   .provider = runner->item.machine ? runner->item.machine->provider
+                               : request->target    ? request->target->provider
+                                                    : "none",
+                   .project = request->project_name,
+                   .group_id = request->group_id,
+                   .machine_id = runner->item.machine ? runner->item.machine->id : NULL,
+                   .ansible = request->ansible_version,
+                   .partial = request->partial,
+                   .fresh = runner->fresh,
+                   .extra_digest = request->extra_digest,
+                   .plan = request->plan,
+                   .pid = getpid(),
+                   .pid_start = process_start_time(getpid()),
+                   .boot_id = runner->item.boot_id,
+                   .node = runner->item.node,
+                   .started_ns = runner->started_ns,
+                   .outcome = OUTCOME_NONE,
+                   .exit_code = -1},
+    };
+}
+
+static void on_run_stored(void *context, bool committed, const char *failure)
+{
+    struct runner *runner = context;
+    if (!committed && !runner->store_failed) {
+        runner->store_failed = true;
+        free(runner->message);
+        runner->message = xasprintf("the end of the run could not be stored: %s; it stands in the run's run.ndjson", failure);
+    }
+    loop_stop(runner->loop);
+}
+
+/* The run is over: what belongs to it (masters, async jobs on this machine) goes, then its row is closed. */
+static void finish(struct runner *runner, enum outcome outcome, const char *stage, const char *message)
+{
+    timer_disarm(runner->deadline);
+    timer_disarm(runner->pause);
+    runner->outcome = outcome;
+    runner->stage = stage;
+    free(runner->message);
+    runner->message = xstrdup_or_null(message);
+    item_leave(&runner->item);
+    AUTO_ERROR err = ERROR_INIT;
+    if (scope_end(&runner->item.run_scope, MASTERS_BOUND_S * NS_PER_S, &err) < 0)
+        note(runner, "survivors", json_new_string(error_text(&err)));
+    bool found_changes = runner->request.check_idempotent && runner->changed && outcome == OUTCOME_OK;
+    runner->exit_code = runner->request.exit_code(outcome, stage, found_changes);
+    struct event event = run_row(runner, EVENT_RUN_END);
+    event.of_run.duration_ns = moment_monotonic() - runner->started_monotonic;
+    event.of_run.outcome = outcome;
+    event.of_run.exit_code = runner->exit_code;
+    event.of_run.message = runner->message;
+    commit(runner, &event, on_run_stored);
+}
+
+static void store_broke(struct runner *runner, const char *doing, const char *why)
+{
+    runner->store_failed = true;
+    AUTO_FREE char *message =
+        xasprintf("%s could not be stored: %s; free the disk or the lock, then run again", doing, why ? why : "unknown");
+    finish(runner, OUTCOME_CRASHED, NULL, message);
+}
+
+static bool retries(const struct runner *runner, const struct item *item, enum outcome outcome)
+{
+    return item->phase && runner->attempt < item->phase->attempts && !runner->cancelled && !runner->expired &&
+           words_have(&item->phase->retry_on, outcome_name(outcome));
+}
+
+static void take_result(struct runner *runner)
+{
+    struct item_attempt *attempt = runner->attempt_now;
+    if (!attempt->result)
+        return;
+    AUTO_MACHINE *machine = machine_from_json(json_get(attempt->result, "machine"));
+    if (machine && machine->id) {
+        bool newly_made = !runner->item.machine->made_ns && machine->made_ns;
+        runner->fresh |= newly_made;
+        machine_free(runner->item.machine);
+        runner->item.machine = TAKE(machine);
+        struct event event = machine_row(runner);
+        sink_put(runner->sink, &event);
+    }
+    const char *transport = json_get_string(attempt->result, "transport", NULL);
+    if (transport)
+        item_took_transport(&runner->item, transport, json_get(attempt->result, "evidence"));
+}
+
+static void retry(struct runner *runner, enum outcome outcome)
+{
+    const struct phase *phase = runner->items.items[runner->at].phase;
+    struct json *detail = json_new_object();
+    json_set_string(detail, "phase", phase->name);
+    json_set_integer(detail, "next_attempt", runner->attempt + 1);
+    json_set_string(detail, "because", outcome_name(outcome));
+    note(runner, "retry", detail);
+    runner->attempt++;
+    item_forget(&runner->item); /* transport and facts are to be found anew */
+    timer_arm(runner->pause, phase->retry_pause_ns);
+}
+
+static void on_step_over(void *context, bool started, const struct step_end *end)
+{
+    struct runner *runner = context;
+    const struct item *item = &runner->items.items[runner->at];
+    const char *stage = runner->attempt_now->stage;
+    struct step *step = TAKE(runner->step);
+    enum outcome outcome = end->verdict.outcome;
+    AUTO_FREE char *message = xstrdup_or_null(end->verdict.message), *store_failure = xstrdup_or_null(end->store_failure);
+    struct json *owed = NULL;
+    if (started) {
+        take_result(runner);
+        owed = tally_owed(end->tally, false);
+        runner->changed |= end->tally->changed > 0;
+        if (end->by != ENDED_BY_ITSELF && end->by != ENDED_BY_CANCEL) {
+            struct json *detail = json_new_object();
+            json_set_string(detail, "watchdog", outcome_name(outcome));
+            json_set_string(detail, "task", end->tally->task);
+            json_set_string(detail, "host", end->tally->task_host);
+            json_set_string(detail, "path", end->tally->task_path);
+            note(runner, "watchdog", detail);
+        }
+    }
+    bool stored = started && end->stored;
+    item_attempt_free(TAKE(runner->attempt_now));
+    step_free(step);
+
+    if (!started || !stored) {
+        json_free(owed);
+        store_broke(runner, started ? "the end of the step" : "the begin of the step", store_failure);
+        return;
+    }
+    if (!stage) {
+        json_free(runner->owed);
+        runner->owed = TAKE(owed);
+    }
+    json_free(owed);
+    if (outcome == OUTCOME_OK && !runner->cancelled && !runner->expired) {
+        if (!stage) {
+            if (item->phase->network_churn)
+                item_forget(&runner->item);
+            json_free(runner->owed);
+            runner->owed = NULL;
+            runner->attempt = 1;
+            runner->at++;
+        } else if (!item->phase) {
+            runner->at++;
+        }
+        next(runner);
+    } else if (!stage && retries(runner, item, outcome)) {
+        retry(runner, outcome);
+    } else if (runner->expired && outcome != OUTCOME_CANCELLED) {
+        finish(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
+    } else if (runner->cancelled) {
+        finish(runner, OUTCOME_CANCELLED, stage, message);
+    } else {
+        finish(runner, outcome, stage, message);
+    }
+}
+
+static struct verdict judge(void *context, const struct evidence *evidence)
+{
+    struct runner *runner = context;
+    return item_judge(runner->attempt_now, evidence);
+}
+
+static void start(struct runner *runner, const char *stage, const struct item *item)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    const struct phase *phase = stage ? NULL : item->phase;
+    int attempt = stage ? (item->phase ? ++runner->transport_attempts : 1) : runner->attempt;
+    runner->seq++;
+    if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed, &runner->attempt_now, &err) < 0 ||
+        step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner, &runner->step, &err) < 0) {
+        item_attempt_free(TAKE(runner->attempt_now));
+        runner->seq--;
+        error_prefix(&err, "cannot begin %s", stage ? stage : phase->name);
+        finish(runner, err.kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage, error_text(&err));
+    }
+}
+
+static void on_machine_stored(void *context, bool committed, const char *failure)
+{
+    struct runner *runner = context;
+    runner->committing = false;
+    if (committed)
+        next(runner);
+    else
+        store_broke(runner, "the machine's row", failure);
+}
+
+/* Before anything exists there is a row that says how it will be called. */
+static void announce_machine(struct runner *runner)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    if (item_announce(&runner->item, &err) < 0) {
+        finish(runner, OUTCOME_FAILED, "provision", error_text(&err));
+        return;
+    }
+    struct event event = machine_row(runner);
+    commit(runner, &event, on_machine_stored);
+}
+
+static void next(struct runner *runner)
+{
+    if (runner->cancelled) {
+        finish(runner, OUTCOME_CANCELLED, NULL, "cancelled between two steps");
+        return;
+    }
+    if (runner->expired) {
+        finish(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
+        return;
+    }
+    if (runner->at == runner->items.count) {
+        finish(runner, OUTCOME_OK, NULL, NULL);
+        return;
+    }
+    const struct item *item = &runner->items.items[runner->at];
+    if (item->phase && !item_has_transport(&runner->item, item->phase))
+        start(runner, "transport", item);
+    else if (item->phase)
+        start(runner, NULL, item);
+    else if (text_is(item->stage, "provision") && !runner->item.machine)
+        announce_machine(runner);
+    else
+        start(runner, item->stage, item);
+}
+
+static void on_begun(void *context, bool committed, const char *failure)
+{
+    struct runner *runner = context;
+    runner->committing = false;
+    if (!committed)
+        store_broke(runner, "the begin of the run", failure);
+    else
+        next(runner);
+}
+
+static void on_pause_over(void *context)
+{
+    next(context);
+}
+
+static void on_deadline(void *context)
+{
+    struct runner *runner = context;
+    runner->expired = true;
+    if (runner->step)
+        step_expire(runner->step);
+    else if (!runner->committing)
+        next(runner);
+}
+
+int runner_start(struct loop *loop, const struct runner_request *request, struct runner **out, struct error *err)
+{
+    AUTO_FREE char *folder = layout_run(request->state, request->run_id);
+    AUTO_FREE char *store = layout_store(request->state);
+    struct runner *runner = xcalloc(1, sizeof *runner);
+    runner->loop = loop;
+    runner->request = *request;
+    runner->attempt = 1;
+    runner->exit_code = -1;
+    runner->started_ns = moment_wall();
+    runner->started_monotonic = moment_monotonic();
+    if (file_make_dirs(folder, 0700, err) < 0 || item_enter(&runner->item, request, folder, err) < 0) {
+        free(runner);
+        return -1;
+    }
+    if (sink_open(loop, store, folder, &runner->sink, err) < 0) {
+        item_leave(&runner->item);
+        item_context_free(&runner->item);
+        free(runner);
+        return -1;
+    }
+    item_list_make(request, &runner->items);
+    runner->deadline = loop_timer(loop, on_deadline, runner);
+    runner->pause = loop_timer(loop, on_pause_over, runner);
+    timer_arm(runner->deadline, request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
+    *out = runner;
+    struct event event = run_row(runner, EVENT_RUN_BEGIN);
+    commit(runner, &event, on_begun);
+    return 0;
+}
+
+void runner_cancel(struct runner *runner)
+{
+    runner->cancelled = true;
+    if (runner->step) {
+        step_cancel(runner->step);
+    } else if (!runner->committing) {
+        timer_arm(runner->pause, 0); /* it was the pause before a further attempt */
+    }
+}
+
+pid_t runner_child(const struct runner *runner)
+{
+    return runner && runner->step ? step_child(runner->step) : -1;
+}
+
+int runner_finish(struct runner *runner)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    bool closed = sink_close(runner->sink, &err) == 0;
+    int code = runner->store_failed || !closed ? runner->request.exit_code(OUTCOME_CRASHED, NULL, false) : runner->exit_code;
+    timer_free(&runner->deadline);
+    timer_free(&runner->pause);
+    json_free(runner->owed);
+    item_list_free(&runner->items);
+    item_context_free(&runner->item);
+    free(runner->message);
+    free(runner);
+    return code;
+}

@@ -1,0 +1,212 @@
+#include "action/stage.h"
+
+#include "action/provider.h"
+#include "action/transport.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { REQUEST_LIMIT = 16 << 20 };
+
+int stage_memfd(const char *name, const struct json *value, bool sealed, struct error *err)
+{
+    AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return error_system(err, errno, "cannot make a descriptor for the stage's %s", name);
+    if (value && stage_write(fd, value, err) < 0)
+        return -1;
+    if (sealed && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+        return error_system(err, errno, "cannot seal the stage's %s", name);
+    return TAKE_FD(fd);
+}
+
+struct json *stage_read(int fd)
+{
+    AUTO_TEXT bytes = TEXT_INIT;
+    char block[4096];
+    for (off_t at = 0; at < REQUEST_LIMIT;) {
+        ssize_t got = pread(fd, block, sizeof block, at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        text_add_bytes(&bytes, block, (size_t)got);
+        at += got;
+    }
+    return json_parse(text_string(&bytes), bytes.length, NULL);
+}
+
+int stage_write(int fd, const struct json *value, struct error *err)
+{
+    AUTO_FREE char *bytes = json_compact(value);
+    if (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0 || file_write_all(fd, bytes, strlen(bytes)) < 0)
+        return error_system(err, errno, "cannot hand over the stage's result");
+    return 0;
+}
+
+static void put_machine(struct json *result, const struct machine *machine)
+{
+    json_set(result, "machine", machine_to_json(machine));
+}
+
+static int provision(const struct target *target, struct machine *machine, struct json *result, struct error *err)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    if (!provider)
+        return error_set(err, ERROR_PROVIDER, "there is no provider '%s' in this version", machine->provider);
+    if (provider->check(target, err) < 0)
+        return -1;
+    if (!machine->made_ns) {
+        /* An earlier attempt may have died half way: what it left goes first. Nothing there is fine too. */
+        if (provider->remove(machine, target->destroy_ns, err) < 0)
+            return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'", machine->target);
+        if (provider->make(target, machine, err) < 0)
+            return -1;
+        machine->made_ns = moment_wall();
+        put_machine(result, machine);
+    }
+    return provider->verify(target, machine, target->ready_ns, err);
+}
+
+struct search {
+    const struct project *project;
+    const struct target *target;
+    const struct json *request;
+    int64_t until; /* monotonic */
+};
+
+/* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
+static int try_transport(const struct search *search, enum transport_kind kind, struct machine *machine, struct json *tried, struct json *result,
+                         struct error *err)
+{
+    const char *run = json_get_string(search->request, "run", "");
+    AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
+    AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
+    struct scope masters = {.fd = -1};
+    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run), *marker = xasprintf("TRIPHASE_RUN=%s", run);
+    if (layout_make_sockets(sockets, err) < 0 ||
+        ssh_arguments_make(machine, search->target, kind, sockets, SSH_ALIVE_INTERVAL,
+                           (int)json_get_integer(search->request, "alive_count", ssh_alive_count(18 * NS_PER_S)), &ssh, err) < 0 ||
+        scope_open(scope_name, marker, &masters, err) < 0)
+        return -1;
+    struct transport_request open = {.target = search->target,
+                                     .machine = machine,
+                                     .kind = kind,
+                                     .ssh = &ssh,
+                                     .control_directory = sockets,
+                                     .masters = &masters,
+                                     .bound_ns = search->until - moment_monotonic(),
+                                     .wait = true};
+    struct transport_result opened = {0};
+    int status = transport_open_master(&open, &opened, err);
+    struct json *entry = opened.evidence ? json_keep(opened.evidence) : json_new_object();
+    json_set_string(entry, "name", transport_name(kind));
+    json_set_string(entry, "rung", opened.rung);
+    json_set_string(entry, "cause", opened.cause);
+    json_append(tried, entry);
+    if (status == 0) {
+        if (opened.python) {
+            free(machine->python);
+            machine->python = xstrdup(opened.python);
+        }
+        json_set_string(result, "transport", transport_name(kind));
+        json_set_string(result, "session", opened.session);
+    } else if (opened.cause) {
+        json_set_string(result, "cause", opened.cause);
+    }
+    transport_result_free(&opened);
+    scope_close(&masters);
+    return status;
+}
+
+static int find_transport(const struct project *project, const struct target *target, const struct json *request, struct machine *machine,
+                          struct json *result, struct error *err)
+{
+    struct search search = {project, target, request, moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
+    AUTO_WORDS names = WORDS_INIT;
+    const struct json *wanted = json_get(request, "transports");
+    for (size_t i = 0; i < json_count(wanted); i++)
+        words_add(&names, json_string(json_at(wanted, i), ""));
+    if (ssh_write_known_hosts(machine, target, project->directory, err) < 0)
+        return -1;
+    AUTO_JSON *tried = json_new_array();
+    AUTO_JSON *choice = NULL;
+    AUTO_ERROR last = ERROR_INIT;
+    int status = -1;
+    while (names.count && status < 0) {
+        enum transport_kind kind;
+        json_cleanup(&choice);
+        choice = NULL;
+        AUTO_ERROR why = ERROR_INIT;
+        if (transport_choose(&names, target, &kind, &choice, &why) < 0) {
+            if (last.kind == ERROR_NONE)
+                error_move(&last, &why);
+            break;
+        }
+        status = try_transport(&search, kind, machine, tried, result, &last);
+        /* The next one of the list, behind the one that was tried. */
+        AUTO_WORDS rest = WORDS_INIT;
+        bool behind = false;
+        for (size_t i = 0; i < names.count; i++) {
+            if (behind)
+                words_add(&rest, names.items[i]);
+            behind |= text_is(names.items[i], transport_name(kind));
+        }
+        words_free(&names);
+        names = rest;
+        rest = (struct words)WORDS_INIT;
+        if (moment_monotonic() >= search.until)
+            break;
+    }
+    struct json *evidence = choice ? json_keep(choice) : json_new_object();
+    json_set(evidence, "tried", json_keep(tried));
+    json_set(result, "evidence", evidence);
+    put_machine(result, machine);
+    return status < 0 ? error_move(err, &last) : 0;
+}
+
+static int remove_machine(const struct json *request, const struct target *target, struct machine *machine, struct json *result,
+                          struct error *err)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    if (!provider)
+        return error_set(err, ERROR_PROVIDER, "there is no provider '%s' in this version; its machine %s must be removed by hand",
+                         machine->provider, machine->reference);
+    int64_t bound = target ? target->destroy_ns : 120 * NS_PER_S;
+    if (provider->remove(machine, bound, err) < 0)
+        return -1;
+    if (!json_get_bool(request, "keep_state") && file_remove_tree(machine->directory, err) < 0)
+        return error_prefix(err, "the machine is gone, but not its folder");
+    machine->removed_ns = moment_wall();
+    put_machine(result, machine);
+    return 0;
+}
+
+int stage_run(const char *stage, const struct project *project, const struct target *target, const struct json *request,
+              struct json **result, struct error *err)
+{
+    AUTO_MACHINE *machine = machine_from_json(json_get(request, "machine"));
+    if (!machine)
+        return error_set(err, ERROR_SYSTEM, "the stage '%s' was given no machine", stage);
+    *result = json_new_object();
+    if (text_is(stage, "destroy"))
+        return remove_machine(request, target, machine, *result, err);
+    if (!project || !target)
+        return error_set(err, ERROR_PROJECT, "the stage '%s' needs the project's files", stage);
+    if (text_is(stage, "provision")) {
+        int status = provision(target, machine, *result, err);
+        put_machine(*result, machine);
+        return status;
+    }
+    if (text_is(stage, "transport"))
+        return find_transport(project, target, request, machine, *result, err);
+    return error_set(err, ERROR_SYSTEM, "there is no stage '%s'", stage);
+}

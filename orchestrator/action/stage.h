@@ -1,0 +1,17 @@
+/* The bodies of stages: what triphase does itself and may block (making a machine, verifying a transport, removing a machine). Each runs in a child of the worker,
+ * in the step's scope under its deadline; request and result are JSON over two descriptors, so nothing of it is in argv. */
+#pragma once
+#include "base/error.h"
+#include "data/config.h"
+#include "data/machine.h"
+#include "mechanism/json.h"
+
+/* A stage's request, made by the worker. Keys: stage, target, machine, run, transports, bound_ns, keep_state, masters (path of the run's scope for masters). */
+/* Runs the body. `target` may be NULL for "destroy" only. Fills *result: {"machine":…} and for "transport" also "transport" and "evidence". */
+int stage_run(const char *stage, const struct project *project, const struct target *target, const struct json *request,
+              struct json **result, struct error *err);
+/* A memfd that holds the value's compact text, sealed when `sealed`; -1 with an error. The caller closes. */
+int stage_memfd(const char *name, const struct json *value, bool sealed, struct error *err);
+/* Reads such a descriptor from its start; NULL when it holds no JSON. */
+struct json *stage_read(int fd);
+int stage_write(int fd, const struct json *value, struct error *err);

@@ -1,0 +1,495 @@
+#include "action/step.h"
+
+#include "action/watchdog.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/cause.h"
+#include "mechanism/follow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+    LINE_LIMIT = 1 << 20,
+    LOG_TAIL = 8192,
+    LINGER_MS = 300,     /* what the main process left behind may end by itself for so long */
+    KILL_BOUND_S = 5,    /* then what survives KILL is counted and said */
+    MARKER_POLL_MS = 25, /* a scope without a cgroup has nothing to wait on */
+};
+
+enum state { OPENING, RUNNING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
+enum input { COMMITTED, NOT_COMMITTED, MAIN_ENDED, EMPTY, WATCHDOG, CANCEL, CANCEL_NOW, BOUND, INPUT_COUNT };
+
+struct step {
+    struct loop *loop;
+    struct sink *sink;
+    struct step_plan plan;
+    step_judge *judge;
+    step_over *over;
+    void *context;
+
+    enum state state;
+    enum ended_by by;
+    struct scope scope;
+    struct child child;
+    struct child_end child_end;
+    bool main_ended, cancelled_once;
+    struct tally tally;
+    struct watchdogs *watchdogs;
+    struct follow *follow;
+    struct watch *child_watch, *scope_watch;
+    int scope_events;
+    struct timer *bound, *poll;
+    int64_t started_ns, started_monotonic, ooms_before;
+    int survivors;
+    struct verdict verdict;
+    const char *store_failure;
+    bool stored;
+};
+
+static void feed(struct step *step, enum input input);
+
+static int64_t kernel_ooms(void)
+{
+    AUTO_TEXT vmstat = TEXT_INIT;
+    if (file_read("/proc/vmstat", 1 << 20, &vmstat, NULL) < 0)
+        return 0;
+    const char *at = strstr(text_string(&vmstat), "\noom_kill ");
+    return at ? strtoll(at + strlen("\noom_kill "), NULL, 10) : 0;
+}
+
+/* The row. */
+
+static struct event row(struct step *step, enum event_kind kind)
+{
+    const struct step_plan *plan = &step->plan;
+    return (struct event){
+        .kind = kind,
+        .run = plan->run,
+        .step = plan->seq,
+        .of_step = {.seq = plan->seq,
+                    .kind = plan->kind,
+                    .name = plan->name,
+                    .attempt = plan->attempt,
+                    .transport = plan->transport,
+                    .evidence = plan->evidence,
+                    .scope = scope_kind_name(step->scope.kind),
+                    .log = plan->log_shown,
+                    .events = plan->events_shown,
+                    .started_ns = step->started_ns,
+                    .deadline_ns = plan->deadline_ns,
+                    .started_monotonic_ns = step->started_monotonic,
+                    .exit_code = -1,
+                    .signal = -1,
+                    .cpu_usec = -1,
+                    .survivors_host = -1,
+                    .host_evidence = "nobody looked: this version has no sweep of the host"},
+    };
+}
+
+static void on_store(void *context, bool committed, const char *failure)
+{
+    struct step *step = context;
+    if (!committed)
+        step->store_failure = failure;
+    feed(step, committed ? COMMITTED : NOT_COMMITTED);
+}
+
+/* Event lines. */
+
+static void tell_unreachable(struct step *step, const struct line *line)
+{
+    const char *cause = cause_of_text(line->cause_text);
+    struct event event = {.kind = EVENT_UNREACHABLE,
+                          .run = step->plan.run,
+                          .step = step->plan.seq,
+                          .unreachable = {.host = line->host,
+                                          .task = line->task,
+                                          .cause = cause ? cause : "other",
+                                          .cause_source = "message",
+                                          .message = line->cause_text,
+                                          .transport = step->plan.transport,
+                                          .ignored = line->ignored,
+                                          .at_ns = line->wall_ns}};
+    sink_put(step->sink, &event);
+}
+
+static void tell_task(struct step *step, const struct line *line)
+{
+    static const char *const names[] = {
+        [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped"};
+    struct event event = {.kind = EVENT_TASK,
+                          .run = step->plan.run,
+                          .step = step->plan.seq,
+                          .task = {.host = line->host,
+                                   .play = line->play,
+                                   .role = line->role,
+                                   .task = line->task,
+                                   .path = line->path,
+                                   .action = line->action,
+                                   .status = line->kind == LINE_UNREACHABLE ? "unreachable" : names[line->status],
+                                   .ignored = line->ignored,
+                                   .rescued = line->rescued,
+                                   .async = line->async,
+                                   .handler = line->handler,
+                                   .items = line->items,
+                                   .started_ns = line->wall_ns - line->duration_ns,
+                                   .duration_ns = line->duration_ns,
+                                   .message = line->cause_text}};
+    sink_put(step->sink, &event);
+}
+
+static void on_line(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct step *step = context;
+    struct line line;
+    if (step->watchdogs)
+        watchdogs_activity(step->watchdogs);
+    if (skipped || line_parse(bytes, length, &line, NULL) < 0) {
+        tally_bad_line(&step->tally);
+        return;
+    }
+    tally_line(&step->tally, &line);
+    if (step->watchdogs) {
+        if (line.kind == LINE_TASK_START)
+            watchdogs_task(step->watchdogs, true);
+        else if (line.kind == LINE_STATS || line.kind == LINE_END)
+            watchdogs_task(step->watchdogs, false);
+    }
+    if (line.kind == LINE_UNREACHABLE)
+        tell_unreachable(step, &line);
+    if (line.kind == LINE_RESULT || line.kind == LINE_UNREACHABLE)
+        tell_task(step, &line);
+    line_free(&line);
+}
+
+/* Sources of input. */
+
+static void on_child(void *context, uint32_t events)
+{
+    (void)events;
+    struct step *step = context;
+    if (child_poll(&step->child, &step->child_end, NULL) != 1)
+        return;
+    watch_stop(&step->child_watch);
+    step->main_ended = true;
+    feed(step, MAIN_ENDED);
+}
+
+static void look_for_emptiness(struct step *step)
+{
+    if (step->main_ended && !scope_populated(&step->scope))
+        feed(step, EMPTY);
+}
+
+static void on_scope(void *context, uint32_t events)
+{
+    (void)events;
+    look_for_emptiness(context);
+}
+
+static void on_poll(void *context)
+{
+    struct step *step = context;
+    timer_arm(step->poll, MARKER_POLL_MS * NS_PER_MS);
+    look_for_emptiness(step);
+}
+
+static void on_bound(void *context)
+{
+    feed(context, BOUND);
+}
+
+static void on_watchdog(void *context, enum ended_by which)
+{
+    struct step *step = context;
+    if (step->by == ENDED_BY_ITSELF)
+        step->by = which;
+    feed(step, WATCHDOG);
+}
+
+/* Actions: each does one thing and names the next state. */
+
+static void fail_to_start(struct step *step, const char *why)
+{
+    step->child_end = (struct child_end){.exited = true, .code = -1};
+    step->main_ended = true;
+    int fd = open(step->plan.log, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd >= 0) {
+        dprintf(fd, "ERROR %s\n", why);
+        close(fd);
+    }
+}
+
+static enum state close_step(struct step *step);
+
+static enum state start(struct step *step)
+{
+    if (step->by != ENDED_BY_ITSELF) {
+        fail_to_start(step, "ended before it began");
+        return close_step(step);
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_CLOSE int log = open(step->plan.log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    if (log < 0) {
+        fail_to_start(step, "the step's log vanished before its process was started");
+        return close_step(step);
+    }
+    struct child_plan child = step->plan.child;
+    child.in = -1;
+    child.out = child.error = log;
+    child.scope = &step->scope;
+    struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns, step->plan.log};
+    if (step->plan.events &&
+        follow_start(step->loop, step->plan.events, LINE_LIMIT, on_line, step, &step->follow, &err) < 0)
+        goto failed;
+    if (child_start(&child, &step->child, &err) < 0)
+        goto failed;
+    step->scope_events = scope_events_fd(&step->scope);
+    /* From here on something runs: what fails now ends it. */
+    if (loop_watch(step->loop, step->child.pidfd, EPOLLIN, on_child, step, &step->child_watch, &err) < 0 ||
+        (step->scope_events >= 0 &&
+         loop_watch(step->loop, step->scope_events, EPOLLPRI, on_scope, step, &step->scope_watch, &err) < 0) ||
+        watchdogs_start(step->loop, &limits, on_watchdog, step, &step->watchdogs, &err) < 0) {
+        scope_end(&step->scope, KILL_BOUND_S * NS_PER_S, NULL);
+        child_poll(&step->child, &step->child_end, NULL);
+        goto failed;
+    }
+    return RUNNING;
+failed:
+    fail_to_start(step, error_text(&err));
+    return close_step(step);
+}
+
+static enum state give_up(struct step *step)
+{
+    (void)step;
+    return OVER;
+}
+
+static enum state linger(struct step *step)
+{
+    watchdogs_stop(&step->watchdogs);
+    if (!scope_populated(&step->scope))
+        return close_step(step);
+    timer_arm(step->bound, LINGER_MS * NS_PER_MS);
+    if (step->scope_events < 0)
+        timer_arm(step->poll, 0);
+    return LINGERING;
+}
+
+static void keep_async_jobs(struct step *step)
+{
+    if (step->plan.async_marker && step->plan.run_scope)
+        scope_move_marked(&step->scope, step->plan.run_scope, step->plan.async_marker, NULL);
+}
+
+static enum state terminate(struct step *step)
+{
+    watchdogs_stop(&step->watchdogs);
+    keep_async_jobs(step);
+    if (step->main_ended && !scope_populated(&step->scope))
+        return close_step(step);
+    scope_signal(&step->scope, SIGTERM, NULL);
+    timer_arm(step->bound, step->plan.grace_ns);
+    if (step->scope_events < 0)
+        timer_arm(step->poll, 0);
+    return TERMINATING;
+}
+
+static enum state kill_all(struct step *step)
+{
+    watchdogs_stop(&step->watchdogs);
+    scope_kill(&step->scope, NULL);
+    timer_arm(step->bound, KILL_BOUND_S * NS_PER_S);
+    if (step->scope_events < 0)
+        timer_arm(step->poll, 0);
+    return KILLING;
+}
+
+/* KILL's bound passed: what is left cannot be ended (it hangs in the kernel). The row will say so. */
+static enum state count_survivors(struct step *step)
+{
+    int members = scope_members(&step->scope, NULL, NULL);
+    step->survivors = members > 0 ? members : 0;
+    return close_step(step);
+}
+
+/* In a state in which the main process is still there, its own end alone is not the end of the scope. */
+static enum state see_whether_empty(struct step *step)
+{
+    return scope_populated(&step->scope) ? step->state : close_step(step);
+}
+
+static enum state close_step(struct step *step)
+{
+    watchdogs_stop(&step->watchdogs);
+    timer_disarm(step->bound);
+    timer_disarm(step->poll);
+    if (step->follow)
+        follow_drain(step->follow, true, NULL);
+    AUTO_TEXT tail = TEXT_INIT;
+    file_read_tail(step->plan.log, LOG_TAIL, &tail, NULL);
+    struct evidence evidence = {step->by,
+                                &step->child_end,
+                                &step->tally,
+                                kernel_ooms() > step->ooms_before,
+                                step->plan.lost_handlers_warn,
+                                text_string(&tail)};
+    step->verdict = step->judge(step->context, &evidence);
+    struct event event = row(step, EVENT_STEP_END);
+    struct event_step *end = &event.of_step;
+    AUTO_JSON *owed = tally_owed(&step->tally, false);
+    AUTO_FREE char *owed_text = owed ? json_compact(owed) : NULL;
+    end->duration_ns = moment_monotonic() - step->started_monotonic;
+    end->outcome = step->verdict.outcome;
+    end->cause = step->verdict.cause;
+    end->message = step->verdict.message;
+    end->exit_code = step->child_end.exited ? step->child_end.code : -1;
+    end->signal = step->child_end.exited ? -1 : step->child_end.signal;
+    end->ok = step->tally.ok;
+    end->changed = step->tally.changed;
+    end->failed = step->tally.failed;
+    end->skipped = step->tally.skipped;
+    end->unreachable = step->tally.unreachable;
+    end->ignored = step->tally.ignored;
+    end->rescued = step->tally.rescued;
+    end->cpu_usec = scope_cpu_usec(&step->scope);
+    end->survivors_here = step->survivors;
+    end->event_bytes = step->follow ? follow_offset(step->follow) : 0;
+    end->handlers_owed = owed_text;
+    sink_commit(step->sink, &event, on_store, step);
+    if (!step->survivors)
+        scope_remove(&step->scope, NULL);
+    return CLOSING;
+}
+
+static enum state finish_stored(struct step *step)
+{
+    step->stored = true;
+    return OVER;
+}
+
+static enum state ignore(struct step *step)
+{
+    return step->state;
+}
+
+typedef enum state transition(struct step *);
+
+/* State by input. What is not named is ignored: it cannot happen, or changes nothing. */
+static transition *const table[STATE_COUNT][INPUT_COUNT] = {
+    [OPENING] = {[COMMITTED] = start, [NOT_COMMITTED] = give_up},
+    [RUNNING] = {[MAIN_ENDED] = linger, [WATCHDOG] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
+    [LINGERING] = {[EMPTY] = close_step, [BOUND] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
+    [TERMINATING] = {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = kill_all, [CANCEL_NOW] = kill_all},
+    [KILLING] = {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = count_survivors},
+    [CLOSING] = {[COMMITTED] = finish_stored, [NOT_COMMITTED] = give_up},
+};
+
+static void feed(struct step *step, enum input input)
+{
+    transition *next = table[step->state][input];
+    bool was_opening = step->state == OPENING;
+    step->state = (next ? next : ignore)(step);
+    if (step->state != OVER)
+        return;
+    if (was_opening) {
+        step->over(step->context, false, &(struct step_end){.store_failure = step->store_failure});
+        return;
+    }
+    struct step_end end = {.verdict = step->verdict,
+                           .child = step->child_end,
+                           .tally = &step->tally,
+                           .by = step->by,
+                           .stored = step->stored,
+                           .store_failure = step->store_failure};
+    step->over(step->context, true, &end);
+}
+
+/* The callback plugin and ansible-playbook append to files that are there already: made here, new, so that nothing of an earlier step is taken for this one's. */
+static int make_file(const char *path, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_system(err, errno, "cannot make %s", path);
+    close(fd);
+    return 0;
+}
+
+int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge, step_over *over, void *context,
+               struct step **out, struct error *err)
+{
+    if (make_file(plan->log, err) < 0 || (plan->events && make_file(plan->events, err) < 0))
+        return -1;
+    struct step *step = xcalloc(1, sizeof *step);
+    step->loop = loop;
+    step->sink = sink;
+    step->plan = *plan;
+    step->judge = judge;
+    step->over = over;
+    step->context = context;
+    step->tally = (struct tally)TALLY_INIT;
+    step->child = (struct child)CHILD_INIT;
+    step->scope_events = -1;
+    if (scope_open(plan->scope_name, plan->scope_marker, &step->scope, err) < 0) {
+        free(step);
+        return -1;
+    }
+    tally_owe(&step->tally, plan->pending_handlers);
+    step->bound = loop_timer(loop, on_bound, step);
+    step->poll = loop_timer(loop, on_poll, step);
+    step->started_ns = moment_wall();
+    step->started_monotonic = moment_monotonic();
+    step->ooms_before = kernel_ooms();
+    struct event event = row(step, EVENT_STEP_BEGIN);
+    *out = step;
+    sink_commit(sink, &event, on_store, step);
+    return 0;
+}
+
+void step_cancel(struct step *step)
+{
+    bool again = step->cancelled_once;
+    step->cancelled_once = true;
+    /* What ended by itself before was not cancelled. */
+    if (step->by == ENDED_BY_ITSELF && !step->main_ended)
+        step->by = ENDED_BY_CANCEL;
+    feed(step, again ? CANCEL_NOW : CANCEL);
+}
+
+void step_expire(struct step *step)
+{
+    if (!step->main_ended)
+        on_watchdog(step, ENDED_BY_DEADLINE);
+}
+
+pid_t step_child(const struct step *step)
+{
+    return step->child.pid;
+}
+
+void step_free(struct step *step)
+{
+    if (!step)
+        return;
+    watchdogs_stop(&step->watchdogs);
+    follow_stop(&step->follow);
+    watch_stop(&step->child_watch);
+    watch_stop(&step->scope_watch);
+    timer_free(&step->bound);
+    timer_free(&step->poll);
+    fd_close(&step->scope_events);
+    child_close(&step->child);
+    scope_close(&step->scope);
+    tally_free(&step->tally);
+    verdict_free(&step->verdict);
+    free(step);
+}

@@ -1,0 +1,27 @@
+/* Why a phase's attempt ended: the outcome table of CONTRACT.md as a table, pure over the evidence. Counted events come first; the exit code is one witness only. */
+#pragma once
+#include "data/outcome.h"
+#include "data/tally.h"
+#include "mechanism/child.h"
+
+/* What made an attempt end, when it was us. */
+enum ended_by { ENDED_BY_ITSELF, ENDED_BY_DEADLINE, ENDED_BY_SILENCE, ENDED_BY_TASK, ENDED_BY_TRANSPORT, ENDED_BY_CANCEL };
+
+struct evidence {
+    enum ended_by by;
+    const struct child_end *end;
+    const struct tally *tally;
+    bool out_of_memory;      /* the kernel's OOM killer struck while it ran */
+    bool lost_handlers_warn; /* a debt of handlers does not fail the attempt */
+    const char *log_tail;    /* last lines of the log, for messages; may be "" */
+};
+
+struct verdict {
+    enum outcome outcome;
+    char *cause;   /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", … */
+    char *message; /* one line for people; NULL for ok */
+};
+
+/* Malloc'ed texts; verdict_free. */
+struct verdict verdict_of_phase(const struct evidence *evidence);
+void verdict_free(struct verdict *verdict);

@@ -1,0 +1,123 @@
+#include "action/watchdog.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+struct watchdogs {
+    struct timer *deadline, *silence, *task;
+    int64_t silence_ns, task_ns, last_activity;
+    int inotify;
+    struct watch *log;
+    bool fired;
+    watchdog_function *function;
+    void *context;
+};
+
+static void fire(struct watchdogs *watchdogs, enum ended_by which)
+{
+    if (watchdogs->fired)
+        return;
+    watchdogs->fired = true;
+    watchdogs->function(watchdogs->context, which);
+}
+
+static void on_deadline(void *context)
+{
+    fire(context, ENDED_BY_DEADLINE);
+}
+
+static void on_task(void *context)
+{
+    fire(context, ENDED_BY_TASK);
+}
+
+/* Activity only notes its time; the timer is moved when it fires, so that a chatty play costs nothing here. */
+static void on_silence(void *context)
+{
+    struct watchdogs *watchdogs = context;
+    int64_t left = watchdogs->last_activity + watchdogs->silence_ns - moment_monotonic();
+    if (left > 0)
+        timer_arm(watchdogs->silence, left);
+    else
+        fire(watchdogs, ENDED_BY_SILENCE);
+}
+
+static void on_output(void *context, uint32_t events)
+{
+    (void)events;
+    struct watchdogs *watchdogs = context;
+    char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    while (read(watchdogs->inotify, buffer, sizeof buffer) > 0)
+        continue;
+    watchdogs_activity(watchdogs);
+}
+
+int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function, void *context,
+                    struct watchdogs **out, struct error *err)
+{
+    struct watchdogs *watchdogs = xcalloc(1, sizeof *watchdogs);
+    watchdogs->inotify = -1;
+    watchdogs->function = function;
+    watchdogs->context = context;
+    watchdogs->silence_ns = limits->silence_ns;
+    watchdogs->task_ns = limits->task_ns;
+    watchdogs->last_activity = moment_monotonic();
+    watchdogs->deadline = loop_timer(loop, on_deadline, watchdogs);
+    watchdogs->silence = loop_timer(loop, on_silence, watchdogs);
+    watchdogs->task = loop_timer(loop, on_task, watchdogs);
+    if (limits->log && limits->silence_ns) {
+        watchdogs->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (watchdogs->inotify < 0 || inotify_add_watch(watchdogs->inotify, limits->log, IN_MODIFY) < 0) {
+            error_system(err, errno, "cannot watch the log %s", limits->log);
+            watchdogs_stop(&watchdogs);
+            return -1;
+        }
+        if (loop_watch(loop, watchdogs->inotify, EPOLLIN, on_output, watchdogs, &watchdogs->log, err) < 0) {
+            watchdogs_stop(&watchdogs);
+            return -1;
+        }
+    }
+    if (limits->deadline_ns)
+        timer_arm(watchdogs->deadline, limits->deadline_ns);
+    if (limits->silence_ns)
+        timer_arm(watchdogs->silence, limits->silence_ns);
+    *out = watchdogs;
+    return 0;
+}
+
+void watchdogs_activity(struct watchdogs *watchdogs)
+{
+    watchdogs->last_activity = moment_monotonic();
+}
+
+void watchdogs_task(struct watchdogs *watchdogs, bool running)
+{
+    if (running && watchdogs->task_ns)
+        timer_arm(watchdogs->task, watchdogs->task_ns);
+    else
+        timer_disarm(watchdogs->task);
+}
+
+int64_t watchdogs_silent_ns(const struct watchdogs *watchdogs)
+{
+    return moment_monotonic() - watchdogs->last_activity;
+}
+
+void watchdogs_stop(struct watchdogs **watchdogs)
+{
+    struct watchdogs *w = *watchdogs;
+    *watchdogs = NULL;
+    if (!w)
+        return;
+    timer_free(&w->deadline);
+    timer_free(&w->silence);
+    timer_free(&w->task);
+    watch_stop(&w->log);
+    fd_close(&w->inotify);
+    free(w);
+}

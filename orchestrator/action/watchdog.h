@@ -1,0 +1,25 @@
+/* The timers that end a step: deadline (the whole attempt), silence (no event line, no output byte, no async poll), task (one task too long).
+ * Asynchronous: they fire from the loop whatever the watched process does. Each fires at most once, and none after another has. */
+#pragma once
+#include "action/verdict.h"
+#include "base/error.h"
+#include "mechanism/loop.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watchdog_limits {
+    int64_t deadline_ns, silence_ns, task_ns; /* 0: none */
+    const char *log;                          /* its growth counts as output; NULL: none */
+};
+
+struct watchdogs;
+typedef void watchdog_function(void *context, enum ended_by which);
+
+int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function, void *context,
+                    struct watchdogs **out, struct error *err);
+/* An event line came. */
+void watchdogs_activity(struct watchdogs *watchdogs);
+/* A task began (its clock starts anew), or none runs any more. */
+void watchdogs_task(struct watchdogs *watchdogs, bool running);
+int64_t watchdogs_silent_ns(const struct watchdogs *watchdogs);
+void watchdogs_stop(struct watchdogs **watchdogs);

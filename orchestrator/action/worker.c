@@ -1,0 +1,166 @@
+#include "action/worker.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/layout.h"
+#include "mechanism/guard.h"
+#include "mechanism/lock.h"
+#include "mechanism/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct worker {
+    struct loop *loop;
+    struct runner *runner;
+    struct scope run_scope;
+    struct child guard;
+    struct watch *guard_watch;
+    int lock_fd;
+};
+
+static void on_cancel(void *context, int number)
+{
+    (void)number;
+    struct worker *worker = context;
+    if (worker->runner)
+        runner_cancel(worker->runner);
+}
+
+static void on_hangup(void *context, int number)
+{
+    (void)context;
+    (void)number; /* a lost terminal changes nothing */
+}
+
+/* Orphans of a step come to this process where it is their subreaper; they are reaped here, and only they: the step's own child is its step's. */
+static void on_orphan(void *context, int number)
+{
+    (void)number;
+    struct worker *worker = context;
+    AUTO_TEXT list = TEXT_INIT;
+    AUTO_FREE char *path = xasprintf("/proc/self/task/%ld/children", (long)getpid());
+    if (file_read(path, 1 << 20, &list, NULL) < 0)
+        return;
+    char *at = list.bytes;
+    while (at && *at) {
+        char *end;
+        long pid = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        at = end;
+        if (pid > 0 && pid != worker->guard.pid && pid != runner_child(worker->runner))
+            waitpid((pid_t)pid, NULL, WNOHANG);
+    }
+}
+
+static void on_guard_gone(void *context, uint32_t events);
+
+static int start_guard(struct worker *worker, struct error *err)
+{
+    if (guard_start(&worker->run_scope, worker->lock_fd, &worker->guard, err) < 0)
+        return -1;
+    return loop_watch(worker->loop, worker->guard.pidfd, EPOLLIN, on_guard_gone, worker, &worker->guard_watch, err);
+}
+
+/* Somebody ended the guard: without one a death of this worker would leave its processes, so there is another at once. */
+static void on_guard_gone(void *context, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = context;
+    struct child_end end;
+    if (child_poll(&worker->guard, &end, NULL) != 1)
+        return;
+    watch_stop(&worker->guard_watch);
+    child_close(&worker->guard);
+    AUTO_ERROR err = ERROR_INIT;
+    dprintf(STDERR_FILENO, "the guard is gone; starting another\n");
+    if (start_guard(worker, &err) < 0)
+        dprintf(STDERR_FILENO, "no guard: %s\n", error_text(&err));
+}
+
+static int body(const struct runner_request *request, int lock_fd, struct error *err)
+{
+    struct worker worker = {.guard = CHILD_INIT, .lock_fd = lock_fd, .run_scope = {.fd = -1}};
+    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id), *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
+    AUTO_FREE char *boot = process_boot_id();
+    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
+    snprintf(owner.run, sizeof owner.run, "%s", request->run_id);
+    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
+    if (lock_write(lock_fd, &owner, err) < 0 || scope_open(scope_name, marker, &worker.run_scope, err) < 0 ||
+        loop_new(&worker.loop, err) < 0)
+        return -1;
+    bool orphans_come_here = worker.run_scope.kind == SCOPE_MARKER;
+    if (orphans_come_here && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return error_system(err, errno, "cannot become the subreaper of the run");
+    if (loop_signal(worker.loop, SIGTERM, on_cancel, &worker, err) < 0 || loop_signal(worker.loop, SIGINT, on_cancel, &worker, err) < 0 ||
+        loop_signal(worker.loop, SIGHUP, on_hangup, &worker, err) < 0 ||
+        (orphans_come_here && loop_signal(worker.loop, SIGCHLD, on_orphan, &worker, err) < 0) || start_guard(&worker, err) < 0 ||
+        runner_start(worker.loop, request, &worker.runner, err) < 0 || loop_run(worker.loop, err) < 0)
+        return -1;
+    int code = runner_finish(worker.runner);
+    watch_stop(&worker.guard_watch);
+    guard_dismiss(&worker.guard, NULL);
+    loop_free(worker.loop);
+    scope_remove(&worker.run_scope, NULL);
+    scope_close(&worker.run_scope);
+    return code;
+}
+
+/* What the command held open is none of the worker's business, but for the lock. */
+static void close_others(int lock_fd)
+{
+    if (lock_fd > 3)
+        syscall(SYS_close_range, 3U, (unsigned)lock_fd - 1, 0U);
+    syscall(SYS_close_range, (unsigned)lock_fd + 1, ~0U, 0U);
+}
+
+int worker_start(const struct runner_request *request, int lock_fd, struct child *out, struct error *err)
+{
+    AUTO_FREE char *folder = layout_run(request->state, request->run_id);
+    AUTO_FREE char *log_path = file_join(folder, "worker.log");
+    if (file_make_dirs(folder, 0700, err) < 0)
+        return -1;
+    AUTO_CLOSE int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (log < 0 || null < 0)
+        return error_system(err, errno, "cannot make the run's log %s", log_path);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        return error_system(err, errno, "cannot start a worker for %s", request->target_name);
+    if (pid == 0) {
+        setsid();
+        prctl(PR_SET_NAME, "triphase-worker");
+        dup2(null, STDIN_FILENO);
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        close_others(lock_fd);
+        AUTO_ERROR why = ERROR_INIT;
+        int code = body(request, lock_fd, &why);
+        if (code < 0) {
+            dprintf(STDERR_FILENO, "triphase: %s\n", error_text(&why));
+            code = request->exit_code(OUTCOME_CRASHED, NULL, false);
+        }
+        _exit(code);
+    }
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        int why = errno;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return error_system(err, why, "cannot watch the worker of %s", request->target_name);
+    }
+    fcntl(pidfd, F_SETFD, FD_CLOEXEC);
+    *out = (struct child){pid, pidfd};
+    return 0;
+}

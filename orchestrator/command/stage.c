@@ -1,0 +1,49 @@
+/* Hidden: `triphase stage NAME REQUEST_FD RESULT_FD`, started by a worker. Whatever happens is in the result; the exit code only says whether it was written. */
+#include "action/stage.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "view/help.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int command_stage(struct command_context *context, int argc, char **argv)
+{
+    if (argc != 4) {
+        help_problem("'stage' is started by triphase itself");
+        return EXIT_BAD_USAGE;
+    }
+    int request_fd = (int)strtol(argv[2], NULL, 10), result_fd = (int)strtol(argv[3], NULL, 10);
+    fcntl(request_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(result_fd, F_SETFD, FD_CLOEXEC);
+    AUTO_JSON *request = stage_read(request_fd);
+    AUTO_JSON *result = NULL;
+    AUTO_PROJECT *project = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    const char *name = json_get_string(request, "target", NULL);
+    const struct target *target = NULL;
+    bool destroy = text_is(argv[1], "destroy");
+    int status = 0;
+    if (!destroy || json_get_bool(request, "project_readable")) {
+        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+        status = config_load(&sources, &project, &err);
+        target = project && name ? project_target(project, name, destroy ? NULL : &err) : NULL;
+        if (!target && !destroy)
+            status = -1;
+    }
+    if (status == 0 || destroy)
+        status = stage_run(argv[1], project, target, request, &result, &err);
+    if (!result)
+        result = json_new_object();
+    if (status < 0) {
+        struct json *problem = json_new_object();
+        json_set_integer(problem, "kind", err.kind);
+        json_set_string(problem, "message", error_text(&err));
+        json_set(result, "error", problem);
+        help_problem("%s", error_text(&err)); /* into the step's log */
+    }
+    return stage_write(result_fd, result, NULL) < 0 ? EXIT_INTERNAL : EXIT_OK;
+}

@@ -1,0 +1,58 @@
+#include "data/cause.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+/* First fit counts: what names its reason comes before what only says that a connection ended. The texts are those of OpenSSH 8.4 to 10 and ansible-core 2.14 to 2.21. */
+static const struct {
+    const char *text, *cause;
+} signs[] = {
+    {"host key verification failed", "host-key"},
+    {"remote host identification has changed", "host-key"},
+    {"could not resolve hostname", "dns"},
+    {"name or service not known", "dns"},
+    {"temporary failure in name resolution", "dns"},
+    {"permission denied", "auth"},
+    {"too many authentication failures", "auth"},
+    {"no supported authentication methods", "auth"},
+    {"load key", "auth"},
+    {"banner exchange", "banner-timeout"},
+    {"timed out waiting for become success", "become-timeout"},
+    {"waiting for privilege escalation prompt", "become-timeout"},
+    {"privilege output closed", "become-timeout"},
+    {"failed to create temporary directory", "remote-tmp"},
+    {"remote tmp", "remote-tmp"},
+    {"no space left on device", "remote-tmp"},
+    {"read-only file system", "remote-tmp"},
+    {"not responding", "keepalive-timeout"},
+    {"proxycommand", "proxy-exit"},
+    {"proxy", "proxy-exit"},
+    {"connection closed by unknown port 65535", "proxy-exit"},
+    {"mux_client", "mux-lost"},
+    {"control socket connect", "mux-lost"},
+    {"master is dead", "mux-lost"},
+    {"connection refused", "refused"},
+    {"no route to host", "no-route"},
+    {"network is unreachable", "no-route"},
+    {"connection timed out", "connect-timeout"},
+    {"operation timed out", "connect-timeout"},
+    {"connection reset", "reset"},
+    {"broken pipe", "channel-broken"},
+    {"channel", "channel-broken"},
+    {"shared connection to", "mux-lost"},
+    {"connection closed", "reset"},
+    {"exit status 255", "rc-255"},
+    {"rc=255", "rc-255"},
+    {"return code 255", "rc-255"},
+};
+
+const char *cause_of_text(const char *message)
+{
+    if (!message || !*message)
+        return NULL;
+    for (size_t i = 0; i < COUNT_OF(signs); i++)
+        if (strcasestr(message, signs[i].text))
+            return signs[i].cause;
+    return "other";
+}
