@@ -173,8 +173,9 @@ system: $(BUILD)/system $(PROGRAM)
 # The whole suite under the sanitizers, in a build folder of its own.
 asan:
 	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all tests
-	@$(SANITIZER_OPTIONS) $(RUN_TESTS) build/asan/unit
-	@$(SANITIZER_OPTIONS) $(RUN_TESTS) --budget 3600 build/asan/system
+	@export $(SANITIZER_OPTIONS); failed=0; \
+	$(RUN_TESTS) build/asan/unit || failed=1; \
+	$(RUN_TESTS) --budget 3600 build/asan/system || failed=1; exit $$failed
 SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 

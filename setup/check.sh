@@ -23,6 +23,16 @@ part() { # TITLE COMMAND...: a part that keeps its own tally; one that fails wit
     fi
 }
 
+# Hosts are made by root. Nothing of sudo's own reaches the tests: the program looks at it.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        mkdir -p build/check/system
+        sudo env -u SUDO_USER -u SUDO_UID -u SUDO_GID -u SUDO_COMMAND HOME=/root "PATH=$PATH" "TALLY=$TALLY" "$@"
+    fi
+}
+
 printf '\n== build\n'
 check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all build/unit build/system
 built=1
@@ -30,8 +40,8 @@ grep -q '^fail' "$TALLY" && built=0
 part layers setup/check-layers.sh
 part lint setup/lint.sh
 if [ "$built" = 1 ]; then
-    part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" build/unit
-    part "system tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" build/system
+    part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
+    part "system tests" as_root setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --budget 960 build/system
 else
     tally fail "tests were not run: the build failed"
 fi

@@ -119,11 +119,13 @@ class Runner:
         result.seconds = time.monotonic() - started
         self.read_tap(result, tap, f"{suite}::{test}")
         if limit:
-            result.failed, result.words = max(1, result.failed), [limit]
+            result.passed, result.failed, result.words = 0, max(1, result.failed), [limit]
         elif not result.passed and not result.failed and result.skipped is None:
             result.failed, result.words = 1, [f"the test program gave no result (status {child.returncode})"]
         elif child.returncode != 0 and not result.failed:
-            result.failed, result.words = 1, [f"the test program ended with status {child.returncode}"]
+            # A leak that the sanitizer told after the test's own end, for one.
+            result.passed, result.failed = 0, 1
+            result.words = [f"the test program ended with status {child.returncode}"]
         left = end_marked(mark)
         if left:
             result.passed, result.failed = 0, result.failed + 1
