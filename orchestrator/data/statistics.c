@@ -1,0 +1,92 @@
+#include "data/statistics.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+struct series {
+    int64_t *durations;
+    size_t count, room;
+};
+
+struct statistics {
+    struct statistic *rows;
+    struct series *series; /* of each row */
+    size_t count;
+};
+
+struct statistics *statistics_new(void)
+{
+    return xcalloc(1, sizeof(struct statistics));
+}
+
+void statistics_free(struct statistics *statistics)
+{
+    if (!statistics)
+        return;
+    for (size_t i = 0; i < statistics->count; i++)
+        free(statistics->series[i].durations);
+    free(statistics->series);
+    free(statistics->rows);
+    free(statistics);
+}
+
+static bool same(const struct statistic *a, const struct statistic *b)
+{
+    return a->fresh == b->fresh && text_is(a->target, b->target) && text_is(a->recipe, b->recipe) && text_is(a->step, b->step) &&
+           text_is(a->transport, b->transport) && text_is(a->ansible, b->ansible) && text_is(a->extra_digest, b->extra_digest);
+}
+
+static size_t row_for(struct statistics *statistics, const struct statistic *key)
+{
+    for (size_t i = 0; i < statistics->count; i++)
+        if (same(&statistics->rows[i], key))
+            return i;
+    size_t at = statistics->count++;
+    statistics->rows = xreallocarray(statistics->rows, statistics->count, sizeof *statistics->rows);
+    statistics->series = xreallocarray(statistics->series, statistics->count, sizeof *statistics->series);
+    statistics->rows[at] = *key;
+    statistics->series[at] = (struct series){0};
+    return at;
+}
+
+void statistics_add(struct statistics *statistics, const struct history_run *run, const struct history_step *steps, size_t count)
+{
+    if (run->partial)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (!text_is(steps[i].outcome, "ok") || steps[i].duration_ns < 0)
+            continue;
+        struct statistic key = {.target = run->target, .recipe = run->recipe, .step = steps[i].name, .transport = steps[i].transport,
+                                .ansible = run->ansible, .extra_digest = run->extra_digest, .fresh = run->fresh};
+        struct series *series = &statistics->series[row_for(statistics, &key)];
+        if (series->count == series->room) {
+            series->room = series->room ? series->room * 2 : 16;
+            series->durations = xreallocarray(series->durations, series->room, sizeof *series->durations);
+        }
+        series->durations[series->count++] = steps[i].duration_ns;
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+const struct statistic *statistics_result(struct statistics *statistics, size_t *count)
+{
+    for (size_t i = 0; i < statistics->count; i++) {
+        struct statistic *row = &statistics->rows[i];
+        const struct series *series = &statistics->series[i];
+        int64_t *sorted = series->durations;
+        size_t n = series->count;
+        qsort(sorted, n, sizeof *sorted, by_size);
+        row->n = n;
+        row->min_ns = sorted[0];
+        row->max_ns = sorted[n - 1];
+        row->median_ns = n % 2 ? sorted[n / 2] : sorted[n / 2 - 1] + (sorted[n / 2] - sorted[n / 2 - 1]) / 2;
+        row->p95_ns = sorted[(n * 95 + 99) / 100 - 1];
+    }
+    *count = statistics->count;
+    return statistics->rows;
+}
