@@ -141,7 +141,8 @@ static int thaw(const char *path, void *context)
 }
 
 /* A pid may be another process's by the time it is signalled: so it is opened first, and signalled only when a list read after that still has it. */
-static int signal_once(const char *path, const struct pid_list *seen, int number, struct pid_list *now, bool *found_new)
+static int signal_once(const char *path, const struct pid_list *seen, int number, struct pid_list *now,
+                       bool *found_new)
 {
     enum { BATCH = 64 };
     struct pid_list before = {0};
@@ -152,7 +153,9 @@ static int signal_once(const char *path, const struct pid_list *seen, int number
         int handles[BATCH];
         size_t batch = before.count - at < BATCH ? before.count - at : BATCH;
         for (size_t i = 0; i < batch; i++)
-            handles[i] = has_pid(seen, before.pids[at + i]) ? -1 : (int)syscall(SYS_pidfd_open, before.pids[at + i], 0);
+            handles[i] = has_pid(seen, before.pids[at + i])
+                             ? -1
+                             : (int)syscall(SYS_pidfd_open, before.pids[at + i], 0);
         bool known = list_members(path, now) == 0;
         for (size_t i = 0; i < batch; i++) {
             if (handles[i] < 0)

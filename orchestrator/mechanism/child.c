@@ -20,7 +20,7 @@
 
 /* An exec on a hung file system, or in a frozen cgroup, must not hold its starter for ever. */
 #define START_BOUND (10 * NS_PER_S)
-#define REAP_BOUND NS_PER_S
+#define REAP_BOUND  NS_PER_S
 
 enum start_step { STEP_SCOPE, STEP_SESSION, STEP_PARENT, STEP_STREAMS, STEP_KEEP, STEP_FOLDER, STEP_EXEC };
 
@@ -198,8 +198,8 @@ static int await_exec(const struct child_plan *plan, struct child *child, int re
         return error_set(err, ERROR_SYSTEM, "cannot start %s: it was not running within %d s", plan->argv[0],
                          (int)(START_BOUND / NS_PER_S));
     const char *detail = failure.step == STEP_FOLDER ? plan->directory : "";
-    error_system(err, failure.number, "cannot start %s: it could not %s%s%s", plan->argv[0], step_names[failure.step],
-                 *detail ? " " : "", detail);
+    error_system(err, failure.number, "cannot start %s: it could not %s%s%s", plan->argv[0],
+                 step_names[failure.step], *detail ? " " : "", detail);
     if (err && failure.step == STEP_EXEC && failure.number == ENOENT)
         err->kind = ERROR_MISSING;
     return -1;
@@ -229,9 +229,11 @@ static const char *path_of(const char *const *environment)
 int child_start(const struct child_plan *plan, struct child *out, struct error *err)
 {
     bool placed = strchr(plan->argv[0], '/');
-    AUTO_FREE char *path = placed ? xstrdup(plan->argv[0]) : file_find_program(plan->argv[0], path_of(plan->environment));
+    AUTO_FREE char *path =
+        placed ? xstrdup(plan->argv[0]) : file_find_program(plan->argv[0], path_of(plan->environment));
     if (!path)
-        return error_set(err, ERROR_MISSING, "cannot start %s: no program of that name in PATH; install it", plan->argv[0]);
+        return error_set(err, ERROR_MISSING, "cannot start %s: no program of that name in PATH; install it",
+                         plan->argv[0]);
 
     AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int ends[2] = {-1, -1};
@@ -247,7 +249,8 @@ int child_start(const struct child_plan *plan, struct child *out, struct error *
         .argv = (char *const *)plan->argv,
         .environment = plan->environment ? (char *const *)plan->environment : environ,
         .directory = plan->directory,
-        .streams = {plan->in >= 0 ? plan->in : null, plan->out >= 0 ? plan->out : null, plan->error >= 0 ? plan->error : null},
+        .streams = {plan->in >= 0 ? plan->in : null, plan->out >= 0 ? plan->out : null,
+                    plan->error >= 0 ? plan->error : null},
         .keep = plan->keep,
         .report = report_in,
         .procs = -1,
@@ -311,7 +314,8 @@ char *child_end_text(const struct child_end *end)
     if (end->exited)
         return xasprintf("exited with %d", end->code);
     const char *name = sigabbrev_np(end->signal);
-    return xasprintf("was killed by signal %d (%s)%s", end->signal, name ? name : "?", end->dumped ? ", core dumped" : "");
+    return xasprintf("was killed by signal %d (%s)%s", end->signal, name ? name : "?",
+                     end->dumped ? ", core dumped" : "");
 }
 
 /* State letter and start time of a process; -1 when it is gone. */
@@ -324,7 +328,9 @@ static int64_t look_at(pid_t pid, char *state)
     /* The name in parentheses may hold anything, parentheses too; field 3 follows the last one. */
     const char *at = strrchr(text_string(&line), ')');
     unsigned long long start;
-    if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", state, &start) != 2)
+    if (!at ||
+        sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               state, &start) != 2)
         return -1;
     return (int64_t)start;
 }

@@ -145,8 +145,8 @@ static int read_on(struct follow *follow, int64_t most, struct error *err)
 
 static int say_truncated(const struct follow *follow, struct error *err)
 {
-    return error_set(err, ERROR_SYSTEM, "%s was cut off behind byte %lld: what came after it is not read", follow->path,
-                     (long long)follow->position);
+    return error_set(err, ERROR_SYSTEM, "%s was cut off behind byte %lld: what came after it is not read",
+                     follow->path, (long long)follow->position);
 }
 
 /* read_on with the look that nothing was taken away; `size` becomes the file's size then. */
@@ -207,9 +207,12 @@ static void on_inotify(void *context, uint32_t events)
 /* 0 also when there is no inotify to be had: then the timer looks. -1 when the folder is absent. */
 static int watch_folder(struct follow *follow, struct error *err)
 {
-    AUTO_FREE char *folder = follow->name == follow->path ? xstrdup(".") : xstrndup(follow->path, (size_t)(follow->name - follow->path));
+    AUTO_FREE char *folder = follow->name == follow->path
+                                 ? xstrdup(".")
+                                 : xstrndup(follow->path, (size_t)(follow->name - follow->path));
     follow->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (follow->inotify >= 0 && inotify_add_watch(follow->inotify, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+    if (follow->inotify >= 0 &&
+        inotify_add_watch(follow->inotify, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             return error_system(err, errno, "cannot follow %s", follow->path);
         fd_close(&follow->inotify);
@@ -219,12 +222,17 @@ static int watch_folder(struct follow *follow, struct error *err)
     return 0;
 }
 
-int follow_start(struct loop *loop, const char *path, size_t limit, follow_function *function, void *context, struct follow **out,
-                 struct error *err)
+int follow_start(struct loop *loop, const char *path, size_t limit, follow_function *function, void *context,
+                 struct follow **out, struct error *err)
 {
     struct follow *follow = xcalloc(1, sizeof *follow);
-    *follow = (struct follow){
-        .loop = loop, .path = xstrdup(path), .limit = limit, .function = function, .context = context, .inotify = -1, .fd = -1};
+    *follow = (struct follow){.loop = loop,
+                              .path = xstrdup(path),
+                              .limit = limit,
+                              .function = function,
+                              .context = context,
+                              .inotify = -1,
+                              .fd = -1};
     const char *slash = strrchr(follow->path, '/');
     follow->name = slash ? slash + 1 : follow->path;
     follow->again = loop_timer(loop, on_timer, follow);

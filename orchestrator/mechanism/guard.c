@@ -48,7 +48,11 @@ static bool wait_for_death(pid_t worker)
         struct pollfd look[] = {{.fd = signals, .events = POLLIN}, {.fd = handle, .events = POLLIN}};
         /* Asked after the pidfd was opened: so it was the worker's, or the worker is gone. */
         bool dead = getppid() != worker;
-        if (poll(look, COUNT_OF(look), dead ? 0 : handle < 0 || signals < 0 ? LOOK_MS : -1) < 0 && errno != EINTR)
+        if (poll(look, COUNT_OF(look),
+                 dead                        ? 0
+                 : handle < 0 || signals < 0 ? LOOK_MS
+                                             : -1) < 0 &&
+            errno != EINTR)
             continue;
         sigset_t pending;
         if (look[0].revents || (signals < 0 && sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1)))
@@ -62,7 +66,8 @@ static bool wait_for_death(pid_t worker)
 static void end_everything(const struct scope *scope)
 {
     const int64_t look = 100 * NS_PER_MS;
-    for (int64_t pause = look; scope_end(scope, look, NULL) < 0; pause = pause < NS_PER_S / 2 ? pause * 2 : NS_PER_S)
+    for (int64_t pause = look; scope_end(scope, look, NULL) < 0;
+         pause = pause < NS_PER_S / 2 ? pause * 2 : NS_PER_S)
         nanosleep(&(struct timespec){.tv_sec = pause / NS_PER_S, .tv_nsec = pause % NS_PER_S}, NULL);
     scope_remove(scope, NULL);
 }

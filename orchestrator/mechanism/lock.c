@@ -33,7 +33,8 @@ static bool try_exclusive(int fd)
 static bool is_same_file(int fd, const char *path)
 {
     struct stat held, there;
-    return fstat(fd, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    return fstat(fd, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev &&
+           held.st_ino == there.st_ino;
 }
 
 static bool copy_word(char *to, size_t room, const struct json *object, const char *key)
@@ -55,8 +56,9 @@ static int read_owner(const char *path, struct lock_owner *out, struct error *er
     struct lock_owner owner = {0};
     int64_t pid = json_get_integer(object, "pid", 0);
     owner.start = json_get_integer(object, "start", -1);
-    if (!copy_word(owner.run, sizeof owner.run, object, "run") || !copy_word(owner.boot, sizeof owner.boot, object, "boot") || pid <= 0 ||
-        pid > INT_MAX || owner.start < 0)
+    if (!copy_word(owner.run, sizeof owner.run, object, "run") ||
+        !copy_word(owner.boot, sizeof owner.boot, object, "boot") || pid <= 0 || pid > INT_MAX ||
+        owner.start < 0)
         return error_set(err, ERROR_SYSTEM, "%s does not say who holds it", path);
     owner.pid = (pid_t)pid;
     *out = owner;
@@ -68,8 +70,9 @@ static int say_busy(const char *path, struct error *err)
     struct lock_owner owner;
     if (read_owner(path, &owner, NULL) < 0)
         return error_set(err, ERROR_BUSY, "%s is held by another process", path);
-    return error_set(err, ERROR_BUSY, "run %s (process %d) has it; wait for it, or end it with 'triphase cancel %s'", owner.run, (int)owner.pid,
-                     owner.run);
+    return error_set(err, ERROR_BUSY,
+                     "run %s (process %d) has it; wait for it, or end it with 'triphase cancel %s'",
+                     owner.run, (int)owner.pid, owner.run);
 }
 
 int lock_take(const char *path, const struct lock_owner *owner, int *out_fd, struct error *err)

@@ -93,7 +93,8 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
-int loop_watch(struct loop *loop, int fd, uint32_t events, watch_function *function, void *context, struct watch **out, struct error *err)
+int loop_watch(struct loop *loop, int fd, uint32_t events, watch_function *function, void *context,
+               struct watch **out, struct error *err)
 {
     struct watch *watch = xcalloc(1, sizeof *watch);
     struct epoll_event event = {.events = events, .data.ptr = watch};
@@ -102,7 +103,8 @@ int loop_watch(struct loop *loop, int fd, uint32_t events, watch_function *funct
         free(watch);
         return error_system(err, why, "cannot watch descriptor %d", fd);
     }
-    *watch = (struct watch){.loop = loop, .function = function, .context = context, .fd = fd, .next = loop->watches};
+    *watch = (struct watch){
+        .loop = loop, .function = function, .context = context, .fd = fd, .next = loop->watches};
     if (loop->watches)
         loop->watches->previous = watch;
     loop->watches = watch;
@@ -217,7 +219,8 @@ int loop_signal(struct loop *loop, int number, signal_function *function, void *
     int signals = signalfd(loop->signals, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0)
         return error_system(err, errno, "cannot wait for signal %d", number);
-    if (!loop->signal_watch && loop_watch(loop, signals, EPOLLIN, read_signals, loop, &loop->signal_watch, err) < 0) {
+    if (!loop->signal_watch &&
+        loop_watch(loop, signals, EPOLLIN, read_signals, loop, &loop->signal_watch, err) < 0) {
         close(signals);
         return -1;
     }

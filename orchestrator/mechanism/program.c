@@ -114,8 +114,8 @@ static int milliseconds_until(int64_t moment)
 }
 
 /* Reads both pipes until the program has ended and both are closed, the drain is over, or the bound is reached. 1 ended, 0 bound reached, -1 failed. */
-static int read_to_end(struct child *child, struct intake *out, struct intake *error_out, int64_t bound_ns, struct child_end *end,
-                       struct error *err)
+static int read_to_end(struct child *child, struct intake *out, struct intake *error_out, int64_t bound_ns,
+                       struct child_end *end, struct error *err)
 {
     int64_t until = moment_monotonic() + bound_ns;
     bool ended = false;
@@ -163,7 +163,8 @@ static void kill_group(struct child *child)
 }
 
 /* program_run, but the output is handed out on failure too: for messages. */
-static int run(const struct program *program, struct intake *out, struct intake *error_out, struct child_end *end, struct error *err)
+static int run(const struct program *program, struct intake *out, struct intake *error_out,
+               struct child_end *end, struct error *err)
 {
     AUTO_FREE char *command = command_text(program->argv);
     AUTO_CLOSE int out_in = intake_open(out);
@@ -199,7 +200,8 @@ static int run(const struct program *program, struct intake *out, struct intake 
         return error_prefix(err, "%s", command);
     if (done == 0) {
         AUTO_FREE char *bound = duration_show(program->bound_ns);
-        return error_set(err, ERROR_DEADLINE, "%s did not end within %s and was killed%s", command, bound, said);
+        return error_set(err, ERROR_DEADLINE, "%s did not end within %s and was killed%s", command, bound,
+                         said);
     }
     AUTO_FREE char *how = child_end_text(end);
     return error_set(err, ERROR_SYSTEM, "%s %s%s", command, how, said);
@@ -211,7 +213,8 @@ static void give(struct text *to, const struct intake *from)
         text_add_bytes(to, text_string(&from->text), from->text.length);
 }
 
-int program_run(const struct program *program, struct text *out, struct text *error_out, struct child_end *end, struct error *err)
+int program_run(const struct program *program, struct text *out, struct text *error_out,
+                struct child_end *end, struct error *err)
 {
     size_t limit = program->output_limit ? program->output_limit : DEFAULT_LIMIT;
     AUTO_INTAKE from_out = {-1, limit, TEXT_INIT};

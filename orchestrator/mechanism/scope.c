@@ -22,8 +22,8 @@
 /* How long killing by marker goes on before what is left is said to be unkillable. */
 #define MARKER_BOUND (2 * NS_PER_S)
 /* How often a cgroup that does not get empty is killed again, and a marker looked for. */
-#define AGAIN_NS (100 * NS_PER_MS)
-#define LOOK_MS 10
+#define AGAIN_NS        (100 * NS_PER_MS)
+#define LOOK_MS         10
 #define LONGEST_LOOK_MS 160
 
 const char *scope_kind_name(enum scope_kind kind)
@@ -58,7 +58,8 @@ static char *own_directory(const char *mount, const char *part)
     AUTO_TEXT text = TEXT_INIT;
     if (file_read("/proc/self/cgroup", 65536, &text, NULL) < 0)
         return NULL;
-    const char *at = text_starts(text_string(&text), "0::/") ? text_string(&text) : strstr(text_string(&text), "\n0::/");
+    const char *at =
+        text_starts(text_string(&text), "0::/") ? text_string(&text) : strstr(text_string(&text), "\n0::/");
     if (!at)
         return NULL;
     at = strchr(at, '/');
@@ -76,7 +77,8 @@ static char *own_directory(const char *mount, const char *part)
 /* Whether a child can be put into a new directory below `root`: the only proof that covers every rule of delegation. */
 static bool try_root(const char *root)
 {
-    AUTO_FREE char *probe = xasprintf("%s/probe-%d-%llx", root, (int)getpid(), (unsigned long long)moment_monotonic());
+    AUTO_FREE char *probe =
+        xasprintf("%s/probe-%d-%llx", root, (int)getpid(), (unsigned long long)moment_monotonic());
     if ((mkdir(root, 0755) < 0 && errno != EEXIST) || mkdir(probe, 0755) < 0)
         return false;
     AUTO_FREE char *procs = file_join(probe, "cgroup.procs");
@@ -112,7 +114,8 @@ static char *find_root(char **reason)
     }
     AUTO_FREE char *mount = NULL, *part = NULL;
     if (!find_mount(&mount, &part)) {
-        *reason = xstrdup("no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup, or a newer systemd)");
+        *reason =
+            xstrdup("no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup, or a newer systemd)");
         return NULL;
     }
     char *root = xasprintf("%s/triphase", mount);
@@ -132,10 +135,12 @@ static char *find_root(char **reason)
         *strrchr(own, '/') = '\0';
     }
     free(own);
-    *reason = xasprintf("no directory can be made and used below %s (%s); %s", mount, strerrordesc_np(why),
-                        why == EROFS ? "it is mounted read-only: start the container with a writable cgroup (--cgroupns=private and "
-                                       "-v /sys/fs/cgroup:/sys/fs/cgroup:rw, or --privileged)"
-                                     : "start it by systemd-run --user --scope -p Delegate=yes, or as root");
+    *reason = xasprintf(
+        "no directory can be made and used below %s (%s); %s", mount, strerrordesc_np(why),
+        why == EROFS
+            ? "it is mounted read-only: start the container with a writable cgroup (--cgroupns=private and "
+              "-v /sys/fs/cgroup:/sys/fs/cgroup:rw, or --privileged)"
+            : "start it by systemd-run --user --scope -p Delegate=yes, or as root");
     return NULL;
 }
 
@@ -154,8 +159,8 @@ const char *scope_root(const char **reason)
 
 static bool is_safe_name(const char *name)
 {
-    return *name && *name != '/' && !text_starts(name, "../") && !strstr(name, "/../") && !text_ends(name, "/..") && !text_is(name, "..") &&
-           !strchr(name, '\n');
+    return *name && *name != '/' && !text_starts(name, "../") && !strstr(name, "/../") &&
+           !text_ends(name, "/..") && !text_is(name, "..") && !strchr(name, '\n');
 }
 
 int scope_open(const char *name, const char *marker, struct scope *out, struct error *err)
@@ -194,7 +199,8 @@ void scope_close(struct scope *scope)
 
 int scope_members(const struct scope *scope, pid_t **pids, struct error *err)
 {
-    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err) : sweep_find(scope->marker, pids, err);
+    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err)
+                                       : sweep_find(scope->marker, pids, err);
 }
 
 int scope_events_fd(const struct scope *scope)
@@ -205,7 +211,8 @@ int scope_events_fd(const struct scope *scope)
 bool scope_populated(const struct scope *scope)
 {
     /* Where it cannot be known it is not claimed to be empty. */
-    return scope->kind == SCOPE_CGROUP ? cgroup_populated(scope->path) : sweep_find(scope->marker, NULL, NULL) != 0;
+    return scope->kind == SCOPE_CGROUP ? cgroup_populated(scope->path)
+                                       : sweep_find(scope->marker, NULL, NULL) != 0;
 }
 
 /* To one process, unless it is another by now: opened first, then looked at again. */
@@ -265,7 +272,8 @@ static int say_survivors(const struct scope *scope, struct error *err)
 {
     AUTO_FREE char *names = name_members(scope);
     return error_set(err, ERROR_DEADLINE, "processes of the scope %s could not be ended:%s",
-                     scope->kind == SCOPE_CGROUP ? scope->path : scope->marker, *names ? names : " none can be named");
+                     scope->kind == SCOPE_CGROUP ? scope->path : scope->marker,
+                     *names ? names : " none can be named");
 }
 
 static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error *err)
@@ -287,7 +295,8 @@ static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error
 
 int scope_kill(const struct scope *scope, struct error *err)
 {
-    return scope->kind == SCOPE_CGROUP ? cgroup_kill(scope->path, err) : kill_marked(scope, MARKER_BOUND, err);
+    return scope->kind == SCOPE_CGROUP ? cgroup_kill(scope->path, err)
+                                       : kill_marked(scope, MARKER_BOUND, err);
 }
 
 int scope_end(const struct scope *scope, int64_t bound_ns, struct error *err)
