@@ -7,9 +7,11 @@
 #include "mechanism/scope.h"
 #include <stdint.h>
 
-/* First usable one of `names` (the phase's, else the target's). ERROR_MISSING (none is usable) names each with what it lacks. `evidence` gets a JSON object
- * {"transports": [{"name", "usable", "why"}], "chosen", "tun": {…} where it was looked at}, on failure too (borrowed nothing; caller frees). */
-int transport_choose(const struct words *names, const struct target *target, enum transport_kind *out, struct json **evidence, struct error *err);
+/* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a run now (a tailscaled that answers, the program tailscale);
+ * else only the TUN decides, which is what rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks. `evidence` (may be NULL) gets a
+ * JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun": {…} where it was looked at}, on failure too; the caller frees it. */
+int transport_choose(const struct words *names, const struct target *target, bool for_contact, enum transport_kind *out, struct json **evidence,
+                     struct error *err);
 
 /* What ssh itself makes of the arguments and its configuration files (ssh -G). */
 struct transport_route {
@@ -49,5 +51,3 @@ int transport_open_master(const struct transport_request *request, struct transp
 void transport_result_free(struct transport_result *result);
 /* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the directory. Absent is fine. */
 int transport_close_masters(const char *control_directory, struct error *err);
-/* Class of a failed ssh, from what it said. Never NULL. */
-const char *transport_cause(const char *ssh_message);
