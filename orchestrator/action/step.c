@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/cause.h"
+#include "data/line_event.h"
 #include "mechanism/follow.h"
 
 #include <errno.h>
@@ -104,48 +104,6 @@ static void on_store(void *context, bool committed, const char *failure)
 
 /* Event lines. */
 
-static void tell_unreachable(struct step *step, const struct line *line)
-{
-    const char *cause = cause_of_text(line->cause_text);
-    struct event event = {.kind = EVENT_UNREACHABLE,
-                          .run = step->plan.run,
-                          .step = step->plan.seq,
-                          .unreachable = {.host = line->host,
-                                          .task = line->task,
-                                          .cause = cause ? cause : "other",
-                                          .cause_source = "message",
-                                          .message = line->cause_text,
-                                          .transport = step->plan.transport,
-                                          .ignored = line->ignored,
-                                          .at_ns = line->wall_ns}};
-    sink_put(step->sink, &event);
-}
-
-static void tell_task(struct step *step, const struct line *line)
-{
-    static const char *const names[] = {
-        [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped"};
-    struct event event = {.kind = EVENT_TASK,
-                          .run = step->plan.run,
-                          .step = step->plan.seq,
-                          .task = {.host = line->host,
-                                   .play = line->play,
-                                   .role = line->role,
-                                   .task = line->task,
-                                   .path = line->path,
-                                   .action = line->action,
-                                   .status = line->kind == LINE_UNREACHABLE ? "unreachable" : names[line->status],
-                                   .ignored = line->ignored,
-                                   .rescued = line->rescued,
-                                   .async = line->async,
-                                   .handler = line->handler,
-                                   .items = line->items,
-                                   .started_ns = line->wall_ns - line->duration_ns,
-                                   .duration_ns = line->duration_ns,
-                                   .message = line->cause_text}};
-    sink_put(step->sink, &event);
-}
-
 static void on_line(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct step *step = context;
@@ -163,10 +121,10 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
         else if (line.kind == LINE_STATS || line.kind == LINE_END)
             watchdogs_task(step->watchdogs, false);
     }
-    if (line.kind == LINE_UNREACHABLE)
-        tell_unreachable(step, &line);
-    if (line.kind == LINE_RESULT || line.kind == LINE_UNREACHABLE)
-        tell_task(step, &line);
+    struct event rows[2];
+    int count = line_events(&line, step->plan.run, step->plan.seq, step->plan.transport, step->follow ? follow_offset(step->follow) : 0, rows);
+    for (int i = 0; i < count; i++)
+        sink_put(step->sink, &rows[i]);
     line_free(&line);
 }
 

@@ -1,0 +1,249 @@
+#include "action/reconcile.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "data/line_event.h"
+#include "data/store.h"
+#include "data/tally.h"
+#include "mechanism/child.h"
+#include "mechanism/scope.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { END_BOUND_S = 20, LINE_LIMIT = 1 << 20, FILE_LIMIT = 1 << 30, BUSY_MS = 10000 };
+
+static bool here(const struct history_run *run)
+{
+    struct utsname names;
+    return !run->node || (uname(&names) == 0 && text_is(run->node, names.nodename));
+}
+
+static bool this_boot(const struct history_run *run)
+{
+    AUTO_FREE char *boot = process_boot_id();
+    return text_is(run->boot_id, boot);
+}
+
+/* The two ways a run's processes can be known: its cgroup, and the mark in environments and control paths. */
+static int find_scopes(const char *run, struct scope scopes[2])
+{
+    int count = 0;
+    const char *reason;
+    const char *root = scope_root(&reason);
+    if (root) {
+        AUTO_FREE char *path = xasprintf("%s/run-%s", root, run);
+        if (scope_open_existing(path, &scopes[count], NULL) == 0)
+            count++;
+    }
+    scopes[count++] = (struct scope){SCOPE_MARKER, NULL, xasprintf("TRIPHASE_RUN=%s", run), -1};
+    return count;
+}
+
+struct reconcile_look reconcile_look(const struct history_run *run)
+{
+    struct reconcile_look look = {.elsewhere = !here(run) || !this_boot(run)};
+    if (look.elsewhere)
+        return look;
+    look.alive = process_alive((pid_t)run->pid, run->pid_start);
+    struct scope scopes[2];
+    int count = look.alive ? 0 : find_scopes(run->id, scopes);
+    for (int i = 0; i < count; i++) {
+        int members = scope_members(&scopes[i], NULL, NULL);
+        /* A process can be known in both ways. */
+        look.processes = members > look.processes ? members : look.processes;
+        scope_close(&scopes[i]);
+    }
+    return look;
+}
+
+static int end_processes(const struct history_run *run, int *ended, struct error *err)
+{
+    struct scope scopes[2];
+    int count = find_scopes(run->id, scopes), status = 0;
+    for (int i = 0; i < count; i++) {
+        int members = scope_members(&scopes[i], NULL, NULL);
+        *ended += members > 0 ? members : 0;
+        if (status == 0 && scope_end(&scopes[i], END_BOUND_S * NS_PER_S, err) < 0)
+            status = -1;
+        else
+            scope_remove(&scopes[i], NULL);
+        scope_close(&scopes[i]);
+    }
+    static const char *const transports[] = {"direct", "tailnet", "tailnet-userspace"};
+    for (size_t i = 0; i < COUNT_OF(transports); i++) {
+        AUTO_FREE char *sockets = layout_sockets(run->id, transports[i]);
+        file_remove_tree(sockets, NULL);
+    }
+    return status;
+}
+
+struct rest {
+    const char *run;
+    const struct history_step *step;
+    struct store_appender *appender;
+    struct tally tally;
+    int64_t last_ns; /* wall time of the last event, 0: none */
+    int64_t offset;
+};
+
+static int take_line(struct rest *rest, const char *bytes, size_t length, struct error *err)
+{
+    struct line line;
+    if (length > LINE_LIMIT || line_parse(bytes, length, &line, NULL) < 0) {
+        tally_bad_line(&rest->tally);
+        return 0;
+    }
+    tally_line(&rest->tally, &line);
+    rest->last_ns = line.wall_ns;
+    struct event rows[2];
+    int status = 0, count = line_events(&line, rest->run, rest->step->seq, rest->step->transport, rest->offset, rows);
+    /* Lines before the stored offset have their rows; they are only counted. */
+    for (int i = 0; i < count && status == 0 && rest->offset > rest->step->event_bytes; i++)
+        status = store_appender_put(rest->appender, &rows[i], err);
+    line_free(&line);
+    return status;
+}
+
+/* The whole event file, since the counts are of all of it; a last half line is what the kill cut off and counts as nothing. */
+static int read_rest(const char *state, struct rest *rest, struct error *err)
+{
+    if (!rest->step->events)
+        return 0;
+    AUTO_FREE char *path = file_join(state, rest->step->events);
+    AUTO_TEXT bytes = TEXT_INIT;
+    if (file_read(path, FILE_LIMIT, &bytes, NULL) < 0)
+        return 0; /* the folder is gone: the row says what is known */
+    const char *at = text_string(&bytes), *end = at + bytes.length;
+    for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
+        rest->offset = newline + 1 - text_string(&bytes);
+        if (take_line(rest, at, (size_t)(newline - at), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int close_step_row(struct rest *rest, const char *state, struct error *err)
+{
+    rest->tally = (struct tally)TALLY_INIT;
+    rest->last_ns = 0;
+    rest->offset = 0;
+    int status = read_rest(state, rest, err);
+    const struct history_step *step = rest->step;
+    const struct tally *tally = &rest->tally;
+    AUTO_JSON *owed = tally_owed(tally, false);
+    AUTO_FREE char *owed_text = owed ? json_compact(owed) : NULL;
+    AUTO_FREE char *message =
+        xasprintf("triphase itself died%s%s", tally->task ? " during task " : "", tally->task ? tally->task : "");
+    struct event event = {.kind = EVENT_STEP_END,
+                          .run = rest->run,
+                          .step = step->seq,
+                          .of_step = {.seq = step->seq,
+                                      .duration_ns = rest->last_ns > step->started_ns ? rest->last_ns - step->started_ns : 0,
+                                      .outcome = OUTCOME_CRASHED,
+                                      .message = message,
+                                      .exit_code = -1,
+                                      .signal = -1,
+                                      .ok = tally->ok,
+                                      .changed = tally->changed,
+                                      .failed = tally->failed,
+                                      .skipped = tally->skipped,
+                                      .unreachable = tally->unreachable,
+                                      .ignored = tally->ignored,
+                                      .rescued = tally->rescued,
+                                      .cpu_usec = -1,
+                                      .survivors_host = -1,
+                                      .host_evidence = "nobody looked: triphase itself died",
+                                      .event_bytes = rest->offset,
+                                      .handlers_owed = owed_text}};
+    if (status == 0)
+        status = store_appender_put(rest->appender, &event, err);
+    tally_free(&rest->tally);
+    return status;
+}
+
+static int close_rows(struct sql *db, const char *state, const struct history_run *run, int ended, int exit_code,
+                      struct error *err)
+{
+    struct store_appender *appender = NULL;
+    struct history_step *steps = NULL;
+    size_t count = 0;
+    if (history_steps(db, run->id, &steps, &count, err) < 0 || store_appender_new(db, &appender, err) < 0) {
+        history_steps_free(steps, count);
+        return -1;
+    }
+    int status = sql_begin(db, err) < 0 || store_appender_begin(appender, err) < 0 ? -1 : 0;
+    int64_t last = run->started_ns;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        if (!steps[i].outcome) {
+            struct rest rest = {.run = run->id, .step = &steps[i], .appender = appender};
+            status = close_step_row(&rest, state, err);
+            last = rest.last_ns > last ? rest.last_ns : last;
+        } else if (steps[i].started_ns + steps[i].duration_ns > last) {
+            last = steps[i].started_ns + steps[i].duration_ns;
+        }
+    }
+    AUTO_FREE char *message = xasprintf("triphase itself died; %d process(es) of the run were found and ended", ended);
+    struct event event = {.kind = EVENT_RUN_END,
+                          .run = run->id,
+                          .of_run = {.id = run->id,
+                                     .machine_id = run->machine_id,
+                                     .fresh = run->fresh,
+                                     .duration_ns = last - run->started_ns,
+                                     .outcome = OUTCOME_CRASHED,
+                                     .exit_code = exit_code,
+                                     .message = message}};
+    if (status == 0)
+        status = store_appender_put(appender, &event, err);
+    if (status == 0)
+        status = store_appender_flush(appender, err);
+    if (status == 0)
+        status = sql_commit(db, err);
+    else
+        sql_rollback(db);
+    store_appender_free(appender);
+    history_steps_free(steps, count);
+    return status;
+}
+
+static int reconcile_run(struct sql *db, const char *state, const struct history_run *run, int exit_code, struct words *said,
+                         struct error *err)
+{
+    if (!here(run)) {
+        words_addf(said, "run %s of %s began on %s and has no end: left as it is", run->id, run->target, run->node);
+        return 0;
+    }
+    int ended = 0;
+    if (this_boot(run)) {
+        if (process_alive((pid_t)run->pid, run->pid_start))
+            return error_set(err, ERROR_BUSY, "%s is busy: the worker of run %s (pid %lld) lives without its lock; end it, then try again",
+                             run->target, run->id, (long long)run->pid);
+        if (end_processes(run, &ended, err) < 0)
+            return error_prefix(err, "cannot end what the dead run %s left", run->id);
+    }
+    if (close_rows(db, state, run, ended, exit_code, err) < 0)
+        return error_prefix(err, "cannot close the rows of the dead run %s", run->id);
+    words_addf(said, "run %s of %s had died: its rows are closed as crashed, %d process(es) it left were ended", run->id, run->target,
+               ended);
+    return 0;
+}
+
+int reconcile_target(const char *state, const char *target, int exit_code, struct words *said, struct error *err)
+{
+    AUTO_FREE char *path = layout_store(state);
+    AUTO_SQL *db = NULL;
+    struct history_run **open = NULL;
+    if (sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 || history_open_runs(db, target, &open, err) < 0)
+        return -1;
+    int status = 0;
+    for (size_t i = 0; open && open[i] && status == 0; i++)
+        status = reconcile_run(db, state, open[i], exit_code, said, err);
+    history_runs_free(open);
+    return status;
+}

@@ -1,0 +1,120 @@
+/* triphase forget TARGET: the store stops believing in a machine that triphase cannot or need not remove. Nothing outside the project is touched; runs stay in the history. */
+#include "action/provider.h"
+#include "action/reconcile.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "data/store.h"
+#include "mechanism/child.h"
+#include "mechanism/lock.h"
+#include "view/help.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int close_row(const char *store, struct machine *machine, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    struct store_appender *appender = NULL;
+    if (sql_open(store, SQL_WRITE, 10000, &db, err) < 0 || store_appender_new(db, &appender, err) < 0)
+        return -1;
+    machine->removed_ns = moment_wall();
+    struct event event = {.kind = EVENT_MACHINE, .machine = machine};
+    int status = sql_begin(db, err);
+    if (status == 0 && (store_appender_begin(appender, err) < 0 || store_appender_put(appender, &event, err) < 0 ||
+                        store_appender_flush(appender, err) < 0)) {
+        sql_rollback(db);
+        status = -1;
+    }
+    if (status == 0)
+        status = sql_commit(db, err);
+    store_appender_free(appender);
+    return status;
+}
+
+static int forget(const char *state, const char *target, struct error *err)
+{
+    AUTO_FREE char *store = layout_store(state), *lock_path = layout_lock(state, target), *boot = process_boot_id();
+    AUTO_CLOSE int lock = -1;
+    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
+    char id[ID_SIZE];
+    id_make(id);
+    snprintf(owner.run, sizeof owner.run, "%s", id);
+    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
+    AUTO_WORDS said = WORDS_INIT;
+    if (lock_take(lock_path, &owner, &lock, err) < 0 || reconcile_target(state, target, EXIT_INTERNAL, &said, err) < 0)
+        return -1;
+    for (size_t i = 0; i < said.count; i++)
+        help_note("%s", said.items[i]);
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
+        return -1;
+    sql_cleanup(&db);
+    db = NULL;
+    AUTO_FREE char *folder = layout_target_state(state, target);
+    if (machine && close_row(store, machine, err) < 0)
+        return -1;
+    if (machine && machine->directory && file_remove_tree(machine->directory, err) < 0)
+        return -1;
+    return file_remove_tree(folder, err);
+}
+
+/* A machine that is still to be found would be lost with its row. */
+static bool still_there(const char *state, const char *target)
+{
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    AUTO_WORDS references = WORDS_INIT;
+    if (history_open(store, &db, NULL) < 0 || history_machine(db, target, &machine, NULL) < 0 || !machine || !machine->reference)
+        return false;
+    const struct provider *provider = provider_named(machine->provider);
+    return provider && provider->claims_absence && provider->list(&references, NULL) == 0 &&
+           words_have(&references, machine->reference);
+}
+
+int command_forget(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"yes", no_argument, NULL, 'y'}, {0}};
+    bool yes = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        yes = true;
+    }
+    if (optind + 1 != argc) {
+        help_problem("forget takes one target");
+        return EXIT_BAD_USAGE;
+    }
+    const char *target = argv[optind];
+    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
+    AUTO_FREE char *state = directory ? layout_state(directory) : NULL;
+    AUTO_FREE char *store = state ? layout_store(state) : NULL;
+    if (!store || !file_exists(store)) {
+        help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
+        return EXIT_PROJECT;
+    }
+    if (still_there(state, target)) {
+        help_problem("%s is still there; 'triphase destroy %s' removes it, and then nothing is left to forget", target, target);
+        return EXIT_PROVIDER;
+    }
+    if (!yes && !help_ask("Forget what is known of %s (its machine's row, its keys and state)?", target)) {
+        help_problem("nothing was forgotten%s", isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
+        return isatty(STDIN_FILENO) ? EXIT_CANCELLED : EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    if (forget(state, target, &err) < 0) {
+        help_problem("%s: %s", target, error_text(&err));
+        return exit_code_of(&err);
+    }
+    return EXIT_OK;
+}

@@ -1,0 +1,300 @@
+#include "command/launch.h"
+
+#include "action/plan.h"
+#include "action/reconcile.h"
+#include "action/worker.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/exit_code.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "data/store.h"
+#include "mechanism/lock.h"
+#include "mechanism/loop.h"
+#include "view/help.h"
+#include "view/live.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+struct job {
+    const char *target_name;
+    const struct target *target; /* NULL: not in the project's files */
+    struct machine *machine;
+    char *ansible_version;
+    char run[ID_SIZE];
+    struct child worker;
+    struct watch *watch;
+    struct command_run *all;
+    int code;
+    bool started, over;
+};
+
+struct command_run {
+    const struct launch *launch;
+    char *state, *store;
+    struct ansible_arguments arguments;
+    struct job *jobs;
+    size_t count, running;
+    struct loop *loop;
+    struct live *live;
+    bool cancelled;
+};
+
+int launch_dashes(int argc, char **argv)
+{
+    int at = 0;
+    while (at < argc && !text_is(argv[at], "--"))
+        at++;
+    return at;
+}
+
+static int exit_of_outcome(enum outcome outcome, const char *stage, bool changed_where_none_should)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+    case OUTCOME_SKIPPED:
+        return changed_where_none_should ? EXIT_FOUND : EXIT_OK;
+    case OUTCOME_FAILED:
+    case OUTCOME_CHILD_CRASHED:
+        return stage && !text_is(stage, "transport") ? EXIT_PROVIDER : EXIT_PHASE_FAILED;
+    case OUTCOME_LEFTOVER:
+        return EXIT_PROVIDER;
+    case OUTCOME_UNREACHABLE:
+    case OUTCOME_TRANSPORT_LOST:
+        return EXIT_UNREACHABLE;
+    case OUTCOME_DEADLINE:
+    case OUTCOME_SILENCE:
+    case OUTCOME_TASK_TIMEOUT:
+        return EXIT_WATCHDOG;
+    case OUTCOME_UNHEALTHY:
+        return EXIT_UNHEALTHY;
+    case OUTCOME_INVALID:
+        return EXIT_PROJECT;
+    case OUTCOME_CANCELLED:
+        return EXIT_CANCELLED;
+    case OUTCOME_CRASHED:
+    case OUTCOME_NONE:
+        break;
+    }
+    return EXIT_INTERNAL;
+}
+
+static int problem(const char *target, const struct error *err)
+{
+    help_problem("%s: %s", target, error_text(err));
+    return exit_code_of(err);
+}
+
+/* Everything that can be known without making anything. */
+static int look(struct command_run *all, struct job *job, struct error *err)
+{
+    const struct launch *launch = all->launch;
+    AUTO_SQL *db = NULL;
+    if (history_open(all->store, &db, err) < 0 || history_machine(db, job->target_name, &job->machine, err) < 0)
+        return -1;
+    if (text_is(launch->kind, "run") && (!job->machine || !job->machine->made_ns))
+        return error_set(err, ERROR_USAGE, "nothing is made for this target yet; 'triphase create %s' makes it", job->target_name);
+    if (text_is(launch->kind, "destroy"))
+        return 0;
+    struct words phases = {.items = (char **)launch->phases};
+    while (launch->phases[phases.count])
+        phases.count++;
+    struct plan_options options = {.phases = phases.count ? &phases : NULL,
+                                   .arguments = &all->arguments,
+                                   .machine = job->machine && job->machine->made_ns ? job->machine : NULL};
+    struct plan_report report = {0};
+    if (plan_check(launch->project, job->target, &options, &report, err) < 0)
+        return -1;
+    for (size_t i = 0; i < report.count; i++)
+        if (!report.findings[i].refuses)
+            help_note("%s: warning: %s%s%s", job->target_name, report.findings[i].where ? report.findings[i].where : "",
+                      report.findings[i].where ? ": " : "", report.findings[i].text);
+    int status = plan_error(&report, err);
+    job->ansible_version = xstrdup_or_null(report.ansible_version);
+    plan_report_free(&report);
+    return status;
+}
+
+static void on_worker(void *context, uint32_t events);
+
+static int begin(struct command_run *all, struct job *job, struct error *err)
+{
+    const struct launch *launch = all->launch;
+    AUTO_FREE char *lock_path = layout_lock(all->state, job->target_name);
+    AUTO_FREE char *boot = process_boot_id();
+    AUTO_CLOSE int lock = -1;
+    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
+    id_make(job->run);
+    snprintf(owner.run, sizeof owner.run, "%s", job->run);
+    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
+    if (lock_take(lock_path, &owner, &lock, err) < 0)
+        return -1;
+    AUTO_WORDS said = WORDS_INIT;
+    int status = reconcile_target(all->state, job->target_name, EXIT_INTERNAL, &said, err);
+    for (size_t i = 0; i < said.count; i++)
+        help_note("%s", said.items[i]);
+    if (status < 0)
+        return -1;
+    /* Under the lock it is true: another command may have made or removed it since it was looked at. */
+    AUTO_SQL *db = NULL;
+    struct machine *machine = NULL;
+    if (history_open(all->store, &db, err) < 0 || history_machine(db, job->target_name, &machine, err) < 0)
+        return -1;
+    sql_cleanup(&db);
+    db = NULL;
+    machine_free(job->machine);
+    job->machine = machine;
+    if (!machine && !text_is(launch->kind, "create")) {
+        help_note("%s: nothing is there", job->target_name);
+        job->over = true;
+        return 0;
+    }
+    struct runner_request request = {.project = launch->project,
+                                     .target = job->target,
+                                     .target_name = job->target_name,
+                                     .project_name = launch->project ? launch->project->name : machine ? machine->project : "?",
+                                     .project_directory = launch->project_directory,
+                                     .state = all->state,
+                                     .kind = launch->kind,
+                                     .run_id = job->run,
+                                     .machine = machine,
+                                     .phases = launch->phases,
+                                     .arguments = launch->arguments,
+                                     .sets = launch->sets,
+                                     .ansible_version = job->ansible_version,
+                                     .extra_digest = all->arguments.extra_digest,
+                                     .partial = all->arguments.partial || launch->phases[0],
+                                     .check_idempotent = launch->check_idempotent,
+                                     .keep_state = launch->keep_state,
+                                     .no_teardown = launch->no_teardown,
+                                     .exit_code = exit_of_outcome};
+    if (worker_start(&request, lock, &job->worker, err) < 0)
+        return -1;
+    job->started = true;
+    all->running++;
+    if (live_add(all->live, all->state, job->target_name, job->run, NULL) < 0)
+        help_note("%s: run %s goes on unseen; 'triphase status' tells of it", job->target_name, job->run);
+    return loop_watch(all->loop, job->worker.pidfd, EPOLLIN, on_worker, job, &job->watch, err);
+}
+
+static void begin_more(struct command_run *all)
+{
+    for (size_t i = 0; i < all->count && all->running < (size_t)all->launch->jobs && !all->cancelled; i++) {
+        struct job *job = &all->jobs[i];
+        AUTO_ERROR err = ERROR_INIT;
+        if (job->started || job->over)
+            continue;
+        if (begin(all, job, &err) < 0) {
+            job->code = problem(job->target_name, &err);
+            job->over = !job->started;
+        }
+    }
+    if (!all->running)
+        loop_stop(all->loop);
+}
+
+static void on_worker(void *context, uint32_t events)
+{
+    (void)events;
+    struct job *job = context;
+    struct command_run *all = job->all;
+    struct child_end end;
+    if (child_poll(&job->worker, &end, NULL) != 1)
+        return;
+    watch_stop(&job->watch);
+    child_close(&job->worker);
+    job->over = true;
+    job->code = end.exited ? end.code : EXIT_INTERNAL;
+    all->running--;
+    live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL);
+    begin_more(all);
+}
+
+static void on_signal(void *context, int number)
+{
+    (void)number;
+    struct command_run *all = context;
+    all->cancelled = true;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->jobs[i].started && !all->jobs[i].over)
+            child_signal(&all->jobs[i].worker, SIGTERM);
+}
+
+static int follow_all(struct command_run *all, struct error *err)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    const char *no_colour = getenv("NO_COLOR");
+    if (loop_new(&all->loop, err) < 0 || loop_signal(all->loop, SIGINT, on_signal, all, err) < 0 ||
+        loop_signal(all->loop, SIGTERM, on_signal, all, err) < 0)
+        return -1;
+    all->live = live_new(all->loop, terminal, no_colour && *no_colour, all->count > 1);
+    begin_more(all);
+    int status = all->running ? loop_run(all->loop, err) : 0;
+    live_free(all->live);
+    loop_free(all->loop);
+    return status;
+}
+
+static int prepare(struct command_run *all, struct error *err)
+{
+    const struct launch *launch = all->launch;
+    all->state = layout_state(launch->project_directory);
+    all->store = layout_store(all->state);
+    if (launch->arguments && launch->arguments[0] && ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
+        return -1;
+    if (layout_make(all->state, err) < 0 || store_prepare(all->store, err) < 0)
+        return -1;
+    for (const char *const *name = launch->targets; *name; name++) {
+        all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);
+        struct job *job = &all->jobs[all->count++];
+        *job = (struct job){.target_name = *name, .worker = CHILD_INIT};
+        /* A destroy acts on what was made: a target that the files no longer name is destroyed all the same. */
+        bool destroy = text_is(launch->kind, "destroy");
+        job->target = launch->project ? project_target(launch->project, *name, destroy ? NULL : err) : NULL;
+        if (!job->target && !destroy)
+            return -1;
+    }
+    for (size_t i = 0; i < all->count; i++)
+        all->jobs[i].all = all;
+    return 0;
+}
+
+int launch(const struct launch *launch)
+{
+    struct command_run all = {.launch = launch};
+    AUTO_ERROR err = ERROR_INIT;
+    int code = EXIT_OK;
+    if (prepare(&all, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        code = exit_code_of(&err);
+    }
+    for (size_t i = 0; code == EXIT_OK && i < all.count; i++) {
+        AUTO_ERROR why = ERROR_INIT;
+        if (look(&all, &all.jobs[i], &why) < 0)
+            all.jobs[i].code = problem(all.jobs[i].target_name, &why);
+    }
+    for (size_t i = 0; i < all.count; i++)
+        code = exit_code_worse(code, all.jobs[i].code);
+    if (code == EXIT_OK && follow_all(&all, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        code = exit_code_of(&err);
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        code = exit_code_worse(code, all.jobs[i].code);
+        if (all.cancelled && !all.jobs[i].started)
+            code = exit_code_worse(code, EXIT_CANCELLED);
+        machine_free(all.jobs[i].machine);
+        free(all.jobs[i].ansible_version);
+    }
+    ansible_arguments_free(&all.arguments);
+    free(all.jobs);
+    free(all.state);
+    free(all.store);
+    return code;
+}

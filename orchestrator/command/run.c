@@ -1,0 +1,72 @@
+/* triphase run TARGET [PHASE...]: phases on a made target. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "command/launch.h"
+#include "view/help.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+/* Names the recipe's phases where one of the asked ones is none of them. */
+static int check_phases(const struct recipe *recipe, const char *const *phases)
+{
+    for (; *phases; phases++) {
+        bool found = false;
+        AUTO_WORDS names = WORDS_INIT;
+        for (size_t i = 0; i < recipe->phase_count; i++) {
+            found |= text_is(recipe->phases[i].name, *phases);
+            words_add(&names, recipe->phases[i].name);
+        }
+        if (found)
+            continue;
+        AUTO_TEXT list = TEXT_INIT;
+        for (size_t i = 0; i < names.count; i++)
+            text_addf(&list, "%s%s", i ? ", " : "", names.items[i]);
+        help_problem("the recipe '%s' has no phase '%s'; it has %s", recipe->name, *phases, text_string(&list));
+        return -1;
+    }
+    return 0;
+}
+
+int command_run(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'}, {0}};
+    int dashes = launch_dashes(argc, argv);
+    bool check_idempotent = false;
+    optind = 0;
+    for (int option; (option = getopt_long(dashes, argv, "", options, NULL)) != -1;) {
+        if (option != 'i')
+            return EXIT_BAD_USAGE;
+        check_idempotent = true;
+    }
+    if (optind == dashes) {
+        help_problem("run needs a target: triphase run TARGET [PHASE...]");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_PROJECT *project = NULL;
+    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    const struct target *target = NULL;
+    if (config_load(&sources, &project, &err) < 0 || !(target = project_target(project, argv[optind], &err))) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    AUTO_WORDS phases = WORDS_INIT;
+    for (int i = optind + 1; i < dashes; i++)
+        words_add(&phases, argv[i]);
+    if (check_phases(project_recipe(project, target->recipe), words_argv(&phases)) < 0)
+        return EXIT_BAD_USAGE;
+    const char *const targets[] = {target->name, NULL};
+    struct launch what = {.kind = "run",
+                          .project = project,
+                          .project_directory = project->directory,
+                          .targets = targets,
+                          .phases = words_argv(&phases),
+                          .arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL,
+                          .sets = context->sets,
+                          .jobs = 1,
+                          .check_idempotent = check_idempotent};
+    return launch(&what);
+}

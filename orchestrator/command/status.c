@@ -1,0 +1,100 @@
+/* triphase status [TARGET]: reads only; changes no row and ends nothing. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "data/config.h"
+#include "data/layout.h"
+#include "view/help.h"
+#include "view/status_view.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+struct found {
+    struct machine *machine;
+    struct history_run *run;
+};
+
+static int read_rows(const char *store, const struct words *targets, struct status_row *rows, struct found *found, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    if (!file_exists(store))
+        return 0;
+    if (history_open(store, &db, err) < 0)
+        return -1;
+    for (size_t i = 0; i < targets->count; i++) {
+        if (history_machine(db, targets->items[i], &found[i].machine, err) < 0 ||
+            history_run(db, NULL, targets->items[i], &found[i].run, err) < 0)
+            return -1;
+        rows[i].machine = found[i].machine;
+        rows[i].run = found[i].run;
+        if (found[i].run && !found[i].run->outcome)
+            rows[i].look = reconcile_look(found[i].run);
+    }
+    return 0;
+}
+
+static int add_known(const char *store, struct words *targets, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    if (!file_exists(store))
+        return 0;
+    return history_open(store, &db, err) < 0 ? -1 : history_targets(db, targets, err);
+}
+
+int command_status(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    bool json = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        json = true;
+    }
+    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
+    AUTO_ERROR err = ERROR_INIT;
+    if (!directory) {
+        help_problem("there is no triphase.yml here or above; 'triphase init' lays a project down");
+        return EXIT_PROJECT;
+    }
+    AUTO_FREE char *state = layout_state(directory), *store = layout_store(state);
+    AUTO_WORDS targets = WORDS_INIT;
+    for (int i = optind; i < argc; i++)
+        words_add(&targets, argv[i]);
+    if (!targets.count) {
+        /* Files that are wrong do not hide what was made. */
+        AUTO_PROJECT *project = NULL;
+        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+        if (config_load(&sources, &project, &err) < 0)
+            help_note("warning: %s", error_text(&err));
+        for (size_t i = 0; project && i < project->target_count; i++)
+            words_add(&targets, project->targets[i].name);
+        error_clear(&err);
+        if (add_known(store, &targets, &err) < 0) {
+            help_problem("%s", error_text(&err));
+            return exit_code_of(&err);
+        }
+        words_sort_unique(&targets);
+    }
+    struct status_row *rows = xcalloc(targets.count, sizeof *rows);
+    struct found *found = xcalloc(targets.count, sizeof *found);
+    for (size_t i = 0; i < targets.count; i++)
+        rows[i].target = targets.items[i];
+    int code = EXIT_OK;
+    if (read_rows(store, &targets, rows, found, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        code = exit_code_of(&err);
+    } else if ((json ? status_print_json(rows, targets.count) : status_print(rows, targets.count)) < 0) {
+        code = EXIT_INTERNAL;
+    }
+    for (size_t i = 0; i < targets.count; i++) {
+        machine_free(found[i].machine);
+        history_run_free(found[i].run);
+    }
+    free(rows);
+    free(found);
+    return code;
+}

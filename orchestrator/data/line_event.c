@@ -1,0 +1,55 @@
+#include "data/line_event.h"
+
+#include "data/cause.h"
+
+static struct event unreachable(const struct line *line, const char *run, int step, const char *transport)
+{
+    const char *cause = cause_of_text(line->cause_text);
+    return (struct event){.kind = EVENT_UNREACHABLE,
+                          .run = run,
+                          .step = step,
+                          .unreachable = {.host = line->host,
+                                          .task = line->task,
+                                          .cause = cause ? cause : "other",
+                                          .cause_source = "message",
+                                          .message = line->cause_text,
+                                          .transport = transport,
+                                          .ignored = line->ignored,
+                                          .at_ns = line->wall_ns}};
+}
+
+static struct event task(const struct line *line, const char *run, int step)
+{
+    static const char *const names[] = {
+        [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped"};
+    return (struct event){.kind = EVENT_TASK,
+                          .run = run,
+                          .step = step,
+                          .task = {.host = line->host,
+                                   .play = line->play,
+                                   .role = line->role,
+                                   .task = line->task,
+                                   .path = line->path,
+                                   .action = line->action,
+                                   .status = line->kind == LINE_UNREACHABLE ? "unreachable" : names[line->status],
+                                   .ignored = line->ignored,
+                                   .rescued = line->rescued,
+                                   .async = line->async,
+                                   .handler = line->handler,
+                                   .items = line->items,
+                                   .started_ns = line->wall_ns - line->duration_ns,
+                                   .duration_ns = line->duration_ns,
+                                   .message = line->cause_text}};
+}
+
+int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end, struct event out[2])
+{
+    int count = 0;
+    if (line->kind == LINE_UNREACHABLE)
+        out[count++] = unreachable(line, run, step, transport);
+    if (line->kind == LINE_UNREACHABLE || line->kind == LINE_RESULT)
+        out[count++] = task(line, run, step);
+    if (count)
+        out[count - 1].event_bytes = end;
+    return count;
+}

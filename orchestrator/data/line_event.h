@@ -1,0 +1,9 @@
+/* What an event line becomes in the store: a task row, and for an UNREACHABLE its ledger entry too. One place, for the worker that follows the file and for
+ * the command that reads the rest of it after a crash. */
+#pragma once
+#include "data/event.h"
+#include "data/line.h"
+
+/* Fills up to two events (borrowing from `line`), in the order they must be stored; `end` is the offset behind the line, carried by the last one.
+ * Returns how many; 0 for lines that leave no row. */
+int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end, struct event out[2]);

@@ -1,0 +1,388 @@
+#include "view/live.h"
+
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/layout.h"
+#include "data/tally.h"
+#include "mechanism/follow.h"
+#include "mechanism/json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+enum { LINE_LIMIT = 1 << 20, REDRAW_MS = 100, TICK_MS = 1000, TAIL_LINES = 20, TAIL_BYTES = 32768 };
+
+struct view {
+    struct live *live;
+    char *target, *run, *state, *folder;
+    struct follow *journal, *log, *events;
+    char *step;              /* NULL between steps */
+    int attempt;
+    int64_t started_monotonic, deadline_ns;
+    struct tally tally;
+    char *last_log;          /* of the step that ended last, relative to the state folder */
+    char *outcome, *message; /* of the run, at its end */
+    int64_t exit_code;
+    bool done;
+};
+
+struct live {
+    struct loop *loop;
+    bool terminal, colour, several;
+    struct view **views;
+    size_t count;
+    int drawn; /* lines on the screen that will be drawn again */
+    struct timer *redraw, *tick;
+    bool redraw_armed;
+};
+
+/* Drawing. */
+
+static int width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+/* Cuts to what fits into `columns` on a terminal. */
+static void cut(struct text *line, int columns)
+{
+    mbstate_t state = {0};
+    size_t at = 0;
+    while (at < line->length) {
+        wchar_t c;
+        size_t step = mbrtowc(&c, line->bytes + at, line->length - at, &state);
+        if (step == (size_t)-1 || step == (size_t)-2 || step == 0) {
+            step = 1;
+            state = (mbstate_t){0};
+            columns--;
+        } else {
+            int cells = wcwidth(c);
+            columns -= cells > 0 ? cells : 0;
+        }
+        if (columns < 0)
+            break;
+        at += step;
+    }
+    text_truncate(line, at);
+}
+
+static void add_counts(struct text *line, const struct tally *tally)
+{
+    text_addf(line, "ok=%lld changed=%lld", (long long)tally->ok, (long long)tally->changed);
+    if (tally->failed)
+        text_addf(line, " failed=%lld", (long long)tally->failed);
+    if (tally->unreachable)
+        text_addf(line, " unreachable=%lld", (long long)tally->unreachable);
+}
+
+static void add_view(struct text *screen, const struct view *view, int columns)
+{
+    AUTO_TEXT line = TEXT_INIT;
+    text_addf(&line, "%-12s ", view->target);
+    if (view->step) {
+        AUTO_FREE char *elapsed = duration_show(moment_monotonic() - view->started_monotonic);
+        AUTO_FREE char *deadline = duration_text(view->deadline_ns);
+        text_addf(&line, "%s%s %s of %s  ", view->step, view->attempt > 1 ? " (again)" : "", elapsed, deadline);
+        add_counts(&line, &view->tally);
+        if (view->tally.task) {
+            text_add(&line, "  ");
+            text_add_printable(&line, view->tally.task, strlen(view->tally.task));
+        }
+    } else {
+        text_add(&line, "...");
+    }
+    cut(&line, columns - 1);
+    text_add_bytes(screen, text_string(&line), line.length);
+    text_add(screen, "\x1b[K\n");
+}
+
+static void erase(struct live *live, struct text *screen)
+{
+    if (live->drawn)
+        text_addf(screen, "\x1b[%dA", live->drawn);
+    text_add(screen, "\x1b[J");
+    live->drawn = 0;
+}
+
+static void draw(struct live *live, struct text *screen)
+{
+    int columns = width();
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->views[i]->done)
+            continue;
+        add_view(screen, live->views[i], columns);
+        live->drawn++;
+    }
+}
+
+static void put(const struct text *text)
+{
+    file_write_all(STDERR_FILENO, text_string(text), text->length);
+}
+
+/* A line that stays. */
+static void say(struct live *live, const char *line)
+{
+    AUTO_TEXT screen = TEXT_INIT;
+    if (live->terminal)
+        erase(live, &screen);
+    text_addf(&screen, "%s\n", line);
+    if (live->terminal)
+        draw(live, &screen);
+    put(&screen);
+}
+
+static void on_redraw(void *context)
+{
+    struct live *live = context;
+    live->redraw_armed = false;
+    AUTO_TEXT screen = TEXT_INIT;
+    erase(live, &screen);
+    draw(live, &screen);
+    put(&screen);
+}
+
+static void changed(struct live *live)
+{
+    if (live->terminal && !live->redraw_armed) {
+        live->redraw_armed = true;
+        timer_arm(live->redraw, REDRAW_MS * NS_PER_MS);
+    }
+}
+
+static void on_tick(void *context)
+{
+    struct live *live = context;
+    changed(live);
+    timer_arm(live->tick, TICK_MS * NS_PER_MS);
+}
+
+/* Reading. */
+
+static void on_event(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct view *view = context;
+    struct line line;
+    if (skipped || line_parse(bytes, length, &line, NULL) < 0)
+        return;
+    tally_line(&view->tally, &line);
+    line_free(&line);
+    changed(view->live);
+}
+
+static void on_log(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct view *view = context;
+    AUTO_TEXT out = TEXT_INIT;
+    if (view->live->several)
+        text_addf(&out, "%s | ", view->target);
+    text_add_printable(&out, bytes, length);
+    text_add(&out, skipped ? " ...\n" : "\n");
+    put(&out);
+}
+
+static void end_step(struct view *view)
+{
+    if (view->log)
+        follow_drain(view->log, true, NULL);
+    follow_stop(&view->log);
+    follow_stop(&view->events);
+    tally_free(&view->tally);
+    free(TAKE(view->step));
+}
+
+static void on_step_begin(struct view *view, const struct json *line)
+{
+    end_step(view);
+    struct live *live = view->live;
+    view->step = xstrdup(json_get_string(line, "name", "?"));
+    view->attempt = (int)json_get_integer(line, "attempt", 1);
+    view->started_monotonic = json_get_integer(line, "started_monotonic_ns", moment_monotonic());
+    view->deadline_ns = json_get_integer(line, "deadline_ns", 0);
+    const char *log = json_get_string(line, "log", NULL), *events = json_get_string(line, "events", NULL);
+    free(view->last_log);
+    view->last_log = xstrdup_or_null(log);
+    AUTO_FREE char *log_path = log ? file_join(view->state, log) : NULL;
+    AUTO_FREE char *event_path = events ? file_join(view->state, events) : NULL;
+    if (live->terminal && event_path)
+        follow_start(live->loop, event_path, LINE_LIMIT, on_event, view, &view->events, NULL);
+    if (!live->terminal) {
+        const char *transport = json_get_string(line, "transport", NULL);
+        AUTO_FREE char *said = xasprintf("--- %s: %s%s%s%s", view->target, view->step, view->attempt > 1 ? ", again" : "",
+                                         transport ? " over " : "", transport ? transport : "");
+        say(live, said);
+        if (log_path)
+            follow_start(live->loop, log_path, LINE_LIMIT, on_log, view, &view->log, NULL);
+    }
+    changed(live);
+}
+
+static const char *colour_of(const struct live *live, const char *outcome)
+{
+    if (!live->colour)
+        return "";
+    return text_is(outcome, "ok") ? "\x1b[32m" : text_is(outcome, "skipped") ? "\x1b[2m" : "\x1b[31m";
+}
+
+static void on_step_end(struct view *view, const struct json *line)
+{
+    struct live *live = view->live;
+    AUTO_FREE char *name = xstrdup(json_get_string(line, "name", "?"));
+    end_step(view);
+    AUTO_FREE char *took = duration_show(json_get_integer(line, "duration_ns", 0));
+    const char *outcome = json_get_string(line, "outcome", "?");
+    AUTO_TEXT out = TEXT_INIT;
+    text_addf(&out, "%-12s %-12s %s%-12s%s %8s", view->target, name, colour_of(live, outcome), outcome, live->colour ? "\x1b[0m" : "",
+              took);
+    if (text_is(json_get_string(line, "step_kind", ""), "phase"))
+        text_addf(&out, "  ok=%lld changed=%lld failed=%lld unreachable=%lld", (long long)json_get_integer(line, "ok", 0),
+                  (long long)json_get_integer(line, "changed", 0), (long long)json_get_integer(line, "failed", 0),
+                  (long long)json_get_integer(line, "unreachable", 0));
+    say(live, text_string(&out));
+}
+
+static void on_journal(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct view *view = context;
+    AUTO_JSON *line = skipped ? NULL : json_parse(bytes, length, NULL);
+    const char *event = json_get_string(line, "event", "");
+    if (text_is(event, "step_begin")) {
+        on_step_begin(view, line);
+    } else if (text_is(event, "step_end")) {
+        on_step_end(view, line);
+    } else if (text_is(event, "run_end")) {
+        free(view->outcome);
+        free(view->message);
+        view->outcome = xstrdup(json_get_string(line, "outcome", "?"));
+        view->message = xstrdup_or_null(json_get_string(line, "message", NULL));
+    } else if (text_is(event, "unreachable")) {
+        AUTO_TEXT said = TEXT_INIT;
+        text_addf(&said, "%-12s UNREACHABLE (%s)%s: ", view->target, json_get_string(line, "cause", "other"),
+                  json_get_bool(line, "ignored") ? ", ignored" : "");
+        const char *message = json_get_string(line, "message", "");
+        text_add_printable(&said, message, strlen(message));
+        say(view->live, text_string(&said));
+    }
+}
+
+/* The last lines of a log, indented. */
+static void add_tail(struct text *out, const char *path)
+{
+    AUTO_TEXT bytes = TEXT_INIT;
+    if (file_read_tail(path, TAIL_BYTES, &bytes, NULL) < 0 || !bytes.length)
+        return;
+    const char *start = bytes.bytes + bytes.length - 1;
+    for (int lines = 0; start > bytes.bytes; start--)
+        if (start[-1] == '\n' && ++lines == TAIL_LINES)
+            break;
+    while (*start) {
+        size_t length = strcspn(start, "\n");
+        text_add(out, "    ");
+        text_add_printable(out, start, length);
+        text_add_char(out, '\n');
+        start += length + (start[length] == '\n');
+    }
+}
+
+static void explain(struct view *view, bool crashed)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    bool fine = !crashed && (text_is(view->outcome, "ok") || text_is(view->outcome, "skipped"));
+    if (fine)
+        return;
+    text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8), crashed ? "crashed" : view->outcome ? view->outcome : "?");
+    if (view->message) {
+        text_add(&out, ": ");
+        text_add_printable(&out, view->message, strlen(view->message));
+    } else if (crashed) {
+        text_addf(&out, ": its worker died without a word; see %s/worker.log", view->folder);
+    }
+    text_add_char(&out, '\n');
+    if (view->last_log) {
+        AUTO_FREE char *path = file_join(view->state, view->last_log);
+        add_tail(&out, path);
+        text_addf(&out, "  the whole log: %s\n", path);
+    }
+    say(view->live, text_string(&out));
+}
+
+struct live *live_new(struct loop *loop, bool terminal, bool plain, bool several)
+{
+    struct live *live = xcalloc(1, sizeof *live);
+    live->loop = loop;
+    live->terminal = terminal;
+    live->colour = terminal && !plain;
+    live->several = several;
+    live->redraw = loop_timer(loop, on_redraw, live);
+    live->tick = loop_timer(loop, on_tick, live);
+    if (terminal)
+        timer_arm(live->tick, TICK_MS * NS_PER_MS);
+    return live;
+}
+
+static void view_free(struct view *view)
+{
+    end_step(view);
+    follow_stop(&view->journal);
+    char *const texts[] = {view->target, view->run, view->state, view->folder, view->last_log, view->outcome, view->message};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        free(texts[i]);
+    free(view);
+}
+
+int live_add(struct live *live, const char *state, const char *target, const char *run, struct error *err)
+{
+    struct view *view = xcalloc(1, sizeof *view);
+    view->live = live;
+    view->target = xstrdup(target);
+    view->run = xstrdup(run);
+    view->state = xstrdup(state);
+    view->folder = layout_run(state, run);
+    view->tally = (struct tally)TALLY_INIT;
+    AUTO_FREE char *journal = file_join(view->folder, "run.ndjson");
+    if (follow_start(live->loop, journal, LINE_LIMIT, on_journal, view, &view->journal, err) < 0) {
+        view_free(view);
+        return -1;
+    }
+    live->views = xreallocarray(live->views, live->count + 1, sizeof(struct view *));
+    live->views[live->count++] = view;
+    return 0;
+}
+
+void live_done(struct live *live, const char *run, bool crashed)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        struct view *view = live->views[i];
+        if (!text_is(view->run, run) || view->done)
+            continue;
+        follow_drain(view->journal, true, NULL);
+        end_step(view);
+        view->done = true;
+        changed(live);
+        explain(view, crashed && !view->outcome);
+    }
+}
+
+void live_free(struct live *live)
+{
+    if (!live)
+        return;
+    if (live->terminal) {
+        AUTO_TEXT screen = TEXT_INIT;
+        erase(live, &screen);
+        put(&screen);
+    }
+    for (size_t i = 0; i < live->count; i++)
+        view_free(live->views[i]);
+    timer_free(&live->redraw);
+    timer_free(&live->tick);
+    free(live->views);
+    free(live);
+}

@@ -1,0 +1,16 @@
+/* Following runs while they go: one redrawn line per target on a terminal, above it a line for each step that ended; elsewhere Ansible's own output as it
+ * comes. Reads only what the workers write (journal, step logs, event files), so it can be lost or killed without a trace. Everything goes to stderr. */
+#pragma once
+#include "base/error.h"
+#include "mechanism/loop.h"
+#include <stdbool.h>
+
+struct live;
+/* `terminal`: redrawn lines and, unless `plain`, colour. `several`: streamed lines say whose they are. */
+struct live *live_new(struct loop *loop, bool terminal, bool plain, bool several);
+/* `state`: the .triphase folder. */
+int live_add(struct live *live, const char *state, const char *target, const char *run, struct error *err);
+/* The run's worker is gone: shows what is left to read and, where it failed, why: task, host, place, message, the log's last 20 lines and its path.
+ * `crashed` says that the worker died without writing its end. */
+void live_done(struct live *live, const char *run, bool crashed);
+void live_free(struct live *live);

@@ -1,0 +1,106 @@
+#include "view/status_view.h"
+
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "mechanism/json.h"
+
+#include <stdio.h>
+
+static bool open_run(const struct status_row *row)
+{
+    return row->run && !row->run->outcome;
+}
+
+const char *status_word(const struct status_row *row)
+{
+    if (open_run(row))
+        return row->look.alive ? "running" : "crashed";
+    if (!row->machine)
+        return "absent";
+    return row->machine->made_ns ? "idle" : "half made";
+}
+
+static void add_run(struct text *out, const struct status_row *row)
+{
+    const struct history_run *run = row->run;
+    AUTO_FREE char *started = moment_rfc3339(run->started_ns);
+    text_addf(out, "  last run %s (%s), %.19sZ, ", id_tail(run->id, 8), run->kind, started);
+    if (run->outcome) {
+        AUTO_FREE char *took = duration_show(run->duration_ns);
+        text_addf(out, "%s in %s", run->outcome, took);
+    } else if (row->look.alive) {
+        text_addf(out, "runs as pid %lld", (long long)run->pid);
+    } else if (row->look.elsewhere) {
+        text_addf(out, "crashed: it began on another machine or boot (%s)", run->node ? run->node : "unknown");
+    } else {
+        text_addf(out, "crashed: %d process(es) of it still run; the next create, run or destroy ends them first", row->look.processes);
+    }
+    text_add_char(out, '\n');
+}
+
+int status_print(const struct status_row *rows, size_t count)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    for (size_t i = 0; i < count; i++) {
+        const struct status_row *row = &rows[i];
+        text_addf(&out, "%-16s %-10s", row->target, status_word(row));
+        if (row->machine) {
+            text_addf(&out, " %s", row->machine->provider);
+            if (row->machine->address)
+                text_addf(&out, " at %s:%d", row->machine->address, row->machine->port);
+            if (row->machine->reference)
+                text_addf(&out, " (%s)", row->machine->reference);
+        }
+        text_add_char(&out, '\n');
+        if (row->run)
+            add_run(&out, row);
+    }
+    if (!count)
+        text_add(&out, "no target and no run yet\n");
+    fputs(text_string(&out), stdout);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
+}
+
+int status_print_json(const struct status_row *rows, size_t count)
+{
+    AUTO_JSON *document = json_new_object();
+    struct json *list = json_new_array();
+    json_set_integer(document, "version", 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct status_row *row = &rows[i];
+        struct json *entry = json_new_object();
+        json_set_string(entry, "target", row->target);
+        json_set_string(entry, "state", status_word(row));
+        struct json *machine = json_new_null();
+        if (row->machine) {
+            json_free(machine);
+            machine = json_new_object();
+            json_set_string(machine, "id", row->machine->id);
+            json_set_string(machine, "provider", row->machine->provider);
+            json_set_string(machine, "reference", row->machine->reference);
+            json_set_string(machine, "address", row->machine->address);
+            json_set_integer(machine, "port", row->machine->port);
+            json_set_string(machine, "user", row->machine->user);
+        }
+        json_set(entry, "machine", machine);
+        struct json *run = json_new_null();
+        if (row->run) {
+            json_free(run);
+            run = json_new_object();
+            json_set_string(run, "id", row->run->id);
+            json_set_string(run, "kind", row->run->kind);
+            json_set_string(run, "outcome", row->run->outcome);
+            json_set_integer(run, "pid", row->run->pid);
+            json_set_bool(run, "alive", row->look.alive);
+            json_set_integer(run, "processes", row->look.processes);
+        }
+        json_set(entry, "run", run);
+        json_append(list, entry);
+    }
+    json_set(document, "targets", list);
+    AUTO_FREE char *text = json_pretty(document);
+    puts(text);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
+}

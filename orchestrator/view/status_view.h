@@ -1,0 +1,16 @@
+/* What is there and what runs, for people and as JSON. */
+#pragma once
+#include "action/reconcile.h"
+#include "data/history.h"
+
+struct status_row {
+    const char *target;
+    const struct machine *machine;  /* NULL: nothing is there */
+    const struct history_run *run;  /* the last one; NULL: none yet */
+    struct reconcile_look look;     /* of a run without an outcome */
+};
+
+/* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */
+const char *status_word(const struct status_row *row);
+int status_print(const struct status_row *rows, size_t count);
+int status_print_json(const struct status_row *rows, size_t count);
