@@ -1,0 +1,46 @@
+#include "data/fault.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+enum { SHOWN_LIMIT = 60, LISTED_LIMIT = 12 };
+
+void fault_add(struct words *faults, const char *place, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *message = xvasprintf(format, args);
+    va_end(args);
+    words_addf(faults, "%s: %s", place, message);
+}
+
+char *fault_place(const struct provenance *from, int line, int column)
+{
+    return from->has_lines ? xasprintf("%s:%d:%d", from->name, line, column) : xstrdup(from->name);
+}
+
+char *fault_shown(const char *text)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    size_t length = strlen(text), kept = length > SHOWN_LIMIT ? SHOWN_LIMIT : length;
+    while (kept < length && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
+        kept--;
+    text_add_printable(&out, text, kept);
+    if (kept < length)
+        text_add(&out, "...");
+    return text_take(&out);
+}
+
+char *fault_instead(const char *name, const char *const *known)
+{
+    const char *nearest = text_nearest(name, known);
+    if (nearest)
+        return xasprintf("; did you mean '%s'?", nearest);
+    AUTO_TEXT out = TEXT_INIT;
+    size_t count = 0;
+    for (; known[count]; count++)
+        text_addf(&out, "%s%s", count ? ", " : "; known here: ", known[count]);
+    return count > LISTED_LIMIT ? xstrdup("") : text_take(&out);
+}

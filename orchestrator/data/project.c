@@ -1,0 +1,108 @@
+#include "data/project.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/fault.h"
+#include "data/layers.h"
+
+static void target_clear(struct target *target)
+{
+    free(target->name);
+    free(target->provider);
+    free(target->recipe);
+    words_free(&target->transports);
+    free(target->address);
+    free(target->user);
+    free(target->key);
+    free(target->jump);
+    words_free(&target->ssh_options);
+    words_free(&target->host_keys);
+    free(target->host_key_file);
+    free(target->python);
+    free(target->host_name);
+    words_free(&target->groups);
+    words_free(&target->peers);
+    node_free(target->vars);
+    for (size_t i = 0; i < target->secret_count; i++)
+        secret_clear(&target->secrets[i]);
+    free(target->secrets);
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        secret_clear(&target->vault_passwords[i]);
+    free(target->vault_passwords);
+    secret_clear(&target->become_password);
+    secret_clear(&target->key_passphrase);
+    words_free(&target->env);
+    free(target->root);
+    free(target->tailscale_socket);
+}
+
+static void phases_free(struct phase *phases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct phase *phase = &phases[i];
+        free(phase->name);
+        free(phase->playbook);
+        words_free(&phase->retry_on);
+        words_free(&phase->transports);
+        for (size_t j = 0; j < phase->require_count; j++) {
+            free(phase->requires[j].program);
+            free(phase->requires[j].package_file);
+            free(phase->requires[j].install);
+        }
+        free(phase->requires);
+        words_free(&phase->args);
+        node_free(phase->vars);
+    }
+    free(phases);
+}
+
+void project_free(struct project *project)
+{
+    if (!project)
+        return;
+    for (size_t i = 0; i < project->target_count; i++)
+        target_clear(&project->targets[i]);
+    free(project->targets);
+    for (size_t i = 0; i < project->recipe_count; i++) {
+        struct recipe *recipe = &project->recipes[i];
+        free(recipe->name);
+        free(recipe->path);
+        phases_free(recipe->phases, recipe->phase_count);
+        phases_free(recipe->teardown, recipe->teardown_count);
+    }
+    free(project->recipes);
+    free(project->directory);
+    free(project->name);
+    words_free(&project->inventory);
+    free(project->ansible);
+    words_free(&project->warnings);
+    layers_free(project->layers);
+    free(project);
+}
+
+void project_cleanup(struct project **project)
+{
+    project_free(*project);
+    *project = NULL;
+}
+
+const struct target *project_target(const struct project *project, const char *name, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    for (size_t i = 0; i < project->target_count; i++) {
+        if (text_is(project->targets[i].name, name))
+            return &project->targets[i];
+        words_add(&names, project->targets[i].name);
+    }
+    AUTO_FREE char *shown = fault_shown(name), *instead = fault_instead(name, words_argv(&names));
+    error_set(err, ERROR_USAGE, "there is no target '%s' in %s/triphase.yml%s", shown, project->directory, names.count ? instead : ", which names none");
+    return NULL;
+}
+
+const struct recipe *project_recipe(const struct project *project, const char *name)
+{
+    for (size_t i = 0; i < project->recipe_count; i++)
+        if (text_is(project->recipes[i].name, name))
+            return &project->recipes[i];
+    return NULL;
+}

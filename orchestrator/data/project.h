@@ -1,0 +1,89 @@
+/* What the user asked for, resolved into plain structs: the project, its targets, and the recipes they name. Made by config_load (data/config.h). */
+#pragma once
+#include "base/error.h"
+#include "base/words.h"
+#include "data/secret.h"
+#include "mechanism/node.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum host_key_kind { HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_FILE, HOST_KEYS_ACCEPT_NEW };
+
+struct requirement {       /* of a phase: `tun`, or a program */
+    char *program;         /* NULL: tun */
+    char *package_file;    /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
+    char *install;         /* the line that installs it; may be NULL */
+};
+
+struct target {
+    char *name, *provider, *recipe;
+    bool transport_auto;
+    struct words transports; /* names in order; of `auto` what it stands for */
+    char *address, *user, *key, *jump; /* NULL: not given */
+    int port;                          /* 0: not given */
+    struct words ssh_options;          /* "Name=value" */
+    enum host_key_kind host_key_kind;
+    struct words host_keys; /* HOST_KEYS_LIST */
+    char *host_key_file;    /* HOST_KEYS_FILE */
+    char *python;           /* NULL: auto */
+    int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns; /* stage_deadline */
+    char *host_name;        /* inventory name */
+    struct words groups, peers;
+    struct node *vars;      /* map or NULL */
+    struct secret *secrets;
+    size_t secret_count;
+    struct secret become_password, key_passphrase; /* kind SECRET_NONE: not given */
+    struct secret *vault_passwords;
+    size_t vault_password_count;
+    struct words env; /* names */
+    int64_t deadline_ns;
+    bool protected;
+    char *root; /* sandbox */
+    char *tailscale_socket; /* from TAILSCALE_SOCKET, NULL: tailscale's default */
+};
+
+struct phase {
+    char *name, *playbook; /* playbook as written, relative to the project's folder */
+    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, host_silent_ns;
+    int attempts;
+    struct words retry_on; /* outcome names */
+    int64_t retry_pause_ns;
+    struct words transports; /* empty: the target's */
+    struct requirement *requires;
+    size_t require_count;
+    bool network_churn, facts_cached, lost_handlers_warn;
+    struct words args;
+    struct node *vars; /* map or NULL */
+    int line;          /* in the recipe's file */
+};
+
+struct recipe {
+    char *name, *path;
+    struct phase *phases;
+    size_t phase_count;
+    struct phase *teardown;
+    size_t teardown_count;
+};
+
+struct project {
+    char *directory; /* absolute */
+    char *name;
+    struct words inventory; /* as written; what exists of the default is already resolved */
+    char *ansible;          /* as configured; resolved to an absolute path when it was found, else as written */
+    bool ansible_found;
+    int64_t keep_ns;
+    struct target *targets; /* in file order */
+    size_t target_count;
+    struct recipe *recipes; /* every recipe that a target names, each once */
+    size_t recipe_count;
+    struct words warnings;  /* of the user's file, of unmatched legacy names… one line each */
+    struct layers *layers; /* every value with its origin, for config_explain (data/layers.h) */
+};
+
+void project_free(struct project *project);
+void project_cleanup(struct project **project);
+#define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
+/* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
+const struct target *project_target(const struct project *project, const char *name, struct error *err);
+/* Borrowed; never NULL for a recipe of a loaded target. */
+const struct recipe *project_recipe(const struct project *project, const char *name);

@@ -1,0 +1,20 @@
+/* From the values that count to plain structs. */
+#pragma once
+#include "base/words.h"
+#include "data/invoker.h"
+#include "data/layers.h"
+#include "data/project.h"
+
+/* What turning values into structs needs besides them. */
+struct resolve {
+    const char *directory; /* the project's, absolute */
+    const struct invoker *invoker;
+    const char *const *environment;
+    struct words *faults;
+};
+
+/* Each fills `out`, which stays to be freed by project_free whatever it held; what is missing or points nowhere is a fault. `place` is where the thing
+ * stands in its file. */
+void resolve_project(const struct resolve *resolve, const struct view *view, struct project *out);
+void resolve_target(const struct resolve *resolve, const struct view *view, const char *name, const char *place, struct target *out);
+void resolve_phase(const struct resolve *resolve, const struct view *view, const char *name, int line, const char *place, struct phase *out);

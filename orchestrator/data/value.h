@@ -1,0 +1,28 @@
+/* What single texts of the project's files must be like. Each function says what is wrong (malloc'ed, without the place), or NULL. */
+#pragma once
+#include <stdbool.h>
+
+/* `[a-z][a-z0-9-]{0,30}`: projects, targets, recipes, phases. */
+bool value_is_name(const char *text);
+char *value_name_problem(const char *text);
+/* `[A-Za-z_][A-Za-z0-9_]*` */
+bool value_is_variable(const char *text);
+/* Not empty, no control characters, no leading dash. */
+char *value_path_problem(const char *text);
+char *value_address_problem(const char *text);
+char *value_user_problem(const char *text);
+char *value_jump_problem(const char *text);
+char *value_key_problem(const char *text);
+char *value_python_problem(const char *text);
+char *value_host_name_problem(const char *text);
+char *value_group_problem(const char *text);
+char *value_environment_name_problem(const char *text);
+/* "Name=value" with a name that triphase does not force. */
+char *value_ssh_option_problem(const char *text);
+/* "ssh-ed25519 AAAA…" */
+char *value_host_key_problem(const char *text);
+char *value_root_problem(const char *text);
+/* One argument for ansible-playbook: not one that triphase gives itself, and none that asks at a terminal. */
+char *value_argument_problem(const char *text);
+char *value_variable_problem(const char *name); /* the name of a variable */
+char *value_vault_id_problem(const char *name);
