@@ -89,7 +89,7 @@ class Runner:
         self.environment["LC_ALL"] = "C.UTF-8"
         self.environment["TEST_TIMEOUT"] = str(options.timeout)
         if old_ansible():
-            self.environment["TRIPHASE_OLD_ANSIBLE"] = OLD_ANSIBLE
+            self.environment["OLD_ANSIBLE"] = OLD_ANSIBLE
 
     def run(self, number, suite, test):
         result = Result(f"{suite}/{test}")

@@ -146,7 +146,7 @@ static int find_transport(const struct project *project, const struct target *ta
         json_cleanup(&choice);
         choice = NULL;
         AUTO_ERROR why = ERROR_INIT;
-        if (transport_choose(&names, target, &kind, &choice, &why) < 0) {
+        if (transport_choose(&names, target, true, &kind, &choice, &why) < 0) {
             if (last.kind == ERROR_NONE)
                 error_move(&last, &why);
             break;
