@@ -1,0 +1,131 @@
+#include "action/sandbox_ready.h"
+
+#include "action/sandbox_boot.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "mechanism/program.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 10, LOOK_EVERY = 20, CONSOLE_TAIL = 2000, CONSOLE_LINES = 5 };
+
+/* Adds the last lines of the console to the message. */
+static int with_console(const struct machine *machine, struct error *err)
+{
+    AUTO_FREE char *path = file_join(machine->directory, "console.log");
+    AUTO_TEXT tail = TEXT_INIT;
+    if (file_read_tail(path, CONSOLE_TAIL, &tail, NULL) < 0 || !tail.length || !err)
+        return -1;
+    size_t at = tail.length;
+    for (int lines = 0; at > 0; at--)
+        if (tail.bytes[at - 1] == '\n' && at != tail.length && ++lines == CONSOLE_LINES)
+            break;
+    AUTO_TEXT shown = TEXT_INIT;
+    text_addf(&shown, "%s; its console (%s) ended with: ", error_text(err), path);
+    for (const char *from = tail.bytes + at; *from;) {
+        size_t length = strcspn(from, "\r\n");
+        text_add_printable(&shown, from, length);
+        from += length;
+        from += strspn(from, "\r\n");
+        if (*from)
+            text_add(&shown, " | ");
+    }
+    return error_set(err, err->kind, "%s", text_string(&shown));
+}
+
+/* 0 as soon as somebody listens there. */
+static int wait_for_port(const struct machine *machine, int64_t until, struct error *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)machine->port)};
+    if (!machine->address || inet_pton(AF_INET, machine->address, &address.sin_addr) != 1)
+        return error_set(err, ERROR_PROVIDER, "the sandbox %s has no address", machine->reference);
+    for (unsigned tries = 1;; tries++) {
+        AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+            return error_system(err, errno, "cannot make a socket");
+        int failed = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+        if (failed == EINPROGRESS) {
+            struct pollfd one = {.fd = fd, .events = POLLOUT};
+            socklen_t size = sizeof failed;
+            if (poll(&one, 1, 100) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
+                failed = errno;
+        }
+        if (!failed)
+            return 0;
+        if (moment_monotonic() >= until)
+            return error_set(err, ERROR_PROVIDER, "the sandbox %s (%s) did not open port %d in time: %s", machine->reference,
+                             machine->address, machine->port, strerrordesc_np(failed));
+        if (tries % LOOK_EVERY == 0 && !boot_runs(machine->id))
+            return error_set(err, ERROR_PROVIDER, "the sandbox %s went down while it started", machine->reference);
+        poll(NULL, 0, PAUSE_MS);
+    }
+}
+
+/* Runs the question over ssh; 0 when it was answered. `answer` gets the state. */
+static int ask(const struct machine *machine, int64_t until, struct text *answer, struct error *err)
+{
+    static const char question[] =
+        "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in initializing|starting|'') sleep 0.02;; *) break;; "
+        "esac; done; echo \"triphase $s\"";
+    AUTO_FREE char *alias = xasprintf("HostKeyAlias=triphase-%s", machine->id);
+    AUTO_FREE char *port = xasprintf("%d", machine->port);
+    AUTO_FREE char *to = xasprintf("%s@%s", machine->user, machine->address);
+    /* Paths relative to the machine's folder: nothing in the project's path can be taken for a pattern or a second file. */
+    const char *const argv[] = {"ssh", "-F", "/dev/null", "-T", "-n", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
+                                "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=known_hosts", "-o",
+                                "GlobalKnownHostsFile=/dev/null", "-o", alias, "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR",
+                                /* Half the time of the post-quantum default, which matters on no wire of this machine. */
+                                "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, question, NULL};
+    int64_t left = until - moment_monotonic();
+    struct program program = {.argv = argv, .directory = machine->directory, .bound_ns = left > 0 ? left : 1};
+    struct child_end end;
+    AUTO_TEXT out = TEXT_INIT;
+    AUTO_TEXT said = TEXT_INIT;
+    if (program_run(&program, &out, &said, &end, err) < 0)
+        return -1;
+    if (!end.exited || end.code != 0)
+        return error_set(err, ERROR_PROVIDER, "no authenticated channel to the sandbox %s (%s): %.*s", machine->reference,
+                         machine->address, (int)strcspn(text_string(&said), "\r\n"), text_string(&said));
+    const char *state = strstr(text_string(&out), "triphase ");
+    if (!state)
+        return error_set(err, ERROR_PROVIDER, "the sandbox %s answered something else than it was asked", machine->reference);
+    text_add(answer, state + strlen("triphase "));
+    return 0;
+}
+
+int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *err)
+{
+    int64_t until = moment_monotonic() + bound_ns;
+    AUTO_ERROR last = ERROR_INIT;
+    if (wait_for_port(machine, until, &last) < 0) {
+        with_console(machine, &last);
+        return error_move(err, &last);
+    }
+    for (;;) {
+        AUTO_TEXT state = TEXT_INIT;
+        if (ask(machine, until, &state, &last) == 0) {
+            if (text_is(text_string(&state), "running\n") || text_is(text_string(&state), "degraded\n"))
+                return 0;
+            error_set(&last, ERROR_PROVIDER, "the sandbox %s is %.*s", machine->reference,
+                      (int)strcspn(text_string(&state), "\n"), text_string(&state));
+        }
+        if (last.kind == ERROR_MISSING)
+            return error_move(err, &last);
+        bool runs = boot_runs(machine->id);
+        if (!runs || moment_monotonic() >= until) {
+            error_prefix(&last, runs ? "not ready in time" : "it went down while it started");
+            with_console(machine, &last);
+            return error_move(err, &last);
+        }
+        poll(NULL, 0, PAUSE_MS);
+    }
+}

@@ -1,0 +1,285 @@
+/* The provider `static`: a host that exists already. It makes and removes nothing; it finds out how the user's own ssh reaches the host. */
+#include "action/provider.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/invoker.h"
+#include "data/ssh_arguments.h"
+#include "mechanism/program.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BOUND (30 * NS_PER_S)
+
+enum { SSH_PORT = 22 };
+
+static int check(const struct target *target, struct error *err)
+{
+    (void)target;
+    static const char *const programs[] = {"ssh", "ssh-keygen"};
+    for (size_t i = 0; i < COUNT_OF(programs); i++) {
+        AUTO_FREE char *path = file_find_program(programs[i], NULL);
+        if (!path)
+            return error_set(err, ERROR_MISSING, "the program %s is missing: apt-get install -y openssh-client", programs[i]);
+    }
+    return 0;
+}
+
+/* What the user's ssh config says of a host: the lines of `ssh -G`. */
+struct ssh_view {
+    struct words lines;
+};
+
+static const char *view_value(const struct ssh_view *view, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < view->lines.count; i++)
+        if (text_starts(view->lines.items[i], name) && view->lines.items[i][length] == ' ')
+            return view->lines.items[i] + length + 1;
+    return NULL;
+}
+
+static int look_up(const char *host, struct ssh_view *out, struct error *err)
+{
+    AUTO_INVOKER invoker = {.home = NULL};
+    AUTO_TEXT config = TEXT_INIT;
+    AUTO_TEXT answer = TEXT_INIT;
+    AUTO_TEXT said = TEXT_INIT;
+    AUTO_WORDS argv = WORDS_INIT;
+    invoker_find(NULL, &invoker);
+    words_add_all(&argv, "ssh", "-G", NULL);
+    const struct passwd *person = invoker.behind_sudo ? getpwuid(invoker.uid) : NULL;
+    if (person) {
+        /* Behind sudo: their file first, and where it names no user, they themselves rather than root. */
+        AUTO_FREE char *file = xasprintf("%s/.ssh/config", person->pw_dir);
+        if (file_exists(file))
+            text_addf(&config, "Include \"%s\"\n", file);
+        text_addf(&config, "Host *\n    User %s\n", person->pw_name);
+        words_add_all(&argv, "-F", "/dev/stdin", NULL);
+    }
+    words_add_all(&argv, "--", host, NULL);
+    struct program program = {.argv = words_argv(&argv), .input = config.length ? config.bytes : NULL, .bound_ns = BOUND};
+    struct child_end end;
+    if (program_run(&program, &answer, &said, &end, err) < 0)
+        return -1;
+    if (end.code != 0 || !answer.length)
+        return error_set(err, ERROR_PROJECT, "ssh cannot read its configuration for '%s': %.*s", host,
+                         (int)strcspn(text_string(&said), "\r\n"), text_string(&said));
+    char *state = NULL;
+    for (const char *line = strtok_r(answer.bytes, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+        words_add(&out->lines, line);
+    return 0;
+}
+
+static void set(char **at, const char *value)
+{
+    char *fresh = xstrdup_or_null(value);
+    free(*at);
+    *at = fresh;
+}
+
+/* The first identity of the configuration that is there, malloc'ed; NULL leaves the choice to ssh. */
+static char *find_identity(const struct ssh_view *view)
+{
+    AUTO_FREE char *home = ssh_invoking_home();
+    for (size_t i = 0; i < view->lines.count; i++) {
+        const char *path = view->lines.items[i];
+        if (!text_starts(path, "identityfile "))
+            continue;
+        path += strlen("identityfile ");
+        char *full = text_starts(path, "~/") ? file_join(home, path + 2) : xstrdup(path);
+        if (file_exists(full))
+            return full;
+        free(full);
+    }
+    return NULL;
+}
+
+static int parse_port(const char *text)
+{
+    int port = 0;
+    return text && sscanf(text, "%d", &port) == 1 ? port : SSH_PORT;
+}
+
+/* "type key" of a line of known_hosts or of a public key; 1 when it was one. */
+static int add_key(struct words *keys, const char *line)
+{
+    char type[64], key[16384];
+    const char *at = line;
+    if (*line == '#' || *line == '@')
+        return 0;
+    for (int column = 0; column < 2; column++) {
+        if (sscanf(at, " %63[a-zA-Z0-9@.-] %16383[A-Za-z0-9+/=]", type, key) == 2 &&
+            (text_starts(type, "ssh-") || text_starts(type, "ecdsa-") || text_starts(type, "sk-")) && text_starts(key, "AAAA")) {
+            AUTO_FREE char *both = xasprintf("%s %s", type, key);
+            if (!words_have(keys, both))
+                words_add(keys, both);
+            return 1;
+        }
+        at += strspn(at, " \t");
+        at += strcspn(at, " \t");
+    }
+    return 0;
+}
+
+static void add_keys(struct words *keys, char *content)
+{
+    char *state = NULL;
+    for (const char *line = content ? strtok_r(content, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state))
+        add_key(keys, line);
+}
+
+/* Asks the known_hosts files that ssh itself would ask. */
+static int find_known(const struct ssh_view *view, const char *address, int port, struct words *keys, struct error *err)
+{
+    static const char *const kinds[] = {"userknownhostsfile", "globalknownhostsfile"};
+    const char *alias = view_value(view, "hostkeyalias");
+    AUTO_FREE char *home = ssh_invoking_home();
+    AUTO_FREE char *name = alias || port == SSH_PORT ? xstrdup(alias ? alias : address) : xasprintf("[%s]:%d", address, port);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        AUTO_FREE char *files = xstrdup_or_null(view_value(view, kinds[i]));
+        char *state = NULL;
+        for (const char *file = files ? strtok_r(files, " ", &state) : NULL; file; file = strtok_r(NULL, " ", &state)) {
+            AUTO_FREE char *path = text_starts(file, "~/")       ? file_join(home, file + 2)
+                                   : text_starts(file, "/root/") ? file_join(home, file + strlen("/root/"))
+                                                                 : xstrdup(file);
+            if (!file_exists(path))
+                continue;
+            const char *const argv[] = {"ssh-keygen", "-F", name, "-f", path, NULL};
+            struct program program = {.argv = argv, .bound_ns = BOUND};
+            struct child_end end;
+            AUTO_TEXT found = TEXT_INIT;
+            /* It exits with 1 when there is none. */
+            if (program_run(&program, &found, NULL, &end, err) < 0)
+                return -1;
+            add_keys(keys, found.bytes);
+        }
+    }
+    if (keys->count)
+        return 0;
+    AUTO_FREE char *known = file_join(home, ".ssh/known_hosts");
+    AUTO_TEXT command = TEXT_INIT;
+    text_add(&command, "ssh-keyscan");
+    if (port != SSH_PORT)
+        text_addf(&command, " -p %d", port);
+    text_add_char(&command, ' ');
+    text_add_shell_word(&command, address);
+    text_add(&command, " >>");
+    text_add_shell_word(&command, known);
+    return error_set(err, ERROR_PROJECT,
+                     "no host key of %s is known: learn it with `%s` and compare it with what the host itself says (ssh-keygen -lf "
+                     "/etc/ssh/ssh_host_ed25519_key.pub there), or give host_keys",
+                     name, text_string(&command));
+}
+
+static int find_host_keys(const struct target *target, const struct ssh_view *view, struct machine *machine, struct error *err)
+{
+    AUTO_WORDS keys = WORDS_INIT;
+    if (target->host_key_kind == HOST_KEYS_LIST) {
+        for (size_t i = 0; i < target->host_keys.count; i++)
+            if (!add_key(&keys, target->host_keys.items[i]))
+                return error_set(err, ERROR_PROJECT, "target %s: '%s' is no public host key (\"ssh-ed25519 AAAA…\")", target->name,
+                                 target->host_keys.items[i]);
+    } else if (target->host_key_kind == HOST_KEYS_FILE) {
+        AUTO_TEXT content = TEXT_INIT;
+        if (file_read(target->host_key_file, 1 << 20, &content, err) < 0)
+            return error_prefix(err, "target %s: host_keys", target->name);
+        add_keys(&keys, content.bytes);
+        if (!keys.count)
+            return error_set(err, ERROR_PROJECT, "target %s: there is no public host key in %s", target->name, target->host_key_file);
+    } else if (target->host_key_kind == HOST_KEYS_DEFAULT) {
+        if (find_known(view, machine->address, machine->port, &keys, err) < 0)
+            return error_prefix(err, "target %s", target->name);
+    }
+    words_free(&machine->host_keys);
+    words_add_list(&machine->host_keys, words_argv(&keys));
+    return 0;
+}
+
+static int plan(const struct target *target, struct machine *machine, struct error *err)
+{
+    struct ssh_view view = {WORDS_INIT};
+    const char *name = target->address ? target->address : target->name;
+    int result = *name == '-' ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
+                              : look_up(name, &view, err);
+    const char *proxy = result == 0 ? view_value(&view, "proxycommand") : NULL;
+    if (proxy && !text_is(proxy, "none") && !target->jump)
+        result = error_set(err, ERROR_PROJECT,
+                           "target %s: the user's ssh config reaches %s by a ProxyCommand, which a transport of triphase would replace; say "
+                           "the way with jump: or name the address",
+                           target->name, name);
+    if (result == 0) {
+        const char *jump = view_value(&view, "proxyjump");
+        set(&machine->address, view_value(&view, "hostname") ? view_value(&view, "hostname") : name);
+        machine->port = target->port ? target->port : parse_port(view_value(&view, "port"));
+        set(&machine->user, target->user ? target->user : view_value(&view, "user"));
+        set(&machine->jump, target->jump ? target->jump : jump && !text_is(jump, "none") ? jump : NULL);
+        set(&machine->python, target->python);
+        set(&machine->reference, machine->address);
+        free(machine->key);
+        machine->key = target->key ? xstrdup(target->key) : find_identity(&view);
+        result = find_host_keys(target, &view, machine, err);
+    }
+    if (result == 0 && !machine->resources)
+        machine->resources = json_new_object();
+    words_free(&view.lines);
+    return result;
+}
+
+static int make(const struct target *target, struct machine *machine, struct error *err)
+{
+    AUTO_FREE char *project = xasprintf("%s/../../..", machine->directory);
+    if ((!machine->address && plan(target, machine, err) < 0) || file_make_dirs(machine->directory, 0700, err) < 0 ||
+        ssh_write_known_hosts(machine, target, project, err) < 0)
+        return -1;
+    AUTO_INVOKER invoker = {.home = NULL};
+    AUTO_FREE char *known = file_join(machine->directory, "known_hosts");
+    invoker_find(NULL, &invoker);
+    invoker_own(&invoker, machine->directory);
+    invoker_own(&invoker, known);
+    machine->made_ns = moment_wall();
+    return 0;
+}
+
+/* Whether it answers is the transport's to find out, over the way that the target names. */
+static int verify(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err)
+{
+    (void)bound_ns;
+    if (!machine->address)
+        return error_set(err, ERROR_PROVIDER, "target %s has no address", target->name);
+    return 0;
+}
+
+static int remove_nothing(struct machine *machine, int64_t bound_ns, struct error *err)
+{
+    (void)bound_ns;
+    (void)err;
+    if (!machine->directory)
+        return 0;
+    AUTO_FREE char *known = file_join(machine->directory, "known_hosts");
+    unlink(known);
+    rmdir(machine->directory);
+    return 0;
+}
+
+static int list(struct words *references, struct error *err)
+{
+    (void)references;
+    (void)err;
+    return 0;
+}
+
+const struct provider provider_static = {
+    .name = "static",
+    .check = check,
+    .plan = plan,
+    .make = make,
+    .verify = verify,
+    .remove = remove_nothing,
+    .list = list,
+    .claims_absence = false,
+};
