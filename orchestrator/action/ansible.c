@@ -1,0 +1,397 @@
+#include "action/ansible.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/layout.h"
+#include "mechanism/yaml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PENDING_IN_ENVIRONMENT = 16384 }; /* more goes through a file: one string of an environment holds 128 KiB */
+
+/* ------------------------------------------------------------ environment */
+
+static bool is_usual(const char *entry)
+{
+    static const char *const names[] = {"PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=", "LANG=", "TZ=", "TMPDIR=", "SSH_AUTH_SOCK=", NULL};
+    static const char *const beginnings[] = {"LC_", "XDG_", "ANSIBLE_", NULL};
+    static const char *const proxies[] = {"http_proxy=", "https_proxy=", "ftp_proxy=", "all_proxy=", "no_proxy=", NULL};
+    for (const char *const *name = names; *name; name++)
+        if (text_starts(entry, *name))
+            return true;
+    for (const char *const *beginning = beginnings; *beginning; beginning++)
+        if (text_starts(entry, *beginning))
+            return true;
+    for (const char *const *proxy = proxies; *proxy; proxy++)
+        if (!strncasecmp(entry, *proxy, strlen(*proxy)))
+            return true;
+    return false;
+}
+
+static bool names_entry(const char *name, const char *entry)
+{
+    size_t length = strlen(name);
+    return !strncmp(entry, name, length) && entry[length] == '=';
+}
+
+static bool is_secret(const struct secret *secret, const char *entry)
+{
+    return secret->kind == SECRET_ENV && names_entry(secret->where, entry);
+}
+
+/* What triphase itself reads a secret from is not handed on, whatever it is called. */
+static bool holds_secret(const struct target *target, const char *entry)
+{
+    for (size_t i = 0; i < target->secret_count; i++)
+        if (is_secret(&target->secrets[i], entry))
+            return true;
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        if (is_secret(&target->vault_passwords[i], entry))
+            return true;
+    return is_secret(&target->become_password, entry) || is_secret(&target->key_passphrase, entry);
+}
+
+/* Whether the C library knows this locale and it is a UTF-8 one: Ansible refuses to start otherwise. */
+static bool is_utf8_locale(const char *name)
+{
+    locale_t locale = name && *name ? newlocale(LC_CTYPE_MASK, name, (locale_t)0) : (locale_t)0;
+    if (!locale)
+        return false;
+    bool utf8 = text_is(nl_langinfo_l(CODESET, locale), "UTF-8");
+    freelocale(locale);
+    return utf8;
+}
+
+void ansible_environment(const struct target *target, const struct ansible_settings *settings,
+                         const char *const *environment, struct words *out)
+{
+    if (!environment)
+        environment = (const char *const *)environ;
+    for (const char *const *entry = environment; *entry; entry++) {
+        bool wanted = is_usual(*entry);
+        for (size_t i = 0; i < target->env.count; i++)
+            wanted = wanted || names_entry(target->env.items[i], *entry);
+        if (wanted && !text_starts(*entry, "TRIPHASE_") && !holds_secret(target, *entry))
+            words_add(out, *entry);
+    }
+    if (!words_env(out, "PATH"))
+        words_set_env(out, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    const char *locale = words_env(out, "LC_ALL");
+    if (!locale || !*locale)
+        locale = words_env(out, "LC_CTYPE");
+    if (!locale || !*locale)
+        locale = words_env(out, "LANG");
+    if (!is_utf8_locale(locale))
+        words_set_env(out, "LC_ALL", "C.UTF-8");
+    /* Ansible passes over an ansible.cfg in a folder that others may write, unless it is named. */
+    if (settings->config_is_projects)
+        words_set_env(out, "ANSIBLE_CONFIG", settings->config);
+    if (!settings->pipelining_set)
+        words_set_env(out, "ANSIBLE_PIPELINING", "True");
+    if (!settings->timeout_set)
+        words_set_env(out, "ANSIBLE_TIMEOUT", "10");
+    /* Nobody is there to answer. */
+    words_set_env(out, "ANSIBLE_ASK_PASS", "False");
+    words_set_env(out, "ANSIBLE_BECOME_ASK_PASS", "False");
+    words_set_env(out, "ANSIBLE_ASK_VAULT_PASS", "False");
+    words_set_env(out, "ANSIBLE_SSH_RETRIES", "0");
+}
+
+/* Hosts that are none of triphase's (delegation to one of the user's own inventory) have no rendered ssh arguments: these reach them too. */
+static void add_ssh_environment(const struct ansible_request *request, const struct ansible_settings *settings, struct words *out)
+{
+    AUTO_FREE char *arguments = xasprintf("-o ServerAliveInterval=%d -o ServerAliveCountMax=%d %s", SSH_ALIVE_INTERVAL,
+                                          ssh_alive_count(request->phase->host_silent_ns),
+                                          settings->ssh_args ? settings->ssh_args : "-C -o ControlMaster=auto -o ControlPersist=60s");
+    words_set_env(out, "ANSIBLE_SSH_ARGS", arguments);
+    if (request->control_directory)
+        words_set_env(out, "ANSIBLE_SSH_CONTROL_PATH_DIR", request->control_directory);
+}
+
+/* ------------------------------------------------------------ files and descriptors */
+
+/* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the last process that holds it. */
+static int seal(const char *name, const char *bytes, size_t length, struct error *err)
+{
+    AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, bytes, length) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return error_system(err, errno, "cannot keep a secret in memory");
+    return TAKE_FD(fd);
+}
+
+static void keep(struct ansible_child *child, int fd)
+{
+    size_t count = 0;
+    while (child->keep && child->keep[count] >= 0)
+        count++;
+    child->keep = xreallocarray(child->keep, count + 2, sizeof(int));
+    child->keep[count] = fd;
+    child->keep[count + 1] = -1;
+}
+
+static int read_named(const struct ansible_request *request, const struct secret *secret, const char *what, char **value, size_t *length, struct error *err)
+{
+    if (secret_read(secret, request->project->directory, value, length, err) < 0)
+        return error_prefix(err, "target %s, %s%s%s", request->target->name, what, secret->name ? " " : "", secret->name ? secret->name : "");
+    return 0;
+}
+
+static void forget(char **value, size_t length)
+{
+    free_secret(*value, length);
+    *value = NULL;
+}
+
+/* One secret by itself, under /proc/self/fd. */
+static int keep_secret(const struct ansible_request *request, const struct secret *secret, const char *what, struct ansible_child *out, struct error *err)
+{
+    char *value = NULL;
+    size_t length = 0;
+    if (read_named(request, secret, what, &value, &length, err) < 0)
+        return -1;
+    int fd = seal("triphase-secret", value, length, err);
+    forget(&value, length);
+    if (fd >= 0)
+        keep(out, fd);
+    return fd;
+}
+
+/* All secrets that become variables, as one YAML document. */
+static int keep_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    struct yaml_writer *writer = yaml_writer_new();
+    int result = 0;
+    yaml_map_begin(writer);
+    for (size_t i = 0; result == 0 && i < request->target->secret_count; i++) {
+        char *value = NULL;
+        size_t length = 0;
+        const struct secret *secret = &request->target->secrets[i];
+        result = read_named(request, secret, "secret", &value, &length, err);
+        if (result == 0 && (strlen(value) != length || !text_is_utf8(value, length)))
+            result = error_set(err, ERROR_PROJECT, "target %s, secret %s: a variable holds text only; encode it (base64, say)", request->target->name, secret->name);
+        if (result == 0) {
+            yaml_string(writer, secret->name);
+            yaml_unsafe(writer, value);
+        }
+        forget(&value, length);
+    }
+    yaml_map_end(writer);
+    char *yaml = result == 0 ? yaml_writer_finish(writer, err) : NULL;
+    yaml_writer_free(writer);
+    if (!yaml)
+        return -1;
+    int fd = seal("triphase-secrets", yaml, strlen(yaml), err);
+    free_secret(yaml, strlen(yaml));
+    if (fd >= 0)
+        keep(out, fd);
+    return fd;
+}
+
+static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes, struct ansible_child *out, const char **path,
+                      struct error *err)
+{
+    AUTO_FREE char *name = layout_step_file(request->seq, request->phase->name, request->attempt, suffix);
+    AUTO_FREE char *full = file_join(request->run_directory, name);
+    if (file_replace(full, bytes, strlen(bytes), 0600, err) < 0)
+        return -1;
+    words_own(&out->files, TAKE(full));
+    *path = out->files.items[out->files.count - 1];
+    return 0;
+}
+
+static void add_text(struct yaml_writer *writer, const char *name, const char *value)
+{
+    yaml_string(writer, name);
+    if (value)
+        yaml_unsafe(writer, value);
+    else
+        yaml_null(writer);
+}
+
+/* [{host, handler}, …] of a JSON text; anything else is an empty list. */
+static void add_pending(struct yaml_writer *writer, const char *text)
+{
+    AUTO_JSON *list = text ? json_parse(text, strlen(text), NULL) : NULL;
+    yaml_string(writer, "triphase_pending_handlers");
+    yaml_list_begin(writer);
+    for (size_t i = 0; i < json_count(list) && json_is_array(list); i++) {
+        yaml_map_begin(writer);
+        add_text(writer, "host", json_get_string(json_at(list, i), "host", ""));
+        add_text(writer, "handler", json_get_string(json_at(list, i), "handler", ""));
+        yaml_map_end(writer);
+    }
+    yaml_list_end(writer);
+}
+
+static char *async_directory(const struct ansible_request *request)
+{
+    return xasprintf("~/.ansible_async/triphase-%s", request->root_run);
+}
+
+/* What no variable of a playbook or inventory may override, and what every phase finds. */
+static char *forced_variables(const struct ansible_request *request, struct error *err)
+{
+    struct yaml_writer *writer = yaml_writer_new();
+    AUTO_FREE char *async = async_directory(request);
+    yaml_map_begin(writer);
+    add_text(writer, "triphase_run", request->run);
+    yaml_string(writer, "triphase_step");
+    yaml_integer(writer, request->seq);
+    add_text(writer, "triphase_phase", request->phase->name);
+    yaml_string(writer, "triphase_attempt");
+    yaml_integer(writer, request->attempt);
+    add_text(writer, "triphase_target", request->target->name);
+    add_text(writer, "triphase_transport", transport_name(request->transport));
+    add_text(writer, "triphase_address", request->machine->address);
+    add_text(writer, "triphase_state_dir", request->target_state);
+    add_text(writer, "triphase_machine_dir", request->machine_state);
+    add_pending(writer, request->pending_handlers);
+    yaml_string(writer, "ansible_ssh_retries");
+    yaml_integer(writer, 0);
+    add_text(writer, "ansible_async_dir", async);
+    yaml_map_end(writer);
+    char *yaml = yaml_writer_finish(writer, err);
+    yaml_writer_free(writer);
+    return yaml;
+}
+
+/* ------------------------------------------------------------ argv */
+
+static char *playbook_word(const struct phase *phase)
+{
+    return xasprintf("%s%s", phase->playbook[0] == '-' ? "./" : "", phase->playbook);
+}
+
+static int add_argv(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    const struct project *project = request->project;
+    const struct target *target = request->target;
+    struct words *argv = &out->argv;
+    words_add(argv, project->ansible);
+    for (size_t i = 0; i < project->inventory.count; i++) {
+        words_add(argv, "-i");
+        words_own(argv, file_join(project->directory, project->inventory.items[i]));
+    }
+    words_add_all(argv, "-i", request->inventory, NULL);
+    const char *path;
+    if (request->phase->vars) {
+        struct yaml_writer *writer = yaml_writer_new();
+        yaml_node(writer, request->phase->vars);
+        AUTO_FREE char *yaml = yaml_writer_finish(writer, err);
+        yaml_writer_free(writer);
+        if (!yaml || write_file(request, "phase.yml", yaml, out, &path, err) < 0)
+            return -1;
+        words_add(argv, "-e");
+        words_addf(argv, "@%s", path);
+    }
+    words_add_list(argv, words_argv(&request->phase->args));
+    if (request->arguments)
+        words_add_list(argv, words_argv(&request->arguments->words));
+    for (size_t i = 0; i < target->vault_password_count; i++) {
+        int fd = keep_secret(request, &target->vault_passwords[i], "vault password", out, err);
+        if (fd < 0)
+            return -1;
+        words_add(argv, "--vault-id");
+        words_addf(argv, "%s@/proc/self/fd/%d", target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
+    }
+    if (target->become_password.kind != SECRET_NONE) {
+        /* Not a variable: it would be offered to every host a task is delegated to, before that host's own. */
+        int fd = keep_secret(request, &target->become_password, "become_password", out, err);
+        if (fd < 0)
+            return -1;
+        words_addf(argv, "--become-password-file=/proc/self/fd/%d", fd);
+    }
+    if (target->secret_count) {
+        int fd = keep_variables(request, out, err);
+        if (fd < 0)
+            return -1;
+        words_add(argv, "-e");
+        words_addf(argv, "@/proc/self/fd/%d", fd);
+    }
+    AUTO_FREE char *forced = forced_variables(request, err);
+    if (!forced || write_file(request, "vars.yml", forced, out, &path, err) < 0)
+        return -1;
+    words_add(argv, "-e");
+    words_addf(argv, "@%s", path);
+    words_own(argv, playbook_word(request->phase));
+    return 0;
+}
+
+static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings, struct ansible_child *out, struct error *err)
+{
+    struct words *environment = &out->environment;
+    const char *path;
+    ansible_environment(request->target, settings, request->environment, environment);
+    add_ssh_environment(request, settings, environment);
+    AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory, *settings->callback_plugins ? ":" : "", settings->callback_plugins);
+    words_set_env(environment, "ANSIBLE_CALLBACK_PLUGINS", plugins);
+    AUTO_FREE char *async = async_directory(request);
+    words_set_env(environment, "ANSIBLE_ASYNC_DIR", async);
+    if (request->phase->facts_cached && request->fact_cache) {
+        words_set_env(environment, "ANSIBLE_GATHERING", "smart");
+        words_set_env(environment, "ANSIBLE_CACHE_PLUGIN", "jsonfile");
+        words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_CONNECTION", request->fact_cache);
+        words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0");
+    }
+    words_set_env(environment, "TRIPHASE_RUN", request->run);
+    AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
+    words_set_env(environment, "TRIPHASE_STEP", step);
+    words_set_env(environment, "TRIPHASE_EVENTS", request->events);
+    if (request->pending_handlers && strlen(request->pending_handlers) <= PENDING_IN_ENVIRONMENT) {
+        words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", request->pending_handlers);
+    } else if (request->pending_handlers) {
+        if (write_file(request, "handlers.json", request->pending_handlers, out, &path, err) < 0)
+            return -1;
+        words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", path);
+    }
+    if (request->expect) {
+        AUTO_FREE char *text = json_compact(request->expect);
+        if (write_file(request, "expect.json", text, out, &path, err) < 0)
+            return -1;
+        words_set_env(environment, "TRIPHASE_EXPECT", path);
+    }
+    return 0;
+}
+
+int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    struct ansible_child made = {0};
+    struct ansible_settings settings = {0};
+    if (request->target->key_passphrase.kind != SECRET_NONE)
+        return error_set(err, ERROR_PROJECT, "target %s: key_passphrase is not in this version; load the key into an agent and say 'key: agent'",
+                         request->target->name);
+    int result = ansible_settings_read(request->project, request->environment, &settings, err);
+    if (result == 0)
+        result = add_argv(request, &made, err);
+    if (result == 0)
+        result = add_environment(request, &settings, &made, err);
+    ansible_settings_free(&settings);
+    if (result < 0) {
+        for (size_t i = 0; i < made.files.count; i++)
+            (void)unlink(made.files.items[i]);
+        ansible_child_free(&made);
+        return -1;
+    }
+    *out = made;
+    return 0;
+}
+
+void ansible_child_free(struct ansible_child *child)
+{
+    for (int *fd = child->keep; fd && *fd >= 0; fd++)
+        close(*fd);
+    free(child->keep);
+    words_free(&child->argv);
+    words_free(&child->environment);
+    words_free(&child->files);
+    *child = (struct ansible_child){0};
+}
