@@ -16,6 +16,16 @@ void fault_add(struct words *faults, const char *place, const char *format, ...)
     words_addf(faults, "%s: %s", place, message);
 }
 
+void fault_at(struct words *faults, const struct provenance *from, struct node_place at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *message = xvasprintf(format, args);
+    va_end(args);
+    AUTO_FREE char *place = fault_place(from, at.line, at.column);
+    fault_add(faults, place, "%s", message);
+}
+
 char *fault_place(const struct provenance *from, int line, int column)
 {
     return from->has_lines ? xasprintf("%s:%d:%d", from->name, line, column) : xstrdup(from->name);

@@ -11,6 +11,9 @@ struct provenance {
 };
 
 void fault_add(struct words *faults, const char *place, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same at a place within a file. */
+void fault_at(struct words *faults, const struct provenance *from, struct node_place at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* "triphase.yml:7:5", or the name alone. malloc'ed. */
 char *fault_place(const struct provenance *from, int line, int column);
 /* The text for a message: printable, at most 60 characters. malloc'ed. */

@@ -271,3 +271,28 @@ void layers_entries(struct layers *layers, const char *key, struct words *out)
     }
     words_sort_unique(out);
 }
+
+void view_target(struct layers *layers, const char *name, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_TARGET};
+    out->paths[out->count++] = xstrdup("defaults");
+    out->paths[out->count++] = xasprintf("targets.%s", name);
+    /* The provider itself is looked up without a place of its own. */
+    AUTO_FREE char *provider = xstrdup(view_node(out, "provider")->text);
+    out->paths[2] = out->paths[1];
+    out->paths[1] = xasprintf("providers.%s", provider);
+    out->count = 3;
+}
+
+void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_PHASE};
+    out->paths[out->count++] = xasprintf("phases.%s.defaults", recipe);
+    out->paths[out->count++] = xasprintf("phases.%s.%s", recipe, phase);
+}
+
+void view_project(struct layers *layers, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_PROJECT};
+    out->paths[out->count++] = xstrdup("");
+}

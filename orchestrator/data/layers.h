@@ -42,6 +42,11 @@ struct view {
     char *paths[3];
     size_t count;
 };
+void view_project(struct layers *layers, struct view *out);
+/* Its last path is the target's own, "targets.NAME"; the provider is the one that counts for it. */
+void view_target(struct layers *layers, const char *name, struct view *out);
+/* Its last path is the phase's own, "phases.RECIPE.NAME". */
+void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out);
 void view_clear(struct view *view);
 #define AUTO_VIEW __attribute__((cleanup(view_clear))) struct view
 
