@@ -57,7 +57,8 @@ static int make_key(const char *folder, const char *file, const char *comment, s
     AUTO_FREE char *public = xasprintf("%s.pub", path);
     unlink(path);
     unlink(public);
-    return program_do(KEY_BOUND, NULL, err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path, NULL);
+    return program_do(KEY_BOUND, NULL, err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment,
+                      "-f", path, NULL);
 }
 
 /* The file's content without the newline at its end. */
@@ -111,7 +112,8 @@ static int make_keys(struct machine *machine, struct keys *keys, struct error *e
     if (make_key(folder, "key", comment, err) < 0 || make_key(folder, "host_key", comment, err) < 0)
         return -1;
     int result = 0;
-    if (read_line(folder, "key.pub", &keys->authorized, err) < 0 || read_line(folder, "host_key.pub", &keys->host_public, err) < 0 ||
+    if (read_line(folder, "key.pub", &keys->authorized, err) < 0 ||
+        read_line(folder, "host_key.pub", &keys->host_public, err) < 0 ||
         file_read(host_key, SMALL_FILE, &keys->host, err) < 0)
         result = -1;
     unlink(host_key);
@@ -136,8 +138,8 @@ static int claim(struct sandbox_owner *owner, struct error *err)
     return network_forward_on(err);
 }
 
-static void fill(const struct target *target, struct machine *machine, const struct sandbox_owner *owner, const struct keys *keys,
-                 char *python)
+static void fill(const struct target *target, struct machine *machine, const struct sandbox_owner *owner,
+                 const struct keys *keys, char *python)
 {
     free(machine->address);
     machine->address = sandbox_guest_address(owner->subnet);
@@ -162,7 +164,8 @@ static int make(const struct target *target, struct machine *machine, struct err
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     AUTO_SANDBOX_OWNER earlier = SANDBOX_OWNER_INIT;
     __attribute__((cleanup(keys_free))) struct keys keys = {TEXT_INIT, TEXT_INIT, TEXT_INIT};
-    if (sandbox_name(machine->id, owner.name, err) < 0 || (!machine->reference && plan(target, machine, err) < 0))
+    if (sandbox_name(machine->id, owner.name, err) < 0 ||
+        (!machine->reference && plan(target, machine, err) < 0))
         return -1;
     AUTO_FREE char *project = project_of(machine);
     /* Somebody began to make this very machine: nothing of that is built upon. */
@@ -173,7 +176,8 @@ static int make(const struct target *target, struct machine *machine, struct err
     owner.target = xstrdup_or_null(machine->target);
     owner.directory = xstrdup(machine->directory);
     if (root_parts(target->root, project, target->root_tree_ns, &owner, err) < 0 ||
-        file_make_dirs(machine->directory, 0700, err) < 0 || make_keys(machine, &keys, err) < 0 || claim(&owner, err) < 0)
+        file_make_dirs(machine->directory, 0700, err) < 0 || make_keys(machine, &keys, err) < 0 ||
+        claim(&owner, err) < 0)
         return -1;
 
     AUTO_FREE char *root = mounts_root(owner.name);
@@ -203,9 +207,11 @@ static int make(const struct target *target, struct machine *machine, struct err
 static int bring_up(const struct machine *machine, struct error *err)
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
-    if (!machine->reference || !sandbox_owner_read(machine->reference, &owner) || !owner.subnet || !owner.machine ||
-        !owner.directory || !text_is(owner.machine, machine->id))
-        return error_set(err, ERROR_PROVIDER, "the sandbox %s of target %s is gone: there is no " SANDBOX_HOME "/%s/owner.json; destroy it",
+    if (!machine->reference || !sandbox_owner_read(machine->reference, &owner) || !owner.subnet ||
+        !owner.machine || !owner.directory || !text_is(owner.machine, machine->id))
+        return error_set(err, ERROR_PROVIDER,
+                         "the sandbox %s of target %s is gone: there is no " SANDBOX_HOME
+                         "/%s/owner.json; destroy it",
                          machine->reference, machine->target, machine->reference);
     AUTO_FREE char *root = mounts_root(owner.name);
     {
@@ -223,7 +229,8 @@ static int verify(const struct target *target, struct machine *machine, int64_t 
     (void)target;
     int64_t start = moment_monotonic();
     if (!machine->reference || !machine->address)
-        return error_set(err, ERROR_PROVIDER, "the sandbox of target %s was never made whole; destroy it", machine->target);
+        return error_set(err, ERROR_PROVIDER, "the sandbox of target %s was never made whole; destroy it",
+                         machine->target);
     if (!boot_runs(machine->id) && bring_up(machine, err) < 0)
         return -1;
     return ready_wait(machine, bound_ns - (moment_monotonic() - start), err);
@@ -248,8 +255,8 @@ static int find_left(const char *id, const char *name, struct words *left, struc
 {
     AUTO_FREE char *folder = sandbox_path(name, NULL);
     AUTO_WORDS names = WORDS_INIT;
-    if (boot_left(id, name, left, err) < 0 || mounts_left(name, left, err) < 0 || network_left(name, left, err) < 0 ||
-        file_list(folder, &names, err) < 0)
+    if (boot_left(id, name, left, err) < 0 || mounts_left(name, left, err) < 0 ||
+        network_left(name, left, err) < 0 || file_list(folder, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++)
         if (!text_is(names.items[i], "owner.json"))
@@ -270,7 +277,8 @@ static int forget(const char *name, struct error *err)
 /* The provider's own files in the machine's folder; the folder too when nothing else is in it. */
 static void remove_files(const char *directory)
 {
-    static const char *const files[] = {"key", "key.pub", "host_key", "host_key.pub", "known_hosts", "console.log"};
+    static const char *const files[] = {"key",          "key.pub",     "host_key",
+                                        "host_key.pub", "known_hosts", "console.log"};
     for (size_t i = 0; directory && i < COUNT_OF(files); i++) {
         AUTO_FREE char *path = file_join(directory, files[i]);
         unlink(path);
@@ -288,9 +296,15 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
         memcpy(name, machine->reference, SANDBOX_NAME_SIZE);
     else if (sandbox_name(machine->id, name, err) < 0)
         return -1;
-    sandbox_owner_read(name, &owner);
+    int known = sandbox_owner_read(name, &owner);
     const char *id = machine->id ? machine->id : owner.machine;
     AUTO_ERROR last = ERROR_INIT;
+    AUTO_WORDS first = WORDS_INIT;
+    /* Nothing was ever made, or all of it is gone: a look is enough. */
+    if (!known && find_left(id, name, &first, &last) == 0 && !first.count) {
+        remove_files(machine->directory);
+        return 0;
+    }
     for (int64_t grace = GRACE < bound_ns / 2 ? GRACE : bound_ns / 2;; grace = 0) {
         AUTO_WORDS left = WORDS_INIT;
         int64_t bound = bound_ns - (moment_monotonic() - start);
@@ -314,8 +328,10 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
             AUTO_TEXT text = TEXT_INIT;
             for (size_t i = 0; i < left.count; i++)
                 text_addf(&text, "%s%s", i ? ", " : "", left.items[i]);
-            return error_set(err, ERROR_PROVIDER, "the sandbox %s could not be removed%s%s%s%s", name, left.count ? ": still there: " : "",
-                             text_string(&text), last.kind != ERROR_NONE ? ": " : "", last.kind != ERROR_NONE ? error_text(&last) : "");
+            return error_set(err, ERROR_PROVIDER, "the sandbox %s could not be removed%s%s%s%s", name,
+                             left.count ? ": still there: " : "", text_string(&text),
+                             last.kind != ERROR_NONE ? ": " : "",
+                             last.kind != ERROR_NONE ? error_text(&last) : "");
         }
         usleep(20000);
     }

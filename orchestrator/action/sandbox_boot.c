@@ -46,16 +46,18 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
     if (log < 0)
         return error_system(err, errno, "cannot open the guest's console log %s", console);
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "/bin/sh", "-c", KEEPER, "triphase-sandbox", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
-                  "--machine", owner->name, "--directory", root, namespace, "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
-                  "--timezone=off", "--link-journal=no", "--boot", NULL);
+    words_add_all(&argv, "/bin/sh", "-c", KEEPER, "triphase-sandbox", "systemd-nspawn", "--quiet",
+                  "--register=no", "--keep-unit", "--machine", owner->name, "--directory", root, namespace,
+                  "--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+                  "--boot", NULL);
     if (access("/dev/net/tun", F_OK) == 0)
         words_add(&argv, "--bind=/dev/net/tun");
 
     AUTO_WORDS environment = WORDS_INIT;
     AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", owner->machine);
     words_add(&environment, marker);
-    words_add_all(&environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+    words_add_all(&environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                  "LANG=C.UTF-8",
                   /* /proc/sys/net of the guest's own namespace is its to write: Docker's daemon wants it. */
                   "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", NULL);
 

@@ -10,7 +10,8 @@ int boot_start(const struct sandbox_owner *owner, struct error *err);
 /* Whether nspawn or its keeper is there. */
 bool boot_runs(const char *machine_id);
 /* Asks the guest to shut down and, when it has not within `grace_ns`, ends it; then removes the scope. Fails when something still runs after `bound_ns`. */
-int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, int64_t bound_ns, struct error *err);
+int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, int64_t bound_ns,
+              struct error *err);
 /* Removes the empty folders that nspawn and the guest's systemd leave on this machine. */
 void boot_clean(const char *machine_id, const char *name);
 int boot_left(const char *machine_id, const char *name, struct words *left, struct error *err);

@@ -29,10 +29,12 @@
 
 #define PRIVILEGED "in a container: docker run --privileged --cgroupns=private …"
 
-void facts_add(struct facts *facts, const char *name, enum fact_state state, char *what, const char *mend, const char *package)
+void facts_add(struct facts *facts, const char *name, enum fact_state state, char *what, const char *mend,
+               const char *package)
 {
     facts->items = xreallocarray(facts->items, facts->count + 1, sizeof *facts->items);
-    facts->items[facts->count++] = (struct fact){xstrdup(name), state, what, xstrdup_or_null(mend), xstrdup_or_null(package)};
+    facts->items[facts->count++] =
+        (struct fact){xstrdup(name), state, what, xstrdup_or_null(mend), xstrdup_or_null(package)};
 }
 
 void facts_free(struct facts *facts)
@@ -60,7 +62,8 @@ char *facts_install_line(const struct facts *facts)
     AUTO_WORDS packages = WORDS_INIT;
     AUTO_TEXT line = TEXT_INIT;
     for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].state == FACT_MISSING && facts->items[i].package && !words_have(&packages, facts->items[i].package))
+        if (facts->items[i].state == FACT_MISSING && facts->items[i].package &&
+            !words_have(&packages, facts->items[i].package))
             words_add(&packages, facts->items[i].package);
     if (!packages.count)
         return NULL;
@@ -75,7 +78,8 @@ static uint64_t effective_capabilities(void)
     AUTO_TEXT status = TEXT_INIT;
     unsigned long long bits = 0;
     const char *at;
-    if (file_read("/proc/self/status", 65536, &status, NULL) == 0 && (at = strstr(text_string(&status), "\nCapEff:")))
+    if (file_read("/proc/self/status", 65536, &status, NULL) == 0 &&
+        (at = strstr(text_string(&status), "\nCapEff:")))
         sscanf(at, "\nCapEff: %llx", &bits);
     return bits;
 }
@@ -85,10 +89,12 @@ static void check_rights(struct facts *out)
     static const struct {
         int number;
         const char *name;
-    } needed[] = {{CAP_SYS_ADMIN, "SYS_ADMIN"}, {CAP_NET_ADMIN, "NET_ADMIN"}, {CAP_SYS_CHROOT, "SYS_CHROOT"},
-                  {CAP_MKNOD, "MKNOD"},         {CAP_SYS_PTRACE, "SYS_PTRACE"}, {CAP_SETFCAP, "SETFCAP"}};
+    } needed[] = {{CAP_SYS_ADMIN, "SYS_ADMIN"},   {CAP_NET_ADMIN, "NET_ADMIN"},
+                  {CAP_SYS_CHROOT, "SYS_CHROOT"}, {CAP_MKNOD, "MKNOD"},
+                  {CAP_SYS_PTRACE, "SYS_PTRACE"}, {CAP_SETFCAP, "SETFCAP"}};
     if (geteuid() != 0) {
-        facts_add(out, "root", FACT_MISSING, xstrdup("a sandbox needs root: mounts, namespaces and packet filter rules"),
+        facts_add(out, "root", FACT_MISSING,
+                  xstrdup("a sandbox needs root: mounts, namespaces and packet filter rules"),
                   "run triphase with sudo", NULL);
         return;
     }
@@ -102,13 +108,16 @@ static void check_rights(struct facts *out)
         text_addf(&flags, " --cap-add %s", needed[i].name);
     }
     if (!lacks.length) {
-        facts_add(out, "root", FACT_OK, xstrdup("running as root with the capabilities a sandbox needs"), NULL, NULL);
+        facts_add(out, "root", FACT_OK, xstrdup("running as root with the capabilities a sandbox needs"),
+                  NULL, NULL);
         return;
     }
-    AUTO_FREE char *mend = xasprintf("docker run --privileged --cgroupns=private … (or%s --security-opt seccomp=unconfined --security-opt "
-                                     "apparmor=unconfined --device /dev/net/tun)",
-                                     text_string(&flags));
-    facts_add(out, "root", FACT_MISSING, xasprintf("root without%s: this is a restricted container", text_string(&lacks)), mend, NULL);
+    AUTO_FREE char *mend = xasprintf(
+        "docker run --privileged --cgroupns=private … (or%s --security-opt seccomp=unconfined --security-opt "
+        "apparmor=unconfined --device /dev/net/tun)",
+        text_string(&flags));
+    facts_add(out, "root", FACT_MISSING,
+              xasprintf("root without%s: this is a restricted container", text_string(&lacks)), mend, NULL);
 }
 
 static void check_program(struct facts *out, const char *name, const char *package, const char *use)
@@ -118,7 +127,8 @@ static void check_program(struct facts *out, const char *name, const char *packa
     if (path)
         facts_add(out, name, FACT_OK, xstrdup(path), NULL, package);
     else
-        facts_add(out, name, FACT_MISSING, xasprintf("the program %s is missing: %s", name, use), mend, package);
+        facts_add(out, name, FACT_MISSING, xasprintf("the program %s is missing: %s", name, use), mend,
+                  package);
 }
 
 static void check_programs(const char *root, struct facts *out)
@@ -139,15 +149,19 @@ static void check_programs(const char *root, struct facts *out)
     bool keyring = file_exists("/usr/share/keyrings/debian-archive-keyring.gpg") ||
                    file_exists("/usr/share/keyrings/debian-archive-keyring.pgp");
     facts_add(out, "keyring", keyring ? FACT_OK : FACT_MISSING,
-              xstrdup(keyring ? "Debian's archive keys are there" : "Debian's archive keys are missing: the root tree is checked with them"),
-              keyring ? NULL : "apt-get install -y debian-archive-keyring", keyring ? NULL : "debian-archive-keyring");
+              xstrdup(keyring ? "Debian's archive keys are there"
+                              : "Debian's archive keys are missing: the root tree is checked with them"),
+              keyring ? NULL : "apt-get install -y debian-archive-keyring",
+              keyring ? NULL : "debian-archive-keyring");
     AUTO_MIRROR mirror = {NULL, NULL};
     mirror_find("/etc/apt", &mirror);
     if (mirror.archive)
         facts_add(out, "mirror", FACT_OK, xasprintf("root trees come from %s", mirror.archive), NULL, NULL);
     else
-        facts_add(out, "mirror", FACT_MISSING, xstrdup("no Debian archive is among this machine's apt sources"),
-                  "add one to /etc/apt/sources.list.d, or set root: to a folder, a tar archive or 'host'", NULL);
+        facts_add(out, "mirror", FACT_MISSING,
+                  xstrdup("no Debian archive is among this machine's apt sources"),
+                  "add one to /etc/apt/sources.list.d, or set root: to a folder, a tar archive or 'host'",
+                  NULL);
 }
 
 /* The nearest folder that is there already. */
@@ -172,11 +186,16 @@ static void check_storage(struct facts *out)
     if (statfs(folder, &state) < 0)
         return;
     if (state.f_type == OVERLAYFS_SUPER_MAGIC)
-        facts_add(out, "storage", FACT_MISSING,
-                  xasprintf("%s is on an overlay file system (a container's own): no overlay can be written on it", folder),
-                  "in a container: docker run -v triphase:" SANDBOX_HOME " … ; else: mount -t tmpfs tmpfs " SANDBOX_HOME, NULL);
+        facts_add(
+            out, "storage", FACT_MISSING,
+            xasprintf("%s is on an overlay file system (a container's own): no overlay can be written on it",
+                      folder),
+            "in a container: docker run -v triphase:" SANDBOX_HOME
+            " … ; else: mount -t tmpfs tmpfs " SANDBOX_HOME,
+            NULL);
     else if (file_is_remote(folder))
-        facts_add(out, "storage", FACT_MISSING, xasprintf("%s is on a network file system: no overlay can be written on it", folder),
+        facts_add(out, "storage", FACT_MISSING,
+                  xasprintf("%s is on a network file system: no overlay can be written on it", folder),
                   "mount a local file system at " SANDBOX_HOME, NULL);
     else
         facts_add(out, "storage", FACT_OK, xasprintf("%s can hold the guests' changes", folder), NULL, NULL);
@@ -191,8 +210,10 @@ static int try_in_child(void)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0) {
         refused |= TRIED_MOUNTS;
-    } else if (mkdir("/tmp/l", 0700) < 0 || mkdir("/tmp/u", 0700) < 0 || mkdir("/tmp/w", 0700) < 0 || mkdir("/tmp/m", 0700) < 0 ||
-               mount("overlay", "/tmp/m", "overlay", 0, "lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w") < 0) {
+    } else if (mkdir("/tmp/l", 0700) < 0 || mkdir("/tmp/u", 0700) < 0 || mkdir("/tmp/w", 0700) < 0 ||
+               mkdir("/tmp/m", 0700) < 0 ||
+               mount("overlay", "/tmp/m", "overlay", 0, "lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w") <
+                   0) {
         refused |= TRIED_OVERLAY;
     }
     if (unshare(CLONE_NEWNET) < 0)
@@ -217,7 +238,8 @@ static void check_kernel(struct facts *out)
         facts_add(out, "overlay", FACT_MISSING, xstrdup("this kernel has no overlay file system for us"),
                   "modprobe overlay (on the machine that runs the container, if this is one)", NULL);
     if (refused & (TRIED_NETWORK | TRIED_PIDS))
-        facts_add(out, "namespaces", FACT_MISSING, xstrdup("new namespaces are refused here"), PRIVILEGED, NULL);
+        facts_add(out, "namespaces", FACT_MISSING, xstrdup("new namespaces are refused here"), PRIVILEGED,
+                  NULL);
     if (!refused)
         facts_add(out, "kernel", FACT_OK, xstrdup("mounts, overlays and namespaces work"), NULL, NULL);
 }
@@ -226,17 +248,21 @@ static void check_kernel_files(struct facts *out)
 {
     AUTO_CLOSE int forward = open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC);
     char now = '0';
-    if (forward < 0 || read(forward, &now, 1) != 1 || (now != '1' && access("/proc/sys/net/ipv4/ip_forward", W_OK) < 0))
-        facts_add(out, "ip_forward", FACT_MISSING, xstrdup("ip_forward is off and cannot be turned on: the guest would have no way out"),
+    if (forward < 0 || read(forward, &now, 1) != 1 ||
+        (now != '1' && access("/proc/sys/net/ipv4/ip_forward", W_OK) < 0))
+        facts_add(out, "ip_forward", FACT_MISSING,
+                  xstrdup("ip_forward is off and cannot be turned on: the guest would have no way out"),
                   "in a container: docker run --sysctl net.ipv4.ip_forward=1 … or --privileged", NULL);
     else
-        facts_add(out, "ip_forward", FACT_OK, xasprintf("ip_forward is %s", now == '1' ? "on" : "off, and on while a sandbox is there"),
+        facts_add(out, "ip_forward", FACT_OK,
+                  xasprintf("ip_forward is %s", now == '1' ? "on" : "off, and on while a sandbox is there"),
                   NULL, NULL);
 
     struct statfs state;
     bool unified = statfs("/sys/fs/cgroup", &state) == 0 && state.f_type == CGROUP2_SUPER_MAGIC;
     if (access(unified ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup", W_OK) < 0)
-        facts_add(out, "cgroup", FACT_MISSING, xstrdup("/sys/fs/cgroup cannot be written: the guest's systemd needs a cgroup of its own"),
+        facts_add(out, "cgroup", FACT_MISSING,
+                  xstrdup("/sys/fs/cgroup cannot be written: the guest's systemd needs a cgroup of its own"),
                   PRIVILEGED, NULL);
     else
         facts_add(out, "cgroup", FACT_OK, xstrdup(unified ? "cgroup v2" : "cgroup v2 beside v1"), NULL, NULL);
@@ -244,7 +270,8 @@ static void check_kernel_files(struct facts *out)
     AUTO_CLOSE int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     if (tun < 0)
         facts_add(out, "tun", FACT_WARNING,
-                  xasprintf("/dev/net/tun cannot be opened (%s): guests will have none", strerrordesc_np(errno)),
+                  xasprintf("/dev/net/tun cannot be opened (%s): guests will have none",
+                            strerrordesc_np(errno)),
                   errno == ENOENT ? "modprobe tun; in a container: docker run --device /dev/net/tun …"
                                   : "in a container: docker run --device /dev/net/tun …",
                   NULL);

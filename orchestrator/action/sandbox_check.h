@@ -10,8 +10,8 @@ enum fact_state { FACT_OK, FACT_WARNING, FACT_MISSING };
 struct fact {
     char *name;
     enum fact_state state;
-    char *what; /* one line: what was found, or what does not work without it */
-    char *mend; /* NULL where nothing is to be mended */
+    char *what;    /* one line: what was found, or what does not work without it */
+    char *mend;    /* NULL where nothing is to be mended */
     char *package; /* Debian package that brings it; NULL: none does */
 };
 
@@ -22,7 +22,8 @@ struct facts {
 
 #define AUTO_FACTS __attribute__((cleanup(facts_free))) struct facts
 /* Takes over the malloc'ed `what`; `mend` and `package` are copied and may be NULL. */
-void facts_add(struct facts *facts, const char *name, enum fact_state state, char *what, const char *mend, const char *package);
+void facts_add(struct facts *facts, const char *name, enum fact_state state, char *what, const char *mend,
+               const char *package);
 void facts_free(struct facts *facts);
 bool facts_have_missing(const struct facts *facts);
 /* malloc'ed "apt-get install -y A B" for all missing facts that name a package; NULL when none does. */

@@ -24,8 +24,8 @@ static int nft_script(const char *script, struct error *err)
     if (program_run(&program, NULL, &said, &end, err) < 0)
         return -1;
     if (!end.exited || end.code != 0)
-        return error_set(err, ERROR_PROVIDER, "nft refused the sandbox's rules: %.*s", (int)strcspn(text_string(&said), "\n"),
-                         text_string(&said));
+        return error_set(err, ERROR_PROVIDER, "nft refused the sandbox's rules: %.*s",
+                         (int)strcspn(text_string(&said), "\n"), text_string(&said));
     return 0;
 }
 
@@ -40,8 +40,8 @@ static struct json *nft_rules(struct error *err)
     if (program_run(&program, &out, &said, &end, err) < 0)
         return NULL;
     if (!end.exited || end.code != 0) {
-        error_set(err, ERROR_PROVIDER, "nft cannot list this machine's rules: %.*s", (int)strcspn(text_string(&said), "\n"),
-                  text_string(&said));
+        error_set(err, ERROR_PROVIDER, "nft cannot list this machine's rules: %.*s",
+                  (int)strcspn(text_string(&said), "\n"), text_string(&said));
         return NULL;
     }
     AUTO_JSON *all = json_parse(text_string(&out), out.length, err);
@@ -54,7 +54,8 @@ static struct json *nft_rules(struct error *err)
 static bool has_legacy(void)
 {
     AUTO_TEXT tables = TEXT_INIT;
-    return file_read("/proc/net/ip_tables_names", 4096, &tables, NULL) == 0 && strstr(text_string(&tables), "filter");
+    return file_read("/proc/net/ip_tables_names", 4096, &tables, NULL) == 0 &&
+           strstr(text_string(&tables), "filter");
 }
 
 static bool same_chain(const struct json *a, const struct json *b, const char *b_name)
@@ -92,16 +93,18 @@ static bool chain_filters(const struct json *items, const struct json *chain)
 /* A chain that the iptables program keeps: rules of nft's own kind could make it unreadable for that program. */
 static bool is_iptables_chain(const struct json *chain)
 {
-    return text_is(json_get_string(chain, "family", ""), "ip") && text_is(json_get_string(chain, "table", ""), "filter") &&
+    return text_is(json_get_string(chain, "family", ""), "ip") &&
+           text_is(json_get_string(chain, "table", ""), "filter") &&
            text_is(json_get_string(chain, "name", ""), "FORWARD");
 }
 
 static int iptables_pair(const char *program, const char *name, struct error *err)
 {
-    return program_do(BOUND, NULL, err, program, "-w", "5", "-I", "FORWARD", "-i", name, "-m", "comment", "--comment", name, "-j",
-                      "ACCEPT", NULL) < 0 ||
-                   program_do(BOUND, NULL, err, program, "-w", "5", "-I", "FORWARD", "-o", name, "-m", "conntrack", "--ctstate",
-                              "RELATED,ESTABLISHED", "-m", "comment", "--comment", name, "-j", "ACCEPT", NULL) < 0
+    return program_do(BOUND, NULL, err, program, "-w", "5", "-I", "FORWARD", "-i", name, "-m", "comment",
+                      "--comment", name, "-j", "ACCEPT", NULL) < 0 ||
+                   program_do(BOUND, NULL, err, program, "-w", "5", "-I", "FORWARD", "-o", name, "-m",
+                              "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-m", "comment", "--comment",
+                              name, "-j", "ACCEPT", NULL) < 0
                ? -1
                : 0;
 }
@@ -119,7 +122,8 @@ static int legacy_rules(struct words *out, struct error *err)
     if (program_do(BOUND, &rules, err, legacy_program(), "-w", "5", "-S", "FORWARD", NULL) < 0)
         return -1;
     char *state = NULL;
-    for (char *line = rules.bytes ? strtok_r(rules.bytes, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state))
+    for (char *line = rules.bytes ? strtok_r(rules.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state))
         words_add(out, line);
     return 0;
 }
@@ -147,8 +151,8 @@ int firewall_add(const char *name, in_addr_t subnet, struct error *err)
     for (size_t i = 0; i < json_count(items); i++) {
         const struct json *chain = json_get(json_at(items, i), "chain");
         const char *family = json_get_string(chain, "family", "");
-        if (!text_is(json_get_string(chain, "hook", ""), "forward") || (!text_is(family, "ip") && !text_is(family, "inet")) ||
-            !chain_filters(items, chain))
+        if (!text_is(json_get_string(chain, "hook", ""), "forward") ||
+            (!text_is(family, "ip") && !text_is(family, "inet")) || !chain_filters(items, chain))
             continue;
         AUTO_FREE char *program = file_find_program("iptables", NULL);
         if (is_iptables_chain(chain) && program && !has_legacy()) {
@@ -157,9 +161,11 @@ int firewall_add(const char *name, in_addr_t subnet, struct error *err)
         }
         const char *table = json_get_string(chain, "table", "");
         const char *of = json_get_string(chain, "name", "");
-        text_addf(&script, "insert rule %s %s %s iifname \"%s\" accept comment \"%s\"\n", family, table, of, name, name);
-        text_addf(&script, "insert rule %s %s %s oifname \"%s\" ct state established,related accept comment \"%s\"\n", family,
-                  table, of, name, name);
+        text_addf(&script, "insert rule %s %s %s iifname \"%s\" accept comment \"%s\"\n", family, table, of,
+                  name, name);
+        text_addf(&script,
+                  "insert rule %s %s %s oifname \"%s\" ct state established,related accept comment \"%s\"\n",
+                  family, table, of, name, name);
     }
     if (nft_script(text_string(&script), err) < 0 || (iptables && iptables_pair("iptables", name, err) < 0))
         return -1;
@@ -229,8 +235,8 @@ int firewall_left(const char *name, struct words *left, struct error *err)
         if (table && text_is(json_get_string(table, "name", ""), name))
             words_addf(left, "nftables table %s %s", json_get_string(table, "family", ""), name);
         else if (rule && !text_is(json_get_string(rule, "table", ""), name) && mentions(rule, name))
-            words_addf(left, "nftables rule in %s %s %s", json_get_string(rule, "family", ""), json_get_string(rule, "table", ""),
-                       json_get_string(rule, "chain", ""));
+            words_addf(left, "nftables rule in %s %s %s", json_get_string(rule, "family", ""),
+                       json_get_string(rule, "table", ""), json_get_string(rule, "chain", ""));
     }
     AUTO_WORDS rules = WORDS_INIT;
     if (!has_legacy())

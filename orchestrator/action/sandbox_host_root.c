@@ -19,15 +19,61 @@ static const char *const system_folders[] = {"bin", "sbin", "lib", "lib32", "lib
 
 /* Of /etc: what packages laid there and every Debian system needs. Nothing that services or administrators fill with secrets. */
 static const char *const shown[] = {
-    "adduser.conf",    "alternatives",   "apt/sources.list", "apt/sources.list.d", "apt/trusted.gpg.d", "apt/keyrings",
-    "apt/preferences.d", "bindresvport.blacklist", "ca-certificates.conf", "dbus-1",   "debconf.conf",
-    "debian_version",  "deluser.conf",   "dpkg",             "ethertypes",         "gai.conf",          "host.conf",
-    "inputrc",         "iproute2",       "issue",            "issue.net",          "ld.so.cache",       "ld.so.conf",
-    "ld.so.conf.d",    "libaudit.conf",  "locale.alias",     "localtime",          "login.defs",        "mke2fs.conf",
-    "networks",        "nsswitch.conf",  "os-release",       "pam.conf",           "pam.d",             "perl", "protocols",      "python3",          "python3.9",          "python3.11",        "python3.13",
-    "rpc",             "security",       "selinux",          "services",           "shells", 
-    "ssh/moduli",      "ssl/certs",      "ssl/openssl.cnf", "terminfo",
-    "timezone",        "xattr.conf",     "debuginfod",       "ca-certificates",    "redhat-release",    "crypto-policies",
+    "adduser.conf",
+    "alternatives",
+    "apt/sources.list",
+    "apt/sources.list.d",
+    "apt/trusted.gpg.d",
+    "apt/keyrings",
+    "apt/preferences.d",
+    "bindresvport.blacklist",
+    "ca-certificates.conf",
+    "dbus-1",
+    "debconf.conf",
+    "debian_version",
+    "deluser.conf",
+    "dpkg",
+    "ethertypes",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "iproute2",
+    "issue",
+    "issue.net",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "libaudit.conf",
+    "locale.alias",
+    "localtime",
+    "login.defs",
+    "mke2fs.conf",
+    "networks",
+    "nsswitch.conf",
+    "os-release",
+    "pam.conf",
+    "pam.d",
+    "perl",
+    "protocols",
+    "python3",
+    "python3.9",
+    "python3.11",
+    "python3.13",
+    "rpc",
+    "security",
+    "selinux",
+    "services",
+    "shells",
+    "ssh/moduli",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "terminfo",
+    "timezone",
+    "xattr.conf",
+    "debuginfod",
+    "ca-certificates",
+    "redhat-release",
+    "crypto-policies",
 };
 
 /* Whether a file of those may be shown: a URI with a user and a password in it, or a private key, may stand anywhere. */
@@ -35,7 +81,8 @@ static bool wanted(const char *from)
 {
     AUTO_TEXT content = TEXT_INIT;
     struct stat state;
-    if (stat(from, &state) < 0 || !(state.st_mode & S_IROTH) || file_read(from, SMALL_FILE, &content, NULL) < 0)
+    if (stat(from, &state) < 0 || !(state.st_mode & S_IROTH) ||
+        file_read(from, SMALL_FILE, &content, NULL) < 0)
         return false;
     if (memmem(text_string(&content), content.length, "PRIVATE KEY", strlen("PRIVATE KEY")))
         return false;
@@ -47,11 +94,13 @@ static bool wanted(const char *from)
 int host_root_parts(struct sandbox_owner *owner, struct error *err)
 {
     if (!file_exists("/usr/lib/systemd/systemd") && !file_exists("/lib/systemd/systemd"))
-        return error_set(err, ERROR_MISSING, "root: host cannot be used: this machine has no systemd; run: apt-get install -y "
-                                             "systemd systemd-sysv dbus libpam-systemd");
+        return error_set(err, ERROR_MISSING,
+                         "root: host cannot be used: this machine has no systemd; run: apt-get install -y "
+                         "systemd systemd-sysv dbus libpam-systemd");
     if (!file_exists("/usr/sbin/sshd"))
-        return error_set(err, ERROR_MISSING, "root: host cannot be used: this machine has no sshd; run: apt-get install -y "
-                                             "openssh-server");
+        return error_set(err, ERROR_MISSING,
+                         "root: host cannot be used: this machine has no sshd; run: apt-get install -y "
+                         "openssh-server");
     sandbox_owner_add_part(owner, "usr", "/usr");
     for (size_t i = 0; i < COUNT_OF(system_folders); i++) {
         AUTO_FREE char *path = xasprintf("/%s", system_folders[i]);
@@ -92,10 +141,12 @@ static int copy_accounts(int root, const char *file, struct text *shadow, struct
     if (file_read(from, SMALL_FILE, &content, err) < 0)
         return -1;
     char *state = NULL;
-    for (char *line = content.bytes ? strtok_r(content.bytes, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state)) {
+    for (char *line = content.bytes ? strtok_r(content.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state)) {
         char name[64];
         unsigned number;
-        if (sscanf(line, "%63[^:]:%*[^:]:%u:", name, &number) != 2 || (number >= FIRST_USER && number != NOBODY))
+        if (sscanf(line, "%63[^:]:%*[^:]:%u:", name, &number) != 2 ||
+            (number >= FIRST_USER && number != NOBODY))
             continue;
         /* The members of a group are people too. */
         char *last = strrchr(line, ':');
@@ -125,11 +176,12 @@ static int fill_etc(int root, struct error *err)
     if (copy_accounts(root, "passwd", &shadow, err) < 0 || copy_accounts(root, "group", NULL, err) < 0 ||
         write_text(root, "etc/shadow", 0640, text_string(&shadow), err) < 0)
         return -1;
-    return write_text(root, "etc/sudoers", 0440,
-                      "Defaults env_reset\n"
-                      "Defaults secure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n"
-                      "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
-                      err);
+    return write_text(
+        root, "etc/sudoers", 0440,
+        "Defaults env_reset\n"
+        "Defaults secure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n"
+        "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+        err);
 }
 
 int host_root_fill(const char *path, struct error *err)
@@ -138,14 +190,38 @@ int host_root_fill(const char *path, struct error *err)
         const char *path;
         mode_t mode;
     } folders[] = {
-        {"etc", 0755},          {"etc/sudoers.d", 0750}, {"root", 0700},        {"home", 0755},
-        {"srv", 0755},          {"opt", 0755},           {"mnt", 0755},         {"media", 0755},
-        {"boot", 0755},         {"proc", 0555},          {"sys", 0555},         {"dev", 0755},
-        {"run", 0755},          {"tmp", 01777},          {"var", 0755},         {"var/tmp", 01777},
-        {"var/log", 0755},      {"var/cache", 0755},     {"var/spool", 0755},   {"var/mail", 02775},
-        {"var/lib/misc", 0755}, {"var/lib/systemd", 0755}, {"var/lib/dbus", 0755}, {"var/lib/apt/lists/partial", 0755},
-        {"var/cache/apt/archives/partial", 0755}, {"var/lib/pam", 0755}, {"var/lib/python", 0755}, {"var/lib/sudo", 0700},
-        {"usr/local/bin", 0755}, {"usr/local/sbin", 0755}, {"usr/local/lib", 0755}, {"usr/local/share", 0755},
+        {"etc", 0755},
+        {"etc/sudoers.d", 0750},
+        {"root", 0700},
+        {"home", 0755},
+        {"srv", 0755},
+        {"opt", 0755},
+        {"mnt", 0755},
+        {"media", 0755},
+        {"boot", 0755},
+        {"proc", 0555},
+        {"sys", 0555},
+        {"dev", 0755},
+        {"run", 0755},
+        {"tmp", 01777},
+        {"var", 0755},
+        {"var/tmp", 01777},
+        {"var/log", 0755},
+        {"var/cache", 0755},
+        {"var/spool", 0755},
+        {"var/mail", 02775},
+        {"var/lib/misc", 0755},
+        {"var/lib/systemd", 0755},
+        {"var/lib/dbus", 0755},
+        {"var/lib/apt/lists/partial", 0755},
+        {"var/cache/apt/archives/partial", 0755},
+        {"var/lib/pam", 0755},
+        {"var/lib/python", 0755},
+        {"var/lib/sudo", 0700},
+        {"usr/local/bin", 0755},
+        {"usr/local/sbin", 0755},
+        {"usr/local/lib", 0755},
+        {"usr/local/share", 0755},
     };
     AUTO_CLOSE int root = tree_open(path, err);
     if (root < 0)

@@ -93,7 +93,7 @@ void mirror_proxies(struct words *out)
         return;
     char *state = NULL;
     for (char *line = strtok_r(settings.bytes, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
-        if ((text_starts(line, "Acquire::http::Proxy") || text_starts(line, "Acquire::https::Proxy")) && !strchr(line, '@') &&
-            !strstr(line, "\"\""))
+        if ((text_starts(line, "Acquire::http::Proxy") || text_starts(line, "Acquire::https::Proxy")) &&
+            !strchr(line, '@') && !strstr(line, "\"\""))
             words_add(out, line);
 }

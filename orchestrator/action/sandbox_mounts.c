@@ -30,7 +30,8 @@ static int list_mounts(const char *name, struct words *out, struct error *err)
     if (file_read("/proc/self/mountinfo", MOUNTINFO_LIMIT, &mounts, err) < 0)
         return -1;
     char *state = NULL;
-    for (char *line = mounts.bytes ? strtok_r(mounts.bytes, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state)) {
+    for (char *line = mounts.bytes ? strtok_r(mounts.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state)) {
         char *inner = NULL;
         const char *field = strtok_r(line, " ", &inner);
         for (int number = 1; field && number < 5; number++)
@@ -58,7 +59,8 @@ static int mount_part(const struct sandbox_owner *owner, size_t number, const ch
     AUTO_FREE char *upper = xasprintf("%s/upper/%zu", folder, number);
     AUTO_FREE char *work = xasprintf("%s/work/%zu", folder, number);
     AUTO_FREE char *at = file_join(root, part->at);
-    if (file_make_dirs(upper, 0755, err) < 0 || file_make_dirs(work, 0700, err) < 0 || file_make_dirs(at, 0755, err) < 0)
+    if (file_make_dirs(upper, 0755, err) < 0 || file_make_dirs(work, 0700, err) < 0 ||
+        file_make_dirs(at, 0755, err) < 0)
         return -1;
     /* The mount shows the upper folder's own mode as the root's. */
     if (chmod(upper, 0755) < 0)

@@ -32,13 +32,16 @@ static void read_resolvers(const char *path, struct words *servers, struct text 
     if (file_read(path, SMALL_FILE, &content, NULL) < 0)
         return;
     char *state = NULL;
-    for (char *line = content.bytes ? strtok_r(content.bytes, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state)) {
+    for (char *line = content.bytes ? strtok_r(content.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state)) {
         char address[64];
         struct in_addr parsed;
         if (sscanf(line, " nameserver %63s", address) == 1) {
-            if (inet_pton(AF_INET, address, &parsed) == 1 && ntohl(parsed.s_addr) >> 24 != 127 && parsed.s_addr)
+            if (inet_pton(AF_INET, address, &parsed) == 1 && ntohl(parsed.s_addr) >> 24 != 127 &&
+                parsed.s_addr)
                 words_add(servers, address);
-        } else if ((text_starts(line, "search ") || text_starts(line, "domain ")) && search && !search->length) {
+        } else if ((text_starts(line, "search ") || text_starts(line, "domain ")) && search &&
+                   !search->length) {
             text_addf(search, "search %s\n", line + strlen("search "));
         }
     }
@@ -47,7 +50,8 @@ static void read_resolvers(const char *path, struct words *servers, struct text 
 static void find_resolvers(struct words *servers, struct text *search)
 {
     static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf",
-                                        "/run/NetworkManager/no-stub-resolv.conf", "/run/resolvconf/resolv.conf"};
+                                        "/run/NetworkManager/no-stub-resolv.conf",
+                                        "/run/resolvconf/resolv.conf"};
     for (size_t i = 0; i < COUNT_OF(files) && !servers->count; i++)
         read_resolvers(files[i], servers, search);
 }
@@ -71,7 +75,8 @@ int network_choose(struct sandbox_owner *owner, struct error *err)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_SANDBOX_OWNER other = SANDBOX_OWNER_INIT;
-        if (!text_is(names.items[i], owner->name) && sandbox_owner_read(names.items[i], &other) && other.subnet)
+        if (!text_is(names.items[i], owner->name) && sandbox_owner_read(names.items[i], &other) &&
+            other.subnet)
             subnets_add(&taken, ntohl(other.subnet), 30);
     }
     /* A resolver behind the default route shows in no route. */
@@ -88,7 +93,8 @@ static int write_forward(const char *value, struct error *err)
 {
     AUTO_CLOSE int fd = open(IP_FORWARD, O_WRONLY | O_CLOEXEC);
     if (fd < 0 || file_write_all(fd, value, strlen(value)) < 0)
-        return error_system(err, errno, "cannot set ip_forward to %s, which the guest's way out needs", value);
+        return error_system(err, errno, "cannot set ip_forward to %s, which the guest's way out needs",
+                            value);
     return 0;
 }
 
@@ -156,9 +162,11 @@ static int way_out_mtu(void)
     if (fd < 0 || file_read("/proc/net/route", SMALL_FILE * 16, &routes, NULL) < 0)
         return PLAIN_MTU;
     char *state = NULL;
-    for (char *line = routes.bytes ? strtok_r(routes.bytes, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state)) {
+    for (char *line = routes.bytes ? strtok_r(routes.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state)) {
         struct ifreq ask = {.ifr_mtu = 0};
-        if (sscanf(line, "%15s 00000000", ask.ifr_name) == 1 && strstr(line, "\t00000000\t") && ioctl(fd, SIOCGIFMTU, &ask) == 0)
+        if (sscanf(line, "%15s 00000000", ask.ifr_name) == 1 && strstr(line, "\t00000000\t") &&
+            ioctl(fd, SIOCGIFMTU, &ask) == 0)
             return ask.ifr_mtu >= 576 && ask.ifr_mtu < PLAIN_MTU ? ask.ifr_mtu : PLAIN_MTU;
     }
     return PLAIN_MTU;
@@ -174,8 +182,8 @@ static int ip_batch(const char *namespace, const char *commands, struct error *e
     if (program_run(&program, NULL, &said, &end, err) < 0)
         return -1;
     if (!end.exited || end.code != 0)
-        return error_set(err, ERROR_PROVIDER, "ip cannot make the sandbox's network: %.*s", (int)strcspn(text_string(&said), "\n"),
-                         text_string(&said));
+        return error_set(err, ERROR_PROVIDER, "ip cannot make the sandbox's network: %.*s",
+                         (int)strcspn(text_string(&said), "\n"), text_string(&said));
     return 0;
 }
 
@@ -207,7 +215,9 @@ int network_make(const struct sandbox_owner *owner, struct error *err)
               "addr add %s/30 dev %s\n"
               "link set %s up\n",
               name, name, mtu, mtu, name, here, name, name);
-    text_addf(&inside, "addr add %s/30 dev host0\nlink set host0 up\nlink set lo up\nroute add default via %s\n", guest, here);
+    text_addf(&inside,
+              "addr add %s/30 dev host0\nlink set host0 up\nlink set lo up\nroute add default via %s\n",
+              guest, here);
     if (ip_batch(NULL, text_string(&outside), err) < 0 || ip_batch(name, text_string(&inside), err) < 0)
         return -1;
     return firewall_add(name, owner->subnet, err);

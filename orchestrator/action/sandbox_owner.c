@@ -40,7 +40,8 @@ void sandbox_owner_add_part(struct sandbox_owner *owner, const char *at, const c
 int sandbox_name(const char *machine_id, char out[SANDBOX_NAME_SIZE], struct error *err)
 {
     if (!machine_id || !id_is(machine_id))
-        return error_set(err, ERROR_PROVIDER, "cannot name a sandbox: '%s' is no machine's id", machine_id ? machine_id : "");
+        return error_set(err, ERROR_PROVIDER, "cannot name a sandbox: '%s' is no machine's id",
+                         machine_id ? machine_id : "");
     memcpy(out, "tp", 2);
     memcpy(out + 2, id_tail(machine_id, SANDBOX_NAME_SIZE - 3), SANDBOX_NAME_SIZE - 2);
     return 0;
@@ -69,7 +70,8 @@ int sandbox_lock(int64_t bound_ns, struct error *err)
         if (errno != EWOULDBLOCK && errno != EINTR)
             return error_system(err, errno, "cannot lock " SANDBOX_HOME "/lock");
         if (moment_monotonic() >= until)
-            return error_set(err, ERROR_PROVIDER, "another sandbox held " SANDBOX_HOME "/lock all the time: try again");
+            return error_set(err, ERROR_PROVIDER,
+                             "another sandbox held " SANDBOX_HOME "/lock all the time: try again");
         poll(NULL, 0, LOCK_PAUSE_MS);
     }
     return TAKE_FD(fd);

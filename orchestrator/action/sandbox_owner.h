@@ -23,7 +23,10 @@ struct sandbox_owner {
     size_t part_count;
 };
 
-#define SANDBOX_OWNER_INIT {.machine = NULL}
+#define SANDBOX_OWNER_INIT \
+    {                      \
+        .machine = NULL    \
+    }
 #define AUTO_SANDBOX_OWNER __attribute__((cleanup(sandbox_owner_free))) struct sandbox_owner
 void sandbox_owner_free(struct sandbox_owner *owner);
 void sandbox_owner_add_part(struct sandbox_owner *owner, const char *at, const char *lower);

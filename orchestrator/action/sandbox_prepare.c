@@ -29,9 +29,12 @@ int prepare_check(const char *path, const char *name, struct error *err)
     if (root < 0)
         return -1;
     if (!tree_has(root, "usr/lib/systemd/systemd") && !tree_has(root, "lib/systemd/systemd"))
-        return error_set(err, ERROR_PROJECT, "the root tree %s has no systemd: install systemd, systemd-sysv and dbus in it", name);
+        return error_set(err, ERROR_PROJECT,
+                         "the root tree %s has no systemd: install systemd, systemd-sysv and dbus in it",
+                         name);
     if (!tree_has(root, "usr/sbin/sshd"))
-        return error_set(err, ERROR_PROJECT, "the root tree %s has no /usr/sbin/sshd: install openssh-server in it", name);
+        return error_set(err, ERROR_PROJECT,
+                         "the root tree %s has no /usr/sbin/sshd: install openssh-server in it", name);
     return 0;
 }
 
@@ -64,7 +67,10 @@ static int drop_needless(int root, struct error *err)
         "default.target.wants/e2scrub_reap.service",
     };
     static const char *const units[] = {
-        "console-getty.service", "getty.target", "dev-hugepages.mount", "systemd-firstboot.service",
+        "console-getty.service",
+        "getty.target",
+        "dev-hugepages.mount",
+        "systemd-firstboot.service",
         "systemd-update-utmp-runlevel.service",
     };
     for (size_t i = 0; i < COUNT_OF(links); i++) {
@@ -86,11 +92,13 @@ static int write_names(int root, const struct sandbox_settings *settings, struct
             text_add_char(&id, *at);
     text_add_char(&id, '\n');
     AUTO_FREE char *name = xasprintf("%s\n", settings->host_name);
-    AUTO_FREE char *hosts = xasprintf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-                                      "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
-                                      settings->host_name);
+    AUTO_FREE char *hosts =
+        xasprintf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+                  "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+                  settings->host_name);
     if (write_text(root, "etc/machine-id", 0444, text_string(&id), err) < 0 ||
-        tree_remove(root, "var/lib/dbus/machine-id", err) < 0 || write_text(root, "etc/hostname", 0644, name, err) < 0 ||
+        tree_remove(root, "var/lib/dbus/machine-id", err) < 0 ||
+        write_text(root, "etc/hostname", 0644, name, err) < 0 ||
         write_text(root, "etc/hosts", 0644, hosts, err) < 0 ||
         write_text(root, "etc/resolv.conf", 0644, settings->resolvers, err) < 0 ||
         /* Keeps packages that are installed in the guest from starting: meant for image builds, not for hosts. */
@@ -98,13 +106,15 @@ static int write_names(int root, const struct sandbox_settings *settings, struct
         return -1;
     /* The address is set from outside: no network manager of the tree shall take it away. */
     if (unit_folder(root, "systemd-networkd.service") &&
-        write_text(root, "etc/systemd/network/10-triphase.network", 0644, "[Match]\nName=host0\n\n[Link]\nUnmanaged=yes\n", err) < 0)
+        write_text(root, "etc/systemd/network/10-triphase.network", 0644,
+                   "[Match]\nName=host0\n\n[Link]\nUnmanaged=yes\n", err) < 0)
         return -1;
     if (tree_has(root, "etc/NetworkManager") &&
         write_text(root, "etc/NetworkManager/conf.d/10-triphase.conf", 0644,
                    "[keyfile]\nunmanaged-devices=interface-name:host0\n", err) < 0)
         return -1;
-    if (!tree_has(root, "etc/default/locale") && write_text(root, "etc/default/locale", 0644, "LANG=C.UTF-8\n", err) < 0)
+    if (!tree_has(root, "etc/default/locale") &&
+        write_text(root, "etc/default/locale", 0644, "LANG=C.UTF-8\n", err) < 0)
         return -1;
     return 0;
 }
@@ -124,7 +134,8 @@ static int write_sshd(int root, const struct sandbox_settings *settings, struct 
         return -1;
 
     AUTO_TEXT drop_in = TEXT_INIT;
-    text_add(&drop_in, "# Of a sandbox of triphase.\nHostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nPubkeyAuthentication yes\n");
+    text_add(&drop_in, "# Of a sandbox of triphase.\nHostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS "
+                       "no\nPubkeyAuthentication yes\n");
     if (text_is(settings->user, "root"))
         text_add(&drop_in, "PermitRootLogin prohibit-password\n");
     if (settings->port != 22)
@@ -149,12 +160,14 @@ static int write_sshd(int root, const struct sandbox_settings *settings, struct 
         folder = unit_folder(root, unit);
     }
     if (!folder)
-        return error_set(err, ERROR_PROJECT, "the root tree has an sshd but neither ssh.service nor sshd.service");
+        return error_set(err, ERROR_PROJECT,
+                         "the root tree has an sshd but neither ssh.service nor sshd.service");
     AUTO_FREE char *there = xasprintf("/%s/%s", folder, unit);
     AUTO_FREE char *wanted = xasprintf("etc/systemd/system/multi-user.target.wants/%s", unit);
     if (tree_link(root, wanted, there, err) < 0 || tree_remove(root, "etc/ssh/sshd_not_to_be_run", err) < 0 ||
         tree_remove(root, "etc/systemd/system/sockets.target.wants/ssh.socket", err) < 0 ||
-        tree_remove(root, "etc/systemd/system/ssh.service.requires/ssh.socket", err) < 0 || mask(root, "ssh.socket", err) < 0)
+        tree_remove(root, "etc/systemd/system/ssh.service.requires/ssh.socket", err) < 0 ||
+        mask(root, "ssh.socket", err) < 0)
         return -1;
     return text_is(unit, "ssh.service") ? tree_link(root, "etc/systemd/system/sshd.service", there, err) : 0;
 }
@@ -205,13 +218,14 @@ static int make_account(int root, const char *name, struct account *account, str
     account->group = account->user;
     account->home = xasprintf("home/%s", name);
     const char *shell = tree_has(root, "bin/bash") ? "/bin/bash" : "/bin/sh";
-    AUTO_FREE char *passwd = xasprintf("%s:x:%u:%u::/%s:%s\n", name, account->user, account->group, account->home, shell);
+    AUTO_FREE char *passwd =
+        xasprintf("%s:x:%u:%u::/%s:%s\n", name, account->user, account->group, account->home, shell);
     AUTO_FREE char *shadow = xasprintf("%s:*:19000:0:99999:7:::\n", name);
     AUTO_FREE char *group = xasprintf("%s:x:%u:\n", name, account->group);
     AUTO_FREE char *sudo = xasprintf("%s ALL=(ALL:ALL) NOPASSWD: ALL\n", name);
     AUTO_FREE char *sudoers = xasprintf("etc/sudoers.d/%s", name);
-    if (append(root, "etc/passwd", 0644, passwd, err) < 0 || append(root, "etc/shadow", 0600, shadow, err) < 0 ||
-        append(root, "etc/group", 0644, group, err) < 0)
+    if (append(root, "etc/passwd", 0644, passwd, err) < 0 ||
+        append(root, "etc/shadow", 0600, shadow, err) < 0 || append(root, "etc/group", 0644, group, err) < 0)
         return -1;
     if (tree_folder(root, account->home, 0700, account->user, account->group, err) < 0)
         return -1;
@@ -223,7 +237,8 @@ static int write_account(int root, const struct sandbox_settings *settings, stru
     AUTO_TEXT passwd = TEXT_INIT;
     struct account account = {0, 0, NULL};
     if (strspn(settings->user, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(settings->user))
-        return error_set(err, ERROR_PROJECT, "the user '%s' cannot be made in a sandbox: use a-z, 0-9, _ and -", settings->user);
+        return error_set(err, ERROR_PROJECT,
+                         "the user '%s' cannot be made in a sandbox: use a-z, 0-9, _ and -", settings->user);
     if (tree_read(root, "etc/passwd", SMALL_FILE, &passwd, err) < 0)
         return -1;
     int found = find_account(text_string(&passwd), settings->user, &account);
@@ -234,7 +249,8 @@ static int write_account(int root, const struct sandbox_settings *settings, stru
     AUTO_FREE char *folder = xasprintf("%s/.ssh", home);
     AUTO_FREE char *keys = xasprintf("%s/authorized_keys", folder);
     AUTO_FREE char *line = xasprintf("%s\n", settings->authorized_key);
-    if (tree_folder(root, folder, 0700, account.user, account.group, err) < 0 || write_text(root, keys, 0600, line, err) < 0 ||
+    if (tree_folder(root, folder, 0700, account.user, account.group, err) < 0 ||
+        write_text(root, keys, 0600, line, err) < 0 ||
         tree_own(root, keys, account.user, account.group, err) < 0)
         return -1;
     return 0;

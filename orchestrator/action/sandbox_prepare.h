@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 struct sandbox_settings {
-    const char *machine;        /* UUIDv7; becomes the machine-id */
+    const char *machine; /* UUIDv7; becomes the machine-id */
     const char *host_name;
-    const char *user;           /* gets the key; made (with sudo without a password) where the tree does not have it */
+    const char *user; /* gets the key; made (with sudo without a password) where the tree does not have it */
     int port;
     const char *authorized_key; /* line of authorized_keys */
     const char *host_key;       /* the private host key's text */
@@ -18,4 +18,5 @@ struct sandbox_settings {
 /* 0, or ERROR_PROJECT when the tree at `path` cannot be a host (no init, no sshd); `name` is what the user calls it. */
 int prepare_check(const char *path, const char *name, struct error *err);
 /* `python` becomes the interpreter's path in the tree, malloc'ed, or NULL. */
-int prepare_guest(const char *path, const struct sandbox_settings *settings, char **python, struct error *err);
+int prepare_guest(const char *path, const struct sandbox_settings *settings, char **python,
+                  struct error *err);

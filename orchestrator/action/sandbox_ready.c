@@ -62,10 +62,11 @@ static int wait_for_port(const struct machine *machine, int64_t until, struct er
         if (!failed)
             return 0;
         if (moment_monotonic() >= until)
-            return error_set(err, ERROR_PROVIDER, "the sandbox %s (%s) did not open port %d in time: %s", machine->reference,
-                             machine->address, machine->port, strerrordesc_np(failed));
+            return error_set(err, ERROR_PROVIDER, "the sandbox %s (%s) did not open port %d in time: %s",
+                             machine->reference, machine->address, machine->port, strerrordesc_np(failed));
         if (tries % LOOK_EVERY == 0 && !boot_runs(machine->id))
-            return error_set(err, ERROR_PROVIDER, "the sandbox %s went down while it started", machine->reference);
+            return error_set(err, ERROR_PROVIDER, "the sandbox %s went down while it started",
+                             machine->reference);
         poll(NULL, 0, PAUSE_MS);
     }
 }
@@ -73,18 +74,19 @@ static int wait_for_port(const struct machine *machine, int64_t until, struct er
 /* Runs the question over ssh; 0 when it was answered. `answer` gets the state. */
 static int ask(const struct machine *machine, int64_t until, struct text *answer, struct error *err)
 {
-    static const char question[] =
-        "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in initializing|starting|'') sleep 0.02;; *) break;; "
-        "esac; done; echo \"triphase $s\"";
+    static const char question[] = "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in "
+                                   "initializing|starting|'') sleep 0.02;; *) break;; "
+                                   "esac; done; echo \"triphase $s\"";
     AUTO_FREE char *alias = xasprintf("HostKeyAlias=triphase-%s", machine->id);
     AUTO_FREE char *port = xasprintf("%d", machine->port);
     AUTO_FREE char *to = xasprintf("%s@%s", machine->user, machine->address);
     /* Paths relative to the machine's folder: nothing in the project's path can be taken for a pattern or a second file. */
-    const char *const argv[] = {"ssh", "-F", "/dev/null", "-T", "-n", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
-                                "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=known_hosts", "-o",
-                                "GlobalKnownHostsFile=/dev/null", "-o", alias, "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR",
-                                /* Half the time of the post-quantum default, which matters on no wire of this machine. */
-                                "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, question, NULL};
+    const char *const argv[] = {
+        "ssh", "-F", "/dev/null", "-T", "-n", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
+        "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=known_hosts", "-o",
+        "GlobalKnownHostsFile=/dev/null", "-o", alias, "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR",
+        /* Half the time of the post-quantum default, which matters on no wire of this machine. */
+        "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, question, NULL};
     int64_t left = until - moment_monotonic();
     struct program program = {.argv = argv, .directory = machine->directory, .bound_ns = left > 0 ? left : 1};
     struct child_end end;
@@ -93,11 +95,13 @@ static int ask(const struct machine *machine, int64_t until, struct text *answer
     if (program_run(&program, &out, &said, &end, err) < 0)
         return -1;
     if (!end.exited || end.code != 0)
-        return error_set(err, ERROR_PROVIDER, "no authenticated channel to the sandbox %s (%s): %.*s", machine->reference,
-                         machine->address, (int)strcspn(text_string(&said), "\r\n"), text_string(&said));
+        return error_set(err, ERROR_PROVIDER, "no authenticated channel to the sandbox %s (%s): %.*s",
+                         machine->reference, machine->address, (int)strcspn(text_string(&said), "\r\n"),
+                         text_string(&said));
     const char *state = strstr(text_string(&out), "triphase ");
     if (!state)
-        return error_set(err, ERROR_PROVIDER, "the sandbox %s answered something else than it was asked", machine->reference);
+        return error_set(err, ERROR_PROVIDER, "the sandbox %s answered something else than it was asked",
+                         machine->reference);
     text_add(answer, state + strlen("triphase "));
     return 0;
 }

@@ -20,8 +20,9 @@
 
 #define KEYRING "/usr/share/keyrings/debian-archive-keyring"
 /* What a host that Ansible can work on needs, and what the roles of a Vault host need of Debian. */
-#define PACKAGES                                                                                                       \
-    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,sudo,ca-certificates,iproute2,iptables,curl,openssl"
+#define PACKAGES                                                                                     \
+    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,sudo,ca-certificates,iproute2," \
+    "iptables,curl,openssl"
 
 enum { LOCK_PAUSE_MS = 50, KEY_DIGITS = 12 };
 
@@ -52,8 +53,10 @@ int root_kind(const char *root, const char *project, char **path, struct error *
     AUTO_FREE char *full = file_join(project, root);
     struct stat state;
     if (stat(full, &state) < 0)
-        return error_set(err, ERROR_PROJECT, "the root '%s' is none of debian-12, debian-11, debian-13 and host, and %s is not there (%s)",
-                         root, full, strerrordesc_np(errno));
+        return error_set(
+            err, ERROR_PROJECT,
+            "the root '%s' is none of debian-12, debian-11, debian-13 and host, and %s is not there (%s)",
+            root, full, strerrordesc_np(errno));
     if (!S_ISDIR(state.st_mode) && !S_ISREG(state.st_mode))
         return error_set(err, ERROR_PROJECT, "the root %s is neither a folder nor a tar archive", full);
     *path = realpath(full, NULL);
@@ -72,8 +75,9 @@ static char *cache_name(enum root_kind kind, const char *root, const char *path)
     } else {
         if (stat(path, &state) < 0)
             return NULL;
-        AUTO_FREE char *facts = xasprintf("%ju %ju %jd %jd.%09ld", (uintmax_t)state.st_dev, (uintmax_t)state.st_ino,
-                                          (intmax_t)state.st_size, (intmax_t)state.st_mtim.tv_sec, state.st_mtim.tv_nsec);
+        AUTO_FREE char *facts =
+            xasprintf("%ju %ju %jd %jd.%09ld", (uintmax_t)state.st_dev, (uintmax_t)state.st_ino,
+                      (intmax_t)state.st_size, (intmax_t)state.st_mtim.tv_sec, state.st_mtim.tv_nsec);
         digest_add_text(&digest, path);
         digest_add_text(&digest, facts);
     }
@@ -82,20 +86,22 @@ static char *cache_name(enum root_kind kind, const char *root, const char *path)
     return xasprintf(SANDBOX_CACHE "/%s-%s", kind == ROOT_DEBIAN ? root : "tar", text);
 }
 
-static int debootstrap(const struct release *release, const char *suffix, const char *into, int64_t bound_ns, struct error *err)
+static int debootstrap(const struct release *release, const char *suffix, const char *into, int64_t bound_ns,
+                       struct error *err)
 {
     AUTO_MIRROR mirror = {NULL, NULL};
     mirror_find("/etc/apt", &mirror);
     if (!mirror.archive)
         return error_set(err, ERROR_MISSING,
-                         "cannot build the root tree %s: no Debian archive (an address that ends with /debian) is among this machine's apt "
+                         "cannot build the root tree %s: no Debian archive (an address that ends with "
+                         "/debian) is among this machine's apt "
                          "sources; add one, or set root: to a folder, a tar archive or 'host'",
                          release->root);
     const char *keyring = file_exists(KEYRING ".gpg") ? KEYRING ".gpg" : KEYRING ".pgp";
     AUTO_WORDS argv = WORDS_INIT;
     AUTO_WORDS proxies = WORDS_INIT;
-    words_add_all(&argv, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--include=" PACKAGES,
-                  NULL);
+    words_add_all(&argv, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
+                  "--include=" PACKAGES, NULL);
     mirror_proxies(&proxies);
     for (size_t i = 0; i < proxies.count; i++)
         words_addf(&argv, "--aptopt=%s", proxies.items[i]);
@@ -104,7 +110,8 @@ static int debootstrap(const struct release *release, const char *suffix, const 
     if (*suffix) {
         words_addf(&argv, "deb [signed-by=%s] %s %s-updates main", keyring, mirror.archive, release->suite);
         if (mirror.security)
-            words_addf(&argv, "deb [signed-by=%s] %s %s-security main", keyring, mirror.security, release->suite);
+            words_addf(&argv, "deb [signed-by=%s] %s %s-security main", keyring, mirror.security,
+                       release->suite);
     }
     return program_do_argv(bound_ns, words_argv(&argv), NULL, err);
 }
@@ -129,8 +136,9 @@ static int unpack(const char *archive, const char *into, int64_t bound_ns, struc
 {
     if (file_make_dirs(into, 0755, err) < 0)
         return -1;
-    if (program_do(bound_ns, NULL, err, "tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner", "--xattrs",
-                   "--xattrs-include=*", "--file", archive, "--directory", into, NULL) < 0)
+    if (program_do(bound_ns, NULL, err, "tar", "--extract", "--preserve-permissions", "--same-owner",
+                   "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", archive, "--directory",
+                   into, NULL) < 0)
         return error_prefix(err, "cannot unpack the root tree %s", archive);
     return 0;
 }
@@ -145,13 +153,15 @@ static int lock_entry(const char *entry, int64_t bound_ns, struct error *err)
     int64_t until = moment_monotonic() + bound_ns;
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (moment_monotonic() >= until)
-            return error_set(err, ERROR_DEADLINE, "another one was building the root tree %s all the time", entry);
+            return error_set(err, ERROR_DEADLINE, "another one was building the root tree %s all the time",
+                             entry);
         poll(NULL, 0, LOCK_PAUSE_MS);
     }
     return TAKE_FD(fd);
 }
 
-static int fill_cache(enum root_kind kind, const char *root, const char *path, const char *entry, int64_t bound_ns, struct error *err)
+static int fill_cache(enum root_kind kind, const char *root, const char *path, const char *entry,
+                      int64_t bound_ns, struct error *err)
 {
     if (file_is_dir(entry))
         return 0;
@@ -168,7 +178,8 @@ static int fill_cache(enum root_kind kind, const char *root, const char *path, c
     int64_t left = bound_ns - (moment_monotonic() - start);
     if (file_remove_tree(beside, err) < 0)
         return -1;
-    int result = kind == ROOT_DEBIAN ? build_debian(release_named(root), beside, left, err) : unpack(path, beside, left, err);
+    int result = kind == ROOT_DEBIAN ? build_debian(release_named(root), beside, left, err)
+                                     : unpack(path, beside, left, err);
     if (result == 0)
         result = prepare_check(beside, root, err);
     if (result == 0 && rename(beside, entry) < 0)
@@ -178,7 +189,8 @@ static int fill_cache(enum root_kind kind, const char *root, const char *path, c
     return result;
 }
 
-int root_parts(const char *root, const char *project, int64_t bound_ns, struct sandbox_owner *owner, struct error *err)
+int root_parts(const char *root, const char *project, int64_t bound_ns, struct sandbox_owner *owner,
+               struct error *err)
 {
     AUTO_FREE char *path = NULL;
     root = setting(root);

@@ -15,6 +15,7 @@ enum root_kind { ROOT_DEBIAN, ROOT_HOST, ROOT_FOLDER, ROOT_TAR };
 int root_kind(const char *root, const char *project, char **path, struct error *err);
 /* Adds the parts of the tree to `owner`, building or unpacking it first, at most `bound_ns`, where it is not in the cache. Two that build the same wait for
  * each other. */
-int root_parts(const char *root, const char *project, int64_t bound_ns, struct sandbox_owner *owner, struct error *err);
+int root_parts(const char *root, const char *project, int64_t bound_ns, struct sandbox_owner *owner,
+               struct error *err);
 /* Whether root_parts would have to build or unpack. */
 bool root_is_cached(const char *root, const char *project);

@@ -46,11 +46,14 @@ int subnets_add_routes(struct subnets *list, struct error *err)
     struct {
         struct nlmsghdr header;
         struct rtmsg route;
-    } ask = {.header = {.nlmsg_len = sizeof ask, .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+    } ask = {.header = {.nlmsg_len = sizeof ask,
+                        .nlmsg_type = RTM_GETROUTE,
+                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
              .route = {.rtm_family = AF_INET}};
     struct timeval bound = {5, 0};
     AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound) < 0 || send(fd, &ask, sizeof ask, 0) < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound) < 0 ||
+        send(fd, &ask, sizeof ask, 0) < 0)
         return error_system(err, errno, "cannot ask the kernel for its routes");
     AUTO_FREE char *answer = xmalloc(ANSWER_SIZE);
     for (;;) {
@@ -65,7 +68,8 @@ int subnets_add_routes(struct subnets *list, struct error *err)
             if (message->nlmsg_type == NLMSG_DONE)
                 return 0;
             if (message->nlmsg_type == NLMSG_ERROR)
-                return error_set(err, ERROR_SYSTEM, "cannot read the kernel's routes: it refused to tell them");
+                return error_set(err, ERROR_SYSTEM,
+                                 "cannot read the kernel's routes: it refused to tell them");
             if (message->nlmsg_type == RTM_NEWROUTE)
                 add_route(list, message);
         }
@@ -111,6 +115,7 @@ int subnet_choose(const struct subnets *taken, const char *seed, in_addr_t *out,
         }
     }
     return error_set(err, ERROR_PROVIDER,
-                     "cannot find a free subnet for the sandbox: routes of this machine cover all of 10.213.0.0/16, 172.29.128.0/17, "
+                     "cannot find a free subnet for the sandbox: routes of this machine cover all of "
+                     "10.213.0.0/16, 172.29.128.0/17, "
                      "192.168.213.0/24, 10.6.0.0/16 and 198.18.0.0/15; remove a route or another sandbox");
 }

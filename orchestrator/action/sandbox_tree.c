@@ -17,7 +17,8 @@ enum { COPY_LIMIT = 16 << 20, COPY_DEPTH = 16 };
 
 static int open_inside(int root, const char *path, int flags)
 {
-    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
 }
 
@@ -49,7 +50,8 @@ int tree_read(int root, const char *path, size_t limit, struct text *out, struct
         have += (size_t)got;
     }
     if (have > limit)
-        return error_set(err, ERROR_PROVIDER, "cannot read /%s of the guest: it is larger than %zu bytes", path, limit);
+        return error_set(err, ERROR_PROVIDER, "cannot read /%s of the guest: it is larger than %zu bytes",
+                         path, limit);
     text_add_bytes(out, block, have);
     return 0;
 }
@@ -151,7 +153,8 @@ int tree_own(int root, const char *path, uid_t user, gid_t group, struct error *
     return 0;
 }
 
-static int copy(int root, const char *from, const char *path, tree_wanted_function *wanted, int depth, struct error *err)
+static int copy(int root, const char *from, const char *path, tree_wanted_function *wanted, int depth,
+                struct error *err)
 {
     struct stat state;
     if (depth > COPY_DEPTH || lstat(from, &state) < 0)

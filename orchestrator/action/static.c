@@ -24,7 +24,8 @@ static int check(const struct target *target, struct error *err)
     for (size_t i = 0; i < COUNT_OF(programs); i++) {
         AUTO_FREE char *path = file_find_program(programs[i], NULL);
         if (!path)
-            return error_set(err, ERROR_MISSING, "the program %s is missing: apt-get install -y openssh-client", programs[i]);
+            return error_set(err, ERROR_MISSING,
+                             "the program %s is missing: apt-get install -y openssh-client", programs[i]);
     }
     return 0;
 }
@@ -62,7 +63,9 @@ static int look_up(const char *host, struct ssh_view *out, struct error *err)
         words_add_all(&argv, "-F", "/dev/stdin", NULL);
     }
     words_add_all(&argv, "--", host, NULL);
-    struct program program = {.argv = words_argv(&argv), .input = config.length ? config.bytes : NULL, .bound_ns = BOUND};
+    struct program program = {.argv = words_argv(&argv),
+                              .input = config.length ? config.bytes : NULL,
+                              .bound_ns = BOUND};
     struct child_end end;
     if (program_run(&program, &answer, &said, &end, err) < 0)
         return -1;
@@ -114,7 +117,8 @@ static int add_key(struct words *keys, const char *line)
         return 0;
     for (int column = 0; column < 2; column++) {
         if (sscanf(at, " %63[a-zA-Z0-9@.-] %16383[A-Za-z0-9+/=]", type, key) == 2 &&
-            (text_starts(type, "ssh-") || text_starts(type, "ecdsa-") || text_starts(type, "sk-")) && text_starts(key, "AAAA")) {
+            (text_starts(type, "ssh-") || text_starts(type, "ecdsa-") || text_starts(type, "sk-")) &&
+            text_starts(key, "AAAA")) {
             AUTO_FREE char *both = xasprintf("%s %s", type, key);
             if (!words_have(keys, both))
                 words_add(keys, both);
@@ -129,21 +133,25 @@ static int add_key(struct words *keys, const char *line)
 static void add_keys(struct words *keys, char *content)
 {
     char *state = NULL;
-    for (const char *line = content ? strtok_r(content, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state))
+    for (const char *line = content ? strtok_r(content, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state))
         add_key(keys, line);
 }
 
 /* Asks the known_hosts files that ssh itself would ask. */
-static int find_known(const struct ssh_view *view, const char *address, int port, struct words *keys, struct error *err)
+static int find_known(const struct ssh_view *view, const char *address, int port, struct words *keys,
+                      struct error *err)
 {
     static const char *const kinds[] = {"userknownhostsfile", "globalknownhostsfile"};
     const char *alias = view_value(view, "hostkeyalias");
     AUTO_FREE char *home = ssh_invoking_home();
-    AUTO_FREE char *name = alias || port == SSH_PORT ? xstrdup(alias ? alias : address) : xasprintf("[%s]:%d", address, port);
+    AUTO_FREE char *name =
+        alias || port == SSH_PORT ? xstrdup(alias ? alias : address) : xasprintf("[%s]:%d", address, port);
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         AUTO_FREE char *files = xstrdup_or_null(view_value(view, kinds[i]));
         char *state = NULL;
-        for (const char *file = files ? strtok_r(files, " ", &state) : NULL; file; file = strtok_r(NULL, " ", &state)) {
+        for (const char *file = files ? strtok_r(files, " ", &state) : NULL; file;
+             file = strtok_r(NULL, " ", &state)) {
             AUTO_FREE char *path = text_starts(file, "~/")       ? file_join(home, file + 2)
                                    : text_starts(file, "/root/") ? file_join(home, file + strlen("/root/"))
                                                                  : xstrdup(file);
@@ -171,26 +179,30 @@ static int find_known(const struct ssh_view *view, const char *address, int port
     text_add(&command, " >>");
     text_add_shell_word(&command, known);
     return error_set(err, ERROR_PROJECT,
-                     "no host key of %s is known: learn it with `%s` and compare it with what the host itself says (ssh-keygen -lf "
+                     "no host key of %s is known: learn it with `%s` and compare it with what the host "
+                     "itself says (ssh-keygen -lf "
                      "/etc/ssh/ssh_host_ed25519_key.pub there), or give host_keys",
                      name, text_string(&command));
 }
 
-static int find_host_keys(const struct target *target, const struct ssh_view *view, struct machine *machine, struct error *err)
+static int find_host_keys(const struct target *target, const struct ssh_view *view, struct machine *machine,
+                          struct error *err)
 {
     AUTO_WORDS keys = WORDS_INIT;
     if (target->host_key_kind == HOST_KEYS_LIST) {
         for (size_t i = 0; i < target->host_keys.count; i++)
             if (!add_key(&keys, target->host_keys.items[i]))
-                return error_set(err, ERROR_PROJECT, "target %s: '%s' is no public host key (\"ssh-ed25519 AAAA…\")", target->name,
-                                 target->host_keys.items[i]);
+                return error_set(err, ERROR_PROJECT,
+                                 "target %s: '%s' is no public host key (\"ssh-ed25519 AAAA…\")",
+                                 target->name, target->host_keys.items[i]);
     } else if (target->host_key_kind == HOST_KEYS_FILE) {
         AUTO_TEXT content = TEXT_INIT;
         if (file_read(target->host_key_file, 1 << 20, &content, err) < 0)
             return error_prefix(err, "target %s: host_keys", target->name);
         add_keys(&keys, content.bytes);
         if (!keys.count)
-            return error_set(err, ERROR_PROJECT, "target %s: there is no public host key in %s", target->name, target->host_key_file);
+            return error_set(err, ERROR_PROJECT, "target %s: there is no public host key in %s", target->name,
+                             target->host_key_file);
     } else if (target->host_key_kind == HOST_KEYS_DEFAULT) {
         if (find_known(view, machine->address, machine->port, &keys, err) < 0)
             return error_prefix(err, "target %s", target->name);
@@ -204,12 +216,14 @@ static int plan(const struct target *target, struct machine *machine, struct err
 {
     struct ssh_view view = {WORDS_INIT};
     const char *name = target->address ? target->address : target->name;
-    int result = *name == '-' ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
-                              : look_up(name, &view, err);
+    int result = *name == '-'
+                     ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
+                     : look_up(name, &view, err);
     const char *proxy = result == 0 ? view_value(&view, "proxycommand") : NULL;
     if (proxy && !text_is(proxy, "none") && !target->jump)
         result = error_set(err, ERROR_PROJECT,
-                           "target %s: the user's ssh config reaches %s by a ProxyCommand, which a transport of triphase would replace; say "
+                           "target %s: the user's ssh config reaches %s by a ProxyCommand, which a transport "
+                           "of triphase would replace; say "
                            "the way with jump: or name the address",
                            target->name, name);
     if (result == 0) {
@@ -233,7 +247,8 @@ static int plan(const struct target *target, struct machine *machine, struct err
 static int make(const struct target *target, struct machine *machine, struct error *err)
 {
     AUTO_FREE char *project = xasprintf("%s/../../..", machine->directory);
-    if ((!machine->address && plan(target, machine, err) < 0) || file_make_dirs(machine->directory, 0700, err) < 0 ||
+    if ((!machine->address && plan(target, machine, err) < 0) ||
+        file_make_dirs(machine->directory, 0700, err) < 0 ||
         ssh_write_known_hosts(machine, target, project, err) < 0)
         return -1;
     AUTO_INVOKER invoker = {.home = NULL};
