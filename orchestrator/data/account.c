@@ -52,8 +52,9 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
     }
     for (size_t i = 0; i < account.step_count; i++) {
         const struct history_step *step = &account.steps[i];
-        if (step->duration_ns > 0)
-            *(text_is(step->kind, "phase") ? &account.phases_ns : &account.stages_ns) += step->duration_ns;
+        int64_t *sum = text_is(step->kind, "phase") ? &account.phases_ns : &account.stages_ns;
+        if (step->duration_ns > 0 && __builtin_add_overflow(*sum, step->duration_ns, sum))
+            *sum = INT64_MAX; /* a merged store may say anything */
         if (!run->outcome && !step->outcome)
             account.unread_bytes += unread(state, step);
     }

@@ -22,7 +22,7 @@ int history_open(const char *path, struct sql **out, struct error *err)
     if (version == 0)
         return error_set(err, ERROR_STORE, "no run yet: the store %s is empty; 'triphase create' fills it", path);
     if (version < STORE_VERSION)
-        return error_set(err, ERROR_STORE, "store %s is of an older triphase; 'triphase store check' brings it up to date", path);
+        return error_set(err, ERROR_STORE, "store %s is of an older triphase; the next command that makes or removes something brings it up to date", path);
     *out = TAKE(db);
     return 0;
 }

@@ -122,9 +122,9 @@ void history_bad_free(struct history_bad *bad, size_t count)
     free(bad);
 }
 
-/* Words are joined after the grouping: numbers are what a million rows are grouped by. */
+/* Words are joined after the grouping: numbers are what a million rows are grouped by. total() cannot overflow, as sum() could. */
 #define SUM_COLUMNS                                                                                                            \
-    "count(*) AS n, sum(status = 0) AS ok, sum(status = 1) AS changed, sum(status = 3) AS failed, sum(duration_ns) AS total," \
+    "count(*) AS n, sum(status = 0) AS ok, sum(status = 1) AS changed, sum(status = 3) AS failed, CAST(total(duration_ns) AS INTEGER) AS total," \
     " max(duration_ns) AS longest FROM task WHERE step IN (SELECT step.number FROM step JOIN run ON run.number = step.run"    \
     " WHERE run.id IN (SELECT value FROM json_each(?1)))"
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { VALUE_LIMIT = 16 * 1024 * 1024 };
+
 struct sql {
     sqlite3 *handle;
     char *path;
@@ -87,7 +89,8 @@ static bool must_be_immutable(const char *path)
     return access(slash ? folder : ".", W_OK) < 0 && stat(wal, &state) < 0 && errno == ENOENT;
 }
 
-static char *immutable_uri(const char *path)
+/* Every file is named by a URI, so that no path is taken for one by chance and parameters can be given. */
+static char *uri_of(const char *path, const char *parameters)
 {
     AUTO_TEXT uri = TEXT_INIT;
     text_add(&uri, "file:");
@@ -97,21 +100,17 @@ static char *immutable_uri(const char *path)
         else
             text_add_char(&uri, *path);
     }
-    text_add(&uri, "?immutable=1");
+    text_add(&uri, parameters);
     return text_take(&uri);
 }
 
 int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     if (mode == SQL_CREATE)
         flags |= SQLITE_OPEN_CREATE;
-    AUTO_FREE char *name = xstrdup(path);
-    if (mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path))) {
-        free(name);
-        name = immutable_uri(path);
-        flags |= SQLITE_OPEN_URI;
-    }
+    bool immutable = mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path));
+    AUTO_FREE char *name = uri_of(path, immutable ? "?immutable=1" : "");
     AUTO_SQL *db = xcalloc(1, sizeof *db);
     db->path = xstrdup(path);
     if (sqlite3_open_v2(name, &db->handle, flags, NULL) != SQLITE_OK)
@@ -120,6 +119,7 @@ int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out
     sqlite3_busy_timeout(db->handle, busy_ms);
     /* 64 slots of 128 bytes serve all that the writer prepares; the default takes 120 KiB a connection. */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_LOOKASIDE, (void *)NULL, 128, 64);
+    sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, VALUE_LIMIT); /* no row of a foreign file takes all memory */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, (int *)NULL);
@@ -232,6 +232,17 @@ void sql_bind_real(struct sql_statement *statement, int at, double value)
 void sql_bind_null(struct sql_statement *statement, int at)
 {
     bound(sqlite3_bind_null(in(statement), at));
+}
+
+int sql_attach(struct sql *db, const char *path, const char *name, struct error *err)
+{
+    AUTO_FREE char *uri = uri_of(path, must_be_immutable(path) ? "?mode=ro&immutable=1" : "?mode=ro");
+    AUTO_STATEMENT *attach = NULL;
+    if (sql_prepare(db, "ATTACH ?1 AS ?2", &attach, err) < 0)
+        return -1;
+    sql_bind_text(attach, 1, uri);
+    sql_bind_text(attach, 2, name);
+    return sql_do(attach, err) < 0 ? error_prefix(err, "reading %s", path) : 0;
 }
 
 int sql_step(struct sql_statement *statement, struct error *err)

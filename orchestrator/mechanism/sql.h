@@ -16,6 +16,8 @@ enum sql_mode { SQL_PEEK, SQL_READ, SQL_WRITE, SQL_CREATE };
  * half-done work; where the folder cannot be written and there is no WAL, the file is read as one that does not change.
  * Foreign keys on, trusted_schema off, defensive on, a cache of 256 KiB and no memory map: a worker's memory is counted. */
 int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err);
+/* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its schema is trusted. */
+int sql_attach(struct sql *db, const char *path, const char *name, struct error *err);
 void sql_close(struct sql *db); /* finalizes what is left; NULL is fine */
 void sql_cleanup(struct sql **db);
 #define AUTO_SQL __attribute__((cleanup(sql_cleanup))) struct sql

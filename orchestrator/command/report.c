@@ -1,0 +1,228 @@
+#include "base/memory.h"
+#include "base/words.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "command/store_access.h"
+#include "view/report.h"
+#include "view/report_json.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_MD };
+enum by { BY_STEP, BY_ROLE, BY_TASK };
+
+struct request {
+    const char *run, *target;
+    int last; /* 0: one run */
+    enum by by;
+    enum format format;
+};
+
+static int __attribute__((format(printf, 1, 2))) refuse(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *message = xvasprintf(format, args);
+    va_end(args);
+    help_problem("%s", message);
+    return EXIT_BAD_USAGE;
+}
+
+static int find(const char *name, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (text_is(name, names[i]))
+            return i;
+    return -1;
+}
+
+static int parse_format(const char *name, enum format *out)
+{
+    static const char *const names[] = {"table", "csv", "json", "md", NULL}, *const later[] = {"html", "junit", "openmetrics", NULL};
+    int at = find(name, names);
+    if (at < 0)
+        return find(name, later) < 0 ? refuse("there is no format '%s': table, csv, json or md", name)
+                                     : refuse("'--format %s' is not in this version", name);
+    *out = (enum format)at;
+    return EXIT_OK;
+}
+
+static int parse_by(const char *name, enum by *out)
+{
+    static const char *const names[] = {"step", "role", "task", NULL};
+    int at = find(name, names);
+    if (at < 0)
+        return refuse("a report is by step, role or task, not by '%s'", name);
+    *out = (enum by)at;
+    return EXIT_OK;
+}
+
+static int parse_last(const char *text, int *out)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || *end || end == text || number < 1 || number > 100000)
+        return refuse("--last takes a number from 1 to 100000, not '%s'", text);
+    *out = (int)number;
+    return EXIT_OK;
+}
+
+static int parse(int argc, char **argv, struct request *out)
+{
+    static const struct option options[] = {
+        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},      {"by", required_argument, NULL, 'b'},
+        {"format", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},            {"compare", no_argument, NULL, 'c'},
+        {"regress", no_argument, NULL, 'r'},      {0},
+    };
+    int code = EXIT_OK;
+    optind = 0;
+    for (int option; code == EXIT_OK && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 't':
+            out->target = optarg;
+            break;
+        case 'l':
+            code = parse_last(optarg, &out->last);
+            break;
+        case 'b':
+            code = parse_by(optarg, &out->by);
+            break;
+        case 'f':
+            code = parse_format(optarg, &out->format);
+            break;
+        case 'j':
+            out->format = FORMAT_JSON;
+            break;
+        case 'c':
+        case 'r':
+            return refuse("'report --%s' is not in this version", option == 'c' ? "compare" : "regress");
+        default:
+            return EXIT_BAD_USAGE;
+        }
+    }
+    if (code != EXIT_OK)
+        return code;
+    if (argc - optind > 1)
+        return refuse("report takes one run at most; '%s' is one too many", argv[optind + 1]);
+    out->run = argv[optind];
+    if (out->run && (out->last || out->target))
+        return refuse("the run '%s' is named already; --last and --target choose others", out->run);
+    return EXIT_OK;
+}
+
+static int print_json(struct json *json)
+{
+    AUTO_FREE char *pretty = json_pretty(json);
+    AUTO_TEXT out = TEXT_INIT;
+    text_add(&out, pretty);
+    text_add_char(&out, '\n');
+    json_free(json);
+    return table_print(&out);
+}
+
+/* The runs that are asked for, newest first. */
+static int choose(struct sql *db, const struct request *request, struct history_run ***out, struct error *err)
+{
+    if (request->last)
+        return history_last_runs(db, request->target, request->last, out, err);
+    struct history_run *run;
+    if (history_run(db, request->run, request->target, &run, err) < 0)
+        return -1;
+    if (!run)
+        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one", request->target ? " of " : "",
+                         request->target ? request->target : "");
+    *out = xcalloc(2, sizeof **out);
+    (*out)[0] = run;
+    return 0;
+}
+
+static int report_by(struct sql *db, struct history_run *const *runs, const struct request *request, struct error *err)
+{
+    AUTO_WORDS ids = WORDS_INIT;
+    AUTO_TEXT out = TEXT_INIT;
+    struct history_sum *sums;
+    size_t count;
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    enum history_by by = request->by == BY_ROLE ? HISTORY_BY_ROLE : HISTORY_BY_TASK;
+    for (; *runs; runs++)
+        words_add(&ids, (*runs)->id);
+    if (history_sums(db, words_argv(&ids), by, &sums, &count, err) < 0)
+        return -1;
+    int result;
+    if (request->format == FORMAT_JSON) {
+        result = print_json(report_json_sums(sums, count, by));
+    } else {
+        report_sums(sums, count, by, request->format == FORMAT_CSV ? REPORT_CSV : request->format == FORMAT_MD ? REPORT_MARKDOWN : REPORT_TABLE,
+                    &look, &out);
+        result = table_print(&out);
+    }
+    history_sums_free(sums, count);
+    return result < 0 ? error_system(err, errno, "cannot write the report") : 0;
+}
+
+static int print_accounts(const struct account *accounts, size_t count, const char *state, const struct request *request, struct error *err)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    if (request->format == FORMAT_JSON) {
+        struct json *json = request->last ? report_json_runs(accounts, count, state) : report_json_run(accounts, state);
+        return print_json(json) < 0 ? error_system(err, errno, "cannot write the report") : 0;
+    }
+    if (request->format == FORMAT_CSV)
+        report_csv(accounts, count, &out);
+    else if (request->format == FORMAT_MD)
+        request->last ? report_runs_markdown(accounts, count, &out) : report_run_markdown(accounts, &out);
+    else
+        request->last ? report_runs(accounts, count, &look, &out) : report_run(accounts, &look, &out);
+    return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
+}
+
+static int report_steps(struct sql *db, const char *state, struct history_run **runs, const struct request *request, struct error *err)
+{
+    size_t wanted = 0, count = 0;
+    while (runs[wanted])
+        wanted++;
+    struct account *accounts = xcalloc(wanted, sizeof *accounts);
+    int result = 0;
+    for (; result == 0 && count < wanted; count++)
+        result = account_load(db, state, TAKE(runs[count]), &accounts[count], err);
+    if (result == 0)
+        result = print_accounts(accounts, count, state, request, err);
+    for (size_t i = 0; i < count; i++)
+        account_free(&accounts[i]);
+    /* Those not reached by a failure are still the array's. */
+    for (size_t i = count; i < wanted; i++)
+        history_run_free(TAKE(runs[i]));
+    free(accounts);
+    return result;
+}
+
+int command_report(struct command_context *context, int argc, char **argv)
+{
+    struct request request = {0};
+    int code = parse(argc, argv, &request);
+    if (code != EXIT_OK)
+        return code;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *state = NULL;
+    AUTO_SQL *db = NULL;
+    struct history_run **runs = NULL;
+    int result = store_access_open(context, &state, &db, &err);
+    /* One moment of the store, whatever a worker writes meanwhile. */
+    if (result == 0)
+        result = sql_run(db, "BEGIN", &err);
+    if (result == 0)
+        result = choose(db, &request, &runs, &err);
+    if (result == 0)
+        result = request.by == BY_STEP ? report_steps(db, state, runs, &request, &err) : report_by(db, runs, &request, &err);
+    history_runs_free(runs);
+    if (result < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    return EXIT_OK;
+}

@@ -1,0 +1,29 @@
+#include "command/store_access.h"
+
+#include "base/memory.h"
+#include "data/config.h"
+#include "data/history.h"
+#include "data/layout.h"
+
+char *store_access_state(const struct command_context *context, struct error *err)
+{
+    AUTO_FREE char *directory = config_find_directory(context->directory);
+    if (!directory) {
+        error_set(err, ERROR_PROJECT, "no triphase.yml in %s or above it; go into a project or name it with -C",
+                  context->directory ? context->directory : "the current folder");
+        return NULL;
+    }
+    return layout_state(directory);
+}
+
+int store_access_open(const struct command_context *context, char **state, struct sql **out, struct error *err)
+{
+    AUTO_FREE char *found = store_access_state(context, err);
+    if (!found)
+        return -1;
+    AUTO_FREE char *path = layout_store(found);
+    if (history_open(path, out, err) < 0)
+        return -1;
+    *state = TAKE(found);
+    return 0;
+}
