@@ -48,7 +48,7 @@ void user_file_read(struct layers *layers, const struct invoker *invoker, const 
     struct provenance from = {path, true};
     if (file_read(same, FILE_LIMIT, &bytes, &err) < 0)
         fault_add(&faults, path, "%s", error_text(&err));
-    else if (yaml_read(text_string(&bytes), bytes.length, path, &root, &faults) == 0)
+    else if (yaml_read_forgiving(text_string(&bytes), bytes.length, path, &root, &faults) == 0)
         layers_own(layers, root);
     if (root && root->kind != NODE_MAP && root->kind != NODE_NULL)
         fault_at(&faults, &from, (struct node_place){1, 1}, "the file takes a map, not %s", node_kind_name(root->kind));

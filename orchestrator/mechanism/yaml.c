@@ -28,6 +28,8 @@ struct reader {
     const char *name;
     struct words *faults;
     size_t fault_count;
+    bool forgiving;         /* duplicate keys are left out */
+    size_t forgiven;        /* faults of that kind */
     size_t node_count;
     size_t anchor_count;
     struct anchor *anchors;
@@ -230,22 +232,47 @@ static int compare_keys(const void *a, const void *b)
     return left->at.line != right->at.line ? left->at.line - right->at.line : left->at.column - right->at.column;
 }
 
+/* Takes every pair of this key out of the map. */
+static void leave_out(struct reader *reader, struct node *map, const char *key)
+{
+    AUTO_FREE char *wanted = xstrdup(key);
+    size_t kept = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        if (text_is(map->keys[i], wanted)) {
+            free(map->keys[i]);
+            node_append(reader->kept, map->items[i]);
+            continue;
+        }
+        map->keys[kept] = map->keys[i];
+        map->where[kept] = map->where[i];
+        map->items[kept++] = map->items[i];
+    }
+    map->count = kept;
+}
+
 /* By sorting, so that a map of very many keys costs no more than reading it did. */
-static void report_duplicates(struct reader *reader, const struct node *map)
+static void report_duplicates(struct reader *reader, struct node *map)
 {
     if (map->count < 2)
         return;
-    struct key_at *sorted = xcalloc(map->count, sizeof *sorted);
-    for (size_t i = 0; i < map->count; i++)
+    AUTO_WORDS twice = WORDS_INIT;
+    size_t count = map->count;
+    struct key_at *sorted = xcalloc(count, sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
         sorted[i] = (struct key_at){map->keys[i], map->where[i]};
-    qsort(sorted, map->count, sizeof *sorted, compare_keys);
-    for (size_t i = 1; i < map->count; i++) {
+    qsort(sorted, count, sizeof *sorted, compare_keys);
+    for (size_t i = 1; i < count; i++) {
         if (strcmp(sorted[i].key, sorted[i - 1].key) == 0) {
             AUTO_FREE char *show = shown(sorted[i].key);
             fault(reader, sorted[i].at, "'%s' stands here twice (first in line %d)", show, sorted[i - 1].at.line);
+            reader->forgiven++;
+            if (reader->forgiving && reader->forgiven <= FAULT_LIMIT)
+                words_add(&twice, sorted[i].key);
         }
     }
     free(sorted);
+    for (size_t i = 0; i < twice.count; i++)
+        leave_out(reader, map, twice.items[i]);
 }
 
 /* Puts the pairs of a merge key's value behind the map's own, which win. */
@@ -426,9 +453,9 @@ static int check_encoding(struct reader *reader)
     return -1;
 }
 
-int yaml_read(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+static int read_document(bool forgiving, const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
 {
-    struct reader reader = {.bytes = bytes, .length = length, .name = name, .faults = faults};
+    struct reader reader = {.bytes = bytes, .length = length, .name = name, .faults = faults, .forgiving = forgiving};
     AUTO_NODE *tree = NULL;
     int result = -1;
     if (length > FILE_LIMIT) {
@@ -453,10 +480,20 @@ int yaml_read(const char *bytes, size_t length, const char *name, struct node **
     }
     if (reader.fault_count > FAULT_LIMIT)
         words_addf(faults, "%s: and %zu more", name, reader.fault_count - FAULT_LIMIT);
-    if (result < 0 || reader.fault_count)
+    if (result < 0 || reader.fault_count > (forgiving && reader.forgiven <= FAULT_LIMIT ? reader.forgiven : 0))
         return -1;
     *out = tree ? TAKE(tree) : node_new_plain("");
     return 0;
+}
+
+int yaml_read(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+{
+    return read_document(false, bytes, length, name, out, faults);
+}
+
+int yaml_read_forgiving(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+{
+    return read_document(true, bytes, length, name, out, faults);
 }
 
 int yaml_read_file(const char *path, const char *name, struct node **out, struct words *faults)

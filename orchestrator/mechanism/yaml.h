@@ -13,7 +13,9 @@
  * node that contains it, unknown tags other than !unsafe and !vault (both read as strings). Each fault is a line "file:line:column: message" in `faults`;
  * all duplicate keys are collected, a syntax error ends it. A merge key (`<<`) is followed; what the map says itself wins. 0 and the tree (an empty file is NODE_NULL), or -1 with at least one fault added. */
 int yaml_read(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults);
-/* The same with a file; absent or unreadable is a fault too. */
+/* The same, but keys that stand twice in a map are left out of the tree, both of them, and told in `faults` without failing. */
+int yaml_read_forgiving(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults);
+/* As yaml_read with a file; absent or unreadable is a fault too. */
 int yaml_read_file(const char *path, const char *name, struct node **out, struct words *faults);
 
 /* Writing: a document of events; the caller keeps begin and end balanced. The text is complete after yaml_writer_finish. */

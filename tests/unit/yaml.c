@@ -86,6 +86,21 @@ Test(yaml, all_duplicate_keys_are_told_with_their_places)
     cr_has(faults, "f.yml:4:11: 'd' stands here twice");
 }
 
+Test(yaml, forgiving_reading_leaves_duplicate_keys_out)
+{
+    static const char text[] = "a: 1\nb: {x: 1, y: &y 2, x: 3, y: 4, z: 5}\na: 3\nc: *y\n";
+    struct node *tree = NULL;
+    AUTO_WORDS faults = WORDS_INIT;
+    cr_assert_eq(yaml_read_forgiving(text, strlen(text), "f.yml", &tree, &faults), 0);
+    AUTO_FREE char *flow = node_flow(tree);
+    node_free(tree);
+    cr_assert_str_eq(flow, "{b: {z: 5}, c: 2}");
+    cr_assert_eq(faults.count, 3);
+    tree = NULL;
+    cr_assert_eq(yaml_read_forgiving("a: *b\na: 1\n", 11, "f.yml", &tree, &faults), -1, "other faults are not forgiven");
+    cr_assert_null(tree);
+}
+
 Test(yaml, bytes_that_are_no_utf8_are_named_with_line_and_column)
 {
     AUTO_FREE char *latin = faults_of("a: 1\nb: \xc3\xa4\xe4\n");

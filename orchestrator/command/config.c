@@ -1,0 +1,41 @@
+/* triphase config [TARGET]: each effective value, its origin and what it hides. */
+#include "base/memory.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "data/config.h"
+#include "view/config_view.h"
+#include "view/help.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+int command_config(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    bool json = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option != 'j')
+            return EXIT_BAD_USAGE;
+        json = true;
+    }
+    if (argc - optind > 1) {
+        help_problem("config takes one target at most; 'triphase config' prints all");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
+    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    if (config_load(&sources, &project, &err) < 0 || (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    for (size_t i = 0; i < project->warnings.count; i++)
+        help_note("warning: %s", project->warnings.items[i]);
+    if ((json ? config_view_print_json(project, target) : config_view_print(project, target)) < 0) {
+        help_problem("cannot write to standard output");
+        return EXIT_INTERNAL;
+    }
+    return EXIT_OK;
+}

@@ -1,0 +1,109 @@
+#include "view/config_view.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "mechanism/json.h"
+#include "mechanism/yaml.h"
+#include "view/table.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int write_out(const char *text)
+{
+    return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? -1 : 0;
+}
+
+static enum table_style style_of(const char *origin)
+{
+    if (text_starts(origin, "built-in"))
+        return TABLE_DIM;
+    return text_starts(origin, "environment") || text_starts(origin, "--set") ? TABLE_WARN : TABLE_PLAIN;
+}
+
+static void add_rows(void *context, const char *path, const char *value, const char *origin, const char *const *hidden)
+{
+    struct table *table = context;
+    enum table_style style = style_of(origin);
+    table_add(table, path, style == TABLE_DIM ? TABLE_DIM : TABLE_BOLD);
+    table_add(table, text_is(value, "null") ? "-" : value, style);
+    table_add(table, origin, style);
+    for (; *hidden; hidden++) {
+        const char *end = strstr(*hidden, ": ");
+        AUTO_FREE char *from = xstrndup(*hidden, end ? (size_t)(end - *hidden) : 0);
+        table_add(table, "", TABLE_PLAIN);
+        table_addf(table, TABLE_DIM, "hides %s", end ? end + 2 : *hidden);
+        table_add(table, from, TABLE_DIM);
+    }
+}
+
+int config_view_print(const struct project *project, const struct target *target)
+{
+    static const struct table_column columns[] = {{.title = "setting"}, {.title = "value", .shrinks = true}, {.title = "from"}};
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    AUTO_TEXT out = TEXT_INIT;
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    /* Into a file or another program whole values go. */
+    if (!isatty(STDOUT_FILENO))
+        look.width = 0;
+    config_explain(project, target, add_rows, table);
+    table_write(table, &look, &out);
+    return write_out(text_string(&out));
+}
+
+static struct json *json_of(const struct node *node)
+{
+    struct json *out = NULL;
+    switch (node->kind) {
+    case NODE_NULL:
+        return json_new_null();
+    case NODE_BOOL:
+        return json_new_bool(node->boolean);
+    case NODE_INTEGER:
+        return json_new_integer(node->integer);
+    case NODE_REAL:
+        return json_new_real(node->real);
+    case NODE_STRING:
+        return json_new_string(node->text);
+    case NODE_LIST:
+        out = json_new_array();
+        for (size_t i = 0; i < node->count; i++)
+            json_append(out, json_of(node->items[i]));
+        return out;
+    case NODE_MAP:
+        out = json_new_object();
+        for (size_t i = 0; i < node->count; i++)
+            json_set(out, node->keys[i], json_of(node->items[i]));
+        return out;
+    }
+    return json_new_null();
+}
+
+static void add_json(void *context, const char *path, const char *value, const char *origin, const char *const *hidden)
+{
+    struct json *row = json_new_object(), *hides = json_new_array();
+    struct node *read = NULL;
+    AUTO_WORDS faults = WORDS_INIT;
+    bool good = yaml_read(value, strlen(value), path, &read, &faults) == 0;
+    AUTO_NODE *node = good ? read : NULL;
+    json_set_string(row, "path", path);
+    json_set(row, "value", node ? json_of(node) : json_new_string(value));
+    json_set_string(row, "origin", origin);
+    for (; *hidden; hidden++)
+        json_append(hides, json_new_string(*hidden));
+    json_set(row, "hides", hides);
+    json_append(context, row);
+}
+
+int config_view_print_json(const struct project *project, const struct target *target)
+{
+    AUTO_JSON *root = json_new_object();
+    struct json *settings = json_new_array();
+    config_explain(project, target, add_json, settings);
+    json_set_integer(root, "version", 1);
+    json_set_string(root, "directory", project->directory);
+    json_set(root, "settings", settings);
+    AUTO_FREE char *text = json_pretty(root);
+    return write_out(text) < 0 || write_out("\n") < 0 ? -1 : 0;
+}
