@@ -2,11 +2,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/invoker.h"
 
-#include <pwd.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* sun_path less the suffix under which ssh makes the socket before it renames it (sshd's mux.c adds a dot and 16 characters). */
 enum { CONTROL_PATH_MAX = 90, HASH_LENGTH = 40 };
@@ -37,23 +36,9 @@ int ssh_alive_count(int64_t host_silent_ns)
 
 char *ssh_invoking_home(void)
 {
-    const char *sudo = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
-    char *end = NULL;
-    unsigned long uid = sudo && *sudo ? strtoul(sudo, &end, 10) : 0;
-    if (uid && end && !*end) {
-        const struct passwd *entry = getpwuid((uid_t)uid);
-        if (entry)
-            return xstrdup(entry->pw_dir);
-    }
-    const struct passwd *entry = getpwuid(geteuid()); /* as ssh itself: not HOME */
-    const char *home = getenv("HOME");
-    return xstrdup(entry ? entry->pw_dir : home ? home : "/");
-}
-
-static bool is_behind_sudo(void)
-{
-    const char *sudo = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
-    return sudo && *sudo && !text_is(sudo, "0");
+    AUTO_INVOKER invoker = {.home = NULL};
+    invoker_find(NULL, &invoker);
+    return invoker.home ? TAKE(invoker.home) : xstrdup("/");
 }
 
 void ssh_add_option_value(struct text *text, const char *value, bool percent)
@@ -182,7 +167,7 @@ char *ssh_host_key_alias(const struct machine *machine)
     return xasprintf("triphase-%s", machine->id ? machine->id : "unmade");
 }
 
-static int add_host_keys(struct ssh_arguments *out, const struct machine *machine, const struct target *target, struct error *err)
+static int add_host_keys(struct ssh_arguments *out, const struct machine *machine, const struct target *target, const struct invoker *invoker, struct error *err)
 {
     bool learn = target->host_key_kind == HOST_KEYS_ACCEPT_NEW;
     if (ssh_has_own_known_hosts(machine, target)) {
@@ -194,9 +179,8 @@ static int add_host_keys(struct ssh_arguments *out, const struct machine *machin
         add_option(out, "HostKeyAlias", alias, false);
         add_option(out, "UserKnownHostsFile", known, true);
         words_add_all(&out->options, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "UpdateHostKeys=no", NULL);
-    } else if (is_behind_sudo()) {
-        AUTO_FREE char *home = ssh_invoking_home();
-        AUTO_FREE char *known = file_join(home, ".ssh/known_hosts");
+    } else if (invoker->behind_sudo && invoker->home) {
+        AUTO_FREE char *known = file_join(invoker->home, ".ssh/known_hosts");
         if (check_path("path of known_hosts", known, err) < 0)
             return -1;
         add_option(out, "UserKnownHostsFile", known, true);
@@ -205,25 +189,24 @@ static int add_host_keys(struct ssh_arguments *out, const struct machine *machin
     return 0;
 }
 
-static int add_identity(struct ssh_arguments *out, const struct machine *machine, struct error *err)
+static int add_identity(struct ssh_arguments *out, const struct machine *machine, const struct invoker *invoker, struct error *err)
 {
-    AUTO_FREE char *home = ssh_invoking_home();
     if (text_is(machine->key, "agent"))
         return 0;
     if (machine->key) {
-        AUTO_FREE char *path = text_starts(machine->key, "~/") ? file_join(home, machine->key + 2) : xstrdup(machine->key);
+        AUTO_FREE char *path = invoker_expand(invoker, machine->key);
         if (check_path("key", path, err) < 0)
             return -1;
         add_option(out, "IdentityFile", path, true);
         words_add_all(&out->options, "-o", "IdentitiesOnly=yes", NULL);
         return 0;
     }
-    if (!is_behind_sudo())
+    if (!invoker->behind_sudo || !invoker->home)
         return 0;
     /* ssh would look into root's folder for what the person who typed sudo keeps in their own. */
     static const char *const usual[] = {"id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk"};
     for (size_t i = 0; i < COUNT_OF(usual); i++) {
-        AUTO_FREE char *path = xasprintf("%s/.ssh/%s", home, usual[i]);
+        AUTO_FREE char *path = xasprintf("%s/.ssh/%s", invoker->home, usual[i]);
         if (file_exists(path) && check_path("key", path, NULL) == 0)
             add_option(out, "IdentityFile", path, true);
     }
@@ -293,9 +276,10 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
                        int server_alive_interval, int server_alive_count, struct ssh_arguments *out, struct error *err)
 {
     AUTO_SSH_ARGUMENTS made = SSH_ARGUMENTS_INIT;
-    if (is_behind_sudo()) {
-        AUTO_FREE char *home = ssh_invoking_home();
-        AUTO_FREE char *config = file_join(home, ".ssh/config");
+    AUTO_INVOKER invoker = {.home = NULL};
+    invoker_find(NULL, &invoker);
+    if (invoker.behind_sudo && invoker.home) {
+        AUTO_FREE char *config = file_join(invoker.home, ".ssh/config");
         if (file_exists(config))
             words_add_all(&made.options, "-F", config, NULL);
     }
@@ -307,7 +291,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     words_add(&made.options, "-o");
     words_addf(&made.options, "ServerAliveCountMax=%d", server_alive_count);
     words_add_all(&made.options, "-o", "ConnectTimeout=10", NULL);
-    if (add_host_keys(&made, machine, target, err) < 0)
+    if (add_host_keys(&made, machine, target, &invoker, err) < 0)
         return -1;
     if (machine->user) {
         if (check_user(machine->user, err) < 0)
@@ -320,7 +304,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
         words_add(&made.options, "-o");
         words_addf(&made.options, "Port=%d", machine->port);
     }
-    if (add_identity(&made, machine, err) < 0 || add_proxy(&made, machine, target, kind, err) < 0)
+    if (add_identity(&made, machine, &invoker, err) < 0 || add_proxy(&made, machine, target, kind, err) < 0)
         return -1;
     /* Saves 80 ms of a connect. Only where the packets never leave this machine: elsewhere it would put a classical key exchange before ssh's own
      * first choice, and undo what the user's configuration restricts. */

@@ -45,7 +45,7 @@ char *ssh_host_key_alias(const struct machine *machine);
  * where the machine has no known_hosts of its own. */
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target, const char *project_directory, struct error *err);
 
-/* The folder of the person who typed the command (behind sudo: of the invoking user): its .ssh is read. malloc'ed. */
+/* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read; "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);
 /* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option expands %-tokens, so % is doubled. */
 void ssh_add_option_value(struct text *text, const char *value, bool percent);

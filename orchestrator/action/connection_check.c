@@ -1,0 +1,161 @@
+#include "action/connection_check.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/inventory.h"
+
+#include <string.h>
+
+enum { FILE_MAX = 1 << 20 };
+
+/* A variable's value as text: Ansible 2.14 wraps what is not to be templated. malloc'ed; "" for none. */
+static char *text_of(const struct json *value)
+{
+    const struct json *unsafe = json_get(value, "__ansible_unsafe");
+    if (unsafe)
+        value = unsafe;
+    if (json_is_string(value))
+        return xstrdup(json_string(value, ""));
+    AUTO_FREE char *text = value ? json_compact(value) : NULL;
+    return text && !text_is(text, "null") ? TAKE(text) : xstrdup("");
+}
+
+/* Whether a line sets the variable: "name:" of YAML, "name=" of ini, "\"name\":" of JSON. */
+static bool mentions(const char *path, const char *variable)
+{
+    AUTO_TEXT content = TEXT_INIT;
+    if (file_read(path, FILE_MAX, &content, NULL) < 0)
+        return false;
+    size_t length = strlen(variable);
+    const char *bytes = text_string(&content);
+    for (const char *at = strstr(bytes, variable); at; at = strstr(at + 1, variable)) {
+        const char *after = at + length + (at[length] == '"' || at[length] == '\'');
+        after += strspn(after, " \t");
+        bool begins = at == bytes || strchr(" \t\n\"'{,[-", at[-1]);
+        if (begins && (*after == ':' || *after == '='))
+            return true;
+    }
+    return false;
+}
+
+/* `path` is a file, or a folder whose files are looked at. malloc'ed path or NULL. */
+static char *find_in(const char *path, const char *variable)
+{
+    if (!file_is_dir(path))
+        return file_exists(path) && mentions(path, variable) ? xstrdup(path) : NULL;
+    AUTO_WORDS names = WORDS_INIT;
+    (void)file_list(path, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *inside = file_join(path, names.items[i]);
+        if (!file_is_dir(inside) && mentions(inside, variable))
+            return TAKE(inside);
+    }
+    return NULL;
+}
+
+/* Below one folder: host_vars of the host first, for they beat group_vars. */
+static char *find_below(const char *folder, const char *host, const char *variable)
+{
+    static const char *const endings[] = {"", ".yml", ".yaml", ".json"};
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        AUTO_FREE char *path = xasprintf("%s/host_vars/%s%s", folder, host, endings[i]);
+        char *found = find_in(path, variable);
+        if (found)
+            return found;
+    }
+    AUTO_FREE char *groups = xasprintf("%s/group_vars", folder);
+    AUTO_WORDS names = WORDS_INIT;
+    (void)file_list(groups, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *path = file_join(groups, names.items[i]);
+        char *found = find_in(path, variable);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return file_is_dir(path) || !slash ? xstrdup(path) : xstrndup(path, (size_t)(slash - path));
+}
+
+static char *likely_file(const struct project *project, const char *host, const char *variable)
+{
+    AUTO_WORDS folders = WORDS_INIT;
+    AUTO_FREE char *found = NULL;
+    for (size_t i = 0; i < project->inventory.count; i++) {
+        AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
+        words_own(&folders, folder_of(path));
+    }
+    for (size_t i = 0; i < project->recipe_count; i++)
+        for (size_t p = 0; p < project->recipes[i].phase_count; p++) {
+            AUTO_FREE char *path = file_join(project->directory, project->recipes[i].phases[p].playbook);
+            words_own(&folders, folder_of(path));
+        }
+    words_add(&folders, project->directory);
+    for (size_t i = 0; i < folders.count && !found; i++)
+        found = find_below(folders.items[i], host, variable);
+    for (size_t i = 0; i < project->inventory.count && !found; i++) {
+        AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
+        found = find_in(path, variable);
+    }
+    size_t length = strlen(project->directory);
+    return found && !strncmp(found, project->directory, length) && found[length] == '/' ? xstrdup(found + length + 1) : TAKE(found);
+}
+
+void connection_compare(const struct project *project, const char *host, const struct json *expected, const struct json *effective,
+                        struct connection_differences *out)
+{
+    for (const char *const *name = inventory_connection_variables; *name; name++) {
+        AUTO_FREE char *rendered = text_of(json_get(expected, *name));
+        AUTO_FREE char *found = text_of(json_get(effective, *name));
+        if (text_is(rendered, found))
+            continue;
+        out->items = xreallocarray(out->items, out->count + 1, sizeof(*out->items));
+        out->items[out->count++] = (struct connection_difference){.host = xstrdup(host),
+                                                                  .variable = xstrdup(*name),
+                                                                  .rendered = TAKE(rendered),
+                                                                  .effective = TAKE(found),
+                                                                  .file = likely_file(project, host, *name)};
+    }
+}
+
+void connection_differences_free(struct connection_differences *differences)
+{
+    for (size_t i = 0; i < differences->count; i++) {
+        struct connection_difference *item = &differences->items[i];
+        free(item->host);
+        free(item->variable);
+        free(item->rendered);
+        free(item->effective);
+        free(item->file);
+    }
+    free(differences->items);
+    *differences = (struct connection_differences){0};
+}
+
+static void add_value(struct text *out, const char *value)
+{
+    if (*value) {
+        text_add_char(out, '\'');
+        text_add_printable(out, value, strlen(value));
+        text_add_char(out, '\'');
+    } else {
+        text_add(out, "nothing");
+    }
+}
+
+char *connection_difference_text(const struct connection_difference *difference)
+{
+    struct text out = TEXT_INIT;
+    text_addf(&out, "variable %s of host %s is ", difference->variable, difference->host);
+    add_value(&out, difference->effective);
+    text_add(&out, ", but triphase rendered ");
+    add_value(&out, difference->rendered);
+    if (difference->file)
+        text_addf(&out, "; it is probably set in %s", difference->file);
+    text_add(&out, ": take it out there, and say how the host is reached in triphase.yml (address, port, user, key, jump, ssh_options)");
+    return text_take(&out);
+}
