@@ -113,8 +113,12 @@ static int write_names(int root, const struct sandbox_settings *settings, struct
         write_text(root, "etc/NetworkManager/conf.d/10-triphase.conf", 0644,
                    "[keyfile]\nunmanaged-devices=interface-name:host0\n", err) < 0)
         return -1;
-    if (!tree_has(root, "etc/default/locale") &&
-        write_text(root, "etc/default/locale", 0644, "LANG=C.UTF-8\n", err) < 0)
+    /* Debian 13 has the former as a link to the latter, which PAM then misses. */
+    static const char *const locales[] = {"etc/locale.conf", "etc/default/locale"};
+    for (size_t i = 0; i < COUNT_OF(locales); i++)
+        if (!tree_has(root, locales[i]) && write_text(root, locales[i], 0644, "LANG=C.UTF-8\n", err) < 0)
+            return -1;
+    if (!tree_has(root, "etc/environment") && write_text(root, "etc/environment", 0644, "", err) < 0)
         return -1;
     return 0;
 }

@@ -1,0 +1,40 @@
+/* triphase doctor: what this machine has and lacks, with what mends it. */
+#include "action/doctor.h"
+#include "base/memory.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "data/config.h"
+#include "view/doctor_view.h"
+#include "view/help.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+int command_doctor(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    bool json = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        json = true;
+    }
+    if (optind < argc) {
+        help_problem("doctor takes no argument '%s'", argv[optind]);
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_PROJECT *project = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
+    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    /* A project with faults says nothing about the machine. */
+    if (directory && config_load(&sources, &project, &err) < 0)
+        help_note("warning: the project here cannot be read, its settings are left out: %s",
+                  error_text(&err));
+    AUTO_FACTS facts = {NULL, 0};
+    bool sandbox = doctor_look(project, &facts);
+    if ((json ? doctor_print_json(&facts, sandbox) : doctor_print(&facts, sandbox)) < 0)
+        return EXIT_INTERNAL;
+    return sandbox ? EXIT_OK : EXIT_MISSING;
+}
