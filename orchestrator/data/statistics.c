@@ -58,7 +58,8 @@ void statistics_add(struct statistics *statistics, const struct history_run *run
             continue;
         struct statistic key = {.target = run->target, .recipe = run->recipe, .step = steps[i].name, .transport = steps[i].transport,
                                 .ansible = run->ansible, .extra_digest = run->extra_digest, .fresh = run->fresh};
-        struct series *series = &statistics->series[row_for(statistics, &key)];
+        size_t at = row_for(statistics, &key); /* may move the array */
+        struct series *series = &statistics->series[at];
         if (series->count == series->room) {
             series->room = series->room ? series->room * 2 : 16;
             series->durations = xreallocarray(series->durations, series->room, sizeof *series->durations);

@@ -72,10 +72,10 @@ static int64_t whole_of(const struct account *account)
 
 #define STEP_COLUMNS(ok, changed, failed, skipped, unreachable)                                                                    \
     {                                                                                                                              \
-        {.title = "#", .right = true}, {.title = "step", .shrinks = true}, {.title = "start", .right = true, .drop = 2}, {.title = "time", .right = true},             \
-            {.title = "share", .bar = true, .drop = 4}, {.title = "%", .right = true, .drop = 3}, {.title = "transport", .shrinks = true}, {.title = "try", .right = true}, \
+        {.title = "#", .right = true}, {.title = "step", .shrinks = 14}, {.title = "start", .right = true, .drop = 3}, {.title = "time", .right = true},             \
+            {.title = "share", .bar = true, .drop = 4}, {.title = "%", .right = true, .drop = 1}, {.title = "transport", .shrinks = 11}, {.title = "try", .right = true}, \
             {.title = "outcome"}, {.title = ok, .right = true}, {.title = changed, .right = true}, {.title = failed, .right = true},                                  \
-            {.title = skipped, .right = true, .drop = 1}, {.title = unreachable, .right = true},                                                    \
+            {.title = skipped, .right = true, .drop = 2}, {.title = unreachable, .right = true},                                                    \
     }
 static const struct table_column step_columns[] = STEP_COLUMNS("ok", "chg", "fail", "skip", "unr");
 static const struct table_column wide_step_columns[] = STEP_COLUMNS("ok", "changed", "failed", "skipped", "unreachable");
@@ -122,21 +122,20 @@ static void say(struct text *out, const struct table_look *look, enum table_styl
 static void add_head(const struct account *account, const struct table_look *look, struct text *out)
 {
     const struct history_run *run = account->run;
-    AUTO_TEXT rest = TEXT_INIT;
+    AUTO_TEXT what = TEXT_INIT, end = TEXT_INIT, when = TEXT_INIT;
     AUTO_FREE char *total = run->duration_ns >= 0 ? duration_show(run->duration_ns) : NULL;
+    text_addf(&what, "  %s %s  %s  ", run->kind, id_is(run->id) ? id_tail(run->id, 8) : run->id, or_dash(run->provider));
+    text_addf(&end, "%s%s", total ? " in " : "", total ? total : "");
+    report_add_date(&when, run->started_ns);
+    text_addf(&when, "%s%s%s%s", run->ansible ? "  ansible " : "", run->ansible ? run->ansible : "", run->fresh ? "  fresh machine" : "",
+              run->partial ? "  partial" : "");
+    int cells = table_cells(run->target) + table_cells(text_string(&what)) + table_cells(account->outcome) + table_cells(text_string(&end));
     say(out, look, TABLE_BOLD, run->target);
-    text_addf(&rest, "  %s %s  %s  ", run->kind, id_is(run->id) ? id_tail(run->id, 8) : run->id, or_dash(run->provider));
-    say(out, look, TABLE_PLAIN, text_string(&rest));
+    say(out, look, TABLE_PLAIN, text_string(&what));
     say(out, look, report_outcome_style(account->outcome), account->outcome);
-    text_truncate(&rest, 0);
-    if (total)
-        text_addf(&rest, " in %s", total);
-    text_add(&rest, "  ");
-    report_add_date(&rest, run->started_ns);
-    if (run->ansible)
-        text_addf(&rest, "  ansible %s", run->ansible);
-    text_addf(&rest, "%s%s", run->fresh ? "  fresh machine" : "", run->partial ? "  partial" : "");
-    say(out, look, TABLE_PLAIN, text_string(&rest));
+    say(out, look, TABLE_PLAIN, text_string(&end));
+    text_add(out, look->width && cells + 2 + table_cells(text_string(&when)) > look->width ? "\n  " : "  ");
+    say(out, look, TABLE_PLAIN, text_string(&when));
     text_add(out, "\n");
 }
 

@@ -12,7 +12,7 @@ static void add_duration(struct table *table, int64_t ns)
 static struct table *runs_table(const struct account *accounts, size_t count)
 {
     static const struct table_column columns[] = {
-        {.title = "started"}, {.title = "run"}, {.title = "target", .shrinks = true}, {.title = "kind", .drop = 2}, {.title = "outcome"}, {.title = "total", .right = true},
+        {.title = "started"}, {.title = "run"}, {.title = "target", .shrinks = 12}, {.title = "kind", .drop = 2}, {.title = "outcome"}, {.title = "total", .right = true},
         {.title = "phases", .right = true}, {.title = "stages", .right = true, .drop = 1}, {.title = "unreachable", .right = true, .drop = 3}, {.title = "", .drop = 4},
     };
     struct table *table = table_new(columns, COUNT_OF(columns));
@@ -37,7 +37,7 @@ static struct table *runs_table(const struct account *accounts, size_t count)
 static struct table *statistics_table(const struct account *accounts, size_t count)
 {
     static const struct table_column columns[] = {
-        {.title = "target", .shrinks = true}, {.title = "recipe", .drop = 2}, {.title = "step", .shrinks = true}, {.title = "transport", .shrinks = true}, {.title = "fresh", .drop = 4},
+        {.title = "target", .shrinks = 12}, {.title = "recipe", .drop = 2}, {.title = "step", .shrinks = 14}, {.title = "transport", .shrinks = 11}, {.title = "fresh", .drop = 4},
         {.title = "ansible", .drop = 3}, {.title = "-e", .drop = 1}, {.title = "n", .right = true}, {.title = "min", .right = true}, {.title = "median", .right = true}, {.title = "p95", .right = true},
         {.title = "max", .right = true},
     };
@@ -145,7 +145,7 @@ void report_sums(const struct history_sum *sums, size_t count, enum history_by b
         return;
     }
     const struct table_column columns[] = {
-        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = true}, {.title = "host", .shrinks = true, .drop = 2}, {.title = "n", .right = true},
+        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24}, {.title = "host", .shrinks = 12, .drop = 2}, {.title = "n", .right = true},
         {.title = "ok", .right = true, .drop = 1}, {.title = "changed", .right = true}, {.title = "failed", .right = true}, {.title = "sum", .right = true}, {.title = "share", .bar = true},
         {.title = "longest", .right = true},
     };

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum { GAP = 2, SHRUNK = 8, BAR_LEAST = 6, BAR_MOST = 24 };
+enum { GAP = 2, BAR_LEAST = 6, BAR_MOST = 24 };
 
 struct cell {
     char *text; /* printable */
@@ -201,9 +201,10 @@ static void lay_out(const struct table *table, int width, int *cells)
     }
     int over = width ? sum_of(table, cells) - width : 0;
     for (size_t i = 0; i < table->width && over > 0; i++) {
-        if (!table->columns[i].shrinks || cells[i] <= SHRUNK)
+        int least = table->columns[i].shrinks;
+        if (!least || cells[i] <= least)
             continue;
-        int give = cells[i] - SHRUNK < over ? cells[i] - SHRUNK : over;
+        int give = cells[i] - least < over ? cells[i] - least : over;
         cells[i] -= give;
         over -= give;
     }

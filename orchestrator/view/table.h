@@ -11,7 +11,7 @@ enum table_style { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_WARN, TABLE_DIM, TA
 struct table_column {
     const char *title;
     bool right;
-    bool shrinks; /* may be cut (with an ellipsis) down to 8 cells when the table is too wide, before columns are dropped */
+    int shrinks;  /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before columns are dropped; 0: never */
     bool bar;     /* cells are shares (table_add_share): a bar that takes the room that is left, 6 to 24 cells */
     int drop;     /* 0: stays; else columns go in the order of this number while the table is too wide */
 };
