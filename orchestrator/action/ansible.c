@@ -138,10 +138,11 @@ static void keep(struct ansible_child *child, int fd)
     child->keep[count + 1] = -1;
 }
 
-static int read_named(const struct ansible_request *request, const struct secret *secret, const char *what, char **value, size_t *length, struct error *err)
+static int read_named(const struct project *project, const struct target *target, const struct secret *secret, const char *what, char **value, size_t *length,
+                      struct error *err)
 {
-    if (secret_read(secret, request->project->directory, value, length, err) < 0)
-        return error_prefix(err, "target %s, %s%s%s", request->target->name, what, secret->name ? " " : "", secret->name ? secret->name : "");
+    if (secret_read(secret, project->directory, value, length, err) < 0)
+        return error_prefix(err, "target %s, %s%s%s", target->name, what, secret->name ? " " : "", secret->name ? secret->name : "");
     return 0;
 }
 
@@ -152,17 +153,30 @@ static void forget(char **value, size_t length)
 }
 
 /* One secret by itself, under /proc/self/fd. */
-static int keep_secret(const struct ansible_request *request, const struct secret *secret, const char *what, struct ansible_child *out, struct error *err)
+static int keep_secret(const struct project *project, const struct target *target, const struct secret *secret, const char *what, struct ansible_child *out,
+                       struct error *err)
 {
     char *value = NULL;
     size_t length = 0;
-    if (read_named(request, secret, what, &value, &length, err) < 0)
+    if (read_named(project, target, secret, what, &value, &length, err) < 0)
         return -1;
     int fd = seal("triphase-secret", value, length, err);
     forget(&value, length);
     if (fd >= 0)
         keep(out, fd);
     return fd;
+}
+
+int ansible_add_vault_passwords(const struct project *project, const struct target *target, struct ansible_child *out, struct error *err)
+{
+    for (size_t i = 0; i < target->vault_password_count; i++) {
+        int fd = keep_secret(project, target, &target->vault_passwords[i], "vault password", out, err);
+        if (fd < 0)
+            return -1;
+        words_add(&out->argv, "--vault-id");
+        words_addf(&out->argv, "%s@/proc/self/fd/%d", target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
+    }
+    return 0;
 }
 
 /* All secrets that become variables, as one YAML document. */
@@ -175,7 +189,7 @@ static int keep_variables(const struct ansible_request *request, struct ansible_
         char *value = NULL;
         size_t length = 0;
         const struct secret *secret = &request->target->secrets[i];
-        result = read_named(request, secret, "secret", &value, &length, err);
+        result = read_named(request->project, request->target, secret, "secret", &value, &length, err);
         if (result == 0 && (strlen(value) != length || !text_is_utf8(value, length)))
             result = error_set(err, ERROR_PROJECT, "target %s, secret %s: a variable holds text only; encode it (base64, say)", request->target->name, secret->name);
         if (result == 0) {
@@ -232,6 +246,20 @@ static void add_pending(struct yaml_writer *writer, const char *text)
     yaml_list_end(writer);
 }
 
+/* Where the programs stand that the phase requires: {name: path}. */
+static void add_programs(struct yaml_writer *writer, const struct ansible_request *request)
+{
+    yaml_string(writer, "triphase_programs");
+    yaml_map_begin(writer);
+    for (size_t i = 0; i < request->phase->require_count; i++) {
+        const struct requirement *requirement = &request->phase->requires[i];
+        AUTO_FREE char *path = requirement->program ? ansible_find_required(request->project, requirement) : NULL;
+        if (path)
+            add_text(writer, requirement->program, path);
+    }
+    yaml_map_end(writer);
+}
+
 static char *async_directory(const struct ansible_request *request)
 {
     return xasprintf("~/.ansible_async/triphase-%s", request->root_run);
@@ -255,6 +283,7 @@ static char *forced_variables(const struct ansible_request *request, struct erro
     add_text(writer, "triphase_state_dir", request->target_state);
     add_text(writer, "triphase_machine_dir", request->machine_state);
     add_pending(writer, request->pending_handlers);
+    add_programs(writer, request);
     yaml_string(writer, "ansible_ssh_retries");
     yaml_integer(writer, 0);
     add_text(writer, "ansible_async_dir", async);
@@ -296,16 +325,11 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
     words_add_list(argv, words_argv(&request->phase->args));
     if (request->arguments)
         words_add_list(argv, words_argv(&request->arguments->words));
-    for (size_t i = 0; i < target->vault_password_count; i++) {
-        int fd = keep_secret(request, &target->vault_passwords[i], "vault password", out, err);
-        if (fd < 0)
-            return -1;
-        words_add(argv, "--vault-id");
-        words_addf(argv, "%s@/proc/self/fd/%d", target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
-    }
+    if (ansible_add_vault_passwords(project, target, out, err) < 0)
+        return -1;
     if (target->become_password.kind != SECRET_NONE) {
         /* Not a variable: it would be offered to every host a task is delegated to, before that host's own. */
-        int fd = keep_secret(request, &target->become_password, "become_password", out, err);
+        int fd = keep_secret(project, target, &target->become_password, "become_password", out, err);
         if (fd < 0)
             return -1;
         words_addf(argv, "--become-password-file=/proc/self/fd/%d", fd);

@@ -44,3 +44,5 @@ void ansible_child_free(struct ansible_child *child);
 /* The filtered environment that phase children and plan's own Ansible processes see, without anything of a run. */
 void ansible_environment(const struct target *target, const struct ansible_settings *settings,
                          const char *const *environment, struct words *out);
+/* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. */
+int ansible_add_vault_passwords(const struct project *project, const struct target *target, struct ansible_child *out, struct error *err);

@@ -25,7 +25,7 @@ struct plan_report {
 struct plan_options {
     const struct words *phases;                /* names; NULL: all of the recipe */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
-    const struct machine *machine;             /* made already; NULL: as planned */
+    const struct machine *machine;             /* made already: then what could make it is not asked for; may be NULL */
     const char *const *environment;            /* NULL: this process's */
     bool forget;                               /* ask Ansible even where a plan is remembered */
 };
