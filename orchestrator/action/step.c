@@ -150,7 +150,12 @@ static void look_for_emptiness(struct step *step)
 static void on_scope(void *context, uint32_t events)
 {
     (void)events;
-    look_for_emptiness(context);
+    struct step *step = context;
+    /* Reading it is what makes the kernel wait for the next change; unread it would stay ready for ever. */
+    char ignored[256];
+    ssize_t got = pread(step->scope_events, ignored, sizeof ignored, 0);
+    (void)got; /* ENODEV once the cgroup was removed: empty too */
+    look_for_emptiness(step);
 }
 
 static void on_poll(void *context)
