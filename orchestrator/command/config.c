@@ -6,6 +6,7 @@
 #include "view/config_view.h"
 #include "view/help.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ int command_config(struct command_context *context, int argc, char **argv)
     for (size_t i = 0; i < project->warnings.count; i++)
         help_note("warning: %s", project->warnings.items[i]);
     if ((json ? config_view_print_json(project, target) : config_view_print(project, target)) < 0) {
+        if (errno == EPIPE) /* a reader that has seen enough */
+            return EXIT_OK;
         help_problem("cannot write to standard output");
         return EXIT_INTERNAL;
     }

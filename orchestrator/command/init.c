@@ -161,7 +161,7 @@ static void say_what_next(const struct laying *laying, bool here)
         help_note("  cd %s", text_string(&word));
     help_note("  triphase doctor         what this machine has and lacks");
     help_note("  triphase plan           check everything before anything is made");
-    help_note("  triphase create vault   make the host and run its phases");
+    help_note("  triphase create         make the host and run its phases");
     help_note("  triphase report         where the time went");
 }
 

@@ -96,11 +96,13 @@ static int read_project_file(struct loader *loader)
             continue;
         }
         AUTO_FREE char *target_path = xasprintf("targets.%s", name);
-        outline_add(&loader->targets, name, targets->where[i], false);
+        bool fits = map->kind == NODE_MAP || map->kind == NODE_NULL;
+        if (fits)
+            outline_add(&loader->targets, name, targets->where[i], false);
+        else
+            fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name, node_kind_name(map->kind));
         if (map->kind == NODE_MAP)
             layers_add_map(loader->layers, SOURCE_PROJECT, target_path, SCOPE_TARGET, false, map, NULL, &from, &loader->faults);
-        else if (map->kind != NODE_NULL)
-            fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name, node_kind_name(map->kind));
     }
     return 0;
 }
