@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,10 +38,48 @@ struct lab {
 
 /* The warden: cleans up when the test process is gone. It knows the folder only, and finds everything else from there. */
 
+/* A run that a failed test left going on would hold its target. */
+static void end_open_runs(const char *store)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_STATEMENT *open_runs = NULL;
+    if (sql_open(store, SQL_READ, 5000, &db, NULL) < 0 ||
+        sql_prepare(db, "SELECT pid, pid_start FROM run WHERE outcome IS NULL", &open_runs, NULL) < 0)
+        return;
+    while (sql_step(open_runs, NULL) == 1) {
+        pid_t pid = (pid_t)sql_integer(open_runs, 0);
+        int64_t start = sql_integer(open_runs, 1);
+        if (!process_alive(pid, start))
+            continue;
+        kill(pid, SIGKILL);
+        for (int left = 500; left && process_alive(pid, start); left--)
+            poll(NULL, 0, LOOK_MS);
+    }
+}
+
+/* What tests mounted below their folder, the last one first. */
+static void unmount_below(const char *folder)
+{
+    AUTO_TEXT table = TEXT_INIT;
+    AUTO_WORDS points = WORDS_INIT;
+    AUTO_FREE char *prefix = xasprintf("%s/", folder);
+    char *state = NULL;
+    if (file_read("/proc/self/mountinfo", 16 << 20, &table, NULL) < 0 || !table.length)
+        return;
+    for (char *line = strtok_r(table.bytes, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        char point[1024];
+        if (sscanf(line, "%*d %*d %*s %*s %1023s", point) == 1 && text_starts(point, prefix))
+            words_add(&points, point);
+    }
+    for (size_t i = points.count; i; i--)
+        umount2(points.items[i - 1], MNT_DETACH);
+}
+
 static void remove_everything(const char *folder, const char *program, const char *scope_path)
 {
     AUTO_FREE char *store = file_join(folder, ".triphase/store.db");
     if (file_exists(store)) {
+        end_open_runs(store);
         const char *const argv[] = {program, "-C", folder, "destroy", "--all", "--yes", "--no-teardown", NULL};
         struct program destroy = {.argv = argv, .bound_ns = 60 * NS_PER_S};
         struct child_end end;
@@ -52,6 +91,7 @@ static void remove_everything(const char *folder, const char *program, const cha
         scope_remove(&scope, NULL);
         scope_close(&scope);
     }
+    unmount_below(folder);
     file_remove_tree(folder, NULL);
 }
 
