@@ -116,10 +116,7 @@ char *ansible_version(const char *ansible, struct error *err)
 char *ansible_find_required(const struct project *project, const struct requirement *requirement)
 {
     if (project->ansible_found) {
-        AUTO_FREE char *bin = parent(project->ansible);
-        AUTO_FREE char *beside = file_join(bin, requirement->program);
-        if (file_is_program(beside))
-            return TAKE(beside);
+        /* The package's own file first: what pip puts beside Ansible can be a script that only starts it. */
         AUTO_WORDS folders = WORDS_INIT;
         ansible_site_packages(project->ansible, &folders);
         for (size_t i = 0; requirement->package_file && i < folders.count; i++) {
@@ -127,6 +124,10 @@ char *ansible_find_required(const struct project *project, const struct requirem
             if (file_is_program(inside))
                 return TAKE(inside);
         }
+        AUTO_FREE char *bin = parent(project->ansible);
+        AUTO_FREE char *beside = file_join(bin, requirement->program);
+        if (file_is_program(beside))
+            return TAKE(beside);
     }
     return file_find_program(requirement->program, NULL);
 }

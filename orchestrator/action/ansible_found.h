@@ -8,5 +8,5 @@
 char *ansible_version(const char *ansible, struct error *err);
 /* site-packages folders of the Python that runs this ansible-playbook. */
 void ansible_site_packages(const char *ansible, struct words *out);
-/* Path of a program that a phase requires: in the folder of the configured Ansible, <site-packages>/<package_file>, PATH. malloc'ed or NULL. */
+/* Path of a program that a phase requires: <site-packages>/<package_file> of the configured Ansible, its own folder, PATH. malloc'ed or NULL. */
 char *ansible_find_required(const struct project *project, const struct requirement *requirement);

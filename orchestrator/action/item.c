@@ -1,5 +1,6 @@
 #include "action/item.h"
 
+#include "action/launcher.h"
 #include "action/provider.h"
 #include "action/stage.h"
 #include "action/transport.h"
@@ -81,6 +82,7 @@ int item_enter(struct item_context *context, const struct runner_request *reques
     self[length] = '\0';
     AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id), *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     context->callback_folder = file_join(folder, "callback");
+    context->launcher_folder = file_join(folder, "launcher");
     if (lay_down_callback(context->callback_folder, err) < 0 || scope_open(scope_name, marker, &context->run_scope, err) < 0 ||
         (request->arguments && ansible_check_arguments(request->arguments, &context->arguments, err) < 0)) {
         item_context_free(context);
@@ -107,6 +109,7 @@ void item_leave(struct item_context *context)
         transport_close_masters(sockets, NULL);
     }
     file_remove_tree(context->callback_folder, NULL);
+    file_remove_tree(context->launcher_folder, NULL);
     file_remove_tree(context->fact_cache, NULL);
 }
 
@@ -118,7 +121,7 @@ void item_context_free(struct item_context *context)
     json_free(context->expect);
     ansible_arguments_free(&context->arguments);
     char *const texts[] = {context->self,     context->folder,          context->shown,      context->boot_id,  context->node,
-                           context->transport, context->evidence,        context->callback_folder, context->fact_cache,
+                           context->transport, context->evidence,        context->callback_folder, context->launcher_folder, context->fact_cache,
                            context->inventory};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
@@ -291,6 +294,8 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                   .arguments = &context->arguments,
                                   .environment = (const char *const *)environ};
     if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
+        return -1;
+    if (launcher_wrap(&attempt->ansible.argv, context->launcher_folder, err) < 0)
         return -1;
     words_add_list(&attempt->environment, words_argv(&attempt->ansible.environment));
     attempt->pending = owed ? json_parse(pending, strlen(pending), NULL) : NULL;

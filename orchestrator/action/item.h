@@ -29,7 +29,7 @@ struct item_context {
     struct machine *machine;    /* owned copy; NULL before one was announced */
     char *transport;            /* chosen and verified; NULL: to be found (anew) */
     char *evidence;             /* its evidence as JSON text */
-    char *callback_folder, *fact_cache;
+    char *callback_folder, *launcher_folder, *fact_cache;
     char *inventory;            /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
     int inventories;

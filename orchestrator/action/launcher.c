@@ -1,0 +1,45 @@
+#include "action/launcher.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/embedded.h"
+
+#include <string.h>
+
+enum { SCRIPT_LIMIT = 4096 };
+
+/* The interpreter of a script that does nothing but call Ansible's main; NULL for any other program. malloc'ed. */
+static char *interpreter_of(const char *program)
+{
+    AUTO_TEXT script = TEXT_INIT;
+    if (file_read(program, SCRIPT_LIMIT, &script, NULL) < 0 || !text_starts(text_string(&script), "#!") ||
+        !strstr(text_string(&script), "from ansible.cli.playbook import main"))
+        return NULL;
+    const char *at = text_string(&script) + 2;
+    at += strspn(at, " \t");
+    AUTO_FREE char *interpreter = xstrndup(at, strcspn(at, " \t\n"));
+    /* An interpreter with arguments, or one looked up by env, is not guessed at. */
+    bool plain = at[strlen(interpreter)] == '\n' && !text_ends(interpreter, "/env") && file_is_program(interpreter);
+    return plain ? TAKE(interpreter) : NULL;
+}
+
+int launcher_wrap(struct words *argv, const char *folder, struct error *err)
+{
+    AUTO_FREE char *interpreter = interpreter_of(argv->items[0]);
+    for (size_t i = 0; interpreter && i < embedded_file_count; i++) {
+        const struct embedded_file *file = &embedded_files[i];
+        if (!text_is(file->path, "launcher/triphase_launch.py"))
+            continue;
+        AUTO_FREE char *path = file_join(folder, "triphase_launch.py");
+        if (file_make_dirs(folder, 0700, err) < 0 || (!file_exists(path) && file_replace(path, file->bytes, file->size, 0600, err) < 0))
+            return -1;
+        AUTO_WORDS wrapped = WORDS_INIT;
+        words_add_all(&wrapped, interpreter, path, NULL);
+        words_add_list(&wrapped, words_argv(argv));
+        words_free(argv);
+        *argv = wrapped;
+        wrapped = (struct words)WORDS_INIT;
+    }
+    return 0;
+}
