@@ -1,0 +1,91 @@
+/* triphase inventory TARGET [--explain] [--transport NAME] [--json]: renders without contact. */
+#include "action/ansible_settings.h"
+#include "action/transport.h"
+#include "action/tun.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/exit_code.h"
+#include "command/reach.h"
+#include "data/inventory.h"
+#include "data/layout.h"
+#include "view/help.h"
+#include "view/inventory_view.h"
+
+#include <getopt.h>
+
+/* The sockets of whoever uses the rendered inventory by hand: the machine's own, apart from any run's. */
+static int find_sockets(const struct reach *reach, char **out, struct error *err)
+{
+    AUTO_FREE char *path = layout_sockets(reach->made ? reach->machine->id : "00000000-0000-7000-8000-000000000000", transport_name(reach->kind));
+    if (reach->made && layout_make_sockets(path, err) < 0)
+        return -1;
+    *out = TAKE(path);
+    return 0;
+}
+
+static int render(const struct reach *reach, char **yaml, struct error *err)
+{
+    AUTO_FREE char *sockets = NULL;
+    AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
+    struct ansible_settings settings = {0};
+    struct transport_route route = {0};
+    if (find_sockets(reach, &sockets, err) < 0 ||
+        ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, err) < 0 ||
+        ansible_settings_read(reach->project, NULL, &settings, err) < 0)
+        return -1;
+    AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
+    ansible_settings_free(&settings);
+    /* Only ssh knows what %C stands for; without an address, or without ssh, nobody does. */
+    if (ssh.host)
+        (void)transport_resolve(&ssh, &route, NULL);
+    struct inventory_request request = {.project = reach->project,
+                                        .host = {reach->target, reach->machine, reach->kind, &ssh, route.control_path},
+                                        .user_ssh_arguments = users};
+    int result = inventory_render(&request, yaml, NULL, err);
+    transport_route_free(&route);
+    return result;
+}
+
+int command_inventory(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"explain", no_argument, NULL, 'e'}, {"transport", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'}, {0}};
+    bool explain = false, json = false;
+    const char *transport = NULL;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        explain = explain || option == 'e';
+        json = json || option == 'j';
+        if (option == 't')
+            transport = optarg;
+    }
+    if (argc - optind != 1) {
+        help_problem("inventory takes one target: triphase inventory TARGET");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    struct reach reach = {0};
+    AUTO_FREE char *yaml = NULL;
+    if (reach_find(context, argv[optind], transport, false, &reach, &err) < 0 || render(&reach, &yaml, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        reach_free(&reach);
+        return exit_code_of(&err);
+    }
+    AUTO_JSON *tun = NULL;
+    if (explain || json) {
+        struct tun_evidence evidence;
+        tun_look(reach.target->tailscale_socket, &evidence);
+        tun = tun_json(&evidence);
+        tun_free(&evidence);
+    }
+    struct inventory_view view = {reach.target->name, transport_name(reach.kind), yaml, reach.evidence, tun, reach.made};
+    int result = json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain);
+    reach_free(&reach);
+    if (result < 0) {
+        help_problem("cannot write to standard output");
+        return EXIT_INTERNAL;
+    }
+    return EXIT_OK;
+}

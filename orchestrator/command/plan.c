@@ -1,0 +1,75 @@
+/* triphase plan [TARGET] [--json]: everything that can be checked before anything is made. */
+#include "action/plan.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "data/config.h"
+#include "view/help.h"
+#include "view/plan_view.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* One target; its exit code. */
+static int plan_one(const struct project *project, const struct target *target, bool again, struct json *list)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct plan_options options = {.forget = again};
+    struct plan_report report = {0};
+    if (plan_check(project, target, &options, &report, &err) < 0) {
+        help_problem("%s: %s", target->name, error_text(&err));
+        return exit_code_of(&err);
+    }
+    int result = plan_error(&report, &err) < 0 ? exit_code_of(&err) : EXIT_OK;
+    if (list)
+        json_append(list, plan_json(&report));
+    else if (plan_view_print(project, target, &report) < 0)
+        result = EXIT_INTERNAL;
+    plan_report_free(&report);
+    return result;
+}
+
+int command_plan(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"again", no_argument, NULL, 'a'}, {0}};
+    bool json = false, again = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        json = json || option == 'j';
+        again = again || option == 'a';
+    }
+    if (argc - optind > 1) {
+        help_problem("plan takes one target at most; 'triphase plan' looks at all");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
+    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    if (config_load(&sources, &project, &err) < 0 || (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    for (size_t i = 0; i < project->warnings.count; i++)
+        help_note("warning: %s", project->warnings.items[i]);
+    AUTO_JSON *list = json ? json_new_array() : NULL;
+    int code = EXIT_OK;
+    for (size_t i = 0; i < project->target_count; i++)
+        if (!target || target == &project->targets[i])
+            code = exit_code_worse(code, plan_one(project, &project->targets[i], again, list));
+    if (list) {
+        AUTO_JSON *object = json_new_object();
+        json_set_integer(object, "version", 1);
+        json_set(object, "plans", TAKE(list));
+        AUTO_FREE char *text = json_pretty(object);
+        if (puts(text) < 0 || fflush(stdout) != 0)
+            code = EXIT_INTERNAL;
+    }
+    if (code == EXIT_INTERNAL)
+        help_problem("cannot write to standard output");
+    return code;
+}

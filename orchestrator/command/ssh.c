@@ -1,0 +1,50 @@
+/* triphase ssh TARGET [-- COMMAND]: becomes ssh, with the arguments that the inventory has. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/exit_code.h"
+#include "command/reach.h"
+#include "view/help.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+int command_ssh(struct command_context *context, int argc, char **argv)
+{
+    bool ends = argc > 2 && text_is(argv[2], "--");
+    if (argc < 2 || argv[1][0] == '-' || (argc > 2 && !ends)) {
+        help_problem("ssh takes one target, and a command behind --: triphase ssh TARGET [-- COMMAND]");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
+    struct reach reach = {0};
+    if (reach_find(context, argv[1], NULL, true, &reach, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    if (!reach.made) {
+        help_problem("nothing is made for the target '%s' yet; 'triphase create %s' makes it", argv[1], argv[1]);
+        reach_free(&reach);
+        return EXIT_BAD_USAGE;
+    }
+    /* A master of a run is the run's: this is a connection of its own. */
+    if (ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, SSH_ALIVE_INTERVAL, 8, &ssh, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        reach_free(&reach);
+        return exit_code_of(&err);
+    }
+    reach_free(&reach);
+    AUTO_WORDS words = WORDS_INIT;
+    words_add(&words, "ssh");
+    /* A person at a terminal may be asked for a passphrase. */
+    if (isatty(STDIN_FILENO))
+        words_add_all(&words, "-o", "BatchMode=no", NULL);
+    words_add_list(&words, words_argv(&ssh.options));
+    words_add_all(&words, "--", ssh.host, NULL);
+    for (int i = 3; i < argc; i++)
+        words_add(&words, argv[i]);
+    execvp("ssh", words.items);
+    help_problem("cannot start ssh: %s; install Debian's package openssh-client", strerror(errno));
+    return EXIT_MISSING;
+}
