@@ -14,11 +14,11 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
-import urllib.error
-import urllib.request
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.openbao_api import Api
 
 DOCUMENTATION = r"""
 module: openbao_info
@@ -254,70 +254,6 @@ def look_snapshots(state_dir):
             'count': len(glob.glob(os.path.join(state_dir, 'snapshots', 'openbao-*.snap')))}
 
 
-class Api:
-    """The server's API over its own certificate and no other."""
-
-    def __init__(self, url, certificate):
-        self.url = url.rstrip('/')
-        self.context = None
-        try:
-            self.context = ssl.create_default_context(cafile=certificate)
-        except (OSError, ssl.SSLError) as error:
-            self.error = str(error)
-
-    def get(self, path, token=''):
-        """(status, object); status 0 where nobody answers."""
-        if self.context is None:
-            return 0, {'error': self.error}
-        request = urllib.request.Request(self.url + path)
-        if token:
-            request.add_header('X-Vault-Token', token)
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context))
-        try:
-            with opener.open(request, timeout=10) as reply:
-                status, body = reply.status, reply.read(1 << 20)
-        except urllib.error.HTTPError as error:
-            status, body = error.code, error.read(1 << 20)
-        except (OSError, ValueError) as error:
-            return 0, {'error': str(error)}
-        try:
-            value = json.loads(body)
-        except ValueError:
-            value = {}
-        return status, value if isinstance(value, dict) else {}
-
-    def health(self):
-        status, body = self.get('/v1/sys/health')
-        return {
-            'answers': status in (200, 429, 472, 473, 501, 503),
-            'active': status == 200,
-            'initialized': bool(body.get('initialized')),
-            'sealed': bool(body.get('sealed', True)),
-            'version': str(body.get('version', '')),
-            'error': str(body.get('error', '')) or ('' if status else 'no answer'),
-        }
-
-    def wait(self, what, seconds):
-        end = time.monotonic() + seconds
-        while True:
-            state = self.health()
-            if what == 'nothing' or state['active'] or (what == 'answer' and state['answers']):
-                return state
-            if time.monotonic() >= end:
-                return state
-            time.sleep(0.1)
-
-    def token(self, token):
-        """What a token is worth: valid, ttl and period in seconds, policies."""
-        if not token:
-            return {'valid': False, 'ttl': 0, 'period': 0, 'policies': []}
-        status, body = self.get('/v1/auth/token/lookup-self', token)
-        data = body.get('data') or {}
-        return {'valid': status == 200, 'refused': status == 403, 'ttl': int(data.get('ttl') or 0),
-                'period': int(data.get('period') or 0), 'policies': sorted(data.get('policies') or [])}
-
-
 def main():
     module = AnsibleModule(argument_spec={
         'programs': {'type': 'list', 'elements': 'str', 'default': []},
@@ -344,7 +280,7 @@ def main():
     result = {
         'changed': False,
         'hostname': hostname,
-        'python': '%d.%d' % __import__('sys').version_info[:2],
+        'python': '%d.%d' % sys.version_info[:2],
         'systemd': os.path.isdir('/run/systemd/system'),
         'missing': [program for program in args['programs'] if not shutil.which(program, path=path)],
         'files': {name: digest(name) for name in args['files']},
@@ -385,8 +321,8 @@ def main():
             result['policies'] = {}
             if result['token']['valid']:
                 for name in args['policies']:
-                    _status, body = api.get('/v1/sys/policies/acl/' + name, args['token'])
-                    result['policies'][name] = str((body.get('data') or {}).get('policy', ''))
+                    _status, body = api.call('GET', '/v1/sys/policies/acl/' + name, args['token'])
+                    result['policies'][name] = str((body.get('data') or {}).get('policy', '')).rstrip()
             kept = (read(args['token_file']) or b'').decode('utf-8', 'replace').strip()
             module.no_log_values.update({kept} if kept else set())
             result['snapshot_token'] = api.token(kept)

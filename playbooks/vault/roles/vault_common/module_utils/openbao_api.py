@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""OpenBao's API for the modules of these roles: the standard library alone, so that any Python 3 of a host will do."""
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+
+
+class Api:
+    """The server's API over its own certificate and no other."""
+
+    def __init__(self, url, certificate):
+        self.url = url.rstrip('/')
+        self.context = None
+        self.error = ''
+        try:
+            self.context = ssl.create_default_context(cafile=certificate)
+        except (OSError, ssl.SSLError) as error:
+            self.error = str(error)
+
+    def call(self, method, path, token='', body=None, timeout=30):
+        """(status, object); status 0 where nobody answers."""
+        if self.context is None:
+            return 0, {'error': self.error}
+        data = None if body is None else json.dumps(body).encode('utf-8')
+        request = urllib.request.Request(self.url + path, data=data, method=method)
+        if token:
+            request.add_header('X-Vault-Token', token)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context))
+        try:
+            with opener.open(request, timeout=timeout) as reply:
+                status, body = reply.status, reply.read(1 << 20)
+        except urllib.error.HTTPError as error:
+            status, body = error.code, error.read(1 << 20)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return 0, {'error': str(error)}
+        try:
+            value = json.loads(body)
+        except ValueError:
+            value = {}
+        return status, value if isinstance(value, dict) else {}
+
+    def health(self):
+        status, body = self.call('GET', '/v1/sys/health', timeout=10)
+        return {
+            'answers': status in (200, 429, 472, 473, 501, 503),
+            'active': status == 200,
+            'initialized': bool(body.get('initialized')),
+            'sealed': bool(body.get('sealed', True)),
+            'version': str(body.get('version', '')),
+            'error': str(body.get('error', '')) or ('' if status else 'no answer'),
+        }
+
+    def wait(self, what, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            state = self.health()
+            if what == 'nothing' or state['active'] or (what == 'answer' and state['answers']):
+                return state
+            if time.monotonic() >= end:
+                return state
+            time.sleep(0.1)
+
+    def token(self, token):
+        """What a token is worth: valid, ttl and period in seconds, policies."""
+        if not token:
+            return {'valid': False, 'ttl': 0, 'period': 0, 'policies': []}
+        status, body = self.call('GET', '/v1/auth/token/lookup-self', token)
+        data = body.get('data') or {}
+        return {'valid': status == 200, 'refused': status == 403, 'ttl': int(data.get('ttl') or 0),
+                'period': int(data.get('period') or 0), 'policies': sorted(data.get('policies') or [])}
