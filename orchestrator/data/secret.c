@@ -72,9 +72,9 @@ void secret_clear(struct secret *secret)
 }
 
 /* Everything up to the end, into a buffer of fixed size, so that no freed copy of it is left about. */
-static int read_all(int fd, const char *what, char *block, size_t *length, struct error *err)
+static int read_all(int fd, int64_t bound_ns, const char *what, char *block, size_t *length, struct error *err)
 {
-    int64_t end = moment_monotonic() + SECRET_BOUND;
+    int64_t end = moment_monotonic() + bound_ns;
     size_t have = 0;
     for (;;) {
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
@@ -83,7 +83,7 @@ static int read_all(int fd, const char *what, char *block, size_t *length, struc
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready == 0)
-            return error_set(err, ERROR_DEADLINE, "%s: it was not read to its end within 30 s", what);
+            return error_set(err, ERROR_DEADLINE, "%s: it was not read to its end within %d s", what, (int)(bound_ns / NS_PER_S));
         ssize_t got = read(fd, block + have, SECRET_LIMIT + 1 - have);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
@@ -125,10 +125,10 @@ static int open_descriptor(int number, const char *what, struct error *err)
     return fd;
 }
 
-static int read_command(const struct secret *secret, const char *directory, const char *what, char *block, size_t *length, struct error *err)
+static int read_command(const struct secret *secret, const char *directory, int64_t bound_ns, const char *what, char *block, size_t *length, struct error *err)
 {
     struct program program = {
-        .argv = words_argv(&secret->command), .directory = directory, .bound_ns = SECRET_BOUND, .output_limit = SECRET_LIMIT + 1};
+        .argv = words_argv(&secret->command), .directory = directory, .bound_ns = bound_ns, .output_limit = SECRET_LIMIT + 1};
     AUTO_TEXT output = TEXT_INIT;
     AUTO_TEXT complaint = TEXT_INIT;
     struct child_end end;
@@ -152,7 +152,7 @@ static int read_command(const struct secret *secret, const char *directory, cons
     return result;
 }
 
-int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length, struct error *err)
+int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out, size_t *length, struct error *err)
 {
     AUTO_FREE char *what = NULL;
     AUTO_CLOSE int fd = -1;
@@ -184,7 +184,7 @@ int secret_read(const struct secret *secret, const char *directory, char **out, 
         AUTO_FREE char *path = file_join(directory, expanded);
         what = xasprintf("secret from the file %s", path);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        result = fd < 0 ? error_system(err, errno, "%s", what) : read_all(fd, what, block, &have, err);
+        result = fd < 0 ? error_system(err, errno, "%s", what) : read_all(fd, bound_ns, what, block, &have, err);
         if (fd < 0 && err)
             err->kind = ERROR_PROJECT;
         break;
@@ -192,15 +192,20 @@ int secret_read(const struct secret *secret, const char *directory, char **out, 
     case SECRET_FD:
         what = xasprintf("secret from the descriptor %d", secret->fd);
         fd = open_descriptor(secret->fd, what, err);
-        result = fd < 0 ? -1 : read_all(fd, what, block, &have, err);
+        result = fd < 0 ? -1 : read_all(fd, bound_ns, what, block, &have, err);
         break;
     case SECRET_COMMAND:
         what = xasprintf("secret from the command %s", secret->command.items[0]);
-        result = read_command(secret, directory, what, block, &have, err);
+        result = read_command(secret, directory, bound_ns, what, block, &have, err);
         break;
     }
     if (result == 0)
         result = hand_over(block, have, what, out, length, err);
     free_secret(block, SECRET_LIMIT + 2);
     return result;
+}
+
+int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length, struct error *err)
+{
+    return secret_read_within(secret, directory, SECRET_BOUND, out, length, err);
 }

@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "mechanism/node.h"
 #include <stddef.h>
+#include <stdint.h>
 
 enum secret_kind { SECRET_NONE, SECRET_FILE, SECRET_ENV, SECRET_FD, SECRET_COMMAND };
 struct secret {
@@ -22,3 +23,5 @@ void secret_clear(struct secret *secret);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30 s). Relative paths and the command's folder are
  * `directory`, `~/` is the invoking user's home. malloc'ed, a NUL behind it; free with free_secret. */
 int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length, struct error *err);
+/* The same with another bound than 30 s. */
+int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out, size_t *length, struct error *err);
