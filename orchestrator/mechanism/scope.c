@@ -210,9 +210,11 @@ int scope_events_fd(const struct scope *scope)
 
 bool scope_populated(const struct scope *scope)
 {
-    /* Where it cannot be known it is not claimed to be empty. */
-    return scope->kind == SCOPE_CGROUP ? cgroup_populated(scope->path)
-                                       : sweep_find(scope->marker, NULL, NULL) != 0;
+    /* Where it cannot be known it is not claimed to be empty; and one look through /proc can miss a process that was
+     * forked behind it while its parent ended. */
+    if (scope->kind == SCOPE_CGROUP)
+        return cgroup_populated(scope->path);
+    return sweep_find(scope->marker, NULL, NULL) != 0 || sweep_find(scope->marker, NULL, NULL) != 0;
 }
 
 /* To one process, unless it is another by now: opened first, then looked at again. */
@@ -279,7 +281,7 @@ static int say_survivors(const struct scope *scope, struct error *err)
 static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error *err)
 {
     int64_t until = moment_monotonic() + bound_ns;
-    /* Two looks must find nothing: one can miss a process that was forked behind it while its parent ended. */
+    /* Two looks must find nothing, as in scope_populated. */
     for (int empty = 0, pause = LOOK_MS; empty < 2; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
         int count = signal_all_marked(scope->marker, SIGKILL, err);
         if (count < 0)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RUN_NAME "TRIPHASE_RUN="
@@ -22,27 +23,66 @@ static int open_of(pid_t pid, const char *what)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+enum answer { NO, YES, EMPTY };
+
 /* Looks for a whole NUL-separated entry in one pass, since an environment may be megabytes. */
-static bool has_entry(int fd, const char *entry)
+static enum answer look_for_entry(int fd, const char *entry)
 {
     char block[4096];
     size_t length = strlen(entry);
     ssize_t matched = 0; /* bytes of the current entry that agree so far, -1: it differs */
-    for (;;) {
+    for (bool first = true;; first = false) {
         ssize_t got = read(fd, block, sizeof block);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return matched == (ssize_t)length;
+            return got == 0 && first ? EMPTY : matched == (ssize_t)length ? YES : NO;
         for (ssize_t i = 0; i < got; i++) {
             if (!block[i]) {
                 if (matched == (ssize_t)length)
-                    return true;
+                    return YES;
                 matched = 0;
             } else if (matched >= 0) {
                 matched = (size_t)matched < length && block[i] == entry[matched] ? matched + 1 : -1;
             }
         }
+    }
+}
+
+/* A number of /proc/PID/stat, counted as proc(5) does, from 4 on; `text` is the whole line. */
+static unsigned long long stat_field(const char *text, int number)
+{
+    /* The name in parentheses may hold anything; field 3 follows the last one. */
+    const char *at = strrchr(text, ')');
+    at = at ? at + 1 : "";
+    for (at += strspn(at, " "); number > 3; number--) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    return strtoull(at, NULL, 10);
+}
+
+/* Whether exec has given it memory (field 23) but no environment yet (field 51 is its end): then an empty one says nothing. */
+static bool is_within_exec(pid_t pid)
+{
+    AUTO_CLOSE int fd = open_of(pid, "stat");
+    char line[1024];
+    ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    if (got <= 0)
+        return false;
+    line[got] = '\0';
+    return stat_field(line, 23) && !stat_field(line, 51);
+}
+
+static bool has_entry(pid_t pid, const char *entry)
+{
+    enum { TRIES = 100 };
+    for (int left = TRIES;; left--) {
+        AUTO_CLOSE int fd = open_of(pid, "environ");
+        enum answer answer = fd < 0 ? NO : look_for_entry(fd, entry);
+        if (answer != EMPTY || !left || !is_within_exec(pid))
+            return answer == YES;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
 
@@ -87,8 +127,7 @@ bool sweep_has_marker(pid_t pid, const char *marker)
 {
     if (!may_be_looked_at(pid))
         return false;
-    AUTO_CLOSE int fd = open_of(pid, "environ");
-    return (fd >= 0 && has_entry(fd, marker)) || is_master_of_run(pid, marker);
+    return has_entry(pid, marker) || is_master_of_run(pid, marker);
 }
 
 int sweep_find(const char *marker, pid_t **pids, struct error *err)
