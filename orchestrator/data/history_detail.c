@@ -31,7 +31,7 @@ static int start(struct sql *db, const char *statement, const char *run, struct 
 int history_lost(struct sql *db, const char *run, struct history_lost **out, size_t *count, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
-    if (start(db, "SELECT at_ns, coalesce(step, 0), detail FROM event WHERE run = (SELECT number FROM run WHERE id = ?1)"
+    if (start(db, "SELECT at_ns, coalesce(step, 0), coalesce(ignored, 0), host, task, cause, cause_source, message, transport FROM event WHERE run = (SELECT number FROM run WHERE id = ?1)"
                   " AND kind = 'unreachable' ORDER BY at_ns, number",
               run, &query, err) < 0)
         return -1;
@@ -39,18 +39,10 @@ int history_lost(struct sql *db, const char *run, struct history_lost **out, siz
     size_t length = 0;
     int row;
     while ((row = sql_step(query, err)) > 0) {
-        const char *detail = sql_text(query, 2);
-        AUTO_JSON *json = detail ? json_parse(detail, strlen(detail), NULL) : NULL;
         struct history_lost *one = grow((void **)&lost, &length, sizeof *lost);
-        one->at_ns = sql_integer(query, 0);
-        one->step = (int)sql_integer(query, 1);
-        one->host = xstrdup_or_null(json_get_string(json, "host", NULL));
-        one->task = xstrdup_or_null(json_get_string(json, "task", NULL));
-        one->cause = xstrdup_or_null(json_get_string(json, "cause", NULL));
-        one->cause_source = xstrdup_or_null(json_get_string(json, "cause_source", NULL));
-        one->message = xstrdup_or_null(json_get_string(json, "message", NULL));
-        one->transport = xstrdup_or_null(json_get_string(json, "transport", NULL));
-        one->ignored = json_get_bool(json, "ignored");
+        *one = (struct history_lost){.at_ns = sql_integer(query, 0), .step = (int)sql_integer(query, 1), .ignored = sql_integer(query, 2) != 0,
+                                     .host = column(query, 3), .task = column(query, 4), .cause = column(query, 5),
+                                     .cause_source = column(query, 6), .message = column(query, 7), .transport = column(query, 8)};
     }
     if (row < 0) {
         history_lost_free(lost, length);
@@ -181,7 +173,9 @@ int history_events(struct sql *db, const char *run, int64_t after, struct histor
 {
     AUTO_STATEMENT *query = NULL;
     if (start(db,
-              "SELECT event.number, event.at_ns, coalesce(event.step, 0), step.name, event.kind, event.detail FROM event"
+              "SELECT event.number, event.at_ns, coalesce(event.step, 0), step.name, event.kind, CASE event.kind"
+              " WHEN 'unreachable' THEN json_object('host', host, 'task', task, 'cause', event.cause, 'cause_source', cause_source, 'message',"
+              " event.message, 'ignored', json(iif(event.ignored, 'true', 'false')), 'transport', event.transport) ELSE detail END FROM event"
               " LEFT JOIN step ON step.run = event.run AND step.seq = event.step"
               " WHERE event.run = (SELECT number FROM run WHERE id = ?1) AND event.number > ?2 ORDER BY event.number",
               run, &query, err) < 0)

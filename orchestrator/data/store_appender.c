@@ -18,6 +18,7 @@ enum statement {
     STEP_BYTES,
     ADD_TASK,
     ADD_EVENT,
+    ADD_LOST,
     PUT_MACHINE,
     DATA_VERSION,
     STATEMENTS,
@@ -45,6 +46,8 @@ static const char *const statements[STATEMENTS] = {
     [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [ADD_EVENT] = "INSERT INTO event (run, step, at_ns, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message, transport, ignored)"
+                 " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [PUT_MACHINE] = "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, port, made_ns, removed_ns, record)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DATA_VERSION] = "PRAGMA data_version",
@@ -234,34 +237,39 @@ static int put_task(struct store_appender *appender, const struct event *event, 
     return sql_do(add, err);
 }
 
-static int put_event(struct store_appender *appender, const struct event *event, int64_t at_ns, const char *kind, const char *detail,
-                     struct error *err)
+/* Run, step and moment of an event, which are its first three parameters. */
+static int bind_place(struct store_appender *appender, struct sql_statement *add, const struct event *event, int64_t at_ns, struct error *err)
 {
-    struct sql_statement *add = get(appender, ADD_EVENT, err);
-    if (!add || find_run(appender, event->run, err) < 0)
+    if (find_run(appender, event->run, err) < 0)
         return -1;
     sql_bind_integer(add, 1, appender->run_number);
     if (event->step)
         sql_bind_integer(add, 2, event->step);
     sql_bind_integer(add, 3, at_ns);
-    sql_bind_text(add, 4, kind);
-    sql_bind_text(add, 5, detail);
+    return 0;
+}
+
+static int put_note(struct store_appender *appender, const struct event *event, struct error *err)
+{
+    struct sql_statement *add = get(appender, ADD_EVENT, err);
+    if (!add || bind_place(appender, add, event, event->note.at_ns, err) < 0)
+        return -1;
+    sql_bind_text(add, 4, event->note.kind);
+    sql_bind_text(add, 5, event->note.detail);
     return sql_do(add, err);
 }
 
 static int put_unreachable(struct store_appender *appender, const struct event *event, struct error *err)
 {
     const struct event_unreachable *lost = &event->unreachable;
-    AUTO_JSON *detail = json_new_object();
-    json_set_string(detail, "host", lost->host);
-    json_set_string(detail, "task", lost->task);
-    json_set_string(detail, "cause", lost->cause);
-    json_set_string(detail, "cause_source", lost->cause_source);
-    json_set_string(detail, "message", lost->message);
-    json_set_bool(detail, "ignored", lost->ignored);
-    json_set_string(detail, "transport", lost->transport);
-    AUTO_FREE char *text = json_compact(detail);
-    return put_event(appender, event, lost->at_ns, "unreachable", text, err);
+    struct sql_statement *add = get(appender, ADD_LOST, err);
+    if (!add || bind_place(appender, add, event, lost->at_ns, err) < 0)
+        return -1;
+    const char *const texts[] = {lost->host, lost->task, lost->cause, lost->cause_source, lost->message, lost->transport};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        sql_bind_text(add, 4 + (int)i, texts[i]);
+    sql_bind_integer(add, 10, lost->ignored);
+    return sql_do(add, err);
 }
 
 static int put_run_begin(struct store_appender *appender, const struct event_run *run, struct error *err)
@@ -401,7 +409,7 @@ static int put(struct store_appender *appender, const struct event *event, struc
     case EVENT_MACHINE:
         return put_machine(appender, event->machine, err);
     case EVENT_NOTE:
-        return put_event(appender, event, event->note.at_ns, event->note.kind, event->note.detail, err);
+        return put_note(appender, event, err);
     }
     return error_set(err, ERROR_STORE, "an event of a kind (%d) that the store does not know", (int)event->kind);
 }

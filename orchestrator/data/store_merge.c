@@ -52,6 +52,7 @@ static const struct {
 #define RUN_COLUMNS                                                                                                                      \
     "id, kind, target, recipe, provider, project, group_id, parent_id, machine_id, ansible, partial, fresh, extra_digest, plan, pid,"      \
     " pid_start, boot_id, node, started_ns, duration_ns, outcome, exit_code, message"
+#define EVENT_COLUMNS "step, at_ns, kind, detail, host, task, cause, cause_source, message, ignored, transport"
 #define MACHINE_COLUMNS "id, project, target, provider, reference, address, port, made_ns, removed_ns, record"
 #define WORD(column) "(SELECT word.ours FROM temp.word WHERE word.theirs = task." column ")"
 
@@ -78,7 +79,7 @@ static const char copy_rows[] =
     " SELECT added_step.ours, task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "
     WORD("action") ", status, flags, items, started_ns, duration_ns, message"
     " FROM temp.added_step CROSS JOIN other.task ON task.step = added_step.theirs ORDER BY added_step.ours, task.seq;"
-    "INSERT INTO main.event (run, step, at_ns, kind, detail) SELECT added.ours, step, at_ns, kind, detail"
+    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT added.ours, " EVENT_COLUMNS
     " FROM temp.added CROSS JOIN other.event ON event.run = added.theirs ORDER BY event.number;"
     "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT added.ours, kind, at_ns, healthy, value, detail"
     " FROM temp.added CROSS JOIN other.sample ON sample.run = added.theirs;";

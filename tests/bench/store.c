@@ -1,0 +1,191 @@
+/* The store under load, for store.sh:
+ *   store fill DATABASE TASKS          rows of TASKS tasks, 200 a run in 4 phases, as a thousand runs would have left them
+ *   store put DATABASE EVENTS          EVENTS tasks through the writer thread; then counts them
+ *   store lines DATABASE EVENTS        the same, each parsed from its JSON line first
+ * Prints seconds and events a second. */
+#include "base/error.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/line.h"
+#include "data/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static void must(int result, struct error *err)
+{
+    if (result < 0) {
+        fprintf(stderr, "store bench: %s\n", error_text(err));
+        exit(70);
+    }
+}
+
+static struct event run_event(enum event_kind kind, const char *id, int64_t at)
+{
+    return (struct event){.kind = kind,
+                          .run = id,
+                          .of_run = {.id = id, .kind = "create", .target = "vault", .recipe = "vault", .provider = "sandbox",
+                                     .project = "bench", .ansible = "2.19.14", .fresh = true, .pid = 1, .pid_start = 1, .boot_id = "",
+                                     .node = "bench", .started_ns = at, .duration_ns = 60 * NS_PER_S, .outcome = OUTCOME_OK}};
+}
+
+static struct event step_event(enum event_kind kind, const char *id, int seq, int64_t at)
+{
+    static const char *const names[] = {"provision", "transport", "bootstrap", "install", "converge", "finalize"};
+    return (struct event){.kind = kind,
+                          .run = id,
+                          .step = seq,
+                          .of_step = {.seq = seq, .kind = seq < 3 ? "stage" : "phase", .name = names[seq - 1], .attempt = 1,
+                                      .transport = "direct", .scope = "cgroup", .log = "runs/x/01.log", .events = "runs/x/01.events.ndjson",
+                                      .started_ns = at, .deadline_ns = 1800 * NS_PER_S, .duration_ns = (seq * 3 + at % 997) * NS_PER_MS,
+                                      .outcome = OUTCOME_OK, .exit_code = 0, .signal = -1, .ok = 50, .cpu_usec = 1000}};
+}
+
+static struct event task_event(const char *id, int step, int64_t i, char task[64], char path[64])
+{
+    static const char *const roles[] = {"vault_install", "vault_configure", "vault_service", NULL};
+    snprintf(task, 64, "Task number %" PRId64 " of the play", i % 50);
+    snprintf(path, 64, "/srv/project/playbooks/roles/r/tasks/main.yml:%" PRId64, i % 50 * 7);
+    return (struct event){.kind = EVENT_TASK,
+                          .run = id,
+                          .step = step,
+                          .task = {.host = "vault", .play = "Install the vault", .role = roles[i % 4], .task = task, .path = path,
+                                   .action = "ansible.builtin.command", .status = i % 9 ? "ok" : "changed",
+                                   .started_ns = moment_wall(), .duration_ns = 1000000 + i * 7919 % 900000000,
+                                   .message = i % 1000 == 999 ? "non-zero return code" : NULL}};
+}
+
+static void put_run(struct store_appender *appender, int64_t *task, int64_t tasks)
+{
+    char id[ID_SIZE], name[64], path[64];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    int64_t at = moment_wall();
+    struct event event = run_event(EVENT_RUN_BEGIN, id, at);
+    must(store_appender_put(appender, &event, &err), &err);
+    for (int seq = 1; seq <= 6; seq++) {
+        event = step_event(EVENT_STEP_BEGIN, id, seq, at);
+        must(store_appender_put(appender, &event, &err), &err);
+        for (int i = 0; seq > 2 && i < 50 && *task < tasks; i++) {
+            event = task_event(id, seq, (*task)++, name, path);
+            must(store_appender_put(appender, &event, &err), &err);
+        }
+        event = step_event(EVENT_STEP_END, id, seq, at);
+        must(store_appender_put(appender, &event, &err), &err);
+    }
+    event = run_event(EVENT_RUN_END, id, at);
+    must(store_appender_put(appender, &event, &err), &err);
+}
+
+static void fill(const char *path, int64_t tasks)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    struct store_appender *appender;
+    must(store_prepare(path, &err), &err);
+    must(sql_open(path, SQL_WRITE, 10000, &db, &err), &err);
+    must(sql_run(db, "PRAGMA synchronous = OFF", &err), &err);
+    must(store_appender_new(db, &appender, &err), &err);
+    for (int64_t task = 0; task < tasks;) {
+        must(sql_begin(db, &err), &err);
+        for (int i = 0; i < 50 && task < tasks; i++)
+            put_run(appender, &task, tasks);
+        must(sql_commit(db, &err), &err);
+    }
+    store_appender_free(appender);
+}
+
+/* A line as the callback plugin writes it. */
+static void add_line(struct text *line, int64_t seq, const struct event_task *task)
+{
+    text_truncate(line, 0);
+    text_addf(line,
+              "{\"v\":1,\"seq\":%" PRId64 ",\"t\":%" PRId64 ",\"m\":%" PRId64 ",\"kind\":\"result\",\"host\":\"%s\",\"play\":\"%s\",\"role\":\"r\","
+              "\"task\":\"%s\",\"uuid\":\"0242ac11-0002-9f5c-1f3a-0000000000%02d\",\"path\":\"%s\",\"action\":\"%s\",\"status\":\"%s\","
+              "\"duration_ns\":%" PRId64 "}",
+              seq, task->started_ns, task->started_ns / 2, task->host, task->play, task->task, (int)(seq % 100), task->path, task->action,
+              task->status, task->duration_ns);
+}
+
+static struct event event_of_line(const char *id, const struct line *line)
+{
+    static const char *const statuses[] = {"ok", "changed", "failed", "skipped"};
+    return (struct event){.kind = EVENT_TASK,
+                          .run = id,
+                          .step = 3,
+                          .event_bytes = line->seq,
+                          .task = {.host = line->host, .play = line->play, .role = line->role, .task = line->task, .path = line->path,
+                                   .action = line->action, .status = statuses[line->status], .started_ns = line->wall_ns - line->duration_ns,
+                                   .duration_ns = line->duration_ns, .message = line->cause_text}};
+}
+
+static void put(const char *path, int64_t count, bool parse)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct store_writer *writer;
+    char id[ID_SIZE], name[64], where[64];
+    AUTO_TEXT all = TEXT_INIT;
+    size_t *ends = xcalloc((size_t)count + 1, sizeof *ends);
+    id_make(id);
+    for (int64_t i = 0; parse && i < count; i++) {
+        AUTO_TEXT line = TEXT_INIT;
+        struct event event = task_event(id, 3, i, name, where);
+        add_line(&line, i + 1, &event.task);
+        text_add_bytes(&all, line.bytes, line.length);
+        ends[i + 1] = all.length;
+    }
+    must(store_prepare(path, &err), &err);
+    must(store_writer_start(path, &writer, &err), &err);
+    struct event event = run_event(EVENT_RUN_BEGIN, id, moment_wall());
+    store_writer_put(writer, &event);
+    event = step_event(EVENT_STEP_BEGIN, id, 3, moment_wall());
+    store_writer_put(writer, &event);
+    int64_t start = moment_monotonic(), longest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t before = moment_monotonic();
+        struct line line = {0};
+        if (parse) {
+            must(line_parse(all.bytes + ends[i], ends[i + 1] - ends[i], &line, &err), &err);
+            event = event_of_line(id, &line);
+        } else {
+            event = task_event(id, 3, i, name, where);
+        }
+        store_writer_put(writer, &event);
+        line_free(&line);
+        int64_t took = moment_monotonic() - before;
+        longest = took > longest ? took : longest;
+    }
+    int64_t queued = moment_monotonic() - start;
+    event = step_event(EVENT_STEP_END, id, 3, moment_wall());
+    store_writer_put(writer, &event);
+    must(store_writer_stop(writer, 60 * NS_PER_S, &err), &err);
+    int64_t took = moment_monotonic() - start, found;
+    AUTO_SQL *db = NULL;
+    must(sql_open(path, SQL_READ, 10000, &db, &err), &err);
+    AUTO_FREE char *query = xasprintf("SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = step.run"
+                                      " WHERE run.id = '%s'", id);
+    must(sql_query_integer(db, query, 0, &found, &err), &err);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%" PRId64 " of %" PRId64 " events, %.3f s to the disk (%.3f s in the caller, longest put %.2f ms), %.0f events/s, peak %ld KiB\n", found, count,
+           (double)took / 1e9, (double)queued / 1e9, (double)longest / 1e6, (double)count / ((double)took / 1e9), usage.ru_maxrss);
+    free(ends);
+    if (found != count)
+        exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 64;
+    int64_t count = strtoll(argv[3], NULL, 10);
+    if (text_is(argv[1], "fill"))
+        fill(argv[2], count);
+    else
+        put(argv[2], count, text_is(argv[1], "lines"));
+    return 0;
+}

@@ -1,0 +1,108 @@
+/* Event lines: read as the callback plugin writes them, refused with a reason where they are not, never a crash. */
+#include "data/line.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char whole[] =
+    "{\"v\":1,\"seq\":12,\"t\":1700000000123456789,\"m\":99,\"kind\":\"result\",\"host\":\"vault\",\"play\":\"P\",\"role\":\"r\","
+    "\"task\":\"T\",\"uuid\":\"u-1\",\"path\":\"a.yml:7\",\"action\":\"ansible.builtin.command\",\"status\":\"failed\",\"ignored\":true,"
+    "\"rescued\":null,\"duration_ns\":250000000,\"items\":3,\"async\":-1,\"poll\":0,\"handler\":true,\"cause_text\":\"non-zero\"}";
+
+static int parse(const char *text, struct line *line, struct error *err)
+{
+    return line_parse(text, strlen(text), line, err);
+}
+
+Test(line, a_result_is_read_whole)
+{
+    struct line line;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(parse(whole, &line, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(line.kind, LINE_RESULT);
+    cr_expect_eq(line.status, STATUS_FAILED);
+    cr_expect(line.seq == 12 && line.wall_ns == 1700000000123456789 && line.monotonic_ns == 99 && line.items == 3);
+    cr_expect_eq(line.duration_ns, 250000000);
+    cr_expect_str_eq(line.host, "vault");
+    cr_expect_str_eq(line.role, "r");
+    cr_expect_str_eq(line.path, "a.yml:7");
+    cr_expect_str_eq(line.cause_text, "non-zero");
+    cr_expect(line.ignored && line.handler && line.async && !line.rescued);
+    line_free(&line);
+}
+
+static void expect_refused(const char *text, const char *reason)
+{
+    struct line line = {.seq = 4711};
+    AUTO_ERROR err = ERROR_INIT;
+    cr_expect_eq(parse(text, &line, &err), -1, "taken: %s", text);
+    cr_expect(strstr(error_text(&err), reason), "%s", error_text(&err));
+    cr_expect_eq(line.seq, 4711, "outputs are untouched on failure");
+}
+
+Test(line, what_is_no_event_line_is_refused_with_the_reason)
+{
+    expect_refused("[1]", "no JSON object");
+    expect_refused("{\"v\":1,", "JSON, line 1");
+    expect_refused("{\"v\":2,\"seq\":1,\"kind\":\"end\",\"count\":0}", "version 2");
+    expect_refused("{\"v\":1,\"seq\":1,\"kind\":\"rest\\u001bult\"}", "unknown kind 'rest\\x1bult'");
+    expect_refused("{\"v\":1,\"kind\":\"stats\"}", "no seq");
+    expect_refused("{\"v\":1,\"seq\":\"7\",\"kind\":\"stats\"}", "no seq");
+    expect_refused("{\"v\":1,\"seq\":-3,\"kind\":\"stats\"}", "no seq");
+    expect_refused("{\"v\":1,\"seq\":1,\"kind\":\"result\",\"status\":\"fine\"}", "status");
+    expect_refused("{\"v\":1,\"seq\":1,\"kind\":\"end\"}", "count");
+}
+
+Test(line, text_is_bounded_and_printable)
+{
+    AUTO_TEXT text = TEXT_INIT;
+    text_add(&text, "{\"v\":1,\"seq\":1,\"kind\":\"task_start\",\"host\":\"\\u001b[31mred\\u009b\",\"cause_text\":\"a\\r\\nb\",\"task\":\"");
+    for (int i = 0; i < 3000; i++)
+        text_add(&text, "\xc3\xa4");
+    text_add(&text, "\"}");
+    struct line line;
+    cr_assert_eq(line_parse(text.bytes, text.length, &line, NULL), 0);
+    cr_expect_str_eq(line.host, "\\x1b[31mred\\xc2\\x9b");
+    cr_expect_str_eq(line.cause_text, "a  b");
+    cr_expect_eq(strlen(line.task), 1024);
+    cr_expect(text_is_utf8(line.task, strlen(line.task)));
+    line_free(&line);
+}
+
+Test(line, false_numbers_cannot_overflow_a_sum)
+{
+    struct line line;
+    cr_assert_eq(parse("{\"v\":1,\"seq\":1,\"kind\":\"result\",\"status\":\"ok\",\"duration_ns\":9223372036854775807,\"items\":-9,\"t\":-1}",
+                       &line, NULL), 0);
+    cr_expect(line.duration_ns > 0 && line.duration_ns <= 100 * 86400 * NS_PER_S);
+    cr_expect(line.items == 0 && line.wall_ns == 0);
+    line_free(&line);
+}
+
+/* Every byte of a line changed, lost or doubled: an answer each time. Run under the sanitizers this is the point. */
+Test(line, changed_bytes_get_an_answer)
+{
+    size_t length = strlen(whole);
+    AUTO_FREE char *copy = xmalloc(length + 1);
+    srand(1);
+    for (int round = 0; round < 20000; round++) {
+        memcpy(copy, whole, length + 1);
+        size_t now = length;
+        for (int change = 0; change < 1 + round % 4; change++) {
+            size_t at = (size_t)rand() % now;
+            if (rand() % 3 == 0)
+                memmove(copy + at, copy + at + 1, now-- - at);
+            else
+                copy[at] = (char)rand();
+        }
+        AUTO_FREE char *exact = xmalloc(now); /* so that a byte read behind the end shows */
+        memcpy(exact, copy, now);
+        struct line line = {0};
+        if (line_parse(exact, now, &line, NULL) == 0)
+            line_free(&line);
+    }
+}

@@ -1,0 +1,382 @@
+/* The writing half of the store: what is committed stays, nothing is lost, nobody waits without a bound, and a newer store is left alone. */
+#include "data/store.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "unit/hostile.h"
+#include "unit/record.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(store, .timeout = 60, .fini = hostile_clean);
+
+static struct store_writer *start_writer(const char *path)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct store_writer *writer;
+    cr_assert_eq(store_writer_start(path, &writer, &err), 0, "%s", error_text(&err));
+    return writer;
+}
+
+/* Waits on the eventfd until the ticket is committed or writing failed. */
+static bool wait_committed(struct store_writer *writer, uint64_t ticket, int bound_ms)
+{
+    int64_t until = moment_monotonic() + bound_ms * NS_PER_MS;
+    while (store_writer_committed(writer) < ticket && !store_writer_failure(writer) && moment_monotonic() < until) {
+        struct pollfd fd = {.fd = store_writer_notify_fd(writer), .events = POLLIN};
+        poll(&fd, 1, bound_ms);
+    }
+    return store_writer_committed(writer) >= ticket;
+}
+
+static uint64_t put(struct store_writer *writer, struct event event)
+{
+    return store_writer_put(writer, &event);
+}
+
+Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns)
+{
+    struct record record = record_start();
+    struct stat file;
+    cr_assert_eq(stat(record.path, &file), 0);
+    cr_expect_eq(file.st_mode & 0777, 0600);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
+                                        " AND name NOT LIKE 'sqlite_%'"), 0);
+    cr_expect_eq(record_number(&record, "PRAGMA foreign_keys"), 1);
+    static const struct {
+        const char *view, *columns;
+    } faces[] = {
+        {"phase_timing", "run,target,step,attempt,transport,fresh,ansible,outcome,started_ns,duration_ns"},
+        {"unreachable", "run,step,at_ns,host,task,cause,cause_source,message,ignored,transport"},
+        {"slowest_task", "run,step,host,role,task,path,duration_ns"},
+        {"role_timing", "run,step,host,role,tasks,duration_ns"},
+        {"health_window", "run,target,from_ns,to_ns,healthy"},
+    };
+    for (size_t i = 0; i < COUNT_OF(faces); i++) {
+        AUTO_FREE char *query = xasprintf("SELECT (SELECT group_concat(name) FROM pragma_table_info('%s')) = '%s'", faces[i].view, faces[i].columns);
+        cr_expect_eq(record_number(&record, query), 1, "%s", faces[i].view);
+    }
+    record_end(&record);
+}
+
+Test(store, preparing_twice_changes_nothing)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    id_make(id);
+    record_whole(&record, id, 1, 2);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_expect_eq(store_prepare(record.path, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 1);
+    record_end(&record);
+}
+
+static void expect_untouched(const char *path, const char *reason)
+{
+    AUTO_TEXT before = TEXT_INIT, after = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *wal = xasprintf("%s-wal", path);
+    cr_assert_eq(file_read(path, 1 << 22, &before, NULL), 0);
+    cr_expect_eq(store_prepare(path, &err), -1);
+    cr_expect_eq(err.kind, ERROR_STORE);
+    cr_expect(strstr(error_text(&err), reason), "%s", error_text(&err));
+    cr_assert_eq(file_read(path, 1 << 22, &after, NULL), 0);
+    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0, "the file changed");
+    cr_expect_not(file_exists(wal), "something was left beside it");
+}
+
+Test(store, one_of_a_newer_triphase_is_refused_and_stays_byte_for_byte)
+{
+    struct record record = record_start();
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_run(record.db, "PRAGMA user_version = 99", &err), 0);
+    AUTO_FREE char *path = xstrdup(record.path);
+    record_end(&record);
+    expect_untouched(path, "newer triphase");
+}
+
+Test(store, a_database_of_another_program_is_refused_and_stays_byte_for_byte)
+{
+    AUTO_FREE char *path = hostile_path("other.db");
+    AUTO_SQL *db = NULL;
+    cr_assert_eq(sql_open(path, SQL_CREATE, 100, &db, NULL), 0);
+    cr_assert_eq(sql_run(db, "CREATE TABLE mine (a)", NULL), 0);
+    sql_close(TAKE(db));
+    expect_untouched(path, "no store of triphase");
+}
+
+Test(store, begin_and_end_are_committed_before_the_next_thing_and_tasks_soon)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    id_make(id);
+    uint64_t ticket = put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    cr_expect_eq(ticket, 1);
+    cr_assert(wait_committed(writer, ticket, 5000), "%s", store_writer_failure(writer));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run WHERE outcome IS NULL"), 1, "another connection sees it");
+    ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    cr_assert(wait_committed(writer, ticket, 5000));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE outcome IS NULL"), 1);
+    int64_t start = moment_monotonic();
+    ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
+    cr_assert(wait_committed(writer, ticket, 5000));
+    cr_expect(hostile_is_instrumented() || moment_monotonic() - start < 500 * NS_PER_MS, "a task waits for company, but not long");
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 1);
+    put(writer, record_step(EVENT_STEP_END, id, 1));
+    put(writer, record_run(EVENT_RUN_END, id, 5));
+    AUTO_ERROR err = ERROR_INIT;
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE run.outcome = 'ok' AND step.outcome = 'ok'"), 1);
+    record_end(&record);
+}
+
+Test(store, a_flood_arrives_whole_and_in_order)
+{
+    enum { COUNT = 20000 };
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE], task[32];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    for (int i = 1; i <= COUNT; i++) {
+        /* More words than are remembered at once. */
+        snprintf(task, sizeof task, "task %d", i % 3000);
+        struct event event = record_task(id, 1, NULL, task, "ok");
+        event.task.items = i;
+        event.event_bytes = i * 100;
+        put(writer, event);
+        memset(task, 'x', sizeof task - 1); /* the writer has a copy of its own */
+    }
+    cr_expect_eq(store_writer_stop(writer, 30 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task WHERE seq = items"), COUNT);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'task ' || (task.items % 3000)"),
+                 COUNT);
+    cr_expect_eq(record_number(&record, "SELECT event_bytes FROM step"), COUNT * 100);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text LIKE 'task %'"), 3000);
+    record_end(&record);
+}
+
+/* What was said to be committed is there, and how far the event file was read fits the rows exactly, at whatever instant the writer is killed. */
+Test(store, killing_the_writer_at_any_instant_loses_no_committed_row)
+{
+    for (int round = 0; round < 12; round++) {
+        AUTO_FREE char *state = hostile_path("killed");
+        AUTO_FREE char *path = file_join(state, "store.db");
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert_eq(file_make_dirs(state, 0700, NULL), 0);
+        cr_assert_eq(store_prepare(path, &err), 0, "%s", error_text(&err));
+        int ends[2];
+        cr_assert_eq(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            char id[ID_SIZE];
+            struct store_writer *writer;
+            id_make(id);
+            if (store_writer_start(path, &writer, NULL) < 0)
+                _exit(1);
+            put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+            put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+            for (int64_t i = 1;; i++) {
+                struct event event = record_task(id, 1, NULL, "T", "ok");
+                event.event_bytes = i * 10;
+                uint64_t ticket = put(writer, event), done = store_writer_committed(writer);
+                if (ticket % 64 == 0 && write(ends[1], &done, sizeof done) < 0)
+                    _exit(1);
+                if (ticket > done + 2000)
+                    usleep(200);
+            }
+        }
+        close(ends[1]);
+        uint64_t told = 0, last = 0;
+        for (int i = 0; i < 20 + round * 30 && read(ends[0], &told, sizeof told) == sizeof told; i++)
+            last = told;
+        kill(child, SIGKILL);
+        while (read(ends[0], &told, sizeof told) == sizeof told)
+            last = told;
+        waitpid(child, NULL, 0);
+        close(ends[0]);
+        AUTO_SQL *db = NULL;
+        int64_t rows, bytes, sound;
+        cr_assert_eq(sql_open(path, SQL_READ, 1000, &db, &err), 0, "%s", error_text(&err));
+        cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM task", 0, &rows, &err), 0, "%s", error_text(&err));
+        cr_assert_eq(sql_query_integer(db, "SELECT event_bytes FROM step", 0, &bytes, &err), 0, "%s", error_text(&err));
+        cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'", 0, &sound, &err), 0);
+        cr_expect_eq(sound, 1);
+        cr_expect_geq(rows + 2, (int64_t)last, "round %d: %lld rows, %llu tickets were committed", round, (long long)rows, (unsigned long long)last);
+        cr_expect_eq(bytes, rows * 10, "the rows are %lld, the bytes read %lld", (long long)rows, (long long)bytes);
+        sql_close(TAKE(db));
+        file_remove_tree(state, NULL);
+    }
+}
+
+Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stays)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    cr_assert(wait_committed(writer, ticket, 5000));
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {.rlim_cur = 256 * 1024, .rlim_max = RLIM_INFINITY};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    char message[2000];
+    memset(message, 'm', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    uint64_t last = 0;
+    for (int i = 0; i < 1000; i++) {
+        struct event event = record_task(id, 1, NULL, "T", "failed");
+        event.task.message = message;
+        last = put(writer, event);
+    }
+    cr_expect_not(wait_committed(writer, last, 10000));
+    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), record.path), "%s",
+              store_writer_failure(writer) ? store_writer_failure(writer) : "no failure");
+    uint64_t committed = store_writer_committed(writer);
+    limit.rlim_cur = RLIM_INFINITY;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    put(writer, record_step(EVENT_STEP_END, id, 1));
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), -1, "writing stays ended, also when there is room again");
+    cr_expect_eq(err.kind, ERROR_STORE);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE outcome IS NULL"), 1);
+    cr_expect_geq(record_number(&record, "SELECT count(*) FROM task") + 2, (int64_t)committed);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    record_end(&record);
+}
+
+Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_ten_seconds)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    int64_t start = moment_monotonic();
+    uint64_t ticket = put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    cr_expect(moment_monotonic() - start < NS_PER_S, "putting never waits for the disk");
+    cr_expect_not(wait_committed(writer, ticket, 20000));
+    int64_t took = moment_monotonic() - start;
+    cr_expect(took > 9 * NS_PER_S && took < 15 * NS_PER_S, "%.1f s", (double)took / 1e9);
+    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "locked"), "%s", store_writer_failure(writer));
+    sql_rollback(record.db);
+    cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), -1);
+    record_end(&record);
+}
+
+Test(store, a_full_queue_holds_a_caller_for_a_second_at_most_and_stopping_has_its_bound)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    AUTO_FREE char *message = xmalloc(1 << 20);
+    memset(message, 'm', 1 << 20);
+    message[(1 << 20) - 1] = '\0';
+    int64_t longest = 0;
+    for (int i = 0; i < 80; i++) {
+        struct event event = record_task(id, 1, NULL, "T", "failed");
+        event.task.message = message;
+        int64_t before = moment_monotonic();
+        put(writer, event);
+        int64_t took = moment_monotonic() - before;
+        longest = took > longest ? took : longest;
+    }
+    cr_expect(longest > 900 * NS_PER_MS && longest < 3 * NS_PER_S, "%.2f s", (double)longest / 1e9);
+    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "too slowly"), "%s", store_writer_failure(writer));
+    int64_t before = moment_monotonic();
+    cr_expect_eq(store_writer_stop(writer, 100 * NS_PER_MS, &err), -1, "the thread still waits for the lock");
+    cr_expect(moment_monotonic() - before < 3 * NS_PER_S);
+    sql_rollback(record.db);
+    record_end(&record);
+}
+
+Test(store, an_event_of_no_known_run_or_step_is_an_error_not_a_lost_row)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    struct event event = record_task(id, 1, NULL, "T", "ok");
+    cr_expect_eq(store_appender_put(record.appender, &event, &err), -1);
+    cr_expect(strstr(error_text(&err), id), "%s", error_text(&err));
+    event = record_run(EVENT_RUN_BEGIN, id, 5);
+    record_put(&record, &event);
+    event = record_step(EVENT_STEP_END, id, 3);
+    cr_expect_eq(store_appender_put(record.appender, &event, &err), -1);
+    cr_expect(strstr(error_text(&err), "no step 3"), "%s", error_text(&err));
+    record_end(&record);
+}
+
+/* Two writers, as two runs of one project have them; one of them prunes words that the other remembers. */
+Test(store, words_that_another_process_removed_are_written_again)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    id_make(id);
+    struct event event = record_run(EVENT_RUN_BEGIN, id, 5);
+    record_put(&record, &event);
+    event = record_step(EVENT_STEP_BEGIN, id, 1);
+    record_put(&record, &event);
+    event = record_task(id, 1, "r", "T", "ok");
+    record_put(&record, &event);
+    AUTO_SQL *other = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_open(record.path, SQL_WRITE, 1000, &other, &err), 0);
+    cr_assert_eq(sql_run(other, "DELETE FROM task; DELETE FROM name", &err), 0, "%s", error_text(&err));
+    record_put(&record, &event);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'T'"), 1);
+    record_end(&record);
+}
+
+Test(store, a_machine_survives_the_queue_whole)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    AUTO_MACHINE *machine = machine_new();
+    AUTO_ERROR err = ERROR_INIT;
+    machine->id = xstrdup("01890000-0000-7000-8000-0123456789ab");
+    machine->target = xstrdup("vault");
+    machine->provider = xstrdup("sandbox");
+    machine->address = xstrdup("10.1.2.3");
+    machine->port = 22;
+    words_add(&machine->host_keys, "ssh-ed25519 AAAA");
+    machine->resources = json_new_object();
+    json_set_string(machine->resources, "veth", "tp1");
+    put(writer, (struct event){.kind = EVENT_MACHINE, .machine = machine});
+    machine->made_ns = 77;
+    put(writer, (struct event){.kind = EVENT_MACHINE, .machine = machine});
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE made_ns = 77 AND address = '10.1.2.3' AND"
+                                        " json_extract(record, '$.resources.veth') = 'tp1' AND json_extract(record, '$.host_keys[0]') = 'ssh-ed25519 AAAA'"), 1);
+    record_end(&record);
+}
+
+Test(store, health_windows_are_the_spans_between_changes)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    id_make(id);
+    record_whole(&record, id, 1, 2);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_run(record.db, "INSERT INTO sample (run, kind, at_ns, healthy) VALUES (1,'health',10,0),(1,'health',20,0),(1,'health',30,1),"
+                                    "(1,'health',40,1),(1,'health',50,0),(1,'other',55,1)", &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT group_concat(from_ns || '-' || to_ns || '=' || healthy) = '10-30=0,30-50=1,50-50=0' FROM health_window"), 1);
+    record_end(&record);
+}
