@@ -62,7 +62,7 @@ static char *own_directory(const char *mount, const char *part)
         text_starts(text_string(&text), "0::/") ? text_string(&text) : strstr(text_string(&text), "\n0::/");
     if (!at)
         return NULL;
-    at = strchr(at, '/');
+    at += *at == '\n' ? strlen("\n0::") : strlen("0::");
     AUTO_FREE char *own = xstrndup(at, strcspn(at, "\n"));
     size_t skip = text_is(part, "/") ? 0 : strlen(part);
     if (text_starts(own, "/..") || (skip && strncmp(own, part, skip) != 0))
