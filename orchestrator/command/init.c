@@ -26,10 +26,14 @@ struct laying {
     struct words files, folders; /* made so far */
 };
 
-/* The callback is the program's own and stays in it. */
+/* What is built in besides (callback, launcher) is the program's own and stays in it. */
 static bool belongs_to_project(const struct embedded_file *file)
 {
-    return !text_starts(file->path, "callback/");
+    static const char *const folders[] = {"phases/", "playbooks/", "inventory-templates/"};
+    for (size_t i = 0; i < COUNT_OF(folders); i++)
+        if (text_starts(file->path, folders[i]))
+            return true;
+    return text_is(file->path, "triphase.yml");
 }
 
 /* The folders above and including `path` that are not there yet; each is remembered and given to the invoking user. */
