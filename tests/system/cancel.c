@@ -1,0 +1,171 @@
+/* Ending a run on purpose: ^C and TERM end it in order, a second one at once; a lost terminal or follower changes nothing. */
+#include "base/memory.h"
+#include "lab/damage.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Ends in order when told to, and leaves a word that it did. */
+#define POLITE                                                                               \
+    "play; task t1; trap 'echo polite >$FOLDER/polite; kill $! 2>/dev/null; exit 99' TERM\n" \
+    "sleep 1000 & touch $FOLDER/there; wait\n"
+/* Does not end for TERM. */
+#define STUBBORN "play; task t1; trap '' TERM INT HUP; touch $FOLDER/there; while :; do sleep 1000; done\n"
+/* Waits for a word, then ends well. */
+#define PATIENT \
+    "play; task t1; touch $FOLDER/there; until [ -e $FOLDER/go ]; do sleep 0.02; done; task t2; finish\n"
+
+static pid_t begin(struct lab *lab)
+{
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"), "the phase did not begin");
+    return command;
+}
+
+static void hold_cancelled(struct lab *lab, const char *run)
+{
+    AUTO_FREE char *query = xasprintf("SELECT run.outcome || ' ' || run.exit_code || ' ' || step.outcome || "
+                                      "' ' || step.survivors_here FROM run JOIN step ON "
+                                      "step.run = run.number WHERE run.id = '%s' AND step.name = 'work'",
+                                      run);
+    AUTO_FREE char *row = lab_sql(lab, query);
+    cr_assert(eq(str, row, "cancelled 130 cancelled 0"));
+    cr_assert(eq(int, damage_processes(lab, run), 0));
+    cr_assert(not(damage_scope_exists(run)));
+    struct lab_result status = lab_run(lab, "status", NULL);
+    cr_assert(strstr(status.out, "cancelled") != NULL, "%s", status.out);
+}
+
+static void hold_first_signal_is_graceful(int number, bool to_worker)
+{
+    struct lab *lab = damage_lab("    grace: 20s\n", POLITE);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    kill(to_worker ? damage_worker(lab) : command, number);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    cr_assert(lab_exists(lab, "polite"), "the child was not asked to end");
+    hold_cancelled(lab, run);
+}
+
+Test(cancel, a_first_interrupt_of_the_command_ends_the_run_in_order)
+{
+    hold_first_signal_is_graceful(SIGINT, false);
+}
+
+Test(cancel, a_first_term_of_the_command_ends_the_run_in_order)
+{
+    hold_first_signal_is_graceful(SIGTERM, false);
+}
+
+Test(cancel, a_first_term_of_the_worker_ends_the_run_in_order)
+{
+    hold_first_signal_is_graceful(SIGTERM, true);
+}
+
+Test(cancel, a_second_interrupt_ends_it_at_once)
+{
+    struct lab *lab = damage_lab("    grace: 10m\n", STUBBORN);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    kill(command, SIGINT);
+    /* Still there: it ignores TERM, and its grace is long. */
+    struct lab_result status = lab_run(lab, "status", NULL);
+    cr_assert(strstr(status.out, "running") != NULL, "%s", status.out);
+    kill(command, SIGINT);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 130));
+    hold_cancelled(lab, run);
+}
+
+Test(cancel, the_grace_bounds_a_child_that_ignores_the_first)
+{
+    struct lab *lab = damage_lab("    grace: 1s\n", STUBBORN);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    kill(command, SIGTERM);
+    cr_assert(eq(int, lab_wait(lab, command, 6), 130));
+    hold_cancelled(lab, run);
+}
+
+static void hold_goes_on(int number)
+{
+    struct lab *lab = damage_lab("", PATIENT);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    pid_t worker = damage_worker(lab);
+    kill(command, number);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 128 + number));
+    cr_assert(damage_alive(worker));
+    lab_write(lab, "go", "yes\n");
+    cr_assert(damage_gone(worker, 20));
+    AUTO_FREE char *query = xasprintf("SELECT outcome || ' ' || exit_code FROM run WHERE id = '%s'", run);
+    AUTO_FREE char *row = lab_sql(lab, query);
+    cr_assert(eq(str, row, "ok 0"));
+    cr_assert(damage_empty(lab, run, 2), "the guard or something else stayed");
+}
+
+Test(cancel, a_hang_up_of_the_command_changes_nothing)
+{
+    hold_goes_on(SIGHUP);
+}
+
+Test(cancel, a_follower_killed_changes_nothing)
+{
+    hold_goes_on(SIGKILL);
+}
+
+Test(cancel, a_hang_up_of_the_worker_itself_changes_nothing)
+{
+    struct lab *lab = damage_lab("", PATIENT);
+    pid_t command = begin(lab);
+    kill(damage_worker(lab), SIGHUP);
+    lab_write(lab, "go", "yes\n");
+    cr_assert(eq(int, lab_wait(lab, command, 20), 0));
+}
+
+Test(cancel, between_two_attempts_it_does_not_wait_for_the_pause)
+{
+    struct lab *lab = damage_lab("    attempts: 2\n    retry_on: [failed]\n    retry_pause: 10m\n",
+                                 "play; task t1; exit 2\n");
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_sql(lab, 60, "SELECT count(*) FROM event WHERE kind = 'retry'"));
+    kill(command, SIGTERM);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 130));
+    AUTO_FREE char *row = lab_sql(lab, "SELECT outcome || ' ' || exit_code FROM run");
+    cr_assert(eq(str, row, "cancelled 130"));
+}
+
+Test(cancel, a_transport_that_is_looked_for_is_given_up)
+{
+    struct lab *lab = damage_lab("", PATIENT);
+    kill(lab_sshd_pid(lab), SIGSTOP);
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(
+        lab_until_sql(lab, 60, "SELECT count(*) FROM step WHERE name = 'transport' AND outcome IS NULL"));
+    AUTO_FREE char *run = damage_run(lab);
+    kill(command, SIGINT);
+    cr_assert(eq(int, lab_wait(lab, command, 8), 130));
+    kill(lab_sshd_pid(lab), SIGCONT);
+    cr_assert(eq(int, damage_processes(lab, run), 0));
+    AUTO_FREE char *row = lab_sql(lab, "SELECT run.outcome || ' ' || step.outcome FROM run JOIN step ON "
+                                       "step.run = run.number WHERE step.name = 'transport'");
+    cr_assert(eq(str, row, "cancelled cancelled"));
+}
+
+Test(cancel, of_several_targets_ends_the_one_that_runs_and_begins_no_other)
+{
+    struct lab *lab = damage_lab("", POLITE);
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    char *host = strstr(project, "  host:\n");
+    AUTO_FREE char *second = xstrdup(host + strlen("  host:\n"));
+    lab_write(lab, "triphase.yml", "%s  other:\n%s", project, second);
+    pid_t command = lab_start(lab, "create", "create", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"), "the phase did not begin");
+    kill(command, SIGINT);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 1));
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome = 'cancelled'"), 1));
+}
