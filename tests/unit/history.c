@@ -1,0 +1,258 @@
+/* Reading the store: the right run by any of its names, and the truth about runs that did not end. */
+#include "data/history.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "data/account.h"
+#include "data/layout.h"
+#include "data/statistics.h"
+#include "mechanism/child.h"
+#include "mechanism/lock.h"
+#include "unit/hostile.h"
+#include "unit/record.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(history, .fini = hostile_clean);
+
+static const char first[] = "01890000-0000-7000-8000-0123456789ab", second[] = "01890000-0000-7000-8000-9923456789ab",
+                  third[] = "01890000-0000-7000-8000-0123456789ff";
+
+static struct sql *open_history(struct record *record)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct sql *db = NULL;
+    cr_assert_eq(history_open(record->path, &db, &err), 0, "%s", error_text(&err));
+    return db;
+}
+
+Test(history, an_absent_and_an_empty_store_say_no_run_yet)
+{
+    AUTO_FREE char *path = hostile_path("none.db");
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_expect_eq(history_open(path, &db, &err), -1);
+    cr_expect(err.kind == ERROR_STORE && strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
+    cr_expect_not(file_exists(path), "looking made it");
+    cr_assert_eq(file_replace(path, "", 0, 0600, NULL), 0);
+    cr_expect_eq(history_open(path, &db, &err), -1);
+    cr_expect(strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
+}
+
+Test(history, a_run_is_found_whole_by_its_short_id_and_as_the_last_one)
+{
+    struct record record = record_start();
+    record_whole(&record, first, 1000, 5);
+    record_whole(&record, third, 500, 5);
+    AUTO_SQL *db = open_history(&record);
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_run *run;
+    cr_assert_eq(history_run(db, first, NULL, &run, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(run->id, first);
+    cr_expect(run->fresh && !run->partial && run->exit_code == 0 && run->started_ns == 1000 && run->duration_ns == 2 * NS_PER_S);
+    cr_expect_str_eq(run->outcome, "ok");
+    history_run_free(run);
+    cr_assert_eq(history_run(db, "456789ff", NULL, &run, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(run->id, third);
+    history_run_free(run);
+    cr_assert_eq(history_run(db, NULL, NULL, &run, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(run->id, first, "the last is the one that started last");
+    history_run_free(run);
+    cr_assert_eq(history_run(db, NULL, "other", &run, &err), 0, "%s", error_text(&err));
+    cr_expect_null(run);
+    cr_expect_eq(history_run(db, "00000000", NULL, &run, &err), -1);
+    cr_expect_eq(err.kind, ERROR_USAGE);
+    record_end(&record);
+}
+
+Test(history, a_short_id_of_two_runs_names_both)
+{
+    struct record record = record_start();
+    record_whole(&record, first, 1000, 5);
+    record_whole(&record, second, 2000, 5);
+    AUTO_SQL *db = open_history(&record);
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_run *run = NULL;
+    cr_expect_eq(history_run(db, "456789ab", NULL, &run, &err), -1);
+    cr_expect(strstr(error_text(&err), first) && strstr(error_text(&err), second), "%s", error_text(&err));
+    cr_expect_null(run);
+    record_end(&record);
+}
+
+Test(history, the_machine_that_is_there_is_the_newest_not_removed_one)
+{
+    struct record record = record_start();
+    AUTO_MACHINE *machine = machine_new();
+    machine->target = xstrdup("vault");
+    machine->provider = xstrdup("sandbox");
+    const char *const ids[] = {first, second, third};
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        free(machine->id);
+        machine->id = xstrdup(ids[i]);
+        machine->removed_ns = i == 1 ? 9 : 0;
+        struct event event = {.kind = EVENT_MACHINE, .machine = machine};
+        record_put(&record, &event);
+    }
+    AUTO_SQL *db = open_history(&record);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_MACHINE *found = NULL;
+    cr_assert_eq(history_machine(db, "vault", &found, &err), 0, "%s", error_text(&err));
+    cr_assert_not_null(found);
+    cr_expect_str_eq(found->id, third);
+    machine_free(TAKE(found));
+    cr_assert_eq(history_machine(db, "none", &found, &err), 0);
+    cr_expect_null(found);
+    cr_assert_eq(history_machine_by_id(db, second, &found, &err), 0);
+    cr_expect_eq(found->removed_ns, 9);
+    record_end(&record);
+}
+
+/* A run whose worker is this very process, or one that is gone. */
+static void put_open_run(struct record *record, const char *id, bool alive)
+{
+    AUTO_FREE char *boot = process_boot_id();
+    struct event event = record_run(EVENT_RUN_BEGIN, id, moment_wall());
+    event.of_run.pid = getpid();
+    event.of_run.pid_start = process_start_time(getpid()) + (alive ? 0 : 1);
+    event.of_run.boot_id = boot;
+    record_put(record, &event);
+    event = record_step(EVENT_STEP_BEGIN, id, 1);
+    record_put(record, &event);
+    event = record_task(id, 1, NULL, "T", "ok");
+    event.event_bytes = 100;
+    record_put(record, &event);
+}
+
+static struct account load(struct sql *db, struct record *record, const char *id)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_run *run;
+    struct account account;
+    cr_assert_eq(history_run(db, id, NULL, &run, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(account_load(db, record->state, run, &account, &err), 0, "%s", error_text(&err));
+    return account;
+}
+
+Test(history, a_run_without_an_outcome_is_running_while_its_worker_lives_else_crashed)
+{
+    struct record record = record_start();
+    put_open_run(&record, first, true);
+    put_open_run(&record, third, false);
+    AUTO_SQL *db = open_history(&record);
+    struct account account = load(db, &record, first);
+    cr_expect_str_eq(account.outcome, "running");
+    cr_expect_str_eq(account_step_outcome(&account, &account.steps[0]), "running");
+    account_free(&account);
+    account = load(db, &record, third);
+    cr_expect_str_eq(account.outcome, "crashed", "the same pid with another start time is another process");
+    cr_expect_not(account.guarded);
+    cr_expect_str_eq(account_step_outcome(&account, &account.steps[0]), "crashed");
+    account_free(&account);
+    AUTO_FREE char *path = layout_lock(record.state, "vault"), *folder = file_join(record.state, "locks");
+    struct lock_owner owner = {.pid = 1, .boot = "another boot"};
+    memcpy(owner.run, third, sizeof third);
+    AUTO_CLOSE int fd = -1;
+    cr_assert_eq(file_make_dirs(folder, 0700, NULL), 0);
+    cr_assert_eq(lock_take(path, &owner, &fd, NULL), 0);
+    account = load(db, &record, third);
+    cr_expect_str_eq(account.outcome, "crashed");
+    cr_expect(account.guarded, "its guard still holds the lock");
+    account_free(&account);
+    record_end(&record);
+}
+
+Test(history, a_crashed_run_says_how_many_event_bytes_are_yet_to_read)
+{
+    struct record record = record_start();
+    put_open_run(&record, third, false);
+    AUTO_FREE char *folder = file_join(record.state, "runs/r"), *path = file_join(folder, "01-install.1.events.ndjson");
+    char bytes[350] = {0};
+    cr_assert_eq(file_make_dirs(folder, 0700, NULL), 0);
+    cr_assert_eq(file_replace(path, bytes, sizeof bytes, 0600, NULL), 0);
+    AUTO_SQL *db = open_history(&record);
+    struct account account = load(db, &record, third);
+    cr_expect_eq(account.unread_bytes, 250);
+    account_free(&account);
+    record_end(&record);
+}
+
+static struct history_step ok_step(int64_t ns)
+{
+    return (struct history_step){.name = (char *)"install", .outcome = (char *)"ok", .transport = (char *)"direct", .duration_ns = ns};
+}
+
+Test(history, statistics_are_right_and_mix_nothing_that_differs)
+{
+    struct history_run run = {.target = (char *)"vault", .recipe = (char *)"vault", .ansible = (char *)"2.19", .fresh = true};
+    struct history_run others[] = {run, run, run, run, run, run};
+    others[0].target = (char *)"other";
+    others[1].recipe = (char *)"other";
+    others[2].ansible = (char *)"2.14";
+    others[3].fresh = false;
+    others[4].extra_digest = (char *)"sha256:1";
+    others[5].partial = true;
+    struct history_step steps[20], odd = ok_step(1), failed = ok_step(1), none = ok_step(1);
+    odd.transport = (char *)"tailnet";
+    failed.outcome = (char *)"failed";
+    none.outcome = NULL;
+    struct statistics *statistics = statistics_new();
+    for (int i = 0; i < 20; i++)
+        steps[i] = ok_step(((i * 7) % 20 + 1) * 10); /* 10 to 200, in no order */
+    statistics_add(statistics, &run, steps, 20);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        statistics_add(statistics, &others[i], &odd, 1);
+    statistics_add(statistics, &run, &odd, 1);
+    statistics_add(statistics, &run, &failed, 1);
+    statistics_add(statistics, &run, &none, 1);
+    size_t count;
+    const struct statistic *rows = statistics_result(statistics, &count);
+    cr_assert_eq(count, 7, "five kinds of other runs, another transport, and the twenty; the partial one is out");
+    cr_expect_eq(rows[0].n, 20);
+    cr_expect_eq(rows[0].min_ns, 10);
+    cr_expect_eq(rows[0].median_ns, 105);
+    cr_expect_eq(rows[0].p95_ns, 190);
+    cr_expect_eq(rows[0].max_ns, 200);
+    for (size_t i = 1; i < count; i++)
+        cr_expect(rows[i].n == 1 && rows[i].median_ns == 1 && rows[i].p95_ns == 1);
+    statistics_free(statistics);
+}
+
+Test(history, bad_tasks_and_sums_come_with_their_words)
+{
+    struct record record = record_start();
+    record_whole(&record, first, 1000, 5);
+    static const char *const statuses[] = {"ok", "changed", "failed", "skipped", "unreachable"};
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct event event = record_task(first, 1, i == 1 ? NULL : "r", i == 1 ? "lonely" : "T", statuses[i]);
+        event.task.message = i == 2 ? "broken" : NULL;
+        event.task.rescued = i == 2;
+        record_put(&record, &event);
+    }
+    AUTO_SQL *db = open_history(&record);
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_bad *bad;
+    struct history_sum *sums;
+    size_t count;
+    cr_assert_eq(history_bad(db, first, 20, &bad, &count, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(bad[0].message, "broken");
+    cr_expect_str_eq(bad[0].role, "r");
+    cr_expect(bad[0].rescued && !bad[0].ignored && !bad[0].unreachable && bad[1].unreachable);
+    history_bad_free(bad, count);
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_TASK, &sums, &count, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(sums[0].name, "r : T");
+    cr_expect(sums[0].n == 4 && sums[0].ok == 1 && sums[0].failed == 1 && sums[0].sum_ns == NS_PER_S && sums[0].max_ns == NS_PER_S / 4);
+    cr_expect_str_eq(sums[1].name, "lonely");
+    cr_expect(sums[1].n == 1 && sums[1].changed == 1);
+    history_sums_free(sums, count);
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(sums[0].name, "r");
+    cr_expect_null(sums[1].name);
+    history_sums_free(sums, count);
+    record_end(&record);
+}
