@@ -37,6 +37,19 @@ static int open_scope(const char *machine_id, struct scope *out, struct error *e
     return scope_open(name, marker, out, err);
 }
 
+/* An empty scope made anew: into a cgroup that was ever killed, Linux lets nobody be born (seen on 6.18: the child of
+ * clone3(CLONE_INTO_CGROUP) is killed before its first instruction). */
+static int open_fresh_scope(const char *machine_id, struct scope *out, struct error *err)
+{
+    if (open_scope(machine_id, out, err) < 0)
+        return -1;
+    if (out->kind != SCOPE_CGROUP || scope_populated(out))
+        return 0;
+    int removed = scope_remove(out, err);
+    scope_close(out);
+    return removed < 0 ? -1 : open_scope(machine_id, out, err);
+}
+
 int boot_start(const struct sandbox_owner *owner, struct error *err)
 {
     AUTO_FREE char *root = mounts_root(owner->name);
@@ -62,7 +75,7 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
                   "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", NULL);
 
     struct scope scope;
-    if (open_scope(owner->machine, &scope, err) < 0)
+    if (open_fresh_scope(owner->machine, &scope, err) < 0)
         return -1;
     struct child_plan plan = {.argv = words_argv(&argv),
                               .environment = words_argv(&environment),

@@ -149,8 +149,15 @@ int network_forward_off(struct error *err)
     if (text_is(json_get_string(old, "boot", ""), boot) && text_is(json_get_string(old, "before", ""), "0") &&
         read_forward() == '1' && !others_forward() && write_forward("0", err) < 0)
         return -1;
-    if (unlink(FORWARD_NOTE) < 0 && errno != ENOENT)
-        return error_system(err, errno, "cannot remove " FORWARD_NOTE);
+    /* A note half written by somebody who was killed goes too. */
+    AUTO_WORDS files = WORDS_INIT;
+    if (file_list(SANDBOX_HOME, &files, err) < 0)
+        return -1;
+    for (size_t i = 0; i < files.count; i++) {
+        AUTO_FREE char *path = file_join(SANDBOX_HOME, files.items[i]);
+        if (text_starts(path, FORWARD_NOTE) && unlink(path) < 0 && errno != ENOENT)
+            return error_system(err, errno, "cannot remove %s", path);
+    }
     return 0;
 }
 
