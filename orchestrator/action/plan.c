@@ -535,9 +535,9 @@ static struct json *warnings_from(const struct plan_report *report, size_t from)
     return list;
 }
 
-static bool refuses(const struct plan_report *report)
+static bool refuses_from(const struct plan_report *report, size_t from)
 {
-    for (size_t i = 0; i < report->count; i++)
+    for (size_t i = from; i < report->count; i++)
         if (report->findings[i].refuses)
             return true;
     return false;
@@ -571,7 +571,7 @@ static void ask(struct planning *planning, const struct words *dynamic)
         result = ask_once(planning, true, dynamic, &err);
     if (result < 0)
         find_error(planning, NULL, &err);
-    if (known && !refuses(report)) {
+    if (known && !refuses_from(report, before)) {
         AUTO_JSON *warnings = warnings_from(report, before);
         plan_remember(planning->state, digest, warnings);
     }
@@ -656,7 +656,7 @@ struct json *plan_json(const struct plan_report *report)
     struct json *object = json_new_object(), *findings = json_new_array();
     json_set_integer(object, "version", 1);
     json_set_string(object, "target", report->target);
-    json_set_bool(object, "ok", !refuses(report));
+    json_set_bool(object, "ok", !refuses_from(report, 0));
     json_set_string(object, "ansible", report->ansible_version);
     json_set_bool(object, "remembered", report->remembered);
     json_set(object, "evidence", report->evidence ? json_keep(report->evidence) : json_new_null());
