@@ -451,3 +451,47 @@ Test(config, the_built_in_values_pass_their_own_checks)
         cr_assert_not_null(project);
     }
 }
+
+/* The page with its roff escapes taken out. malloc'ed. */
+static char *manual(void)
+{
+    AUTO_TEXT page = TEXT_INIT, out = TEXT_INIT;
+    if (file_read("docs/triphase.yml.5", 1 << 20, &page, NULL) < 0)
+        cr_skip_test("not run from the checkout");
+    for (const char *at = text_string(&page); *at; at++) {
+        if (text_starts(at, "\\-"))
+            text_add_char(&out, *++at);
+        else if (text_starts(at, "\\f"))
+            at += 2;
+        else
+            text_add_char(&out, *at);
+    }
+    return text_take(&out);
+}
+
+Test(config, the_manual_names_every_key_with_its_default_and_variable)
+{
+    AUTO_FREE char *page = manual();
+    for (size_t i = 0; i < schema_key_count; i++) {
+        const struct key *key = &schema_keys[i];
+        cr_has(page, key->name);
+        if (key->flags & KEY_LATER)
+            continue;
+        AUTO_FREE char *head = xasprintf("\n.TP\n%s - ", key->name);
+        AUTO_FREE char *variable = xasprintf("%s%s", key->scope == SCOPE_PROJECT ? "TRIPHASE_" : key->scope == SCOPE_TARGET ? "TRIPHASE_TARGETS_TARGET_" : "TRIPHASE_PHASES_RECIPE_PHASE_", key->name);
+        for (char *at = variable; *at; at++)
+            *at = *at == '.' ? '_' : *at >= 'a' && *at <= 'z' ? (char)(*at - 32) : *at;
+        /* Targets and phases have keys of the same name: the entry is the one of this scope. */
+        const char *from = strstr(page, key->scope == SCOPE_PROJECT ? ".SH TRIPHASE.YML" : key->scope == SCOPE_TARGET ? ".SS Target keys" : ".SS Phase keys");
+        const char *entry = from ? strstr(from, head) : NULL;
+        cr_assert_not_null(entry, "no entry for %s", key->name);
+        const char *next = strstr(entry + 1, "\n.TP");
+        AUTO_FREE char *text = next ? xstrndup(entry, (size_t)(next - entry)) : xstrdup(entry);
+        if (key->preset) {
+            AUTO_FREE char *preset = xasprintf("default: %s", key->preset);
+            cr_has(text, preset);
+        }
+        if (!(key->scope == SCOPE_PHASE && key->flags & KEY_OWN))
+            cr_has(text, variable);
+    }
+}
