@@ -74,31 +74,41 @@ static char *own_directory(const char *mount, const char *part)
     return path;
 }
 
-/* Whether a child can be put into a new directory below `root`: the only proof that covers every rule of delegation. */
+/* Puts a child that ends at once into the directory. 0 or the errno of what went wrong. */
+static int place_child(const char *directory)
+{
+    AUTO_FREE char *procs = file_join(directory, "cgroup.procs");
+    AUTO_FREE char *kill_file = file_join(directory, "cgroup.kill");
+    if (access(kill_file, W_OK) < 0 && (errno != ENOENT || !file_is_dir(directory)))
+        return errno;
+    AUTO_CLOSE int fd = open(procs, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(write(fd, "0", 1) == 1 ? 0 : errno);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+}
+
+/* Whether a child can be put into a new directory below `root`: the only proof that covers every rule of delegation. The
+ * directory has one name for all, so that what a killed process left goes with the next; another may then remove it under
+ * our hands, which is tried again. */
 static bool try_root(const char *root)
 {
-    AUTO_FREE char *probe =
-        xasprintf("%s/probe-%d-%llx", root, (int)getpid(), (unsigned long long)moment_monotonic());
-    if ((mkdir(root, 0755) < 0 && errno != EEXIST) || mkdir(probe, 0755) < 0)
-        return false;
-    AUTO_FREE char *procs = file_join(probe, "cgroup.procs");
-    AUTO_FREE char *kill_file = file_join(probe, "cgroup.kill");
-    bool usable = access(kill_file, W_OK) == 0 || errno == ENOENT;
-    int why = usable ? 0 : errno;
-    AUTO_CLOSE int fd = usable ? open(procs, O_WRONLY | O_CLOEXEC) : -1;
-    if (usable && fd < 0)
-        why = errno;
-    if (fd >= 0) {
-        pid_t pid = fork();
-        if (pid == 0)
-            _exit(write(fd, "0", 1) == 1 ? 0 : errno);
-        int status = 0;
-        if (pid < 0)
+    AUTO_FREE char *probe = file_join(root, "probe");
+    int why = ENOENT;
+    for (int left = 10; left && (why == ENOENT || why == ENODEV); left--) {
+        why = 0;
+        if ((mkdir(root, 0755) < 0 && errno != EEXIST) || (mkdir(probe, 0755) < 0 && errno != EEXIST)) {
             why = errno;
-        else if (waitpid(pid, &status, 0) == pid)
-            why = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+            continue;
+        }
+        why = place_child(probe);
+        cgroup_remove(probe, NULL);
     }
-    cgroup_remove(probe, NULL);
     if (why)
         rmdir(root);
     errno = why;

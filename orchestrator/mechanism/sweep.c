@@ -114,18 +114,26 @@ static bool is_master_of_run(pid_t pid, const char *marker)
     return title_names_run(title, marker + length - RUN_DIGITS);
 }
 
+/* What is found here gets killed: a marker that says nothing must match nothing. */
+static bool is_marker(const char *marker)
+{
+    const char *equals = strchr(marker, '=');
+    return equals && equals != marker && equals[1];
+}
+
+/* Never the caller, and never the init of its PID namespace, whose end would be everybody's. */
 static bool may_be_looked_at(pid_t pid)
 {
     char path[64];
     struct stat state;
     uid_t own = geteuid();
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
-    return pid != getpid() && stat(path, &state) == 0 && (own == 0 || state.st_uid == own);
+    return pid > 1 && pid != getpid() && stat(path, &state) == 0 && (own == 0 || state.st_uid == own);
 }
 
 bool sweep_has_marker(pid_t pid, const char *marker)
 {
-    if (!may_be_looked_at(pid))
+    if (!is_marker(marker) || !may_be_looked_at(pid))
         return false;
     return has_entry(pid, marker) || is_master_of_run(pid, marker);
 }

@@ -1,5 +1,6 @@
 /* Processes of this machine that carry a marker "NAME=VALUE": found by looking through /proc, for where there is no cgroup.
- * Looked at: processes of the own user (of everyone for root); never the caller itself. Small: no allocation grows with the size of an environment. */
+ * Looked at: processes of the own user (of everyone for root); never the caller itself, never process 1; and a marker
+ * without a name or a value matches nothing. Small: no allocation grows with the size of an environment. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>

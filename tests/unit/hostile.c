@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "mechanism/sweep.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -50,22 +51,37 @@ void hostile_clean(void)
     has_folder = false;
 }
 
+/* A broken search for markers would have a test end every process of the machine: one that nobody carries must find none. */
+static void check_search(const char *marker)
+{
+    cr_assert_eq(sweep_find(marker, NULL, NULL), 0,
+                 "processes carry %s, which nobody can: nothing will be ended", marker);
+    cr_assert_not(sweep_has_marker(getppid(), marker));
+}
+
+struct scope *hostile_marked(const char *marker)
+{
+    check_search(marker);
+    cr_assert_lt(scope_count, COUNT_OF(scopes));
+    struct scope *scope = &scopes[scope_count++];
+    *scope = (struct scope){.kind = SCOPE_MARKER, .marker = xstrdup(marker), .fd = -1};
+    return scope;
+}
+
 struct scope *hostile_scope(enum scope_kind kind)
 {
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *name = xasprintf("test-%d-%zu", (int)getpid(), scope_count);
     AUTO_FREE char *marker = xasprintf("TRIPHASE_STEP=%s-%lld", name, (long long)moment_monotonic());
-    struct scope *scope = &scopes[scope_count];
+    if (kind == SCOPE_MARKER)
+        return hostile_marked(marker);
+    const char *why = "";
+    if (!scope_root(&why))
+        cr_skip_test("no cgroup: %s", why);
     cr_assert_lt(scope_count, COUNT_OF(scopes));
-    if (kind == SCOPE_MARKER) {
-        *scope = (struct scope){.kind = SCOPE_MARKER, .marker = TAKE(marker), .fd = -1};
-    } else {
-        const char *why = "";
-        if (!scope_root(&why))
-            cr_skip_test("no cgroup: %s", why);
-        cr_assert_eq(scope_open(name, marker, scope, &err), 0, "%s", error_text(&err));
-        cr_assert_eq(scope->kind, SCOPE_CGROUP);
-    }
+    struct scope *scope = &scopes[scope_count];
+    cr_assert_eq(scope_open(name, marker, scope, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(scope->kind, SCOPE_CGROUP);
     scope_count++;
     return scope;
 }

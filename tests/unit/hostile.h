@@ -17,6 +17,8 @@ void hostile_clean(void);
 
 /* A scope with a name of its own, of this kind; skips the test where cgroups are not to be had. It belongs to the helper: do not close it. */
 struct scope *hostile_scope(enum scope_kind kind);
+/* A scope of just this marker, which no process may carry yet. */
+struct scope *hostile_marked(const char *marker);
 /* `sh -c script` in the scope (NULL: none), its marker in the environment, dying with the test. Waits until it has written a line that says "ready";
  * a script says so on descriptor 9. */
 struct child hostile_start(const struct scope *scope, const char *script);

@@ -200,23 +200,35 @@ Test(scope, emptiness_comes_as_an_event)
 
 Test(scope, marker_is_a_whole_entry_and_no_part_of_one)
 {
-    struct scope member = {.kind = SCOPE_MARKER, .marker = xstrdup("TRIPHASE_STEP=abc-1"), .fd = -1};
-    struct scope longer = {.kind = SCOPE_MARKER, .marker = xstrdup("TRIPHASE_STEP=abc-12"), .fd = -1};
-    struct scope inner = {.kind = SCOPE_MARKER, .marker = xstrdup("X=TRIPHASE_STEP=abc-1"), .fd = -1};
-    struct child other = hostile_start(&longer, "echo ready >&9; exec sleep 1000");
-    struct child within = hostile_start(&inner, "echo ready >&9; exec sleep 1000");
-    cr_expect_eq(scope_members(&member, NULL, NULL), 0);
-    cr_expect_eq(scope_members(&longer, NULL, NULL), 1);
-    cr_expect_eq(scope_end(&member, NS_PER_S, NULL), 0);
+    int pid = (int)getpid();
+    AUTO_FREE char *entry = xasprintf("TRIPHASE_STEP=abc-%d-1", pid);
+    AUTO_FREE char *longer_entry = xasprintf("%s2", entry);
+    AUTO_FREE char *inner_entry = xasprintf("X=%s", entry);
+    struct scope *member = hostile_marked(entry), *longer = hostile_marked(longer_entry),
+                 *inner = hostile_marked(inner_entry);
+    struct child other = hostile_start(longer, "echo ready >&9; exec sleep 1000");
+    struct child within = hostile_start(inner, "echo ready >&9; exec sleep 1000");
+    cr_assert_eq(scope_members(member, NULL, NULL), 0);
+    cr_assert_eq(scope_members(longer, NULL, NULL), 1);
+    cr_expect_eq(scope_end(member, NS_PER_S, NULL), 0);
     cr_expect_not(hostile_is_gone(&other.pid));
     cr_expect_not(hostile_is_gone(&within.pid));
-    cr_expect_eq(scope_end(&longer, NS_PER_S, NULL), 0);
-    cr_expect_eq(scope_end(&inner, NS_PER_S, NULL), 0);
+    cr_expect_eq(scope_end(longer, NS_PER_S, NULL), 0);
+    cr_expect_eq(scope_end(inner, NS_PER_S, NULL), 0);
     hostile_end(&other);
     hostile_end(&within);
-    scope_close(&member);
-    scope_close(&longer);
-    scope_close(&inner);
+}
+
+Test(scope, marker_that_says_nothing_matches_nothing)
+{
+    static const char *const markers[] = {"", "=", "A=", "=b", "no equals sign"};
+    struct child child = hostile_start(NULL, "echo ready >&9; exec env -i A= sleep 1000");
+    for (size_t i = 0; i < COUNT_OF(markers); i++) {
+        cr_expect_eq(sweep_find(markers[i], NULL, NULL), 0, "'%s'", markers[i]);
+        cr_expect_not(sweep_has_marker(1, markers[i]));
+    }
+    child_signal(&child, SIGKILL);
+    hostile_end(&child);
 }
 
 Test(scope, marker_behind_a_large_environment_is_found)
@@ -238,28 +250,30 @@ Test(scope, marker_behind_a_large_environment_is_found)
 /* An SSH master writes its title over its environment; what it still says is the control path. */
 Test(scope, ssh_master_belongs_to_its_run_by_its_title)
 {
-#define TITLE "ssh: /run/user/1/triphase-1/0123456789abd/c0ffee [mux]"
-    static const char *const run = "TRIPHASE_RUN=01890000-0000-7000-8000-0123456789ab";
-    static const char *const other = "TRIPHASE_RUN=01890000-0000-7000-8000-0123456789ac";
-    struct child master =
-        hostile_start(NULL, "echo ready >&9; exec env -i bash -c 'exec -a \"" TITLE "\" sleep 1000'");
-    struct child client = hostile_start(NULL, "echo ready >&9; exec env -i bash -c 'exec -a \"ssh -o "
-                                              "ControlPath=/tmp/triphase-1/0123456789abd/x\" sleep 1000'");
-    pid_t pid = master.pid;
-    for (int i = 0; i < 2500 && !sweep_has_marker(pid, run); i++)
+    AUTO_FREE char *tail = xasprintf("%04x%08x", (unsigned)getpid() & 0xffff, (unsigned)moment_monotonic());
+    AUTO_FREE char *run = xasprintf("TRIPHASE_RUN=01890000-0000-7000-8000-%s", tail);
+    AUTO_FREE char *other = xasprintf("TRIPHASE_RUN=01890000-0000-7000-8000-%.11sx", tail);
+    AUTO_FREE char *step = xasprintf("TRIPHASE_STEP=01890000-0000-7000-8000-%s", tail);
+    AUTO_FREE char *start = xasprintf("echo ready >&9; exec env -i bash -c 'exec -a \"ssh: "
+                                      "/run/user/1/triphase-1/%sd/c0ffee [mux]\" sleep 1000'",
+                                      tail);
+    AUTO_FREE char *near = xasprintf("echo ready >&9; exec env -i bash -c 'exec -a \"ssh -o "
+                                     "ControlPath=/tmp/triphase-1/%sd/x [mux]\" sleep 1000'",
+                                     tail);
+    struct scope *scope = hostile_marked(run);
+    struct child master = hostile_start(NULL, start);
+    struct child client = hostile_start(NULL, near);
+    for (int i = 0; i < 2500 && !sweep_has_marker(master.pid, run); i++)
         usleep(2000);
-    cr_expect(sweep_has_marker(pid, run));
-    cr_expect_not(sweep_has_marker(pid, other));
-    cr_expect_not(sweep_has_marker(pid, "TRIPHASE_STEP=01890000-0000-7000-8000-0123456789ab"),
-                  "a master is the run's, not a step's");
+    cr_assert(sweep_has_marker(master.pid, run));
+    cr_expect_not(sweep_has_marker(master.pid, other));
+    cr_expect_not(sweep_has_marker(master.pid, step), "a master is the run's, not a step's");
     cr_expect_not(sweep_has_marker(client.pid, run), "only masters are found by what they are called");
-    struct scope scope = {.kind = SCOPE_MARKER, .marker = xstrdup(run), .fd = -1};
-    cr_expect_eq(scope_end(&scope, NS_PER_S, NULL), 0);
+    cr_expect_eq(scope_end(scope, NS_PER_S, NULL), 0);
     cr_expect_eq(hostile_end(&master).signal, SIGKILL);
     cr_expect_not(hostile_is_gone(&client.pid));
     child_signal(&client, SIGKILL);
     hostile_end(&client);
-    scope_close(&scope);
 }
 
 Test(scope, caller_is_never_a_member_of_its_own_marker)
