@@ -1,0 +1,140 @@
+#include "phase.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/words.h"
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char idle[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.meta: noop\n";
+static const char playbook[] = "- ansible.builtin.import_playbook: ../cases/now.yml\n";
+
+/* Quick retries, and none unless the test asks for them. */
+static void lay_down(struct lab *lab, const char *phase_keys)
+{
+    AUTO_FREE char *keys = xasprintf("    retry_pause: 0s\n%s%s", strstr(phase_keys, "attempts:") ? "" : "    attempts: 1\n", phase_keys);
+    lab_static_project(lab, keys, playbook);
+    lab_play(lab, idle);
+}
+
+static void create(struct lab *lab)
+{
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(made.code == 0, "create: %d\n%s", made.code, made.err);
+    free(made.out);
+    free(made.err);
+}
+
+struct lab *lab_phase_project(const char *ansible, const char *phase_keys)
+{
+    struct lab *lab = lab_new();
+    if (ansible)
+        lab_ansible(lab, ansible);
+    lay_down(lab, phase_keys);
+    create(lab);
+    return lab;
+}
+
+struct lab *lab_hostile_project(const char *phase_keys)
+{
+    struct lab *lab = lab_new();
+    lab_hostile_ansible(lab, ". \"$PWD/hostile.sh\"");
+    lab_write(lab, "hostile.sh", "%s", "exec \"$REAL\" \"$@\"\n");
+    lay_down(lab, phase_keys);
+    create(lab);
+    return lab;
+}
+
+void lab_hostility(struct lab *lab, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *body = xvasprintf(format, args);
+    va_end(args);
+    lab_write(lab, "hostile.sh", "%s\n", body);
+}
+
+void lab_play(struct lab *lab, const char *text)
+{
+    lab_write(lab, "cases/now.yml", "%s", text);
+}
+
+const char *lab_old_ansible(void)
+{
+    const char *old = getenv("OLD_ANSIBLE");
+    if (!old || !file_is_program(old))
+        cr_skip_test("this machine has no Ansible 2.14");
+    return old;
+}
+
+char *lab_phase(struct lab *lab, const char *column)
+{
+    AUTO_FREE char *query = xasprintf("SELECT %s FROM step WHERE kind = 'phase' ORDER BY number DESC LIMIT 1", column);
+    return lab_sql(lab, query);
+}
+
+int64_t lab_phase_number(struct lab *lab, const char *column)
+{
+    AUTO_FREE char *text = lab_phase(lab, column);
+    return strtoll(text, NULL, 10);
+}
+
+char *lab_last_run(struct lab *lab, const char *column)
+{
+    AUTO_FREE char *query = xasprintf("SELECT %s FROM run ORDER BY number DESC LIMIT 1", column);
+    return lab_sql(lab, query);
+}
+
+int64_t lab_last_run_number(struct lab *lab, const char *column)
+{
+    AUTO_FREE char *text = lab_last_run(lab, column);
+    return strtoll(text, NULL, 10);
+}
+
+void lab_expect(struct lab *lab, const struct lab_result *result, const char *what, const char *outcome, const char *cause, int code)
+{
+    AUTO_FREE char *was = lab_phase(lab, "outcome"), *why = lab_phase(lab, "cause"), *message = lab_phase(lab, "message");
+    bool right = strcmp(was, outcome) == 0 && result->code == code && (!*cause || strcmp(why, strcmp(cause, "-") == 0 ? "" : cause) == 0);
+    size_t length = strlen(result->err);
+    cr_expect(right, "%s: it is '%s' (%s: %s) with exit %d, and should be '%s' (%s) with exit %d\n%s", what, was, why, message, result->code,
+              outcome, cause, code, result->err + (length > 3000 ? length - 3000 : 0));
+}
+
+struct mark {
+    const char *run, *host;
+    int found;
+};
+
+static bool mentions(const char *pid, const char *file, const char *needle)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%s/%s", pid, file);
+    AUTO_TEXT bytes = TEXT_INIT;
+    return file_read(path, 4 << 20, &bytes, NULL) == 0 && bytes.length && memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
+}
+
+/* What runs at the host is not this machine's, though the lab's host is this machine: its sshd marks it. */
+static bool nothing_found(void *context)
+{
+    struct mark *mark = context;
+    AUTO_WORDS names = WORDS_INIT;
+    file_list("/proc", &names, NULL);
+    mark->found = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        const char *pid = names.items[i];
+        if (*pid >= '1' && *pid <= '9' && strtol(pid, NULL, 10) != getpid())
+            mark->found += (mentions(pid, "environ", mark->run) || mentions(pid, "cmdline", mark->run)) && !mentions(pid, "environ", mark->host);
+    }
+    return mark->found == 0;
+}
+
+void lab_expect_nothing_left(struct lab *lab, const char *what)
+{
+    AUTO_FREE char *run = lab_last_run(lab, "id"), *host = xasprintf("LAB=%s", lab_folder(lab));
+    struct mark mark = {run, host, 0};
+    cr_expect(lab_until(1, nothing_found, &mark), "%s: %d process(es) of the run are left", what, mark.found);
+    cr_expect(lab_phase_number(lab, "survivors_here") == 0, "%s: the row tells of survivors", what);
+}

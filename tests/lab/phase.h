@@ -1,0 +1,24 @@
+/* For tests of what becomes of one phase: a made static target whose playbook can be changed between runs, and the row of the phase that ran last. */
+#pragma once
+#include "../lab/lab.h"
+
+/* A static project that has been created once with a playbook that does nothing; `run host` after lab_play runs what was given. Plays lie where the plan that was
+ * remembered does not look, so that each further run costs one ansible-playbook and nothing else. `ansible` NULL: the one in PATH. */
+struct lab *lab_phase_project(const char *ansible, const char *phase_keys);
+/* The same with a hostile child: what it does is written by lab_hostility, as sh with $EVENTS and $REAL (`ansible` NULL: of the one in PATH). */
+struct lab *lab_hostile_project(const char *phase_keys);
+void lab_hostility(struct lab *lab, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lab_play(struct lab *lab, const char *playbook);
+/* The oldest Ansible's ansible-playbook; skips the test where the machine has none. */
+const char *lab_old_ansible(void);
+
+/* A column of the row of the phase's attempt that began last, as text ("" for NULL). malloc'ed. */
+char *lab_phase(struct lab *lab, const char *column);
+int64_t lab_phase_number(struct lab *lab, const char *column);
+/* A column of the last run. malloc'ed. */
+char *lab_last_run(struct lab *lab, const char *column);
+int64_t lab_last_run_number(struct lab *lab, const char *column);
+/* Fails the test (and goes on) unless outcome and cause ("" any, "-" none) of the phase that ran last are these and the command ended with that code. */
+void lab_expect(struct lab *lab, const struct lab_result *result, const char *what, const char *outcome, const char *cause, int code);
+/* Fails the test (and goes on) when any process of the last run is still there within 1 s, or its rows say so. */
+void lab_expect_nothing_left(struct lab *lab, const char *what);
