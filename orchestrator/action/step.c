@@ -19,6 +19,7 @@
 enum {
     LINE_LIMIT = 1 << 20,
     LOG_TAIL = 8192,
+    MASTER_TAIL = 2048,
     LINGER_MS = 300,     /* what the main process left behind may end by itself for so long */
     KILL_BOUND_S = 5,    /* then what survives KILL is counted and said */
     MARKER_POLL_MS = 25, /* a scope without a cgroup has nothing to wait on */
@@ -104,6 +105,14 @@ static void on_store(void *context, bool committed, const char *failure)
 
 /* Event lines. */
 
+/* Ansible's message on a connection that broke under a task is empty; the master that carried it wrote why before it let its clients go. */
+static void explain(struct step *step, struct event *row, struct text *tail)
+{
+    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log && line_event_is_vague(row) &&
+        file_read_tail(step->plan.master_log, MASTER_TAIL, tail, NULL) == 0 && tail->length)
+        line_event_explain(row, tail->bytes);
+}
+
 static void on_line(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct step *step = context;
@@ -122,7 +131,10 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
             watchdogs_task(step->watchdogs, false);
     }
     struct event rows[2];
+    AUTO_TEXT tail = TEXT_INIT;
     int count = line_events(&line, step->plan.run, step->plan.seq, step->plan.transport, step->follow ? follow_offset(step->follow) : 0, rows);
+    if (count)
+        explain(step, &rows[0], &tail);
     for (int i = 0; i < count; i++)
         sink_put(step->sink, &rows[i]);
     line_free(&line);

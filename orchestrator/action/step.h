@@ -14,6 +14,7 @@ struct step_plan {
     const char *transport, *evidence;   /* may be NULL */
     const char *log, *log_shown;        /* absolute path, made by the step (0600), and relative to the state folder, for the row */
     const char *events, *events_shown;  /* the same; NULL for stages */
+    const char *master_log;             /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
     struct child_plan child;            /* scope, in, out, error are the step's to fill */
     const char *scope_name;             /* "run-<id>/NN" */
     const char *scope_marker;           /* "TRIPHASE_STEP=…" */

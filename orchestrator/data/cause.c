@@ -42,9 +42,12 @@ static const struct {
     {"channel", "channel-broken"},
     {"shared connection to", "mux-lost"},
     {"connection closed", "reset"},
+    {"closed by remote host", "reset"},
     {"exit status 255", "rc-255"},
     {"rc=255", "rc-255"},
     {"return code 255", "rc-255"},
+    /* Ansible's words for any 255 of a pipelined ssh; what ssh itself said stands behind them and counts before. */
+    {"data could not be sent to remote host", "rc-255"},
 };
 
 const char *cause_of_text(const char *message)

@@ -1,6 +1,10 @@
 #include "data/line_event.h"
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "data/cause.h"
+
+#include <string.h>
 
 static struct event unreachable(const struct line *line, const char *run, int step, const char *transport)
 {
@@ -52,4 +56,31 @@ int line_events(const struct line *line, const char *run, int step, const char *
     if (count)
         out[count - 1].event_bytes = end;
     return count;
+}
+
+bool line_event_is_vague(const struct event *event)
+{
+    static const char *const vague[] = {"other", "rc-255", "mux-lost", "channel-broken"};
+    for (size_t i = 0; i < COUNT_OF(vague); i++)
+        if (text_is(event->unreachable.cause, vague[i]))
+            return true;
+    return false;
+}
+
+void line_event_explain(struct event *event, char *log)
+{
+    const char *cause = NULL;
+    char *state = NULL, *told = NULL;
+    for (char *line = strtok_r(log, "\r\n", &state); line; line = strtok_r(NULL, "\r\n", &state)) {
+        const char *found = cause_of_text(line);
+        if (!found || text_is(found, "other"))
+            continue;
+        cause = found;
+        told = line;
+    }
+    if (!cause)
+        return;
+    event->unreachable.cause = cause;
+    event->unreachable.cause_source = "master-log";
+    event->unreachable.message = told;
 }
