@@ -1,8 +1,8 @@
 /* triphase config [TARGET]: each effective value, its origin and what it hides. */
+#include "data/config.h"
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
-#include "data/config.h"
 #include "view/config_view.h"
 #include "view/help.h"
 
@@ -28,7 +28,8 @@ int command_config(struct command_context *context, int argc, char **argv)
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
     struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0 || (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
+    if (config_load(&sources, &project, &err) < 0 ||
+        (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }

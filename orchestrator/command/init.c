@@ -1,4 +1,5 @@
-/* triphase init [DIR]: a project from what is built into the program. Nothing that is there is touched: either everything is laid down, or nothing. */
+/* triphase init [DIR]: a project from what is built into the program. Nothing that is there is touched:
+ * either everything is laid down, or nothing. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -36,7 +37,8 @@ static bool belongs_to_project(const struct embedded_file *file)
     return text_is(file->path, "triphase.yml");
 }
 
-/* The folders above and including `path` that are not there yet; each is remembered and given to the invoking user. */
+/* The folders above and including `path` that are not there yet; each is remembered and given to the
+ * invoking user. */
 static int make_folders(struct laying *laying, const char *path, struct error *err)
 {
     AUTO_FREE char *part = xstrdup(path);
@@ -56,16 +58,21 @@ static int make_folders(struct laying *laying, const char *path, struct error *e
             break;
         *slash = kept;
     }
-    return file_is_dir(path) ? 0 : error_set(err, ERROR_SYSTEM, "cannot make the folder %s: something else stands there; move it away", path);
+    return file_is_dir(path)
+               ? 0
+               : error_set(err, ERROR_SYSTEM,
+                           "cannot make the folder %s: something else stands there; move it away", path);
 }
 
-static int write_file(struct laying *laying, const char *path, const void *bytes, size_t size, mode_t mode, struct error *err)
+static int write_file(struct laying *laying, const char *path, const void *bytes, size_t size, mode_t mode,
+                      struct error *err)
 {
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return error_system(err, errno, "cannot write %s", path);
     words_add(&laying->files, path);
-    if (file_write_all(fd, bytes, size) < 0 || (laying->invoker.behind_sudo && fchown(fd, laying->invoker.uid, laying->invoker.gid) < 0))
+    if (file_write_all(fd, bytes, size) < 0 ||
+        (laying->invoker.behind_sudo && fchown(fd, laying->invoker.uid, laying->invoker.gid) < 0))
         return error_system(err, errno, "cannot write %s", path);
     return 0;
 }
@@ -113,13 +120,15 @@ static int ignore_state(struct laying *laying, struct error *err)
         return -1;
     for (const char *at = text_string(&bytes); *at;) {
         size_t length = strcspn(at, "\n");
-        if (length >= sizeof ignored_line - 2 && strncmp(at, ignored_line, sizeof ignored_line - 2) == 0 && length <= sizeof ignored_line - 1)
+        if (length >= sizeof ignored_line - 2 && strncmp(at, ignored_line, sizeof ignored_line - 2) == 0 &&
+            length <= sizeof ignored_line - 1)
             return 0;
         at += length + (at[length] == '\n');
     }
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     bool open_line = bytes.length && bytes.bytes[bytes.length - 1] != '\n';
-    if (fd < 0 || (open_line && file_write_all(fd, "\n", 1) < 0) || file_write_all(fd, line, strlen(line)) < 0)
+    if (fd < 0 || (open_line && file_write_all(fd, "\n", 1) < 0) ||
+        file_write_all(fd, line, strlen(line)) < 0)
         return error_system(err, errno, "cannot add %s to %s", ignored_line, path);
     return 0;
 }
@@ -137,7 +146,8 @@ static int lay_down(struct laying *laying, struct error *err)
         AUTO_FREE char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
         AUTO_FREE char *named = text_is(file->path, "triphase.yml") ? named_project(file, name) : NULL;
         if (make_folders(laying, folder, err) < 0 ||
-            write_file(laying, path, named ? named : (const char *)file->bytes, named ? strlen(named) : file->size, file->mode, err) < 0)
+            write_file(laying, path, named ? named : (const char *)file->bytes,
+                       named ? strlen(named) : file->size, file->mode, err) < 0)
             return -1;
     }
     return ignore_state(laying, err);
@@ -181,7 +191,10 @@ int command_init(struct command_context *context, int argc, char **argv)
     }
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *base = xstrdup(context->directory ? context->directory : ".");
-    AUTO_FREE char *directory = optind < argc && *argv[optind] ? (context->directory ? file_join(base, argv[optind]) : xstrdup(argv[optind])) : xstrdup(base);
+    AUTO_FREE char *directory =
+        optind < argc && *argv[optind]
+            ? (context->directory ? file_join(base, argv[optind]) : xstrdup(argv[optind]))
+            : xstrdup(base);
     AUTO_FREE char *there = in_the_way(directory);
     if (*there) {
         help_problem("nothing was laid down in %s, which has already:%s", directory, there);

@@ -17,7 +17,8 @@ struct check {
     bool good;
 };
 
-static void wrong(struct check *check, const struct node *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void wrong(struct check *check, const struct node *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void wrong(struct check *check, const struct node *at, const char *format, ...)
 {
@@ -32,13 +33,16 @@ static void wrong(struct check *check, const struct node *at, const char *format
 
 static void wrong_kind(struct check *check, const struct node *node, const char *wanted)
 {
-    bool could_be_quoted = node_is_scalar(node) && node->kind != NODE_NULL && node->kind != NODE_STRING && text_is(wanted, "a text");
-    wrong(check, node, "'%s' takes %s, not %s%s", check->label, wanted, node_kind_name(node->kind), could_be_quoted ? "; put it in quotes" : "");
+    bool could_be_quoted = node_is_scalar(node) && node->kind != NODE_NULL && node->kind != NODE_STRING &&
+                           text_is(wanted, "a text");
+    wrong(check, node, "'%s' takes %s, not %s%s", check->label, wanted, node_kind_name(node->kind),
+          could_be_quoted ? "; put it in quotes" : "");
 }
 
 static void check_text(struct check *check, const struct node *node)
 {
-    if (node->kind != NODE_STRING && !(check->key->flags & KEY_ANY_SCALAR && node_is_scalar(node) && node->kind != NODE_NULL)) {
+    if (node->kind != NODE_STRING &&
+        !(check->key->flags & KEY_ANY_SCALAR && node_is_scalar(node) && node->kind != NODE_NULL)) {
         wrong_kind(check, node, "a text");
         return;
     }
@@ -74,7 +78,8 @@ static void check_choice(struct check *check, const struct node *node)
         if (text_is(*choice, node->text))
             return;
     AUTO_FREE char *shown = fault_shown(node->text);
-    if (text_is(check->key->name, "provider") && (text_is(node->text, "hetzner") || text_is(node->text, "command"))) {
+    if (text_is(check->key->name, "provider") &&
+        (text_is(node->text, "hetzner") || text_is(node->text, "command"))) {
         wrong(check, node, "the provider '%s' is not in this version of triphase", shown);
         return;
     }
@@ -84,7 +89,8 @@ static void check_choice(struct check *check, const struct node *node)
     wrong(check, node, "'%s': there is no '%s'; write one of %s", check->label, shown, text_string(&words));
 }
 
-static void check_list(struct check *check, const struct node *node, void (*item)(struct check *, const struct node *))
+static void check_list(struct check *check, const struct node *node,
+                       void (*item)(struct check *, const struct node *))
 {
     if (node->kind == NODE_NULL)
         return;
@@ -126,7 +132,8 @@ static void check_transport(struct check *check, const struct node *node)
         check_transport_name(check, node->items[i], false);
         for (size_t j = 0; j < i; j++)
             if (text_is(node->items[i]->text, node->items[j]->text))
-                wrong(check, node->items[i], "'%s': '%s' stands here twice", check->label, node->items[i]->text);
+                wrong(check, node->items[i], "'%s': '%s' stands here twice", check->label,
+                      node->items[i]->text);
     }
 }
 
@@ -152,11 +159,13 @@ static void check_requirement(struct check *check, const struct node *node)
     if (node->kind == NODE_STRING && text_is(node->text, "tun"))
         return;
     if (node->kind != NODE_MAP || !node_get(node, "program")) {
-        wrong(check, node, "'%s' takes 'tun' or a map {program: NAME, package_file: PATH, install: LINE}", check->label);
+        wrong(check, node, "'%s' takes 'tun' or a map {program: NAME, package_file: PATH, install: LINE}",
+              check->label);
         return;
     }
     for (size_t i = 0; i < node->count; i++) {
-        bool known = text_is(node->keys[i], "program") || text_is(node->keys[i], "package_file") || text_is(node->keys[i], "install");
+        bool known = text_is(node->keys[i], "program") || text_is(node->keys[i], "package_file") ||
+                     text_is(node->keys[i], "install");
         AUTO_FREE char *shown = fault_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
         AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
         AUTO_FREE char *problem = NULL;
@@ -174,15 +183,17 @@ static void check_requirement(struct check *check, const struct node *node)
 static void check_count(struct check *check, const struct node *node)
 {
     if (node->kind != NODE_INTEGER || node->integer < check->key->least || node->integer > check->key->most)
-        wrong(check, node, "'%s' takes a whole number from %" PRId64 " to %" PRId64, check->label, check->key->least, check->key->most);
+        wrong(check, node, "'%s' takes a whole number from %" PRId64 " to %" PRId64, check->label,
+              check->key->least, check->key->most);
 }
 
 /* An entry of a map whose names the user chooses. */
 static void check_entry(struct check *check, const char *field, const struct node *node)
 {
     bool secret = check->key->type == VALUE_SECRETS;
-    AUTO_FREE char *name_problem =
-        text_is(check->key->name, "vault_passwords") ? value_vault_id_problem(field) : value_variable_problem(field);
+    AUTO_FREE char *name_problem = text_is(check->key->name, "vault_passwords")
+                                       ? value_vault_id_problem(field)
+                                       : value_variable_problem(field);
     if (name_problem)
         wrong(check, node, "'%s': %s", check->key->name, name_problem);
     AUTO_FREE char *problem = secret ? secret_problem(node) : NULL;
@@ -190,7 +201,8 @@ static void check_entry(struct check *check, const char *field, const struct nod
         wrong(check, node, "'%s' %s", check->label, problem);
 }
 
-bool check_value(const struct key *key, const char *field, const struct node *node, const struct provenance *from, struct words *faults)
+bool check_value(const struct key *key, const char *field, const struct node *node,
+                 const struct provenance *from, struct words *faults)
 {
     AUTO_FREE char *shown = field ? fault_shown(field) : NULL;
     AUTO_FREE char *label = field ? xasprintf("%s.%s", key->name, shown) : xstrdup(key->name);

@@ -4,5 +4,7 @@
 #include "data/schema.h"
 #include "mechanism/node.h"
 
-/* False with faults added, each with its place. `field`: of an open map's entry its name, else NULL. Nothing of a secret is ever in a fault. */
-bool check_value(const struct key *key, const char *field, const struct node *node, const struct provenance *from, struct words *faults);
+/* False with faults added, each with its place. `field`: of an open map's entry its name, else NULL.
+ * Nothing of a secret is ever in a fault. */
+bool check_value(const struct key *key, const char *field, const struct node *node,
+                 const struct provenance *from, struct words *faults);

@@ -29,8 +29,8 @@ struct loader {
     struct invoker invoker;
     struct layers *layers;
     struct words faults, set_faults, warnings;
-    struct spots spots;        /* of the project and its targets */
-    struct spots phase_spots;  /* of the recipes */
+    struct spots spots;       /* of the project and its targets */
+    struct spots phase_spots; /* of the recipes */
     struct outlines targets;
     struct words recipes;      /* names, each once */
     struct outlines *outlines; /* one per recipe */
@@ -80,11 +80,12 @@ static int read_project_file(struct loader *loader)
         return -1;
     layers_own(loader->layers, root);
     if (root->kind != NODE_MAP) {
-        fault_at(&loader->faults, &from, (struct node_place){1, 1}, "the file takes a map that begins with 'project: NAME', not %s",
-                 node_kind_name(root->kind));
+        fault_at(&loader->faults, &from, (struct node_place){1, 1},
+                 "the file takes a map that begins with 'project: NAME', not %s", node_kind_name(root->kind));
         return -1;
     }
-    layers_add_map(loader->layers, SOURCE_PROJECT, "", SCOPE_PROJECT, false, root, others, &from, &loader->faults);
+    layers_add_map(loader->layers, SOURCE_PROJECT, "", SCOPE_PROJECT, false, root, others, &from,
+                   &loader->faults);
     document_add_shared(loader->layers, SOURCE_PROJECT, root, &from, &loader->faults);
     const struct node *targets = document_map(root, "targets", &from, &loader->faults);
     for (size_t i = 0; targets && i < targets->count; i++) {
@@ -100,9 +101,11 @@ static int read_project_file(struct loader *loader)
         if (fits)
             outline_add(&loader->targets, name, targets->where[i], false);
         else
-            fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name, node_kind_name(map->kind));
+            fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name,
+                     node_kind_name(map->kind));
         if (map->kind == NODE_MAP)
-            layers_add_map(loader->layers, SOURCE_PROJECT, target_path, SCOPE_TARGET, false, map, NULL, &from, &loader->faults);
+            layers_add_map(loader->layers, SOURCE_PROJECT, target_path, SCOPE_TARGET, false, map, NULL, &from,
+                           &loader->faults);
     }
     return 0;
 }
@@ -140,7 +143,8 @@ static void read_recipes(struct loader *loader)
 
 /* From values to structs */
 
-static void check_peers(struct loader *loader, const struct view *view, const char *own_name, struct target *target)
+static void check_peers(struct loader *loader, const struct view *view, const char *own_name,
+                        struct target *target)
 {
     AUTO_WORDS peers = WORDS_INIT, names = WORDS_INIT;
     const struct setting *setting = view_top(view, "peers");
@@ -151,7 +155,8 @@ static void check_peers(struct loader *loader, const struct view *view, const ch
         AUTO_FREE char *instead = fault_instead(peer, words_argv(&names));
         if (!words_have(&names, peer))
             fault_add(&loader->faults, setting->origin, "'peers': there is no target '%s'%s", peer, instead);
-        else if (!text_is(peer, own_name) && !words_have(&peers, peer)) /* a list in `defaults` may name all */
+        else if (!text_is(peer, own_name) &&
+                 !words_have(&peers, peer)) /* a list in `defaults` may name all */
             words_add(&peers, peer);
     }
     words_free(&target->peers);
@@ -159,7 +164,8 @@ static void check_peers(struct loader *loader, const struct view *view, const ch
     peers = (struct words)WORDS_INIT;
 }
 
-static void fill_recipe(struct loader *loader, const struct resolve *resolve, size_t index, struct recipe *out)
+static void fill_recipe(struct loader *loader, const struct resolve *resolve, size_t index,
+                        struct recipe *out)
 {
     const char *name = loader->recipes.items[index];
     const struct outlines *outlines = &loader->outlines[index];
@@ -170,7 +176,8 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
     out->teardown = xcalloc(outlines->count, sizeof *out->teardown);
     for (size_t i = 0; i < outlines->count; i++) {
         const struct outline *outline = &outlines->items[i];
-        struct phase *phase = outline->teardown ? &out->teardown[out->teardown_count++] : &out->phases[out->phase_count++];
+        struct phase *phase =
+            outline->teardown ? &out->teardown[out->teardown_count++] : &out->phases[out->phase_count++];
         AUTO_VIEW view = {0};
         AUTO_FREE char *place = xasprintf("%s:%d:%d", file, outline->at.line, outline->at.column);
         view_phase(loader->layers, name, outline->name, &view);
@@ -224,7 +231,10 @@ int config_load(const struct config_sources *sources, struct project **out, stru
     AUTO_FREE char *directory = config_find_directory(sources->start);
     if (!directory) {
         AUTO_FREE char *shown = fault_shown(sources->start ? sources->start : ".");
-        return error_set(err, ERROR_PROJECT, "there is no triphase.yml in %s or any folder above it; 'triphase init' lays down a project", shown);
+        return error_set(
+            err, ERROR_PROJECT,
+            "there is no triphase.yml in %s or any folder above it; 'triphase init' lays down a project",
+            shown);
     }
     struct loader loader = {.sources = sources,
                             .directory = directory,

@@ -9,7 +9,8 @@ struct explanation {
     void *context;
 };
 
-static void explain_field(const struct explanation *to, const struct view *view, const char *path, const struct key *key, const char *field)
+static void explain_field(const struct explanation *to, const struct view *view, const char *path,
+                          const struct key *key, const char *field)
 {
     size_t count = view_chain(view, field, NULL, 0);
     const struct setting **chain = xcalloc(count, sizeof(const struct setting *));
@@ -37,12 +38,14 @@ static void explain_field(const struct explanation *to, const struct view *view,
     to->function(to->context, full, value, origin, words_argv(&hidden));
 }
 
-static void explain_view(const struct explanation *to, const struct view *view, const char *path, bool sandbox)
+static void explain_view(const struct explanation *to, const struct view *view, const char *path,
+                         bool sandbox)
 {
     for (size_t i = 0; i < schema_key_count; i++) {
         const struct key *key = &schema_keys[i];
         bool left_out = key->scope != view->scope || key->flags & KEY_LATER || key->type == VALUE_FIELDS ||
-                        (key->scope == SCOPE_PHASE && key->flags & KEY_OWN) || (!sandbox && key->scope == SCOPE_TARGET && text_is(key->name, "root"));
+                        (key->scope == SCOPE_PHASE && key->flags & KEY_OWN) ||
+                        (!sandbox && key->scope == SCOPE_TARGET && text_is(key->name, "root"));
         if (left_out)
             continue;
         if (!schema_is_open(key)) {
@@ -58,7 +61,8 @@ static void explain_view(const struct explanation *to, const struct view *view, 
     }
 }
 
-static void explain_recipe(const struct explanation *to, const struct project *project, const struct recipe *recipe)
+static void explain_recipe(const struct explanation *to, const struct project *project,
+                           const struct recipe *recipe)
 {
     const struct phase *lists[] = {recipe->phases, recipe->teardown};
     size_t counts[] = {recipe->phase_count, recipe->teardown_count};
@@ -71,14 +75,16 @@ static void explain_recipe(const struct explanation *to, const struct project *p
     }
 }
 
-static void explain_target(const struct explanation *to, const struct project *project, const struct target *target)
+static void explain_target(const struct explanation *to, const struct project *project,
+                           const struct target *target)
 {
     AUTO_VIEW view = {0};
     view_target(project->layers, target->name, &view);
     explain_view(to, &view, view.paths[2], text_is(target->provider, "sandbox"));
 }
 
-void config_explain(const struct project *project, const struct target *target, config_explain_function *function, void *context)
+void config_explain(const struct project *project, const struct target *target,
+                    config_explain_function *function, void *context)
 {
     struct explanation to = {function, context};
     AUTO_VIEW view = {0};

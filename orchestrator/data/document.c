@@ -14,18 +14,21 @@ bool document_is_one_of(const char *name, const char *const *names)
     return false;
 }
 
-const struct node *document_map(const struct node *root, const char *name, const struct provenance *from, struct words *faults)
+const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
+                                struct words *faults)
 {
     const struct node *node = node_get(root, name);
     if (!node || node->kind == NODE_NULL)
         return NULL;
     if (node->kind == NODE_MAP)
         return node;
-    fault_at(faults, from, (struct node_place){node->line, node->column}, "'%s' takes a map, not %s", name, node_kind_name(node->kind));
+    fault_at(faults, from, (struct node_place){node->line, node->column}, "'%s' takes a map, not %s", name,
+             node_kind_name(node->kind));
     return NULL;
 }
 
-void document_check_keys(const struct node *root, const char *const *known, const struct provenance *from, struct words *faults)
+void document_check_keys(const struct node *root, const char *const *known, const struct provenance *from,
+                         struct words *faults)
 {
     for (size_t i = 0; i < root->count; i++) {
         AUTO_FREE char *shown = fault_shown(root->keys[i]), *instead = fault_instead(root->keys[i], known);
@@ -34,7 +37,8 @@ void document_check_keys(const struct node *root, const char *const *known, cons
     }
 }
 
-void document_add_shared(struct layers *layers, enum source source, const struct node *root, const struct provenance *from, struct words *faults)
+void document_add_shared(struct layers *layers, enum source source, const struct node *root,
+                         const struct provenance *from, struct words *faults)
 {
     const struct node *defaults = document_map(root, "defaults", from, faults);
     const struct node *providers = document_map(root, "providers", from, faults);
@@ -45,14 +49,16 @@ void document_add_shared(struct layers *layers, enum source source, const struct
         const struct node *map = providers->items[i];
         AUTO_FREE char *shown = fault_shown(name), *instead = fault_instead(name, document_providers);
         if (document_is_one_of(name, later_providers)) {
-            fault_at(faults, from, providers->where[i], "the provider '%s' is not in this version of triphase", shown);
+            fault_at(faults, from, providers->where[i],
+                     "the provider '%s' is not in this version of triphase", shown);
         } else if (!document_is_one_of(name, document_providers)) {
             fault_at(faults, from, providers->where[i], "unknown provider '%s'%s", shown, instead);
         } else if (map->kind == NODE_MAP) {
             AUTO_FREE char *path = xasprintf("providers.%s", name);
             layers_add_map(layers, source, path, SCOPE_TARGET, true, map, NULL, from, faults);
         } else if (map->kind != NODE_NULL) {
-            fault_at(faults, from, providers->where[i], "the provider '%s' takes a map, not %s", shown, node_kind_name(map->kind));
+            fault_at(faults, from, providers->where[i], "the provider '%s' takes a map, not %s", shown,
+                     node_kind_name(map->kind));
         }
     }
 }

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define PREFIX "TRIPHASE_"
+#define PREFIX        "TRIPHASE_"
 #define PHASES_PREFIX "PHASES_"
 
 /* One thing that a name may mean. */
@@ -53,7 +53,8 @@ static char *variable_form(const char *path)
     return out;
 }
 
-static void match_add(struct match *matches, size_t *count, const struct spot *spot, const struct key *key, const char *field)
+static void match_add(struct match *matches, size_t *count, const struct spot *spot, const struct key *key,
+                      const char *field)
 {
     if (*count < MATCH_LIMIT)
         matches[*count] = (struct match){spot, key, xstrdup_or_null(field)};
@@ -66,7 +67,8 @@ static void matches_clear(struct match *matches)
         free(matches[i].field);
 }
 
-static size_t match_variable(struct layers *layers, const struct spots *spots, const char *name, struct match *matches)
+static size_t match_variable(struct layers *layers, const struct spots *spots, const char *name,
+                             struct match *matches)
 {
     size_t count = 0;
     for (size_t i = 0; i < spots->count; i++) {
@@ -114,7 +116,8 @@ static size_t match_path(const struct spots *spots, const char *path, struct mat
                 continue;
             if (text_is(rest, key->name))
                 match_add(matches, &count, spot, key, NULL);
-            else if (schema_is_open(key) && strncmp(rest, key->name, name_length) == 0 && rest[name_length] == '.' && rest[name_length + 1])
+            else if (schema_is_open(key) && strncmp(rest, key->name, name_length) == 0 &&
+                     rest[name_length] == '.' && rest[name_length + 1])
                 match_add(matches, &count, spot, key, rest + name_length + 1);
         }
     }
@@ -140,20 +143,25 @@ static void known_paths(const struct spots *spots, bool as_variables, struct wor
     }
 }
 
-static void fault_nearest(const struct spots *spots, bool as_variables, const char *name, const char *place, struct words *faults)
+static void fault_nearest(const struct spots *spots, bool as_variables, const char *name, const char *place,
+                          struct words *faults)
 {
     AUTO_WORDS known = WORDS_INIT;
     known_paths(spots, as_variables, &known);
     const char *nearest = text_nearest(name, words_argv(&known));
-    fault_add(faults, place, "there is no such setting in this project%s%s%s", nearest ? "; the nearest is " : "", nearest ? nearest : "",
+    fault_add(faults, place, "there is no such setting in this project%s%s%s",
+              nearest ? "; the nearest is " : "", nearest ? nearest : "",
               nearest ? "" : "; 'triphase config' prints all");
 }
 
-/* The value's text as a node; NULL with a fault. Texts are taken as they are, so that nobody has to quote an address or a path twice. */
-static struct node *read_value(const struct key *key, const char *field, const char *text, const char *place, struct words *faults)
+/* The value's text as a node; NULL with a fault. Texts are taken as they are, so that nobody has to quote
+ * an address or a path twice. */
+static struct node *read_value(const struct key *key, const char *field, const char *text, const char *place,
+                               struct words *faults)
 {
     bool names = key->type == VALUE_TRANSPORT || key->type == VALUE_HOST_KEYS;
-    bool raw = !field && ((schema_is_text(key) && *text != '"' && *text != '\'') || (names && *text != '[' && *text != '{' && *text != '"' && *text != '\''));
+    bool raw = !field && ((schema_is_text(key) && *text != '"' && *text != '\'') ||
+                          (names && *text != '[' && *text != '{' && *text != '"' && *text != '\''));
     bool secret = key->type == VALUE_SECRET || key->type == VALUE_SECRETS;
     struct node *node = NULL;
     AUTO_WORDS own = WORDS_INIT;
@@ -167,30 +175,34 @@ static struct node *read_value(const struct key *key, const char *field, const c
         return node;
     /* What libyaml says of a secret could hold a piece of it. */
     if (secret)
-        fault_add(faults, place, "the value is not YAML; a secret is given as {file: PATH}, {env: NAME}, {fd: NUMBER} or {command: [...]}");
+        fault_add(faults, place,
+                  "the value is not YAML; a secret is given as {file: PATH}, {env: NAME}, {fd: NUMBER} or "
+                  "{command: [...]}");
     else
         words_add_list(faults, words_argv(&own));
     return NULL;
 }
 
-static void apply(struct layers *layers, enum source source, const struct match *match, const char *text, const char *place, struct words *faults)
+static void apply(struct layers *layers, enum source source, const struct match *match, const char *text,
+                  const char *place, struct words *faults)
 {
     struct provenance from = {place, false};
     struct node *node = read_value(match->key, match->field, text, place, faults);
     if (!node)
         return;
     layers_own(layers, node);
-    layers_add(layers, source, match->spot->path, match->key, match->field, node, (struct node_place){0, 0}, &from, faults);
+    layers_add(layers, source, match->spot->path, match->key, match->field, node, (struct node_place){0, 0},
+               &from, faults);
 }
 
 static char *path_of(const struct match *match)
 {
-    return xasprintf("%s%s%s%s%s", match->spot->path, *match->spot->path ? "." : "", match->key->name, match->field ? "." : "",
-                     match->field ? match->field : "");
+    return xasprintf("%s%s%s%s%s", match->spot->path, *match->spot->path ? "." : "", match->key->name,
+                     match->field ? "." : "", match->field ? match->field : "");
 }
 
-static void apply_matches(struct layers *layers, enum source source, const struct match *matches, size_t count, const char *text, const char *place,
-                          struct words *faults)
+static void apply_matches(struct layers *layers, enum source source, const struct match *matches,
+                          size_t count, const char *text, const char *place, struct words *faults)
 {
     if (count == 1) {
         apply(layers, source, &matches[0], text, place, faults);
@@ -212,32 +224,24 @@ static char *place_named(const char *what, const char *name)
 /* Names that triphase itself gives to its children, or that are for its own tests: never configuration. */
 static bool is_reserved(const char *name)
 {
-    static const char *const reserved[] = {"RUN", "STEP", "EVENTS", "NO_CGROUP", "PENDING_HANDLERS", "EXPECT", "OLD_ANSIBLE", NULL};
+    static const char *const reserved[] = {"RUN",    "STEP",        "EVENTS", "NO_CGROUP", "PENDING_HANDLERS",
+                                           "EXPECT", "OLD_ANSIBLE", NULL};
     for (size_t i = 0; reserved[i]; i++)
         if (text_is(reserved[i], name))
             return true;
     return text_starts(name, "TEST_");
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const char *left = *(char *const *)a, *right = *(char *const *)b;
-    size_t left_length = strcspn(left, "="), right_length = strcspn(right, "=");
-    if (left_length != right_length)
-        return left_length < right_length ? -1 : 1;
-    return strcmp(left, right);
-}
-
-void environment_add(struct layers *layers, const struct spots *spots, bool phases, const char *const *environment, struct words *faults)
+void environment_add(struct layers *layers, const struct spots *spots, bool phases,
+                     const char *const *environment, struct words *faults)
 {
     AUTO_WORDS ours = WORDS_INIT;
     for (; *environment; environment++)
         if (text_starts(*environment, PREFIX) && strchr(*environment, '=') &&
             text_starts(*environment + sizeof PREFIX - 1, PHASES_PREFIX) == phases)
             words_add(&ours, *environment);
-    /* Of a map and one of its fields the field, whose name is longer, comes later and so counts. */
-    if (ours.count)
-        qsort(ours.items, ours.count, sizeof *ours.items, compare_names);
+    /* Of a map and one of its fields the field comes later and so counts: '=' stands before '_'. */
+    words_sort_unique(&ours);
     for (size_t i = 0; i < ours.count; i++) {
         size_t length = strcspn(ours.items[i], "=");
         AUTO_FREE char *name = xstrndup(ours.items[i], length);
@@ -255,7 +259,8 @@ void environment_add(struct layers *layers, const struct spots *spots, bool phas
     }
 }
 
-void environment_add_sets(struct layers *layers, const struct spots *spots, bool phases, const char *const *sets, struct words *faults)
+void environment_add_sets(struct layers *layers, const struct spots *spots, bool phases,
+                          const char *const *sets, struct words *faults)
 {
     for (; sets && *sets; sets++) {
         size_t length = strcspn(*sets, "=");
@@ -264,7 +269,8 @@ void environment_add_sets(struct layers *layers, const struct spots *spots, bool
         if (text_starts(path, "phases.") != phases)
             continue;
         if (!(*sets)[length]) {
-            fault_add(faults, place, "no value; write it as PATH=YAML, like --set targets.vault.root=debian-13");
+            fault_add(faults, place,
+                      "no value; write it as PATH=YAML, like --set targets.vault.root=debian-13");
             continue;
         }
         struct match matches[MATCH_LIMIT] = {0};

@@ -16,7 +16,8 @@ void fault_add(struct words *faults, const char *place, const char *format, ...)
     words_addf(faults, "%s: %s", place, message);
 }
 
-void fault_at(struct words *faults, const struct provenance *from, struct node_place at, const char *format, ...)
+void fault_at(struct words *faults, const struct provenance *from, struct node_place at, const char *format,
+              ...)
 {
     va_list args;
     va_start(args, format);

@@ -61,7 +61,8 @@ void invoker_clear(struct invoker *invoker)
 
 char *invoker_config_directory(const struct invoker *invoker, const char *const *environment)
 {
-    const char *base = invoker->behind_sudo ? NULL : environment_value(own_environment(environment), "XDG_CONFIG_HOME");
+    const char *base =
+        invoker->behind_sudo ? NULL : environment_value(own_environment(environment), "XDG_CONFIG_HOME");
     if (base && *base == '/')
         return file_join(base, "triphase");
     return invoker->home ? file_join(invoker->home, ".config/triphase") : NULL;

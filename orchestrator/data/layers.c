@@ -55,24 +55,27 @@ const struct node *layers_preset(struct layers *layers, const struct key *key)
     return layers->presets[key - schema_keys];
 }
 
-static void keep(struct layers *layers, enum source source, const char *path, const struct key *key, const char *field, const struct node *node,
-                 struct node_place at, const struct provenance *from, bool good)
+static void keep(struct layers *layers, enum source source, const char *path, const struct key *key,
+                 const char *field, const struct node *node, struct node_place at,
+                 const struct provenance *from, bool good)
 {
     if (layers->count == layers->room) {
         layers->room = layers->room ? layers->room * 2 : 64;
         layers->settings = xreallocarray(layers->settings, layers->room, sizeof *layers->settings);
     }
     struct setting *setting = &layers->settings[layers->count];
-    *setting = (struct setting){.key = key, .node = node, .source = source, .order = layers->count, .good = good};
-    setting->path = xasprintf("%s%s%s%s%s", path, *path ? "." : "", key->name, field ? "." : "", field ? field : "");
+    *setting =
+        (struct setting){.key = key, .node = node, .source = source, .order = layers->count, .good = good};
+    setting->path =
+        xasprintf("%s%s%s%s%s", path, *path ? "." : "", key->name, field ? "." : "", field ? field : "");
     setting->origin = fault_place(from, at.line, at.column);
     layers->count++;
     layers->sorted = false;
 }
 
 /* The fields of a map like stage_deadline. */
-static void add_fields(struct layers *layers, enum source source, const char *path, const struct key *key, const struct node *map,
-                       const struct provenance *from, struct words *faults)
+static void add_fields(struct layers *layers, enum source source, const char *path, const struct key *key,
+                       const struct node *map, const struct provenance *from, struct words *faults)
 {
     AUTO_FREE char *prefix = xasprintf("%s.", key->name);
     AUTO_WORDS known = WORDS_INIT;
@@ -91,8 +94,9 @@ static void add_fields(struct layers *layers, enum source source, const char *pa
     }
 }
 
-void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key, const char *field, const struct node *node,
-                struct node_place at, const struct provenance *from, struct words *faults)
+void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
+                const char *field, const struct node *node, struct node_place at,
+                const struct provenance *from, struct words *faults)
 {
     if (key->flags & KEY_LATER) {
         AUTO_FREE char *place = fault_place(from, at.line, at.column);
@@ -112,7 +116,8 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
         add_fields(layers, source, path, key, node, from, faults);
     } else if (good) {
         for (size_t i = 0; i < node->count; i++)
-            layers_add(layers, source, path, key, node->keys[i], node->items[i], node->where[i], from, faults);
+            layers_add(layers, source, path, key, node->keys[i], node->items[i], node->where[i], from,
+                       faults);
     }
 }
 
@@ -124,8 +129,9 @@ static bool is_one_of(const char *name, const char *const *names)
     return false;
 }
 
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope, bool shared, const struct node *map,
-                    const char *const *others, const struct provenance *from, struct words *faults)
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+                    bool shared, const struct node *map, const char *const *others,
+                    const struct provenance *from, struct words *faults)
 {
     AUTO_WORDS known = WORDS_INIT;
     schema_names(scope, "", &known);
@@ -137,7 +143,8 @@ void layers_add_map(struct layers *layers, enum source source, const char *path,
             continue;
         AUTO_FREE char *shown = fault_shown(name);
         const struct key *key = strchr(name, '.') ? NULL : schema_find(scope, name);
-        bool misplaced = key && ((shared && key->flags & KEY_OWN) || (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));
+        bool misplaced = key && ((shared && key->flags & KEY_OWN) ||
+                                 (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));
         if (key && !misplaced) {
             layers_add(layers, source, path, key, NULL, map->items[i], map->where[i], from, faults);
             continue;
@@ -194,7 +201,8 @@ void view_clear(struct view *view)
 enum { GOOD = 1, BAD = 2 };
 
 /* From the highest down: by source, then by place, then the later one. */
-static size_t chain(const struct view *view, const char *field, int wanted, const struct setting **out, size_t room)
+static size_t chain(const struct view *view, const char *field, int wanted, const struct setting **out,
+                    size_t room)
 {
     size_t found = 0;
     for (int source = SOURCE_COUNT - 1; source >= 0; source--) {
@@ -265,7 +273,9 @@ void layers_entries(struct layers *layers, const char *key, struct words *out)
     AUTO_FREE char *inside = xasprintf(".%s.", key);
     for (size_t i = 0; i < layers->count; i++) {
         const struct setting *setting = &layers->settings[i];
-        const char *at = text_is(setting->key->name, key) && schema_is_open(setting->key) ? strstr(setting->path, inside) : NULL;
+        const char *at = text_is(setting->key->name, key) && schema_is_open(setting->key)
+                             ? strstr(setting->path, inside)
+                             : NULL;
         if (at)
             words_add(out, at + strlen(inside));
     }

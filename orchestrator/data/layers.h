@@ -1,6 +1,7 @@
-/* Every value the user gave, by the path it was given for and the source it came from, and which one counts. Paths are dotted:
- * "keep", "defaults.root", "providers.sandbox.user", "targets.vault.vars.x", "phases.vault.defaults.silence", "phases.vault.install.deadline".
- * A key whose value is a map is kept per field. */
+/* Every value the user gave, by the path it was given for and the source it came from, and which one
+ * counts. Paths are dotted: "keep", "defaults.root", "providers.sandbox.user", "targets.vault.vars.x",
+ * "phases.vault.defaults.silence", "phases.vault.install.deadline". A key whose value is a map is kept per
+ * field. */
 #pragma once
 #include "base/words.h"
 #include "data/fault.h"
@@ -18,8 +19,8 @@ struct setting {
     char *origin;            /* "triphase.yml:7:5", "environment TRIPHASE_KEEP", "--set" */
     const struct node *node; /* owned by the layers' documents */
     enum source source;
-    size_t order;            /* of two of one source and path the later counts */
-    bool good;               /* a bad one was refused: it never counts, but something was written there */
+    size_t order; /* of two of one source and path the later counts */
+    bool good;    /* a bad one was refused: it never counts, but something was written there */
 };
 
 struct layers;
@@ -27,15 +28,20 @@ struct layers *layers_new(void);
 void layers_free(struct layers *layers);
 /* Takes over a document, whose nodes settings point into. */
 const struct node *layers_own(struct layers *layers, struct node *document);
-/* One value for `path`.`key` (path "" for project keys); checked; maps are taken apart into their fields. `at` is where the key stands. */
-void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key, const char *field, const struct node *node,
-                struct node_place at, const struct provenance *from, struct words *faults);
-/* All keys of a map that belong to this scope; unknown ones are faults. Keys in `others` (NULL-terminated) are left to the caller;
- * with `shared` (defaults, a provider) the keys that belong only to a target or phase itself are refused. */
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope, bool shared, const struct node *map,
-                    const char *const *others, const struct provenance *from, struct words *faults);
+/* One value for `path`.`key` (path "" for project keys); checked; maps are taken apart into their fields.
+ * `at` is where the key stands. */
+void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
+                const char *field, const struct node *node, struct node_place at,
+                const struct provenance *from, struct words *faults);
+/* All keys of a map that belong to this scope; unknown ones are faults. Keys in `others` (NULL-terminated)
+ * are left to the caller; with `shared` (defaults, a provider) the keys that belong only to a target or
+ * phase itself are refused. */
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+                    bool shared, const struct node *map, const char *const *others,
+                    const struct provenance *from, struct words *faults);
 
-/* Where the values of one thing may stand, lowest first: {"defaults", "providers.sandbox", "targets.vault"}. */
+/* Where the values of one thing may stand, lowest first: {"defaults", "providers.sandbox",
+ * "targets.vault"}. */
 struct view {
     struct layers *layers;
     enum scope scope;

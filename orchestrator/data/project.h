@@ -1,4 +1,5 @@
-/* What the user asked for, resolved into plain structs: the project, its targets, and the recipes they name. Made by config_load (data/config.h). */
+/* What the user asked for, resolved into plain structs: the project, its targets, and the recipes they
+ * name. Made by config_load (data/config.h). */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -9,27 +10,28 @@
 
 enum host_key_kind { HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_FILE, HOST_KEYS_ACCEPT_NEW };
 
-struct requirement {       /* of a phase: `tun`, or a program */
-    char *program;         /* NULL: tun */
-    char *package_file;    /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
-    char *install;         /* the line that installs it; may be NULL */
+struct requirement { /* of a phase: `tun`, or a program */
+    char *program;   /* NULL: tun */
+    char *
+        package_file; /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
+    char *install; /* the line that installs it; may be NULL */
 };
 
 struct target {
     char *name, *provider, *recipe;
     bool transport_auto;
-    struct words transports; /* names in order; of `auto` what it stands for */
+    struct words transports;           /* names in order; of `auto` what it stands for */
     char *address, *user, *key, *jump; /* NULL: not given */
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
     enum host_key_kind host_key_kind;
-    struct words host_keys; /* HOST_KEYS_LIST */
-    char *host_key_file;    /* HOST_KEYS_FILE */
-    char *python;           /* NULL: auto */
+    struct words host_keys;                                                 /* HOST_KEYS_LIST */
+    char *host_key_file;                                                    /* HOST_KEYS_FILE */
+    char *python;                                                           /* NULL: auto */
     int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns; /* stage_deadline */
-    char *host_name;        /* inventory name */
+    char *host_name;                                                        /* inventory name */
     struct words groups, peers;
-    struct node *vars;      /* map or NULL */
+    struct node *vars; /* map or NULL */
     struct secret *secrets;
     size_t secret_count;
     struct secret become_password, key_passphrase; /* kind SECRET_NONE: not given */
@@ -38,7 +40,7 @@ struct target {
     struct words env; /* names */
     int64_t deadline_ns;
     bool protected;
-    char *root; /* sandbox */
+    char *root;             /* sandbox */
     char *tailscale_socket; /* from TAILSCALE_SOCKET, NULL: tailscale's default */
 };
 
@@ -69,14 +71,14 @@ struct project {
     char *directory; /* absolute */
     char *name;
     struct words inventory; /* as written; what exists of the default is already resolved */
-    char *ansible;          /* as configured; resolved to an absolute path when it was found, else as written */
+    char *ansible; /* as configured; resolved to an absolute path when it was found, else as written */
     bool ansible_found;
     int64_t keep_ns;
     struct target *targets; /* in file order */
     size_t target_count;
     struct recipe *recipes; /* every recipe that a target names, each once */
     size_t recipe_count;
-    struct words warnings;  /* of the user's file, of unmatched legacy names… one line each */
+    struct words warnings; /* of the user's file, of unmatched legacy names… one line each */
     struct layers *layers; /* every value with its origin, for config_explain (data/layers.h) */
 };
 

@@ -23,13 +23,14 @@ void outlines_clear(struct outlines *outlines)
     free(outlines->items);
 }
 
-static void read_phases(struct layers *layers, struct words *faults, const char *recipe, const struct node *list, bool teardown, const struct provenance *from,
+static void read_phases(struct layers *layers, struct words *faults, const char *recipe,
+                        const struct node *list, bool teardown, const struct provenance *from,
                         struct outlines *outlines)
 {
     const char *what = teardown ? "teardown" : "phases";
     if (list->kind != NODE_LIST) {
-        fault_at(faults, from, (struct node_place){list->line, list->column}, "'%s' takes a list of phases, not %s", what,
-                 node_kind_name(list->kind));
+        fault_at(faults, from, (struct node_place){list->line, list->column},
+                 "'%s' takes a list of phases, not %s", what, node_kind_name(list->kind));
         return;
     }
     for (size_t i = 0; i < list->count; i++) {
@@ -37,7 +38,8 @@ static void read_phases(struct layers *layers, struct words *faults, const char 
         struct node_place at = {map->line, map->column};
         const struct node *name = node_get(map, "name");
         if (map->kind != NODE_MAP) {
-            fault_at(faults, from, at, "a phase takes a map {name: ..., playbook: ...}, not %s", node_kind_name(map->kind));
+            fault_at(faults, from, at, "a phase takes a map {name: ..., playbook: ...}, not %s",
+                     node_kind_name(map->kind));
             continue;
         }
         if (!name) {
@@ -45,7 +47,8 @@ static void read_phases(struct layers *layers, struct words *faults, const char 
             continue;
         }
         bool good = name->kind == NODE_STRING && value_is_name(name->text);
-        AUTO_FREE char *path = good ? xasprintf("phases.%s.%s", recipe, name->text) : xasprintf("phases.%s.?%zu", recipe, i);
+        AUTO_FREE char *path =
+            good ? xasprintf("phases.%s.%s", recipe, name->text) : xasprintf("phases.%s.?%zu", recipe, i);
         layers_add_map(layers, SOURCE_PROJECT, path, SCOPE_PHASE, false, map, NULL, from, faults);
         if (!good)
             continue;
@@ -53,8 +56,8 @@ static void read_phases(struct layers *layers, struct words *faults, const char 
             fault_at(faults, from, at, "a phase cannot be called 'defaults'");
         for (size_t j = 0; j < outlines->count; j++)
             if (text_is(outlines->items[j].name, name->text))
-                fault_at(faults, from, (struct node_place){name->line, name->column}, "a second phase '%s' (first in line %d)", name->text,
-                         outlines->items[j].at.line);
+                fault_at(faults, from, (struct node_place){name->line, name->column},
+                         "a second phase '%s' (first in line %d)", name->text, outlines->items[j].at.line);
         outline_add(outlines, name->text, at, teardown);
     }
 }
@@ -67,12 +70,14 @@ static void fault_no_recipe(const char *directory, const char *name, const char 
     file_list(folder, &files, NULL);
     for (size_t i = 0; i < files.count; i++)
         if (text_ends(files.items[i], ".yml"))
-            text_addf(&there, "%s%.*s", there.length ? ", " : "", (int)strlen(files.items[i]) - 4, files.items[i]);
-    fault_add(faults, origin, "there is no recipe '%s' (phases/%s.yml); %s%s", name, name, there.length ? "there are: " : "phases/ holds none",
-              text_string(&there));
+            text_addf(&there, "%s%.*s", there.length ? ", " : "", (int)strlen(files.items[i]) - 4,
+                      files.items[i]);
+    fault_add(faults, origin, "there is no recipe '%s' (phases/%s.yml); %s%s", name, name,
+              there.length ? "there are: " : "phases/ holds none", text_string(&there));
 }
 
-void recipe_file_read(struct layers *layers, const char *directory, const char *name, const char *origin, struct outlines *outlines, struct words *faults)
+void recipe_file_read(struct layers *layers, const char *directory, const char *name, const char *origin,
+                      struct outlines *outlines, struct words *faults)
 {
     static const char *const known[] = {"defaults", "phases", "teardown", NULL};
     AUTO_FREE char *file = xasprintf("phases/%s.yml", name);
@@ -87,7 +92,8 @@ void recipe_file_read(struct layers *layers, const char *directory, const char *
         return;
     layers_own(layers, root);
     if (root->kind != NODE_MAP) {
-        fault_at(faults, &from, (struct node_place){1, 1}, "the file takes a map with a list 'phases', not %s", node_kind_name(root->kind));
+        fault_at(faults, &from, (struct node_place){1, 1},
+                 "the file takes a map with a list 'phases', not %s", node_kind_name(root->kind));
         return;
     }
     document_check_keys(root, known, &from, faults);
@@ -97,7 +103,8 @@ void recipe_file_read(struct layers *layers, const char *directory, const char *
         layers_add_map(layers, SOURCE_PROJECT, shared, SCOPE_PHASE, true, defaults, NULL, &from, faults);
     const struct node *phases = node_get(root, "phases"), *teardown = node_get(root, "teardown");
     if (!phases || phases->kind == NODE_NULL || (phases->kind == NODE_LIST && !phases->count))
-        fault_at(faults, &from, (struct node_place){1, 1}, "the recipe has no phase: 'phases' takes a list of at least one");
+        fault_at(faults, &from, (struct node_place){1, 1},
+                 "the recipe has no phase: 'phases' takes a list of at least one");
     else
         read_phases(layers, faults, name, phases, false, &from, outlines);
     if (teardown && teardown->kind != NODE_NULL)

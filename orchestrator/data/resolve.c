@@ -61,7 +61,8 @@ static struct node *variables_of(const struct view *view)
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *field = xasprintf("vars.%s", names.items[i]);
         const struct setting *setting = view_top(view, field);
-        node_append_key(map, names.items[i], (struct node_place){setting->node->line, setting->node->column}, node_copy(setting->node));
+        node_append_key(map, names.items[i], (struct node_place){setting->node->line, setting->node->column},
+                        node_copy(setting->node));
     }
     return map;
 }
@@ -96,7 +97,8 @@ static char *path_from(const struct resolve *resolve, const char *text)
     return file_join(resolve->directory, text_starts(expanded, "./") ? expanded + 2 : expanded);
 }
 
-static void need(const struct resolve *resolve, const struct view *view, const char *key, const char *place, const char *what)
+static void need(const struct resolve *resolve, const struct view *view, const char *key, const char *place,
+                 const char *what)
 {
     if (!view_any(view, key))
         fault_add(resolve->faults, place, "%s has no '%s', which is required", what, key);
@@ -173,7 +175,8 @@ static void resolve_host_keys(const struct resolve *resolve, const struct view *
 
 static void resolve_places(const struct resolve *resolve, const struct view *view, struct target *out)
 {
-    AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"), *python = text_of(view, "python");
+    AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"),
+                   *python = text_of(view, "python");
     const char *socket = environment_value(resolve->environment, "TAILSCALE_SOCKET");
     out->key = !key ? NULL : text_is(key, "agent") ? TAKE(key) : path_from(resolve, key);
     out->root = strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
@@ -181,7 +184,8 @@ static void resolve_places(const struct resolve *resolve, const struct view *vie
     out->tailscale_socket = xstrdup_or_null(socket);
 }
 
-void resolve_target(const struct resolve *resolve, const struct view *view, const char *name, const char *place, struct target *out)
+void resolve_target(const struct resolve *resolve, const struct view *view, const char *name,
+                    const char *place, struct target *out)
 {
     AUTO_FREE char *what = xasprintf("target '%s'", name);
     need(resolve, view, "recipe", place, what);
@@ -229,7 +233,8 @@ static void resolve_requirements(const struct view *view, struct phase *out)
     out->require_count = list->count;
     for (size_t i = 0; i < list->count; i++) {
         static const char *const fields[] = {"program", "package_file", "install"};
-        char **into[] = {&out->requires[i].program, &out->requires[i].package_file, &out->requires[i].install};
+        char **into[] = {&out->requires[i].program, &out->requires[i].package_file,
+                         &out->requires[i].install};
         for (size_t j = 0; j < COUNT_OF(fields); j++) {
             const struct node *value = node_get(list->items[i], fields[j]);
             *into[j] = value ? xstrdup(value->text) : NULL;
@@ -244,12 +249,14 @@ static void check_playbook(const struct resolve *resolve, const struct view *vie
     const char *place = view_top(view, "playbook")->origin;
     struct stat state;
     if (stat(path, &state) < 0)
-        fault_add(resolve->faults, place, "there is no playbook %s (paths are relative to the project's folder)", shown);
+        fault_add(resolve->faults, place,
+                  "there is no playbook %s (paths are relative to the project's folder)", shown);
     else if (!S_ISREG(state.st_mode))
         fault_add(resolve->faults, place, "the playbook %s is not a file", shown);
 }
 
-void resolve_phase(const struct resolve *resolve, const struct view *view, const char *name, int line, const char *place, struct phase *out)
+void resolve_phase(const struct resolve *resolve, const struct view *view, const char *name, int line,
+                   const char *place, struct phase *out)
 {
     AUTO_FREE char *what = xasprintf("phase '%s'", name);
     need(resolve, view, "playbook", place, what);

@@ -7,32 +7,65 @@
 #include <string.h>
 
 static const char *const providers[] = {"sandbox", "static", NULL};
-static const char *const outcomes[] = {"failed", "unreachable", "transport-lost", "deadline", "silence", "task-timeout", "child-crashed", NULL};
+static const char *const outcomes[] = {"failed",  "unreachable",  "transport-lost", "deadline",
+                                       "silence", "task-timeout", "child-crashed",  NULL};
 static const char *const facts[] = {"fresh", "cached", NULL};
 static const char *const lost_handlers[] = {"fail", "warn", NULL};
 
-#define TEXT_KEY(key_name, key_scope, ...) {.name = key_name, .scope = key_scope, .type = VALUE_TEXT, __VA_ARGS__}
-#define DURATION_KEY(key_name, key_scope, ...) {.name = key_name, .scope = key_scope, .type = VALUE_DURATION, __VA_ARGS__}
-#define LATER_KEY(key_name, key_scope) {.name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER}
+#define TEXT_KEY(key_name, key_scope, ...)                                    \
+    {                                                                         \
+        .name = key_name, .scope = key_scope, .type = VALUE_TEXT, __VA_ARGS__ \
+    }
+#define DURATION_KEY(key_name, key_scope, ...)                                    \
+    {                                                                             \
+        .name = key_name, .scope = key_scope, .type = VALUE_DURATION, __VA_ARGS__ \
+    }
+#define LATER_KEY(key_name, key_scope)                                               \
+    {                                                                                \
+        .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
+    }
 
 /* In the order of the contract's table, which `config` follows. */
 const struct key schema_keys[] = {
     TEXT_KEY("project", SCOPE_PROJECT, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
-    {.name = "inventory", .scope = SCOPE_PROJECT, .type = VALUE_TEXTS, .problem = value_path_problem, .note = "inventory/ if present"},
+    {.name = "inventory",
+     .scope = SCOPE_PROJECT,
+     .type = VALUE_TEXTS,
+     .problem = value_path_problem,
+     .note = "inventory/ if present"},
     TEXT_KEY("ansible", SCOPE_PROJECT, .preset = "ansible-playbook", .problem = value_path_problem),
     DURATION_KEY("keep", SCOPE_PROJECT, .preset = "90d"),
 
-    {.name = "provider", .scope = SCOPE_TARGET, .type = VALUE_CHOICE, .preset = "sandbox", .choices = providers, .flags = KEY_NO_PROVIDER},
+    {.name = "provider",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "sandbox",
+     .choices = providers,
+     .flags = KEY_NO_PROVIDER},
     TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED),
     {.name = "transport", .scope = SCOPE_TARGET, .type = VALUE_TRANSPORT, .preset = "auto"},
     LATER_KEY("tailnet", SCOPE_TARGET),
     TEXT_KEY("address", SCOPE_TARGET, .problem = value_address_problem, .note = "from the provider"),
-    {.name = "port", .scope = SCOPE_TARGET, .type = VALUE_COUNT, .least = 1, .most = 65535, .note = "from the provider, else ssh's own"},
-    TEXT_KEY("user", SCOPE_TARGET, .problem = value_user_problem, .note = "from the provider, else ssh's own"),
+    {.name = "port",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_COUNT,
+     .least = 1,
+     .most = 65535,
+     .note = "from the provider, else ssh's own"},
+    TEXT_KEY("user", SCOPE_TARGET, .problem = value_user_problem,
+             .note = "from the provider, else ssh's own"),
     TEXT_KEY("key", SCOPE_TARGET, .problem = value_key_problem, .note = "from the provider, else ssh's own"),
     TEXT_KEY("jump", SCOPE_TARGET, .problem = value_jump_problem, .note = "none, or ssh's own"),
-    {.name = "ssh_options", .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .preset = "[]", .problem = value_ssh_option_problem},
-    {.name = "host_keys", .scope = SCOPE_TARGET, .type = VALUE_HOST_KEYS, .problem = value_host_key_problem, .note = "from the provider; static: known_hosts"},
+    {.name = "ssh_options",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_ssh_option_problem},
+    {.name = "host_keys",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_HOST_KEYS,
+     .problem = value_host_key_problem,
+     .note = "from the provider; static: known_hosts"},
     TEXT_KEY("python", SCOPE_TARGET, .preset = "auto", .problem = value_python_problem),
     {.name = "stage_deadline", .scope = SCOPE_TARGET, .type = VALUE_FIELDS},
     DURATION_KEY("stage_deadline.provision", SCOPE_TARGET, .preset = "5m"),
@@ -43,14 +76,26 @@ const struct key schema_keys[] = {
     DURATION_KEY("stage_deadline.destroy", SCOPE_TARGET, .preset = "2m"),
     LATER_KEY("stage_deadline.sweep", SCOPE_TARGET),
     TEXT_KEY("host_name", SCOPE_TARGET, .problem = value_host_name_problem, .note = "the target's name"),
-    {.name = "groups", .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .preset = "[]", .problem = value_group_problem},
-    {.name = "peers", .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .preset = "[]", .problem = value_name_problem},
+    {.name = "groups",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_group_problem},
+    {.name = "peers",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_name_problem},
     {.name = "vars", .scope = SCOPE_TARGET, .type = VALUE_VARIABLES},
     {.name = "secrets", .scope = SCOPE_TARGET, .type = VALUE_SECRETS},
     {.name = "become_password", .scope = SCOPE_TARGET, .type = VALUE_SECRET, .note = "none"},
     {.name = "key_passphrase", .scope = SCOPE_TARGET, .type = VALUE_SECRET, .note = "none"},
     {.name = "vault_passwords", .scope = SCOPE_TARGET, .type = VALUE_SECRETS},
-    {.name = "env", .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .preset = "[]", .problem = value_environment_name_problem},
+    {.name = "env",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_environment_name_problem},
     LATER_KEY("health", SCOPE_TARGET),
     DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
     {.name = "protected", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "false"},
@@ -67,15 +112,28 @@ const struct key schema_keys[] = {
     DURATION_KEY("host_silent", SCOPE_PHASE, .preset = "18s"),
     LATER_KEY("transport_grace", SCOPE_PHASE),
     {.name = "attempts", .scope = SCOPE_PHASE, .type = VALUE_COUNT, .preset = "2", .least = 1, .most = 100},
-    {.name = "retry_on", .scope = SCOPE_PHASE, .type = VALUE_CHOICES, .preset = "[unreachable, silence, transport-lost]", .choices = outcomes},
+    {.name = "retry_on",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_CHOICES,
+     .preset = "[unreachable, silence, transport-lost]",
+     .choices = outcomes},
     DURATION_KEY("retry_pause", SCOPE_PHASE, .preset = "2s", .flags = KEY_ZERO),
     {.name = "transport", .scope = SCOPE_PHASE, .type = VALUE_TRANSPORT, .note = "the target's"},
     {.name = "require", .scope = SCOPE_PHASE, .type = VALUE_REQUIRE, .preset = "[]"},
     {.name = "network_churn", .scope = SCOPE_PHASE, .type = VALUE_BOOL, .preset = "false"},
     LATER_KEY("reboots", SCOPE_PHASE),
     {.name = "facts", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "fresh", .choices = facts},
-    {.name = "lost_handlers", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "fail", .choices = lost_handlers},
-    {.name = "args", .scope = SCOPE_PHASE, .type = VALUE_TEXTS, .preset = "[]", .problem = value_argument_problem, .flags = KEY_ANY_SCALAR},
+    {.name = "lost_handlers",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_CHOICE,
+     .preset = "fail",
+     .choices = lost_handlers},
+    {.name = "args",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_argument_problem,
+     .flags = KEY_ANY_SCALAR},
     {.name = "vars", .scope = SCOPE_PHASE, .type = VALUE_VARIABLES},
 };
 
@@ -94,7 +152,8 @@ void schema_names(enum scope scope, const char *prefix, struct words *out)
     for (size_t i = 0; i < schema_key_count; i++) {
         const struct key *key = &schema_keys[i];
         const char *rest = key->name + strlen(prefix);
-        if (key->scope == scope && text_starts(key->name, prefix) && !strchr(rest, '.') && !(key->flags & KEY_LATER))
+        if (key->scope == scope && text_starts(key->name, prefix) && !strchr(rest, '.') &&
+            !(key->flags & KEY_LATER))
             words_add(out, rest);
     }
 }

@@ -1,4 +1,5 @@
-/* The keys of the project's files (CONTRACT.md, "Configuration"): type, default, and what a value must be like. */
+/* The keys of the project's files (CONTRACT.md, "Configuration"): type, default, and what a value must be
+ * like. */
 #pragma once
 #include "base/words.h"
 #include <stdbool.h>
@@ -24,10 +25,10 @@ enum value_type {
 };
 
 enum {
-    KEY_LATER = 1,      /* in the contract, not in this version */
-    KEY_ZERO = 2,       /* a duration of 0 makes sense */
-    KEY_NONE = 4,       /* the word `none` stands for no duration */
-    KEY_OWN = 8,        /* only in the target or phase itself, never in defaults, provider or environment */
+    KEY_LATER = 1,        /* in the contract, not in this version */
+    KEY_ZERO = 2,         /* a duration of 0 makes sense */
+    KEY_NONE = 4,         /* the word `none` stands for no duration */
+    KEY_OWN = 8,          /* only in the target or phase itself, never in defaults, provider or environment */
     KEY_NO_PROVIDER = 16, /* not in providers.<type> */
     KEY_REQUIRED = 32,
     KEY_ANY_SCALAR = 64, /* a list of texts that takes numbers too */
@@ -37,11 +38,12 @@ struct key {
     const char *name;
     enum scope scope;
     enum value_type type;
-    const char *preset;               /* the built-in value as YAML flow text, NULL: none */
-    const char *note;                 /* what counts when nothing is given, for `config` and the manual; may be NULL */
-    const char *const *choices;       /* VALUE_CHOICE, VALUE_CHOICES */
-    char *(*problem)(const char *text); /* of a text or each text of a list: what is wrong, malloc'ed, or NULL */
-    int64_t least, most;              /* VALUE_COUNT */
+    const char *preset; /* the built-in value as YAML flow text, NULL: none */
+    const char *note;   /* what counts when nothing is given, for `config` and the manual; may be NULL */
+    const char *const *choices; /* VALUE_CHOICE, VALUE_CHOICES */
+    char *(*problem)(
+        const char *text); /* of a text or each text of a list: what is wrong, malloc'ed, or NULL */
+    int64_t least, most;   /* VALUE_COUNT */
     unsigned flags;
 };
 
@@ -50,8 +52,10 @@ extern const size_t schema_key_count;
 
 /* The key of that very name, NULL when there is none. */
 const struct key *schema_find(enum scope scope, const char *name);
-/* Names that may stand in a map of this scope, NULL-terminated; `prefix` "" or "stage_deadline." (cut off from what is added). With all of KEY_LATER's left out. */
+/* Names that may stand in a map of this scope, NULL-terminated; `prefix` "" or "stage_deadline." (cut off
+ * from what is added). With all of KEY_LATER's left out. */
 void schema_names(enum scope scope, const char *prefix, struct words *out);
-bool schema_is_open(const struct key *key); /* VALUE_VARIABLES, VALUE_SECRETS: the user chooses the fields' names */
+bool schema_is_open(
+    const struct key *key); /* VALUE_VARIABLES, VALUE_SECRETS: the user chooses the fields' names */
 /* A text-like value, which the environment gives as it is rather than as YAML. */
 bool schema_is_text(const struct key *key);

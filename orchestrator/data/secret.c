@@ -28,10 +28,12 @@ char *secret_problem(const struct node *node)
     const struct node *value = node->items[0];
     const char *key = node->keys[0];
     if (text_is(key, "file"))
-        return value->kind == NODE_STRING ? value_path_problem(value->text) : xstrdup("takes a path after 'file:'");
+        return value->kind == NODE_STRING ? value_path_problem(value->text)
+                                          : xstrdup("takes a path after 'file:'");
     if (text_is(key, "env"))
-        return value->kind == NODE_STRING && value_is_variable(value->text) ? NULL
-                                                                              : xstrdup("takes the name of an environment variable after 'env:'");
+        return value->kind == NODE_STRING && value_is_variable(value->text)
+                   ? NULL
+                   : xstrdup("takes the name of an environment variable after 'env:'");
     if (text_is(key, "fd"))
         return value->kind == NODE_INTEGER && value->integer >= 3 && value->integer < FD_LIMIT
                    ? NULL
@@ -40,7 +42,9 @@ char *secret_problem(const struct node *node)
         bool good = value->kind == NODE_LIST && value->count;
         for (size_t i = 0; good && i < value->count; i++)
             good = node_is_scalar(value->items[i]) && value->items[i]->kind != NODE_NULL;
-        return good && *value->items[0]->text && *value->items[0]->text != '-' ? NULL : xstrdup("takes a list, program and arguments, after 'command:'");
+        return good && *value->items[0]->text && *value->items[0]->text != '-'
+                   ? NULL
+                   : xstrdup("takes a list, program and arguments, after 'command:'");
     }
     return xstrdup("takes one of " FORMS);
 }
@@ -72,7 +76,8 @@ void secret_clear(struct secret *secret)
 }
 
 /* Everything up to the end, into a buffer of fixed size, so that no freed copy of it is left about. */
-static int read_all(int fd, int64_t bound_ns, const char *what, char *block, size_t *length, struct error *err)
+static int read_all(int fd, int64_t bound_ns, const char *what, char *block, size_t *length,
+                    struct error *err)
 {
     int64_t end = moment_monotonic() + bound_ns;
     size_t have = 0;
@@ -83,7 +88,8 @@ static int read_all(int fd, int64_t bound_ns, const char *what, char *block, siz
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready == 0)
-            return error_set(err, ERROR_DEADLINE, "%s: it was not read to its end within %d s", what, (int)(bound_ns / NS_PER_S));
+            return error_set(err, ERROR_DEADLINE, "%s: it was not read to its end within %d s", what,
+                             (int)(bound_ns / NS_PER_S));
         ssize_t got = read(fd, block + have, SECRET_LIMIT + 1 - have);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
@@ -99,7 +105,8 @@ static int read_all(int fd, int64_t bound_ns, const char *what, char *block, siz
     return 0;
 }
 
-static int hand_over(char *block, size_t length, const char *what, char **out, size_t *out_length, struct error *err)
+static int hand_over(char *block, size_t length, const char *what, char **out, size_t *out_length,
+                     struct error *err)
 {
     if (length && block[length - 1] == '\n')
         length--;
@@ -115,7 +122,8 @@ static int hand_over(char *block, size_t length, const char *what, char **out, s
     return 0;
 }
 
-/* A descriptor that can be read more than once: a regular file from its start; of a pipe the bytes are gone after the first reading. */
+/* A descriptor that can be read more than once: a regular file from its start; of a pipe the bytes are
+ * gone after the first reading. */
 static int open_descriptor(int number, const char *what, struct error *err)
 {
     int fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
@@ -125,10 +133,13 @@ static int open_descriptor(int number, const char *what, struct error *err)
     return fd;
 }
 
-static int read_command(const struct secret *secret, const char *directory, int64_t bound_ns, const char *what, char *block, size_t *length, struct error *err)
+static int read_command(const struct secret *secret, const char *directory, int64_t bound_ns,
+                        const char *what, char *block, size_t *length, struct error *err)
 {
-    struct program program = {
-        .argv = words_argv(&secret->command), .directory = directory, .bound_ns = bound_ns, .output_limit = SECRET_LIMIT + 1};
+    struct program program = {.argv = words_argv(&secret->command),
+                              .directory = directory,
+                              .bound_ns = bound_ns,
+                              .output_limit = SECRET_LIMIT + 1};
     AUTO_TEXT output = TEXT_INIT;
     AUTO_TEXT complaint = TEXT_INIT;
     struct child_end end;
@@ -140,7 +151,8 @@ static int read_command(const struct secret *secret, const char *directory, int6
         AUTO_TEXT shown = TEXT_INIT;
         size_t first = strcspn(text_string(&complaint), "\n");
         text_add_printable(&shown, text_string(&complaint), first < LINE_LIMIT ? first : LINE_LIMIT);
-        result = error_set(err, ERROR_PROJECT, "%s: it %s%s%s", what, how, shown.length ? ": " : "", text_string(&shown));
+        result = error_set(err, ERROR_PROJECT, "%s: it %s%s%s", what, how, shown.length ? ": " : "",
+                           text_string(&shown));
     } else if (output.length > SECRET_LIMIT) {
         result = error_set(err, ERROR_PROJECT, "%s: larger than %d bytes", what, (int)SECRET_LIMIT);
     } else {
@@ -152,7 +164,8 @@ static int read_command(const struct secret *secret, const char *directory, int6
     return result;
 }
 
-int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out, size_t *length, struct error *err)
+int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out,
+                       size_t *length, struct error *err)
 {
     AUTO_FREE char *what = NULL;
     AUTO_CLOSE int fd = -1;
@@ -184,7 +197,8 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
         AUTO_FREE char *path = file_join(directory, expanded);
         what = xasprintf("secret from the file %s", path);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        result = fd < 0 ? error_system(err, errno, "%s", what) : read_all(fd, bound_ns, what, block, &have, err);
+        result =
+            fd < 0 ? error_system(err, errno, "%s", what) : read_all(fd, bound_ns, what, block, &have, err);
         if (fd < 0 && err)
             err->kind = ERROR_PROJECT;
         break;
@@ -205,7 +219,8 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
     return result;
 }
 
-int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length, struct error *err)
+int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length,
+                struct error *err)
 {
     return secret_read_within(secret, directory, SECRET_BOUND, out, length, err);
 }

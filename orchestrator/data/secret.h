@@ -15,13 +15,17 @@ struct secret {
     struct words command;
 };
 
-/* What is wrong with this node as a secret, malloc'ed and without a word of its value; NULL when it is fine. */
+/* What is wrong with this node as a secret, malloc'ed and without a word of its value; NULL when it is
+ * fine. */
 char *secret_problem(const struct node *node);
 /* From a node that secret_problem has passed. `name` may be NULL. The caller frees with secret_clear. */
 void secret_from_node(const struct node *node, const char *name, struct secret *out);
 void secret_clear(struct secret *secret);
-/* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30 s). Relative paths and the command's folder are
- * `directory`, `~/` is the invoking user's home. malloc'ed, a NUL behind it; free with free_secret. */
-int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length, struct error *err);
+/* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
+ * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
+ * malloc'ed, a NUL behind it; free with free_secret. */
+int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length,
+                struct error *err);
 /* The same with another bound than 30 s. */
-int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out, size_t *length, struct error *err);
+int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out,
+                       size_t *length, struct error *err);

@@ -14,7 +14,8 @@
 
 enum { FILE_LIMIT = 1 << 20 };
 
-/* Behind sudo a file is read with root's rights for somebody else: only what is theirs, or anybody's to read. */
+/* Behind sudo a file is read with root's rights for somebody else: only what is theirs, or anybody's to
+ * read. */
 static bool may_be_read_for(const struct invoker *invoker, int fd)
 {
     struct stat state;
@@ -23,7 +24,8 @@ static bool may_be_read_for(const struct invoker *invoker, int fd)
     return !invoker->behind_sudo || state.st_uid == invoker->uid || (state.st_mode & S_IROTH);
 }
 
-void user_file_read(struct layers *layers, const struct invoker *invoker, const char *const *environment, const char *given, struct words *warnings)
+void user_file_read(struct layers *layers, const struct invoker *invoker, const char *const *environment,
+                    const char *given, struct words *warnings)
 {
     static const char *const known[] = {"ansible", "keep", "defaults", "providers", NULL};
     AUTO_FREE char *folder = invoker_config_directory(invoker, environment);
@@ -51,12 +53,14 @@ void user_file_read(struct layers *layers, const struct invoker *invoker, const 
     else if (yaml_read_forgiving(text_string(&bytes), bytes.length, path, &root, &faults) == 0)
         layers_own(layers, root);
     if (root && root->kind != NODE_MAP && root->kind != NODE_NULL)
-        fault_at(&faults, &from, (struct node_place){1, 1}, "the file takes a map, not %s", node_kind_name(root->kind));
+        fault_at(&faults, &from, (struct node_place){1, 1}, "the file takes a map, not %s",
+                 node_kind_name(root->kind));
     if (root && root->kind == NODE_MAP) {
         document_check_keys(root, known, &from, &faults);
         for (size_t i = 0; i < root->count; i++)
             if (text_is(root->keys[i], "ansible") || text_is(root->keys[i], "keep"))
-                layers_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL, root->items[i], root->where[i], &from, &faults);
+                layers_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL,
+                           root->items[i], root->where[i], &from, &faults);
         document_add_shared(layers, SOURCE_USER, root, &from, &faults);
     }
     for (size_t i = 0; i < faults.count; i++)

@@ -24,7 +24,9 @@ static char *about(const char *text, const char *what)
 
 char *value_name_problem(const char *text)
 {
-    return value_is_name(text) ? NULL : about(text, "is no name: a small letter, then at most 30 small letters, digits and dashes");
+    return value_is_name(text)
+               ? NULL
+               : about(text, "is no name: a small letter, then at most 30 small letters, digits and dashes");
 }
 
 bool value_is_variable(const char *text)
@@ -94,7 +96,8 @@ char *value_python_problem(const char *text)
 static char *inventory_name_problem(const char *text, bool digit_first)
 {
     static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    bool first = isalpha((unsigned char)text[0]) || text[0] == '_' || (digit_first && isdigit((unsigned char)text[0]));
+    bool first =
+        isalpha((unsigned char)text[0]) || text[0] == '_' || (digit_first && isdigit((unsigned char)text[0]));
     if (!first || text[strspn(text, inside)])
         return about(text, "is no inventory name: letters, digits, '_', '.' and '-'");
     if (text_is(text, "all") || text_is(text, "ungrouped"))
@@ -160,7 +163,8 @@ char *value_ssh_option_problem(const char *text)
         return about(text, "holds a control character");
     for (size_t i = 0; i < COUNT_OF(forced); i++)
         if (strlen(forced[i].name) == length && strncasecmp(text, forced[i].name, length) == 0)
-            return xasprintf("the ssh option %s is triphase's own and cannot be set%s", forced[i].name, forced[i].instead);
+            return xasprintf("the ssh option %s is triphase's own and cannot be set%s", forced[i].name,
+                             forced[i].instead);
     return NULL;
 }
 
@@ -171,7 +175,8 @@ char *value_host_key_problem(const char *text)
     bool known = text_starts(text, "ssh-") || text_starts(text, "ecdsa-sha2-") || text_starts(text, "sk-");
     size_t length = blank ? strspn(blank + 1, base64) : 0;
     if (has_control(text) || !known || length < 16 || (blank[1 + length] && blank[1 + length] != ' '))
-        return about(text, "is no public host key; write it like 'ssh-ed25519 AAAA...', as in /etc/ssh/ssh_host_ed25519_key.pub");
+        return about(text, "is no public host key; write it like 'ssh-ed25519 AAAA...', as in "
+                           "/etc/ssh/ssh_host_ed25519_key.pub");
     return NULL;
 }
 
@@ -185,7 +190,9 @@ char *value_root_problem(const char *text)
     if (!problem && !strchr(text, '/')) {
         AUTO_FREE char *instead = fault_instead(text, known);
         AUTO_FREE char *shown = fault_shown(text);
-        problem = xasprintf("there is no root tree '%s'%s (a directory or a tar archive is written with a slash: ./%s)", shown, instead, shown);
+        problem = xasprintf(
+            "there is no root tree '%s'%s (a directory or a tar archive is written with a slash: ./%s)",
+            shown, instead, shown);
     }
     return problem;
 }
@@ -238,7 +245,8 @@ char *value_variable_problem(const char *name)
 {
     if (!value_is_variable(name))
         return about(name, "is no name of a variable: letters, digits and '_', no digit first");
-    return text_starts(name, "triphase_") ? about(name, "is one of the names that triphase sets itself") : NULL;
+    return text_starts(name, "triphase_") ? about(name, "is one of the names that triphase sets itself")
+                                          : NULL;
 }
 
 char *value_vault_id_problem(const char *name)

@@ -1,4 +1,5 @@
-/* What single texts of the project's files must be like. Each function says what is wrong (malloc'ed, without the place), or NULL. */
+/* What single texts of the project's files must be like. Each function says what is wrong (malloc'ed,
+ * without the place), or NULL. */
 #pragma once
 #include <stdbool.h>
 

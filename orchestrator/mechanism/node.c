@@ -326,7 +326,8 @@ static void add_quoted(struct text *out, const char *text)
             text_addf(out, "\\x%02x", *at);
         else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* C1 controls: some terminals act on them */
             text_addf(out, "\\x%02x", *++at);
-        else if (strncmp((const char *)at, "\xe2\x80", 2) == 0 && (at[2] == 0xa8 || at[2] == 0xa9)) /* line breaks in YAML 1.1 */
+        else if (strncmp((const char *)at, "\xe2\x80", 2) == 0 &&
+                 (at[2] == 0xa8 || at[2] == 0xa9)) /* line breaks in YAML 1.1 */
             text_addf(out, "\\u20%s", at[2] == 0xa8 ? "28" : "29"), at += 2;
         else if (strncmp((const char *)at, "\xef\xbb", 2) == 0 && at[2] == 0xbf) /* a byte order mark */
             text_add(out, "\\ufeff"), at += 2;

@@ -1,4 +1,5 @@
-/* A YAML value as a tree of nodes with their places. What a plain scalar means follows YAML 1.1, as Ansible reads it. */
+/* A YAML value as a tree of nodes with their places. What a plain scalar means follows YAML 1.1, as
+ * Ansible reads it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,7 +47,8 @@ void node_append_key(struct node *map, const char *key, struct node_place where,
 void node_append(struct node *list, struct node *item);
 bool node_is_scalar(const struct node *node);
 const char *node_kind_name(enum node_kind kind); /* "a list", "a map", "text", … for messages */
-/* Whether the text, written plain, reads back as this very string in YAML 1.1 and 1.2, in a flow or not. Cautious: says no when in doubt. */
+/* Whether the text, written plain, reads back as this very string in YAML 1.1 and 1.2, in a flow or not.
+ * Cautious: says no when in doubt. */
 bool node_text_is_plain(const char *text);
 /* One line of YAML flow text, for `config` and messages. malloc'ed. */
 char *node_flow(const struct node *node);

@@ -11,7 +11,14 @@
 #include <unistd.h>
 #include <yaml.h>
 
-enum { FILE_LIMIT = 1 << 20, NODE_LIMIT = 100000, DEPTH_LIMIT = 64, FAULT_LIMIT = 100, ANCHOR_LIMIT = 1000, MERGE_LIMIT = 1000 };
+enum {
+    FILE_LIMIT = 1 << 20,
+    NODE_LIMIT = 100000,
+    DEPTH_LIMIT = 64,
+    FAULT_LIMIT = 100,
+    ANCHOR_LIMIT = 1000,
+    MERGE_LIMIT = 1000
+};
 
 /* Reading */
 
@@ -28,12 +35,13 @@ struct reader {
     const char *name;
     struct words *faults;
     size_t fault_count;
-    bool forgiving;         /* duplicate keys are left out */
-    size_t forgiven;        /* faults of that kind */
+    bool forgiving;  /* duplicate keys are left out */
+    size_t forgiven; /* faults of that kind */
     size_t node_count;
     size_t anchor_count;
     struct anchor *anchors;
-    struct node *kept; /* a list of what is not in the tree but may have an anchor inside: keys, merged maps */
+    struct node
+        *kept; /* a list of what is not in the tree but may have an anchor inside: keys, merged maps */
 };
 
 static void fault(struct reader *reader, struct node_place at, const char *format, ...)
@@ -91,8 +99,8 @@ static int next_event(struct reader *reader, yaml_event_t *event)
     if (parser->error == YAML_READER_ERROR)
         fault(reader, place_of_byte(reader, parser->problem_offset), "%s", problem);
     else if (parser->context && parser->context_mark.line != parser->problem_mark.line)
-        fault(reader, place_of(parser->problem_mark), "%s (%s, which began in line %zu)", problem, parser->context,
-              parser->context_mark.line + 1);
+        fault(reader, place_of(parser->problem_mark), "%s (%s, which began in line %zu)", problem,
+              parser->context, parser->context_mark.line + 1);
     else
         fault(reader, place_of(parser->problem_mark), "%s%s%s%s", problem, parser->context ? " (" : "",
               parser->context ? parser->context : "", parser->context ? ")" : "");
@@ -104,7 +112,8 @@ static int count_nodes(struct reader *reader, struct node_place at, size_t more)
     reader->node_count += more;
     if (reader->node_count <= NODE_LIMIT)
         return 0;
-    fault(reader, at, "more than %d values once aliases are followed; a file this large is refused", (int)NODE_LIMIT);
+    fault(reader, at, "more than %d values once aliases are followed; a file this large is refused",
+          (int)NODE_LIMIT);
     return -1;
 }
 
@@ -153,7 +162,9 @@ static int read_alias(struct reader *reader, const yaml_event_t *event, int dept
         anchor = anchor->before;
     AUTO_FREE char *show = shown(name);
     if (!anchor || !anchor->node) {
-        fault(reader, at, anchor ? "the alias *%s stands inside what it means" : "the alias *%s means nothing: no &anchor of that name before it",
+        fault(reader, at,
+              anchor ? "the alias *%s stands inside what it means"
+                     : "the alias *%s means nothing: no &anchor of that name before it",
               show);
         *out = node_new_string("");
         return 0;
@@ -191,7 +202,8 @@ static struct node *read_scalar(struct reader *reader, const yaml_event_t *event
         node->tag = text_is(tag, "!unsafe") ? "!unsafe" : "!vault";
     } else if (core && !text_is(core, "str")) {
         node = node_new_plain(text);
-        bool fits = (text_is(core, "int") && node->kind == NODE_INTEGER) || (text_is(core, "bool") && node->kind == NODE_BOOL) ||
+        bool fits = (text_is(core, "int") && node->kind == NODE_INTEGER) ||
+                    (text_is(core, "bool") && node->kind == NODE_BOOL) ||
                     (text_is(core, "float") && (node->kind == NODE_REAL || node->kind == NODE_INTEGER)) ||
                     (text_is(core, "null") && node->kind == NODE_NULL);
         if (!fits) {
@@ -210,12 +222,14 @@ static struct node *read_scalar(struct reader *reader, const yaml_event_t *event
     return node;
 }
 
-static void check_collection_tag(struct reader *reader, const yaml_event_t *event, const char *tag, const char *expected)
+static void check_collection_tag(struct reader *reader, const yaml_event_t *event, const char *tag,
+                                 const char *expected)
 {
     if (!tag || text_is(tag, "!") || text_is(core_tag(tag), expected))
         return;
     AUTO_FREE char *show = shown(tag);
-    fault(reader, place_of(event->start_mark), "unknown tag %s; only !unsafe and !vault, of texts, are known", show);
+    fault(reader, place_of(event->start_mark), "unknown tag %s; only !unsafe and !vault, of texts, are known",
+          show);
 }
 
 struct key_at {
@@ -229,7 +243,8 @@ static int compare_keys(const void *a, const void *b)
     int order = strcmp(left->key, right->key);
     if (order)
         return order;
-    return left->at.line != right->at.line ? left->at.line - right->at.line : left->at.column - right->at.column;
+    return left->at.line != right->at.line ? left->at.line - right->at.line
+                                           : left->at.column - right->at.column;
 }
 
 /* Takes every pair of this key out of the map. */
@@ -264,7 +279,8 @@ static void report_duplicates(struct reader *reader, struct node *map)
     for (size_t i = 1; i < count; i++) {
         if (strcmp(sorted[i].key, sorted[i - 1].key) == 0) {
             AUTO_FREE char *show = shown(sorted[i].key);
-            fault(reader, sorted[i].at, "'%s' stands here twice (first in line %d)", show, sorted[i - 1].at.line);
+            fault(reader, sorted[i].at, "'%s' stands here twice (first in line %d)", show,
+                  sorted[i - 1].at.line);
             reader->forgiven++;
             if (reader->forgiving && reader->forgiven <= FAULT_LIMIT)
                 words_add(&twice, sorted[i].key);
@@ -329,8 +345,9 @@ static int read_map(struct reader *reader, int depth, struct node *map)
             return -1;
         struct node *key = NULL, *value = NULL;
         bool end = event.type == YAML_MAPPING_END_EVENT;
-        bool is_merge = event.type == YAML_SCALAR_EVENT && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-                        event.data.scalar.length == 2 && memcmp(event.data.scalar.value, "<<", 2) == 0;
+        bool is_merge = event.type == YAML_SCALAR_EVENT &&
+                        event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && event.data.scalar.length == 2 &&
+                        memcmp(event.data.scalar.value, "<<", 2) == 0;
         struct node_place at = place_of(event.start_mark);
         int result = end ? 0 : read_node(reader, &event, depth, &key);
         yaml_event_delete(&event);
@@ -424,8 +441,8 @@ static int read_stream(struct reader *reader, struct node **out)
         if (type == YAML_DOCUMENT_START_EVENT && seen) {
             fault(reader, at, "a second document begins here; one is allowed");
             result = -1;
-        } else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT && type != YAML_DOCUMENT_START_EVENT &&
-                   type != YAML_DOCUMENT_END_EVENT) {
+        } else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
+                   type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT) {
             seen = true;
             result = read_node(reader, &event, 0, out);
         }
@@ -435,7 +452,8 @@ static int read_stream(struct reader *reader, struct node **out)
     }
 }
 
-/* libyaml's own check comes in the midst of a file and names bytes; this one names line and column, and refuses UTF-16 too. */
+/* libyaml's own check comes in the midst of a file and names bytes; this one names line and column, and
+ * refuses UTF-16 too. */
 static int check_encoding(struct reader *reader)
 {
     if (text_is_utf8(reader->bytes, reader->length))
@@ -449,13 +467,16 @@ static int check_encoding(struct reader *reader)
             break;
         good += step;
     }
-    fault(reader, place_of_byte(reader, good), "the byte 0x%02x: the file is not UTF-8 text", (unsigned char)reader->bytes[good]);
+    fault(reader, place_of_byte(reader, good), "the byte 0x%02x: the file is not UTF-8 text",
+          (unsigned char)reader->bytes[good]);
     return -1;
 }
 
-static int read_document(bool forgiving, const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+static int read_document(bool forgiving, const char *bytes, size_t length, const char *name,
+                         struct node **out, struct words *faults)
 {
-    struct reader reader = {.bytes = bytes, .length = length, .name = name, .faults = faults, .forgiving = forgiving};
+    struct reader reader = {
+        .bytes = bytes, .length = length, .name = name, .faults = faults, .forgiving = forgiving};
     AUTO_NODE *tree = NULL;
     int result = -1;
     if (length > FILE_LIMIT) {
@@ -480,7 +501,8 @@ static int read_document(bool forgiving, const char *bytes, size_t length, const
     }
     if (reader.fault_count > FAULT_LIMIT)
         words_addf(faults, "%s: and %zu more", name, reader.fault_count - FAULT_LIMIT);
-    if (result < 0 || reader.fault_count > (forgiving && reader.forgiven <= FAULT_LIMIT ? reader.forgiven : 0))
+    if (result < 0 ||
+        reader.fault_count > (forgiving && reader.forgiven <= FAULT_LIMIT ? reader.forgiven : 0))
         return -1;
     *out = tree ? TAKE(tree) : node_new_plain("");
     return 0;
@@ -491,7 +513,8 @@ int yaml_read(const char *bytes, size_t length, const char *name, struct node **
     return read_document(false, bytes, length, name, out, faults);
 }
 
-int yaml_read_forgiving(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults)
+int yaml_read_forgiving(const char *bytes, size_t length, const char *name, struct node **out,
+                        struct words *faults)
 {
     return read_document(true, bytes, length, name, out, faults);
 }
@@ -581,7 +604,8 @@ void yaml_map_begin(struct yaml_writer *writer)
     yaml_event_t event;
     value_begin(writer);
     writer->open++;
-    emit(writer, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
+    emit(writer, &event,
+         yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
 }
 
 void yaml_list_begin(struct yaml_writer *writer)
@@ -589,7 +613,8 @@ void yaml_list_begin(struct yaml_writer *writer)
     yaml_event_t event;
     value_begin(writer);
     writer->open++;
-    emit(writer, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
+    emit(writer, &event,
+         yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
 }
 
 static void collection_end(struct yaml_writer *writer, int (*initialize)(yaml_event_t *))
@@ -623,13 +648,15 @@ static void scalar(struct yaml_writer *writer, const char *text, const char *tag
         return;
     }
     emit(writer, &event,
-         yaml_scalar_event_initialize(&event, NULL, (const yaml_char_t *)tag, (const yaml_char_t *)text, (int)length, !tag, !tag, style));
+         yaml_scalar_event_initialize(&event, NULL, (const yaml_char_t *)tag, (const yaml_char_t *)text,
+                                      (int)length, !tag, !tag, style));
     value_end(writer);
 }
 
 void yaml_string(struct yaml_writer *writer, const char *text)
 {
-    scalar(writer, text, NULL, node_text_is_plain(text) ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+    scalar(writer, text, NULL,
+           node_text_is_plain(text) ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
 void yaml_unsafe(struct yaml_writer *writer, const char *text)
@@ -693,7 +720,8 @@ char *yaml_writer_finish(struct yaml_writer *writer, struct error *err)
 {
     yaml_event_t event;
     if (!writer->whole)
-        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: %s", writer->open ? "a map or list was not ended" : "no value");
+        error_set(&writer->failure, ERROR_SYSTEM, "cannot write YAML: %s",
+                  writer->open ? "a map or list was not ended" : "no value");
     emit(writer, &event, yaml_document_end_event_initialize(&event, 1));
     emit(writer, &event, yaml_stream_end_event_initialize(&event));
     if (!writer->failure.kind && !yaml_emitter_flush(&writer->emitter))

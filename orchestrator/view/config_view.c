@@ -22,7 +22,8 @@ static enum table_style style_of(const char *origin)
     return text_starts(origin, "environment") || text_starts(origin, "--set") ? TABLE_WARN : TABLE_PLAIN;
 }
 
-static void add_rows(void *context, const char *path, const char *value, const char *origin, const char *const *hidden)
+static void add_rows(void *context, const char *path, const char *value, const char *origin,
+                     const char *const *hidden)
 {
     struct table *table = context;
     enum table_style style = style_of(origin);
@@ -40,7 +41,9 @@ static void add_rows(void *context, const char *path, const char *value, const c
 
 int config_view_print(const struct project *project, const struct target *target)
 {
-    static const struct table_column columns[] = {{.title = "setting"}, {.title = "value", .shrinks = true}, {.title = "from"}};
+    static const struct table_column columns[] = {{.title = "setting"},
+                                                  {.title = "value", .shrinks = true},
+                                                  {.title = "from"}};
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
@@ -80,7 +83,8 @@ static struct json *json_of(const struct node *node)
     return json_new_null();
 }
 
-static void add_json(void *context, const char *path, const char *value, const char *origin, const char *const *hidden)
+static void add_json(void *context, const char *path, const char *value, const char *origin,
+                     const char *const *hidden)
 {
     struct json *row = json_new_object(), *hides = json_new_array();
     struct node *read = NULL;

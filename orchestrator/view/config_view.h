@@ -4,5 +4,6 @@
 
 /* Of the target, or with NULL of all. -1 when stdout could not be written. */
 int config_view_print(const struct project *project, const struct target *target);
-/* {"version":1,"directory":…,"settings":[{"path","value","origin","hides":["origin: value"…]}]}, each value with its own JSON type. */
+/* {"version":1,"directory":…,"settings":[{"path","value","origin","hides":["origin: value"…]}]}, each
+ * value with its own JSON type. */
 int config_view_print_json(const struct project *project, const struct target *target);

@@ -68,7 +68,8 @@ Test(config, a_minimal_project_has_the_contracts_defaults)
 
 Test(config, an_unknown_key_is_refused_with_its_place_and_the_nearest)
 {
-    folder_write("triphase.yml", "project: demo\nkep: 1d\ntargets:\n  vault:\n    recpie: vault\n    recipe: vault\n    stage_deadline: {redy: 1s}\n");
+    folder_write("triphase.yml", "project: demo\nkep: 1d\ntargets:\n  vault:\n    recpie: vault\n    recipe: "
+                                 "vault\n    stage_deadline: {redy: 1s}\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "triphase.yml:2:1: unknown key 'kep'; did you mean 'keep'?");
     cr_has(said, "triphase.yml:5:5: unknown key 'recpie'; did you mean 'recipe'?");
@@ -77,8 +78,11 @@ Test(config, an_unknown_key_is_refused_with_its_place_and_the_nearest)
 
 Test(config, every_fault_of_all_files_is_told_at_once)
 {
-    folder_write("triphase.yml", "project: Demo!\nkeep: soon\ntargets:\n  vault:\n    recipe: vault\n    port: 0\n    groups: web\n  2nd: {recipe: vault}\n");
-    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/none.yml\n    attempts: many\nfases: []\n");
+    folder_write("triphase.yml", "project: Demo!\nkeep: soon\ntargets:\n  vault:\n    recipe: vault\n    "
+                                 "port: 0\n    groups: web\n  2nd: {recipe: vault}\n");
+    folder_write(
+        "phases/vault.yml",
+        "phases:\n  - name: install\n    playbook: playbooks/none.yml\n    attempts: many\nfases: []\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "triphase.yml:1:10: 'project': 'Demo!' is no name");
     cr_has(said, "triphase.yml:2:7: 'keep': 'soon' is no duration; write it like 90s, 5m or 1h30m");
@@ -115,12 +119,16 @@ Test(config, duplicate_keys_broken_yaml_and_bytes_are_refused)
         {"", "triphase.yml:1:1: the file takes a map that begins with 'project: NAME', not nothing"},
         {"targets: {}\n", "triphase.yml:1:1: the project has no 'project', which is required"},
         {"project: demo\ntargets: [vault]\n", "triphase.yml:2:10: 'targets' takes a map, not a list"},
-        {"project: demo\ntargets: {vault: 3}\n", "triphase.yml:2:11: the target 'vault' takes a map, not a whole number"},
-        {"project: demo\ntargets: {vault: {}}\n", "triphase.yml:2:11: target 'vault' has no 'recipe', which is required"},
+        {"project: demo\ntargets: {vault: 3}\n",
+         "triphase.yml:2:11: the target 'vault' takes a map, not a whole number"},
+        {"project: demo\ntargets: {vault: {}}\n",
+         "triphase.yml:2:11: target 'vault' has no 'recipe', which is required"},
         {"project: 12\n", "triphase.yml:1:10: 'project' takes a text, not a whole number; put it in quotes"},
         {"project: demo\ndefaults: {project: x}\n", "triphase.yml:2:12: unknown key 'project'"},
-        {"project: demo\nproviders: {sandbox: {provider: static}}\n", "triphase.yml:2:23: 'provider' does not belong into 'providers.sandbox'"},
-        {"project: demo\nproviders: {sandbocks: {}}\n", "unknown provider 'sandbocks'; did you mean 'sandbox'?"},
+        {"project: demo\nproviders: {sandbox: {provider: static}}\n",
+         "triphase.yml:2:23: 'provider' does not belong into 'providers.sandbox'"},
+        {"project: demo\nproviders: {sandbocks: {}}\n",
+         "unknown provider 'sandbocks'; did you mean 'sandbox'?"},
         {"project: demo\ninventory: [nowhere.yml]\n", "triphase.yml:2:1: there is no inventory nowhere.yml"},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -133,8 +141,9 @@ Test(config, duplicate_keys_broken_yaml_and_bytes_are_refused)
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
-    static const char *const lines[] = {"tailnet: {tags: [x]}", "health: {url: x}", "stage_deadline: {tailnet: 1m}", "stage_deadline: {sweep: 1m}",
-                                        "provider: hetzner",    "provider: command"};
+    static const char *const lines[] = {
+        "tailnet: {tags: [x]}",        "health: {url: x}",  "stage_deadline: {tailnet: 1m}",
+        "stage_deadline: {sweep: 1m}", "provider: hetzner", "provider: command"};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         AUTO_FREE char *line = xasprintf("    %s", lines[i]);
         with_target(line);
@@ -146,7 +155,8 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
     AUTO_FREE char *provider = folder_refusal(ERROR_PROJECT);
     cr_has(provider, "triphase.yml:2:13: the provider 'hetzner' is not in this version");
     folder_fill();
-    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n    transport_lost: 1s\n    transport_grace: 1s\n"
+    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n    "
+                                     "transport_lost: 1s\n    transport_grace: 1s\n"
                                      "    reboots: true\n    host_grace: 1s\n");
     AUTO_FREE char *phase = folder_refusal(ERROR_PROJECT);
     for (int line = 4; line <= 7; line++) {
@@ -218,20 +228,37 @@ Test(config, values_of_a_target_are_checked)
 
 Test(config, ssh_options_that_triphase_forces_are_refused_in_any_case)
 {
-    static const char *const forced[] = {"ControlPath", "ControlMaster", "ControlPersist", "ServerAliveInterval", "ServerAliveCountMax", "ProxyCommand",
-                                         "ProxyJump", "UserKnownHostsFile", "HostKeyAlias", "StrictHostKeyChecking", "BatchMode", "GlobalKnownHostsFile",
-                                         "KnownHostsCommand", "IdentityFile", "Port", "User", "HostName"};
+    static const char *const forced[] = {"ControlPath",
+                                         "ControlMaster",
+                                         "ControlPersist",
+                                         "ServerAliveInterval",
+                                         "ServerAliveCountMax",
+                                         "ProxyCommand",
+                                         "ProxyJump",
+                                         "UserKnownHostsFile",
+                                         "HostKeyAlias",
+                                         "StrictHostKeyChecking",
+                                         "BatchMode",
+                                         "GlobalKnownHostsFile",
+                                         "KnownHostsCommand",
+                                         "IdentityFile",
+                                         "Port",
+                                         "User",
+                                         "HostName"};
     for (size_t i = 0; i < COUNT_OF(forced); i++) {
-        AUTO_FREE char *plain = xasprintf("%s=x", forced[i]), *lower = xstrdup(plain), *upper = xstrdup(plain);
+        AUTO_FREE char *plain = xasprintf("%s=x", forced[i]), *lower = xstrdup(plain),
+                       *upper = xstrdup(plain);
         for (char *at = lower; *at; at++)
             *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0;
         for (char *at = upper; *at; at++)
             *at &= *at >= 'a' && *at <= 'z' ? ~0x20 : ~0;
-        AUTO_FREE char *first = value_ssh_option_problem(plain), *second = value_ssh_option_problem(lower), *third = value_ssh_option_problem(upper);
+        AUTO_FREE char *first = value_ssh_option_problem(plain), *second = value_ssh_option_problem(lower),
+                       *third = value_ssh_option_problem(upper);
         cr_assert(first && second && third, "%s", forced[i]);
         cr_has(first, "is triphase's own and cannot be set");
     }
-    AUTO_FREE char *fine = value_ssh_option_problem("Compression=yes"), *also = value_ssh_option_problem("ControlPathX=1");
+    AUTO_FREE char *fine = value_ssh_option_problem("Compression=yes"),
+                   *also = value_ssh_option_problem("ControlPathX=1");
     cr_assert(!fine && !also);
     with_target("    ssh_options: [Compression=yes, controlpath=/tmp/x]");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
@@ -241,12 +268,18 @@ Test(config, ssh_options_that_triphase_forces_are_refused_in_any_case)
 Test(config, all_values_of_a_target_arrive)
 {
     AUTO_FREE char *home = folder_path("home");
-    with_target("    provider: static\n    transport: [tailnet, direct]\n    address: fe80::1%eth0\n    port: 2222\n    user: admin\n    key: ~/.ssh/id\n"
-                "    jump: me@gate:2200\n    ssh_options: [Compression=yes]\n    host_keys: {file: keys.pub}\n    python: /usr/bin/python3\n"
-                "    stage_deadline: {ready: 2m, provision: 1h}\n    host_name: v1.example.org\n    groups: [web-servers, db]\n    peers: [vault, other]\n"
-                "    vars: {a: 0644, b: {c: '{{ d }}'}}\n    secrets: {token: {env: TOKEN}, other: {command: [pass, show, 7]}}\n"
-                "    become_password: {file: ~/become}\n    key_passphrase: {fd: 7}\n    vault_passwords: {default: {file: v1}, prod.x: {env: V2}}\n"
-                "    env: [HTTP_TOKEN]\n    deadline: 1h30m\n    protected: true\n    root: trees/my.tar\n    recipe: vault\n  other:");
+    with_target("    provider: static\n    transport: [tailnet, direct]\n    address: fe80::1%eth0\n    "
+                "port: 2222\n    user: admin\n    key: ~/.ssh/id\n"
+                "    jump: me@gate:2200\n    ssh_options: [Compression=yes]\n    host_keys: {file: "
+                "keys.pub}\n    python: /usr/bin/python3\n"
+                "    stage_deadline: {ready: 2m, provision: 1h}\n    host_name: v1.example.org\n    groups: "
+                "[web-servers, db]\n    peers: [vault, other]\n"
+                "    vars: {a: 0644, b: {c: '{{ d }}'}}\n    secrets: {token: {env: TOKEN}, other: {command: "
+                "[pass, show, 7]}}\n"
+                "    become_password: {file: ~/become}\n    key_passphrase: {fd: 7}\n    vault_passwords: "
+                "{default: {file: v1}, prod.x: {env: V2}}\n"
+                "    env: [HTTP_TOKEN]\n    deadline: 1h30m\n    protected: true\n    root: trees/my.tar\n   "
+                " recipe: vault\n  other:");
     AUTO_PROJECT *project = folder_load();
     const struct target *target = project_target(project, "vault", NULL);
     cr_assert_str_eq(target->provider, "static");
@@ -255,7 +288,8 @@ Test(config, all_values_of_a_target_arrive)
     cr_assert_str_eq(target->transports.items[1], "direct");
     cr_assert_str_eq(target->address, "fe80::1%eth0");
     cr_assert_eq(target->port, 2222);
-    AUTO_FREE char *key = file_join(home, ".ssh/id"), *keys = folder_path("keys.pub"), *root = folder_path("trees/my.tar");
+    AUTO_FREE char *key = file_join(home, ".ssh/id"), *keys = folder_path("keys.pub"),
+                   *root = folder_path("trees/my.tar");
     cr_assert_str_eq(target->key, key, "~/ is the home");
     cr_assert_str_eq(target->jump, "me@gate:2200");
     cr_assert_eq(target->host_key_kind, HOST_KEYS_FILE);
@@ -286,11 +320,16 @@ Test(config, all_values_of_a_target_arrive)
 
 Test(config, layers_count_in_the_contracts_order_field_by_field)
 {
-    folder_write("home/.config/triphase/config.yml", "keep: 1d\ndefaults: {root: debian-11, user: u1, port: 1, python: /u, stage_deadline: {ready: 1s}}\n"
-                                                     "providers: {sandbox: {user: u2, deadline: 2m}}\n");
-    folder_write("triphase.yml", "project: demo\ndefaults: {user: u3, port: 3, vars: {a: 3, b: 3}}\nproviders:\n  sandbox: {user: u4, port: 4, vars: {b: 4, c: 4}}\n"
-                                 "  static: {user: never}\ntargets:\n  vault: {recipe: vault, port: 5, vars: {c: 5}}\n");
-    folder_environment("TRIPHASE_DEFAULTS_USER=u6", "TRIPHASE_PROVIDERS_SANDBOX_USER=u7", "TRIPHASE_TARGETS_VAULT_VARS_A=6", NULL);
+    folder_write(
+        "home/.config/triphase/config.yml",
+        "keep: 1d\ndefaults: {root: debian-11, user: u1, port: 1, python: /u, stage_deadline: {ready: 1s}}\n"
+        "providers: {sandbox: {user: u2, deadline: 2m}}\n");
+    folder_write("triphase.yml",
+                 "project: demo\ndefaults: {user: u3, port: 3, vars: {a: 3, b: 3}}\nproviders:\n  sandbox: "
+                 "{user: u4, port: 4, vars: {b: 4, c: 4}}\n"
+                 "  static: {user: never}\ntargets:\n  vault: {recipe: vault, port: 5, vars: {c: 5}}\n");
+    folder_environment("TRIPHASE_DEFAULTS_USER=u6", "TRIPHASE_PROVIDERS_SANDBOX_USER=u7",
+                       "TRIPHASE_TARGETS_VAULT_VARS_A=6", NULL);
     folder_sets("defaults.user=u8", "targets.vault.vars.d=8", NULL);
     AUTO_PROJECT *project = folder_load();
     const struct target *target = project_target(project, "vault", NULL);
@@ -305,8 +344,11 @@ Test(config, layers_count_in_the_contracts_order_field_by_field)
     cr_assert_str_eq(vars, "{a: 6, b: 4, c: 5, d: 8}");
     AUTO_FREE char *user = folder_explain(project, "targets.vault.user");
     AUTO_FREE char *file = folder_path("home/.config/triphase/config.yml");
-    AUTO_FREE char *expected = xasprintf("u8 <- --set defaults.user | environment TRIPHASE_PROVIDERS_SANDBOX_USER: u7 | environment TRIPHASE_DEFAULTS_USER: u6"
-                                         " | triphase.yml:4:13: u4 | triphase.yml:2:12: u3 | %s:3:23: u2 | %s:2:29: u1", file, file);
+    AUTO_FREE char *expected =
+        xasprintf("u8 <- --set defaults.user | environment TRIPHASE_PROVIDERS_SANDBOX_USER: u7 | environment "
+                  "TRIPHASE_DEFAULTS_USER: u6"
+                  " | triphase.yml:4:13: u4 | triphase.yml:2:12: u3 | %s:3:23: u2 | %s:2:29: u1",
+                  file, file);
     cr_assert_str_eq(user, expected);
     AUTO_FREE char *root = folder_explain(project, "targets.vault.root");
     cr_has(root, "debian-11 <- ");
@@ -320,7 +362,8 @@ Test(config, layers_count_in_the_contracts_order_field_by_field)
 Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
 {
     folder_write("home/.config/triphase/config.yml",
-                 "keep: soon\nproject: x\ndefaults: {root: debian-11, user: -x, usr: 1, port: 7, port: 8, health: {}, become_password: hunter2}\nproviders: {hetzner: {}}\n");
+                 "keep: soon\nproject: x\ndefaults: {root: debian-11, user: -x, usr: 1, port: 7, port: 8, "
+                 "health: {}, become_password: hunter2}\nproviders: {hetzner: {}}\n");
     AUTO_PROJECT *project = folder_load();
     const struct target *target = project_target(project, "vault", NULL);
     cr_assert_str_eq(target->root, "debian-11");
@@ -330,8 +373,13 @@ Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
     AUTO_TEXT all = TEXT_INIT;
     for (size_t i = 0; i < project->warnings.count; i++)
         text_addf(&all, "%s\n", project->warnings.items[i]);
-    static const char *const says[] = {"config.yml:1:7: 'keep'", "config.yml:2:1: unknown key 'project'", "'user': '-x' begins", "unknown key 'usr'",
-                                       "'port' stands here twice", "'health' is not in this version", "'become_password' is a plain value",
+    static const char *const says[] = {"config.yml:1:7: 'keep'",
+                                       "config.yml:2:1: unknown key 'project'",
+                                       "'user': '-x' begins",
+                                       "unknown key 'usr'",
+                                       "'port' stands here twice",
+                                       "'health' is not in this version",
+                                       "'become_password' is a plain value",
                                        "the provider 'hetzner' is not in this version"};
     for (size_t i = 0; i < COUNT_OF(says); i++)
         cr_has(text_string(&all), says[i]);
@@ -343,11 +391,20 @@ Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
     cr_assert_eq(project->warnings.count, 1);
 }
 
+Test(config, a_bad_value_in_the_users_file_does_not_count_as_given)
+{
+    folder_write("home/.config/triphase/config.yml", "defaults: {recipe: No!}\n");
+    folder_write("triphase.yml", "project: demo\ntargets:\n  vault: {}\n");
+    AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
+    cr_assert_str_eq(said, "triphase.yml:3:3: target 'vault' has no 'recipe', which is required");
+}
+
 Test(config, the_project_is_the_nearest_upwards)
 {
     folder_write("a/b/c.txt", "");
     folder_write("sub/triphase.yml", "project: sub\n");
-    AUTO_FREE char *below = folder_path("a/b"), *sub = folder_path("sub"), *found = config_find_directory(below), *nearer = config_find_directory(sub);
+    AUTO_FREE char *below = folder_path("a/b"), *sub = folder_path("sub"),
+                   *found = config_find_directory(below), *nearer = config_find_directory(sub);
     cr_assert_str_eq(found, folder());
     cr_assert_str_eq(nearer, sub);
     AUTO_FREE char *none = config_find_directory("/proc"), *absent = config_find_directory("/nonexistent");
@@ -379,7 +436,8 @@ Test(config, ansible_and_inventory_are_looked_for)
     cr_assert(project->ansible_found);
     cr_assert_str_eq(project->ansible, program);
     project_cleanup(&project);
-    folder_environment("TRIPHASE_ANSIBLE=bin/ansible-playbook", "TRIPHASE_INVENTORY=['a,b', inventory]", NULL);
+    folder_environment("TRIPHASE_ANSIBLE=bin/ansible-playbook", "TRIPHASE_INVENTORY=['a,b', inventory]",
+                       NULL);
     project = folder_load();
     cr_assert(project->ansible_found);
     cr_assert_str_eq(project->ansible, program, "relative to the project");
@@ -398,7 +456,8 @@ Test(config, an_unknown_target_is_a_usage_error_with_the_nearest)
 
 Test(config, shared_maps_by_anchors_and_empty_maps_are_fine)
 {
-    folder_write("triphase.yml", "project: demo\ndefaults:\nproviders:\ntargets:\n  one: &one\n    recipe: vault\n    vars:\n    groups:\n  two:\n    <<: *one\n    port: 2\n");
+    folder_write("triphase.yml", "project: demo\ndefaults:\nproviders:\ntargets:\n  one: &one\n    recipe: "
+                                 "vault\n    vars:\n    groups:\n  two:\n    <<: *one\n    port: 2\n");
     AUTO_PROJECT *project = folder_load();
     cr_assert_eq(project->target_count, 2);
     cr_assert_str_eq(project->targets[1].recipe, "vault");
@@ -408,9 +467,12 @@ Test(config, shared_maps_by_anchors_and_empty_maps_are_fine)
 
 Test(config, hostile_bytes_in_any_file_never_crash)
 {
-    static const char seed[] = "project: demo\ndefaults: {root: host, vars: {a: [1, {b: c}]}, secrets: {x: {fd: 3}}}\ntargets:\n  vault: {recipe: vault, transport: [direct], "
+    static const char seed[] = "project: demo\ndefaults: {root: host, vars: {a: [1, {b: c}]}, secrets: {x: "
+                               "{fd: 3}}}\ntargets:\n  vault: {recipe: vault, transport: [direct], "
                                "host_keys: accept-new, stage_deadline: {ready: 1s}, peers: [vault]}\n";
-    static const char recipe[] = "defaults: {facts: cached}\nphases:\n  - {name: install, playbook: playbooks/install.yml, require: [tun, {program: p}], args: [-v, 1]}\nteardown: []\n";
+    static const char recipe[] =
+        "defaults: {facts: cached}\nphases:\n  - {name: install, playbook: playbooks/install.yml, require: "
+        "[tun, {program: p}], args: [-v, 1]}\nteardown: []\n";
     unsigned state = 7;
     for (int round = 0; round < 1500; round++) {
         bool in_recipe = round % 2;
@@ -421,7 +483,8 @@ Test(config, hostile_bytes_in_any_file_never_crash)
             state = state * 1103515245u + 12345u;
             size_t at = (state >> 8) % (size - 1);
             state = state * 1103515245u + 12345u;
-            bytes[at] = (state & 0x300) ? "[]{}&*!|>'\"%@`:,?-#\n\t ~0a\x01\xff"[(state >> 16) % 26] : bytes[(state >> 16) % (size - 1)];
+            bytes[at] = (state & 0x300) ? "[]{}&*!|>'\"%@`:,?-#\n\t ~0a\x01\xff"[(state >> 16) % 26]
+                                        : bytes[(state >> 16) % (size - 1)];
         }
         folder_write("triphase.yml", in_recipe ? seed : bytes);
         folder_write("phases/vault.yml", in_recipe ? bytes : recipe);
@@ -430,7 +493,8 @@ Test(config, hostile_bytes_in_any_file_never_crash)
         static const char *const environment[] = {"HOME=/nonexistent", NULL};
         struct config_sources sources = {folder(), environment, NULL, NULL};
         int result = config_load(&sources, &project, &err);
-        cr_assert(result == 0 ? project != NULL : !project && *error_text(&err) && err.kind == ERROR_PROJECT, "%s", bytes);
+        cr_assert(result == 0 ? project != NULL : !project && *error_text(&err) && err.kind == ERROR_PROJECT,
+                  "%s", bytes);
         if (project) {
             AUTO_FREE char *ignored = folder_explain(project, "keep");
             cr_assert_not_null(ignored);
@@ -444,7 +508,9 @@ Test(config, the_built_in_values_pass_their_own_checks)
         const struct key *key = &schema_keys[i];
         if (!key->preset)
             continue;
-        const char *path = key->scope == SCOPE_PROJECT ? "" : key->scope == SCOPE_TARGET ? "defaults." : "phases.vault.defaults.";
+        const char *path = key->scope == SCOPE_PROJECT  ? ""
+                           : key->scope == SCOPE_TARGET ? "defaults."
+                                                        : "phases.vault.defaults.";
         AUTO_FREE char *set = xasprintf("%s%s=%s", path, key->name, key->preset);
         folder_sets(set, NULL);
         AUTO_PROJECT *project = folder_load();
@@ -478,11 +544,17 @@ Test(config, the_manual_names_every_key_with_its_default_and_variable)
         if (key->flags & KEY_LATER)
             continue;
         AUTO_FREE char *head = xasprintf("\n.TP\n%s - ", key->name);
-        AUTO_FREE char *variable = xasprintf("%s%s", key->scope == SCOPE_PROJECT ? "TRIPHASE_" : key->scope == SCOPE_TARGET ? "TRIPHASE_TARGETS_TARGET_" : "TRIPHASE_PHASES_RECIPE_PHASE_", key->name);
+        AUTO_FREE char *variable = xasprintf("%s%s",
+                                             key->scope == SCOPE_PROJECT  ? "TRIPHASE_"
+                                             : key->scope == SCOPE_TARGET ? "TRIPHASE_TARGETS_TARGET_"
+                                                                          : "TRIPHASE_PHASES_RECIPE_PHASE_",
+                                             key->name);
         for (char *at = variable; *at; at++)
             *at = *at == '.' ? '_' : *at >= 'a' && *at <= 'z' ? (char)(*at - 32) : *at;
         /* Targets and phases have keys of the same name: the entry is the one of this scope. */
-        const char *from = strstr(page, key->scope == SCOPE_PROJECT ? ".SH TRIPHASE.YML" : key->scope == SCOPE_TARGET ? ".SS Target keys" : ".SS Phase keys");
+        const char *from = strstr(page, key->scope == SCOPE_PROJECT  ? ".SH TRIPHASE.YML"
+                                        : key->scope == SCOPE_TARGET ? ".SS Target keys"
+                                                                     : ".SS Phase keys");
         const char *entry = from ? strstr(from, head) : NULL;
         cr_assert_not_null(entry, "no entry for %s", key->name);
         const char *next = strstr(entry + 1, "\n.TP");

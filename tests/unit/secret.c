@@ -1,4 +1,5 @@
-/* Secrets: only by their source, read when they are wanted, within bounds, and never repeated in a message. */
+/* Secrets: only by their source, read when they are wanted, within bounds, and never repeated in a
+ * message. */
 #include "folder.h"
 
 #include "base/memory.h"
@@ -49,9 +50,27 @@ static char *value_of(const char *text)
 
 Test(secret, what_is_no_source_is_refused_without_its_value)
 {
-    static const char *const bad[] = {"hunter2", "12345", "yes", "[hunter2]", "{}", "{file: hunter2, env: X}", "{fil: hunter2}", "{file: [hunter2]}", "{file: -hunter2}",
-                                      "{env: 'hunter 2'}", "{env: 3}", "{fd: hunter2}", "{fd: 2}", "{fd: -1}", "{fd: 99999999999}", "{command: hunter2}", "{command: []}",
-                                      "{command: [-hunter2]}", "{command: [a, [b]]}", "{command: ['']}", "~"};
+    static const char *const bad[] = {"hunter2",
+                                      "12345",
+                                      "yes",
+                                      "[hunter2]",
+                                      "{}",
+                                      "{file: hunter2, env: X}",
+                                      "{fil: hunter2}",
+                                      "{file: [hunter2]}",
+                                      "{file: -hunter2}",
+                                      "{env: 'hunter 2'}",
+                                      "{env: 3}",
+                                      "{fd: hunter2}",
+                                      "{fd: 2}",
+                                      "{fd: -1}",
+                                      "{fd: 99999999999}",
+                                      "{command: hunter2}",
+                                      "{command: []}",
+                                      "{command: [-hunter2]}",
+                                      "{command: [a, [b]]}",
+                                      "{command: ['']}",
+                                      "~"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         AUTO_NODE *node = node_of(bad[i]);
         AUTO_FREE char *problem = secret_problem(node);
@@ -66,13 +85,15 @@ Test(secret, a_file_is_read_relative_to_the_project_without_its_last_newline)
     folder_write("s/token", "two\nlines\n");
     folder_write("s/bare", "bare");
     folder_write("s/empty", "\n");
-    AUTO_FREE char *first = value_of("{file: s/token}"), *second = value_of("{file: s/bare}"), *empty = value_of("{file: s/empty}"), *none = value_of("{file: s/none}");
+    AUTO_FREE char *first = value_of("{file: s/token}"), *second = value_of("{file: s/bare}"),
+                   *empty = value_of("{file: s/empty}"), *none = value_of("{file: s/none}");
     cr_assert_str_eq(first, "two\nlines");
     cr_assert_str_eq(second, "bare");
     cr_has(empty, "it is empty");
     cr_has(none, "No such file");
     cr_has(none, "s/none");
-    AUTO_FREE char *path = folder_path("s/token"), *absolute = xasprintf("{file: %s}", path), *third = value_of(absolute);
+    AUTO_FREE char *path = folder_path("s/token"), *absolute = xasprintf("{file: %s}", path),
+                   *third = value_of(absolute);
     cr_assert_str_eq(third, "two\nlines");
 }
 

@@ -1,4 +1,5 @@
-/* YAML in and out: what is refused and where, what a scalar means, and that no value changes the shape of what is written. */
+/* YAML in and out: what is refused and where, what a scalar means, and that no value changes the shape of
+ * what is written. */
 #include "mechanism/yaml.h"
 
 #include "base/memory.h"
@@ -12,7 +13,8 @@ static struct node *must_read(const char *text)
 {
     struct node *node = NULL;
     AUTO_WORDS faults = WORDS_INIT;
-    cr_assert_eq(yaml_read(text, strlen(text), "f.yml", &node, &faults), 0, "%s", faults.count ? faults.items[0] : "");
+    cr_assert_eq(yaml_read(text, strlen(text), "f.yml", &node, &faults), 0, "%s",
+                 faults.count ? faults.items[0] : "");
     cr_assert_eq(faults.count, 0);
     return node;
 }
@@ -48,12 +50,18 @@ Test(yaml, scalars_mean_what_yaml_1_1_says)
         enum node_kind kind;
         int64_t integer;
     } all[] = {
-        {"yes", NODE_BOOL, 1},    {"Off", NODE_BOOL, 0},     {"~", NODE_NULL, 0},        {"null", NODE_NULL, 0},
-        {"12", NODE_INTEGER, 12}, {"-7", NODE_INTEGER, -7},  {"0x1F", NODE_INTEGER, 31}, {"0b101", NODE_INTEGER, 5},
-        {"017", NODE_INTEGER, 15}, {"1:30", NODE_INTEGER, 90}, {"1_000", NODE_INTEGER, 1000}, {"08:30", NODE_STRING, 0},
-        {"90s", NODE_STRING, 0},  {"1h30m", NODE_STRING, 0}, {"10.0.0.1", NODE_STRING, 0}, {"y", NODE_STRING, 0},
-        {"1.5", NODE_REAL, 0},    {".inf", NODE_REAL, 0},    {"1e5", NODE_STRING, 0},    {"99999999999999999999", NODE_REAL, 0},
-        {"'12'", NODE_STRING, 0}, {"\"yes\"", NODE_STRING, 0}, {"!!str 12", NODE_STRING, 0}, {"!unsafe 12", NODE_STRING, 0},
+        {"yes", NODE_BOOL, 1},         {"Off", NODE_BOOL, 0},
+        {"~", NODE_NULL, 0},           {"null", NODE_NULL, 0},
+        {"12", NODE_INTEGER, 12},      {"-7", NODE_INTEGER, -7},
+        {"0x1F", NODE_INTEGER, 31},    {"0b101", NODE_INTEGER, 5},
+        {"017", NODE_INTEGER, 15},     {"1:30", NODE_INTEGER, 90},
+        {"1_000", NODE_INTEGER, 1000}, {"08:30", NODE_STRING, 0},
+        {"90s", NODE_STRING, 0},       {"1h30m", NODE_STRING, 0},
+        {"10.0.0.1", NODE_STRING, 0},  {"y", NODE_STRING, 0},
+        {"1.5", NODE_REAL, 0},         {".inf", NODE_REAL, 0},
+        {"1e5", NODE_STRING, 0},       {"99999999999999999999", NODE_REAL, 0},
+        {"'12'", NODE_STRING, 0},      {"\"yes\"", NODE_STRING, 0},
+        {"!!str 12", NODE_STRING, 0},  {"!unsafe 12", NODE_STRING, 0},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         AUTO_NODE *node = must_read(all[i].text);
@@ -97,7 +105,8 @@ Test(yaml, forgiving_reading_leaves_duplicate_keys_out)
     cr_assert_str_eq(flow, "{b: {z: 5}, c: 2}");
     cr_assert_eq(faults.count, 3);
     tree = NULL;
-    cr_assert_eq(yaml_read_forgiving("a: *b\na: 1\n", 11, "f.yml", &tree, &faults), -1, "other faults are not forgiven");
+    cr_assert_eq(yaml_read_forgiving("a: *b\na: 1\n", 11, "f.yml", &tree, &faults), -1,
+                 "other faults are not forgiven");
     cr_assert_null(tree);
 }
 
@@ -105,7 +114,9 @@ Test(yaml, bytes_that_are_no_utf8_are_named_with_line_and_column)
 {
     AUTO_FREE char *latin = faults_of("a: 1\nb: \xc3\xa4\xe4\n");
     cr_has(latin, "f.yml:2:5: the byte 0xe4: the file is not UTF-8 text");
-    AUTO_FREE char *wide = faults_of_bytes("\xff\xfe" "a\0:\0", 6);
+    AUTO_FREE char *wide = faults_of_bytes("\xff\xfe"
+                                           "a\0:\0",
+                                           6);
     cr_has(wide, "f.yml:1:1: the byte 0xff");
     AUTO_FREE char *nul = faults_of_bytes("a: b\0c", 6);
     cr_has(nul, "0x00");
@@ -118,8 +129,8 @@ Test(yaml, an_anchor_bomb_is_refused_in_one_line)
     AUTO_TEXT bomb = TEXT_INIT;
     text_add(&bomb, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 20; i++)
-        text_addf(&bomb, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1,
-                  i - 1, i - 1, i - 1);
+        text_addf(&bomb, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1,
+                  i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     AUTO_FREE char *faults = faults_of(text_string(&bomb));
     cr_has(faults, "more than 100000 values once aliases are followed");
     cr_assert_null(strchr(faults, '\n'));
@@ -202,10 +213,67 @@ Test(yaml, a_file_that_is_too_large_or_absent_is_a_fault)
 Test(yaml, written_values_read_back_as_they_were)
 {
     static const char *const hostile[] = {
-        "", " ", "plain", "yes", "No", "null", "~", "12", "1e5", "0o17", "1:30", "2024-01-02", "=", "<<", "y", "- x", "a: b", "{{ x }}", "# c",
-        "a\nb: c", "a\n---\nb", "\"quoted\" 'both'", "\\", "%TAG ! x", "&a *b !c", "|", ">", "@x", "`x`", "tab\there", "\r\n", "\x01\x7f",
-        "\xc2\x85 next line", "\xe2\x80\xa8 separator", "\xef\xbb\xbf mark", "\xf0\x9f\x98\x80", "...", "---", "? x", "[a, b]", "-", "-x", " lead",
-        "trail ", ":", "a:", "a #b", "0", "00", "0x", "1_0", ".5", "+1", "inf", "nan", ".inf", "x,y", "!unsafe x", "$x%y", "/path/to/it", "10.0.0.1",
+        "",
+        " ",
+        "plain",
+        "yes",
+        "No",
+        "null",
+        "~",
+        "12",
+        "1e5",
+        "0o17",
+        "1:30",
+        "2024-01-02",
+        "=",
+        "<<",
+        "y",
+        "- x",
+        "a: b",
+        "{{ x }}",
+        "# c",
+        "a\nb: c",
+        "a\n---\nb",
+        "\"quoted\" 'both'",
+        "\\",
+        "%TAG ! x",
+        "&a *b !c",
+        "|",
+        ">",
+        "@x",
+        "`x`",
+        "tab\there",
+        "\r\n",
+        "\x01\x7f",
+        "\xc2\x85 next line",
+        "\xe2\x80\xa8 separator",
+        "\xef\xbb\xbf mark",
+        "\xf0\x9f\x98\x80",
+        "...",
+        "---",
+        "? x",
+        "[a, b]",
+        "-",
+        "-x",
+        " lead",
+        "trail ",
+        ":",
+        "a:",
+        "a #b",
+        "0",
+        "00",
+        "0x",
+        "1_0",
+        ".5",
+        "+1",
+        "inf",
+        "nan",
+        ".inf",
+        "x,y",
+        "!unsafe x",
+        "$x%y",
+        "/path/to/it",
+        "10.0.0.1",
     };
     struct yaml_writer *writer = yaml_writer_new();
     yaml_map_begin(writer);
@@ -243,7 +311,8 @@ Test(yaml, written_values_read_back_as_they_were)
 
 Test(yaml, a_tree_is_written_with_the_kinds_it_was_read_with)
 {
-    static const char *const source = "{a: 0644, b: '0644', c: [yes, 'yes', ~, 1.50, x], d: {}, e: [], f: !unsafe '{{ x }}', g: !vault \"$ANSIBLE\\n12\"}";
+    static const char *const source = "{a: 0644, b: '0644', c: [yes, 'yes', ~, 1.50, x], d: {}, e: [], f: "
+                                      "!unsafe '{{ x }}', g: !vault \"$ANSIBLE\\n12\"}";
     AUTO_NODE *node = must_read(source);
     struct yaml_writer *writer = yaml_writer_new();
     yaml_node(writer, node);
@@ -279,7 +348,8 @@ Test(yaml, unbalanced_or_not_utf8_writing_is_an_error)
 
 Test(yaml, damaged_bytes_never_crash_the_reader)
 {
-    static const char seed[] = "a: &x [1, 'two', {three: *x0}]\nb: !unsafe \"q\\x41\"\n<<: {c: |\n  block\n}\n? k\n: v\n--- # end\n";
+    static const char seed[] =
+        "a: &x [1, 'two', {three: *x0}]\nb: !unsafe \"q\\x41\"\n<<: {c: |\n  block\n}\n? k\n: v\n--- # end\n";
     char bytes[sizeof seed];
     unsigned state = 12345;
     for (int round = 0; round < 20000; round++) {
@@ -288,7 +358,8 @@ Test(yaml, damaged_bytes_never_crash_the_reader)
             state = state * 1103515245u + 12345u;
             size_t at = (state >> 8) % (sizeof seed - 1);
             state = state * 1103515245u + 12345u;
-            bytes[at] = (state & 0x100) ? (char)(state >> 16) : "[]{}&*!|>'\"%@`:,?-#\n\t "[(state >> 16) % 23];
+            bytes[at] =
+                (state & 0x100) ? (char)(state >> 16) : "[]{}&*!|>'\"%@`:,?-#\n\t "[(state >> 16) % 23];
         }
         struct node *node = NULL;
         AUTO_WORDS faults = WORDS_INIT;
@@ -308,4 +379,18 @@ Test(yaml, setting_a_key_replaces_what_was_there)
     cr_assert_str_eq(flow, "{a: 3, b: \"2\"}");
     cr_assert_null(node_get(map, "c"));
     cr_assert_null(node_get(NULL, "c"));
+}
+
+Test(yaml, texts_that_some_reader_takes_for_something_else_are_quoted)
+{
+    static const char *const quoted[] = {"y",    "n",     "Y",    "N",   "1e5", "0o17", "0x1f", "2024-01-02",
+                                         "1:30", "1_000", "null", "yes", "Off", "007",  "1.",   "-",
+                                         "~",    "=",     "<<",   "",    "a b", "a:",   "#a"};
+    static const char *const plain[] = {
+        "a",       "90s", "1h30m",  "10.0.0.1", "debian-12", "/usr/bin/x", "tailnet-userspace",
+        "me@host", "_x",  "v1.2.3", "yess"};
+    for (size_t i = 0; i < COUNT_OF(quoted); i++)
+        cr_assert_not(node_text_is_plain(quoted[i]), "%s", quoted[i]);
+    for (size_t i = 0; i < COUNT_OF(plain); i++)
+        cr_assert(node_text_is_plain(plain[i]), "%s", plain[i]);
 }
