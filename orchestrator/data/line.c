@@ -3,11 +3,9 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/line_members.h"
 
-#include <stddef.h>
 #include <string.h>
-
-enum { NAME_LIMIT = 1024, CAUSE_LIMIT = 2048 };
 
 static const char *const kinds[] = {
     [LINE_PLAY_START] = "play_start", [LINE_NO_HOSTS] = "no_hosts", [LINE_TASK_START] = "task_start", [LINE_RESULT] = "result",
@@ -19,16 +17,6 @@ static const char *const statuses[] = {
     [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped",
 };
 
-static const struct {
-    const char *key;
-    size_t offset, limit;
-} strings[] = {
-    {"host", offsetof(struct line, host), NAME_LIMIT},     {"play", offsetof(struct line, play), NAME_LIMIT},
-    {"role", offsetof(struct line, role), NAME_LIMIT},     {"task", offsetof(struct line, task), NAME_LIMIT},
-    {"uuid", offsetof(struct line, uuid), NAME_LIMIT},     {"path", offsetof(struct line, path), NAME_LIMIT},
-    {"action", offsetof(struct line, action), NAME_LIMIT}, {"cause_text", offsetof(struct line, cause_text), CAUSE_LIMIT},
-};
-
 /* Index of the name in a list of that many, -1 when it is not there. */
 static int find(const char *name, const char *const *names, size_t count)
 {
@@ -38,83 +26,84 @@ static int find(const char *name, const char *const *names, size_t count)
     return -1;
 }
 
-static bool is_printable(const char *string, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)string[i];
-        if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)string[i + 1] < 0xa0))
-            return false;
-    }
-    return true;
-}
-
-/* The member as bounded printable text. Bytes that are not so are replaced within `object`, so that the caller can borrow. */
-static const char *clean_member(struct json *object, const char *key, size_t limit)
-{
-    const char *found = json_get_string(object, key, NULL);
-    if (!found)
-        return NULL;
-    size_t length = strlen(found);
-    if (length <= limit && is_printable(found, length))
-        return found;
-    if (length > limit)
-        for (length = limit; length && ((unsigned char)found[length] & 0xc0) == 0x80;)
-            length--;
-    AUTO_FREE char *piece = xstrndup(found, length);
-    for (char *at = piece; *at; at++)
-        if (*at == '\n' || *at == '\r' || *at == '\t')
-            *at = ' ';
-    AUTO_TEXT clean = TEXT_INIT;
-    text_add_printable(&clean, piece, length);
-    json_set_string(object, key, text_string(&clean));
-    return json_get_string(object, key, NULL);
-}
-
 /* A number from outside, kept where sums of a million of them still fit. */
-static int64_t number(const struct json *object, const char *key, int64_t limit)
+static int64_t bounded(int64_t value, int64_t limit)
 {
-    int64_t value = json_get_integer(object, key, 0);
     return value < 0 ? 0 : value > limit ? limit : value;
 }
 
-int line_parse(const char *bytes, size_t length, struct line *out, struct error *err)
+/* What a line of that kind has besides its members is read from its JSON. */
+static bool needs_json(enum line_kind kind)
+{
+    return kind == LINE_PLAY_START || kind == LINE_HANDLER || kind == LINE_NOTIFY || kind == LINE_STATS || kind == LINE_REFUSED;
+}
+
+static int fill(const struct line_members *members, struct line *out, struct error *err)
 {
     const int64_t count_limit = INT64_C(1) << 40, duration_limit = 100 * 86400 * NS_PER_S;
+    const char *const *text = members->text;
+    const int64_t *number = members->number;
+    if (number[MEMBER_V] != 1 || !members->is_number[MEMBER_V])
+        return error_set(err, ERROR_PROJECT, "event line: version %lld, this triphase reads version 1", (long long)number[MEMBER_V]);
+    int kind = find(text[MEMBER_KIND], kinds, COUNT_OF(kinds));
+    if (kind < 0)
+        return error_set(err, ERROR_PROJECT, "event line: unknown kind '%.40s'", text[MEMBER_KIND] ? text[MEMBER_KIND] : "");
+    if (number[MEMBER_SEQ] < 1 || !members->is_number[MEMBER_SEQ])
+        return error_set(err, ERROR_PROJECT, "event line of kind %s: no seq", kinds[kind]);
+    int status = find(text[MEMBER_STATUS], statuses, COUNT_OF(statuses));
+    if (kind == LINE_RESULT && status < 0)
+        return error_set(err, ERROR_PROJECT, "event line %lld: a result without a status that is known", (long long)number[MEMBER_SEQ]);
+    if (kind == LINE_END && (number[MEMBER_COUNT] < 0 || !members->is_number[MEMBER_COUNT]))
+        return error_set(err, ERROR_PROJECT, "event line %lld: an end without a count", (long long)number[MEMBER_SEQ]);
+    *out = (struct line){
+        .kind = (enum line_kind)kind,
+        .status = (enum line_status)(kind == LINE_RESULT ? status : 0),
+        .seq = number[MEMBER_SEQ],
+        .wall_ns = bounded(number[MEMBER_T], INT64_MAX),
+        .monotonic_ns = bounded(number[MEMBER_M], INT64_MAX),
+        .host = text[MEMBER_HOST],
+        .play = text[MEMBER_PLAY],
+        .role = text[MEMBER_ROLE],
+        .task = text[MEMBER_TASK],
+        .uuid = text[MEMBER_UUID],
+        .path = text[MEMBER_PATH],
+        .action = text[MEMBER_ACTION],
+        .cause_text = text[MEMBER_CAUSE],
+        .async = members->is_number[MEMBER_ASYNC] && number[MEMBER_ASYNC], /* -1: a template */
+        .ignored = !members->is_number[MEMBER_IGNORED] && number[MEMBER_IGNORED],
+        .rescued = !members->is_number[MEMBER_RESCUED] && number[MEMBER_RESCUED],
+        .handler = !members->is_number[MEMBER_HANDLER] && number[MEMBER_HANDLER],
+        .items = bounded(number[MEMBER_ITEMS], count_limit),
+        .duration_ns = bounded(number[MEMBER_DURATION], duration_limit),
+        .count = bounded(number[MEMBER_COUNT], INT64_MAX),
+    };
+    return 0;
+}
+
+/* The whole grammar, for what the quick way did not take. */
+static int parse_any(const char *bytes, size_t length, struct line *out, struct error *err)
+{
+    struct line_members members;
     AUTO_JSON *json = json_parse(bytes, length, err);
     if (!json)
         return error_prefix(err, "event line");
     if (!json_is_object(json))
         return error_set(err, ERROR_PROJECT, "event line: it is no JSON object");
-    int64_t version = json_get_integer(json, "v", 0);
-    if (version != 1)
-        return error_set(err, ERROR_PROJECT, "event line: version %lld, this triphase reads version 1", (long long)version);
-    const char *name = clean_member(json, "kind", NAME_LIMIT);
-    int kind = find(name, kinds, COUNT_OF(kinds));
-    if (kind < 0)
-        return error_set(err, ERROR_PROJECT, "event line: unknown kind '%.40s'", name ? name : "");
-    struct line line = {.kind = (enum line_kind)kind, .seq = json_get_integer(json, "seq", 0)};
-    if (line.seq < 1)
-        return error_set(err, ERROR_PROJECT, "event line of kind %s: no seq", kinds[kind]);
-    if (line.kind == LINE_RESULT) {
-        int status = find(json_get_string(json, "status", NULL), statuses, COUNT_OF(statuses));
-        if (status < 0)
-            return error_set(err, ERROR_PROJECT, "event line %lld: a result without a status that is known", (long long)line.seq);
-        line.status = (enum line_status)status;
-    }
-    if (line.kind == LINE_END && json_get_integer(json, "count", -1) < 0)
-        return error_set(err, ERROR_PROJECT, "event line %lld: an end without a count", (long long)line.seq);
-    for (size_t i = 0; i < COUNT_OF(strings); i++)
-        *(const char **)(void *)((char *)&line + strings[i].offset) = clean_member(json, strings[i].key, strings[i].limit);
-    line.wall_ns = number(json, "t", INT64_MAX);
-    line.monotonic_ns = number(json, "m", INT64_MAX);
-    line.async = json_get_integer(json, "async", 0) != 0; /* -1: a template */
-    line.ignored = json_get_bool(json, "ignored");
-    line.rescued = json_get_bool(json, "rescued");
-    line.handler = json_get_bool(json, "handler");
-    line.items = number(json, "items", count_limit);
-    line.duration_ns = number(json, "duration_ns", duration_limit);
-    line.count = number(json, "count", INT64_MAX);
-    line.json = TAKE(json);
+    line_members_read(json, &members);
+    if (fill(&members, out, err) < 0)
+        return -1;
+    out->json = TAKE(json);
+    return 0;
+}
+
+int line_parse(const char *bytes, size_t length, struct line *out, struct error *err)
+{
+    struct line_members members;
+    struct line line;
+    AUTO_FREE char *copy = NULL;
+    if (!line_members_scan(bytes, length, &members, &copy) || fill(&members, &line, NULL) < 0 || needs_json(line.kind))
+        return parse_any(bytes, length, out, err);
+    line.copy = TAKE(copy);
     *out = line;
     return 0;
 }
@@ -122,5 +111,6 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
 void line_free(struct line *line)
 {
     json_free(line->json);
+    free(line->copy);
     *line = (struct line){0};
 }

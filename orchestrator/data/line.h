@@ -12,11 +12,12 @@ enum line_status { STATUS_OK, STATUS_CHANGED, STATUS_FAILED, STATUS_SKIPPED };
 struct line {
     enum line_kind kind;
     int64_t seq, wall_ns, monotonic_ns;
-    const char *host, *play, *role, *task, *uuid, *path, *action, *cause_text; /* NULL when absent; borrowed from `json` */
+    const char *host, *play, *role, *task, *uuid, *path, *action, *cause_text; /* NULL when absent; borrowed from the line */
     enum line_status status; /* LINE_RESULT */
     bool async, ignored, rescued, handler;
     int64_t items, duration_ns, count; /* count: of LINE_END */
-    struct json *json; /* the whole line, for what is rare (notify's handlers, stats per host, play hosts) */
+    struct json *json; /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused); of others it may be NULL */
+    char *copy;        /* where the text lies when there is no JSON */
 };
 
 /* Fails on what is no object, a wrong "v", an unknown kind (the message says which), a missing seq. */

@@ -2,8 +2,10 @@
  *   store fill DATABASE TASKS          rows of TASKS tasks, 200 a run in 4 phases, as a thousand runs would have left them
  *   store put DATABASE EVENTS          EVENTS tasks through the writer thread; then counts them
  *   store lines DATABASE EVENTS        the same, each parsed from its JSON line first
- * Prints seconds and events a second. */
+ *   store memory DATABASE EVENTS       the writer's own memory after EVENTS tasks at 1000 a second, as a lively play makes them
+ * Prints seconds and events a second, or KiB. */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static void must(int result, struct error *err)
 {
@@ -178,6 +181,43 @@ static void put(const char *path, int64_t count, bool parse)
         exit(1);
 }
 
+/* Private memory of this process in KiB. */
+static long private_kib(void)
+{
+    AUTO_TEXT text = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    long sum = 0;
+    must(file_read("/proc/self/smaps_rollup", 65536, &text, &err), &err);
+    for (const char *at = text_string(&text); (at = strstr(at, "Private_")); at++)
+        sum += strtol(strchr(at, ':') + 1, NULL, 10);
+    return sum;
+}
+
+static void memory(const char *path, int64_t count)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct store_writer *writer;
+    char id[ID_SIZE], name[64], where[64];
+    id_make(id);
+    must(store_prepare(path, &err), &err);
+    long before = private_kib();
+    must(store_writer_start(path, &writer, &err), &err);
+    struct event event = run_event(EVENT_RUN_BEGIN, id, moment_wall());
+    store_writer_put(writer, &event);
+    event = step_event(EVENT_STEP_BEGIN, id, 3, moment_wall());
+    store_writer_put(writer, &event);
+    for (int64_t i = 0; i < count; i++) {
+        event = task_event(id, 3, i, name, where);
+        store_writer_put(writer, &event);
+        usleep(1000);
+    }
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("private memory %ld KiB without a writer, %ld KiB with one at work; CPU %.1f us an event\n", before, private_kib(),
+           (double)(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec) / (double)count);
+    must(store_writer_stop(writer, 60 * NS_PER_S, &err), &err);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4)
@@ -185,6 +225,8 @@ int main(int argc, char **argv)
     int64_t count = strtoll(argv[3], NULL, 10);
     if (text_is(argv[1], "fill"))
         fill(argv[2], count);
+    else if (text_is(argv[1], "memory"))
+        memory(argv[2], count);
     else
         put(argv[2], count, text_is(argv[1], "lines"));
     return 0;

@@ -83,6 +83,59 @@ Test(line, false_numbers_cannot_overflow_a_sum)
     line_free(&line);
 }
 
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Flat lines are read without the JSON parser; a space in front sends the same line there. Both must find the same in whatever comes. */
+Test(line, the_quick_way_and_the_parser_agree)
+{
+    static const char *const lines[] = {
+        whole,
+        "{\"v\":1,\"seq\":3,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":3,\"t\":1,\"m\":2,\"kind\":\"task_start\",\"task\":\"T\",\"async\":60,\"poll\":5,\"handler\":true}",
+        "{\"v\":1,\"seq\":3,\"kind\":\"unreachable\",\"host\":\"h\",\"ignored\":true,\"cause_text\":\"\"}",
+        "{\"v\":1,\"seq\":3,\"seq\":4,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":9223372036854775808,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":03,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":-0,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":true,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":\"1\",\"seq\":3,\"kind\":\"end\",\"count\":2}",
+        "{\"v\":1,\"seq\":3,\"kind\":\"end\",\"count\":2,}",
+        "{\"v\":1,\"seq\":3,\"kind\":\"end\",\"count\":2}x",
+        "{}",
+        "",
+    };
+    static const char bytes[] = "{}\",:0123456789-truefalsn\\ [e.\x7f\xc3";
+    srand(2);
+    int taken = 0;
+    for (int round = 0; round < 40000; round++) {
+        const char *line = lines[round % (int)COUNT_OF(lines)];
+        size_t length = strlen(line);
+        AUTO_FREE char *copy = xasprintf(" %s", line);
+        for (int change = 0; round >= (int)COUNT_OF(lines) && length && change < 1 + round % 3; change++)
+            copy[1 + (size_t)rand() % length] = bytes[(size_t)rand() % (sizeof bytes - 1)];
+        struct line quick = {0}, slow = {0};
+        int first = line_parse(copy + 1, length, &quick, NULL), second = line_parse(copy, length + 1, &slow, NULL);
+        cr_assert_eq(first, second, "%s", copy);
+        if (first == 0) {
+            taken++;
+            cr_assert(quick.kind == slow.kind && quick.seq == slow.seq && quick.wall_ns == slow.wall_ns && quick.monotonic_ns == slow.monotonic_ns &&
+                          quick.status == slow.status && quick.async == slow.async && quick.ignored == slow.ignored && quick.rescued == slow.rescued &&
+                          quick.handler == slow.handler && quick.items == slow.items && quick.duration_ns == slow.duration_ns && quick.count == slow.count,
+                      "%s", copy);
+            cr_assert(same(quick.host, slow.host) && same(quick.play, slow.play) && same(quick.role, slow.role) && same(quick.task, slow.task) &&
+                          same(quick.uuid, slow.uuid) && same(quick.path, slow.path) && same(quick.action, slow.action) &&
+                          same(quick.cause_text, slow.cause_text),
+                      "%s", copy);
+        }
+        line_free(&quick);
+        line_free(&slow);
+    }
+    cr_expect_gt(taken, 300, "%d", taken);
+}
+
 /* Every byte of a line changed, lost or doubled: an answer each time. Run under the sanitizers this is the point. */
 Test(line, changed_bytes_get_an_answer)
 {

@@ -324,23 +324,21 @@ Test(store, an_event_of_no_known_run_or_step_is_an_error_not_a_lost_row)
     record_end(&record);
 }
 
-/* Two writers, as two runs of one project have them; one of them prunes words that the other remembers. */
+/* Two processes, as two runs of one project are; one of them prunes words that the other remembers. */
 Test(store, words_that_another_process_removed_are_written_again)
 {
     struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
     char id[ID_SIZE];
-    id_make(id);
-    struct event event = record_run(EVENT_RUN_BEGIN, id, 5);
-    record_put(&record, &event);
-    event = record_step(EVENT_STEP_BEGIN, id, 1);
-    record_put(&record, &event);
-    event = record_task(id, 1, "r", "T", "ok");
-    record_put(&record, &event);
-    AUTO_SQL *other = NULL;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(sql_open(record.path, SQL_WRITE, 1000, &other, &err), 0);
-    cr_assert_eq(sql_run(other, "DELETE FROM task; DELETE FROM name", &err), 0, "%s", error_text(&err));
-    record_put(&record, &event);
+    id_make(id);
+    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    uint64_t ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
+    cr_assert(wait_committed(writer, ticket, 5000));
+    cr_assert_eq(sql_run(record.db, "DELETE FROM task; DELETE FROM name; INSERT INTO name (text) VALUES ('another word')", &err), 0, "%s", error_text(&err));
+    put(writer, record_task(id, 1, "r", "T", "ok"));
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'T'"), 1);
     record_end(&record);
 }
