@@ -23,15 +23,15 @@ struct runner {
     struct step *step;
     struct item_context item; /* what items read and leave: machine, transport, folders */
     struct item_list items;
-    size_t at;                /* the item that runs or is next */
-    int seq;                  /* of the last step */
-    int attempt;              /* of the phase at `at` */
+    size_t at;   /* the item that runs or is next */
+    int seq;     /* of the last step */
+    int attempt; /* of the phase at `at` */
     int transport_attempts;
     struct item_attempt *attempt_now;
-    struct json *owed;        /* handlers that earlier attempts of the phase owe */
+    struct json *owed; /* handlers that earlier attempts of the phase owe */
     struct timer *deadline, *pause;
     bool cancelled, expired, fresh, changed;
-    bool committing;          /* waits for the store: its answer goes on, nothing else may */
+    bool committing; /* waits for the store: its answer goes on, nothing else may */
     int64_t started_ns, started_monotonic;
     enum outcome outcome;
     const char *stage; /* that ended it; NULL: a phase */
@@ -50,7 +50,8 @@ static void commit(struct runner *runner, const struct event *event, sink_answer
 
 static struct event machine_row(struct runner *runner)
 {
-    return (struct event){.kind = EVENT_MACHINE, .run = runner->request.run_id, .machine = runner->item.machine};
+    return (
+        struct event){.kind = EVENT_MACHINE, .run = runner->request.run_id, .machine = runner->item.machine};
 }
 
 static void note(struct runner *runner, const char *kind, struct json *detail)
@@ -101,7 +102,9 @@ static void on_run_stored(void *context, bool committed, const char *failure)
     if (!committed && !runner->store_failed) {
         runner->store_failed = true;
         free(runner->message);
-        runner->message = xasprintf("the end of the run could not be stored: %s; it stands in the run's run.ndjson", failure);
+        runner->message =
+            xasprintf("the end of the run could not be stored: %s; it stands in the run's run.ndjson",
+                      failure);
     }
     loop_stop(runner->loop);
 }
@@ -133,7 +136,8 @@ static void store_broke(struct runner *runner, const char *doing, const char *wh
 {
     runner->store_failed = true;
     AUTO_FREE char *message =
-        xasprintf("%s could not be stored: %s; free the disk or the lock, then run again", doing, why ? why : "unknown");
+        xasprintf("%s could not be stored: %s; free the disk or the lock, then run again", doing,
+                  why ? why : "unknown");
     finish(runner, OUTCOME_CRASHED, NULL, message);
 }
 
@@ -182,7 +186,8 @@ static void on_step_over(void *context, bool started, const struct step_end *end
     const char *stage = runner->attempt_now->stage;
     struct step *step = TAKE(runner->step);
     enum outcome outcome = end->verdict.outcome;
-    AUTO_FREE char *message = xstrdup_or_null(end->verdict.message), *store_failure = xstrdup_or_null(end->store_failure);
+    AUTO_FREE char *message = xstrdup_or_null(end->verdict.message),
+                   *store_failure = xstrdup_or_null(end->store_failure);
     struct json *owed = NULL;
     if (started) {
         take_result(runner);
@@ -246,8 +251,10 @@ static void start(struct runner *runner, const char *stage, const struct item *i
     const struct phase *phase = stage ? NULL : item->phase;
     int attempt = stage ? (item->phase ? ++runner->transport_attempts : 1) : runner->attempt;
     runner->seq++;
-    if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed, &runner->attempt_now, &err) < 0 ||
-        step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner, &runner->step, &err) < 0) {
+    if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed,
+                     &runner->attempt_now, &err) < 0 ||
+        step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner,
+                   &runner->step, &err) < 0) {
         item_attempt_free(TAKE(runner->attempt_now));
         runner->seq--;
         error_prefix(&err, "cannot begin %s", stage ? stage : phase->name);
@@ -327,7 +334,8 @@ static void on_deadline(void *context)
         next(runner);
 }
 
-int runner_start(struct loop *loop, const struct runner_request *request, struct runner **out, struct error *err)
+int runner_start(struct loop *loop, const struct runner_request *request, struct runner **out,
+                 struct error *err)
 {
     AUTO_FREE char *folder = layout_run(request->state, request->run_id);
     AUTO_FREE char *store = layout_store(request->state);
@@ -351,7 +359,8 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     item_list_make(request, &runner->items);
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
-    timer_arm(runner->deadline, request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
+    timer_arm(runner->deadline,
+              request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
     *out = runner;
     struct event event = run_row(runner, EVENT_RUN_BEGIN);
     commit(runner, &event, on_begun);
@@ -373,11 +382,17 @@ pid_t runner_child(const struct runner *runner)
     return runner && runner->step ? step_child(runner->step) : -1;
 }
 
+const char *runner_message(const struct runner *runner)
+{
+    return runner->message;
+}
+
 int runner_finish(struct runner *runner)
 {
     AUTO_ERROR err = ERROR_INIT;
     bool closed = sink_close(runner->sink, &err) == 0;
-    int code = runner->store_failed || !closed ? runner->request.exit_code(OUTCOME_CRASHED, NULL, false) : runner->exit_code;
+    int code = runner->store_failed || !closed ? runner->request.exit_code(OUTCOME_CRASHED, NULL, false)
+                                               : runner->exit_code;
     timer_free(&runner->deadline);
     timer_free(&runner->pause);
     json_free(runner->owed);

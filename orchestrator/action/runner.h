@@ -25,9 +25,12 @@ struct runner_request {
 
 struct runner;
 /* Opens sink and run folder and begins. When it is over the loop is stopped. */
-int runner_start(struct loop *loop, const struct runner_request *request, struct runner **out, struct error *err);
+int runner_start(struct loop *loop, const struct runner_request *request, struct runner **out,
+                 struct error *err);
 void runner_cancel(struct runner *runner); /* again: at once */
 /* The process of the step that runs, -1 when none does. */
 pid_t runner_child(const struct runner *runner);
+/* Why it ended as it did, NULL where there is nothing to say. Borrowed. */
+const char *runner_message(const struct runner *runner);
 /* After the loop stopped: writes what is left, gives the exit code. Frees it. */
 int runner_finish(struct runner *runner);

@@ -14,10 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { LAST_WORDS_LIMIT = 16384 };
 
 struct worker {
     struct loop *loop;
@@ -69,7 +72,8 @@ static int start_guard(struct worker *worker, struct error *err)
 {
     if (guard_start(&worker->run_scope, worker->lock_fd, &worker->guard, err) < 0)
         return -1;
-    return loop_watch(worker->loop, worker->guard.pidfd, EPOLLIN, on_guard_gone, worker, &worker->guard_watch, err);
+    return loop_watch(worker->loop, worker->guard.pidfd, EPOLLIN, on_guard_gone, worker, &worker->guard_watch,
+                      err);
 }
 
 /* Somebody ended the guard: without one a death of this worker would leave its processes, so there is another at once. */
@@ -88,10 +92,17 @@ static void on_guard_gone(void *context, uint32_t events)
         dprintf(STDERR_FILENO, "no guard: %s\n", error_text(&err));
 }
 
-static int body(const struct runner_request *request, int lock_fd, struct error *err)
+static void say_last_words(int last_words, const char *text)
+{
+    if (text && pwrite(last_words, text, strlen(text), 0) < 0)
+        dprintf(STDERR_FILENO, "cannot hand over why the run ended\n");
+}
+
+static int body(const struct runner_request *request, int lock_fd, int last_words, struct error *err)
 {
     struct worker worker = {.guard = CHILD_INIT, .lock_fd = lock_fd, .run_scope = {.fd = -1}};
-    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id), *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
+    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id),
+                   *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     AUTO_FREE char *boot = process_boot_id();
     struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
     snprintf(owner.run, sizeof owner.run, "%s", request->run_id);
@@ -102,11 +113,14 @@ static int body(const struct runner_request *request, int lock_fd, struct error 
     bool orphans_come_here = worker.run_scope.kind == SCOPE_MARKER;
     if (orphans_come_here && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return error_system(err, errno, "cannot become the subreaper of the run");
-    if (loop_signal(worker.loop, SIGTERM, on_cancel, &worker, err) < 0 || loop_signal(worker.loop, SIGINT, on_cancel, &worker, err) < 0 ||
+    if (loop_signal(worker.loop, SIGTERM, on_cancel, &worker, err) < 0 ||
+        loop_signal(worker.loop, SIGINT, on_cancel, &worker, err) < 0 ||
         loop_signal(worker.loop, SIGHUP, on_hangup, &worker, err) < 0 ||
-        (orphans_come_here && loop_signal(worker.loop, SIGCHLD, on_orphan, &worker, err) < 0) || start_guard(&worker, err) < 0 ||
-        runner_start(worker.loop, request, &worker.runner, err) < 0 || loop_run(worker.loop, err) < 0)
+        (orphans_come_here && loop_signal(worker.loop, SIGCHLD, on_orphan, &worker, err) < 0) ||
+        start_guard(&worker, err) < 0 || runner_start(worker.loop, request, &worker.runner, err) < 0 ||
+        loop_run(worker.loop, err) < 0)
         return -1;
+    say_last_words(last_words, runner_message(worker.runner));
     int code = runner_finish(worker.runner);
     watch_stop(&worker.guard_watch);
     guard_dismiss(&worker.guard, NULL);
@@ -116,15 +130,30 @@ static int body(const struct runner_request *request, int lock_fd, struct error 
     return code;
 }
 
-/* What the command held open is none of the worker's business, but for the lock. */
-static void close_others(int lock_fd)
+static void close_between(int above, int below)
 {
-    if (lock_fd > 3)
-        syscall(SYS_close_range, 3U, (unsigned)lock_fd - 1, 0U);
-    syscall(SYS_close_range, (unsigned)lock_fd + 1, ~0U, 0U);
+    if (below - above > 1)
+        syscall(SYS_close_range, (unsigned)above + 1, (unsigned)below - 1, 0U);
 }
 
-int worker_start(const struct runner_request *request, int lock_fd, struct child *out, struct error *err)
+/* What the command held open is none of the worker's business, but for these two. */
+static void close_others(int one, int other)
+{
+    int low = one < other ? one : other, high = one < other ? other : one;
+    close_between(STDERR_FILENO, low);
+    close_between(low, high);
+    syscall(SYS_close_range, (unsigned)high + 1, ~0U, 0U);
+}
+
+char *worker_last_words(int last_words)
+{
+    char words[LAST_WORDS_LIMIT];
+    ssize_t length = last_words < 0 ? -1 : pread(last_words, words, sizeof words, 0);
+    return length > 0 ? xstrndup(words, (size_t)length) : NULL;
+}
+
+int worker_start(const struct runner_request *request, int lock_fd, struct child *out, int *last_words,
+                 struct error *err)
 {
     AUTO_FREE char *folder = layout_run(request->state, request->run_id);
     AUTO_FREE char *log_path = file_join(folder, "worker.log");
@@ -134,6 +163,9 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
     AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (log < 0 || null < 0)
         return error_system(err, errno, "cannot make the run's log %s", log_path);
+    AUTO_CLOSE int words = memfd_create("last-words", MFD_CLOEXEC);
+    if (words < 0)
+        return error_system(err, errno, "cannot start a worker for %s", request->target_name);
     fflush(NULL);
     pid_t pid = fork();
     if (pid < 0)
@@ -144,11 +176,12 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
         dup2(null, STDIN_FILENO);
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
-        close_others(lock_fd);
+        close_others(lock_fd, words);
         AUTO_ERROR why = ERROR_INIT;
-        int code = body(request, lock_fd, &why);
+        int code = body(request, lock_fd, words, &why);
         if (code < 0) {
             dprintf(STDERR_FILENO, "triphase: %s\n", error_text(&why));
+            say_last_words(words, error_text(&why));
             code = request->exit_code(OUTCOME_CRASHED, NULL, false);
         }
         _exit(code);
@@ -162,5 +195,6 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
     }
     fcntl(pidfd, F_SETFD, FD_CLOEXEC);
     *out = (struct child){pid, pidfd};
+    *last_words = TAKE_FD(words);
     return 0;
 }

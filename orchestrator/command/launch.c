@@ -29,6 +29,7 @@ struct job {
     char *ansible_version;
     char run[ID_SIZE];
     struct child worker;
+    int last_words; /* the worker's, -1 before it is there */
     struct watch *watch;
     struct command_run *all;
     int code;
@@ -96,10 +97,13 @@ static int look(struct command_run *all, struct job *job, struct error *err)
 {
     const struct launch *launch = all->launch;
     AUTO_SQL *db = NULL;
-    if (history_open(all->store, &db, err) < 0 || history_machine(db, job->target_name, &job->machine, err) < 0)
+    if (history_open(all->store, &db, err) < 0 ||
+        history_machine(db, job->target_name, &job->machine, err) < 0)
         return -1;
     if (text_is(launch->kind, "run") && (!job->machine || !job->machine->made_ns))
-        return error_set(err, ERROR_USAGE, "nothing is made for this target yet; 'triphase create %s' makes it", job->target_name);
+        return error_set(err, ERROR_USAGE,
+                         "nothing is made for this target yet; 'triphase create %s' makes it",
+                         job->target_name);
     if (text_is(launch->kind, "destroy"))
         return 0;
     struct words phases = {.items = (char **)launch->phases};
@@ -113,7 +117,8 @@ static int look(struct command_run *all, struct job *job, struct error *err)
         return -1;
     for (size_t i = 0; i < report.count; i++)
         if (!report.findings[i].refuses)
-            help_note("%s: warning: %s%s%s", job->target_name, report.findings[i].where ? report.findings[i].where : "",
+            help_note("%s: warning: %s%s%s", job->target_name,
+                      report.findings[i].where ? report.findings[i].where : "",
                       report.findings[i].where ? ": " : "", report.findings[i].text);
     int status = plan_error(&report, err);
     job->ansible_version = xstrdup_or_null(report.ansible_version);
@@ -158,7 +163,9 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     struct runner_request request = {.project = launch->project,
                                      .target = job->target,
                                      .target_name = job->target_name,
-                                     .project_name = launch->project ? launch->project->name : machine ? machine->project : "?",
+                                     .project_name = launch->project ? launch->project->name
+                                                     : machine       ? machine->project
+                                                                     : "?",
                                      .project_directory = launch->project_directory,
                                      .state = all->state,
                                      .kind = launch->kind,
@@ -174,7 +181,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .keep_state = launch->keep_state,
                                      .no_teardown = launch->no_teardown,
                                      .exit_code = exit_of_outcome};
-    if (worker_start(&request, lock, &job->worker, err) < 0)
+    if (worker_start(&request, lock, &job->worker, &job->last_words, err) < 0)
         return -1;
     job->started = true;
     all->running++;
@@ -212,7 +219,11 @@ static void on_worker(void *context, uint32_t events)
     job->over = true;
     job->code = end.exited ? end.code : EXIT_INTERNAL;
     all->running--;
-    live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL);
+    AUTO_FREE char *words = worker_last_words(job->last_words);
+    AUTO_FREE char *how = child_end_text(&end);
+    AUTO_FREE char *death =
+        end.exited ? NULL : xasprintf("its worker %s; 'triphase status' tells what is left of it", how);
+    live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL, death ? death : words);
     begin_more(all);
 }
 
@@ -246,14 +257,15 @@ static int prepare(struct command_run *all, struct error *err)
     const struct launch *launch = all->launch;
     all->state = layout_state(launch->project_directory);
     all->store = layout_store(all->state);
-    if (launch->arguments && launch->arguments[0] && ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
+    if (launch->arguments && launch->arguments[0] &&
+        ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
         return -1;
     if (layout_make(all->state, err) < 0 || store_prepare(all->store, err) < 0)
         return -1;
     for (const char *const *name = launch->targets; *name; name++) {
         all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);
         struct job *job = &all->jobs[all->count++];
-        *job = (struct job){.target_name = *name, .worker = CHILD_INIT};
+        *job = (struct job){.target_name = *name, .worker = CHILD_INIT, .last_words = -1};
         /* A destroy acts on what was made: a target that the files no longer name is destroyed all the same. */
         bool destroy = text_is(launch->kind, "destroy");
         job->target = launch->project ? project_target(launch->project, *name, destroy ? NULL : err) : NULL;
@@ -290,6 +302,7 @@ int launch(const struct launch *launch)
         if (all.cancelled && !all.jobs[i].started)
             code = exit_code_worse(code, EXIT_CANCELLED);
         machine_free(all.jobs[i].machine);
+        fd_close(&all.jobs[i].last_words);
         free(all.jobs[i].ansible_version);
     }
     ansible_arguments_free(&all.arguments);

@@ -4,12 +4,12 @@
 #include "data/config.h"
 
 struct launch {
-    const char *kind;               /* "create", "run", "destroy" */
-    const struct project *project;  /* NULL only for destroy */
-    const char *project_directory;  /* absolute */
-    const char *const *targets;     /* names, NULL-terminated */
-    const char *const *phases;      /* NULL-terminated; empty: all */
-    const char *const *arguments;   /* behind --; NULL-terminated, may be NULL */
+    const char *kind;              /* "create", "run", "destroy" */
+    const struct project *project; /* NULL only for destroy */
+    const char *project_directory; /* absolute */
+    const char *const *targets;    /* names, NULL-terminated */
+    const char *const *phases;     /* NULL-terminated; empty: all */
+    const char *const *arguments;  /* behind --; NULL-terminated, may be NULL */
     const char *const *sets;
     int jobs;
     bool check_idempotent, keep_state, no_teardown;

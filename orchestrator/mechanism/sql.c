@@ -104,12 +104,11 @@ static char *uri_of(const char *path, const char *parameters)
     return text_take(&uri);
 }
 
-int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err)
+static int open_as(const char *path, enum sql_mode mode, bool immutable, int busy_ms, struct sql **out, struct error *err)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     if (mode == SQL_CREATE)
         flags |= SQLITE_OPEN_CREATE;
-    bool immutable = mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path));
     AUTO_FREE char *name = uri_of(path, immutable ? "?immutable=1" : "");
     AUTO_SQL *db = xcalloc(1, sizeof *db);
     db->path = xstrdup(path);
@@ -127,6 +126,25 @@ int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out
         return -1;
     *out = TAKE(db);
     return 0;
+}
+
+/* On a full disk there is no room for the index of a WAL either: without committed rows in the WAL the database alone is all there is. */
+static bool wal_is_empty(const char *path)
+{
+    AUTO_FREE char *wal = xasprintf("%s-wal", path);
+    struct stat state;
+    return stat(wal, &state) == 0 ? state.st_size == 0 : errno == ENOENT;
+}
+
+int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err)
+{
+    AUTO_ERROR why = ERROR_INIT;
+    bool immutable = mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path));
+    if (open_as(path, mode, immutable, busy_ms, out, &why) == 0)
+        return 0;
+    if (mode == SQL_READ && !immutable && wal_is_empty(path) && open_as(path, mode, true, busy_ms, out, NULL) == 0)
+        return 0;
+    return error_move(err, &why);
 }
 
 void sql_close(struct sql *db)

@@ -22,7 +22,7 @@ struct view {
     struct live *live;
     char *target, *run, *state, *folder;
     struct follow *journal, *log, *events;
-    char *step;              /* NULL between steps */
+    char *step; /* NULL between steps */
     int attempt;
     int64_t started_monotonic, deadline_ns;
     struct tally tally;
@@ -89,7 +89,8 @@ static void add_view(struct text *screen, const struct view *view, int columns)
     if (view->step) {
         AUTO_FREE char *elapsed = duration_show(moment_monotonic() - view->started_monotonic);
         AUTO_FREE char *deadline = duration_text(view->deadline_ns);
-        text_addf(&line, "%s%s %s of %s  ", view->step, view->attempt > 1 ? " (again)" : "", elapsed, deadline);
+        text_addf(&line, "%s%s %s of %s  ", view->step, view->attempt > 1 ? " (again)" : "", elapsed,
+                  deadline);
         add_counts(&line, &view->tally);
         if (view->tally.task) {
             text_add(&line, "  ");
@@ -215,8 +216,9 @@ static void on_step_begin(struct view *view, const struct json *line)
         follow_start(live->loop, event_path, LINE_LIMIT, on_event, view, &view->events, NULL);
     if (!live->terminal) {
         const char *transport = json_get_string(line, "transport", NULL);
-        AUTO_FREE char *said = xasprintf("--- %s: %s%s%s%s", view->target, view->step, view->attempt > 1 ? ", again" : "",
-                                         transport ? " over " : "", transport ? transport : "");
+        AUTO_FREE char *said =
+            xasprintf("--- %s: %s%s%s%s", view->target, view->step, view->attempt > 1 ? ", again" : "",
+                      transport ? " over " : "", transport ? transport : "");
         say(live, said);
         if (log_path)
             follow_start(live->loop, log_path, LINE_LIMIT, on_log, view, &view->log, NULL);
@@ -239,11 +241,12 @@ static void on_step_end(struct view *view, const struct json *line)
     AUTO_FREE char *took = duration_show(json_get_integer(line, "duration_ns", 0));
     const char *outcome = json_get_string(line, "outcome", "?");
     AUTO_TEXT out = TEXT_INIT;
-    text_addf(&out, "%-12s %-12s %s%-12s%s %8s", view->target, name, colour_of(live, outcome), outcome, live->colour ? "\x1b[0m" : "",
-              took);
+    text_addf(&out, "%-12s %-12s %s%-12s%s %8s", view->target, name, colour_of(live, outcome), outcome,
+              live->colour ? "\x1b[0m" : "", took);
     if (text_is(json_get_string(line, "step_kind", ""), "phase"))
-        text_addf(&out, "  ok=%lld changed=%lld failed=%lld unreachable=%lld", (long long)json_get_integer(line, "ok", 0),
-                  (long long)json_get_integer(line, "changed", 0), (long long)json_get_integer(line, "failed", 0),
+        text_addf(&out, "  ok=%lld changed=%lld failed=%lld unreachable=%lld",
+                  (long long)json_get_integer(line, "ok", 0), (long long)json_get_integer(line, "changed", 0),
+                  (long long)json_get_integer(line, "failed", 0),
                   (long long)json_get_integer(line, "unreachable", 0));
     say(live, text_string(&out));
 }
@@ -291,16 +294,20 @@ static void add_tail(struct text *out, const char *path)
     }
 }
 
-static void explain(struct view *view, bool crashed)
+static void explain(struct view *view, bool crashed, const char *why)
 {
     AUTO_TEXT out = TEXT_INIT;
     bool fine = !crashed && (text_is(view->outcome, "ok") || text_is(view->outcome, "skipped"));
     if (fine)
         return;
-    text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8), crashed ? "crashed" : view->outcome ? view->outcome : "?");
-    if (view->message) {
+    text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8),
+              crashed         ? "crashed"
+              : view->outcome ? view->outcome
+                              : "?");
+    const char *message = view->message ? view->message : why;
+    if (message) {
         text_add(&out, ": ");
-        text_add_printable(&out, view->message, strlen(view->message));
+        text_add_printable(&out, message, strlen(message));
     } else if (crashed) {
         text_addf(&out, ": its worker died without a word; see %s/worker.log", view->folder);
     }
@@ -331,7 +338,8 @@ static void view_free(struct view *view)
 {
     end_step(view);
     follow_stop(&view->journal);
-    char *const texts[] = {view->target, view->run, view->state, view->folder, view->last_log, view->outcome, view->message};
+    char *const texts[] = {view->target,   view->run,     view->state,  view->folder,
+                           view->last_log, view->outcome, view->message};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(view);
@@ -356,7 +364,7 @@ int live_add(struct live *live, const char *state, const char *target, const cha
     return 0;
 }
 
-void live_done(struct live *live, const char *run, bool crashed)
+void live_done(struct live *live, const char *run, bool crashed, const char *why)
 {
     for (size_t i = 0; i < live->count; i++) {
         struct view *view = live->views[i];
@@ -366,7 +374,7 @@ void live_done(struct live *live, const char *run, bool crashed)
         end_step(view);
         view->done = true;
         changed(live);
-        explain(view, crashed && !view->outcome);
+        explain(view, crashed && !view->outcome, why);
     }
 }
 

@@ -11,6 +11,6 @@ struct live *live_new(struct loop *loop, bool terminal, bool plain, bool several
 /* `state`: the .triphase folder. */
 int live_add(struct live *live, const char *state, const char *target, const char *run, struct error *err);
 /* The run's worker is gone: shows what is left to read and, where it failed, why: task, host, place, message, the log's last 20 lines and its path.
- * `crashed` says that the worker died without writing its end. */
-void live_done(struct live *live, const char *run, bool crashed);
+ * `crashed` says that the worker died without storing its end; `why`, where known, is what it said of that or how it died. */
+void live_done(struct live *live, const char *run, bool crashed, const char *why);
 void live_free(struct live *live);
