@@ -179,46 +179,98 @@ int ansible_add_vault_passwords(const struct project *project, const struct targ
     return 0;
 }
 
-/* All secrets that become variables, as one YAML document. */
-static int keep_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
-{
-    struct yaml_writer *writer = yaml_writer_new();
-    int result = 0;
-    yaml_map_begin(writer);
-    for (size_t i = 0; result == 0 && i < request->target->secret_count; i++) {
-        char *value = NULL;
-        size_t length = 0;
-        const struct secret *secret = &request->target->secrets[i];
-        result = read_named(request->project, request->target, secret, "secret", &value, &length, err);
-        if (result == 0 && (strlen(value) != length || !text_is_utf8(value, length)))
-            result = error_set(err, ERROR_PROJECT, "target %s, secret %s: a variable holds text only; encode it (base64, say)", request->target->name, secret->name);
-        if (result == 0) {
-            yaml_string(writer, secret->name);
-            yaml_unsafe(writer, value);
-        }
-        forget(&value, length);
-    }
-    yaml_map_end(writer);
-    char *yaml = result == 0 ? yaml_writer_finish(writer, err) : NULL;
-    yaml_writer_free(writer);
-    if (!yaml)
-        return -1;
-    int fd = seal("triphase-secrets", yaml, strlen(yaml), err);
-    free_secret(yaml, strlen(yaml));
-    if (fd >= 0)
-        keep(out, fd);
-    return fd;
-}
-
-static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes, struct ansible_child *out, const char **path,
+static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes, mode_t mode, struct ansible_child *out, const char **path,
                       struct error *err)
 {
     AUTO_FREE char *name = layout_step_file(request->seq, request->phase->name, request->attempt, suffix);
     AUTO_FREE char *full = file_join(request->run_directory, name);
-    if (file_replace(full, bytes, strlen(bytes), 0600, err) < 0)
+    if (file_replace(full, bytes, strlen(bytes), mode, err) < 0)
         return -1;
     words_own(&out->files, TAKE(full));
     *path = out->files.items[out->files.count - 1];
+    return 0;
+}
+
+static bool is_variable(const char *name)
+{
+    if (!name || !((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_'))
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_'))
+            return false;
+    return true;
+}
+
+/* {"__ansible_unsafe": VALUE} under the name: Ansible's own JSON for text that is never templated. */
+static int add_secret(const struct ansible_request *request, const struct secret *secret, const char *what, const char *name, struct json *object,
+                      struct error *err)
+{
+    char *value = NULL;
+    size_t length = 0;
+    if (read_named(request->project, request->target, secret, what, &value, &length, err) < 0)
+        return -1;
+    int result = 0;
+    if (strlen(value) != length || !text_is_utf8(value, length)) {
+        result = error_set(err, ERROR_PROJECT, "target %s, %s %s: a variable holds text only; encode it (base64, say)", request->target->name, what, name);
+    } else {
+        struct json *unsafe = json_new_object();
+        json_set_string(unsafe, "__ansible_unsafe", value);
+        json_set(object, name, unsafe);
+    }
+    forget(&value, length);
+    return result;
+}
+
+/* An inventory that Ansible asks for: `triphase_secrets` for every host, and for the target's host alone its become password (a variable for all would be offered
+ * to whatever host a task is delegated to). */
+static struct json *secret_inventory(const struct ansible_request *request, struct error *err)
+{
+    const struct target *target = request->target;
+    AUTO_JSON *secrets = json_new_object();
+    AUTO_JSON *own = json_new_object();
+    for (size_t i = 0; i < target->secret_count; i++) {
+        if (!is_variable(target->secrets[i].name)) {
+            error_set(err, ERROR_PROJECT, "target %s: secret %s is no name of a variable (letters, digits and _)", target->name, target->secrets[i].name);
+            return NULL;
+        }
+        if (add_secret(request, &target->secrets[i], "secret", target->secrets[i].name, secrets, err) < 0)
+            return NULL;
+    }
+    if (target->become_password.kind != SECRET_NONE &&
+        add_secret(request, &target->become_password, "secret", "ansible_become_password", own, err) < 0)
+        return NULL;
+    struct json *root = json_new_object(), *meta = json_new_object(), *hosts = json_new_object(), *all = json_new_object(), *vars = json_new_object();
+    /* Its variables count only where it names the host too. */
+    struct json *names = json_new_array();
+    json_append(names, json_new_string(target->host_name));
+    json_set(all, "hosts", names);
+    json_set(hosts, target->host_name, TAKE(own));
+    json_set(meta, "hostvars", hosts);
+    json_set(vars, "triphase_secrets", TAKE(secrets));
+    json_set(all, "vars", vars);
+    json_set(root, "_meta", meta);
+    json_set(root, "all", all);
+    return root;
+}
+
+/* Secrets that become variables. Ansible follows the links of `-e @FILE` to their end, where a file of memory has no name; so a program that holds no
+ * secret itself hands the sealed descriptor's content to the Ansible that asks it. */
+static int keep_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    AUTO_JSON *inventory = secret_inventory(request, err);
+    if (!inventory)
+        return -1;
+    char *text = json_compact(inventory);
+    int fd = seal("triphase-secrets", text, strlen(text), err);
+    free_secret(text, strlen(text));
+    if (fd < 0)
+        return -1;
+    keep(out, fd);
+    AUTO_FREE char *script = xasprintf("#!/bin/sh\nexec cat \"/proc/$PPID/fd/%d\"\n", fd);
+    const char *path;
+    if (write_file(request, "secrets", script, 0700, out, &path, err) < 0)
+        return -1;
+    words_add_all(&out->argv, "-i", path, NULL);
     return 0;
 }
 
@@ -284,6 +336,12 @@ static char *forced_variables(const struct ansible_request *request, struct erro
     add_text(writer, "triphase_machine_dir", request->machine_state);
     add_pending(writer, request->pending_handlers);
     add_programs(writer, request);
+    /* By reference: a file of a run holds no secret. */
+    for (size_t i = 0; i < request->target->secret_count; i++) {
+        AUTO_FREE char *reference = xasprintf("{{ triphase_secrets['%s'] }}", request->target->secrets[i].name);
+        yaml_string(writer, request->target->secrets[i].name);
+        yaml_string(writer, reference);
+    }
     yaml_string(writer, "ansible_ssh_retries");
     yaml_integer(writer, 0);
     add_text(writer, "ansible_async_dir", async);
@@ -311,13 +369,15 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
         words_own(argv, file_join(project->directory, project->inventory.items[i]));
     }
     words_add_all(argv, "-i", request->inventory, NULL);
+    if ((target->secret_count || target->become_password.kind != SECRET_NONE) && keep_variables(request, out, err) < 0)
+        return -1;
     const char *path;
     if (request->phase->vars) {
         struct yaml_writer *writer = yaml_writer_new();
         yaml_node(writer, request->phase->vars);
         AUTO_FREE char *yaml = yaml_writer_finish(writer, err);
         yaml_writer_free(writer);
-        if (!yaml || write_file(request, "phase.yml", yaml, out, &path, err) < 0)
+        if (!yaml || write_file(request, "phase.yml", yaml, 0600, out, &path, err) < 0)
             return -1;
         words_add(argv, "-e");
         words_addf(argv, "@%s", path);
@@ -327,22 +387,8 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
         words_add_list(argv, words_argv(&request->arguments->words));
     if (ansible_add_vault_passwords(project, target, out, err) < 0)
         return -1;
-    if (target->become_password.kind != SECRET_NONE) {
-        /* Not a variable: it would be offered to every host a task is delegated to, before that host's own. */
-        int fd = keep_secret(project, target, &target->become_password, "become_password", out, err);
-        if (fd < 0)
-            return -1;
-        words_addf(argv, "--become-password-file=/proc/self/fd/%d", fd);
-    }
-    if (target->secret_count) {
-        int fd = keep_variables(request, out, err);
-        if (fd < 0)
-            return -1;
-        words_add(argv, "-e");
-        words_addf(argv, "@/proc/self/fd/%d", fd);
-    }
     AUTO_FREE char *forced = forced_variables(request, err);
-    if (!forced || write_file(request, "vars.yml", forced, out, &path, err) < 0)
+    if (!forced || write_file(request, "vars.yml", forced, 0600, out, &path, err) < 0)
         return -1;
     words_add(argv, "-e");
     words_addf(argv, "@%s", path);
@@ -373,13 +419,13 @@ static int add_environment(const struct ansible_request *request, const struct a
     if (request->pending_handlers && strlen(request->pending_handlers) <= PENDING_IN_ENVIRONMENT) {
         words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", request->pending_handlers);
     } else if (request->pending_handlers) {
-        if (write_file(request, "handlers.json", request->pending_handlers, out, &path, err) < 0)
+        if (write_file(request, "handlers.json", request->pending_handlers, 0600, out, &path, err) < 0)
             return -1;
         words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", path);
     }
     if (request->expect) {
         AUTO_FREE char *text = json_compact(request->expect);
-        if (write_file(request, "expect.json", text, out, &path, err) < 0)
+        if (write_file(request, "expect.json", text, 0600, out, &path, err) < 0)
             return -1;
         words_set_env(environment, "TRIPHASE_EXPECT", path);
     }

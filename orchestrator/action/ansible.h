@@ -34,7 +34,7 @@ struct ansible_request {
 struct ansible_child {
     struct words argv, environment;
     int *keep;          /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
-    struct words files; /* files it wrote in run_directory; the caller may remove them after the child's end */
+    struct words files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
 };
 
 /* ERROR_PROJECT when a secret cannot be read. */
