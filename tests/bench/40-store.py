@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""The store: reports over a million task rows, a flood through the writer, and what the writer costs in memory.
+
+Reports are whole processes, from exec to exit. The flood is 100,000 results of a synthetic play: as events, as JSON lines that are parsed first, and (through
+`store`, see store.c) counted in the database afterwards: one that is missing fails the measurement.
+"""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from measure import PAIRS, TOP, TRIPHASE, Table, environment, project, run  # noqa: E402
+
+STORE = os.path.join(os.path.dirname(TRIPHASE) if 'TRIPHASE' in os.environ else os.path.join(TOP, 'build'), 'bench', 'store')
+ROWS, EVENTS = 1000000, 100000
+
+
+def flood(folder, mode):
+    database = os.path.join(folder, mode + '.db')
+    out = run([STORE, mode, database, str(EVENTS)])[2]
+    for tail in ('', '-wal', '-shm'):
+        if os.path.exists(database + tail):
+            os.unlink(database + tail)
+    return float(re.search(r', ([0-9.]+) s to the disk', out).group(1))
+
+
+def main():
+    table = Table('The store')
+    with project({'triphase.yml': 'project: bench\ntargets: {}\n'}) as folder:
+        state = os.path.join(folder, '.triphase')
+        os.mkdir(state, 0o700)
+        run([STORE, 'fill', os.path.join(state, 'store.db'), str(ROWS)])
+        reports = {'report of one run': [], 'report --last 20': [], 'report --by task': []}
+        floods = {'put': [], 'lines': []}
+        for _ in range(PAIRS):
+            for name, walls in reports.items():
+                walls.append(run([TRIPHASE, '-C', folder] + name.replace(' of one run', '').split())[0] * 1000)
+            for mode, walls in floods.items():
+                walls.append(flood(folder, mode))
+        table.row('1,000,000 task rows: report of one run', reports['report of one run'], 50, ' ms')
+        table.row('1,000,000 task rows: report --last 20', reports['report --last 20'], 50, ' ms')
+        table.row('1,000,000 task rows: report --by task', reports['report --by task'], None, ' ms')
+        table.row('100,000 events to the disk', floods['put'], 1.0, ' s')
+        table.row('100,000 JSON lines parsed and to the disk', floods['lines'], 1.0, ' s')
+        print(run([STORE, 'memory', os.path.join(folder, 'memory.db'), '2000'], env=environment())[2].strip())
+        os.unlink(os.path.join(state, 'store.db'))  # its machines exist in it alone
+    return 1 if table.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
