@@ -21,7 +21,10 @@ THRESHOLD = 20000  # allocations between two collections; Python's 700 costs a p
 def run(script):
     sys.argv = [script] + sys.argv[2:]
     sys.path[0] = os.path.dirname(script)
-    from ansible.cli.playbook import main
+    try:
+        from ansible.cli.playbook import main
+    except ImportError:
+        os.execv(script, sys.argv)  # it finds its Ansible in a way of its own
     gc.freeze()
     gc.set_threshold(THRESHOLD)
     gc.enable()

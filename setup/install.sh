@@ -110,6 +110,12 @@ if [ "$plan" = 1 ]; then
     if [ "$kind" = check ] && ! is_ready .venv-lint requirements-dev.txt; then
         echo "  .venv-lint/ in this checkout: ansible-lint, yamllint, clang-format"
     fi
+    if [ "$kind" = check ] && [ ! -e .venv-newest/.stamp ]; then
+        echo "  .venv-newest/ in this checkout: ansible-core 2.21, with a Python of its own where the system's is too old"
+    fi
+    if [ "$kind" = check ] && [ ! -e .venv-newest/.stamp ]; then
+        echo "  .venv-newest/ in this checkout: $(names requirements-newest.txt | head -n 1), with a Python of its own where the system's is too old"
+    fi
     exit 0
 fi
 
@@ -129,4 +135,5 @@ install_packages
 install_environment .venv requirements.txt
 if [ "$kind" = check ]; then
     install_environment .venv-lint requirements-dev.txt
+    setup/newest-ansible.sh
 fi

@@ -19,6 +19,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLD_ANSIBLE = "/usr/bin/ansible-playbook"
+NEWEST_ANSIBLE = os.path.join(TOP, ".venv-newest", "bin", "ansible-playbook")
 MARK = "TEST_MARK"
 LEFTOVER_GRACE = 5.0
 
@@ -90,6 +91,8 @@ class Runner:
         self.environment["TEST_TIMEOUT"] = str(options.timeout)
         if old_ansible():
             self.environment["OLD_ANSIBLE"] = OLD_ANSIBLE
+        if os.access(NEWEST_ANSIBLE, os.X_OK):
+            self.environment["NEWEST_ANSIBLE"] = NEWEST_ANSIBLE
 
     def run(self, number, suite, test):
         result = Result(f"{suite}/{test}")
