@@ -1,10 +1,10 @@
+#include "view/events.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/store_access.h"
 #include "data/account.h"
-#include "view/events.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,8 +19,10 @@ struct request {
 
 static int parse(int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {
-        {"follow", no_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'}, {"target", required_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {{"follow", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"target", required_argument, NULL, 't'},
+                                            {0}};
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == '?')
@@ -59,7 +61,8 @@ static int print_new(struct sql *db, const char *run, bool json, int64_t *after,
 }
 
 /* Until the run has an outcome, or its worker is gone. Whether it ended is asked before its last events are read. */
-static int follow(struct sql *db, const char *state, const char *id, const struct request *request, int64_t *after, struct error *err)
+static int follow(struct sql *db, const char *state, const char *id, const struct request *request,
+                  int64_t *after, struct error *err)
 {
     for (;;) {
         struct history_run *run;
@@ -82,11 +85,12 @@ static int show(struct sql *db, const char *state, const struct request *request
     if (history_run(db, request->run, request->target, &run, err) < 0)
         return -1;
     if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one", request->target ? " of " : "",
-                         request->target ? request->target : "");
+        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
+                         request->target ? " of " : "", request->target ? request->target : "");
     AUTO_FREE char *id = xstrdup(run->id);
     history_run_free(run);
-    return request->follow ? follow(db, state, id, request, &after, err) : print_new(db, id, request->json, &after, err);
+    return request->follow ? follow(db, state, id, request, &after, err)
+                           : print_new(db, id, request->json, &after, err);
 }
 
 int command_events(struct command_context *context, int argc, char **argv)

@@ -1,9 +1,9 @@
+#include "view/report.h"
 #include "base/memory.h"
 #include "base/words.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/store_access.h"
-#include "view/report.h"
 #include "view/report_json.h"
 
 #include <errno.h>
@@ -41,7 +41,10 @@ static int find(const char *name, const char *const *names)
 
 static int parse_format(const char *name, enum format *out)
 {
-    static const char *const names[] = {"table", "csv", "json", "md", NULL}, *const later[] = {"html", "junit", "openmetrics", NULL};
+    static const char *const names[] = {"table", "csv", "json", "md", NULL}, *const later[] = {"html",
+                                                                                               "junit",
+                                                                                               "openmetrics",
+                                                                                               NULL};
     int at = find(name, names);
     if (at < 0)
         return find(name, later) < 0 ? refuse("there is no format '%s': table, csv, json or md", name)
@@ -74,8 +77,9 @@ static int parse_last(const char *text, int *out)
 static int parse(int argc, char **argv, struct request *out)
 {
     static const struct option options[] = {
-        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},      {"by", required_argument, NULL, 'b'},
-        {"format", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},            {"compare", no_argument, NULL, 'c'},
+        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
+        {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
+        {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
         {"regress", no_argument, NULL, 'r'},      {0},
     };
     int code = EXIT_OK;
@@ -133,14 +137,15 @@ static int choose(struct sql *db, const struct request *request, struct history_
     if (history_run(db, request->run, request->target, &run, err) < 0)
         return -1;
     if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one", request->target ? " of " : "",
-                         request->target ? request->target : "");
+        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
+                         request->target ? " of " : "", request->target ? request->target : "");
     *out = xcalloc(2, sizeof **out);
     (*out)[0] = run;
     return 0;
 }
 
-static int report_by(struct sql *db, struct history_run *const *runs, const struct request *request, struct error *err)
+static int report_by(struct sql *db, struct history_run *const *runs, const struct request *request,
+                     struct error *err)
 {
     AUTO_WORDS ids = WORDS_INIT;
     AUTO_TEXT out = TEXT_INIT;
@@ -156,7 +161,10 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
     if (request->format == FORMAT_JSON) {
         result = print_json(report_json_sums(sums, count, by));
     } else {
-        report_sums(sums, count, by, request->format == FORMAT_CSV ? REPORT_CSV : request->format == FORMAT_MD ? REPORT_MARKDOWN : REPORT_TABLE,
+        report_sums(sums, count, by,
+                    request->format == FORMAT_CSV  ? REPORT_CSV
+                    : request->format == FORMAT_MD ? REPORT_MARKDOWN
+                                                   : REPORT_TABLE,
                     &look, &out);
         result = table_print(&out);
     }
@@ -164,12 +172,14 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
     return result < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
-static int print_accounts(const struct account *accounts, size_t count, const char *state, const struct request *request, struct error *err)
+static int print_accounts(const struct account *accounts, size_t count, const char *state,
+                          const struct request *request, struct error *err)
 {
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
     if (request->format == FORMAT_JSON) {
-        struct json *json = request->last ? report_json_runs(accounts, count, state) : report_json_run(accounts, state);
+        struct json *json =
+            request->last ? report_json_runs(accounts, count, state) : report_json_run(accounts, state);
         return print_json(json) < 0 ? error_system(err, errno, "cannot write the report") : 0;
     }
     if (request->format == FORMAT_CSV)
@@ -181,7 +191,8 @@ static int print_accounts(const struct account *accounts, size_t count, const ch
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
-static int report_steps(struct sql *db, const char *state, struct history_run **runs, const struct request *request, struct error *err)
+static int report_steps(struct sql *db, const char *state, struct history_run **runs,
+                        const struct request *request, struct error *err)
 {
     size_t wanted = 0, count = 0;
     while (runs[wanted])
@@ -218,7 +229,8 @@ int command_report(struct command_context *context, int argc, char **argv)
     if (result == 0)
         result = choose(db, &request, &runs, &err);
     if (result == 0)
-        result = request.by == BY_STEP ? report_steps(db, state, runs, &request, &err) : report_by(db, runs, &request, &err);
+        result = request.by == BY_STEP ? report_steps(db, state, runs, &request, &err)
+                                       : report_by(db, runs, &request, &err);
     history_runs_free(runs);
     if (result < 0) {
         help_problem("%s", error_text(&err));

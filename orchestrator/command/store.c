@@ -67,7 +67,8 @@ static int keep_of(const struct request *request, int64_t *out, struct error *er
         return -1;
     }
     AUTO_PROJECT *project = NULL;
-    struct config_sources sources = {request->context->directory, (const char *const *)environ, request->context->sets, NULL};
+    struct config_sources sources = {request->context->directory, (const char *const *)environ,
+                                     request->context->sets, NULL};
     if (config_load(&sources, &project, err) < 0)
         return -1;
     *out = project->keep_ns;
@@ -78,12 +79,14 @@ static int prune(const struct request *request, struct error *err)
 {
     int64_t keep;
     struct store_pruned pruned;
-    if (keep_of(request, &keep, err) < 0 || store_prune(request->path, request->state, moment_wall() - keep, &pruned, err) < 0)
+    if (keep_of(request, &keep, err) < 0 ||
+        store_prune(request->path, request->state, moment_wall() - keep, &pruned, err) < 0)
         return -1;
     struct json *json = NULL;
     AUTO_FREE char *shown = duration_text(keep);
-    AUTO_FREE char *line = xasprintf("removed what ended more than %s ago: %lld runs, %lld removed machines, %lld folders without a run", shown,
-                                     (long long)pruned.runs, (long long)pruned.machines, (long long)pruned.folders);
+    AUTO_FREE char *line = xasprintf(
+        "removed what ended more than %s ago: %lld runs, %lld removed machines, %lld folders without a run",
+        shown, (long long)pruned.runs, (long long)pruned.machines, (long long)pruned.folders);
     if (request->json) {
         json = json_new_object();
         json_set_integer(json, "version", 1);
@@ -104,10 +107,12 @@ static int merge(const struct request *request, struct error *err)
     struct store_merged merged;
     if (store_merge(request->path, request->file, &merged, err) < 0)
         return -1;
-    AUTO_FREE char *line = xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld without an "
-                                     "outcome, and %lld machines that are there",
-                                     (long long)merged.runs, (long long)merged.machines, (long long)merged.known, (long long)merged.unfinished,
-                                     (long long)merged.present);
+    AUTO_FREE char *line =
+        xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld "
+                  "without an "
+                  "outcome, and %lld machines that are there",
+                  (long long)merged.runs, (long long)merged.machines, (long long)merged.known,
+                  (long long)merged.unfinished, (long long)merged.present);
     struct json *json = NULL;
     if (request->json) {
         json = json_new_object();
@@ -125,11 +130,14 @@ static const struct {
     const char *name;
     bool file; /* takes one */
     int (*run)(const struct request *request, struct error *err);
-} actions[] = {{"check", false, check}, {"prune", false, prune}, {"export", true, export_to}, {"merge", true, merge}};
+} actions[] = {
+    {"check", false, check}, {"prune", false, prune}, {"export", true, export_to}, {"merge", true, merge}};
 
 static int parse(int argc, char **argv, struct request *out, size_t *action)
 {
-    static const struct option options[] = {{"keep", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option options[] = {{"keep", required_argument, NULL, 'k'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == '?')

@@ -9,14 +9,16 @@ char *store_access_state(const struct command_context *context, struct error *er
 {
     AUTO_FREE char *directory = config_find_directory(context->directory);
     if (!directory) {
-        error_set(err, ERROR_PROJECT, "no triphase.yml in %s or above it; go into a project or name it with -C",
+        error_set(err, ERROR_PROJECT,
+                  "no triphase.yml in %s or above it; go into a project or name it with -C",
                   context->directory ? context->directory : "the current folder");
         return NULL;
     }
     return layout_state(directory);
 }
 
-int store_access_open(const struct command_context *context, char **state, struct sql **out, struct error *err)
+int store_access_open(const struct command_context *context, char **state, struct sql **out,
+                      struct error *err)
 {
     AUTO_FREE char *found = store_access_state(context, err);
     if (!found)

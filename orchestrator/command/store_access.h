@@ -7,4 +7,5 @@
 /* malloc'ed .triphase folder of the project; NULL with ERROR_PROJECT where there is no triphase.yml. */
 char *store_access_state(const struct command_context *context, struct error *err);
 /* The same, with its store open for reading. */
-int store_access_open(const struct command_context *context, char **state, struct sql **out, struct error *err);
+int store_access_open(const struct command_context *context, char **state, struct sql **out,
+                      struct error *err);

@@ -41,7 +41,8 @@ static int64_t unread(const char *state, const struct history_step *step)
     return file.st_size - step->event_bytes;
 }
 
-int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out, struct error *err)
+int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out,
+                 struct error *err)
 {
     struct account account = {.run = run};
     if (history_steps(db, run->id, &account.steps, &account.step_count, err) < 0 ||
@@ -60,7 +61,8 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
     }
     account.outcome = run->outcome;
     if (!run->outcome)
-        account.outcome = outcome_name(account_is_running(state, run, &account.guarded) ? OUTCOME_NONE : OUTCOME_CRASHED);
+        account.outcome =
+            outcome_name(account_is_running(state, run, &account.guarded) ? OUTCOME_NONE : OUTCOME_CRASHED);
     *out = account;
     return 0;
 }

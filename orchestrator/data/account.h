@@ -12,14 +12,15 @@ struct account {
     size_t lost_count;
     struct history_bad *bad; /* at most 20 of a step */
     size_t bad_count;
-    const char *outcome;  /* of the run: the row's, else "running" or "crashed" */
-    bool guarded;         /* crashed, and its guard (or another process that took over its lock) is still at work */
-    int64_t unread_bytes; /* of its event files, for a run without an outcome */
+    const char *outcome; /* of the run: the row's, else "running" or "crashed" */
+    bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
+    int64_t unread_bytes;         /* of its event files, for a run without an outcome */
     int64_t phases_ns, stages_ns; /* sums of ended steps */
 };
 
 /* `state`: the folder .triphase, for lock and event files. Takes the run over, also when it fails. */
-int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out, struct error *err);
+int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out,
+                 struct error *err);
 void account_free(struct account *account);
 /* The outcome of a step as the report says it: the row's, else "running" or "crashed" as the run is. */
 const char *account_step_outcome(const struct account *account, const struct history_step *step);

@@ -16,18 +16,24 @@ int history_open(const char *path, struct sql **out, struct error *err)
     AUTO_SQL *db = NULL;
     int version;
     if (!file_exists(path))
-        return error_set(err, ERROR_STORE, "no run yet: there is no store %s; 'triphase create' makes one", path);
+        return error_set(err, ERROR_STORE, "no run yet: there is no store %s; 'triphase create' makes one",
+                         path);
     if (sql_open(path, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, path, &version, err) < 0)
         return -1;
     if (version == 0)
-        return error_set(err, ERROR_STORE, "no run yet: the store %s is empty; 'triphase create' fills it", path);
+        return error_set(err, ERROR_STORE, "no run yet: the store %s is empty; 'triphase create' fills it",
+                         path);
     if (version < STORE_VERSION)
-        return error_set(err, ERROR_STORE, "store %s is of an older triphase; the next command that makes or removes something brings it up to date", path);
+        return error_set(err, ERROR_STORE,
+                         "store %s is of an older triphase; the next command that makes or removes something "
+                         "brings it up to date",
+                         path);
     *out = TAKE(db);
     return 0;
 }
 
-static int read_machine(struct sql *db, const char *statement, const char *key, struct machine **out, struct error *err)
+static int read_machine(struct sql *db, const char *statement, const char *key, struct machine **out,
+                        struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db, statement, &query, err) < 0)
@@ -43,14 +49,18 @@ static int read_machine(struct sql *db, const char *statement, const char *key, 
     const char *record = sql_text(query, 0);
     AUTO_JSON *json = json_parse(record ? record : "", record ? strlen(record) : 0, err);
     if (!json || !json_is_object(json))
-        return error_set(err, ERROR_STORE, "the store's record of the machine %s is unreadable; 'triphase store check' says more", key);
+        return error_set(
+            err, ERROR_STORE,
+            "the store's record of the machine %s is unreadable; 'triphase store check' says more", key);
     *out = machine_from_json(json);
     return 0;
 }
 
 int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err)
 {
-    return read_machine(db, "SELECT record FROM machine WHERE target = ?1 AND removed_ns = 0 ORDER BY id DESC LIMIT 1", target, out, err);
+    return read_machine(
+        db, "SELECT record FROM machine WHERE target = ?1 AND removed_ns = 0 ORDER BY id DESC LIMIT 1",
+        target, out, err);
 }
 
 int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err)
@@ -63,7 +73,9 @@ int history_targets(struct sql *db, struct words *out, struct error *err)
     AUTO_STATEMENT *query = NULL;
     AUTO_WORDS found = WORDS_INIT;
     int row;
-    if (sql_prepare(db, "SELECT DISTINCT target FROM machine UNION SELECT DISTINCT target FROM run ORDER BY 1", &query, err) < 0)
+    if (sql_prepare(db,
+                    "SELECT DISTINCT target FROM machine UNION SELECT DISTINCT target FROM run ORDER BY 1",
+                    &query, err) < 0)
         return -1;
     while ((row = sql_step(query, err)) > 0)
         words_add(&found, sql_text(query, 0));
@@ -73,9 +85,11 @@ int history_targets(struct sql *db, struct words *out, struct error *err)
     return 0;
 }
 
-#define RUN_COLUMNS                                                                                                                  \
-    "SELECT id, kind, target, recipe, provider, ansible, outcome, message, plan, machine_id, extra_digest, boot_id, node, group_id," \
-    " parent_id, partial, fresh, coalesce(exit_code, -1), started_ns, coalesce(duration_ns, -1), coalesce(pid, 0), coalesce(pid_start, 0)" \
+#define RUN_COLUMNS                                                                                          \
+    "SELECT id, kind, target, recipe, provider, ansible, outcome, message, plan, machine_id, extra_digest, " \
+    "boot_id, node, group_id,"                                                                               \
+    " parent_id, partial, fresh, coalesce(exit_code, -1), started_ns, coalesce(duration_ns, -1), "           \
+    "coalesce(pid, 0), coalesce(pid_start, 0)"                                                               \
     " FROM run "
 
 static char *column(struct sql_statement *row, int at)
@@ -86,9 +100,10 @@ static char *column(struct sql_statement *row, int at)
 static struct history_run *run_of(struct sql_statement *row)
 {
     struct history_run *run = xcalloc(1, sizeof *run);
-    char **const texts[] = {&run->id,         &run->kind,         &run->target,  &run->recipe, &run->provider,
-                            &run->ansible,    &run->outcome,      &run->message, &run->plan,   &run->machine_id,
-                            &run->extra_digest, &run->boot_id,    &run->node,    &run->group_id, &run->parent_id};
+    char **const texts[] = {&run->id,       &run->kind,       &run->target,       &run->recipe,
+                            &run->provider, &run->ansible,    &run->outcome,      &run->message,
+                            &run->plan,     &run->machine_id, &run->extra_digest, &run->boot_id,
+                            &run->node,     &run->group_id,   &run->parent_id};
     int at = 0;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
@@ -106,9 +121,9 @@ void history_run_free(struct history_run *run)
 {
     if (!run)
         return;
-    char *const texts[] = {run->id,         run->kind,         run->target,  run->recipe, run->provider,
-                           run->ansible,    run->outcome,      run->message, run->plan,   run->machine_id,
-                           run->extra_digest, run->boot_id,    run->node,    run->group_id, run->parent_id};
+    char *const texts[] = {run->id,           run->kind,    run->target,  run->recipe,   run->provider,
+                           run->ansible,      run->outcome, run->message, run->plan,     run->machine_id,
+                           run->extra_digest, run->boot_id, run->node,    run->group_id, run->parent_id};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(run);
@@ -122,7 +137,8 @@ void history_runs_free(struct history_run **runs)
 }
 
 /* All rows of a query over RUN_COLUMNS, NULL-terminated. `text` is ?1 and `limit` ?2, where the statement has them. */
-static int read_runs(struct sql *db, const char *statement, const char *text, int64_t limit, struct history_run ***out, struct error *err)
+static int read_runs(struct sql *db, const char *statement, const char *text, int64_t limit,
+                     struct history_run ***out, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db, statement, &query, err) < 0)
@@ -150,22 +166,27 @@ static int read_runs(struct sql *db, const char *statement, const char *text, in
 static int choose(struct history_run **runs, const char *id, struct history_run **out, struct error *err)
 {
     if (!runs[0])
-        return error_set(err, ERROR_USAGE, "there is no run '%s' in the store; 'triphase report --last 20' lists the latest", id);
+        return error_set(err, ERROR_USAGE,
+                         "there is no run '%s' in the store; 'triphase report --last 20' lists the latest",
+                         id);
     if (runs[1]) {
         AUTO_TEXT names = TEXT_INIT;
         for (size_t i = 0; runs[i]; i++)
             text_addf(&names, "%s%s", i ? ", " : "", runs[i]->id);
-        return error_set(err, ERROR_USAGE, "'%s' is the short id of several runs: %s; give one whole", id, text_string(&names));
+        return error_set(err, ERROR_USAGE, "'%s' is the short id of several runs: %s; give one whole", id,
+                         text_string(&names));
     }
     *out = TAKE(runs[0]);
     return 0;
 }
 
-int history_run(struct sql *db, const char *id, const char *target, struct history_run **out, struct error *err)
+int history_run(struct sql *db, const char *id, const char *target, struct history_run **out,
+                struct error *err)
 {
     struct history_run **runs;
     if (id) {
-        const char *by = id_is(id) ? RUN_COLUMNS "WHERE id = ?1" : RUN_COLUMNS "WHERE substr(id, -8) = ?1 ORDER BY id";
+        const char *by =
+            id_is(id) ? RUN_COLUMNS "WHERE id = ?1" : RUN_COLUMNS "WHERE substr(id, -8) = ?1 ORDER BY id";
         if (read_runs(db, by, id, 0, &runs, err) < 0)
             return -1;
         int result = choose(runs, id, out, err);
@@ -179,7 +200,8 @@ int history_run(struct sql *db, const char *id, const char *target, struct histo
     return 0;
 }
 
-int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out, struct error *err)
+int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
+                      struct error *err)
 {
     return read_runs(db,
                      target ? RUN_COLUMNS "WHERE target = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2"
@@ -198,26 +220,33 @@ int history_open_runs(struct sql *db, const char *target, struct history_run ***
 static void read_step(struct sql_statement *row, struct history_step *step)
 {
     int at = 0;
-    int *const numbers[] = {&step->seq, &step->attempt, &step->exit_code, &step->signal, &step->survivors_here, &step->survivors_host};
+    int *const numbers[] = {&step->seq,    &step->attempt,        &step->exit_code,
+                            &step->signal, &step->survivors_here, &step->survivors_host};
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         *numbers[i] = (int)sql_integer(row, at++);
-    char **const texts[] = {&step->kind,  &step->name, &step->transport, &step->outcome,       &step->cause,    &step->message,
-                            &step->scope, &step->log,  &step->events,    &step->host_evidence, &step->evidence, &step->handlers_owed};
+    char **const texts[] = {&step->kind,   &step->name,          &step->transport, &step->outcome,
+                            &step->cause,  &step->message,       &step->scope,     &step->log,
+                            &step->events, &step->host_evidence, &step->evidence,  &step->handlers_owed};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
-    int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns, &step->ok,      &step->changed,    &step->failed,
-                             &step->skipped,    &step->unreachable, &step->ignored,     &step->rescued, &step->event_bytes};
+    int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns, &step->ok,
+                             &step->changed,    &step->failed,      &step->skipped,     &step->unreachable,
+                             &step->ignored,    &step->rescued,     &step->event_bytes};
     for (size_t i = 0; i < COUNT_OF(wide); i++)
         *wide[i] = sql_integer(row, at++);
 }
 
-int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count, struct error *err)
+int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
+                  struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db,
-                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1), coalesce(survivors_here, -1),"
-                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope, log, events, host_evidence,"
-                    " evidence, handlers_owed, started_ns, coalesce(duration_ns, -1), deadline_ns, ok, changed, failed, skipped,"
+                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1), "
+                    "coalesce(survivors_here, -1),"
+                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope, "
+                    "log, events, host_evidence,"
+                    " evidence, handlers_owed, started_ns, coalesce(duration_ns, -1), deadline_ns, ok, "
+                    "changed, failed, skipped,"
                     " unreachable, ignored, rescued, event_bytes"
                     " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
                     &query, err) < 0)
@@ -243,8 +272,10 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
 void history_steps_free(struct history_step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char *const texts[] = {steps[i].kind,  steps[i].name, steps[i].transport, steps[i].outcome,       steps[i].cause,    steps[i].message,
-                               steps[i].scope, steps[i].log,  steps[i].events,    steps[i].host_evidence, steps[i].evidence, steps[i].handlers_owed};
+        char *const texts[] = {steps[i].kind,          steps[i].name,     steps[i].transport,
+                               steps[i].outcome,       steps[i].cause,    steps[i].message,
+                               steps[i].scope,         steps[i].log,      steps[i].events,
+                               steps[i].host_evidence, steps[i].evidence, steps[i].handlers_owed};
         for (size_t k = 0; k < COUNT_OF(texts); k++)
             free(texts[k]);
     }

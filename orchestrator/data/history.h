@@ -14,24 +14,30 @@ int history_machine_by_id(struct sql *db, const char *id, struct machine **out, 
 int history_targets(struct sql *db, struct words *out, struct error *err);
 
 struct history_run {
-    char *id, *kind, *target, *recipe, *provider, *ansible, *outcome /* NULL: running or crashed */, *message, *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id;
+    char *id, *kind, *target, *recipe, *provider, *ansible, *outcome /* NULL: running or crashed */, *message,
+        *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id;
     bool partial, fresh;
     int exit_code; /* -1 while there is none */
     int64_t started_ns, duration_ns /* -1 */, pid, pid_start;
 };
 struct history_step {
     int seq, attempt, exit_code, signal, survivors_here, survivors_host;
-    char *kind, *name, *transport, *outcome /* NULL: running or crashed */, *cause, *message, *scope, *log, *events, *host_evidence, *evidence, *handlers_owed;
-    int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored, rescued, event_bytes;
+    char *kind, *name, *transport, *outcome /* NULL: running or crashed */, *cause, *message, *scope, *log,
+        *events, *host_evidence, *evidence, *handlers_owed;
+    int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored,
+        rescued, event_bytes;
 };
 /* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where given). *out NULL where there is none and id is NULL. */
-int history_run(struct sql *db, const char *id, const char *target, struct history_run **out, struct error *err);
+int history_run(struct sql *db, const char *id, const char *target, struct history_run **out,
+                struct error *err);
 /* The last `limit` runs, newest first (of the target where given). NULL-terminated malloc'ed array. */
-int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out, struct error *err);
+int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
+                      struct error *err);
 /* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed array. */
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
 /* Steps of a run in order. */
-int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count, struct error *err);
+int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
+                  struct error *err);
 void history_run_free(struct history_run *run);
 void history_runs_free(struct history_run **runs); /* a NULL-terminated array and all in it */
 void history_steps_free(struct history_step *steps, size_t count);

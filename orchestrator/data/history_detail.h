@@ -12,7 +12,8 @@ struct history_lost { /* one UNREACHABLE */
     char *host, *task, *cause, *cause_source, *message, *transport;
     bool ignored;
 };
-int history_lost(struct sql *db, const char *run, struct history_lost **out, size_t *count, struct error *err);
+int history_lost(struct sql *db, const char *run, struct history_lost **out, size_t *count,
+                 struct error *err);
 void history_lost_free(struct history_lost *lost, size_t count);
 
 struct history_bad { /* a failed or unreachable task */
@@ -22,7 +23,8 @@ struct history_bad { /* a failed or unreachable task */
     int64_t started_ns, duration_ns;
 };
 /* In order, at most `limit` of each step. */
-int history_bad(struct sql *db, const char *run, int limit, struct history_bad **out, size_t *count, struct error *err);
+int history_bad(struct sql *db, const char *run, int limit, struct history_bad **out, size_t *count,
+                struct error *err);
 void history_bad_free(struct history_bad *bad, size_t count);
 
 enum history_by { HISTORY_BY_ROLE, HISTORY_BY_TASK };
@@ -32,14 +34,16 @@ struct history_sum {
     int64_t n, ok, changed, failed, sum_ns, max_ns;
 };
 /* Over all tasks of the runs (ids), the longest sum first. */
-int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out, size_t *count, struct error *err);
+int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out,
+                 size_t *count, struct error *err);
 void history_sums_free(struct history_sum *sums, size_t count);
 
 struct history_event {
     int64_t number, at_ns;
-    int step; /* 0: of the run */
+    int step;                        /* 0: of the run */
     char *step_name, *kind, *detail; /* detail: JSON text or NULL */
 };
 /* Events of a run with a number above `after`, in order. */
-int history_events(struct sql *db, const char *run, int64_t after, struct history_event **out, size_t *count, struct error *err);
+int history_events(struct sql *db, const char *run, int64_t after, struct history_event **out, size_t *count,
+                   struct error *err);
 void history_events_free(struct history_event *events, size_t count);

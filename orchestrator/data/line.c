@@ -8,13 +8,19 @@
 #include <string.h>
 
 static const char *const kinds[] = {
-    [LINE_PLAY_START] = "play_start", [LINE_NO_HOSTS] = "no_hosts", [LINE_TASK_START] = "task_start", [LINE_RESULT] = "result",
-    [LINE_ASYNC_POLL] = "async_poll", [LINE_HANDLER] = "handler",   [LINE_NOTIFY] = "notify",         [LINE_UNREACHABLE] = "unreachable",
-    [LINE_STATS] = "stats",           [LINE_END] = "end",           [LINE_REFUSED] = "refused",
+    [LINE_PLAY_START] = "play_start", [LINE_NO_HOSTS] = "no_hosts",
+    [LINE_TASK_START] = "task_start", [LINE_RESULT] = "result",
+    [LINE_ASYNC_POLL] = "async_poll", [LINE_HANDLER] = "handler",
+    [LINE_NOTIFY] = "notify",         [LINE_UNREACHABLE] = "unreachable",
+    [LINE_STATS] = "stats",           [LINE_END] = "end",
+    [LINE_REFUSED] = "refused",
 };
 
 static const char *const statuses[] = {
-    [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped",
+    [STATUS_OK] = "ok",
+    [STATUS_CHANGED] = "changed",
+    [STATUS_FAILED] = "failed",
+    [STATUS_SKIPPED] = "skipped",
 };
 
 /* Index of the name in a list of that many, -1 when it is not there. */
@@ -35,7 +41,8 @@ static int64_t bounded(int64_t value, int64_t limit)
 /* What a line of that kind has besides its members is read from its JSON. */
 static bool needs_json(enum line_kind kind)
 {
-    return kind == LINE_PLAY_START || kind == LINE_HANDLER || kind == LINE_NOTIFY || kind == LINE_STATS || kind == LINE_REFUSED;
+    return kind == LINE_PLAY_START || kind == LINE_HANDLER || kind == LINE_NOTIFY || kind == LINE_STATS ||
+           kind == LINE_REFUSED;
 }
 
 static int fill(const struct line_members *members, struct line *out, struct error *err)
@@ -44,17 +51,21 @@ static int fill(const struct line_members *members, struct line *out, struct err
     const char *const *text = members->text;
     const int64_t *number = members->number;
     if (number[MEMBER_V] != 1 || !members->is_number[MEMBER_V])
-        return error_set(err, ERROR_PROJECT, "event line: version %lld, this triphase reads version 1", (long long)number[MEMBER_V]);
+        return error_set(err, ERROR_PROJECT, "event line: version %lld, this triphase reads version 1",
+                         (long long)number[MEMBER_V]);
     int kind = find(text[MEMBER_KIND], kinds, COUNT_OF(kinds));
     if (kind < 0)
-        return error_set(err, ERROR_PROJECT, "event line: unknown kind '%.40s'", text[MEMBER_KIND] ? text[MEMBER_KIND] : "");
+        return error_set(err, ERROR_PROJECT, "event line: unknown kind '%.40s'",
+                         text[MEMBER_KIND] ? text[MEMBER_KIND] : "");
     if (number[MEMBER_SEQ] < 1 || !members->is_number[MEMBER_SEQ])
         return error_set(err, ERROR_PROJECT, "event line of kind %s: no seq", kinds[kind]);
     int status = find(text[MEMBER_STATUS], statuses, COUNT_OF(statuses));
     if (kind == LINE_RESULT && status < 0)
-        return error_set(err, ERROR_PROJECT, "event line %lld: a result without a status that is known", (long long)number[MEMBER_SEQ]);
+        return error_set(err, ERROR_PROJECT, "event line %lld: a result without a status that is known",
+                         (long long)number[MEMBER_SEQ]);
     if (kind == LINE_END && (number[MEMBER_COUNT] < 0 || !members->is_number[MEMBER_COUNT]))
-        return error_set(err, ERROR_PROJECT, "event line %lld: an end without a count", (long long)number[MEMBER_SEQ]);
+        return error_set(err, ERROR_PROJECT, "event line %lld: an end without a count",
+                         (long long)number[MEMBER_SEQ]);
     *out = (struct line){
         .kind = (enum line_kind)kind,
         .status = (enum line_status)(kind == LINE_RESULT ? status : 0),
@@ -101,7 +112,8 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
     struct line_members members;
     struct line line;
     AUTO_FREE char *copy = NULL;
-    if (!line_members_scan(bytes, length, &members, &copy) || fill(&members, &line, NULL) < 0 || needs_json(line.kind))
+    if (!line_members_scan(bytes, length, &members, &copy) || fill(&members, &line, NULL) < 0 ||
+        needs_json(line.kind))
         return parse_any(bytes, length, out, err);
     line.copy = TAKE(copy);
     *out = line;

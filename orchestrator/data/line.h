@@ -6,18 +6,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum line_kind { LINE_PLAY_START, LINE_NO_HOSTS, LINE_TASK_START, LINE_RESULT, LINE_ASYNC_POLL, LINE_HANDLER, LINE_NOTIFY, LINE_UNREACHABLE, LINE_STATS, LINE_END, LINE_REFUSED };
+enum line_kind {
+    LINE_PLAY_START,
+    LINE_NO_HOSTS,
+    LINE_TASK_START,
+    LINE_RESULT,
+    LINE_ASYNC_POLL,
+    LINE_HANDLER,
+    LINE_NOTIFY,
+    LINE_UNREACHABLE,
+    LINE_STATS,
+    LINE_END,
+    LINE_REFUSED
+};
 enum line_status { STATUS_OK, STATUS_CHANGED, STATUS_FAILED, STATUS_SKIPPED };
 
 struct line {
     enum line_kind kind;
     int64_t seq, wall_ns, monotonic_ns;
-    const char *host, *play, *role, *task, *uuid, *path, *action, *cause_text; /* NULL when absent; borrowed from the line */
+    const char *host, *play, *role, *task, *uuid, *path, *action,
+        *cause_text;         /* NULL when absent; borrowed from the line */
     enum line_status status; /* LINE_RESULT */
     bool async, ignored, rescued, handler;
     int64_t items, duration_ns, count; /* count: of LINE_END */
-    struct json *json; /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused); of others it may be NULL */
-    char *copy;        /* where the text lies when there is no JSON */
+    struct json *
+        json; /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused); of others it may be NULL */
+    char *copy; /* where the text lies when there is no JSON */
 };
 
 /* Fails on what is no object, a wrong "v", an unknown kind (the message says which), a missing seq. */

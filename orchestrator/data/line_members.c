@@ -73,7 +73,8 @@ static bool take_number(struct scan *scan, int64_t *out)
     int64_t number = 0;
     const char *first = scan->at;
     for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
-        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *scan->at - '0', &number))
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, *scan->at - '0', &number))
             return false;
     if (scan->at == first || (*first == '0' && scan->at - first > 1))
         return false;
@@ -105,7 +106,8 @@ static bool take_member(struct scan *scan, struct line_members *members, size_t 
 {
     size_t length, at;
     char *key = take_text(scan, &length);
-    if (!key || (at = find(key, length, *last)) == MEMBERS || *seen & UINT32_C(1) << at || !take(scan, ':') || scan->at == scan->end)
+    if (!key || (at = find(key, length, *last)) == MEMBERS || *seen & UINT32_C(1) << at || !take(scan, ':') ||
+        scan->at == scan->end)
         return false;
     *seen |= UINT32_C(1) << at;
     *last = at;

@@ -35,8 +35,8 @@ enum member {
 };
 
 struct line_members {
-    const char *text[MEMBERS];  /* of those that are strings: bounded and printable; else NULL */
-    int64_t number[MEMBERS];    /* of those that are numbers, or 1 for true; else 0 */
+    const char *text[MEMBERS]; /* of those that are strings: bounded and printable; else NULL */
+    int64_t number[MEMBERS];   /* of those that are numbers, or 1 for true; else 0 */
     bool is_number[MEMBERS];
 };
 

@@ -7,14 +7,15 @@
 struct machine {
     char *id; /* UUIDv7 */
     char *project, *target, *provider;
-    char *reference;        /* the provider's own name for it (sandbox: tp<10 hex>) */
-    char *address;          /* where SSH reaches it directly; NULL while unknown */
-    int port;               /* 0 while unknown */
-    char *user;             /* NULL: ssh's own choice */
-    char *key;              /* path of the private key, "agent", or NULL */
-    char *jump;             /* ProxyJump, or NULL */
-    struct words host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
-    char *python;           /* interpreter on the host; NULL while unknown */
+    char *reference; /* the provider's own name for it (sandbox: tp<10 hex>) */
+    char *address;   /* where SSH reaches it directly; NULL while unknown */
+    int port;        /* 0 while unknown */
+    char *user;      /* NULL: ssh's own choice */
+    char *key;       /* path of the private key, "agent", or NULL */
+    char *jump;      /* ProxyJump, or NULL */
+    struct words
+        host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
+    char *python;  /* interpreter on the host; NULL while unknown */
     char *directory;        /* absolute .triphase/machines/<id>: key, known_hosts, console.log, state/ */
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */

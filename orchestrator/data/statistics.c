@@ -32,8 +32,9 @@ void statistics_free(struct statistics *statistics)
 
 static bool same(const struct statistic *a, const struct statistic *b)
 {
-    return a->fresh == b->fresh && text_is(a->target, b->target) && text_is(a->recipe, b->recipe) && text_is(a->step, b->step) &&
-           text_is(a->transport, b->transport) && text_is(a->ansible, b->ansible) && text_is(a->extra_digest, b->extra_digest);
+    return a->fresh == b->fresh && text_is(a->target, b->target) && text_is(a->recipe, b->recipe) &&
+           text_is(a->step, b->step) && text_is(a->transport, b->transport) &&
+           text_is(a->ansible, b->ansible) && text_is(a->extra_digest, b->extra_digest);
 }
 
 static size_t row_for(struct statistics *statistics, const struct statistic *key)
@@ -49,15 +50,21 @@ static size_t row_for(struct statistics *statistics, const struct statistic *key
     return at;
 }
 
-void statistics_add(struct statistics *statistics, const struct history_run *run, const struct history_step *steps, size_t count)
+void statistics_add(struct statistics *statistics, const struct history_run *run,
+                    const struct history_step *steps, size_t count)
 {
     if (run->partial)
         return;
     for (size_t i = 0; i < count; i++) {
         if (!text_is(steps[i].outcome, "ok") || steps[i].duration_ns < 0)
             continue;
-        struct statistic key = {.target = run->target, .recipe = run->recipe, .step = steps[i].name, .transport = steps[i].transport,
-                                .ansible = run->ansible, .extra_digest = run->extra_digest, .fresh = run->fresh};
+        struct statistic key = {.target = run->target,
+                                .recipe = run->recipe,
+                                .step = steps[i].name,
+                                .transport = steps[i].transport,
+                                .ansible = run->ansible,
+                                .extra_digest = run->extra_digest,
+                                .fresh = run->fresh};
         size_t at = row_for(statistics, &key); /* may move the array */
         struct series *series = &statistics->series[at];
         if (series->count == series->room) {

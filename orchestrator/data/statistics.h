@@ -4,7 +4,8 @@
 #include "data/history.h"
 
 struct statistic {
-    const char *target, *recipe, *step, *transport, *ansible, *extra_digest; /* borrowed from the runs and steps that were added; may be NULL */
+    const char *target, *recipe, *step, *transport, *ansible,
+        *extra_digest; /* borrowed from the runs and steps that were added; may be NULL */
     bool fresh;
     size_t n;
     int64_t min_ns, median_ns, p95_ns /* nearest rank */, max_ns;
@@ -14,6 +15,7 @@ struct statistics;
 struct statistics *statistics_new(void);
 void statistics_free(struct statistics *statistics);
 /* Runs and steps must outlive the statistics. */
-void statistics_add(struct statistics *statistics, const struct history_run *run, const struct history_step *steps, size_t count);
+void statistics_add(struct statistics *statistics, const struct history_run *run,
+                    const struct history_step *steps, size_t count);
 /* Owned by the statistics; in the order in which they were first met. */
 const struct statistic *statistics_result(struct statistics *statistics, size_t *count);

@@ -26,7 +26,8 @@ static int make_file(const char *path, struct error *err)
     if (slash)
         slash[slash == folder] = '\0';
     struct stat owner;
-    if (geteuid() == 0 && stat(slash ? folder : ".", &owner) == 0 && fchown(fd, owner.st_uid, owner.st_gid) < 0)
+    if (geteuid() == 0 && stat(slash ? folder : ".", &owner) == 0 &&
+        fchown(fd, owner.st_uid, owner.st_gid) < 0)
         return error_system(err, errno, "cannot give the store %s to its folder's owner", path);
     return 0;
 }
@@ -40,7 +41,9 @@ static int look(const char *path, struct error *err)
     struct stat state;
     if (stat(path, &state) < 0 || state.st_size == 0)
         return 0;
-    return sql_open(path, file_exists(wal) ? SQL_READ : SQL_PEEK, BUSY_MS, &db, err) < 0 ? -1 : store_version(db, path, &version, err);
+    return sql_open(path, file_exists(wal) ? SQL_READ : SQL_PEEK, BUSY_MS, &db, err) < 0
+               ? -1
+               : store_version(db, path, &version, err);
 }
 
 static int set_journal(struct sql *db, const char *path, struct error *err)
@@ -73,7 +76,8 @@ static int migrate(struct sql *db, const char *path, struct error *err)
     for (; version < STORE_VERSION; version++)
         if (sql_run(db, store_migration(version), err) < 0)
             return -1;
-    AUTO_FREE char *stamp = xasprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION, STORE_VERSION);
+    AUTO_FREE char *stamp =
+        xasprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION, STORE_VERSION);
     return sql_run(db, stamp, err);
 }
 

@@ -30,25 +30,37 @@ static const char *const statements[STATEMENTS] = {
                   " FROM step WHERE run = ?1 AND seq = ?2",
     [FIND_NAME] = "SELECT number FROM name WHERE text = ?1",
     [ADD_NAME] = "INSERT INTO name (text) VALUES (?1)",
-    [RUN_BEGIN] = "INSERT INTO run (id, kind, target, recipe, provider, project, group_id, parent_id, machine_id, ansible, partial, fresh,"
-                  " extra_digest, plan, pid, pid_start, boot_id, node, started_ns)"
-                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-    [RUN_END] = "UPDATE run SET machine_id = coalesce(?2, machine_id), ansible = coalesce(?3, ansible), plan = coalesce(?4, plan),"
+    [RUN_BEGIN] =
+        "INSERT INTO run (id, kind, target, recipe, provider, project, group_id, parent_id, machine_id, "
+        "ansible, partial, fresh,"
+        " extra_digest, plan, pid, pid_start, boot_id, node, started_ns)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+    [RUN_END] = "UPDATE run SET machine_id = coalesce(?2, machine_id), ansible = coalesce(?3, ansible), plan "
+                "= coalesce(?4, plan),"
                 " fresh = ?5, duration_ns = ?6, outcome = ?7, exit_code = ?8, message = ?9 WHERE number = ?1",
-    [STEP_BEGIN] = "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events, started_ns,"
-                   " started_monotonic_ns, deadline_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    [STEP_END] = "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence), scope = coalesce(?5, scope),"
-                 " duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9, exit_code = ?10, signal = ?11, ok = ?12, changed = ?13,"
-                 " failed = ?14, skipped = ?15, unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, survivors_here = ?20,"
-                 " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), handlers_owed = ?24"
-                 " WHERE run = ?1 AND seq = ?2",
+    [STEP_BEGIN] =
+        "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events, "
+        "started_ns,"
+        " started_monotonic_ns, deadline_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [STEP_END] =
+        "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence), scope = "
+        "coalesce(?5, scope),"
+        " duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9, exit_code = ?10, signal = ?11, ok = ?12, "
+        "changed = ?13,"
+        " failed = ?14, skipped = ?15, unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, "
+        "survivors_here = ?20,"
+        " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), handlers_owed = ?24"
+        " WHERE run = ?1 AND seq = ?2",
     [STEP_BYTES] = "UPDATE step SET event_bytes = max(event_bytes, ?2) WHERE number = ?1",
-    [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"
+    [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items, "
+                 "started_ns, duration_ns, message)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [ADD_EVENT] = "INSERT INTO event (run, step, at_ns, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message, transport, ignored)"
+    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message, "
+                 "transport, ignored)"
                  " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [PUT_MACHINE] = "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, port, made_ns, removed_ns, record)"
+    [PUT_MACHINE] = "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, "
+                    "port, made_ns, removed_ns, record)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DATA_VERSION] = "PRAGMA data_version",
 };
@@ -67,7 +79,8 @@ struct store_appender {
 
 static struct sql_statement *get(struct store_appender *appender, enum statement which, struct error *err)
 {
-    if (!appender->prepared[which] && sql_prepare(appender->db, statements[which], &appender->prepared[which], err) < 0)
+    if (!appender->prepared[which] &&
+        sql_prepare(appender->db, statements[which], &appender->prepared[which], err) < 0)
         return NULL;
     return appender->prepared[which];
 }
@@ -170,12 +183,14 @@ static int find_step(struct store_appender *appender, const struct event *event,
     }
     sql_reset(query);
     if (row == 0)
-        return error_set(err, ERROR_STORE, "the store has no step %d of run %s that an event names", event->step, event->run);
+        return error_set(err, ERROR_STORE, "the store has no step %d of run %s that an event names",
+                         event->step, event->run);
     return row < 0 ? -1 : 0;
 }
 
 /* Binds the number of a word, which becomes a row when it is new; NULL binds NULL. */
-static int bind_name(struct store_appender *appender, struct sql_statement *statement, int at, const char *word, struct error *err)
+static int bind_name(struct store_appender *appender, struct sql_statement *statement, int at,
+                     const char *word, struct error *err)
 {
     if (!word) {
         sql_bind_null(statement, at);
@@ -218,7 +233,8 @@ static int put_task(struct store_appender *appender, const struct event *event, 
     const struct event_task *task = &event->task;
     int status = status_number(task->status);
     if (status < 0)
-        return error_set(err, ERROR_STORE, "a task's status '%s' is none that the store knows", task->status ? task->status : "");
+        return error_set(err, ERROR_STORE, "a task's status '%s' is none that the store knows",
+                         task->status ? task->status : "");
     struct sql_statement *add = get(appender, ADD_TASK, err);
     if (!add || find_step(appender, event, err) < 0)
         return -1;
@@ -238,7 +254,8 @@ static int put_task(struct store_appender *appender, const struct event *event, 
 }
 
 /* Run, step and moment of an event, which are its first three parameters. */
-static int bind_place(struct store_appender *appender, struct sql_statement *add, const struct event *event, int64_t at_ns, struct error *err)
+static int bind_place(struct store_appender *appender, struct sql_statement *add, const struct event *event,
+                      int64_t at_ns, struct error *err)
 {
     if (find_run(appender, event->run, err) < 0)
         return -1;
@@ -265,7 +282,8 @@ static int put_unreachable(struct store_appender *appender, const struct event *
     struct sql_statement *add = get(appender, ADD_LOST, err);
     if (!add || bind_place(appender, add, event, lost->at_ns, err) < 0)
         return -1;
-    const char *const texts[] = {lost->host, lost->task, lost->cause, lost->cause_source, lost->message, lost->transport};
+    const char *const texts[] = {lost->host,         lost->task,    lost->cause,
+                                 lost->cause_source, lost->message, lost->transport};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         sql_bind_text(add, 4 + (int)i, texts[i]);
     sql_bind_integer(add, 10, lost->ignored);
@@ -277,8 +295,8 @@ static int put_run_begin(struct store_appender *appender, const struct event_run
     struct sql_statement *add = get(appender, RUN_BEGIN, err);
     if (!add)
         return -1;
-    const char *const texts[] = {run->id,       run->kind,      run->target,     run->recipe, run->provider,
-                                 run->project,  run->group_id,  run->parent_id,  run->machine_id, run->ansible};
+    const char *const texts[] = {run->id,      run->kind,     run->target,    run->recipe,     run->provider,
+                                 run->project, run->group_id, run->parent_id, run->machine_id, run->ansible};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         sql_bind_text(add, 1 + (int)i, texts[i]);
     sql_bind_integer(add, 11, run->partial);
@@ -370,7 +388,8 @@ static int put_step_end(struct store_appender *appender, const struct event *eve
     if (sql_do(update, err) < 0)
         return -1;
     if (sql_changes(appender->db) == 0)
-        return error_set(err, ERROR_STORE, "the store has no step %d of run %s that ended", step->seq, event->run);
+        return error_set(err, ERROR_STORE, "the store has no step %d of run %s that ended", step->seq,
+                         event->run);
     return 0;
 }
 
@@ -381,7 +400,8 @@ static int put_machine(struct store_appender *appender, const struct machine *ma
         return -1;
     AUTO_JSON *json = machine_to_json(machine);
     AUTO_FREE char *record = json_compact(json);
-    const char *const texts[] = {machine->id, machine->project, machine->target, machine->provider, machine->reference, machine->address};
+    const char *const texts[] = {machine->id,       machine->project,   machine->target,
+                                 machine->provider, machine->reference, machine->address};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         sql_bind_text(put, 1 + (int)i, texts[i]);
     sql_bind_integer(put, 7, machine->port);
@@ -411,7 +431,8 @@ static int put(struct store_appender *appender, const struct event *event, struc
     case EVENT_NOTE:
         return put_note(appender, event, err);
     }
-    return error_set(err, ERROR_STORE, "an event of a kind (%d) that the store does not know", (int)event->kind);
+    return error_set(err, ERROR_STORE, "an event of a kind (%d) that the store does not know",
+                     (int)event->kind);
 }
 
 int store_appender_put(struct store_appender *appender, const struct event *event, struct error *err)

@@ -18,7 +18,8 @@ enum { BUSY_MS = 10000, FINDINGS = 100 };
 /* ---- check ---- */
 
 /* Adds the text of each row of the query, behind a prefix. */
-static int find(struct sql *db, const char *statement, const char *prefix, struct words *findings, struct error *err)
+static int find(struct sql *db, const char *statement, const char *prefix, struct words *findings,
+                struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
     int row;
@@ -36,11 +37,12 @@ static const struct {
     const char *prefix, *statement;
 } checks[] = {
     {"damaged: ", "PRAGMA integrity_check(20)"},
-    {"a row without the one it belongs to: ",
-     "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of ' || parent FROM pragma_foreign_key_check LIMIT 20"},
+    {"a row without the one it belongs to: ", "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of ' "
+                                              "|| parent FROM pragma_foreign_key_check LIMIT 20"},
     {"a task with an unknown word: ",
      "SELECT 'step ' || task.step || ', task ' || task.seq FROM task,"
-     " (SELECT coalesce(max(number), 0) AS last FROM name) WHERE max(coalesce(host, 0), coalesce(play, 0), coalesce(role, 0),"
+     " (SELECT coalesce(max(number), 0) AS last FROM name) WHERE max(coalesce(host, 0), coalesce(play, 0), "
+     "coalesce(role, 0),"
      " coalesce(task, 0), coalesce(path, 0), coalesce(action, 0)) > last LIMIT 20"},
     {"a run of a machine that is not in the store: ",
      "SELECT id || ' (machine ' || machine_id || ')' FROM run WHERE machine_id IS NOT NULL"
@@ -70,8 +72,8 @@ int store_check(const char *path, struct words *findings, char **summary, struct
                              sql_query_integer(db, "SELECT count(*) FROM event", 0, &events, err) < 0 ||
                              sql_query_integer(db, "SELECT count(*) FROM machine", 0, &machines, err) < 0))
         return -1;
-    *summary = xasprintf("%lld runs, %lld steps, %lld tasks, %lld events, %lld machines", (long long)runs, (long long)steps,
-                         (long long)tasks, (long long)events, (long long)machines);
+    *summary = xasprintf("%lld runs, %lld steps, %lld tasks, %lld events, %lld machines", (long long)runs,
+                         (long long)steps, (long long)tasks, (long long)events, (long long)machines);
     return 0;
 }
 
@@ -81,10 +83,11 @@ static int prunable(struct sql *db, int64_t before_ns, struct words *out, struct
 {
     AUTO_STATEMENT *query = NULL;
     int row;
-    if (sql_prepare(db,
-                    "SELECT id FROM run WHERE outcome IS NOT NULL AND started_ns + coalesce(duration_ns, 0) < ?1"
-                    " AND id NOT IN (SELECT parent_id FROM run WHERE outcome IS NULL AND parent_id IS NOT NULL)",
-                    &query, err) < 0)
+    if (sql_prepare(
+            db,
+            "SELECT id FROM run WHERE outcome IS NOT NULL AND started_ns + coalesce(duration_ns, 0) < ?1"
+            " AND id NOT IN (SELECT parent_id FROM run WHERE outcome IS NULL AND parent_id IS NOT NULL)",
+            &query, err) < 0)
         return -1;
     sql_bind_integer(query, 1, before_ns);
     while ((row = sql_step(query, err)) > 0)
@@ -101,12 +104,14 @@ static int remove_folder(const char *state, const char *run, struct error *err)
 }
 
 /* Folders whose run has no row: a prune that was killed, or a run whose first row was never written. */
-static int remove_strays(struct sql *db, const char *state, int64_t before_ns, int64_t *removed, struct error *err)
+static int remove_strays(struct sql *db, const char *state, int64_t before_ns, int64_t *removed,
+                         struct error *err)
 {
     AUTO_FREE char *runs = file_join(state, "runs");
     AUTO_WORDS names = WORDS_INIT;
     AUTO_STATEMENT *query = NULL;
-    if (file_list(runs, &names, err) < 0 || sql_prepare(db, "SELECT 1 FROM run WHERE id = ?1", &query, err) < 0)
+    if (file_list(runs, &names, err) < 0 ||
+        sql_prepare(db, "SELECT 1 FROM run WHERE id = ?1", &query, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *path = file_join(runs, names.items[i]);
@@ -149,7 +154,8 @@ static int remove_machines(struct sql *db, int64_t before_ns, int64_t *removed, 
     return 0;
 }
 
-int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out, struct error *err)
+int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out,
+                struct error *err)
 {
     AUTO_SQL *db = NULL;
     AUTO_WORDS ids = WORDS_INIT;
@@ -164,14 +170,18 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
     for (size_t i = 0; i < ids.count; i++, pruned.runs++)
         if (remove_run(db, ids.items[i], err) < 0 || remove_folder(state, ids.items[i], err) < 0)
             return -1;
-    if (remove_strays(db, state, before_ns, &pruned.folders, err) < 0 || remove_machines(db, before_ns, &pruned.machines, err) < 0)
+    if (remove_strays(db, state, before_ns, &pruned.folders, err) < 0 ||
+        remove_machines(db, before_ns, &pruned.machines, err) < 0)
         return -1;
-    if (pruned.runs && sql_run(db,
-                               "DELETE FROM name WHERE number NOT IN (SELECT host FROM task WHERE host IS NOT NULL"
-                               " UNION SELECT play FROM task WHERE play IS NOT NULL UNION SELECT role FROM task WHERE role IS NOT NULL"
-                               " UNION SELECT task FROM task WHERE task IS NOT NULL UNION SELECT path FROM task WHERE path IS NOT NULL"
-                               " UNION SELECT action FROM task WHERE action IS NOT NULL)",
-                               err) < 0)
+    if (pruned.runs &&
+        sql_run(db,
+                "DELETE FROM name WHERE number NOT IN (SELECT host FROM task WHERE host IS NOT NULL"
+                " UNION SELECT play FROM task WHERE play IS NOT NULL UNION SELECT role FROM task WHERE role "
+                "IS NOT NULL"
+                " UNION SELECT task FROM task WHERE task IS NOT NULL UNION SELECT path FROM task WHERE path "
+                "IS NOT NULL"
+                " UNION SELECT action FROM task WHERE action IS NOT NULL)",
+                err) < 0)
         return -1;
     /* A reader may hold it up: then the next writer does it. */
     sql_query_integer(db, "PRAGMA wal_checkpoint(TRUNCATE)", 0, &ignored, NULL);

@@ -12,14 +12,16 @@ struct store_pruned {
 };
 /* Removes finished runs that ended before `before_ns` (wall clock) with their folders below `state`, machines removed before then that no run names,
  * and folders of runs that have no row and were not touched since. Never: runs without an outcome, runs they resume, machines that are there. */
-int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out, struct error *err);
+int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out,
+                struct error *err);
 
 /* A compact copy (0600). `to` must not exist. */
 int store_export(const char *path, const char *to, struct error *err);
 
 struct store_merged {
-    int64_t runs, machines;             /* added */
-    int64_t known, unfinished, present; /* left out: runs that are here already, runs without an outcome, machines that are there (they belong to the other project) */
+    int64_t runs, machines; /* added */
+    int64_t known, unfinished,
+        present; /* left out: runs that are here already, runs without an outcome, machines that are there (they belong to the other project) */
 };
 /* Adds the finished runs and removed machines of another store of this version. That file is not trusted: whatever it holds, rows are added whole or
  * none is, and no path of it is followed. */

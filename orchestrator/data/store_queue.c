@@ -9,16 +9,19 @@ enum { BLOCK_SIZE = 32 * 1024 };
 /* Where each kind of event keeps its strings. */
 #define AT(member) offsetof(struct event, member)
 static const size_t run_strings[] = {
-    AT(of_run.id),       AT(of_run.kind),      AT(of_run.target),       AT(of_run.recipe),  AT(of_run.provider),
-    AT(of_run.project),  AT(of_run.group_id),  AT(of_run.parent_id),    AT(of_run.machine_id), AT(of_run.ansible),
-    AT(of_run.extra_digest), AT(of_run.plan),  AT(of_run.boot_id),      AT(of_run.node),    AT(of_run.message),
+    AT(of_run.id),         AT(of_run.kind),    AT(of_run.target),       AT(of_run.recipe),
+    AT(of_run.provider),   AT(of_run.project), AT(of_run.group_id),     AT(of_run.parent_id),
+    AT(of_run.machine_id), AT(of_run.ansible), AT(of_run.extra_digest), AT(of_run.plan),
+    AT(of_run.boot_id),    AT(of_run.node),    AT(of_run.message),
 };
 static const size_t step_strings[] = {
-    AT(of_step.kind),   AT(of_step.name),   AT(of_step.transport), AT(of_step.evidence),      AT(of_step.scope),         AT(of_step.log),
-    AT(of_step.events), AT(of_step.cause),  AT(of_step.message),   AT(of_step.host_evidence), AT(of_step.handlers_owed),
+    AT(of_step.kind),    AT(of_step.name),          AT(of_step.transport),     AT(of_step.evidence),
+    AT(of_step.scope),   AT(of_step.log),           AT(of_step.events),        AT(of_step.cause),
+    AT(of_step.message), AT(of_step.host_evidence), AT(of_step.handlers_owed),
 };
 static const size_t task_strings[] = {
-    AT(task.host), AT(task.play), AT(task.role), AT(task.task), AT(task.path), AT(task.action), AT(task.status), AT(task.message),
+    AT(task.host), AT(task.play),   AT(task.role),   AT(task.task),
+    AT(task.path), AT(task.action), AT(task.status), AT(task.message),
 };
 static const size_t unreachable_strings[] = {
     AT(unreachable.host),         AT(unreachable.task),    AT(unreachable.cause),
@@ -62,7 +65,8 @@ static char *copy(char *to, const char **string)
 static size_t length_of(const struct event *event, const char *machine)
 {
     struct event *same = (struct event *)(uintptr_t)event;
-    size_t length = sizeof(struct store_record) + (event->run ? strlen(event->run) + 1 : 0) + (machine ? strlen(machine) + 1 : 0);
+    size_t length = sizeof(struct store_record) + (event->run ? strlen(event->run) + 1 : 0) +
+                    (machine ? strlen(machine) + 1 : 0);
     for (size_t i = 0; i < strings_of[event->kind].count; i++) {
         const char *string = *string_at(same, strings_of[event->kind].offsets[i]);
         length += string ? strlen(string) + 1 : 0;

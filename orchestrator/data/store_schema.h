@@ -3,7 +3,10 @@
 #include "base/error.h"
 #include "mechanism/sql.h"
 
-enum { STORE_VERSION = 1, STORE_APPLICATION = 0x74726970 /* "trip", so that another program's database is not taken for a store */ };
+enum {
+    STORE_VERSION = 1,
+    STORE_APPLICATION = 0x74726970 /* "trip", so that another program's database is not taken for a store */
+};
 
 /* Statements that lead from `version` to the next one. */
 const char *store_migration(int version);

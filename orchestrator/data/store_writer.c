@@ -54,7 +54,8 @@ static void writer_free(struct store_writer *writer)
 static void tell(struct store_writer *writer)
 {
     uint64_t one = 1;
-    ssize_t ignored = write(writer->notify, &one, sizeof one); /* full only when a reader is far behind, who will look anyway */
+    ssize_t ignored = write(writer->notify, &one,
+                            sizeof one); /* full only when a reader is far behind, who will look anyway */
     (void)ignored;
 }
 
@@ -95,7 +96,8 @@ static size_t batch_length(struct store_block *block, size_t at, bool *urgent)
     size_t count = 0;
     *urgent = false;
     for (; block && count < BATCH_RECORDS && !*urgent; block = block->next, at = 0)
-        for (struct store_record *record; count < BATCH_RECORDS && !*urgent && (record = store_block_next(block, &at)); count++)
+        for (struct store_record *record;
+             count < BATCH_RECORDS && !*urgent && (record = store_block_next(block, &at)); count++)
             *urgent = store_event_is_urgent(&record->event);
     return count;
 }
@@ -109,8 +111,8 @@ static int set_synchronous(struct store_writer *writer, bool full, struct error 
 }
 
 /* One transaction of `count` records from (*block, *at), which move on. */
-static int write_batch(struct store_writer *writer, struct store_block **block, size_t *at, size_t count, uint64_t *last,
-                       struct error *err)
+static int write_batch(struct store_writer *writer, struct store_block **block, size_t *at, size_t count,
+                       uint64_t *last, struct error *err)
 {
     if (sql_begin(writer->db, err) < 0 || store_appender_begin(writer->appender, err) < 0)
         return -1;
@@ -135,7 +137,8 @@ static int write_blocks(struct store_writer *writer, struct store_block *block, 
     bool urgent;
     while ((count = batch_length(block, at, &urgent)) > 0) {
         uint64_t last = 0;
-        if (set_synchronous(writer, urgent, err) < 0 || write_batch(writer, &block, &at, count, &last, err) < 0) {
+        if (set_synchronous(writer, urgent, err) < 0 ||
+            write_batch(writer, &block, &at, count, &last, err) < 0) {
             sql_rollback(writer->db);
             return -1;
         }
@@ -240,10 +243,12 @@ uint64_t store_writer_put(struct store_writer *writer, const struct event *event
     if (!writer->failure && writer->queue.bytes + writer->writing >= QUEUE_LIMIT) {
         struct timespec until = at_monotonic(moment_monotonic() + full_wait_ns);
         int waited = 0;
-        while (!writer->failure && waited != ETIMEDOUT && writer->queue.bytes + writer->writing >= QUEUE_LIMIT)
+        while (!writer->failure && waited != ETIMEDOUT &&
+               writer->queue.bytes + writer->writing >= QUEUE_LIMIT)
             waited = pthread_cond_timedwait(&writer->room, &writer->mutex, &until);
         if (!writer->failure && waited == ETIMEDOUT) {
-            writer->failure = xstrdup("the store is written too slowly: more than 64 MiB of events wait for it; look at that disk");
+            writer->failure = xstrdup(
+                "the store is written too slowly: more than 64 MiB of events wait for it; look at that disk");
             tell(writer);
         }
     }
@@ -253,7 +258,8 @@ uint64_t store_writer_put(struct store_writer *writer, const struct event *event
         store_queue_put(&writer->queue, event, ticket);
         bool urgent = store_event_is_urgent(event);
         /* The thread sleeps in one of two waits: wake it for the first event, and when gathering is over. */
-        if (was_empty || (urgent && !writer->urgent) || (before < QUEUE_HURRY && writer->queue.bytes >= QUEUE_HURRY)) {
+        if (was_empty || (urgent && !writer->urgent) ||
+            (before < QUEUE_HURRY && writer->queue.bytes >= QUEUE_HURRY)) {
             writer->urgent |= urgent;
             pthread_cond_signal(&writer->work);
         }
@@ -303,7 +309,9 @@ int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct erro
         pthread_mutex_unlock(&writer->mutex);
         if (!ended) {
             pthread_detach(thread);
-            return error_set(err, ERROR_STORE, "the store could not be written to its end in time; rows may be missing, look at its disk");
+            return error_set(
+                err, ERROR_STORE,
+                "the store could not be written to its end in time; rows may be missing, look at its disk");
         }
         pthread_join(thread, NULL);
     }
@@ -311,7 +319,8 @@ int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct erro
     if (writer->failure)
         result = error_set(err, ERROR_STORE, "%s", writer->failure);
     else if (atomic_load(&writer->committed) < wanted)
-        result = error_set(err, ERROR_STORE, "%llu events were not written", (unsigned long long)(wanted - writer->committed));
+        result = error_set(err, ERROR_STORE, "%llu events were not written",
+                           (unsigned long long)(wanted - writer->committed));
     writer_free(writer);
     return result;
 }

@@ -76,7 +76,8 @@ struct json *json_parse(const char *bytes, size_t length, struct error *err)
     if (!value) {
         AUTO_TEXT reason = TEXT_INIT; /* it quotes the input */
         text_add_printable(&reason, why.text, strlen(why.text));
-        error_set(err, ERROR_PROJECT, "JSON, line %d, column %d: %s", why.line, why.column, text_string(&reason));
+        error_set(err, ERROR_PROJECT, "JSON, line %d, column %d: %s", why.line, why.column,
+                  text_string(&reason));
     }
     return (struct json *)value;
 }
@@ -253,7 +254,8 @@ int json_each(const struct json *object, void **at, const char **key, struct jso
 
 static char *dump(const struct json *value, size_t flags)
 {
-    char *bytes = value ? json_dumps(in(value), flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) : xstrdup("null");
+    char *bytes =
+        value ? json_dumps(in(value), flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) : xstrdup("null");
     if (!bytes)
         abort();
     return bytes;

@@ -13,7 +13,8 @@ struct json; /* opaque: a json_t */
 struct json *json_parse(const char *bytes, size_t length, struct error *err);
 struct json *json_new_object(void);
 struct json *json_new_array(void);
-struct json *json_new_string(const char *text); /* NULL or invalid UTF-8: the printable form; NULL gives null */
+struct json *json_new_string(
+    const char *text); /* NULL or invalid UTF-8: the printable form; NULL gives null */
 struct json *json_new_integer(int64_t value);
 struct json *json_new_real(double value); /* not finite: null */
 struct json *json_new_bool(bool value);
@@ -44,9 +45,9 @@ bool json_get_bool(const struct json *object, const char *key);
 const char *json_value_string(const struct json *value, const char *otherwise);
 int64_t json_value_integer(const struct json *value, int64_t otherwise);
 double json_value_real(const struct json *value, double otherwise);
-#define json_string(value, otherwise) json_value_string(value, otherwise)
+#define json_string(value, otherwise)  json_value_string(value, otherwise)
 #define json_integer(value, otherwise) json_value_integer(value, otherwise)
-#define json_real(value, otherwise) json_value_real(value, otherwise)
+#define json_real(value, otherwise)    json_value_real(value, otherwise)
 /* Walks an object: start with `void *at = NULL`; 1 with key and value (borrowed), 0 at the end. */
 int json_each(const struct json *object, void **at, const char **key, struct json **value);
 

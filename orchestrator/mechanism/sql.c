@@ -68,7 +68,8 @@ static int failed(sqlite3 *handle, const char *path, const char *statement, stru
     const char *why = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
     text_add(&text, ": ");
     text_add_printable(&text, why, strlen(why));
-    if (number && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL)) {
+    if (number &&
+        ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL)) {
         char reason[128];
         text_addf(&text, " (%s)", strerror_r(number, reason, sizeof reason));
     }
@@ -104,9 +105,11 @@ static char *uri_of(const char *path, const char *parameters)
     return text_take(&uri);
 }
 
-static int open_as(const char *path, enum sql_mode mode, bool immutable, int busy_ms, struct sql **out, struct error *err)
+static int open_as(const char *path, enum sql_mode mode, bool immutable, int busy_ms, struct sql **out,
+                   struct error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI |
+                (mode <= SQL_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     if (mode == SQL_CREATE)
         flags |= SQLITE_OPEN_CREATE;
     AUTO_FREE char *name = uri_of(path, immutable ? "?immutable=1" : "");
@@ -118,7 +121,8 @@ static int open_as(const char *path, enum sql_mode mode, bool immutable, int bus
     sqlite3_busy_timeout(db->handle, busy_ms);
     /* 64 slots of 128 bytes serve all that the writer prepares; the default takes 120 KiB a connection. */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_LOOKASIDE, (void *)NULL, 128, 64);
-    sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, VALUE_LIMIT); /* no row of a foreign file takes all memory */
+    sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH,
+                  VALUE_LIMIT); /* no row of a foreign file takes all memory */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, (int *)NULL);
@@ -142,7 +146,8 @@ int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out
     bool immutable = mode == SQL_PEEK || (mode == SQL_READ && must_be_immutable(path));
     if (open_as(path, mode, immutable, busy_ms, out, &why) == 0)
         return 0;
-    if (mode == SQL_READ && !immutable && wal_is_empty(path) && open_as(path, mode, true, busy_ms, out, NULL) == 0)
+    if (mode == SQL_READ && !immutable && wal_is_empty(path) &&
+        open_as(path, mode, true, busy_ms, out, NULL) == 0)
         return 0;
     return error_move(err, &why);
 }
@@ -187,7 +192,8 @@ void sql_rollback(struct sql *db)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
-int sql_query_integer(struct sql *db, const char *statement, int64_t otherwise, int64_t *out, struct error *err)
+int sql_query_integer(struct sql *db, const char *statement, int64_t otherwise, int64_t *out,
+                      struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db, statement, &query, err) < 0)
@@ -229,7 +235,8 @@ static void bound(int code)
 
 void sql_bind_text(struct sql_statement *statement, int at, const char *text)
 {
-    bound(text ? sqlite3_bind_text(in(statement), at, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(in(statement), at));
+    bound(text ? sqlite3_bind_text(in(statement), at, text, -1, SQLITE_TRANSIENT)
+               : sqlite3_bind_null(in(statement), at));
 }
 
 void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes, size_t length)

@@ -28,14 +28,16 @@ int sql_begin(struct sql *db, struct error *err);
 int sql_commit(struct sql *db, struct error *err);
 void sql_rollback(struct sql *db);
 /* The first column of the first row; `otherwise` when there is none. */
-int sql_query_integer(struct sql *db, const char *statement, int64_t otherwise, int64_t *out, struct error *err);
+int sql_query_integer(struct sql *db, const char *statement, int64_t otherwise, int64_t *out,
+                      struct error *err);
 int sql_prepare(struct sql *db, const char *statement, struct sql_statement **out, struct error *err);
 void sql_finish(struct sql_statement *statement);
 void sql_finish_cleanup(struct sql_statement **statement);
 #define AUTO_STATEMENT __attribute__((cleanup(sql_finish_cleanup))) struct sql_statement
 /* Parameters count from 1. Text is copied; NULL text binds NULL. */
 void sql_bind_text(struct sql_statement *statement, int at, const char *text);
-void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes, size_t length); /* not copied: until sql_reset */
+void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes,
+                            size_t length); /* not copied: until sql_reset */
 void sql_bind_integer(struct sql_statement *statement, int at, int64_t value);
 void sql_bind_real(struct sql_statement *statement, int at, double value);
 void sql_bind_null(struct sql_statement *statement, int at);
@@ -51,5 +53,5 @@ double sql_real(struct sql_statement *statement, int column);
 bool sql_is_null(struct sql_statement *statement, int column);
 int sql_columns(struct sql_statement *statement);
 const char *sql_column_name(struct sql_statement *statement, int column);
-int64_t sql_changes(struct sql *db); /* rows of the last INSERT, UPDATE or DELETE */
+int64_t sql_changes(struct sql *db);  /* rows of the last INSERT, UPDATE or DELETE */
 int64_t sql_last_row(struct sql *db); /* rowid of the last INSERT */

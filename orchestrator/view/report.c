@@ -70,15 +70,19 @@ static int64_t whole_of(const struct account *account)
     return whole > sum ? whole : sum;
 }
 
-#define STEP_COLUMNS(ok, changed, failed, skipped, unreachable)                                                                    \
-    {                                                                                                                              \
-        {.title = "#", .right = true}, {.title = "step", .shrinks = 14}, {.title = "start", .right = true, .drop = 3}, {.title = "time", .right = true},             \
-            {.title = "share", .bar = true, .drop = 4}, {.title = "%", .right = true, .drop = 1}, {.title = "transport", .shrinks = 11}, {.title = "try", .right = true}, \
-            {.title = "outcome"}, {.title = ok, .right = true}, {.title = changed, .right = true}, {.title = failed, .right = true},                                  \
-            {.title = skipped, .right = true, .drop = 2}, {.title = unreachable, .right = true},                                                    \
+#define STEP_COLUMNS(ok, changed, failed, skipped, unreachable)                                           \
+    {                                                                                                     \
+        {.title = "#", .right = true}, {.title = "step", .shrinks = 14},                                  \
+            {.title = "start", .right = true, .drop = 3}, {.title = "time", .right = true},               \
+            {.title = "share", .bar = true, .drop = 4}, {.title = "%", .right = true, .drop = 1},         \
+            {.title = "transport", .shrinks = 11}, {.title = "try", .right = true}, {.title = "outcome"}, \
+            {.title = ok, .right = true}, {.title = changed, .right = true},                              \
+            {.title = failed, .right = true}, {.title = skipped, .right = true, .drop = 2},               \
+            {.title = unreachable, .right = true},                                                        \
     }
 static const struct table_column step_columns[] = STEP_COLUMNS("ok", "chg", "fail", "skip", "unr");
-static const struct table_column wide_step_columns[] = STEP_COLUMNS("ok", "changed", "failed", "skipped", "unreachable");
+static const struct table_column wide_step_columns[] =
+    STEP_COLUMNS("ok", "changed", "failed", "skipped", "unreachable");
 
 static struct table *steps_table(const struct account *account, bool wide, bool utf8)
 {
@@ -89,7 +93,8 @@ static struct table *steps_table(const struct account *account, bool wide, bool 
         const char *outcome = account_step_outcome(account, step);
         int64_t time = time_of(account, step), start = step->started_ns - account->run->started_ns;
         double share = time >= 0 && whole > 0 ? (double)time / (double)whole : -1;
-        bool none = !step->ok && !step->changed && !step->failed && !step->skipped && !step->unreachable && !text_is(step->kind, "phase");
+        bool none = !step->ok && !step->changed && !step->failed && !step->skipped && !step->unreachable &&
+                    !text_is(step->kind, "phase");
         table_addf(table, TABLE_DIM, "%d", step->seq);
         table_add(table, step->name, text_is(step->kind, "phase") ? TABLE_BOLD : TABLE_PLAIN);
         add_duration(table, start < 0 ? 0 : start, TABLE_DIM);
@@ -124,12 +129,14 @@ static void add_head(const struct account *account, const struct table_look *loo
     const struct history_run *run = account->run;
     AUTO_TEXT what = TEXT_INIT, end = TEXT_INIT, when = TEXT_INIT;
     AUTO_FREE char *total = run->duration_ns >= 0 ? duration_show(run->duration_ns) : NULL;
-    text_addf(&what, "  %s %s  %s  ", run->kind, id_is(run->id) ? id_tail(run->id, 8) : run->id, or_dash(run->provider));
+    text_addf(&what, "  %s %s  %s  ", run->kind, id_is(run->id) ? id_tail(run->id, 8) : run->id,
+              or_dash(run->provider));
     text_addf(&end, "%s%s", total ? " in " : "", total ? total : "");
     report_add_date(&when, run->started_ns);
-    text_addf(&when, "%s%s%s%s", run->ansible ? "  ansible " : "", run->ansible ? run->ansible : "", run->fresh ? "  fresh machine" : "",
-              run->partial ? "  partial" : "");
-    int cells = table_cells(run->target) + table_cells(text_string(&what)) + table_cells(account->outcome) + table_cells(text_string(&end));
+    text_addf(&when, "%s%s%s%s", run->ansible ? "  ansible " : "", run->ansible ? run->ansible : "",
+              run->fresh ? "  fresh machine" : "", run->partial ? "  partial" : "");
+    int cells = table_cells(run->target) + table_cells(text_string(&what)) + table_cells(account->outcome) +
+                table_cells(text_string(&end));
     say(out, look, TABLE_BOLD, run->target);
     say(out, look, TABLE_PLAIN, text_string(&what));
     say(out, look, report_outcome_style(account->outcome), account->outcome);
@@ -149,7 +156,9 @@ static void add_crash(const struct account *account, const struct table_look *lo
     text_addf(&line, "crashed: its worker (process %lld) is gone%s", (long long)run->pid,
               account->guarded ? ", its guard still ends what it left" : "");
     if (account->unread_bytes)
-        text_addf(&line, "; %lld bytes of its event files are not in the store yet: the next command that acts on %s reads them",
+        text_addf(&line,
+                  "; %lld bytes of its event files are not in the store yet: the next command that acts on "
+                  "%s reads them",
                   (long long)account->unread_bytes, run->target);
     say(out, look, TABLE_BAD, text_string(&line));
     text_add(out, "\n");
@@ -183,13 +192,13 @@ static void add_lost(const struct account *account, const struct table_look *loo
         const struct history_lost *lost = &account->lost[i];
         AUTO_FREE char *clock = moment_clock(lost->at_ns);
         AUTO_TEXT line = TEXT_INIT;
-        text_addf(&line, "%3d  %s  %s  %s  over %s  ", lost->step, clock, step_name(account, lost->step), or_dash(lost->host),
-                  or_dash(lost->transport));
+        text_addf(&line, "%3d  %s  %s  %s  over %s  ", lost->step, clock, step_name(account, lost->step),
+                  or_dash(lost->host), or_dash(lost->transport));
         say(out, look, TABLE_PLAIN, text_string(&line));
         say(out, look, TABLE_WARN, or_dash(lost->cause));
         text_truncate(&line, 0);
-        text_addf(&line, " (%s)%s%s%s", or_dash(lost->cause_source), lost->task ? "  " : "", lost->task ? lost->task : "",
-                  lost->ignored ? "  ignored" : "");
+        text_addf(&line, " (%s)%s%s%s", or_dash(lost->cause_source), lost->task ? "  " : "",
+                  lost->task ? lost->task : "", lost->ignored ? "  ignored" : "");
         say(out, look, TABLE_PLAIN, text_string(&line));
         text_add(out, "\n");
         add_message(lost->message, look, out);
@@ -199,7 +208,8 @@ static void add_lost(const struct account *account, const struct table_look *loo
 static void add_bad_task(const struct history_bad *bad, const struct table_look *look, struct text *out)
 {
     AUTO_TEXT line = TEXT_INIT;
-    text_addf(&line, "     %s  %s%s%s", or_dash(bad->host), bad->role ? bad->role : "", bad->role ? " : " : "", or_dash(bad->task));
+    text_addf(&line, "     %s  %s%s%s", or_dash(bad->host), bad->role ? bad->role : "",
+              bad->role ? " : " : "", or_dash(bad->task));
     if (bad->path)
         text_addf(&line, "  %s", bad->path);
     say(out, look, TABLE_BOLD, text_string(&line));
@@ -249,9 +259,11 @@ static void add_survivors(const struct account *account, struct text *out)
     for (size_t i = 0; i < account->step_count; i++) {
         const struct history_step *step = &account->steps[i];
         if (step->survivors_here > 0)
-            text_addf(out, "\n%3d  %d processes of it outlived its main one here\n", step->seq, step->survivors_here);
+            text_addf(out, "\n%3d  %d processes of it outlived its main one here\n", step->seq,
+                      step->survivors_here);
         if (step->survivors_host > 0)
-            text_addf(out, "\n%3d  %d processes of it are left on the host\n", step->seq, step->survivors_host);
+            text_addf(out, "\n%3d  %d processes of it are left on the host\n", step->seq,
+                      step->survivors_host);
     }
 }
 
@@ -296,14 +308,27 @@ void report_run_markdown(const struct account *account, struct text *out)
     add_totals(account, out);
     if (!account->lost_count)
         return;
-    static const struct table_column columns[] = {{.title = "step", .right = true}, {.title = "at"}, {.title = "host"}, {.title = "transport"}, {.title = "cause"}, {.title = "source"},
-                                                  {.title = "task"}, {.title = "ignored"}, {.title = "message"}};
+    static const struct table_column columns[] = {{.title = "step", .right = true},
+                                                  {.title = "at"},
+                                                  {.title = "host"},
+                                                  {.title = "transport"},
+                                                  {.title = "cause"},
+                                                  {.title = "source"},
+                                                  {.title = "task"},
+                                                  {.title = "ignored"},
+                                                  {.title = "message"}};
     AUTO_TABLE *lost = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < account->lost_count; i++) {
         const struct history_lost *row = &account->lost[i];
         AUTO_FREE char *clock = moment_clock(row->at_ns);
         table_addf(lost, TABLE_PLAIN, "%d", row->step);
-        const char *const cells[] = {clock,     row->host, row->transport, row->cause, row->cause_source, row->task, row->ignored ? "yes" : "no",
+        const char *const cells[] = {clock,
+                                     row->host,
+                                     row->transport,
+                                     row->cause,
+                                     row->cause_source,
+                                     row->task,
+                                     row->ignored ? "yes" : "no",
                                      row->message};
         for (size_t k = 0; k < COUNT_OF(cells); k++)
             table_add(lost, cells[k], TABLE_PLAIN);

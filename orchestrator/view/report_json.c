@@ -49,7 +49,8 @@ static struct json *run_object(const struct account *account)
     return object;
 }
 
-static struct json *step_object(const struct account *account, const struct history_step *step, const char *state)
+static struct json *step_object(const struct account *account, const struct history_step *step,
+                                const char *state)
 {
     struct json *object = json_new_object();
     json_set_integer(object, "seq", step->seq);

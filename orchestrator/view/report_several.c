@@ -12,8 +12,16 @@ static void add_duration(struct table *table, int64_t ns)
 static struct table *runs_table(const struct account *accounts, size_t count)
 {
     static const struct table_column columns[] = {
-        {.title = "started"}, {.title = "run"}, {.title = "target", .shrinks = 12}, {.title = "kind", .drop = 2}, {.title = "outcome"}, {.title = "total", .right = true},
-        {.title = "phases", .right = true}, {.title = "stages", .right = true, .drop = 1}, {.title = "unreachable", .right = true, .drop = 3}, {.title = "", .drop = 4},
+        {.title = "started"},
+        {.title = "run"},
+        {.title = "target", .shrinks = 12},
+        {.title = "kind", .drop = 2},
+        {.title = "outcome"},
+        {.title = "total", .right = true},
+        {.title = "phases", .right = true},
+        {.title = "stages", .right = true, .drop = 1},
+        {.title = "unreachable", .right = true, .drop = 3},
+        {.title = "", .drop = 4},
     };
     struct table *table = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
@@ -37,9 +45,12 @@ static struct table *runs_table(const struct account *accounts, size_t count)
 static struct table *statistics_table(const struct account *accounts, size_t count)
 {
     static const struct table_column columns[] = {
-        {.title = "target", .shrinks = 12}, {.title = "recipe", .drop = 2}, {.title = "step", .shrinks = 14}, {.title = "transport", .shrinks = 11}, {.title = "fresh", .drop = 4},
-        {.title = "ansible", .drop = 3}, {.title = "-e", .drop = 1}, {.title = "n", .right = true}, {.title = "min", .right = true}, {.title = "median", .right = true}, {.title = "p95", .right = true},
-        {.title = "max", .right = true},
+        {.title = "target", .shrinks = 12}, {.title = "recipe", .drop = 2},
+        {.title = "step", .shrinks = 14},   {.title = "transport", .shrinks = 11},
+        {.title = "fresh", .drop = 4},      {.title = "ansible", .drop = 3},
+        {.title = "-e", .drop = 1},         {.title = "n", .right = true},
+        {.title = "min", .right = true},    {.title = "median", .right = true},
+        {.title = "p95", .right = true},    {.title = "max", .right = true},
     };
     struct table *table = table_new(columns, COUNT_OF(columns));
     struct statistics *statistics = statistics_new();
@@ -50,7 +61,9 @@ static struct table *statistics_table(const struct account *accounts, size_t cou
     for (size_t i = 0; i < length; i++) {
         const struct statistic *row = &rows[i];
         AUTO_FREE char *digest = row->extra_digest ? xstrndup(row->extra_digest, 8) : NULL;
-        const char *const cells[] = {row->target, row->recipe, row->step, row->transport, row->fresh ? "yes" : "no", row->ansible, digest};
+        const char *const cells[] = {
+            row->target,  row->recipe, row->step, row->transport, row->fresh ? "yes" : "no",
+            row->ansible, digest};
         for (size_t k = 0; k < COUNT_OF(cells); k++)
             table_add(table, cells[k] ? cells[k] : "-", k == 2 ? TABLE_BOLD : TABLE_PLAIN);
         table_addf(table, TABLE_DIM, "%zu", row->n);
@@ -62,7 +75,8 @@ static struct table *statistics_table(const struct account *accounts, size_t cou
     return table;
 }
 
-void report_runs(const struct account *accounts, size_t count, const struct table_look *look, struct text *out)
+void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
+                 struct text *out)
 {
     AUTO_TABLE *runs = runs_table(accounts, count);
     AUTO_TABLE *statistics = statistics_table(accounts, count);
@@ -91,8 +105,12 @@ static void add_ms(struct table *table, int64_t ns)
 void report_csv(const struct account *accounts, size_t count, struct text *out)
 {
     static const struct table_column columns[] = {
-        {.title = "run"}, {.title = "run_kind"}, {.title = "target"}, {.title = "recipe"}, {.title = "ansible"}, {.title = "fresh"}, {.title = "partial"}, {.title = "seq"}, {.title = "kind"}, {.title = "step"}, {.title = "attempt"}, {.title = "transport"},
-        {.title = "outcome"}, {.title = "started"}, {.title = "duration_ms"}, {.title = "ok"}, {.title = "changed"}, {.title = "failed"}, {.title = "skipped"}, {.title = "unreachable"}, {.title = "ignored"}, {.title = "rescued"},
+        {.title = "run"},     {.title = "run_kind"}, {.title = "target"},      {.title = "recipe"},
+        {.title = "ansible"}, {.title = "fresh"},    {.title = "partial"},     {.title = "seq"},
+        {.title = "kind"},    {.title = "step"},     {.title = "attempt"},     {.title = "transport"},
+        {.title = "outcome"}, {.title = "started"},  {.title = "duration_ms"}, {.title = "ok"},
+        {.title = "changed"}, {.title = "failed"},   {.title = "skipped"},     {.title = "unreachable"},
+        {.title = "ignored"}, {.title = "rescued"},
     };
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
@@ -100,7 +118,12 @@ void report_csv(const struct account *accounts, size_t count, struct text *out)
         for (size_t k = 0; k < accounts[i].step_count; k++) {
             const struct history_step *step = &accounts[i].steps[k];
             AUTO_FREE char *started = moment_rfc3339(step->started_ns);
-            const char *const of_run[] = {run->id, run->kind, run->target, run->recipe, run->ansible, run->fresh ? "true" : "false",
+            const char *const of_run[] = {run->id,
+                                          run->kind,
+                                          run->target,
+                                          run->recipe,
+                                          run->ansible,
+                                          run->fresh ? "true" : "false",
                                           run->partial ? "true" : "false"};
             for (size_t at = 0; at < COUNT_OF(of_run); at++)
                 table_add(table, of_run[at], TABLE_PLAIN);
@@ -123,7 +146,10 @@ void report_csv(const struct account *accounts, size_t count, struct text *out)
 
 static void sums_csv(const struct history_sum *sums, size_t count, struct text *out)
 {
-    static const struct table_column columns[] = {{.title = "name"}, {.title = "host"}, {.title = "n"}, {.title = "ok"}, {.title = "changed"}, {.title = "failed"}, {.title = "sum_ms"}, {.title = "max_ms"}};
+    static const struct table_column columns[] = {{.title = "name"},    {.title = "host"},
+                                                  {.title = "n"},       {.title = "ok"},
+                                                  {.title = "changed"}, {.title = "failed"},
+                                                  {.title = "sum_ms"},  {.title = "max_ms"}};
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
         table_add(table, sums[i].name, TABLE_PLAIN);
@@ -137,16 +163,22 @@ static void sums_csv(const struct history_sum *sums, size_t count, struct text *
     table_write_csv(table, out);
 }
 
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form, const struct table_look *look,
-                 struct text *out)
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form,
+                 const struct table_look *look, struct text *out)
 {
     if (form == REPORT_CSV) {
         sums_csv(sums, count, out);
         return;
     }
     const struct table_column columns[] = {
-        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24}, {.title = "host", .shrinks = 12, .drop = 2}, {.title = "n", .right = true},
-        {.title = "ok", .right = true, .drop = 1}, {.title = "changed", .right = true}, {.title = "failed", .right = true}, {.title = "sum", .right = true}, {.title = "share", .bar = true},
+        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24},
+        {.title = "host", .shrinks = 12, .drop = 2},
+        {.title = "n", .right = true},
+        {.title = "ok", .right = true, .drop = 1},
+        {.title = "changed", .right = true},
+        {.title = "failed", .right = true},
+        {.title = "sum", .right = true},
+        {.title = "share", .bar = true},
         {.title = "longest", .right = true},
     };
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));

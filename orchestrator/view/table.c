@@ -116,7 +116,7 @@ int table_cells(const char *text)
 static const char *colour_of(enum table_style style)
 {
     static const char *const codes[] = {
-        [TABLE_PLAIN] = "",         [TABLE_GOOD] = "\033[32m", [TABLE_BAD] = "\033[1;31m",
+        [TABLE_PLAIN] = "",        [TABLE_GOOD] = "\033[32m", [TABLE_BAD] = "\033[1;31m",
         [TABLE_WARN] = "\033[33m", [TABLE_DIM] = "\033[2m",   [TABLE_BOLD] = "\033[1m",
     };
     return codes[style];
@@ -227,7 +227,8 @@ static void pad(struct text *out, int count)
         text_add_char(out, ' ');
 }
 
-static void write_cell(struct text *line, const struct table_look *look, const struct table_column *column, const struct cell *cell, int cells)
+static void write_cell(struct text *line, const struct table_look *look, const struct table_column *column,
+                       const struct cell *cell, int cells)
 {
     if (cell->share >= 0) {
         AUTO_TEXT bar = TEXT_INIT;
@@ -244,7 +245,8 @@ static void write_cell(struct text *line, const struct table_look *look, const s
         pad(line, empty);
 }
 
-static void write_row(const struct table *table, const struct table_look *look, const int *cells, const struct cell *row, struct text *out)
+static void write_row(const struct table *table, const struct table_look *look, const int *cells,
+                      const struct cell *row, struct text *out)
 {
     AUTO_TEXT line = TEXT_INIT;
     for (size_t i = 0; i < table->width; i++) {
@@ -265,7 +267,9 @@ void table_write(const struct table *table, const struct table_look *look, struc
     AUTO_FREE struct cell *titles = xcalloc(table->width, sizeof *titles);
     lay_out(table, look->width, cells);
     for (size_t i = 0; i < table->width; i++)
-        titles[i] = (struct cell){.text = (char *)(uintptr_t)table->columns[i].title, .share = -1, .style = TABLE_DIM};
+        titles[i] = (struct cell){.text = (char *)(uintptr_t)table->columns[i].title,
+                                  .share = -1,
+                                  .style = TABLE_DIM};
     write_row(table, look, cells, titles, out);
     for (size_t at = 0; at + table->width <= table->count; at += table->width)
         write_row(table, look, cells, &table->cells[at], out);
@@ -355,5 +359,6 @@ struct table_look table_look_of(int fd)
 
 int table_print(const struct text *text)
 {
-    return fflush(stdout) == 0 && file_write_all(STDOUT_FILENO, text_string(text), text->length) == 0 ? 0 : -1;
+    return fflush(stdout) == 0 && file_write_all(STDOUT_FILENO, text_string(text), text->length) == 0 ? 0
+                                                                                                      : -1;
 }

@@ -11,15 +11,15 @@ enum table_style { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_WARN, TABLE_DIM, TA
 struct table_column {
     const char *title;
     bool right;
-    int shrinks;  /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before columns are dropped; 0: never */
-    bool bar;     /* cells are shares (table_add_share): a bar that takes the room that is left, 6 to 24 cells */
-    int drop;     /* 0: stays; else columns go in the order of this number while the table is too wide */
+    int shrinks; /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before columns are dropped; 0: never */
+    bool bar; /* cells are shares (table_add_share): a bar that takes the room that is left, 6 to 24 cells */
+    int drop; /* 0: stays; else columns go in the order of this number while the table is too wide */
 };
 
 struct table_look {
-    int width;   /* cells a line may take; 0: as wide as it is */
+    int width; /* cells a line may take; 0: as wide as it is */
     bool colour;
-    bool utf8;   /* else bars, dots and ellipses are ASCII, and what is no ASCII is shown as ? */
+    bool utf8; /* else bars, dots and ellipses are ASCII, and what is no ASCII is shown as ? */
 };
 
 struct table;
@@ -30,7 +30,8 @@ void table_cleanup(struct table **table);
 #define AUTO_TABLE __attribute__((cleanup(table_cleanup))) struct table
 /* Cells go in from left to right, row by row; copied. NULL is an empty cell. */
 void table_add(struct table *table, const char *text, enum table_style style);
-void table_addf(struct table *table, enum table_style style, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void table_addf(struct table *table, enum table_style style, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void table_add_share(struct table *table, double share); /* 0 to 1; negative: an empty cell */
 /* Whole rows only are written. */
 void table_write(const struct table *table, const struct table_look *look, struct text *out);

@@ -4,6 +4,7 @@
  *   store lines DATABASE EVENTS        the same, each parsed from its JSON line first
  *   store memory DATABASE EVENTS       the writer's own memory after EVENTS tasks at 1000 a second, as a lively play makes them
  * Prints seconds and events a second, or KiB. */
+#include "data/store.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -11,7 +12,6 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/line.h"
-#include "data/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,21 +31,46 @@ static struct event run_event(enum event_kind kind, const char *id, int64_t at)
 {
     return (struct event){.kind = kind,
                           .run = id,
-                          .of_run = {.id = id, .kind = "create", .target = "vault", .recipe = "vault", .provider = "sandbox",
-                                     .project = "bench", .ansible = "2.19.14", .fresh = true, .pid = 1, .pid_start = 1, .boot_id = "",
-                                     .node = "bench", .started_ns = at, .duration_ns = 60 * NS_PER_S, .outcome = OUTCOME_OK}};
+                          .of_run = {.id = id,
+                                     .kind = "create",
+                                     .target = "vault",
+                                     .recipe = "vault",
+                                     .provider = "sandbox",
+                                     .project = "bench",
+                                     .ansible = "2.19.14",
+                                     .fresh = true,
+                                     .pid = 1,
+                                     .pid_start = 1,
+                                     .boot_id = "",
+                                     .node = "bench",
+                                     .started_ns = at,
+                                     .duration_ns = 60 * NS_PER_S,
+                                     .outcome = OUTCOME_OK}};
 }
 
 static struct event step_event(enum event_kind kind, const char *id, int seq, int64_t at)
 {
-    static const char *const names[] = {"provision", "transport", "bootstrap", "install", "converge", "finalize"};
+    static const char *const names[] = {"provision", "transport", "bootstrap",
+                                        "install",   "converge",  "finalize"};
     return (struct event){.kind = kind,
                           .run = id,
                           .step = seq,
-                          .of_step = {.seq = seq, .kind = seq < 3 ? "stage" : "phase", .name = names[seq - 1], .attempt = 1,
-                                      .transport = "direct", .scope = "cgroup", .log = "runs/x/01.log", .events = "runs/x/01.events.ndjson",
-                                      .started_ns = at, .deadline_ns = 1800 * NS_PER_S, .duration_ns = (seq * 3 + at % 997) * NS_PER_MS,
-                                      .outcome = OUTCOME_OK, .exit_code = 0, .signal = -1, .ok = 50, .cpu_usec = 1000}};
+                          .of_step = {.seq = seq,
+                                      .kind = seq < 3 ? "stage" : "phase",
+                                      .name = names[seq - 1],
+                                      .attempt = 1,
+                                      .transport = "direct",
+                                      .scope = "cgroup",
+                                      .log = "runs/x/01.log",
+                                      .events = "runs/x/01.events.ndjson",
+                                      .started_ns = at,
+                                      .deadline_ns = 1800 * NS_PER_S,
+                                      .duration_ns = (seq * 3 + at % 997) * NS_PER_MS,
+                                      .outcome = OUTCOME_OK,
+                                      .exit_code = 0,
+                                      .signal = -1,
+                                      .ok = 50,
+                                      .cpu_usec = 1000}};
 }
 
 static struct event task_event(const char *id, int step, int64_t i, char task[64], char path[64])
@@ -56,9 +81,15 @@ static struct event task_event(const char *id, int step, int64_t i, char task[64
     return (struct event){.kind = EVENT_TASK,
                           .run = id,
                           .step = step,
-                          .task = {.host = "vault", .play = "Install the vault", .role = roles[i % 4], .task = task, .path = path,
-                                   .action = "ansible.builtin.command", .status = i % 9 ? "ok" : "changed",
-                                   .started_ns = moment_wall(), .duration_ns = 1000000 + i * 7919 % 900000000,
+                          .task = {.host = "vault",
+                                   .play = "Install the vault",
+                                   .role = roles[i % 4],
+                                   .task = task,
+                                   .path = path,
+                                   .action = "ansible.builtin.command",
+                                   .status = i % 9 ? "ok" : "changed",
+                                   .started_ns = moment_wall(),
+                                   .duration_ns = 1000000 + i * 7919 % 900000000,
                                    .message = i % 1000 == 999 ? "non-zero return code" : NULL}};
 }
 
@@ -107,11 +138,13 @@ static void add_line(struct text *line, int64_t seq, const struct event_task *ta
 {
     text_truncate(line, 0);
     text_addf(line,
-              "{\"v\":1,\"seq\":%" PRId64 ",\"t\":%" PRId64 ",\"m\":%" PRId64 ",\"kind\":\"result\",\"host\":\"%s\",\"play\":\"%s\",\"role\":\"r\","
-              "\"task\":\"%s\",\"uuid\":\"0242ac11-0002-9f5c-1f3a-0000000000%02d\",\"path\":\"%s\",\"action\":\"%s\",\"status\":\"%s\","
+              "{\"v\":1,\"seq\":%" PRId64 ",\"t\":%" PRId64 ",\"m\":%" PRId64
+              ",\"kind\":\"result\",\"host\":\"%s\",\"play\":\"%s\",\"role\":\"r\","
+              "\"task\":\"%s\",\"uuid\":\"0242ac11-0002-9f5c-1f3a-0000000000%02d\",\"path\":\"%s\","
+              "\"action\":\"%s\",\"status\":\"%s\","
               "\"duration_ns\":%" PRId64 "}",
-              seq, task->started_ns, task->started_ns / 2, task->host, task->play, task->task, (int)(seq % 100), task->path, task->action,
-              task->status, task->duration_ns);
+              seq, task->started_ns, task->started_ns / 2, task->host, task->play, task->task,
+              (int)(seq % 100), task->path, task->action, task->status, task->duration_ns);
 }
 
 static struct event event_of_line(const char *id, const struct line *line)
@@ -121,9 +154,16 @@ static struct event event_of_line(const char *id, const struct line *line)
                           .run = id,
                           .step = 3,
                           .event_bytes = line->seq,
-                          .task = {.host = line->host, .play = line->play, .role = line->role, .task = line->task, .path = line->path,
-                                   .action = line->action, .status = statuses[line->status], .started_ns = line->wall_ns - line->duration_ns,
-                                   .duration_ns = line->duration_ns, .message = line->cause_text}};
+                          .task = {.host = line->host,
+                                   .play = line->play,
+                                   .role = line->role,
+                                   .task = line->task,
+                                   .path = line->path,
+                                   .action = line->action,
+                                   .status = statuses[line->status],
+                                   .started_ns = line->wall_ns - line->duration_ns,
+                                   .duration_ns = line->duration_ns,
+                                   .message = line->cause_text}};
 }
 
 static void put(const char *path, int64_t count, bool parse)
@@ -169,13 +209,17 @@ static void put(const char *path, int64_t count, bool parse)
     int64_t took = moment_monotonic() - start, found;
     AUTO_SQL *db = NULL;
     must(sql_open(path, SQL_READ, 10000, &db, &err), &err);
-    AUTO_FREE char *query = xasprintf("SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = step.run"
-                                      " WHERE run.id = '%s'", id);
+    AUTO_FREE char *query = xasprintf(
+        "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = step.run"
+        " WHERE run.id = '%s'",
+        id);
     must(sql_query_integer(db, query, 0, &found, &err), &err);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%" PRId64 " of %" PRId64 " events, %.3f s to the disk (%.3f s in the caller, longest put %.2f ms), %.0f events/s, peak %ld KiB\n", found, count,
-           (double)took / 1e9, (double)queued / 1e9, (double)longest / 1e6, (double)count / ((double)took / 1e9), usage.ru_maxrss);
+    printf("%" PRId64 " of %" PRId64 " events, %.3f s to the disk (%.3f s in the caller, longest put %.2f "
+           "ms), %.0f events/s, peak %ld KiB\n",
+           found, count, (double)took / 1e9, (double)queued / 1e9, (double)longest / 1e6,
+           (double)count / ((double)took / 1e9), usage.ru_maxrss);
     free(ends);
     if (found != count)
         exit(1);
@@ -213,8 +257,11 @@ static void memory(const char *path, int64_t count)
     }
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("private memory %ld KiB without a writer, %ld KiB with one at work; CPU %.1f us an event\n", before, private_kib(),
-           (double)(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec) / (double)count);
+    printf("private memory %ld KiB without a writer, %ld KiB with one at work; CPU %.1f us an event\n",
+           before, private_kib(),
+           (double)(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+                    usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec) /
+               (double)count);
     must(store_writer_stop(writer, 60 * NS_PER_S, &err), &err);
 }
 

@@ -18,7 +18,8 @@
 
 TestSuite(history, .fini = hostile_clean);
 
-static const char first[] = "01890000-0000-7000-8000-0123456789ab", second[] = "01890000-0000-7000-8000-9923456789ab",
+static const char first[] = "01890000-0000-7000-8000-0123456789ab",
+                  second[] = "01890000-0000-7000-8000-9923456789ab",
                   third[] = "01890000-0000-7000-8000-0123456789ff";
 
 static struct sql *open_history(struct record *record)
@@ -52,7 +53,8 @@ Test(history, a_run_is_found_whole_by_its_short_id_and_as_the_last_one)
     struct history_run *run;
     cr_assert_eq(history_run(db, first, NULL, &run, &err), 0, "%s", error_text(&err));
     cr_expect_str_eq(run->id, first);
-    cr_expect(run->fresh && !run->partial && run->exit_code == 0 && run->started_ns == 1000 && run->duration_ns == 2 * NS_PER_S);
+    cr_expect(run->fresh && !run->partial && run->exit_code == 0 && run->started_ns == 1000 &&
+              run->duration_ns == 2 * NS_PER_S);
     cr_expect_str_eq(run->outcome, "ok");
     history_run_free(run);
     cr_assert_eq(history_run(db, "456789ff", NULL, &run, &err), 0, "%s", error_text(&err));
@@ -168,7 +170,8 @@ Test(history, a_crashed_run_says_how_many_event_bytes_are_yet_to_read)
 {
     struct record record = record_start();
     put_open_run(&record, third, false);
-    AUTO_FREE char *folder = file_join(record.state, "runs/r"), *path = file_join(folder, "01-install.1.events.ndjson");
+    AUTO_FREE char *folder = file_join(record.state, "runs/r"),
+                   *path = file_join(folder, "01-install.1.events.ndjson");
     char bytes[350] = {0};
     cr_assert_eq(file_make_dirs(folder, 0700, NULL), 0);
     cr_assert_eq(file_replace(path, bytes, sizeof bytes, 0600, NULL), 0);
@@ -181,12 +184,14 @@ Test(history, a_crashed_run_says_how_many_event_bytes_are_yet_to_read)
 
 static struct history_step ok_step(int64_t ns)
 {
-    return (struct history_step){.name = (char *)"install", .outcome = (char *)"ok", .transport = (char *)"direct", .duration_ns = ns};
+    return (struct history_step){
+        .name = (char *)"install", .outcome = (char *)"ok", .transport = (char *)"direct", .duration_ns = ns};
 }
 
 Test(history, statistics_are_right_and_mix_nothing_that_differs)
 {
-    struct history_run run = {.target = (char *)"vault", .recipe = (char *)"vault", .ansible = (char *)"2.19", .fresh = true};
+    struct history_run run = {
+        .target = (char *)"vault", .recipe = (char *)"vault", .ansible = (char *)"2.19", .fresh = true};
     struct history_run others[] = {run, run, run, run, run, run};
     others[0].target = (char *)"other";
     others[1].recipe = (char *)"other";
@@ -209,7 +214,8 @@ Test(history, statistics_are_right_and_mix_nothing_that_differs)
     statistics_add(statistics, &run, &none, 1);
     size_t count;
     const struct statistic *rows = statistics_result(statistics, &count);
-    cr_assert_eq(count, 7, "five kinds of other runs, another transport, and the twenty; the partial one is out");
+    cr_assert_eq(count, 7,
+                 "five kinds of other runs, another transport, and the twenty; the partial one is out");
     cr_expect_eq(rows[0].n, 20);
     cr_expect_eq(rows[0].min_ns, 10);
     cr_expect_eq(rows[0].median_ns, 105);
@@ -242,14 +248,17 @@ Test(history, bad_tasks_and_sums_come_with_their_words)
     cr_expect_str_eq(bad[0].role, "r");
     cr_expect(bad[0].rescued && !bad[0].ignored && !bad[0].unreachable && bad[1].unreachable);
     history_bad_free(bad, count);
-    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_TASK, &sums, &count, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_TASK, &sums, &count, &err),
+                 0, "%s", error_text(&err));
     cr_assert_eq(count, 2);
     cr_expect_str_eq(sums[0].name, "r : T");
-    cr_expect(sums[0].n == 4 && sums[0].ok == 1 && sums[0].failed == 1 && sums[0].sum_ns == NS_PER_S && sums[0].max_ns == NS_PER_S / 4);
+    cr_expect(sums[0].n == 4 && sums[0].ok == 1 && sums[0].failed == 1 && sums[0].sum_ns == NS_PER_S &&
+              sums[0].max_ns == NS_PER_S / 4);
     cr_expect_str_eq(sums[1].name, "lonely");
     cr_expect(sums[1].n == 1 && sums[1].changed == 1);
     history_sums_free(sums, count);
-    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err),
+                 0, "%s", error_text(&err));
     cr_assert_eq(count, 2);
     cr_expect_str_eq(sums[0].name, "r");
     cr_expect_null(sums[1].name);

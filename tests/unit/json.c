@@ -34,13 +34,15 @@ Test(json, duplicate_keys_nul_bytes_rests_and_deep_nesting_are_refused)
     cr_expect_null(parse(deep), "65 levels");
     AUTO_JSON *fits = json_parse(deep + 1, 128, NULL);
     cr_expect_not_null(fits, "64 levels");
-    AUTO_JSON *quoted = parse("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"");
+    AUTO_JSON *quoted =
+        parse("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"");
     cr_expect_not_null(quoted, "brackets in a string are no levels");
 }
 
 Test(json, a_wrong_type_reads_as_absent)
 {
-    AUTO_JSON *json = parse("{\"s\":\"x\",\"n\":7,\"r\":2.9,\"huge\":1e300,\"t\":true,\"null\":null,\"list\":[1]}");
+    AUTO_JSON *json =
+        parse("{\"s\":\"x\",\"n\":7,\"r\":2.9,\"huge\":1e300,\"t\":true,\"null\":null,\"list\":[1]}");
     cr_assert_not_null(json);
     cr_expect_str_eq(json_get_string(json, "s", "?"), "x");
     cr_expect_str_eq(json_get_string(json, "n", "?"), "?");
@@ -66,7 +68,8 @@ Test(json, any_text_and_any_number_can_be_written)
     json_set(json, "ms", json_new_real(12.345));
     json_set_integer(json, "least", INT64_MIN);
     AUTO_FREE char *line = json_compact(json);
-    cr_expect_str_eq(line, "{\"text\":\"a\\\\xff\\\\x0a\",\"none\":null,\"nan\":null,\"ms\":12.345,\"least\":-9223372036854775808}");
+    cr_expect_str_eq(line, "{\"text\":\"a\\\\xff\\\\x0a\",\"none\":null,\"nan\":null,\"ms\":12.345,\"least\":"
+                           "-9223372036854775808}");
 }
 
 Test(json, members_are_walked_in_the_order_they_were_set)

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char whole[] =
-    "{\"v\":1,\"seq\":12,\"t\":1700000000123456789,\"m\":99,\"kind\":\"result\",\"host\":\"vault\",\"play\":\"P\",\"role\":\"r\","
-    "\"task\":\"T\",\"uuid\":\"u-1\",\"path\":\"a.yml:7\",\"action\":\"ansible.builtin.command\",\"status\":\"failed\",\"ignored\":true,"
-    "\"rescued\":null,\"duration_ns\":250000000,\"items\":3,\"async\":-1,\"poll\":0,\"handler\":true,\"cause_text\":\"non-zero\"}";
+static const char whole[] = "{\"v\":1,\"seq\":12,\"t\":1700000000123456789,\"m\":99,\"kind\":\"result\","
+                            "\"host\":\"vault\",\"play\":\"P\",\"role\":\"r\","
+                            "\"task\":\"T\",\"uuid\":\"u-1\",\"path\":\"a.yml:7\",\"action\":\"ansible."
+                            "builtin.command\",\"status\":\"failed\",\"ignored\":true,"
+                            "\"rescued\":null,\"duration_ns\":250000000,\"items\":3,\"async\":-1,\"poll\":0,"
+                            "\"handler\":true,\"cause_text\":\"non-zero\"}";
 
 static int parse(const char *text, struct line *line, struct error *err)
 {
@@ -25,7 +27,8 @@ Test(line, a_result_is_read_whole)
     cr_assert_eq(parse(whole, &line, &err), 0, "%s", error_text(&err));
     cr_expect_eq(line.kind, LINE_RESULT);
     cr_expect_eq(line.status, STATUS_FAILED);
-    cr_expect(line.seq == 12 && line.wall_ns == 1700000000123456789 && line.monotonic_ns == 99 && line.items == 3);
+    cr_expect(line.seq == 12 && line.wall_ns == 1700000000123456789 && line.monotonic_ns == 99 &&
+              line.items == 3);
     cr_expect_eq(line.duration_ns, 250000000);
     cr_expect_str_eq(line.host, "vault");
     cr_expect_str_eq(line.role, "r");
@@ -60,7 +63,8 @@ Test(line, what_is_no_event_line_is_refused_with_the_reason)
 Test(line, text_is_bounded_and_printable)
 {
     AUTO_TEXT text = TEXT_INIT;
-    text_add(&text, "{\"v\":1,\"seq\":1,\"kind\":\"task_start\",\"host\":\"\\u001b[31mred\\u009b\",\"cause_text\":\"a\\r\\nb\",\"task\":\"");
+    text_add(&text, "{\"v\":1,\"seq\":1,\"kind\":\"task_start\",\"host\":\"\\u001b[31mred\\u009b\",\"cause_"
+                    "text\":\"a\\r\\nb\",\"task\":\"");
     for (int i = 0; i < 3000; i++)
         text_add(&text, "\xc3\xa4");
     text_add(&text, "\"}");
@@ -76,8 +80,10 @@ Test(line, text_is_bounded_and_printable)
 Test(line, false_numbers_cannot_overflow_a_sum)
 {
     struct line line;
-    cr_assert_eq(parse("{\"v\":1,\"seq\":1,\"kind\":\"result\",\"status\":\"ok\",\"duration_ns\":9223372036854775807,\"items\":-9,\"t\":-1}",
-                       &line, NULL), 0);
+    cr_assert_eq(parse("{\"v\":1,\"seq\":1,\"kind\":\"result\",\"status\":\"ok\",\"duration_ns\":"
+                       "9223372036854775807,\"items\":-9,\"t\":-1}",
+                       &line, NULL),
+                 0);
     cr_expect(line.duration_ns > 0 && line.duration_ns <= 100 * 86400 * NS_PER_S);
     cr_expect(line.items == 0 && line.wall_ns == 0);
     line_free(&line);
@@ -94,7 +100,8 @@ Test(line, the_quick_way_and_the_parser_agree)
     static const char *const lines[] = {
         whole,
         "{\"v\":1,\"seq\":3,\"kind\":\"end\",\"count\":2}",
-        "{\"v\":1,\"seq\":3,\"t\":1,\"m\":2,\"kind\":\"task_start\",\"task\":\"T\",\"async\":60,\"poll\":5,\"handler\":true}",
+        "{\"v\":1,\"seq\":3,\"t\":1,\"m\":2,\"kind\":\"task_start\",\"task\":\"T\",\"async\":60,\"poll\":5,"
+        "\"handler\":true}",
         "{\"v\":1,\"seq\":3,\"kind\":\"unreachable\",\"host\":\"h\",\"ignored\":true,\"cause_text\":\"\"}",
         "{\"v\":1,\"seq\":3,\"seq\":4,\"kind\":\"end\",\"count\":2}",
         "{\"v\":1,\"seq\":9223372036854775808,\"kind\":\"end\",\"count\":2}",
@@ -117,17 +124,22 @@ Test(line, the_quick_way_and_the_parser_agree)
         for (int change = 0; round >= (int)COUNT_OF(lines) && length && change < 1 + round % 3; change++)
             copy[1 + (size_t)rand() % length] = bytes[(size_t)rand() % (sizeof bytes - 1)];
         struct line quick = {0}, slow = {0};
-        int first = line_parse(copy + 1, length, &quick, NULL), second = line_parse(copy, length + 1, &slow, NULL);
+        int first = line_parse(copy + 1, length, &quick, NULL),
+            second = line_parse(copy, length + 1, &slow, NULL);
         cr_assert_eq(first, second, "%s", copy);
         if (first == 0) {
             taken++;
-            cr_assert(quick.kind == slow.kind && quick.seq == slow.seq && quick.wall_ns == slow.wall_ns && quick.monotonic_ns == slow.monotonic_ns &&
-                          quick.status == slow.status && quick.async == slow.async && quick.ignored == slow.ignored && quick.rescued == slow.rescued &&
-                          quick.handler == slow.handler && quick.items == slow.items && quick.duration_ns == slow.duration_ns && quick.count == slow.count,
+            cr_assert(quick.kind == slow.kind && quick.seq == slow.seq && quick.wall_ns == slow.wall_ns &&
+                          quick.monotonic_ns == slow.monotonic_ns && quick.status == slow.status &&
+                          quick.async == slow.async && quick.ignored == slow.ignored &&
+                          quick.rescued == slow.rescued && quick.handler == slow.handler &&
+                          quick.items == slow.items && quick.duration_ns == slow.duration_ns &&
+                          quick.count == slow.count,
                       "%s", copy);
-            cr_assert(same(quick.host, slow.host) && same(quick.play, slow.play) && same(quick.role, slow.role) && same(quick.task, slow.task) &&
-                          same(quick.uuid, slow.uuid) && same(quick.path, slow.path) && same(quick.action, slow.action) &&
-                          same(quick.cause_text, slow.cause_text),
+            cr_assert(same(quick.host, slow.host) && same(quick.play, slow.play) &&
+                          same(quick.role, slow.role) && same(quick.task, slow.task) &&
+                          same(quick.uuid, slow.uuid) && same(quick.path, slow.path) &&
+                          same(quick.action, slow.action) && same(quick.cause_text, slow.cause_text),
                       "%s", copy);
         }
         line_free(&quick);

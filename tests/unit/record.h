@@ -16,7 +16,8 @@ struct record {
 /* A fresh store below the test's folder (hostile_path); freed by record_end. */
 struct record record_start(void);
 void record_end(struct record *record);
-void record_put(struct record *record, const struct event *event); /* each its own transaction; fails the test when it fails */
+void record_put(struct record *record,
+                const struct event *event); /* each its own transaction; fails the test when it fails */
 
 /* An event of a run "create" of target vault; change what the test is about. */
 struct event record_run(enum event_kind kind, const char *id, int64_t started_ns);

@@ -40,9 +40,16 @@ static struct account make(struct record *record)
         event.of_step.message = seq == 2 ? "lost \033[2J the host" : NULL;
         record_put(record, &event);
     }
-    event = (struct event){.kind = EVENT_UNREACHABLE, .run = id, .step = 2,
-                           .unreachable = {.host = "vault", .task = "T", .cause = "keepalive-timeout", .cause_source = "master-log",
-                                           .message = "gone", .transport = "tailnet-userspace", .at_ns = 1700000001 * NS_PER_S}};
+    event = (struct event){.kind = EVENT_UNREACHABLE,
+                           .run = id,
+                           .step = 2,
+                           .unreachable = {.host = "vault",
+                                           .task = "T",
+                                           .cause = "keepalive-timeout",
+                                           .cause_source = "master-log",
+                                           .message = "gone",
+                                           .transport = "tailnet-userspace",
+                                           .at_ns = 1700000001 * NS_PER_S}};
     record_put(record, &event);
     event = record_run(EVENT_RUN_END, id, 1700000000 * NS_PER_S);
     event.of_run.duration_ns = 4 * NS_PER_S;
@@ -62,7 +69,8 @@ static void expect_keys(const struct json *object, const char *wanted)
     struct json *value;
     for (void *at = NULL; json_each(object, &at, &key, &value);)
         text_addf(&keys, "%s%s", keys.length ? " " : "", key);
-    cr_expect(text_starts(text_string(&keys), wanted), "%s\n  where it should begin with\n%s", text_string(&keys), wanted);
+    cr_expect(text_starts(text_string(&keys), wanted), "%s\n  where it should begin with\n%s",
+              text_string(&keys), wanted);
 }
 
 Test(report, json_of_one_run_has_the_documented_members)
@@ -71,9 +79,11 @@ Test(report, json_of_one_run_has_the_documented_members)
     struct account account = make(&record);
     AUTO_JSON *json = report_json_run(&account, "/p/.triphase");
     expect_keys(json, "version run steps unreachable total");
-    const struct json *run = json_get(json, "run"), *step = json_at(json_get(json, "steps"), 1), *lost = json_at(json_get(json, "unreachable"), 0);
+    const struct json *run = json_get(json, "run"), *step = json_at(json_get(json, "steps"), 1),
+                      *lost = json_at(json_get(json, "unreachable"), 0);
     expect_keys(run, "id kind target provider outcome exit partial fresh started duration_ms ansible");
-    expect_keys(step, "seq kind name attempt transport outcome started duration_ms ok changed failed skipped unreachable ignored rescued scope "
+    expect_keys(step, "seq kind name attempt transport outcome started duration_ms ok changed failed skipped "
+                      "unreachable ignored rescued scope "
                       "survivors log events");
     expect_keys(json_get(step, "survivors"), "here host host_evidence");
     expect_keys(lost, "at step host task cause cause_source message ignored transport");
@@ -104,7 +114,9 @@ Test(report, a_run_that_did_not_end_has_neither_exit_nor_duration)
     cr_assert_eq(account_load(record.db, record.state, run, &account, NULL), 0);
     AUTO_JSON *json = report_json_run(&account, "/p");
     AUTO_FREE char *text = json_compact(json);
-    cr_expect(strstr(text, "\"outcome\":\"crashed\",\"exit\":null,") && strstr(text, "\"duration_ms\":null,\"ansible\""), "%s", text);
+    cr_expect(strstr(text, "\"outcome\":\"crashed\",\"exit\":null,") &&
+                  strstr(text, "\"duration_ms\":null,\"ansible\""),
+              "%s", text);
     account_free(&account);
     record_end(&record);
 }
@@ -116,16 +128,21 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
     AUTO_JSON *json = report_json_runs(&account, 1, "/p");
     expect_keys(json, "version runs statistics");
     expect_keys(json_at(json_get(json, "runs"), 0), "run steps unreachable total");
-    expect_keys(json_at(json_get(json, "statistics"), 0), "target recipe step transport fresh ansible n min_ms median_ms p95_ms max_ms");
+    expect_keys(json_at(json_get(json, "statistics"), 0),
+                "target recipe step transport fresh ansible n min_ms median_ms p95_ms max_ms");
     cr_expect_eq(json_count(json_get(json, "statistics")), 2, "the unreachable attempt is in no statistic");
-    struct history_sum sum = {.name = (char *)"r", .host = (char *)"h", .n = 2, .sum_ns = 1500000, .max_ns = 1000000};
+    struct history_sum sum = {
+        .name = (char *)"r", .host = (char *)"h", .n = 2, .sum_ns = 1500000, .max_ns = 1000000};
     AUTO_JSON *sums = report_json_sums(&sum, 1, HISTORY_BY_ROLE);
     AUTO_FREE char *text = json_compact(sums);
-    cr_expect_str_eq(text, "{\"version\":1,\"by\":\"role\",\"rows\":[{\"name\":\"r\",\"host\":\"h\",\"n\":2,\"ok\":0,\"changed\":0,\"failed\":0,"
+    cr_expect_str_eq(text, "{\"version\":1,\"by\":\"role\",\"rows\":[{\"name\":\"r\",\"host\":\"h\",\"n\":2,"
+                           "\"ok\":0,\"changed\":0,\"failed\":0,"
                            "\"sum_ms\":1.5,\"max_ms\":1.0}]}");
     AUTO_TEXT csv = TEXT_INIT;
     report_sums(&sum, 1, HISTORY_BY_ROLE, REPORT_CSV, &terminal, &csv);
-    cr_expect(text_starts(text_string(&csv), "name,host,n,ok,changed,failed,sum_ms,max_ms\nr,h,2,0,0,0,1.500000,1.000000\n"), "%s", text_string(&csv));
+    cr_expect(text_starts(text_string(&csv),
+                          "name,host,n,ok,changed,failed,sum_ms,max_ms\nr,h,2,0,0,0,1.500000,1.000000\n"),
+              "%s", text_string(&csv));
     account_free(&account);
     record_end(&record);
 }
@@ -157,8 +174,15 @@ Test(report, the_table_fits_its_terminal_and_says_what_happened)
     }
     AUTO_TEXT out = TEXT_INIT;
     report_run(&account, &terminal, &out);
-    const char *const said[] = {"vault  create 456789ab  sandbox  ok in 4.00s", "provision", "unreachable", "UNREACHABLE 1", "keepalive-timeout (master-log)",
-                                "gone", "log: .triphase/runs/r/01-install.1.log", "phases 2.50s   stages 0.50s   between 1.00s   total 4.00s", "█"};
+    const char *const said[] = {"vault  create 456789ab  sandbox  ok in 4.00s",
+                                "provision",
+                                "unreachable",
+                                "UNREACHABLE 1",
+                                "keepalive-timeout (master-log)",
+                                "gone",
+                                "log: .triphase/runs/r/01-install.1.log",
+                                "phases 2.50s   stages 0.50s   between 1.00s   total 4.00s",
+                                "█"};
     for (size_t i = 0; i < COUNT_OF(said); i++)
         cr_expect(strstr(text_string(&out), said[i]), "'%s' is missing in\n%s", said[i], text_string(&out));
     account_free(&account);
@@ -173,7 +197,8 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
     AUTO_TEXT plain = TEXT_INIT, coloured = TEXT_INIT, markdown = TEXT_INIT, csv = TEXT_INIT;
     report_run(&account, &ascii, &plain);
     for (size_t i = 0; i < plain.length; i++)
-        cr_assert((plain.bytes[i] >= 0x20 && plain.bytes[i] < 0x7f) || plain.bytes[i] == '\n', "byte %d in\n%s", plain.bytes[i], plain.bytes);
+        cr_assert((plain.bytes[i] >= 0x20 && plain.bytes[i] < 0x7f) || plain.bytes[i] == '\n',
+                  "byte %d in\n%s", plain.bytes[i], plain.bytes);
     report_run(&account, &colour, &coloured);
     cr_expect(strstr(text_string(&coloured), "\033[1;31munreachable\033[0m"), "%s", text_string(&coloured));
     report_run_markdown(&account, &markdown);
@@ -188,7 +213,9 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
 
 Test(report, csv_has_a_line_for_each_step_and_quotes_what_needs_it)
 {
-    static const struct table_column columns[] = {{.title = "a"}, {.title = "bar", .bar = true}, {.title = "b"}};
+    static const struct table_column columns[] = {{.title = "a"},
+                                                  {.title = "bar", .bar = true},
+                                                  {.title = "b"}};
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     table_add(table, "x,\"y\"", TABLE_PLAIN);
     table_add_share(table, 0.5);
@@ -228,12 +255,19 @@ Test(report, wide_and_combining_characters_are_measured_as_they_are_shown)
 
 Test(report, events_are_readable_and_their_json_is_one_line)
 {
-    struct history_event event = {.number = 7, .at_ns = 1700000000 * NS_PER_S, .step = 2, .step_name = (char *)"install", .kind = (char *)"watchdog",
-                                  .detail = (char *)"{\"watchdog\":\"silence\",\"after_ms\":900,\"ignored\":false,\"bad\":\"\\u001b[2J\"}"};
+    struct history_event event = {
+        .number = 7,
+        .at_ns = 1700000000 * NS_PER_S,
+        .step = 2,
+        .step_name = (char *)"install",
+        .kind = (char *)"watchdog",
+        .detail =
+            (char *)"{\"watchdog\":\"silence\",\"after_ms\":900,\"ignored\":false,\"bad\":\"\\u001b[2J\"}"};
     AUTO_TEXT line = TEXT_INIT, json = TEXT_INIT;
     events_add_line(&event, &terminal, &line);
-    cr_expect(strstr(text_string(&line), "2 install") && strstr(text_string(&line), "watchdog  watchdog silence  after_ms 900  bad \\x1b[2J\n"), "%s",
-              text_string(&line));
+    cr_expect(strstr(text_string(&line), "2 install") &&
+                  strstr(text_string(&line), "watchdog  watchdog silence  after_ms 900  bad \\x1b[2J\n"),
+              "%s", text_string(&line));
     events_add_json(&event, id, &json);
     AUTO_JSON *parsed = json_parse(json.bytes, json.length, NULL);
     cr_expect_not_null(parsed);

@@ -32,8 +32,9 @@ Test(sql, a_message_names_the_file_and_the_statement)
     cr_expect(file_exists(path), "the path is taken as it is");
     cr_expect_eq(sql_run(db, "INSERT INTO a VALUES (NULL)", &err), -1);
     cr_expect_eq(err.kind, ERROR_STORE);
-    cr_expect(strstr(error_text(&err), path) && strstr(error_text(&err), "INSERT INTO a") && strstr(error_text(&err), "NOT NULL"), "%s",
-              error_text(&err));
+    cr_expect(strstr(error_text(&err), path) && strstr(error_text(&err), "INSERT INTO a") &&
+                  strstr(error_text(&err), "NOT NULL"),
+              "%s", error_text(&err));
 }
 
 Test(sql, reading_cannot_write)
@@ -62,7 +63,8 @@ Test(sql, a_reader_sees_what_a_living_writer_committed)
     int64_t number;
     cr_assert_eq(sql_open(path, SQL_READ, 1000, &reader, &err), 0, "%s", error_text(&err));
     cr_assert_eq(sql_run(writer, "INSERT INTO a VALUES (2)", &err), 0);
-    cr_assert_eq(sql_query_integer(reader, "SELECT count(*) FROM a", 0, &number, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_query_integer(reader, "SELECT count(*) FROM a", 0, &number, &err), 0, "%s",
+                 error_text(&err));
     cr_expect_eq(number, 2);
 }
 
@@ -84,7 +86,8 @@ Test(sql, a_store_in_a_folder_that_cannot_be_written_is_read_all_the_same)
         AUTO_ERROR err = ERROR_INIT;
         if (setgid(65534) < 0 || setuid(65534) < 0 || access(folder, R_OK | X_OK) < 0)
             _exit(2);
-        if (sql_open(path, SQL_READ, 1000, &db, &err) < 0 || sql_query_integer(db, "SELECT b FROM a", 0, &number, &err) < 0) {
+        if (sql_open(path, SQL_READ, 1000, &db, &err) < 0 ||
+            sql_query_integer(db, "SELECT b FROM a", 0, &number, &err) < 0) {
             fprintf(stderr, "%s\n", error_text(&err));
             _exit(3);
         }
@@ -111,11 +114,16 @@ Test(sql, what_is_no_database_is_said_to_be_none)
     AUTO_FREE char *path = hostile_path("a.db");
     AUTO_SQL *db = NULL;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(file_replace(path, "this is no database, but long enough to be looked at as one.............................................", 100, 0600, NULL), 0);
+    cr_assert_eq(file_replace(path,
+                              "this is no database, but long enough to be looked at as "
+                              "one.............................................",
+                              100, 0600, NULL),
+                 0);
     int64_t number;
     int result = sql_open(path, SQL_READ, 100, &db, &err);
     if (result == 0)
         result = sql_query_integer(db, "PRAGMA user_version", 0, &number, &err);
     cr_expect_eq(result, -1);
-    cr_expect(strstr(error_text(&err), "not a database") && strstr(error_text(&err), path), "%s", error_text(&err));
+    cr_expect(strstr(error_text(&err), "not a database") && strstr(error_text(&err), path), "%s",
+              error_text(&err));
 }

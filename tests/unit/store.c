@@ -30,7 +30,8 @@ static struct store_writer *start_writer(const char *path)
 static bool wait_committed(struct store_writer *writer, uint64_t ticket, int bound_ms)
 {
     int64_t until = moment_monotonic() + bound_ms * NS_PER_MS;
-    while (store_writer_committed(writer) < ticket && !store_writer_failure(writer) && moment_monotonic() < until) {
+    while (store_writer_committed(writer) < ticket && !store_writer_failure(writer) &&
+           moment_monotonic() < until) {
         struct pollfd fd = {.fd = store_writer_notify_fd(writer), .events = POLLIN};
         poll(&fd, 1, bound_ms);
     }
@@ -48,9 +49,14 @@ Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns
     struct stat file;
     cr_assert_eq(stat(record.path, &file), 0);
     cr_expect_eq(file.st_mode & 0777, 0600);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
-                                        " AND name NOT LIKE 'sqlite_%'"), 0);
+    cr_expect_eq(
+        record_number(&record, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
+    cr_expect_eq(
+        record_number(
+            &record,
+            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
+            " AND name NOT LIKE 'sqlite_%'"),
+        0);
     cr_expect_eq(record_number(&record, "PRAGMA foreign_keys"), 1);
     static const struct {
         const char *view, *columns;
@@ -62,7 +68,9 @@ Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns
         {"health_window", "run,target,from_ns,to_ns,healthy"},
     };
     for (size_t i = 0; i < COUNT_OF(faces); i++) {
-        AUTO_FREE char *query = xasprintf("SELECT (SELECT group_concat(name) FROM pragma_table_info('%s')) = '%s'", faces[i].view, faces[i].columns);
+        AUTO_FREE char *query =
+            xasprintf("SELECT (SELECT group_concat(name) FROM pragma_table_info('%s')) = '%s'", faces[i].view,
+                      faces[i].columns);
         cr_expect_eq(record_number(&record, query), 1, "%s", faces[i].view);
     }
     record_end(&record);
@@ -90,7 +98,8 @@ static void expect_untouched(const char *path, const char *reason)
     cr_expect_eq(err.kind, ERROR_STORE);
     cr_expect(strstr(error_text(&err), reason), "%s", error_text(&err));
     cr_assert_eq(file_read(path, 1 << 22, &after, NULL), 0);
-    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0, "the file changed");
+    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0,
+              "the file changed");
     cr_expect_not(file_exists(wal), "something was left beside it");
 }
 
@@ -123,20 +132,24 @@ Test(store, begin_and_end_are_committed_before_the_next_thing_and_tasks_soon)
     uint64_t ticket = put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
     cr_expect_eq(ticket, 1);
     cr_assert(wait_committed(writer, ticket, 5000), "%s", store_writer_failure(writer));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run WHERE outcome IS NULL"), 1, "another connection sees it");
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run WHERE outcome IS NULL"), 1,
+                 "another connection sees it");
     ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
     cr_assert(wait_committed(writer, ticket, 5000));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE outcome IS NULL"), 1);
     int64_t start = moment_monotonic();
     ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
     cr_assert(wait_committed(writer, ticket, 5000));
-    cr_expect(hostile_is_instrumented() || moment_monotonic() - start < 500 * NS_PER_MS, "a task waits for company, but not long");
+    cr_expect(hostile_is_instrumented() || moment_monotonic() - start < 500 * NS_PER_MS,
+              "a task waits for company, but not long");
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 1);
     put(writer, record_step(EVENT_STEP_END, id, 1));
     put(writer, record_run(EVENT_RUN_END, id, 5));
     AUTO_ERROR err = ERROR_INIT;
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE run.outcome = 'ok' AND step.outcome = 'ok'"), 1);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE "
+                                        "run.outcome = 'ok' AND step.outcome = 'ok'"),
+                 1);
     record_end(&record);
 }
 
@@ -161,7 +174,8 @@ Test(store, a_flood_arrives_whole_and_in_order)
     }
     cr_expect_eq(store_writer_stop(writer, 30 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task WHERE seq = items"), COUNT);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'task ' || (task.items % 3000)"),
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task "
+                                        "WHERE name.text = 'task ' || (task.items % 3000)"),
                  COUNT);
     cr_expect_eq(record_number(&record, "SELECT event_bytes FROM step"), COUNT * 100);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text LIKE 'task %'"), 3000);
@@ -210,15 +224,59 @@ Test(store, killing_the_writer_at_any_instant_loses_no_committed_row)
         AUTO_SQL *db = NULL;
         int64_t rows, bytes, sound;
         cr_assert_eq(sql_open(path, SQL_READ, 1000, &db, &err), 0, "%s", error_text(&err));
-        cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM task", 0, &rows, &err), 0, "%s", error_text(&err));
-        cr_assert_eq(sql_query_integer(db, "SELECT event_bytes FROM step", 0, &bytes, &err), 0, "%s", error_text(&err));
-        cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'", 0, &sound, &err), 0);
+        cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM task", 0, &rows, &err), 0, "%s",
+                     error_text(&err));
+        cr_assert_eq(sql_query_integer(db, "SELECT event_bytes FROM step", 0, &bytes, &err), 0, "%s",
+                     error_text(&err));
+        cr_assert_eq(
+            sql_query_integer(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'",
+                              0, &sound, &err),
+            0);
         cr_expect_eq(sound, 1);
-        cr_expect_geq(rows + 2, (int64_t)last, "round %d: %lld rows, %llu tickets were committed", round, (long long)rows, (unsigned long long)last);
-        cr_expect_eq(bytes, rows * 10, "the rows are %lld, the bytes read %lld", (long long)rows, (long long)bytes);
+        cr_expect_geq(rows + 2, (int64_t)last, "round %d: %lld rows, %llu tickets were committed", round,
+                      (long long)rows, (unsigned long long)last);
+        cr_expect_eq(bytes, rows * 10, "the rows are %lld, the bytes read %lld", (long long)rows,
+                     (long long)bytes);
         sql_close(TAKE(db));
         file_remove_tree(state, NULL);
     }
+}
+
+/* A reader looks between the writer's commits as often as it can: what a kill at that instant would leave is what it sees. */
+Test(store, rows_and_how_far_the_event_file_was_read_are_never_seen_apart)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    cr_assert(wait_committed(writer, ticket, 5000));
+    AUTO_STATEMENT *query = NULL;
+    cr_assert_eq(
+        sql_prepare(
+            record.db,
+            "SELECT (SELECT coalesce(max(seq), 0) FROM task WHERE step = 1) * 10 - event_bytes FROM step",
+            &query, &err),
+        0);
+    int64_t until = moment_monotonic() + 1500 * NS_PER_MS, apart = 0, i = 0;
+    while (moment_monotonic() < until && !apart) {
+        for (int k = 0; k < 5; k++) {
+            struct event event = record_task(id, 1, NULL, "T", "ok");
+            event.event_bytes = ++i * 10;
+            put(writer, event);
+        }
+        for (int k = 0; k < 50 && !apart; k++) {
+            cr_assert_eq(sql_step(query, &err), 1, "%s", error_text(&err));
+            apart = sql_integer(query, 0);
+            sql_reset(query);
+        }
+    }
+    sql_finish(TAKE(query));
+    cr_expect_eq(apart, 0, "%lld bytes", (long long)apart);
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    record_end(&record);
 }
 
 Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stays)
@@ -250,11 +308,14 @@ Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stay
     limit.rlim_cur = RLIM_INFINITY;
     setrlimit(RLIMIT_FSIZE, &limit);
     put(writer, record_step(EVENT_STEP_END, id, 1));
-    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), -1, "writing stays ended, also when there is room again");
+    cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), -1,
+                 "writing stays ended, also when there is room again");
     cr_expect_eq(err.kind, ERROR_STORE);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE outcome IS NULL"), 1);
     cr_expect_geq(record_number(&record, "SELECT count(*) FROM task") + 2, (int64_t)committed);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    cr_expect_eq(record_number(&record,
+                               "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+                 1);
     record_end(&record);
 }
 
@@ -272,7 +333,8 @@ Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_te
     cr_expect_not(wait_committed(writer, ticket, 20000));
     int64_t took = moment_monotonic() - start;
     cr_expect(took > 9 * NS_PER_S && took < 15 * NS_PER_S, "%.1f s", (double)took / 1e9);
-    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "locked"), "%s", store_writer_failure(writer));
+    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "locked"), "%s",
+              store_writer_failure(writer));
     sql_rollback(record.db);
     cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), -1);
     record_end(&record);
@@ -299,7 +361,8 @@ Test(store, a_full_queue_holds_a_caller_for_a_second_at_most_and_stopping_has_it
         longest = took > longest ? took : longest;
     }
     cr_expect(longest > 900 * NS_PER_MS && longest < 3 * NS_PER_S, "%.2f s", (double)longest / 1e9);
-    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "too slowly"), "%s", store_writer_failure(writer));
+    cr_expect(store_writer_failure(writer) && strstr(store_writer_failure(writer), "too slowly"), "%s",
+              store_writer_failure(writer));
     int64_t before = moment_monotonic();
     cr_expect_eq(store_writer_stop(writer, 100 * NS_PER_MS, &err), -1, "the thread still waits for the lock");
     cr_expect(moment_monotonic() - before < 3 * NS_PER_S);
@@ -336,10 +399,16 @@ Test(store, words_that_another_process_removed_are_written_again)
     put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
     uint64_t ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
     cr_assert(wait_committed(writer, ticket, 5000));
-    cr_assert_eq(sql_run(record.db, "DELETE FROM task; DELETE FROM name; INSERT INTO name (text) VALUES ('another word')", &err), 0, "%s", error_text(&err));
+    cr_assert_eq(
+        sql_run(record.db,
+                "DELETE FROM task; DELETE FROM name; INSERT INTO name (text) VALUES ('another word')", &err),
+        0, "%s", error_text(&err));
     put(writer, record_task(id, 1, "r", "T", "ok"));
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'T'"), 1);
+    cr_expect_eq(
+        record_number(&record,
+                      "SELECT count(*) FROM task JOIN name ON name.number = task.task WHERE name.text = 'T'"),
+        1);
     record_end(&record);
 }
 
@@ -361,8 +430,11 @@ Test(store, a_machine_survives_the_queue_whole)
     machine->made_ns = 77;
     put(writer, (struct event){.kind = EVENT_MACHINE, .machine = machine});
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE made_ns = 77 AND address = '10.1.2.3' AND"
-                                        " json_extract(record, '$.resources.veth') = 'tp1' AND json_extract(record, '$.host_keys[0]') = 'ssh-ed25519 AAAA'"), 1);
+    cr_expect_eq(record_number(&record,
+                               "SELECT count(*) FROM machine WHERE made_ns = 77 AND address = '10.1.2.3' AND"
+                               " json_extract(record, '$.resources.veth') = 'tp1' AND json_extract(record, "
+                               "'$.host_keys[0]') = 'ssh-ed25519 AAAA'"),
+                 1);
     record_end(&record);
 }
 
@@ -373,8 +445,14 @@ Test(store, health_windows_are_the_spans_between_changes)
     id_make(id);
     record_whole(&record, id, 1, 2);
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(sql_run(record.db, "INSERT INTO sample (run, kind, at_ns, healthy) VALUES (1,'health',10,0),(1,'health',20,0),(1,'health',30,1),"
-                                    "(1,'health',40,1),(1,'health',50,0),(1,'other',55,1)", &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT group_concat(from_ns || '-' || to_ns || '=' || healthy) = '10-30=0,30-50=1,50-50=0' FROM health_window"), 1);
+    cr_assert_eq(sql_run(record.db,
+                         "INSERT INTO sample (run, kind, at_ns, healthy) VALUES "
+                         "(1,'health',10,0),(1,'health',20,0),(1,'health',30,1),"
+                         "(1,'health',40,1),(1,'health',50,0),(1,'other',55,1)",
+                         &err),
+                 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT group_concat(from_ns || '-' || to_ns || '=' || healthy) = "
+                                        "'10-30=0,30-50=1,50-50=0' FROM health_window"),
+                 1);
     record_end(&record);
 }

@@ -15,8 +15,10 @@
 
 TestSuite(store_maintain, .timeout = 120, .fini = hostile_clean);
 
-static const char old[] = "01890000-0000-7000-8000-000000000001", young[] = "01890000-0000-7000-8000-000000000002",
-                  open_run[] = "01890000-0000-7000-8000-000000000003", parent[] = "01890000-0000-7000-8000-000000000004",
+static const char old[] = "01890000-0000-7000-8000-000000000001",
+                  young[] = "01890000-0000-7000-8000-000000000002",
+                  open_run[] = "01890000-0000-7000-8000-000000000003",
+                  parent[] = "01890000-0000-7000-8000-000000000004",
                   stray[] = "01890000-0000-7000-8000-000000000005";
 
 static struct words check(const char *path)
@@ -39,9 +41,13 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
     words_free(&findings);
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(sql_run(record.db, "PRAGMA foreign_keys = OFF; INSERT INTO event (run, at_ns, kind) VALUES (77, 1, 'x');"
-                                    " UPDATE task SET path = 9999; UPDATE run SET machine_id = 'gone'; UPDATE step SET outcome = NULL", &err), 0, "%s",
-                 error_text(&err));
+    cr_assert_eq(
+        sql_run(record.db,
+                "PRAGMA foreign_keys = OFF; INSERT INTO event (run, at_ns, kind) VALUES (77, 1, 'x');"
+                " UPDATE task SET path = 9999; UPDATE run SET machine_id = 'gone'; UPDATE step SET outcome = "
+                "NULL",
+                &err),
+        0, "%s", error_text(&err));
     findings = check(record.path);
     AUTO_TEXT all = TEXT_INIT;
     for (size_t i = 0; i < findings.count; i++)
@@ -97,17 +103,20 @@ Test(store_maintain, pruning_takes_what_is_old_and_finished_and_nothing_else)
         make_folder(record.state, folders[i]);
     struct store_pruned pruned;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(store_prune(record.path, record.state, now - 90 * 86400 * NS_PER_S, &pruned, &err), 0, "%s", error_text(&err));
-    cr_expect(pruned.runs == 1 && pruned.machines == 1 && pruned.folders == 1, "%lld %lld %lld", (long long)pruned.runs, (long long)pruned.machines,
-              (long long)pruned.folders);
+    cr_assert_eq(store_prune(record.path, record.state, now - 90 * 86400 * NS_PER_S, &pruned, &err), 0, "%s",
+                 error_text(&err));
+    cr_expect(pruned.runs == 1 && pruned.machines == 1 && pruned.folders == 1, "%lld %lld %lld",
+              (long long)pruned.runs, (long long)pruned.machines, (long long)pruned.folders);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 3);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 1, "its rows go with the run");
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text = 'only here'"), 0);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text = 'kept'"), 1);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 1, "a machine that is there is never forgotten");
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 1,
+                 "a machine that is there is never forgotten");
     cr_expect_not(has_folder(record.state, old));
     cr_expect_not(has_folder(record.state, stray));
-    cr_expect(has_folder(record.state, young) && has_folder(record.state, parent) && has_folder(record.state, open_run) && has_folder(record.state, "notes"));
+    cr_expect(has_folder(record.state, young) && has_folder(record.state, parent) &&
+              has_folder(record.state, open_run) && has_folder(record.state, "notes"));
     struct words findings = check(record.path);
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
     words_free(&findings);
@@ -127,7 +136,8 @@ Test(store_maintain, an_export_is_whole_private_and_overwrites_nothing)
     cr_assert_eq(stat(to, &file), 0);
     cr_expect_eq(file.st_mode & 0777, 0600);
     cr_assert_eq(sql_open(to, SQL_READ, 100, &copy, &err), 0, "%s", error_text(&err));
-    cr_assert_eq(sql_query_integer(copy, "SELECT count(*) FROM run", 0, &runs, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_query_integer(copy, "SELECT count(*) FROM run", 0, &runs, &err), 0, "%s",
+                 error_text(&err));
     cr_expect_eq(runs, 1);
     cr_expect_eq(store_export(record.path, to, &err), -1);
     record_end(&record);
@@ -140,9 +150,14 @@ static char *make_other(struct record *record)
     struct event event = record_task(old, 1, "r", "T", "failed");
     event.task.message = "why";
     record_put(record, &event);
-    event = (struct event){.kind = EVENT_UNREACHABLE, .run = old, .step = 1, .unreachable = {.host = "h", .cause = "refused", .at_ns = 6}};
+    event = (struct event){.kind = EVENT_UNREACHABLE,
+                           .run = old,
+                           .step = 1,
+                           .unreachable = {.host = "h", .cause = "refused", .at_ns = 6}};
     record_put(record, &event);
-    event = (struct event){.kind = EVENT_NOTE, .run = old, .note = {.kind = "mark", .detail = "{\"a\":1}", .at_ns = 7}};
+    event = (struct event){.kind = EVENT_NOTE,
+                           .run = old,
+                           .note = {.kind = "mark", .detail = "{\"a\":1}", .at_ns = 7}};
     record_put(record, &event);
     event = record_run(EVENT_RUN_BEGIN, open_run, 5);
     record_put(record, &event);
@@ -179,18 +194,30 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
     cr_assert_eq(file_read(other, 1 << 22, &before, NULL), 0);
     for (int round = 0; round < 2; round++) {
         cr_assert_eq(store_merge(record.path, other, &merged, &err), 0, "%s", error_text(&err));
-        cr_expect(merged.runs == !round && merged.known == round && merged.machines == !round && merged.unfinished == 1 && merged.present == 1);
+        cr_expect(merged.runs == !round && merged.known == round && merged.machines == !round &&
+                  merged.unfinished == 1 && merged.present == 1);
         cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 2);
-        cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = step.run"
-                                            " JOIN name AS role ON role.number = task.role JOIN name AS title ON title.number = task.task"
-                                            " WHERE role.text = 'r' AND title.text = 'T' AND task.message = 'why' AND run.id LIKE '%1'"), 1);
-        cr_expect_eq(record_number(&record, "SELECT count(*) FROM unreachable WHERE host = 'h' AND cause = 'refused' AND step = 'install'"), 1);
-        cr_expect_eq(record_number(&record, "SELECT count(*) FROM event WHERE kind = 'mark' AND detail = '{\"a\":1}'"), 1);
-        cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 0, "their machines are theirs");
+        cr_expect_eq(
+            record_number(
+                &record,
+                "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = "
+                "step.run"
+                " JOIN name AS role ON role.number = task.role JOIN name AS title ON title.number = task.task"
+                " WHERE role.text = 'r' AND title.text = 'T' AND task.message = 'why' AND run.id LIKE '%1'"),
+            1);
+        cr_expect_eq(record_number(&record, "SELECT count(*) FROM unreachable WHERE host = 'h' AND cause = "
+                                            "'refused' AND step = 'install'"),
+                     1);
+        cr_expect_eq(record_number(&record,
+                                   "SELECT count(*) FROM event WHERE kind = 'mark' AND detail = '{\"a\":1}'"),
+                     1);
+        cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 0,
+                     "their machines are theirs");
         cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE log LIKE 'runs/%'"), 2);
     }
     cr_assert_eq(file_read(other, 1 << 22, &after, NULL), 0);
-    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0, "the other store was written to");
+    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0,
+              "the other store was written to");
     struct words findings = check(record.path);
     for (size_t i = 0; i < findings.count; i++)
         cr_expect(strstr(findings.items[i], "machine"), "%s", findings.items[i]);
@@ -214,9 +241,12 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         "PRAGMA application_id = 5",
         "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END",
         "CREATE TABLE more (a)",
-        "DROP VIEW role_timing; CREATE VIEW role_timing AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS run FROM n",
-        "PRAGMA foreign_keys = OFF; DROP TABLE name; CREATE VIEW name AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS number, 'x' AS text FROM n",
-        "PRAGMA foreign_keys = OFF; DROP TABLE sample; CREATE TABLE sample (run, kind, at_ns, healthy, value, detail)",
+        "DROP VIEW role_timing; CREATE VIEW role_timing AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+        "i + 1 FROM n) SELECT i AS run FROM n",
+        "PRAGMA foreign_keys = OFF; DROP TABLE name; CREATE VIEW name AS WITH RECURSIVE n(i) AS (SELECT 1 "
+        "UNION ALL SELECT i + 1 FROM n) SELECT i AS number, 'x' AS text FROM n",
+        "PRAGMA foreign_keys = OFF; DROP TABLE sample; CREATE TABLE sample (run, kind, at_ns, healthy, "
+        "value, detail)",
     };
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
         AUTO_FREE char *copy = xasprintf("%s.%zu", other, i);
@@ -231,8 +261,9 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         sql_close(TAKE(db));
         cr_expect_eq(store_merge(record.path, copy, &merged, &err), -1, "taken: %s", lies[i]);
         cr_expect_eq(err.kind, ERROR_STORE);
-        cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM name) + (SELECT count(*) FROM machine)"), 0, "%s",
-                     lies[i]);
+        cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM name) "
+                                            "+ (SELECT count(*) FROM machine)"),
+                     0, "%s", lies[i]);
     }
     record_end(&record);
 }
@@ -266,13 +297,17 @@ Test(store_maintain, a_damaged_store_is_refused_or_merged_but_harms_nothing)
         memcpy(broken, bytes.bytes, bytes.length);
         for (int i = 0; i < 1 + round % 40; i++)
             broken[(size_t)rand() % bytes.length] = (char)rand();
-        cr_assert_eq(file_replace(copy, broken, round % 7 ? bytes.length : (size_t)rand() % bytes.length, 0600, NULL), 0);
+        cr_assert_eq(file_replace(copy, broken, round % 7 ? bytes.length : (size_t)rand() % bytes.length,
+                                  0600, NULL),
+                     0);
         struct store_merged merged;
         AUTO_ERROR err = ERROR_INIT;
         refused += store_merge(record.path, copy, &merged, &err) < 0;
     }
     cr_expect_gt(refused, 50);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    cr_expect_eq(record_number(&record,
+                               "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+                 1);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
     record_end(&record);
 }
