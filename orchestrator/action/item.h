@@ -2,7 +2,7 @@
  * (action/runner.h) decides what comes next; here is how each is done. */
 #pragma once
 #include "action/ansible.h"
-#include "action/runner.h"
+#include "action/request.h"
 #include "action/step.h"
 
 struct item {
