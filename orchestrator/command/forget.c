@@ -8,11 +8,10 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/launch.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
-#include "mechanism/child.h"
-#include "mechanism/lock.h"
 #include "view/help.h"
 
 #include <getopt.h>
@@ -28,8 +27,9 @@ static int close_row(const char *store, struct machine *machine, struct error *e
     machine->removed_ns = moment_wall();
     struct event event = {.kind = EVENT_MACHINE, .machine = machine};
     int status = sql_begin(db, err);
-    if (status == 0 && (store_appender_begin(appender, err) < 0 || store_appender_put(appender, &event, err) < 0 ||
-                        store_appender_flush(appender, err) < 0)) {
+    if (status == 0 &&
+        (store_appender_begin(appender, err) < 0 || store_appender_put(appender, &event, err) < 0 ||
+         store_appender_flush(appender, err) < 0)) {
         sql_rollback(db);
         status = -1;
     }
@@ -41,15 +41,13 @@ static int close_row(const char *store, struct machine *machine, struct error *e
 
 static int forget(const char *state, const char *target, struct error *err)
 {
-    AUTO_FREE char *store = layout_store(state), *lock_path = layout_lock(state, target), *boot = process_boot_id();
+    AUTO_FREE char *store = layout_store(state);
     AUTO_CLOSE int lock = -1;
-    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
     char id[ID_SIZE];
     id_make(id);
-    snprintf(owner.run, sizeof owner.run, "%s", id);
-    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
     AUTO_WORDS said = WORDS_INIT;
-    if (lock_take(lock_path, &owner, &lock, err) < 0 || reconcile_target(state, target, EXIT_INTERNAL, &said, err) < 0)
+    if (launch_lock(state, target, id, &lock, err) < 0 ||
+        reconcile_target(state, target, EXIT_INTERNAL, &said, err) < 0)
         return -1;
     for (size_t i = 0; i < said.count; i++)
         help_note("%s", said.items[i]);
@@ -74,7 +72,8 @@ static bool still_there(const char *state, const char *target)
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
     AUTO_WORDS references = WORDS_INIT;
-    if (history_open(store, &db, NULL) < 0 || history_machine(db, target, &machine, NULL) < 0 || !machine || !machine->reference)
+    if (history_open(store, &db, NULL) < 0 || history_machine(db, target, &machine, NULL) < 0 || !machine ||
+        !machine->reference)
         return false;
     const struct provider *provider = provider_named(machine->provider);
     return provider && provider->claims_absence && provider->list(&references, NULL) == 0 &&
@@ -104,11 +103,14 @@ int command_forget(struct command_context *context, int argc, char **argv)
         return EXIT_PROJECT;
     }
     if (still_there(state, target)) {
-        help_problem("%s is still there; 'triphase destroy %s' removes it, and then nothing is left to forget", target, target);
+        help_problem(
+            "%s is still there; 'triphase destroy %s' removes it, and then nothing is left to forget", target,
+            target);
         return EXIT_PROVIDER;
     }
     if (!yes && !help_ask("Forget what is known of %s (its machine's row, its keys and state)?", target)) {
-        help_problem("nothing was forgotten%s", isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
+        help_problem("nothing was forgotten%s",
+                     isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
         return isatty(STDIN_FILENO) ? EXIT_CANCELLED : EXIT_BAD_USAGE;
     }
     AUTO_ERROR err = ERROR_INIT;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "data/history.h"
@@ -21,6 +22,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+/* A guard ends a dead run within milliseconds, unless a process of it hangs in the kernel. */
+enum { GUARD_BOUND_S = 10, GUARD_LOOK_US = 20000 };
 
 struct job {
     const char *target_name;
@@ -92,6 +96,12 @@ static int problem(const char *target, const struct error *err)
     return exit_code_of(err);
 }
 
+static int say_not_made(const struct job *job, struct error *err)
+{
+    return error_set(err, ERROR_USAGE, "nothing is made for this target yet; 'triphase create %s' makes it",
+                     job->target_name);
+}
+
 /* Everything that can be known without making anything. */
 static int look(struct command_run *all, struct job *job, struct error *err)
 {
@@ -101,9 +111,7 @@ static int look(struct command_run *all, struct job *job, struct error *err)
         history_machine(db, job->target_name, &job->machine, err) < 0)
         return -1;
     if (text_is(launch->kind, "run") && (!job->machine || !job->machine->made_ns))
-        return error_set(err, ERROR_USAGE,
-                         "nothing is made for this target yet; 'triphase create %s' makes it",
-                         job->target_name);
+        return say_not_made(job, err);
     if (text_is(launch->kind, "destroy"))
         return 0;
     struct words phases = {.items = (char **)launch->phases};
@@ -128,23 +136,71 @@ static int look(struct command_run *all, struct job *job, struct error *err)
 
 static void on_worker(void *context, uint32_t events);
 
-static int begin(struct command_run *all, struct job *job, struct error *err)
+/* Whether the lock's worker is dead and its guard still ends what it left. */
+static bool held_by_a_guard(const char *path, const char *boot)
 {
-    const struct launch *launch = all->launch;
-    AUTO_FREE char *lock_path = layout_lock(all->state, job->target_name);
+    struct lock_owner holder;
+    bool held;
+    return lock_look(path, &holder, &held, NULL) == 0 && text_is(holder.boot, boot) &&
+           !process_alive(holder.pid, holder.start);
+}
+
+int launch_lock(const char *state, const char *target, const char *run, int *out, struct error *err)
+{
+    AUTO_FREE char *path = layout_lock(state, target);
     AUTO_FREE char *boot = process_boot_id();
-    AUTO_CLOSE int lock = -1;
     struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
-    id_make(job->run);
-    snprintf(owner.run, sizeof owner.run, "%s", job->run);
+    snprintf(owner.run, sizeof owner.run, "%s", run);
     snprintf(owner.boot, sizeof owner.boot, "%s", boot);
-    if (lock_take(lock_path, &owner, &lock, err) < 0)
-        return -1;
+    for (int64_t until = moment_monotonic() + GUARD_BOUND_S * NS_PER_S;; usleep(GUARD_LOOK_US)) {
+        AUTO_ERROR why = ERROR_INIT;
+        if (lock_take(path, &owner, out, &why) == 0)
+            return 0;
+        bool ending = why.kind == ERROR_BUSY && held_by_a_guard(path, boot);
+        if (ending && moment_monotonic() < until)
+            continue;
+        error_move(err, &why);
+        return ending ? error_prefix(err, "its worker died, and what that left cannot be ended") : -1;
+    }
+}
+
+/* Under the lock: ends what dead runs of the target left, and closes their rows. */
+static int put_in_order(struct command_run *all, struct job *job, struct error *err)
+{
     AUTO_WORDS said = WORDS_INIT;
     int status = reconcile_target(all->state, job->target_name, EXIT_INTERNAL, &said, err);
     for (size_t i = 0; i < said.count; i++)
         help_note("%s", said.items[i]);
-    if (status < 0)
+    return status;
+}
+
+/* A dead run's processes may still work on the host: they end before even a plan is made. One that lives is left to begin(). */
+static int end_the_dead(struct command_run *all, struct job *job, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    struct history_run **open = NULL;
+    if (history_open(all->store, &db, err) < 0 || history_open_runs(db, job->target_name, &open, err) < 0)
+        return -1;
+    bool dead = false;
+    for (size_t i = 0; open && open[i]; i++)
+        dead |= !reconcile_look(open[i]).alive;
+    history_runs_free(open);
+    if (!dead)
+        return 0;
+    AUTO_CLOSE int lock = -1;
+    id_make(job->run);
+    return launch_lock(all->state, job->target_name, job->run, &lock, err) < 0 ? -1
+                                                                               : put_in_order(all, job, err);
+}
+
+static int begin(struct command_run *all, struct job *job, struct error *err)
+{
+    const struct launch *launch = all->launch;
+    AUTO_CLOSE int lock = -1;
+    id_make(job->run);
+    if (launch_lock(all->state, job->target_name, job->run, &lock, err) < 0)
+        return -1;
+    if (put_in_order(all, job, err) < 0)
         return -1;
     /* Under the lock it is true: another command may have made or removed it since it was looked at. */
     AUTO_SQL *db = NULL;
@@ -155,6 +211,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     db = NULL;
     machine_free(job->machine);
     job->machine = machine;
+    if (!machine && text_is(launch->kind, "run"))
+        return say_not_made(job, err);
     if (!machine && !text_is(launch->kind, "create")) {
         help_note("%s: nothing is there", job->target_name);
         job->over = true;
@@ -288,7 +346,7 @@ int launch(const struct launch *launch)
     }
     for (size_t i = 0; code == EXIT_OK && i < all.count; i++) {
         AUTO_ERROR why = ERROR_INIT;
-        if (look(&all, &all.jobs[i], &why) < 0)
+        if (end_the_dead(&all, &all.jobs[i], &why) < 0 || look(&all, &all.jobs[i], &why) < 0)
             all.jobs[i].code = problem(all.jobs[i].target_name, &why);
     }
     for (size_t i = 0; i < all.count; i++)

@@ -19,3 +19,5 @@ struct launch {
 int launch(const struct launch *launch);
 /* Where "--" stands in argv, argc where it does not. */
 int launch_dashes(int argc, char **argv);
+/* Takes the target's lock in the name of `run`; while the guard of a dead worker has it, that is waited for, at most 10 s. -1 with ERROR_BUSY naming who has it. */
+int launch_lock(const char *state, const char *target, const char *run, int *out, struct error *err);

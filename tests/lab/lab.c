@@ -80,6 +80,9 @@ static void remove_everything(const char *folder, const char *program, const cha
     AUTO_FREE char *store = file_join(folder, ".triphase/store.db");
     if (file_exists(store)) {
         end_open_runs(store);
+        /* A project without targets protects nothing: what was made is removed. */
+        AUTO_FREE char *project = file_join(folder, "triphase.yml");
+        file_replace(project, "project: lab\n", strlen("project: lab\n"), 0644, NULL);
         const char *const argv[] = {program, "-C", folder, "destroy", "--all", "--yes", "--no-teardown", NULL};
         struct program destroy = {.argv = argv, .bound_ns = 60 * NS_PER_S};
         struct child_end end;

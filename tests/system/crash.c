@@ -296,3 +296,33 @@ Test(crash, without_cgroups_the_rest_of_both_killed_is_ended_by_the_next_acting_
     hold_next_run_ok(lab);
     cr_assert(damage_empty(lab, run, 1));
 }
+
+Test(crash, while_a_guard_still_ends_a_dead_run_the_next_command_waits_for_it)
+{
+    struct lab *lab = damage_lab("", LONG_RUN);
+    pid_t command = begin_long_run(lab), guard = damage_guard(lab);
+    kill(guard, SIGSTOP);
+    damage_kill(damage_worker(lab));
+    cr_assert(eq(int, lab_wait(lab, command, 5), 70));
+    lab_write(lab, "again", "yes\n");
+    pid_t next = lab_start(lab, "next", "create", "host", NULL);
+    usleep(700000); /* well after it has asked for the lock */
+    cr_assert(damage_alive(next), "it was refused because of a dead run");
+    kill(guard, SIGCONT);
+    cr_assert(eq(int, lab_wait(lab, next, 30), 0));
+}
+
+Test(crash, even_a_command_that_is_refused_by_the_plan_ends_what_the_dead_run_left)
+{
+    struct lab *lab = damage_lab("", LONG_RUN);
+    pid_t command = begin_long_run(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    damage_kill_both(lab);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 70));
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  tasks: nonsense\n");
+    struct lab_result next = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, next.code, 78), "%s", next.err);
+    cr_assert(eq(int, damage_processes(lab, run), 0));
+    struct lab_result status = lab_run(lab, "status", NULL);
+    cr_assert(strstr(status.out, "crashed in ") != NULL, "%s", status.out);
+}
