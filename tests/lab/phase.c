@@ -39,23 +39,28 @@ struct lab *lab_phase_project(const char *ansible, const char *phase_keys)
     return lab;
 }
 
-struct lab *lab_hostile_project(const char *phase_keys)
+struct lab *lab_hostile_project(const char *phase_keys, const char *environment)
 {
     struct lab *lab = lab_new();
+    if (environment) {
+        AUTO_FREE char *name = xstrndup(environment, strcspn(environment, "="));
+        lab_environment(lab, name, environment + strlen(name) + 1);
+    }
     lab_hostile_ansible(lab, ". \"$PWD/hostile.sh\"");
-    lab_write(lab, "hostile.sh", "%s", "exec \"$REAL\" \"$@\"\n");
+    lab_hostility(lab, "begin; finish");
     lay_down(lab, phase_keys);
     create(lab);
     return lab;
 }
 
-void lab_hostility(struct lab *lab, const char *format, ...)
+void lab_hostility(struct lab *lab, const char *body)
 {
-    va_list args;
-    va_start(args, format);
-    AUTO_FREE char *body = xvasprintf(format, args);
-    va_end(args);
-    lab_write(lab, "hostile.sh", "%s\n", body);
+    static const char words[] =
+        "n=0\n"
+        "say() { n=$((n+1)); printf '{\"v\":1,\"seq\":%d,\"t\":1000000000000000000,\"m\":5,\"kind\":%s}\\n' $n \"$1\" >> \"$EVENTS\"; }\n"
+        "begin() { say '\"play_start\",\"play\":\"p\",\"uuid\":\"u\",\"pattern\":\"all\",\"hosts_count\":1,\"hosts\":[\"host\"]'; }\n"
+        "finish() { say '\"stats\",\"hosts\":{\"host\":{\"ok\":1,\"failures\":0,\"unreachable\":0}}'; say \"\\\"end\\\",\\\"count\\\":$n\"; }\n";
+    lab_write(lab, "hostile.sh", "%s%s\n", words, body);
 }
 
 void lab_play(struct lab *lab, const char *text)

@@ -5,9 +5,11 @@
 /* A static project that has been created once with a playbook that does nothing; `run host` after lab_play runs what was given. Plays lie where the plan that was
  * remembered does not look, so that each further run costs one ansible-playbook and nothing else. `ansible` NULL: the one in PATH. */
 struct lab *lab_phase_project(const char *ansible, const char *phase_keys);
-/* The same with a hostile child: what it does is written by lab_hostility, as sh with $EVENTS and $REAL (`ansible` NULL: of the one in PATH). */
-struct lab *lab_hostile_project(const char *phase_keys);
-void lab_hostility(struct lab *lab, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with a hostile child in Ansible's place (with the environment given to lab_environment-like pairs "NAME=VALUE", may be NULL): lab_hostility says what it does, as
+ * sh. $EVENTS is the event file, $REAL the real ansible-playbook; `say KIND-AND-FIELDS` writes an event line with the next seq, `begin` a play with one host, `finish`
+ * what ends a good record; $n counts the lines. */
+struct lab *lab_hostile_project(const char *phase_keys, const char *environment);
+void lab_hostility(struct lab *lab, const char *body);
 void lab_play(struct lab *lab, const char *playbook);
 /* The oldest Ansible's ansible-playbook; skips the test where the machine has none. */
 const char *lab_old_ansible(void);
