@@ -20,6 +20,7 @@ enum {
     LINE_LIMIT = 1 << 20,
     LOG_TAIL = 8192,
     MASTER_TAIL = 2048,
+    EXPLAINED_MOST = 64, /* a record with more UNREACHABLE than that is not worth a look into a file for each */
     LINGER_MS = 300,     /* what the main process left behind may end by itself for so long */
     KILL_BOUND_S = 5,    /* then what survives KILL is counted and said */
     MARKER_POLL_MS = 25, /* a scope without a cgroup has nothing to wait on */
@@ -108,7 +109,7 @@ static void on_store(void *context, bool committed, const char *failure)
 /* Ansible's message on a connection that broke under a task is empty; the master that carried it wrote why before it let its clients go. */
 static void explain(struct step *step, struct event *row, struct text *tail)
 {
-    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log && line_event_is_vague(row) &&
+    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log && step->tally.unreachable <= EXPLAINED_MOST && line_event_is_vague(row) &&
         file_read_tail(step->plan.master_log, MASTER_TAIL, tail, NULL) == 0 && tail->length)
         line_event_explain(row, tail->bytes);
 }
@@ -308,8 +309,9 @@ static enum state close_step(struct step *step)
     watchdogs_stop(&step->watchdogs);
     timer_disarm(step->bound);
     timer_disarm(step->poll);
-    if (step->follow)
-        follow_drain(step->follow, true, NULL);
+    /* What cannot be read to its end (it was cut off, say) proves nothing. */
+    if (step->follow && follow_drain(step->follow, true, NULL) < 0)
+        tally_bad_line(&step->tally);
     AUTO_TEXT tail = TEXT_INIT;
     file_read_tail(step->plan.log, LOG_TAIL, &tail, NULL);
     struct evidence evidence = {step->by,

@@ -2,18 +2,25 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/words.h"
 
 #include <string.h>
 
+/* Bounds for records that no playbook makes: searching stays quick and memory small whatever the lines say. */
+enum { HOSTS_MOST = 1 << 16, OWED_MOST = 4096, NOTIFIED_MOST = 256, ROOM_FIRST = 16 };
+
+/* Hosts that were UNREACHABLE once. */
 struct tally_host {
-    char *name;
-    bool lost; /* unreachable, not ignored, nothing heard of since */
+    char *name; /* NULL: a free place of the table */
+    bool lost;  /* not ignored, nothing heard of since */
 };
 
 struct tally_owed {
     char *host, *handler;
     bool earlier; /* an earlier attempt's debt */
-    char *uuid;   /* of the handler task that answers to this name, once it started */
+    bool paid;    /* for now: another handler that listens to the same topic may still start */
+    char *uuid;   /* of the handler task that answers to this name and started last */
+    struct words paid_by; /* those that ran */
 };
 
 static void replace(char **slot, const char *text)
@@ -23,24 +30,78 @@ static void replace(char **slot, const char *text)
     *slot = fresh;
 }
 
-static struct tally_host *host_of(struct tally *tally, const char *name)
+/* Open addressing; FNV-1a. The place of the host, or the free one where it belongs. */
+static struct tally_host *place_of(struct tally_host *hosts, size_t room, const char *name)
 {
-    for (size_t i = tally->host_count; i-- > 0;)
-        if (text_is(tally->hosts[i].name, name))
-            return &tally->hosts[i];
-    tally->hosts = xreallocarray(tally->hosts, tally->host_count + 1, sizeof *tally->hosts);
-    struct tally_host *fresh = &tally->hosts[tally->host_count++];
-    *fresh = (struct tally_host){.name = xstrdup(name)};
-    return fresh;
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (const char *at = name; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    size_t at = (size_t)(hash ^ hash >> 32) & (room - 1);
+    while (hosts[at].name && !text_is(hosts[at].name, name))
+        at = (at + 1) & (room - 1);
+    return &hosts[at];
+}
+
+static struct tally_host *find_host(struct tally *tally, const char *name)
+{
+    struct tally_host *found = tally->host_room ? place_of(tally->hosts, tally->host_room, name) : NULL;
+    return found && found->name ? found : NULL;
+}
+
+static void make_room(struct tally *tally)
+{
+    if (tally->host_count < tally->host_room / 2)
+        return;
+    size_t room = tally->host_room ? tally->host_room * 2 : ROOM_FIRST;
+    struct tally_host *hosts = xcalloc(room, sizeof *hosts);
+    for (size_t i = 0; i < tally->host_room; i++)
+        if (tally->hosts[i].name)
+            *place_of(hosts, room, tally->hosts[i].name) = tally->hosts[i];
+    free(tally->hosts);
+    tally->hosts = hosts;
+    tally->host_room = room;
+}
+
+static void lose_host(struct tally *tally, const char *name)
+{
+    struct tally_host *host = find_host(tally, name);
+    if (!host && tally->host_count >= HOSTS_MOST) {
+        tally->lost++; /* there is no coming back for it */
+        return;
+    }
+    if (!host) {
+        make_room(tally);
+        host = place_of(tally->hosts, tally->host_room, name);
+        host->name = xstrdup(name);
+        tally->host_count++;
+    }
+    tally->lost += !host->lost;
+    host->lost = true;
+}
+
+static void hear_of_host(struct tally *tally, const char *name)
+{
+    struct tally_host *host = find_host(tally, name);
+    if (!host || !host->lost)
+        return;
+    host->lost = false;
+    tally->lost--;
 }
 
 static void owe(struct tally *tally, const char *host, const char *handler, bool earlier)
 {
     for (size_t i = 0; i < tally->owed_count; i++)
-        if (text_is(tally->owed[i].host, host) && text_is(tally->owed[i].handler, handler))
+        if (text_is(tally->owed[i].host, host) && text_is(tally->owed[i].handler, handler)) {
+            tally->owed[i].paid = false;
+            words_free(&tally->owed[i].paid_by);
             return;
+        }
+    if (tally->owed_count >= OWED_MOST) {
+        tally->bad++;
+        return;
+    }
     tally->owed = xreallocarray(tally->owed, tally->owed_count + 1, sizeof *tally->owed);
-    tally->owed[tally->owed_count++] = (struct tally_owed){xstrdup(host), xstrdup(handler), earlier, NULL};
+    tally->owed[tally->owed_count++] = (struct tally_owed){.host = xstrdup(host), .handler = xstrdup(handler), .earlier = earlier};
 }
 
 void tally_owe(struct tally *tally, const struct json *pending)
@@ -56,44 +117,68 @@ void tally_owe(struct tally *tally, const struct json *pending)
 static void on_notify(struct tally *tally, const struct line *line)
 {
     const struct json *handlers = json_get(line->json, "handlers");
-    for (size_t i = 0; line->host && i < json_count(handlers); i++) {
+    size_t count = json_count(handlers);
+    tally->bad += count > NOTIFIED_MOST;
+    for (size_t i = 0; line->host && i < count && i < NOTIFIED_MOST; i++) {
         const char *handler = json_string(json_at(handlers, i), NULL);
         if (handler)
             owe(tally, line->host, handler, false);
     }
 }
 
-/* A handler starts: every debt that calls it by one of its names is tied to it. */
+static void free_owed(struct tally_owed *owed)
+{
+    free(owed->host);
+    free(owed->handler);
+    free(owed->uuid);
+    words_free(&owed->paid_by);
+}
+
+/* What was paid is settled for good: by another play's handlers it cannot be meant. */
+static void settle(struct tally *tally)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < tally->owed_count; i++) {
+        if (tally->owed[i].paid)
+            free_owed(&tally->owed[i]);
+        else
+            tally->owed[kept++] = tally->owed[i];
+    }
+    tally->owed_count = kept;
+}
+
+/* A handler starts: every debt that calls it by one of its names is tied to it. Several may listen to one topic: each of them has to run. */
 static void on_handler(struct tally *tally, const struct line *line)
 {
     const struct json *names = json_get(line->json, "names");
-    for (size_t n = 0; line->uuid && n < json_count(names); n++)
-        for (size_t i = 0; i < tally->owed_count; i++)
-            if (text_is(tally->owed[i].handler, json_string(json_at(names, n), NULL)))
-                replace(&tally->owed[i].uuid, line->uuid);
+    size_t count = json_count(names);
+    for (size_t n = 0; line->uuid && n < count && n < NOTIFIED_MOST; n++)
+        for (size_t i = 0; i < tally->owed_count; i++) {
+            struct tally_owed *owed = &tally->owed[i];
+            if (!text_is(owed->handler, json_string(json_at(names, n), NULL)) || words_have(&owed->paid_by, line->uuid))
+                continue;
+            replace(&owed->uuid, line->uuid);
+            owed->paid = false;
+        }
 }
 
 /* A handler that ran pays; one that failed or was not reached is still owed. */
 static void pay(struct tally *tally, const struct line *line)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < tally->owed_count; i++) {
+    for (size_t i = 0; line->uuid && i < tally->owed_count; i++) {
         struct tally_owed *owed = &tally->owed[i];
-        if (line->uuid && text_is(owed->uuid, line->uuid) && text_is(owed->host, line->host)) {
-            free(owed->host);
-            free(owed->handler);
-            free(owed->uuid);
-        } else {
-            tally->owed[kept++] = *owed;
-        }
+        if (!owed->uuid || !text_is(owed->uuid, line->uuid) || !text_is(owed->host, line->host))
+            continue;
+        owed->paid = true;
+        if (owed->paid_by.count < NOTIFIED_MOST)
+            words_add(&owed->paid_by, line->uuid);
     }
-    tally->owed_count = kept;
 }
 
 static void on_result(struct tally *tally, const struct line *line)
 {
     if (line->host) {
-        host_of(tally, line->host)->lost = false;
+        hear_of_host(tally, line->host);
         replace(&tally->task_host, line->host);
     }
     switch (line->status) {
@@ -129,7 +214,7 @@ static void on_unreachable(struct tally *tally, const struct line *line)
     tally->unreachable++;
     if (line->ignored || !line->host)
         return;
-    host_of(tally, line->host)->lost = true;
+    lose_host(tally, line->host);
     replace(&tally->lost_task, line->task);
     replace(&tally->lost_host, line->host);
     replace(&tally->lost_text, line->cause_text);
@@ -144,8 +229,8 @@ static void on_stats(struct tally *tally, const struct line *line)
     struct json *counts;
     while (json_each(json_get(line->json, "hosts"), &at, &host, &counts)) {
         int64_t failures = json_get_integer(counts, "failures", 0);
-        if (failures > 0)
-            tally->stats_failures += failures;
+        if (failures > 0 && __builtin_add_overflow(tally->stats_failures, failures, &tally->stats_failures))
+            tally->stats_failures = INT64_MAX;
     }
 }
 
@@ -164,12 +249,13 @@ static void on_refused(struct tally *tally, const struct line *line)
 void tally_line(struct tally *tally, const struct line *line)
 {
     tally->lines++;
-    tally->gap |= line->seq != tally->last_seq + 1;
+    tally->gap |= line->seq - 1 != tally->last_seq; /* seq is at least 1: nothing overflows */
     tally->last_seq = line->seq;
     /* Nothing may follow the end. */
     tally->gap |= tally->end;
     switch (line->kind) {
     case LINE_PLAY_START:
+        settle(tally);
         tally->play_starts++;
         tally->matched += json_get_integer(line->json, "hosts_count", 0) > 0;
         break;
@@ -212,17 +298,14 @@ void tally_bad_line(struct tally *tally)
 
 int64_t tally_lost_hosts(const struct tally *tally)
 {
-    int64_t lost = 0;
-    for (size_t i = 0; i < tally->host_count; i++)
-        lost += tally->hosts[i].lost;
-    return lost;
+    return tally->lost;
 }
 
 struct json *tally_owed(const struct tally *tally, bool earlier)
 {
     struct json *list = NULL;
     for (size_t i = 0; i < tally->owed_count; i++) {
-        if (earlier && !tally->owed[i].earlier)
+        if (tally->owed[i].paid || (earlier && !tally->owed[i].earlier))
             continue;
         struct json *entry = json_new_object();
         json_set_string(entry, "host", tally->owed[i].host);
@@ -241,13 +324,10 @@ void tally_free(struct tally *tally)
                             &tally->task,        &tally->task_host,   &tally->task_path};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
-    for (size_t i = 0; i < tally->host_count; i++)
+    for (size_t i = 0; i < tally->host_room; i++)
         free(tally->hosts[i].name);
-    for (size_t i = 0; i < tally->owed_count; i++) {
-        free(tally->owed[i].host);
-        free(tally->owed[i].handler);
-        free(tally->owed[i].uuid);
-    }
+    for (size_t i = 0; i < tally->owed_count; i++)
+        free_owed(&tally->owed[i]);
     free(tally->hosts);
     free(tally->owed);
     *tally = (struct tally)TALLY_INIT;

@@ -21,7 +21,8 @@ struct tally {
     char *refused;                                               /* why the callback ended the run, NULL */
     char *task, *task_host, *task_path; /* what was started last, and a host that worked on it last */
     struct tally_host *hosts;
-    size_t host_count;
+    size_t host_count, host_room;
+    int64_t lost; /* of these, and of those beyond the table's bound */
     struct tally_owed *owed;
     size_t owed_count;
 };
