@@ -238,13 +238,14 @@ static bool is_socket(const char *path)
     return path && lstat(path, &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
-static void ask_master(const struct ladder *ladder, const char *command)
+/* 0 when the master answered within 2 s; a frozen one would hang whoever asks. */
+static int ask_master(const struct ladder *ladder, const char *command)
 {
     AUTO_TEXT option = TEXT_INIT;
     text_add(&option, "ControlPath=");
     ssh_add_option_value(&option, ladder->route.control_path, true);
     const char *argv[] = {"ssh", "-F", "none", "-O", command, "-o", text_string(&option), "--", "x", NULL};
-    (void)program_do_argv(2 * NS_PER_S, argv, NULL, NULL);
+    return program_do_argv(2 * NS_PER_S, argv, NULL, NULL);
 }
 
 /* What ssh wrote into its log since `from`, as one line. */
@@ -294,7 +295,7 @@ static int open_once(struct ladder *ladder, struct error *err)
         return 0;
     }
     if (is_socket(ladder->route.control_path))
-        ask_master(ladder, "exit");
+        (void)ask_master(ladder, "exit");
     AUTO_FREE char *log = log_since(ladder, from);
     const char *why = *log ? log : result < 0 ? error_text(&failed) : said.length ? text_string(&said) : "ssh did not say why";
     const char *cause = cause_of_text(*log ? log : text_string(&said));
@@ -308,9 +309,13 @@ static int open_once(struct ladder *ladder, struct error *err)
 /* Runs a script of /bin/sh over the master. 0 with what it printed. */
 static int run_over_master(struct ladder *ladder, const char *rung, const char *script, int64_t bound, struct text *out, struct error *err)
 {
-    const char *const first[] = {"-o", "ControlMaster=no", "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR", NULL};
+    AUTO_TEXT path = TEXT_INIT, command = TEXT_INIT;
+    text_add(&path, "ControlPath=");
+    ssh_add_option_value(&path, ladder->route.control_path, true);
+    /* Where the master does not answer, ssh would connect by itself and prove nothing: it must not be able to. */
+    const char *const first[] = {"-o", "ControlMaster=no", "-o", text_string(&path), "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes",
+                                 "-o", "LogLevel=ERROR", NULL};
     AUTO_WORDS argv = WORDS_INIT;
-    AUTO_TEXT command = TEXT_INIT;
     ssh_argv(ladder, &argv, first);
     text_add(&command, "exec /bin/sh -c ");
     text_add_shell_word(&command, script);
@@ -324,7 +329,7 @@ static int run_over_master(struct ladder *ladder, const char *rung, const char *
     if (end.code != 0) {
         AUTO_TEXT shown = TEXT_INIT;
         text_add_printable(&shown, text_string(&said), said.length);
-        const char *cause = end.code == 255 ? cause_of_text(text_string(&said)) : "channel-broken";
+        const char *cause = end.code != 255 ? "channel-broken" : strstr(text_string(&said), "port 65535") ? "mux-lost" : cause_of_text(text_string(&said));
         return fail(ladder, rung, cause ? cause : "other", err, "the host's shell ended with %d: %s", end.code, text_string(&shown));
     }
     return 0;
@@ -425,15 +430,13 @@ static int climb(struct ladder *ladder, struct error *err)
     json_set_string(ladder->result->evidence, "user", route->user);
     json_set_string(ladder->result->evidence, "proxy", route->proxy);
     bool kept = is_socket(route->control_path);
-    if (kept && check_channel(ladder, NULL) < 0) {
-        ask_master(ladder, "exit");
+    if (kept && (ask_master(ladder, "check") < 0 || check_channel(ladder, NULL) < 0)) {
+        (void)ask_master(ladder, "exit");
         (void)unlink(route->control_path);
         ladder->result->cause = NULL;
         kept = false;
-    } else if (!kept && open_master(ladder, err) < 0) {
-        return -1;
     }
-    if (!kept && ((!is_socket(route->control_path) && open_master(ladder, err) < 0) || check_channel(ladder, err) < 0))
+    if (!kept && (open_master(ladder, err) < 0 || check_channel(ladder, err) < 0))
         return -1;
     json_set_bool(ladder->result->evidence, "kept", kept);
     return check_output(ladder, err);
@@ -491,7 +494,7 @@ int transport_close_masters(const char *control_directory, struct error *err)
         AUTO_FREE char *path = file_join(control_directory, names.items[i]);
         if (is_socket(path)) {
             struct ladder asking = {.route = {.control_path = path}};
-            ask_master(&asking, "exit");
+            (void)ask_master(&asking, "exit");
         }
         if (!file_is_dir(path))
             (void)unlink(path);
