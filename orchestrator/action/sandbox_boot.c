@@ -204,6 +204,8 @@ static void stray_folders(const char *machine_id, const char *name, struct words
         strtok_r(line, " ", &inner);
         const char *at = strtok_r(NULL, " ", &inner);
         const char *kind = at ? strtok_r(NULL, " ", &inner) : NULL;
+        if (!at || !kind)
+            continue;
         if (text_is(kind, "cgroup"))
             words_add(&old, at);
         else if (text_is(kind, "cgroup2") && text_starts(root, at))

@@ -118,6 +118,8 @@ static int debootstrap(const struct release *release, const char *suffix, const 
 
 static int build_debian(const struct release *release, const char *into, int64_t bound_ns, struct error *err)
 {
+    if (!release)
+        return error_set(err, ERROR_PROJECT, "the root is no Debian release that can be built here");
     int64_t start = moment_monotonic();
     AUTO_ERROR first = ERROR_INIT;
     if (debootstrap(release, "updates", into, bound_ns, &first) == 0)

@@ -253,7 +253,7 @@ int config_load(const struct config_sources *sources, struct project **out, stru
         project = fill(&loader);
     }
     int result = report(&loader, err);
-    if (result == 0) {
+    if (result == 0 && project) {
         project->layers = TAKE(loader.layers);
         project->warnings = loader.warnings;
         loader.warnings = (struct words)WORDS_INIT;

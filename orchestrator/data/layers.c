@@ -288,7 +288,8 @@ void view_target(struct layers *layers, const char *name, struct view *out)
     out->paths[out->count++] = xstrdup("defaults");
     out->paths[out->count++] = xasprintf("targets.%s", name);
     /* The provider itself is looked up without a place of its own. */
-    AUTO_FREE char *provider = xstrdup(view_node(out, "provider")->text);
+    const struct node *named = view_node(out, "provider"); /* built in: sandbox */
+    AUTO_FREE char *provider = xstrdup(named ? named->text : "");
     out->paths[2] = out->paths[1];
     out->paths[1] = xasprintf("providers.%s", provider);
     out->count = 3;

@@ -179,7 +179,7 @@ static void resolve_places(const struct resolve *resolve, const struct view *vie
                    *python = text_of(view, "python");
     const char *socket = environment_value(resolve->environment, "TAILSCALE_SOCKET");
     out->key = !key ? NULL : text_is(key, "agent") ? TAKE(key) : path_from(resolve, key);
-    out->root = strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
+    out->root = root && strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
     out->python = text_is(python, "auto") ? NULL : TAKE(python);
     out->tailscale_socket = xstrdup_or_null(socket);
 }
