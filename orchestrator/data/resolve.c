@@ -134,6 +134,8 @@ void resolve_project(const struct resolve *resolve, const struct view *view, str
     out->keep_ns = duration_of(view, "keep");
     check_inventory(resolve, view, &out->inventory);
     AUTO_FREE char *ansible = text_of(view, "ansible");
+    if (!ansible)
+        ansible = xstrdup("ansible-playbook"); /* the built-in value, which no layer can take away */
     AUTO_FREE char *path = strchr(ansible, '/') ? path_from(resolve, ansible) : NULL;
     const char *programs = environment_value(resolve->environment, "PATH");
     char *found = file_find_program(path ? path : ansible, programs ? programs : "");
