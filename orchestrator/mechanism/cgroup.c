@@ -205,8 +205,22 @@ int cgroup_kill(const char *path, struct error *err)
         return 0;
     if (errno != ENOENT)
         return error_system(err, errno, "cannot kill the processes of %s", path);
-    /* Before 5.14: frozen processes cannot fork, and KILL ends them all the same. */
-    control(path, "cgroup.freeze", "1");
+    return cgroup_kill_each(path, err);
+}
+
+static bool is_frozen(const char *path)
+{
+    AUTO_FREE char *name = file_join(path, "cgroup.events");
+    AUTO_TEXT text = TEXT_INIT;
+    return file_read(name, 4096, &text, NULL) < 0 || strstr(text_string(&text), "frozen 1");
+}
+
+int cgroup_kill_each(const char *path, struct error *err)
+{
+    /* Freezing takes a moment; where it does not come to an end the rounds below have to do. */
+    if (control(path, "cgroup.freeze", "1") == 0)
+        for (int left = 100; left && !is_frozen(path); left--)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     int result = signal_all(path, SIGKILL, err);
     walk(path, 0, thaw, NULL);
     return result;

@@ -15,6 +15,9 @@ bool cgroup_populated(const char *path);
 int cgroup_signal(const char *path, int number, struct error *err);
 /* Kills every process in the tree without waiting for their ends. */
 int cgroup_kill(const char *path, struct error *err);
+/* The same without cgroup.kill, which Linux has from 5.14 on: the tree is frozen, so that nothing can fork away, and its
+ * processes are killed one by one. */
+int cgroup_kill_each(const char *path, struct error *err);
 /* Removes the tree of directories, deepest first. Fails while it is populated. */
 int cgroup_remove(const char *path, struct error *err);
 /* Puts a process into the directory. */

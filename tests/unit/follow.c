@@ -151,9 +151,10 @@ Test(follow, file_that_comes_later_is_followed)
 
 Test(follow, file_that_is_moved_to_its_place_is_followed)
 {
-    begin();
     AUTO_FREE char *other = hostile_path("other");
     cr_assert_eq(file_replace(other, "one\n", 4, 0600, NULL), 0);
+    begin();
+    run_until(0);
     cr_assert_eq(rename(other, path), 0);
     run_until(1);
     add("two\n");
@@ -308,6 +309,41 @@ Test(follow, stopping_closes_its_descriptors)
         follow_stop(&follow);
     }
     cr_expect_eq(hostile_descriptors(), before);
+}
+
+struct turns {
+    int64_t last, most;
+    struct timer *timer;
+    size_t wanted;
+};
+
+static void next_turn(void *context)
+{
+    struct turns *turns = context;
+    int64_t now = follow_offset(follow);
+    if (now - turns->last > turns->most)
+        turns->most = now - turns->last;
+    turns->last = now;
+    if (seen.lines >= turns->wanted)
+        loop_stop(loop);
+    else
+        timer_arm(turns->timer, 0);
+}
+
+Test(follow, turn_of_the_loop_reads_one_mebibyte_at_most)
+{
+    static char line[1000];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 8000; i++)
+        add_bytes(line, sizeof line);
+    begin();
+    struct turns turns = {.wanted = 8000};
+    turns.timer = loop_timer(loop, next_turn, &turns);
+    timer_arm(turns.timer, 0);
+    cr_expect_eq(loop_run(loop, NULL), 0);
+    cr_expect_leq(turns.most, (1 << 20) + (int)sizeof line);
+    cr_expect_eq(seen.lines, 8000);
 }
 
 struct clockwork {

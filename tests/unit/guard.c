@@ -222,7 +222,8 @@ Test(guard, survives_polite_signals_and_holds_nothing_of_the_worker)
     cr_assert_eq(sscanf(text_string(&line), "%d (triphase-guard) %*c %*d %d %d", &pid, &group, &session), 3,
                  "%s", text_string(&line));
     cr_expect(session == pid && group == pid, "it has a session of its own");
-    cr_expect_not(hostile_is_gone(&worker.guard));
+    kill(worker.pid, SIGKILL);
+    cr_expect(hostile_wait(hostile_is_empty, worker.scope, 5000), "it did not survive them");
 }
 
 Test(guard, has_little_memory_of_its_own)

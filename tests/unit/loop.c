@@ -215,6 +215,38 @@ Test(loop, immediate_timers_starve_neither_descriptors_nor_other_timers)
     finish();
 }
 
+struct late {
+    struct timer *timer;
+    int turns, fired_after;
+};
+
+static void arm_once(void *context, uint32_t events)
+{
+    struct late *late = context;
+    (void)events;
+    if (!late->turns++)
+        timer_arm(late->timer, 0);
+}
+
+static void note_turn(void *context)
+{
+    struct late *late = context;
+    late->fired_after = late->turns;
+}
+
+Test(loop, immediate_timer_fires_in_the_next_turn)
+{
+    start();
+    AUTO_CLOSE int fd = ready_fd();
+    struct late late = {0};
+    struct watch *watch;
+    cr_assert_eq(loop_watch(loop, fd, EPOLLIN, arm_once, &late, &watch, NULL), 0);
+    late.timer = loop_timer(loop, note_turn, &late);
+    run_for(20);
+    cr_expect_eq(late.fired_after, 2);
+    finish();
+}
+
 struct pair {
     struct watch *own, *other;
     struct timer *timer;
