@@ -307,7 +307,8 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
     AUTO_ERROR last = ERROR_INIT;
     AUTO_WORDS first = WORDS_INIT;
     /* Nothing was ever made, or all of it is gone: a look is enough. */
-    if (!known && find_left(id, name, &first, &last) == 0 && !first.count) {
+    AUTO_FREE char *folder = sandbox_path(name, NULL);
+    if (!known && !file_exists(folder) && find_left(id, name, &first, &last) == 0 && !first.count) {
         remove_files(machine->directory);
         return 0;
     }

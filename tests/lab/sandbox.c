@@ -29,7 +29,7 @@
 static int warden =
     -1; /* the end of a pipe on which the warden hears of each sandbox, and of the test's end */
 
-/* Lines "<machine id> <project folder>"; at the end of the pipe everything named is removed. */
+/* Lines "<machine id> <project folder>" and "file <path>"; at the end of the pipe everything named is removed. */
 static void watch(int from)
 {
     AUTO_TEXT heard = TEXT_INIT;
@@ -44,6 +44,10 @@ static void watch(int from)
         if (!project)
             continue;
         *project++ = '\0';
+        if (text_is(line, "file")) {
+            unlink(project);
+            continue;
+        }
         AUTO_MACHINE *machine = machine_new();
         machine->id = xstrdup(line);
         machine->directory = xasprintf("%s/.triphase/machines/%s", project, line);
@@ -69,6 +73,16 @@ static void start_warden(void)
     }
     close(ends[0]);
     warden = ends[1];
+}
+
+void rig_plant(const char *path, const char *content)
+{
+    if (warden < 0)
+        start_warden();
+    AUTO_FREE char *line = xasprintf("file %s\n", path);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(file_write_all(warden, line, strlen(line)), 0);
+    cr_assert_eq(file_replace(path, content, strlen(content), 0644, &err), 0, "%s", error_text(&err));
 }
 
 struct rig *rig_new(const char *root)

@@ -26,6 +26,8 @@ char *rig_left(const struct rig *rig);
 void rig_go_private(void);
 /* In such a namespace: a neighbour behind 198.51.100.2, the default route, who accepts connections on port 80 and says "outside". */
 void rig_start_outside(void);
+/* Writes a file that is removed when the test process ends. */
+void rig_plant(const char *path, const char *content);
 /* Runs a shell command here; fails the test when it fails. */
 void rig_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Its stdout, malloc'ed, whatever its code. */
