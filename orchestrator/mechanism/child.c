@@ -92,6 +92,10 @@ static _Noreturn void become(struct start *start)
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         sigaction(number, &by_default, NULL);
+    /* The C library keeps two signals to itself and refuses them above; the kernel does not. All zeros is the default action in the kernel's own layout. */
+    static const unsigned long kernel_default[4];
+    for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
+        syscall(SYS_rt_sigaction, number, kernel_default, NULL, sizeof(unsigned long));
 
     /* Sources among 0-2 go up first, so that none is overwritten before it was used. */
     for (int i = 0; i < 3; i++)
