@@ -1,0 +1,68 @@
+/* triphase doctor, from outside: what it says is there is there, what is missing is named with what mends it, and it changes nothing. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "lab/lab.h"
+#include "mechanism/json.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(doctor, .timeout = 60);
+
+static struct json *parse(const char *text)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct json *document = json_parse(text, strlen(text), &err);
+    cr_assert_not_null(document, "%s", error_text(&err));
+    return document;
+}
+
+static const struct json *fact_named(const struct json *document, const char *name)
+{
+    const struct json *facts = json_get(document, "facts");
+    for (size_t i = 0; i < json_count(facts); i++)
+        if (text_is(json_get_string(json_at(facts, i), "name", ""), name))
+            return json_at(facts, i);
+    cr_assert_fail("the doctor says nothing of '%s'", name);
+    return NULL;
+}
+
+Test(doctor, a_machine_that_can_make_sandboxes_is_told_so)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    struct lab *lab = lab_new();
+    struct lab_result said = lab_run(lab, "doctor", "--json", NULL);
+    AUTO_JSON *document = parse(said.out);
+    cr_expect_eq(said.code, 0, "%s", said.out);
+    cr_expect(json_get_bool(document, "sandbox"));
+    cr_expect_str_eq(json_get_string(fact_named(document, "systemd-nspawn"), "state", ""), "ok");
+    cr_expect_str_eq(json_get_string(fact_named(document, "kernel"), "state", ""), "ok");
+    struct lab_result people = lab_run(lab, "doctor", NULL);
+    cr_expect_eq(people.code, 0);
+    cr_expect(strstr(people.out, "this machine can make sandboxes"), "%s", people.out);
+    cr_expect_not(lab_exists(lab, ".triphase"));
+}
+
+Test(doctor, a_machine_without_the_programs_gets_the_line_that_installs_them_and_69)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    struct lab *lab = lab_new();
+    lab_environment(lab, "PATH", "/nowhere");
+    struct lab_result said = lab_run(lab, "doctor", "--json", NULL);
+    AUTO_JSON *document = parse(said.out);
+    cr_expect_eq(said.code, 69);
+    cr_expect_not(json_get_bool(document, "sandbox"));
+    cr_expect_str_eq(json_get_string(fact_named(document, "nft"), "mend", ""), "apt-get install -y nftables");
+    cr_expect(text_starts(json_get_string(document, "install", ""), "apt-get install -y systemd-container"),
+              "%s", said.out);
+    cr_expect_str_eq(json_get_string(fact_named(document, "ansible"), "state", ""), "missing");
+}
+
+Test(doctor, a_wrong_word_is_refused)
+{
+    struct lab *lab = lab_new();
+    cr_expect_eq(lab_run(lab, "doctor", "patient", NULL).code, 64);
+}
