@@ -126,12 +126,17 @@ def seconds(value):
         return -1
 
 
+def listed(value):
+    """`notify` and `listen` as a list: before 2.15 a single name of a handler's `listen` is still what the file says."""
+    return [value] if isinstance(value, str) else list(value or [])
+
+
 def handler_names(handler):
     """Everything a notification may call this handler."""
     names = []
     if handler.name:
         names = [handler.name, handler.get_name(include_role_fqcn=False), handler.get_name(include_role_fqcn=True)]
-    names.extend(handler.listen or [])
+    names.extend(listed(handler.listen))
     return list(dict.fromkeys(str(name) for name in names))
 
 
@@ -403,8 +408,11 @@ class CallbackModule(CallbackBase):
             host = self._play_hosts.get(name)
             if host is None or (play._uuid, name) in self._checked:
                 continue
+            try:
+                found = manager.get_vars(play=play, host=host)
+            except Exception:  # a file of variables that is missing, say: Ansible meets it by itself, straight afterwards
+                continue
             self._checked.add((play._uuid, name))
-            found = manager.get_vars(play=play, host=host)
             templar = Templar(loader=play.get_loader(), variables=found)
             for variable, value in expected.items():
                 self._compare(name, variable, value, self._effective(templar, found, variable))
@@ -478,7 +486,7 @@ class CallbackModule(CallbackBase):
             for handler in reversed(block.block):
                 if not isinstance(handler, Handler):
                     continue
-                if wanted in (handler.listen or []):
+                if wanted in listed(handler.listen):
                     listening.append(handler)
                 elif named is None and wanted in handler_names(handler):
                     named = handler
@@ -516,16 +524,16 @@ class CallbackModule(CallbackBase):
             self._common(task, data)))
         if changed and task.notify:
             self._events.line('notify', '%s%s,"handlers":[%s]' % (
-                self._host(host), self._task(task), ','.join(quoted(name) for name in task.notify)))
+                self._host(host), self._task(task), ','.join(quoted(name) for name in listed(task.notify))))
         if self._pending and task.notify:
-            self._notify_owed(host.get_name(), task.notify)
+            self._notify_owed(host.get_name(), listed(task.notify))
 
     def v2_runner_on_skipped(self, result):
         host, task, data = self._parts(result)
         self._events.line('result', '%s%s,"status":"skipped"%s%s' % (
             self._host(host), self._task(task), self._duration(host, task), self._common(task, data)))
         if self._pending and task.notify:
-            self._notify_owed(host.get_name(), task.notify)
+            self._notify_owed(host.get_name(), listed(task.notify))
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         host, task, data = self._parts(result)
