@@ -406,6 +406,15 @@ static void asking_end(struct asking *asking)
     asking->rendered = NULL;
 }
 
+/* "couldn't resolve module/action 'NAMESPACE.COLLECTION.MODULE'": malloc'ed "NAMESPACE.COLLECTION"; NULL for everything else. */
+static char *collection_of(const char *complaint)
+{
+    const char *at = strstr(complaint, "resolve module/action '");
+    const char *name = at ? strchr(at, '\'') + 1 : "";
+    size_t length = strcspn(name, "'"), first = strcspn(name, "."), second = first < length ? first + 1 + strcspn(name + first + 1, ".") : length;
+    return second < length && !text_starts(name, "ansible.") ? xstrndup(name, second) : NULL;
+}
+
 /* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the place it names. */
 static void find_complaint(struct planning *planning, const struct question *question, const char *playbook)
 {
@@ -433,12 +442,9 @@ static void find_complaint(struct planning *planning, const struct question *que
     const char *shown = where ? where : playbook;
     if (shown && !strncmp(shown, planning->project->directory, prefix) && shown[prefix] == '/')
         shown += prefix + 1;
-    const char *unresolved = strstr(text_string(&line), "resolve module/action '");
-    const char *name = unresolved ? strchr(unresolved, '\'') + 1 : NULL;
-    const char *dot = name ? strchr(name, '.') : NULL;
-    if (dot && strchr(dot + 1, '.') && !text_starts(name, "ansible."))
-        find(planning, ERROR_MISSING, shown, "%s; install its collection with: ansible-galaxy collection install %.*s", text_string(&line),
-             (int)(strchr(dot + 1, '.') - name), name);
+    AUTO_FREE char *collection = collection_of(text_string(&line));
+    if (collection)
+        find(planning, ERROR_MISSING, shown, "%s; install its collection with: ansible-galaxy collection install %s", text_string(&line), collection);
     else if (strstr(text_string(&line), "--limit"))
         find(planning, ERROR_USAGE, NULL, "%s", text_string(&line));
     else
