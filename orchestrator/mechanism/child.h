@@ -14,9 +14,9 @@ struct child_plan {
     const char *const *environment; /* NULL: inherited */
     const char *directory;          /* NULL: inherited */
     int in, out, error;             /* -1: /dev/null */
-    const int *keep;                /* descriptors that stay open under their own numbers; ends with -1; may be NULL */
-    const struct scope *scope;      /* NULL: none */
-    bool die_with_parent;           /* PR_SET_PDEATHSIG SIGKILL, getppid checked again */
+    const int *keep; /* descriptors that stay open under their own numbers; ends with -1; may be NULL */
+    const struct scope *scope; /* NULL: none */
+    bool die_with_parent;      /* PR_SET_PDEATHSIG SIGKILL, getppid checked again */
 };
 
 struct child {
@@ -32,7 +32,10 @@ struct child_end {
     struct rusage usage;
 };
 
-#define CHILD_INIT {-1, -1}
+#define CHILD_INIT \
+    {              \
+        -1, -1     \
+    }
 int child_start(const struct child_plan *plan, struct child *out, struct error *err);
 /* 1 and `end` when it has ended (it is reaped by this), 0 when it still runs, -1 on failure. */
 int child_poll(struct child *child, struct child_end *end, struct error *err);
@@ -41,7 +44,7 @@ void child_close(struct child *child);                   /* forgets it; ends not
 /* "exited with 2" or "was killed by signal 9 (KILL)". malloc'ed. */
 char *child_end_text(const struct child_end *end);
 /* A process by pid and start time (field 22 of /proc/PID/stat), so that a recycled pid is not taken for it. */
-int64_t process_start_time(pid_t pid); /* -1 when it is gone */
+int64_t process_start_time(pid_t pid);             /* -1 when it is gone */
 bool process_alive(pid_t pid, int64_t start_time); /* a zombie is not alive */
 /* malloc'ed boot id of this kernel, "" when unknown. */
 char *process_boot_id(void);

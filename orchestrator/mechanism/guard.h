@@ -7,5 +7,6 @@
 
 /* `lock_fd` (may be -1) stays open in the guard. The guard is the caller's child. */
 int guard_start(const struct scope *run_scope, int lock_fd, struct child *out, struct error *err);
-/* Tells a guard that the run ended in order: it exits at once without ending anything (SIGUSR1), and waits at most 2 s for that. */
+/* Tells a guard that the run ended in order: it exits at once without ending anything (SIGUSR1), and waits at most 2 s for that, then kills it.
+ * Reaps and closes it, whatever it did; 0 also for one that had died before. */
 int guard_dismiss(struct child *guard, struct error *err);

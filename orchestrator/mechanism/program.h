@@ -12,13 +12,15 @@ struct program {
     const char *directory;          /* NULL: inherited */
     const char *input;              /* to its stdin; NULL: /dev/null */
     const struct scope *scope;      /* NULL: none */
-    int64_t bound_ns;               /* then its process group is killed and the call fails with ERROR_DEADLINE */
-    size_t output_limit;            /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
+    int64_t bound_ns;    /* then its process group is killed and the call fails with ERROR_DEADLINE */
+    size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
 };
 
 /* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be started (ERROR_MISSING for ENOENT), was
  * killed at its bound, or died of a signal. `out` and `error_out` may be NULL. Does not wait for a grandchild that holds the pipes (100 ms of drain). */
-int program_run(const struct program *program, struct text *out, struct text *error_out, struct child_end *end, struct error *err);
+int program_run(const struct program *program, struct text *out, struct text *error_out,
+                struct child_end *end, struct error *err);
 /* The same, and a code other than 0 is an error too, with the last line it wrote to stderr (else stdout) in the message. argv is NULL-terminated varargs. */
-int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...) __attribute__((sentinel));
+int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...)
+    __attribute__((sentinel));
 int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err);

@@ -12,9 +12,10 @@ enum scope_kind { SCOPE_CGROUP, SCOPE_MARKER };
 
 struct scope {
     enum scope_kind kind;
-    char *path;   /* SCOPE_CGROUP: the directory */
-    char *marker; /* SCOPE_MARKER: "NAME=VALUE" that every member's environment holds (TRIPHASE_STEP=…, TRIPHASE_RUN=…) */
-    int fd;       /* SCOPE_CGROUP: the directory, for clone3; -1 else */
+    char *path; /* SCOPE_CGROUP: the directory */
+    char *
+        marker; /* SCOPE_MARKER: "NAME=VALUE" that every member's environment holds (TRIPHASE_STEP=…, TRIPHASE_RUN=…) */
+    int fd; /* SCOPE_CGROUP: the directory, for clone3; -1 else */
 };
 
 const char *scope_kind_name(enum scope_kind kind); /* "cgroup" or "session", as stored in step.scope */
@@ -40,6 +41,7 @@ int scope_end(const struct scope *scope, int64_t bound_ns, struct error *err);
 /* rmdir, depth first, of an empty cgroup scope; absent is fine. */
 int scope_remove(const struct scope *scope, struct error *err);
 /* Every process (nested) goes from `from` to `to` when its environment holds `marker` (async jobs that outlive their step). Number moved. */
-int scope_move_marked(const struct scope *from, const struct scope *to, const char *marker, struct error *err);
+int scope_move_marked(const struct scope *from, const struct scope *to, const char *marker,
+                      struct error *err);
 /* CPU microseconds used by all that ever ran in it (cpu.stat usage_usec), -1 where unknown. */
 int64_t scope_cpu_usec(const struct scope *scope);

@@ -71,8 +71,9 @@ struct scope *hostile_marked(const char *marker)
 struct scope *hostile_scope(enum scope_kind kind)
 {
     AUTO_ERROR err = ERROR_INIT;
-    AUTO_FREE char *name = xasprintf("test-%d-%zu", (int)getpid(), scope_count);
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_STEP=%s-%lld", name, (long long)moment_monotonic());
+    /* A pid alone is not unique: another suite may run in a PID namespace of its own. */
+    AUTO_FREE char *name = xasprintf("test-%d-%llx", (int)getpid(), (unsigned long long)moment_monotonic());
+    AUTO_FREE char *marker = xasprintf("TRIPHASE_STEP=%s", name);
     if (kind == SCOPE_MARKER)
         return hostile_marked(marker);
     const char *why = "";
