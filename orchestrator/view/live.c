@@ -18,17 +18,21 @@
 
 enum { LINE_LIMIT = 1 << 20, REDRAW_MS = 100, TICK_MS = 1000, TAIL_LINES = 20, TAIL_BYTES = 32768 };
 
+/* How triphase begins what it says of a failure, also in a stage's log. */
+#define STAGE_WORDS "triphase: "
+
 struct view {
     struct live *live;
     char *target, *run, *state, *folder;
     struct follow *journal, *log, *events;
     char *step; /* NULL between steps */
     int attempt;
+    bool is_phase;
     int64_t started_monotonic, deadline_ns;
     struct tally tally;
     char *last_log;          /* of the step that ended last, relative to the state folder */
     char *outcome, *message; /* of the run, at its end */
-    int64_t exit_code;
+    int64_t duration_ns;
     bool done;
 };
 
@@ -73,13 +77,14 @@ static void cut(struct text *line, int columns)
     text_truncate(line, at);
 }
 
-static void add_counts(struct text *line, const struct tally *tally)
+/* What went wrong is named where there is any. */
+static void add_counts(struct text *line, int64_t ok, int64_t changes, int64_t failed, int64_t unreachable)
 {
-    text_addf(line, "ok=%lld changed=%lld", (long long)tally->ok, (long long)tally->changed);
-    if (tally->failed)
-        text_addf(line, " failed=%lld", (long long)tally->failed);
-    if (tally->unreachable)
-        text_addf(line, " unreachable=%lld", (long long)tally->unreachable);
+    text_addf(line, "  ok=%lld changed=%lld", (long long)ok, (long long)changes);
+    if (failed)
+        text_addf(line, " failed=%lld", (long long)failed);
+    if (unreachable)
+        text_addf(line, " unreachable=%lld", (long long)unreachable);
 }
 
 static void add_view(struct text *screen, const struct view *view, int columns)
@@ -87,17 +92,21 @@ static void add_view(struct text *screen, const struct view *view, int columns)
     AUTO_TEXT line = TEXT_INIT;
     text_addf(&line, "%-12s ", view->target);
     if (view->step) {
-        AUTO_FREE char *elapsed = duration_show(moment_monotonic() - view->started_monotonic);
+        int64_t elapsed = moment_monotonic() - view->started_monotonic;
+        AUTO_FREE char *seconds = duration_text(elapsed - elapsed % NS_PER_S);
         AUTO_FREE char *deadline = duration_text(view->deadline_ns);
-        text_addf(&line, "%s%s %s of %s  ", view->step, view->attempt > 1 ? " (again)" : "", elapsed,
-                  deadline);
-        add_counts(&line, &view->tally);
-        if (view->tally.task) {
+        text_addf(&line, "%-12s %s of %s", view->step, seconds, deadline);
+        if (view->attempt > 1)
+            text_addf(&line, ", attempt %d", view->attempt);
+        const struct tally *tally = &view->tally;
+        if (view->is_phase)
+            add_counts(&line, tally->ok, tally->changed, tally->failed, tally->unreachable);
+        if (tally->task) {
             text_add(&line, "  ");
-            text_add_printable(&line, view->tally.task, strlen(view->tally.task));
+            text_add_printable(&line, tally->task, strlen(tally->task));
         }
     } else {
-        text_add(&line, "...");
+        text_add(&line, "between two steps");
     }
     cut(&line, columns - 1);
     text_add_bytes(screen, text_string(&line), line.length);
@@ -182,6 +191,10 @@ static void on_log(void *context, const char *bytes, size_t length, bool skipped
 {
     struct view *view = context;
     AUTO_TEXT out = TEXT_INIT;
+    /* A stage's own last words are the message that explains its end. */
+    if (!view->is_phase && length > strlen(STAGE_WORDS) &&
+        memcmp(bytes, STAGE_WORDS, strlen(STAGE_WORDS)) == 0)
+        return;
     if (view->live->several)
         text_addf(&out, "%s | ", view->target);
     text_add_printable(&out, bytes, length);
@@ -205,6 +218,7 @@ static void on_step_begin(struct view *view, const struct json *line)
     struct live *live = view->live;
     view->step = xstrdup(json_get_string(line, "name", "?"));
     view->attempt = (int)json_get_integer(line, "attempt", 1);
+    view->is_phase = text_is(json_get_string(line, "step_kind", ""), "phase");
     view->started_monotonic = json_get_integer(line, "started_monotonic_ns", moment_monotonic());
     view->deadline_ns = json_get_integer(line, "deadline_ns", 0);
     const char *log = json_get_string(line, "log", NULL), *events = json_get_string(line, "events", NULL);
@@ -244,10 +258,11 @@ static void on_step_end(struct view *view, const struct json *line)
     text_addf(&out, "%-12s %-12s %s%-12s%s %8s", view->target, name, colour_of(live, outcome), outcome,
               live->colour ? "\x1b[0m" : "", took);
     if (text_is(json_get_string(line, "step_kind", ""), "phase"))
-        text_addf(&out, "  ok=%lld changed=%lld failed=%lld unreachable=%lld",
-                  (long long)json_get_integer(line, "ok", 0), (long long)json_get_integer(line, "changed", 0),
-                  (long long)json_get_integer(line, "failed", 0),
-                  (long long)json_get_integer(line, "unreachable", 0));
+        add_counts(&out, json_get_integer(line, "ok", 0), json_get_integer(line, "changed", 0),
+                   json_get_integer(line, "failed", 0), json_get_integer(line, "unreachable", 0));
+    int64_t attempt = json_get_integer(line, "attempt", 1);
+    if (attempt > 1)
+        text_addf(&out, "  attempt %lld", (long long)attempt);
     say(live, text_string(&out));
 }
 
@@ -264,6 +279,7 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
         free(view->outcome);
         free(view->message);
         view->outcome = xstrdup(json_get_string(line, "outcome", "?"));
+        view->duration_ns = json_get_integer(line, "duration_ns", 0);
         view->message = xstrdup_or_null(json_get_string(line, "message", NULL));
     } else if (text_is(event, "unreachable")) {
         AUTO_TEXT said = TEXT_INIT;
@@ -275,31 +291,55 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
     }
 }
 
-/* The last lines of a log, indented. */
-static void add_tail(struct text *out, const char *path)
+static bool is_blank(const char *line, size_t length)
+{
+    return strspn(line, " \t\r") >= length;
+}
+
+/* The last lines of a log that say something, indented; but for `message`, which was said. */
+static void add_tail(struct text *out, const char *path, const char *message)
 {
     AUTO_TEXT bytes = TEXT_INIT;
     if (file_read_tail(path, TAIL_BYTES, &bytes, NULL) < 0 || !bytes.length)
         return;
-    const char *start = bytes.bytes + bytes.length - 1;
-    for (int lines = 0; start > bytes.bytes; start--)
-        if (start[-1] == '\n' && ++lines == TAIL_LINES)
-            break;
+    const char *start = bytes.bytes + bytes.length;
+    for (int lines = 0; start > bytes.bytes && lines < TAIL_LINES;) {
+        const char *end = start[-1] == '\n' ? start - 1 : start;
+        const char *before = memrchr(bytes.bytes, '\n', (size_t)(end - bytes.bytes));
+        start = before ? before + 1 : bytes.bytes;
+        lines += !is_blank(start, (size_t)(end - start));
+    }
     while (*start) {
         size_t length = strcspn(start, "\n");
-        text_add(out, "    ");
-        text_add_printable(out, start, length);
-        text_add_char(out, '\n');
+        size_t skip = text_starts(start, STAGE_WORDS) ? strlen(STAGE_WORDS) : 0;
+        bool was_said = skip && message && strncmp(message, start + skip, length - skip) == 0;
+        if (!is_blank(start, length) && !was_said) {
+            text_add(out, "    ");
+            text_add_printable(out, start, length);
+            text_add_char(out, '\n');
+        }
         start += length + (start[length] == '\n');
     }
+}
+
+/* What stays on the screen of a run that went well. */
+static void conclude(struct view *view)
+{
+    AUTO_FREE char *took = duration_show(view->duration_ns);
+    AUTO_TEXT out = TEXT_INIT;
+    text_addf(&out, "%-12s run %s %s%s%s in %s", view->target, id_tail(view->run, 8),
+              colour_of(view->live, view->outcome), view->outcome, view->live->colour ? "\x1b[0m" : "", took);
+    say(view->live, text_string(&out));
 }
 
 static void explain(struct view *view, bool crashed, const char *why)
 {
     AUTO_TEXT out = TEXT_INIT;
     bool fine = !crashed && (text_is(view->outcome, "ok") || text_is(view->outcome, "skipped"));
-    if (fine)
+    if (fine) {
+        conclude(view);
         return;
+    }
     text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8),
               crashed         ? "crashed"
               : view->outcome ? view->outcome
@@ -314,7 +354,7 @@ static void explain(struct view *view, bool crashed, const char *why)
     text_add_char(&out, '\n');
     if (view->last_log) {
         AUTO_FREE char *path = file_join(view->state, view->last_log);
-        add_tail(&out, path);
+        add_tail(&out, path, message);
         text_addf(&out, "  the whole log: %s\n", path);
     }
     say(view->live, text_string(&out));

@@ -1,0 +1,160 @@
+/* What a person sees of a run: one redrawn line a target on a terminal, Ansible's own words elsewhere, and why it failed. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "lab/damage.h"
+#include "mechanism/child.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* What a command writes to a terminal of that width, and its exit code. malloc'ed. */
+static char *on_terminal(struct lab *lab, int columns, int *code)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char name[64];
+    cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
+              ptsname_r(master, name, sizeof name) == 0);
+    int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = 40};
+    cr_assert(slave >= 0 && ioctl(slave, TIOCSWINSZ, &size) == 0);
+    const char *const argv[] = {getenv("TRIPHASE"), "-C", lab_folder(lab), "create", "host", NULL};
+    struct child_plan plan = {.argv = argv, .in = slave, .out = slave, .error = slave};
+    struct child child;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(child_start(&plan, &child, &err) == 0, "%s", error_text(&err));
+    close(slave);
+    struct text out = TEXT_INIT;
+    char block[4096];
+    struct pollfd look = {.fd = master, .events = POLLIN};
+    while (poll(&look, 1, 60000) > 0) {
+        ssize_t got = read(master, block, sizeof block);
+        if (got <= 0)
+            break; /* EIO: nobody has the other end any more */
+        text_add_bytes(&out, block, (size_t)got);
+    }
+    *code = lab_wait(lab, child.pid, 5);
+    child_close(&child);
+    close(master);
+    return text_take(&out);
+}
+
+/* Cells of the widest line, control sequences left out. */
+static int widest(const char *output)
+{
+    int most = 0, cells = 0;
+    for (const char *at = output; *at; at++) {
+        if (*at == '\x1b') {
+            at += strcspn(at, "ABCDHJKm");
+            if (!*at)
+                break;
+        } else if (*at == '\n' || *at == '\r') {
+            cells = 0;
+        } else if (((unsigned char)*at & 0xc0) != 0x80) {
+            cells++;
+        }
+        most = cells > most ? cells : most;
+    }
+    return most;
+}
+
+#define LONG_NAME                                                                                         \
+    "a-task-whose-name-is-so-long-that-no-terminal-of-eighty-columns-has-room-for-it-beside-the-rest-of-" \
+    "the-line"
+
+static void hold_fits(int columns)
+{
+    struct lab *lab = damage_lab("", "play; task " LONG_NAME "; sleep 1.5; task t2; finish\n");
+    int code;
+    AUTO_FREE char *output = on_terminal(lab, columns, &code);
+    cr_assert(eq(int, code, 0), "%s", output);
+    cr_assert(strstr(output, "\x1b[K") != NULL, "nothing was drawn");
+    cr_assert(strstr(output, "a-task-whose") != NULL, "the task is not shown: %s", output);
+    cr_assert(strstr(output, "of 30m") != NULL, "the deadline is not shown");
+    cr_assert(lt(int, widest(output), columns), "%s", output);
+    AUTO_FREE char *run = damage_run(lab);
+    cr_assert(strstr(output, run + strlen(run) - 8) != NULL, "the run is not named: %s", output);
+}
+
+Test(commands_live, at_80_columns_no_line_is_too_long)
+{
+    hold_fits(80);
+}
+
+Test(commands_live, at_120_columns_no_line_is_too_long)
+{
+    hold_fits(120);
+}
+
+Test(commands_live, elsewhere_the_output_of_ansible_is_streamed)
+{
+    struct lab *lab = damage_lab("", "play; echo words of ansible itself; task t1; finish\n");
+    struct lab_result result = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, result.code, 0), "%s", result.err);
+    cr_assert(strstr(result.err, "words of ansible itself\n") != NULL, "%s", result.err);
+    cr_assert(eq(str, result.out, ""), "facts alone belong to stdout");
+    cr_assert(strchr(result.err, '\x1b') == NULL, "control sequences without a terminal");
+}
+
+static int times(const char *haystack, const char *needle)
+{
+    int count = 0;
+    for (const char *at = haystack; (at = strstr(at, needle)); at += strlen(needle))
+        count++;
+    return count;
+}
+
+Test(commands_live, a_failure_shows_task_host_place_message_last_lines_and_log)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "",
+                       "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Break it\n"
+                       "      ansible.builtin.fail:\n        msg: because the test says so\n");
+    int code;
+    AUTO_FREE char *terminal = on_terminal(lab, 100, &code);
+    cr_assert(eq(int, code, 2));
+    AUTO_FREE char *place = xasprintf("%s/playbooks/work.yml:4", lab_folder(lab)),
+                   *log = damage_step_file(lab, ".log");
+    const char *const shown[] = {"Break it", "on host", place, "because the test says so", "PLAY RECAP", log};
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        cr_expect(strstr(terminal, shown[i]) != NULL, "no %s in:\n%s", shown[i], terminal);
+    struct lab_result streamed = lab_run(lab, "create", "host", NULL);
+    AUTO_FREE char *second_log = damage_step_file(lab, ".log");
+    cr_assert(eq(int, streamed.code, 2));
+    cr_expect(strstr(streamed.err, place) && strstr(streamed.err, second_log), "%s", streamed.err);
+}
+
+Test(commands_live, a_failed_stage_says_why_once)
+{
+    struct lab *lab = damage_lab("", "play; task t1; finish\n");
+    kill(lab_sshd_pid(lab), SIGKILL);
+    lab_environment(lab, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TRANSPORT", "2s");
+    struct lab_result streamed = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, streamed.code, 4), "%s", streamed.err);
+    cr_assert(eq(int, times(streamed.err, "no TCP connection"), 1), "%s", streamed.err);
+    AUTO_FREE char *log = damage_step_file(lab, ".log");
+    cr_assert(strstr(streamed.err, log) != NULL, "%s", streamed.err);
+}
+
+Test(commands_live, bytes_that_steer_a_terminal_are_shown_and_not_sent)
+{
+    struct lab *lab =
+        damage_lab("    attempts: 1\n",
+                   "play; task 't\\u001b[2J'; printf 'FATAL \\033]0;title\\007 \\033[2J\\n'; exit 2\n");
+    struct lab_result streamed = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, streamed.code, 2), "%s", streamed.err);
+    cr_assert(strchr(streamed.err, '\x1b') == NULL && strchr(streamed.err, '\a') == NULL, "%s", streamed.err);
+    int code;
+    AUTO_FREE char *terminal = on_terminal(lab, 100, &code);
+    cr_assert(strstr(terminal, "\x1b[2J") == NULL && strchr(terminal, '\a') == NULL, "%s", terminal);
+}
