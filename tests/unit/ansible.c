@@ -182,7 +182,7 @@ Test(ansible, without_settings_the_defaults_stay)
     cr_assert(ansible_settings_read(&project, environment, &settings, NULL) == 0);
     AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
     cr_assert_str_eq(settings.callback_plugins, "/home/x/.ansible/plugins/callback:/usr/share/ansible/plugins/callback");
-    cr_assert_str_eq(users, "-C");
+    cr_assert_str_eq(users, "");
     ansible_settings_free(&settings);
 }
 
