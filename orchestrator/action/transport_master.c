@@ -1,4 +1,5 @@
 #include "action/transport.h"
+#include "action/knock.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -9,8 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,7 +18,7 @@
 
 /* Bounds of the rungs; each ends earlier with the whole. A loaded host takes 15 s for a `true`, so a channel that merely verifies has more. */
 static const int64_t tcp_bound = 10 * NS_PER_S, banner_bound = 15 * NS_PER_S, channel_bound = 30 * NS_PER_S, output_bound = 20 * NS_PER_S;
-enum { OUTPUT_BYTES = 16384, BANNER_MAX = 8192, LOG_TAIL = 4096 };
+enum { OUTPUT_BYTES = 16384, LOG_TAIL = 4096 };
 
 struct ladder {
     const struct transport_request *request;
@@ -82,93 +81,6 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
 
 /* ------------------------------------------------------------ TCP and banner */
 
-static const char *cause_of_errno(int number)
-{
-    switch (number) {
-    case ECONNREFUSED:
-        return "refused";
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EACCES:
-    case EPERM:
-        return "no-route";
-    case ECONNRESET:
-    case EPIPE:
-        return "reset";
-    case ETIMEDOUT:
-        return "connect-timeout";
-    default:
-        return "other";
-    }
-}
-
-/* Connected descriptor, or -1 with errno (ETIMEDOUT at the bound). */
-static int connect_to(const struct addrinfo *address, int64_t bound)
-{
-    AUTO_CLOSE int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    int64_t until = moment_monotonic() + bound;
-    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
-        return -1;
-    for (;;) {
-        int64_t left = until - moment_monotonic();
-        struct pollfd ready = {fd, POLLOUT, 0};
-        int count = left > 0 ? poll(&ready, 1, (int)(left / NS_PER_MS) + 1) : 0;
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            errno = count ? errno : ETIMEDOUT;
-            return -1;
-        }
-        int problem = 0;
-        socklen_t size = sizeof(problem);
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0)
-            return -1;
-        errno = problem;
-        return problem ? -1 : TAKE_FD(fd);
-    }
-}
-
-/* Reads up to the server's version line. 0 with the line, 1 at the bound, -1 with errno (0: closed). */
-static int read_banner(int fd, int64_t bound, struct text *line)
-{
-    AUTO_TEXT seen = TEXT_INIT;
-    int64_t until = moment_monotonic() + bound;
-    for (;;) {
-        char buffer[512];
-        ssize_t count = recv(fd, buffer, sizeof(buffer), 0);
-        if (count == 0) {
-            errno = 0;
-            return -1;
-        }
-        if (count > 0) {
-            text_add_bytes(&seen, buffer, (size_t)count);
-            /* Lines may stand before it (RFC 4253, 4.2). */
-            const char *start = text_starts(text_string(&seen), "SSH-") ? seen.bytes : strstr(seen.bytes, "\nSSH-");
-            if (start && *start == '\n')
-                start++;
-            if (start && strpbrk(start, "\r\n")) {
-                text_add_printable(line, start, strcspn(start, "\r\n"));
-                return 0;
-            }
-            if (seen.length > BANNER_MAX) {
-                errno = EPROTO;
-                return -1;
-            }
-            continue;
-        }
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN)
-            return -1;
-        int64_t left = until - moment_monotonic();
-        struct pollfd ready = {fd, POLLIN, 0};
-        if (left <= 0 || poll(&ready, 1, (int)(left / NS_PER_MS) + 1) == 0)
-            return 1;
-    }
-}
-
 /* Both lower rungs once. 0, or -1 with the error. */
 static int knock(struct ladder *ladder, const struct addrinfo *addresses, int64_t bound, struct error *err)
 {
@@ -177,14 +89,14 @@ static int knock(struct ladder *ladder, const struct addrinfo *addresses, int64_
     AUTO_CLOSE int fd = -1;
     int number = EHOSTUNREACH;
     for (const struct addrinfo *at = addresses; at && fd < 0; at = at->ai_next) {
-        fd = connect_to(at, within(ladder, bound));
+        fd = knock_connect(at, within(ladder, bound));
         number = errno;
     }
     if (fd < 0)
-        return fail(ladder, "tcp", cause_of_errno(number), err, "%s port %d: %s", route->hostname, route->port, strerror(number));
+        return fail(ladder, "tcp", knock_cause(number), err, "%s port %d: %s", route->hostname, route->port, strerror(number));
     int64_t connected = moment_monotonic();
     AUTO_TEXT banner = TEXT_INIT;
-    int got = read_banner(fd, within(ladder, banner_bound), &banner);
+    int got = knock_banner(fd, within(ladder, banner_bound), &banner);
     if (got > 0)
         return fail(ladder, "banner", "banner-timeout", err, "%s port %d takes connections but says nothing", route->hostname, route->port);
     if (got < 0 && errno == EPROTO)

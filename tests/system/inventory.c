@@ -1,4 +1,5 @@
 /* What Ansible and ssh make of a rendered inventory, whatever the values hold; and a TUN that is absent, closed, without rights or usable, each made real. */
+#include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -65,6 +66,17 @@ static char *asked(const char *arguments, const char *host)
     return run("python3", "-c", script, arguments, host, NULL);
 }
 
+/* The folder that `inventory` makes for a master of whoever uses the document by hand. */
+static void remove_sockets(const char *lines)
+{
+    const char *path = strstr(lines, "\ncontrolpath ");
+    cr_assert_not_null(path);
+    path += strlen("\ncontrolpath ");
+    AUTO_FREE char *folder = xstrndup(path, strcspn(path, "\n"));
+    *strrchr(folder, '/') = '\0';
+    cr_assert(transport_close_masters(folder, NULL) == 0);
+}
+
 static const char *const hostile_names[] = {"it's a \"dir\"", "100% {{ 1 + 1 }} %h %d", "a b; touch $(x) `y` & #z", "- {x: [y, !unsafe z"};
 
 Test(inventory, a_project_in_a_hostile_folder_is_converged_for_real)
@@ -113,6 +125,9 @@ Test(inventory, a_project_in_a_hostile_folder_is_converged_for_real)
         cr_has(lines, known);
         cr_has(lines, "\nhostkeyalias triphase-");
         cr_has_not(lines, "\nproxycommand ");
+        result = lab_run(lab, "-C", folder, "destroy", "host", "--yes", NULL);
+        cr_assert_eq(result.code, 0, "%s", result.err);
+        remove_sockets(lines);
     }
 }
 
