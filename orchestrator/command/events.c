@@ -60,7 +60,8 @@ static int print_new(struct sql *db, const char *run, bool json, int64_t *after,
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the events") : 0;
 }
 
-/* Until the run has an outcome, or its worker is gone. Whether it ended is asked before its last events are read. */
+/* Until the run has an outcome, or its worker is gone. Whether it ended is asked before its last events
+ * are read. */
 static int follow(struct sql *db, const char *state, const char *id, const struct request *request,
                   int64_t *after, struct error *err)
 {

@@ -108,9 +108,8 @@ static int merge(const struct request *request, struct error *err)
     if (store_merge(request->path, request->file, &merged, err) < 0)
         return -1;
     AUTO_FREE char *line =
-        xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld "
-                  "without an "
-                  "outcome, and %lld machines that are there",
+        xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld"
+                  " without an outcome, and %lld machines that are there",
                   (long long)merged.runs, (long long)merged.machines, (long long)merged.known,
                   (long long)merged.unfinished, (long long)merged.present);
     struct json *json = NULL;

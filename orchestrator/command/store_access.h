@@ -1,4 +1,5 @@
-/* How report, events and store find what they read: the store of the project that -C or the current folder is in. */
+/* How report, events and store find what they read: the store of the project that -C or the current folder
+ * is in. */
 #pragma once
 #include "base/error.h"
 #include "command/command.h"

@@ -1,5 +1,5 @@
-/* One run as a report tells it: its rows, and what was looked at besides: whether the worker of an unfinished run is alive, and what of its
- * event files is not in the store yet. */
+/* One run as a report tells it: its rows, and what was looked at besides: whether the worker of an
+ * unfinished run is alive, and what of its event files is not in the store yet. */
 #pragma once
 #include "data/history.h"
 #include "data/history_detail.h"

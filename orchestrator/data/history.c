@@ -25,8 +25,8 @@ int history_open(const char *path, struct sql **out, struct error *err)
                          path);
     if (version < STORE_VERSION)
         return error_set(err, ERROR_STORE,
-                         "store %s is of an older triphase; the next command that makes or removes something "
-                         "brings it up to date",
+                         "store %s is of an older triphase; the next command that makes or removes something"
+                         " brings it up to date",
                          path);
     *out = TAKE(db);
     return 0;
@@ -136,7 +136,8 @@ void history_runs_free(struct history_run **runs)
     free(runs);
 }
 
-/* All rows of a query over RUN_COLUMNS, NULL-terminated. `text` is ?1 and `limit` ?2, where the statement has them. */
+/* All rows of a query over RUN_COLUMNS, NULL-terminated. `text` is ?1 and `limit` ?2, where the statement
+ * has them. */
 static int read_runs(struct sql *db, const char *statement, const char *text, int64_t limit,
                      struct history_run ***out, struct error *err)
 {
@@ -241,12 +242,12 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db,
-                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1), "
-                    "coalesce(survivors_here, -1),"
-                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope, "
-                    "log, events, host_evidence,"
-                    " evidence, handlers_owed, started_ns, coalesce(duration_ns, -1), deadline_ns, ok, "
-                    "changed, failed, skipped,"
+                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1),"
+                    " coalesce(survivors_here, -1),"
+                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope,"
+                    " log, events, host_evidence,"
+                    " evidence, handlers_owed, started_ns, coalesce(duration_ns, -1), deadline_ns, ok,"
+                    " changed, failed, skipped,"
                     " unreachable, ignored, rescued, event_bytes"
                     " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
                     &query, err) < 0)

@@ -1,4 +1,5 @@
-/* Reading the store, for reports, status and reconciling. Read-only connections; every row that comes out is a plain struct the caller frees. */
+/* Reading the store, for reports, status and reconciling. Read-only connections; every row that comes out
+ * is a plain struct the caller frees. */
 #pragma once
 #include "base/error.h"
 #include "data/machine.h"
@@ -27,13 +28,15 @@ struct history_step {
     int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored,
         rescued, event_bytes;
 };
-/* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where given). *out NULL where there is none and id is NULL. */
+/* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where
+ * given). *out NULL where there is none and id is NULL. */
 int history_run(struct sql *db, const char *id, const char *target, struct history_run **out,
                 struct error *err);
 /* The last `limit` runs, newest first (of the target where given). NULL-terminated malloc'ed array. */
 int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
                       struct error *err);
-/* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed array. */
+/* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed
+ * array. */
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,

@@ -33,8 +33,8 @@ int history_lost(struct sql *db, const char *run, struct history_lost **out, siz
 {
     AUTO_STATEMENT *query = NULL;
     if (start(db,
-              "SELECT at_ns, coalesce(step, 0), coalesce(ignored, 0), host, task, cause, cause_source, "
-              "message, transport FROM event WHERE run = (SELECT number FROM run WHERE id = ?1)"
+              "SELECT at_ns, coalesce(step, 0), coalesce(ignored, 0), host, task, cause, cause_source,"
+              " message, transport FROM event WHERE run = (SELECT number FROM run WHERE id = ?1)"
               " AND kind = 'unreachable' ORDER BY at_ns, number",
               run, &query, err) < 0)
         return -1;
@@ -80,14 +80,13 @@ int history_bad(struct sql *db, const char *run, int limit, struct history_bad *
 {
     AUTO_STATEMENT *query = NULL;
     if (start(db,
-              "SELECT step.seq, host.text, role.text, title.text, path.text, task.message, task.status, "
-              "task.flags, task.started_ns,"
-              " task.duration_ns FROM step CROSS JOIN task INDEXED BY task_bad ON task.step = step.number "
-              "AND task.status >= 3"
-              " LEFT JOIN name AS host ON host.number = task.host LEFT JOIN name AS role ON role.number = "
-              "task.role"
-              " LEFT JOIN name AS title ON title.number = task.task LEFT JOIN name AS path ON path.number = "
-              "task.path"
+              "SELECT step.seq, host.text, role.text, title.text, path.text, task.message, task.status,"
+              " task.flags, task.started_ns, task.duration_ns"
+              " FROM step CROSS JOIN task INDEXED BY task_bad ON task.step = step.number AND task.status >= 3"
+              " LEFT JOIN name AS host ON host.number = task.host"
+              " LEFT JOIN name AS role ON role.number = task.role"
+              " LEFT JOIN name AS title ON title.number = task.task"
+              " LEFT JOIN name AS path ON path.number = task.path"
               " WHERE step.run = (SELECT number FROM run WHERE id = ?1) ORDER BY step.seq, task.seq",
               run, &query, err) < 0)
         return -1;
@@ -135,7 +134,8 @@ void history_bad_free(struct history_bad *bad, size_t count)
     free(bad);
 }
 
-/* Words are joined after the grouping: numbers are what a million rows are grouped by. total() cannot overflow, as sum() could. */
+/* Words are joined after the grouping: numbers are what a million rows are grouped by. total() cannot
+ * overflow, as sum() could. */
 #define SUM_COLUMNS                                                                                   \
     "count(*) AS n, sum(status = 0) AS ok, sum(status = 1) AS changed, sum(status = 3) AS failed, "   \
     "CAST(total(duration_ns) AS INTEGER) AS total,"                                                   \
@@ -144,15 +144,15 @@ void history_bad_free(struct history_bad *bad, size_t count)
     " WHERE run.id IN (SELECT value FROM json_each(?1)))"
 
 static const char sums_by_role[] =
-    "SELECT NULL, role.text, host.text, n, ok, changed, failed, total, longest FROM (SELECT role, "
-    "host, " SUM_COLUMNS " GROUP BY role, host) AS part LEFT JOIN name AS role ON role.number = part.role "
-    "LEFT JOIN name AS host ON host.number = part.host"
+    "SELECT NULL, role.text, host.text, n, ok, changed, failed, total, longest"
+    " FROM (SELECT role, host, " SUM_COLUMNS " GROUP BY role, host) AS part"
+    " LEFT JOIN name AS role ON role.number = part.role LEFT JOIN name AS host ON host.number = part.host"
     " ORDER BY total DESC, role.text, host.text";
 static const char sums_by_task[] =
-    "SELECT role.text, title.text, host.text, n, ok, changed, failed, total, longest FROM (SELECT role, "
-    "task, path, host, " SUM_COLUMNS
-    " GROUP BY role, task, path, host) AS part LEFT JOIN name AS role ON role.number = part.role"
-    " LEFT JOIN name AS title ON title.number = part.task LEFT JOIN name AS host ON host.number = part.host"
+    "SELECT role.text, title.text, host.text, n, ok, changed, failed, total, longest"
+    " FROM (SELECT role, task, path, host, " SUM_COLUMNS " GROUP BY role, task, path, host) AS part"
+    " LEFT JOIN name AS role ON role.number = part.role LEFT JOIN name AS title ON title.number = part.task"
+    " LEFT JOIN name AS host ON host.number = part.host"
     " ORDER BY total DESC, title.text, host.text";
 
 int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out,
@@ -201,15 +201,14 @@ int history_events(struct sql *db, const char *run, int64_t after, struct histor
 {
     AUTO_STATEMENT *query = NULL;
     if (start(db,
-              "SELECT event.number, event.at_ns, coalesce(event.step, 0), step.name, event.kind, CASE "
-              "event.kind"
-              " WHEN 'unreachable' THEN json_object('host', host, 'task', task, 'cause', event.cause, "
-              "'cause_source', cause_source, 'message',"
-              " event.message, 'ignored', json(iif(event.ignored, 'true', 'false')), 'transport', "
-              "event.transport) ELSE detail END FROM event"
-              " LEFT JOIN step ON step.run = event.run AND step.seq = event.step"
-              " WHERE event.run = (SELECT number FROM run WHERE id = ?1) AND event.number > ?2 ORDER BY "
-              "event.number",
+              "SELECT event.number, event.at_ns, coalesce(event.step, 0), step.name, event.kind,"
+              " CASE event.kind WHEN 'unreachable' THEN json_object('host', host, 'task', task,"
+              " 'cause', event.cause, 'cause_source', cause_source, 'message', event.message,"
+              " 'ignored', json(iif(event.ignored, 'true', 'false')), 'transport', event.transport)"
+              " ELSE detail END"
+              " FROM event LEFT JOIN step ON step.run = event.run AND step.seq = event.step"
+              " WHERE event.run = (SELECT number FROM run WHERE id = ?1) AND event.number > ?2"
+              " ORDER BY event.number",
               run, &query, err) < 0)
         return -1;
     sql_bind_integer(query, 2, after);

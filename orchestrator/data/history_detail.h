@@ -1,4 +1,5 @@
-/* What the store holds below steps: unreachable hosts, bad tasks, sums by role or task, and events. Read-only; the caller frees. */
+/* What the store holds below steps: unreachable hosts, bad tasks, sums by role or task, and events.
+ * Read-only; the caller frees. */
 #pragma once
 #include "base/error.h"
 #include "mechanism/sql.h"

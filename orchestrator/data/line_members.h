@@ -1,4 +1,5 @@
-/* The members of an event line, before anything is made of them; and the quick way to read a flat one. Of use to data/line.c alone. */
+/* The members of an event line, before anything is made of them; and the quick way to read a flat one. Of
+ * use to data/line.c alone. */
 #pragma once
 #include "mechanism/json.h"
 #include <stdbool.h>
@@ -40,8 +41,9 @@ struct line_members {
     bool is_number[MEMBERS];
 };
 
-/* Reads a line that is one flat object of known members, each once, with plain ASCII text, whole numbers, true, false or null, and nothing between
- * them: nearly all lines are. True with `members` borrowing from *copy (malloc'ed); false for every other line, which may well be a good one. */
+/* Reads a line that is one flat object of known members, each once, with plain ASCII text, whole numbers,
+ * true, false or null, and nothing between them: nearly all lines are. True with `members` borrowing from
+ * *copy (malloc'ed); false for every other line, which may well be a good one. */
 bool line_members_scan(const char *bytes, size_t length, struct line_members *members, char **copy);
 /* From parsed JSON; strings that are not bounded and printable are replaced within it. */
 void line_members_read(struct json *object, struct line_members *members);

@@ -1,4 +1,5 @@
-/* What was really made for a target: everything needed to reach and to remove it, whatever the project's files say later. */
+/* What was really made for a target: everything needed to reach and to remove it, whatever the project's
+ * files say later. */
 #pragma once
 #include "base/words.h"
 #include "mechanism/json.h"

@@ -1,5 +1,6 @@
-/* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible or the digest of -e arguments is
- * never mixed; only steps that ended ok, of runs that are not partial, count. */
+/* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible
+ * or the digest of -e arguments is never mixed; only steps that ended ok, of runs that are not partial,
+ * count. */
 #pragma once
 #include "data/history.h"
 

@@ -14,8 +14,8 @@
 
 enum { BUSY_MS = 10000 };
 
-/* Makes the empty file itself, so that it is 0600 from birth (SQLite gives WAL and index the same mode), and behind sudo the
- * folder's owner's (SQLite does that for the WAL too). */
+/* Makes the empty file itself, so that it is 0600 from birth (SQLite gives WAL and index the same mode),
+ * and behind sudo the folder's owner's (SQLite does that for the WAL too). */
 static int make_file(const char *path, struct error *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

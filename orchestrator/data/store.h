@@ -1,30 +1,39 @@
-/* The store: .triphase/store.db, SQLite in WAL (on network and FUSE file systems journal_mode DELETE), STRICT tables, user_version migrations, and the
- * documented views of CONTRACT.md "Store". This header is the writing half (one writer thread with a bounded queue) and what acting
- * commands need; reading for reports is data/history.h. */
+/* The store: .triphase/store.db, SQLite in WAL (on network and FUSE file systems journal_mode DELETE),
+ * STRICT tables, user_version migrations, and the documented views of CONTRACT.md "Store". This header is
+ * the writing half (one writer thread with a bounded queue) and what acting commands need; reading for
+ * reports is data/history.h. */
 #pragma once
 #include "base/error.h"
 #include "data/event.h"
 #include "mechanism/sql.h"
 
-/* Makes or migrates it (0600, its folder must exist). A store from a newer triphase is refused, never touched: ERROR_STORE. */
+/* Makes or migrates it (0600, its folder must exist). A store from a newer triphase is refused, never
+ * touched: ERROR_STORE. */
 int store_prepare(const char *path, struct error *err);
 
-/* The writer thread. `notify` is an eventfd the writer signals whenever the committed ticket moved or it failed. */
+/* The writer thread. `notify` is an eventfd the writer signals whenever the committed ticket moved or it
+ * failed. */
 struct store_writer;
 int store_writer_start(const char *path, struct store_writer **out, struct error *err);
-/* Copies the event into the queue and returns its ticket (from 1). Begin and end of runs and steps are committed before later ones and waited for by the caller
- * through the loop; tasks are committed in batches (at most 50 ms late). Blocks for at most 1 s when the queue (64 MiB) is full, then the writer counts as failed. Never touches the disk in the caller's thread. */
+/* Copies the event into the queue and returns its ticket (from 1). Begin and end of runs and steps are
+ * committed before later ones and waited for by the caller through the loop; tasks are committed in
+ * batches (at most 50 ms late). Blocks for at most 1 s when the queue (64 MiB) is full, then the writer
+ * counts as failed. Never touches the disk in the caller's thread. */
 uint64_t store_writer_put(struct store_writer *writer, const struct event *event);
 int store_writer_notify_fd(const struct store_writer *writer); /* owned by the writer; EPOLLIN */
-/* Highest ticket that is on disk (durable for begin/end: synchronous FULL at those commits). Clears the eventfd. */
+/* Highest ticket that is on disk (durable for begin/end: synchronous FULL at those commits). Clears the
+ * eventfd. */
 uint64_t store_writer_committed(struct store_writer *writer);
-/* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10 s). Borrowed. */
+/* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10
+ * s). Borrowed. */
 const char *store_writer_failure(const struct store_writer *writer);
-/* Writes what is queued (at most bound_ns), joins, closes. 0, or -1 with what failed. Frees it in any case. */
+/* Writes what is queued (at most bound_ns), joins, closes. 0, or -1 with what failed. Frees it in any
+ * case. */
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err);
 
-/* Applies events on an own connection, inside the caller's transaction (the writer's own; merging, tests and benchmarks use it too). Words of tasks that
- * are known already are remembered: after a rollback the appender must be freed. */
+/* Applies events on an own connection, inside the caller's transaction (the writer's own; merging, tests
+ * and benchmarks use it too). Words of tasks that are known already are remembered: after a rollback the
+ * appender must be freed. */
 struct store_appender;
 int store_appender_new(struct sql *db, struct store_appender **out, struct error *err);
 /* At the start of each transaction: forgets words when another process has changed the store. */

@@ -31,37 +31,34 @@ static const char *const statements[STATEMENTS] = {
     [FIND_NAME] = "SELECT number FROM name WHERE text = ?1",
     [ADD_NAME] = "INSERT INTO name (text) VALUES (?1)",
     [RUN_BEGIN] =
-        "INSERT INTO run (id, kind, target, recipe, provider, project, group_id, parent_id, machine_id, "
-        "ansible, partial, fresh,"
-        " extra_digest, plan, pid, pid_start, boot_id, node, started_ns)"
+        "INSERT INTO run (id, kind, target, recipe, provider, project, group_id, parent_id, machine_id,"
+        " ansible, partial, fresh, extra_digest, plan, pid, pid_start, boot_id, node, started_ns)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-    [RUN_END] = "UPDATE run SET machine_id = coalesce(?2, machine_id), ansible = coalesce(?3, ansible), plan "
-                "= coalesce(?4, plan),"
-                " fresh = ?5, duration_ns = ?6, outcome = ?7, exit_code = ?8, message = ?9 WHERE number = ?1",
-    [STEP_BEGIN] =
-        "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events, "
-        "started_ns,"
-        " started_monotonic_ns, deadline_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [RUN_END] =
+        "UPDATE run SET machine_id = coalesce(?2, machine_id), ansible = coalesce(?3, ansible),"
+        " plan = coalesce(?4, plan), fresh = ?5, duration_ns = ?6, outcome = ?7, exit_code = ?8, message = ?9"
+        " WHERE number = ?1",
+    [STEP_BEGIN] = "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events,"
+                   " started_ns, started_monotonic_ns, deadline_ns)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [STEP_END] =
-        "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence), scope = "
-        "coalesce(?5, scope),"
-        " duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9, exit_code = ?10, signal = ?11, ok = ?12, "
-        "changed = ?13,"
-        " failed = ?14, skipped = ?15, unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, "
-        "survivors_here = ?20,"
+        "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence),"
+        " scope = coalesce(?5, scope), duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9,"
+        " exit_code = ?10, signal = ?11, ok = ?12, changed = ?13, failed = ?14, skipped = ?15,"
+        " unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, survivors_here = ?20,"
         " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), handlers_owed = ?24"
         " WHERE run = ?1 AND seq = ?2",
     [STEP_BYTES] = "UPDATE step SET event_bytes = max(event_bytes, ?2) WHERE number = ?1",
-    [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items, "
-                 "started_ns, duration_ns, message)"
+    [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items,"
+                 " started_ns, duration_ns, message)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [ADD_EVENT] = "INSERT INTO event (run, step, at_ns, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message, "
-                 "transport, ignored)"
+    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message,"
+                 " transport, ignored)"
                  " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [PUT_MACHINE] = "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, "
-                    "port, made_ns, removed_ns, record)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [PUT_MACHINE] =
+        "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, port, made_ns,"
+        " removed_ns, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DATA_VERSION] = "PRAGMA data_version",
 };
 

@@ -37,12 +37,12 @@ static const struct {
     const char *prefix, *statement;
 } checks[] = {
     {"damaged: ", "PRAGMA integrity_check(20)"},
-    {"a row without the one it belongs to: ", "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of ' "
-                                              "|| parent FROM pragma_foreign_key_check LIMIT 20"},
+    {"a row without the one it belongs to: ", "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of"
+                                              " ' || parent FROM pragma_foreign_key_check LIMIT 20"},
     {"a task with an unknown word: ",
      "SELECT 'step ' || task.step || ', task ' || task.seq FROM task,"
-     " (SELECT coalesce(max(number), 0) AS last FROM name) WHERE max(coalesce(host, 0), coalesce(play, 0), "
-     "coalesce(role, 0),"
+     " (SELECT coalesce(max(number), 0) AS last FROM name) WHERE max(coalesce(host, 0), coalesce(play, 0),"
+     " coalesce(role, 0),"
      " coalesce(task, 0), coalesce(path, 0), coalesce(action, 0)) > last LIMIT 20"},
     {"a run of a machine that is not in the store: ",
      "SELECT id || ' (machine ' || machine_id || ')' FROM run WHERE machine_id IS NOT NULL"
@@ -176,10 +176,10 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
     if (pruned.runs &&
         sql_run(db,
                 "DELETE FROM name WHERE number NOT IN (SELECT host FROM task WHERE host IS NOT NULL"
-                " UNION SELECT play FROM task WHERE play IS NOT NULL UNION SELECT role FROM task WHERE role "
-                "IS NOT NULL"
-                " UNION SELECT task FROM task WHERE task IS NOT NULL UNION SELECT path FROM task WHERE path "
-                "IS NOT NULL"
+                " UNION SELECT play FROM task WHERE play IS NOT NULL UNION SELECT role FROM task WHERE role"
+                " IS NOT NULL"
+                " UNION SELECT task FROM task WHERE task IS NOT NULL UNION SELECT path FROM task WHERE path"
+                " IS NOT NULL"
                 " UNION SELECT action FROM task WHERE action IS NOT NULL)",
                 err) < 0)
         return -1;

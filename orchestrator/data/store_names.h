@@ -1,4 +1,5 @@
-/* The numbers of words that were met lately (rows of `name`), so that a task row costs no look-up. Bounded: it forgets all when it is full. */
+/* The numbers of words that were met lately (rows of `name`), so that a task row costs no look-up.
+ * Bounded: it forgets all when it is full. */
 #pragma once
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* Events on their way to the writer thread, copied whole into blocks of memory: what the caller gave may be gone when they are written.
- * No locking in here: the writer locks. */
+/* Events on their way to the writer thread, copied whole into blocks of memory: what the caller gave may
+ * be gone when they are written. No locking in here: the writer locks. */
 #pragma once
 #include "data/event.h"
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* The tables and views of the store, as migrations from one user_version to the next. docs/triphase-store.5 is the views' contract. */
+/* The tables and views of the store, as migrations from one user_version to the next.
+ * docs/triphase-store.5 is the views' contract. */
 #pragma once
 #include "base/error.h"
 #include "mechanism/sql.h"
@@ -10,5 +11,6 @@ enum {
 
 /* Statements that lead from `version` to the next one. */
 const char *store_migration(int version);
-/* 0 with the store's version (0: an empty database). Refuses a database that is no store and one of a newer triphase. */
+/* 0 with the store's version (0: an empty database). Refuses a database that is no store and one of a
+ * newer triphase. */
 int store_version(struct sql *db, const char *path, int *out, struct error *err);

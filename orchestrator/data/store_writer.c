@@ -90,7 +90,8 @@ static int apply(struct store_writer *writer, struct store_record *record, struc
     return store_appender_put(writer->appender, &event, err);
 }
 
-/* Where the next transaction ends: behind the first urgent record, or after as many as a transaction should hold. */
+/* Where the next transaction ends: behind the first urgent record, or after as many as a transaction
+ * should hold. */
 static size_t batch_length(struct store_block *block, size_t at, bool *urgent)
 {
     size_t count = 0;

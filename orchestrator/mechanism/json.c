@@ -28,7 +28,8 @@ static json_t *string_value(const char *text)
 
 enum { DEPTH_LIMIT = 64 };
 
-/* jansson's objects are written to by reference counting alone, so reading through a const struct json is fine. */
+/* jansson's objects are written to by reference counting alone, so reading through a const struct json is
+ * fine. */
 static json_t *in(const struct json *value)
 {
     return (json_t *)(uintptr_t)value;
@@ -41,7 +42,8 @@ static struct json *out(json_t *value)
     return (struct json *)value;
 }
 
-/* jansson's own limit (2048 levels) is one of its build; a shallower one keeps every later walk shallow too. */
+/* jansson's own limit (2048 levels) is one of its build; a shallower one keeps every later walk shallow
+ * too. */
 static bool too_deep(const char *bytes, size_t length)
 {
     int depth = 0;

@@ -1,5 +1,6 @@
-/* JSON over jansson (the only file that includes it is json.c). A `struct json` is a counted reference: json_free drops one.
- * Readers are forgiving (a wrong type reads as absent), so that hostile input can be looked at without a ladder of checks. */
+/* JSON over jansson (the only file that includes it is json.c). A `struct json` is a counted reference:
+ * json_free drops one. Readers are forgiving (a wrong type reads as absent), so that hostile input can be
+ * looked at without a ladder of checks. */
 #pragma once
 #include "base/error.h"
 #include "base/text.h"
@@ -9,7 +10,8 @@
 struct json; /* opaque: a json_t */
 #define AUTO_JSON __attribute__((cleanup(json_cleanup))) struct json
 
-/* One value that fills the bytes; NULL with an ERROR_PROJECT that says line and column. NUL bytes in strings, duplicate keys and more than 64 levels are refused. */
+/* One value that fills the bytes; NULL with an ERROR_PROJECT that says line and column. NUL bytes in
+ * strings, duplicate keys and more than 64 levels are refused. */
 struct json *json_parse(const char *bytes, size_t length, struct error *err);
 struct json *json_new_object(void);
 struct json *json_new_array(void);
@@ -37,11 +39,13 @@ size_t json_count(const struct json *value); /* items of an array or object, els
 bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);
 bool json_is_string(const struct json *value);
-/* Of a member: the string (borrowed) or `otherwise`; number or `otherwise` (a real is cut); true only for a true. */
+/* Of a member: the string (borrowed) or `otherwise`; number or `otherwise` (a real is cut); true only for
+ * a true. */
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise);
 int64_t json_get_integer(const struct json *object, const char *key, int64_t otherwise);
 bool json_get_bool(const struct json *object, const char *key);
-/* Of a value itself. Macros, because jansson exports functions of these very names, and the linker would mix them up. */
+/* Of a value itself. Macros, because jansson exports functions of these very names, and the linker would
+ * mix them up. */
 const char *json_value_string(const struct json *value, const char *otherwise);
 int64_t json_value_integer(const struct json *value, int64_t otherwise);
 double json_value_real(const struct json *value, double otherwise);

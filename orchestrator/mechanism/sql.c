@@ -22,7 +22,8 @@ static sqlite3_stmt *in(struct sql_statement *statement)
     return (sqlite3_stmt *)statement;
 }
 
-/* The first words of a statement on one line, so that a message says which one failed without its whole text. */
+/* The first words of a statement on one line, so that a message says which one failed without its whole
+ * text. */
 static void add_words(struct text *text, const char *statement)
 {
     size_t shown = 0;
@@ -77,8 +78,9 @@ static int failed(sqlite3 *handle, const char *path, const char *statement, stru
     return error_set(err, ERROR_STORE, "%s", text_string(&text));
 }
 
-/* Whether the file must be read as one that cannot change: SQLite needs a WAL index beside a WAL database, and where it can neither
- * find nor make one this is the only way. A WAL that is there may hold committed rows, so it forbids this. */
+/* Whether the file must be read as one that cannot change: SQLite needs a WAL index beside a WAL database,
+ * and where it can neither find nor make one this is the only way. A WAL that is there may hold committed
+ * rows, so it forbids this. */
 static bool must_be_immutable(const char *path)
 {
     AUTO_FREE char *wal = xasprintf("%s-wal", path);
@@ -132,7 +134,8 @@ static int open_as(const char *path, enum sql_mode mode, bool immutable, int bus
     return 0;
 }
 
-/* On a full disk there is no room for the index of a WAL either: without committed rows in the WAL the database alone is all there is. */
+/* On a full disk there is no room for the index of a WAL either: without committed rows in the WAL the
+ * database alone is all there is. */
 static bool wal_is_empty(const char *path)
 {
     AUTO_FREE char *wal = xasprintf("%s-wal", path);

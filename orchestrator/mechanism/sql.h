@@ -1,4 +1,5 @@
-/* SQLite (the only file that includes it is sql.c). All errors are ERROR_STORE and name the database file and the statement's first words. */
+/* SQLite (the only file that includes it is sql.c). All errors are ERROR_STORE and name the database file
+ * and the statement's first words. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
@@ -8,15 +9,18 @@
 struct sql;           /* a connection, used by one thread at a time */
 struct sql_statement; /* prepared; belongs to its connection */
 
-/* SQL_PEEK: as a file that nobody changes meanwhile and without a look at a WAL; nothing is made beside it. */
+/* SQL_PEEK: as a file that nobody changes meanwhile and without a look at a WAL; nothing is made beside
+ * it. */
 enum sql_mode { SQL_PEEK, SQL_READ, SQL_WRITE, SQL_CREATE };
 
-/* Waits at most `busy_ms` for another process's lock. SQL_READ never writes to the database; where nobody has it open and its
- * folder can be written, SQLite makes the (empty) WAL and its index beside it, since reading without them could see a writer's
- * half-done work; where the folder cannot be written and there is no WAL, the file is read as one that does not change.
- * Foreign keys on, trusted_schema off, defensive on, a cache of 256 KiB and no memory map: a worker's memory is counted. */
+/* Waits at most `busy_ms` for another process's lock. SQL_READ never writes to the database; where nobody
+ * has it open and its folder can be written, SQLite makes the (empty) WAL and its index beside it, since
+ * reading without them could see a writer's half-done work; where the folder cannot be written and there
+ * is no WAL, the file is read as one that does not change. Foreign keys on, trusted_schema off, defensive
+ * on, a cache of 256 KiB and no memory map: a worker's memory is counted. */
 int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err);
-/* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its schema is trusted. */
+/* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its
+ * schema is trusted. */
 int sql_attach(struct sql *db, const char *path, const char *name, struct error *err);
 void sql_close(struct sql *db); /* finalizes what is left; NULL is fine */
 void sql_cleanup(struct sql **db);

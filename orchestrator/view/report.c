@@ -157,8 +157,8 @@ static void add_crash(const struct account *account, const struct table_look *lo
               account->guarded ? ", its guard still ends what it left" : "");
     if (account->unread_bytes)
         text_addf(&line,
-                  "; %lld bytes of its event files are not in the store yet: the next command that acts on "
-                  "%s reads them",
+                  "; %lld bytes of its event files are not in the store yet: the next command that acts on"
+                  " %s reads them",
                   (long long)account->unread_bytes, run->target);
     say(out, look, TABLE_BAD, text_string(&line));
     text_add(out, "\n");

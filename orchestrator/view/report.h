@@ -1,4 +1,5 @@
-/* Reports of runs as text: a table for people, Markdown, and CSV for other programs. What is printed comes from the account alone. */
+/* Reports of runs as text: a table for people, Markdown, and CSV for other programs. What is printed comes
+ * from the account alone. */
 #pragma once
 #include "data/account.h"
 #include "data/statistics.h"

@@ -86,7 +86,8 @@ void table_add_share(struct table *table, double share)
     cell->share = share > 1 ? 1 : share;
 }
 
-/* Bytes of the next character and the cells it takes. Where the locale cannot read UTF-8, each character counts one: it is shown as ?. */
+/* Bytes of the next character and the cells it takes. Where the locale cannot read UTF-8, each character
+ * counts one: it is shown as ?. */
 static size_t next_character(const char *at, size_t left, int *cells)
 {
     wchar_t wide;

@@ -1,6 +1,7 @@
-/* A table of text: columns as wide as what stands in them, right or left aligned, measured in terminal cells (wide and combining characters
- * too), made to fit a width by dropping and shortening columns in an order that is said beforehand. All text is made printable: cells may
- * hold bytes of hosts and foreign stores. */
+/* A table of text: columns as wide as what stands in them, right or left aligned, measured in terminal
+ * cells (wide and combining characters too), made to fit a width by dropping and shortening columns in an
+ * order that is said beforehand. All text is made printable: cells may hold bytes of hosts and foreign
+ * stores. */
 #pragma once
 #include "base/text.h"
 #include <stdbool.h>
@@ -35,11 +36,13 @@ void table_addf(struct table *table, enum table_style style, const char *format,
 void table_add_share(struct table *table, double share); /* 0 to 1; negative: an empty cell */
 /* Whole rows only are written. */
 void table_write(const struct table *table, const struct table_look *look, struct text *out);
-/* CSV as in RFC 4180 (but lines end with a newline alone) with titles, and a Markdown table. Bars are left out, columns neither cut nor dropped. */
+/* CSV as in RFC 4180 (but lines end with a newline alone) with titles, and a Markdown table. Bars are left
+ * out, columns neither cut nor dropped. */
 void table_write_csv(const struct table *table, struct text *out);
 void table_write_markdown(const struct table *table, struct text *out);
 
-/* How the descriptor wants it: its terminal's width (else $COLUMNS, else 100), colour on a terminal unless NO_COLOR is set or TERM is dumb, UTF-8 by locale. */
+/* How the descriptor wants it: its terminal's width (else $COLUMNS, else 100), colour on a terminal unless
+ * NO_COLOR is set or TERM is dumb, UTF-8 by locale. */
 struct table_look table_look_of(int fd);
 /* Cells that a string takes on a terminal. */
 int table_cells(const char *text);

@@ -216,8 +216,8 @@ static void put(const char *path, int64_t count, bool parse)
     must(sql_query_integer(db, query, 0, &found, &err), &err);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%" PRId64 " of %" PRId64 " events, %.3f s to the disk (%.3f s in the caller, longest put %.2f "
-           "ms), %.0f events/s, peak %ld KiB\n",
+    printf("%" PRId64 " of %" PRId64 " events, %.3f s to the disk (%.3f s in the caller, longest put %.2f"
+           " ms), %.0f events/s, peak %ld KiB\n",
            found, count, (double)took / 1e9, (double)queued / 1e9, (double)longest / 1e6,
            (double)count / ((double)took / 1e9), usage.ru_maxrss);
     free(ends);

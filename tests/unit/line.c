@@ -1,4 +1,5 @@
-/* Event lines: read as the callback plugin writes them, refused with a reason where they are not, never a crash. */
+/* Event lines: read as the callback plugin writes them, refused with a reason where they are not, never a
+ * crash. */
 #include "data/line.h"
 
 #include "base/memory.h"
@@ -94,7 +95,8 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Flat lines are read without the JSON parser; a space in front sends the same line there. Both must find the same in whatever comes. */
+/* Flat lines are read without the JSON parser; a space in front sends the same line there. Both must find
+ * the same in whatever comes. */
 Test(line, the_quick_way_and_the_parser_agree)
 {
     static const char *const lines[] = {
@@ -148,7 +150,8 @@ Test(line, the_quick_way_and_the_parser_agree)
     cr_expect_gt(taken, 300, "%d", taken);
 }
 
-/* Every byte of a line changed, lost or doubled: an answer each time. Run under the sanitizers this is the point. */
+/* Every byte of a line changed, lost or doubled: an answer each time. Run under the sanitizers this is the
+ * point. */
 Test(line, changed_bytes_get_an_answer)
 {
     size_t length = strlen(whole);

@@ -1,4 +1,5 @@
-/* What the tests of store, history and reports share: a store in the test's own folder, and rows in it as a worker would have written them. */
+/* What the tests of store, history and reports share: a store in the test's own folder, and rows in it as
+ * a worker would have written them. */
 #pragma once
 #include "base/id.h"
 #include "data/event.h"

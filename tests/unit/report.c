@@ -82,9 +82,8 @@ Test(report, json_of_one_run_has_the_documented_members)
     const struct json *run = json_get(json, "run"), *step = json_at(json_get(json, "steps"), 1),
                       *lost = json_at(json_get(json, "unreachable"), 0);
     expect_keys(run, "id kind target provider outcome exit partial fresh started duration_ms ansible");
-    expect_keys(step, "seq kind name attempt transport outcome started duration_ms ok changed failed skipped "
-                      "unreachable ignored rescued scope "
-                      "survivors log events");
+    expect_keys(step, "seq kind name attempt transport outcome started duration_ms ok changed failed"
+                      " skipped unreachable ignored rescued scope survivors log events");
     expect_keys(json_get(step, "survivors"), "here host host_evidence");
     expect_keys(lost, "at step host task cause cause_source message ignored transport");
     expect_keys(json_get(json, "total"), "duration_ms phases_ms stages_ms");

@@ -1,4 +1,5 @@
-/* SQLite behind its wrapper: reading changes nothing, messages name file and statement, a foreign file is kept small. */
+/* SQLite behind its wrapper: reading changes nothing, messages name file and statement, a foreign file is
+ * kept small. */
 #include "mechanism/sql.h"
 
 #include "base/file.h"

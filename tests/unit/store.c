@@ -1,4 +1,5 @@
-/* The writing half of the store: what is committed stays, nothing is lost, nobody waits without a bound, and a newer store is left alone. */
+/* The writing half of the store: what is committed stays, nothing is lost, nobody waits without a bound,
+ * and a newer store is left alone. */
 #include "data/store.h"
 
 #include "base/file.h"
@@ -147,8 +148,8 @@ Test(store, begin_and_end_are_committed_before_the_next_thing_and_tasks_soon)
     put(writer, record_run(EVENT_RUN_END, id, 5));
     AUTO_ERROR err = ERROR_INIT;
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE "
-                                        "run.outcome = 'ok' AND step.outcome = 'ok'"),
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE"
+                                        " run.outcome = 'ok' AND step.outcome = 'ok'"),
                  1);
     record_end(&record);
 }
@@ -174,15 +175,16 @@ Test(store, a_flood_arrives_whole_and_in_order)
     }
     cr_expect_eq(store_writer_stop(writer, 30 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task WHERE seq = items"), COUNT);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task "
-                                        "WHERE name.text = 'task ' || (task.items % 3000)"),
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task JOIN name ON name.number = task.task"
+                                        " WHERE name.text = 'task ' || (task.items % 3000)"),
                  COUNT);
     cr_expect_eq(record_number(&record, "SELECT event_bytes FROM step"), COUNT * 100);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text LIKE 'task %'"), 3000);
     record_end(&record);
 }
 
-/* What was said to be committed is there, and how far the event file was read fits the rows exactly, at whatever instant the writer is killed. */
+/* What was said to be committed is there, and how far the event file was read fits the rows exactly, at
+ * whatever instant the writer is killed. */
 Test(store, killing_the_writer_at_any_instant_loses_no_committed_row)
 {
     for (int round = 0; round < 12; round++) {
@@ -242,7 +244,8 @@ Test(store, killing_the_writer_at_any_instant_loses_no_committed_row)
     }
 }
 
-/* A reader looks between the writer's commits as often as it can: what a kill at that instant would leave is what it sees. */
+/* A reader looks between the writer's commits as often as it can: what a kill at that instant would leave
+ * is what it sees. */
 Test(store, rows_and_how_far_the_event_file_was_read_are_never_seen_apart)
 {
     struct record record = record_start();
@@ -432,8 +435,8 @@ Test(store, a_machine_survives_the_queue_whole)
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(record_number(&record,
                                "SELECT count(*) FROM machine WHERE made_ns = 77 AND address = '10.1.2.3' AND"
-                               " json_extract(record, '$.resources.veth') = 'tp1' AND json_extract(record, "
-                               "'$.host_keys[0]') = 'ssh-ed25519 AAAA'"),
+                               " json_extract(record, '$.resources.veth') = 'tp1' AND json_extract(record,"
+                               " '$.host_keys[0]') = 'ssh-ed25519 AAAA'"),
                  1);
     record_end(&record);
 }
@@ -446,13 +449,13 @@ Test(store, health_windows_are_the_spans_between_changes)
     record_whole(&record, id, 1, 2);
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(sql_run(record.db,
-                         "INSERT INTO sample (run, kind, at_ns, healthy) VALUES "
-                         "(1,'health',10,0),(1,'health',20,0),(1,'health',30,1),"
+                         "INSERT INTO sample (run, kind, at_ns, healthy) VALUES"
+                         " (1,'health',10,0),(1,'health',20,0),(1,'health',30,1),"
                          "(1,'health',40,1),(1,'health',50,0),(1,'other',55,1)",
                          &err),
                  0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT group_concat(from_ns || '-' || to_ns || '=' || healthy) = "
-                                        "'10-30=0,30-50=1,50-50=0' FROM health_window"),
+    cr_expect_eq(record_number(&record, "SELECT group_concat(from_ns || '-' || to_ns || '=' || healthy) ="
+                                        " '10-30=0,30-50=1,50-50=0' FROM health_window"),
                  1);
     record_end(&record);
 }

@@ -1,4 +1,5 @@
-/* Checking, pruning, exporting and merging: nothing that is in use goes, and no foreign file gets in half or gets its way. */
+/* Checking, pruning, exporting and merging: nothing that is in use goes, and no foreign file gets in half
+ * or gets its way. */
 #include "data/store_maintain.h"
 
 #include "base/file.h"
@@ -44,8 +45,8 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
     cr_assert_eq(
         sql_run(record.db,
                 "PRAGMA foreign_keys = OFF; INSERT INTO event (run, at_ns, kind) VALUES (77, 1, 'x');"
-                " UPDATE task SET path = 9999; UPDATE run SET machine_id = 'gone'; UPDATE step SET outcome = "
-                "NULL",
+                " UPDATE task SET path = 9999; UPDATE run SET machine_id = 'gone'; UPDATE step SET outcome ="
+                " NULL",
                 &err),
         0, "%s", error_text(&err));
     findings = check(record.path);
@@ -143,7 +144,8 @@ Test(store_maintain, an_export_is_whole_private_and_overwrites_nothing)
     record_end(&record);
 }
 
-/* The store of somebody else, as a file beside ours: a run with rows of all kinds, one that runs, a machine that is there and one that is not. */
+/* The store of somebody else, as a file beside ours: a run with rows of all kinds, one that runs, a
+ * machine that is there and one that is not. */
 static char *make_other(struct record *record)
 {
     record_whole(record, old, 5, 7);
@@ -200,13 +202,13 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
         cr_expect_eq(
             record_number(
                 &record,
-                "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number = "
-                "step.run"
+                "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON run.number ="
+                " step.run"
                 " JOIN name AS role ON role.number = task.role JOIN name AS title ON title.number = task.task"
                 " WHERE role.text = 'r' AND title.text = 'T' AND task.message = 'why' AND run.id LIKE '%1'"),
             1);
-        cr_expect_eq(record_number(&record, "SELECT count(*) FROM unreachable WHERE host = 'h' AND cause = "
-                                            "'refused' AND step = 'install'"),
+        cr_expect_eq(record_number(&record, "SELECT count(*) FROM unreachable WHERE host = 'h' AND cause ="
+                                            " 'refused' AND step = 'install'"),
                      1);
         cr_expect_eq(record_number(&record,
                                    "SELECT count(*) FROM event WHERE kind = 'mark' AND detail = '{\"a\":1}'"),
@@ -241,12 +243,12 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         "PRAGMA application_id = 5",
         "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END",
         "CREATE TABLE more (a)",
-        "DROP VIEW role_timing; CREATE VIEW role_timing AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
-        "i + 1 FROM n) SELECT i AS run FROM n",
-        "PRAGMA foreign_keys = OFF; DROP TABLE name; CREATE VIEW name AS WITH RECURSIVE n(i) AS (SELECT 1 "
-        "UNION ALL SELECT i + 1 FROM n) SELECT i AS number, 'x' AS text FROM n",
-        "PRAGMA foreign_keys = OFF; DROP TABLE sample; CREATE TABLE sample (run, kind, at_ns, healthy, "
-        "value, detail)",
+        "DROP VIEW role_timing; CREATE VIEW role_timing AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT"
+        " i + 1 FROM n) SELECT i AS run FROM n",
+        "PRAGMA foreign_keys = OFF; DROP TABLE name; CREATE VIEW name AS WITH RECURSIVE n(i) AS (SELECT 1"
+        " UNION ALL SELECT i + 1 FROM n) SELECT i AS number, 'x' AS text FROM n",
+        "PRAGMA foreign_keys = OFF; DROP TABLE sample; CREATE TABLE sample (run, kind, at_ns, healthy,"
+        " value, detail)",
     };
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
         AUTO_FREE char *copy = xasprintf("%s.%zu", other, i);
@@ -261,8 +263,8 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         sql_close(TAKE(db));
         cr_expect_eq(store_merge(record.path, copy, &merged, &err), -1, "taken: %s", lies[i]);
         cr_expect_eq(err.kind, ERROR_STORE);
-        cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM name) "
-                                            "+ (SELECT count(*) FROM machine)"),
+        cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM"
+                                            " name) + (SELECT count(*) FROM machine)"),
                      0, "%s", lies[i]);
     }
     record_end(&record);
