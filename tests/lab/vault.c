@@ -1,0 +1,188 @@
+#include "lab/vault.h"
+
+#include "action/sandbox_check.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/words.h"
+#include "data/line.h"
+#include "mechanism/program.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_WORDS = 8, GUEST_BOUND_S = 60, REBOOT_BOUND_S = 60 };
+
+static const char asking[] =
+    "import ssl, sys, urllib.error, urllib.request\n"
+    "url, certificate, method = sys.argv[1:]\n"
+    "token = sys.stdin.read().strip()\n"
+    "request = urllib.request.Request(url, method=method, headers={'X-Vault-Token': token} if token else "
+    "{})\n"
+    "opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),\n"
+    "    urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificate)))\n"
+    "try:\n"
+    "    with opener.open(request, timeout=20) as reply:\n"
+    "        print(reply.status, reply.read().decode())\n"
+    "except urllib.error.HTTPError as error:\n"
+    "    print(error.code, error.read().decode())\n";
+
+struct lab *vault_lab(void)
+{
+    struct target target = {.name = (char *)(uintptr_t) "vault"};
+    AUTO_ERROR err = ERROR_INIT;
+    if (sandbox_check(&target, &err) < 0)
+        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    struct lab *lab = lab_new();
+    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
+    lab_write(lab, "home/.empty", "%s", "");
+    lab_environment(lab, "HOME", home);
+    vault_expect(lab, 0, "init", NULL);
+    return lab;
+}
+
+static struct lab_result run(struct lab *lab, double seconds, const char *word, va_list more)
+{
+    const char *words[MOST_WORDS + 1] = {word};
+    for (size_t i = 1; words[i - 1]; i++) {
+        cr_assert(i <= MOST_WORDS);
+        words[i] = va_arg(more, const char *);
+    }
+    int64_t before = moment_monotonic();
+    pid_t pid = lab_start(lab, "vault", words[0], words[1], words[2], words[3], words[4], words[5], words[6],
+                          words[7], NULL);
+    struct lab_result result = {.code = lab_wait(lab, pid, seconds)};
+    result.seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
+    result.out = lab_read(lab, "vault.out");
+    result.err = lab_read(lab, "vault.err");
+    return result;
+}
+
+struct lab_result vault_run(struct lab *lab, double seconds, const char *word, ...)
+{
+    va_list more;
+    va_start(more, word);
+    struct lab_result result = run(lab, seconds, word, more);
+    va_end(more);
+    return result;
+}
+
+struct lab_result vault_expect(struct lab *lab, int code, const char *word, ...)
+{
+    va_list more;
+    va_start(more, word);
+    struct lab_result result = run(lab, 300, word, more);
+    va_end(more);
+    cr_assert(eq(int, result.code, code), "%s: %s%s", word, result.out, result.err);
+    return result;
+}
+
+char *vault_guest(struct lab *lab, const char *script, const char *input, int *code)
+{
+    const char *const argv[] = {
+        getenv("TRIPHASE"), "-C", lab_folder(lab), "ssh", "vault", "--", script, NULL};
+    struct program program = {.argv = argv, .input = input, .bound_ns = GUEST_BOUND_S * NS_PER_S};
+    struct child_end end;
+    AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(program_run(&program, &out, &said, &end, &err) == 0, "%s: %s", script, error_text(&err));
+    if (code)
+        *code = end.code;
+    else
+        cr_assert(eq(int, end.code, 0), "%s: %s", script, text_string(&said));
+    return text_take(&out);
+}
+
+struct boot {
+    struct lab *lab;
+    char *before;
+};
+
+static bool is_up_again(void *context)
+{
+    const struct boot *boot = context;
+    int code;
+    AUTO_FREE char *now = vault_guest(boot->lab, "cat /proc/sys/kernel/random/boot_id", NULL, &code);
+    return code == 0 && !text_is(now, boot->before);
+}
+
+void vault_reboot(struct lab *lab)
+{
+    int code;
+    AUTO_FREE char *before = vault_guest(lab, "cat /proc/sys/kernel/random/boot_id", NULL, NULL);
+    free(vault_guest(lab, "systemctl reboot", NULL, &code));
+    cr_assert(lab_until(REBOOT_BOUND_S, is_up_again, &(struct boot){lab, before}),
+              "the guest did not come back");
+    AUTO_FREE char *state = vault_guest(lab, "systemctl is-system-running --wait", NULL, &code);
+    cr_assert(eq(str, state, "running\n"));
+}
+
+char *vault_state(struct lab *lab)
+{
+    AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine ORDER BY made_ns DESC LIMIT 1");
+    cr_assert(ne(str, machine, ""), "no machine was made");
+    return xasprintf(".triphase/machines/%s/state", machine);
+}
+
+struct json *vault_kept(struct lab *lab)
+{
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-init.json"),
+                   *text = lab_read(lab, path);
+    AUTO_ERROR err = ERROR_INIT;
+    struct json *kept = json_parse(text, strlen(text), &err);
+    cr_assert(kept != NULL, "%s", error_text(&err));
+    return kept;
+}
+
+int vault_ask(struct lab *lab, const char *token, const char *method, const char *path, char **reply)
+{
+    AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine ORDER BY made_ns DESC LIMIT 1"),
+                   *url = xasprintf("https://%s:8200%s", address, path), *state = vault_state(lab),
+                   *certificate = xasprintf("%s/%s/vault-tls.crt", lab_folder(lab), state);
+    const char *const argv[] = {"python3", "-c", asking, url, certificate, method, NULL};
+    struct program program = {.argv = argv, .input = token, .bound_ns = GUEST_BOUND_S * NS_PER_S};
+    struct child_end end;
+    AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(program_run(&program, &out, &said, &end, &err) == 0, "%s: %s", url, error_text(&err));
+    cr_assert(eq(int, end.code, 0), "%s: %s", url, text_string(&said));
+    char *body = NULL;
+    int status = (int)strtol(text_string(&out), &body, 10);
+    if (reply)
+        *reply = xstrdup(body);
+    return status;
+}
+
+void vault_expect_active(struct lab *lab)
+{
+    int code;
+    AUTO_FREE char *said =
+        vault_guest(lab, "BAO_ADDR=https://127.0.0.1:8200 BAO_CACERT=/etc/openbao/tls/tls.crt bao status",
+                    NULL, &code);
+    cr_assert(eq(int, code, 0), "%s", said);
+    static const char *const lines[][2] = {{"Sealed ", " false"},   {"HA Mode ", " active"},
+                                           {"Total Shares ", " 3"}, {"Threshold ", " 2"},
+                                           {"Version ", " 2.7.2"},  {"Storage Type ", " raft"}};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        const char *at = strstr(said, lines[i][0]);
+        AUTO_FREE char *line = xstrndup(at ? at : "", at ? strcspn(at, "\n") : 0);
+        cr_assert(text_ends(line, lines[i][1]), "%s", said);
+    }
+    cr_assert(eq(int, vault_ask(lab, NULL, "GET", "/v1/sys/health", NULL), 200));
+}
+
+char *vault_changed(struct lab *lab)
+{
+    AUTO_FREE char *query =
+        xasprintf("SELECT group_concat(text, char(10)) FROM (SELECT name.text FROM task JOIN name ON "
+                  "name.number = task.task "
+                  "JOIN step ON step.number = task.step WHERE task.status = %d AND step.run = "
+                  "(SELECT number FROM run ORDER BY started_ns DESC LIMIT 1) ORDER BY task.started_ns)",
+                  STATUS_CHANGED);
+    return lab_sql(lab, query);
+}

@@ -1,0 +1,321 @@
+/* The recipe vault from outside, on one real host: a first run, a second, a reboot, a receipt that is gone. What takes longer is in tests/soak/vault.c. */
+#include "lab/vault.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/words.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+TestSuite(vault, .timeout = 580);
+
+enum { CREATE_BOUND_S = 300, LOOK_NS = 30 * 1000 * 1000 };
+
+/* What must not be seen, in the forms in which it could be written. */
+static struct words secrets = WORDS_INIT;
+
+static void add_base64(const char *secret)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(secret);
+    /* Within a longer text it stands at one of three places of a group; digits that others share are left out. */
+    for (size_t shift = 0; shift < 3; shift++) {
+        AUTO_TEXT out = TEXT_INIT;
+        for (size_t bit = (shift * 8 + 5) / 6 * 6; bit + 6 <= (shift + length) * 8; bit += 6) {
+            unsigned value = 0;
+            for (size_t i = bit; i < bit + 6; i++)
+                value = value * 2 + ((unsigned char)secret[i / 8 - shift] >> (7 - i % 8) & 1);
+            text_add_char(&out, digits[value]);
+        }
+        words_own(&secrets, text_take(&out));
+    }
+}
+
+static void add_percent(const char *secret)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    for (const char *at = secret; *at; at++)
+        strchr("+/=", *at) ? text_addf(&out, "%%%02X", *at) : text_add_char(&out, *at);
+    words_own(&secrets, text_take(&out));
+}
+
+static void add_hex(const char *base64)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    AUTO_TEXT out = TEXT_INIT;
+    unsigned bits = 0, held = 0;
+    for (const char *at = base64; *at && *at != '='; at++) {
+        held = held << 6 | (unsigned)(strchr(digits, *at) - digits);
+        bits += 6;
+        if (bits >= 8)
+            text_addf(&out, "%02x", held >> (bits -= 8) & 0xff);
+    }
+    words_own(&secrets, text_take(&out));
+}
+
+static void add_secret(const char *secret)
+{
+    cr_assert(strlen(secret) > 16, "no secret: '%s'", secret);
+    words_add(&secrets, secret);
+    add_base64(secret);
+    add_percent(secret);
+}
+
+/* Shares and root token, while they are all there. */
+static bool add_shares(struct lab *lab)
+{
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-init.json");
+    if (!lab_exists(lab, path))
+        return false;
+    AUTO_JSON *kept = vault_kept(lab);
+    const struct json *shares = json_get(kept, "keys_base64");
+    cr_assert(eq(sz, json_count(shares), 3));
+    add_secret(json_get_string(kept, "root_token", ""));
+    for (size_t i = 0; i < 3; i++) {
+        add_secret(json_string(json_at(shares, i), ""));
+        add_hex(json_string(json_at(shares, i), ""));
+    }
+    return true;
+}
+
+static const char *secret_in(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < secrets.count; i++)
+        if (length && memmem(bytes, length, secrets.items[i], strlen(secrets.items[i])))
+            return secrets.items[i];
+    return NULL;
+}
+
+struct watched {
+    struct lab *lab;
+    pid_t pid;
+    int status;
+    bool known;
+    int looks;
+    int64_t next;
+    struct text seen;
+};
+
+/* argv of every process of this machine; the guest's are among them. */
+static void look_at_processes(struct watched *watched)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    file_list("/proc", &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_TEXT argv = TEXT_INIT;
+        AUTO_FREE char *path = xasprintf("/proc/%s/cmdline", names.items[i]);
+        if (strtol(names.items[i], NULL, 10) > 0 && file_read(path, 4 << 20, &argv, NULL) == 0 &&
+            secret_in(argv.bytes, argv.length))
+            text_addf(&watched->seen, "%s\n", argv.bytes);
+    }
+    watched->looks++;
+}
+
+static bool has_ended(void *context)
+{
+    struct watched *watched = context;
+    if (waitpid(watched->pid, &watched->status, WNOHANG) == watched->pid)
+        return true;
+    if (moment_monotonic() < watched->next)
+        return false;
+    if (watched->known)
+        look_at_processes(watched);
+    else if (lab_sql_number(watched->lab, "SELECT count(*) FROM machine"))
+        watched->known = add_shares(watched->lab);
+    watched->next = moment_monotonic() + LOOK_NS;
+    return false;
+}
+
+/* A first run that tells all Ansible can tell, its processes looked at from the moment there are secrets. */
+static void create_and_watch(struct lab *lab)
+{
+    struct watched watched = {.lab = lab};
+    watched.pid = lab_start(lab, "create", "create", "vault", "--", "-vvv", "--diff", NULL);
+    bool ended = lab_until(CREATE_BOUND_S, has_ended, &watched);
+    AUTO_FREE char *said = lab_read(lab, "create.err");
+    cr_assert(ended, "create did not end: %s", said);
+    cr_assert(eq(int, WEXITSTATUS(watched.status), 0), "%s", said);
+    cr_assert(watched.known, "the shares were never seen");
+    cr_assert(gt(int, watched.looks, 10));
+    cr_assert(eq(str, (char *)(uintptr_t)text_string(&watched.seen), ""));
+    text_free(&watched.seen);
+}
+
+/* Files below the folder that hold a secret, those in `searched_except` left out. */
+static struct text found = TEXT_INIT;
+static const char *searched_except;
+static int searched;
+
+static int search_file(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)where;
+    if (kind != FTW_F || !S_ISREG(status->st_mode) || (searched_except && text_starts(path, searched_except)))
+        return 0;
+    AUTO_TEXT bytes = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(file_read(path, 256 << 20, &bytes, &err) == 0, "%s", error_text(&err));
+    searched++;
+    const char *secret = secret_in(bytes.bytes, bytes.length);
+    if (secret)
+        text_addf(&found, "%s: %.8s...\n", path, secret);
+    return 0;
+}
+
+static char *search(const char *folder, const char *except)
+{
+    searched_except = except;
+    searched = 0;
+    cr_assert(nftw(folder, search_file, 32, FTW_PHYS) == 0);
+    return text_take(&found);
+}
+
+static void hold_secrets_are_kept(struct lab *lab)
+{
+    AUTO_FREE char *below = vault_state(lab), *state = file_join(lab_folder(lab), below);
+    static const char *const files[] = {"vault-init.json", "vault-admin.token"};
+    struct stat status;
+    cr_assert(stat(state, &status) == 0);
+    cr_assert(eq(int, status.st_mode & 07777, 0700));
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        AUTO_FREE char *path = file_join(state, files[i]);
+        cr_assert(stat(path, &status) == 0, "%s", path);
+        cr_assert(eq(int, status.st_mode & 07777, 0600), "%s", path);
+    }
+    AUTO_JSON *kept = vault_kept(lab);
+    cr_assert(json_get(kept, "root_token") == NULL, "the root token is still kept");
+    AUTO_FREE char *token_path = file_join(below, "vault-admin.token"), *token = lab_read(lab, token_path),
+                   *snapshot = vault_guest(lab, "cat /etc/openbao/snapshot.token", NULL, NULL);
+    token[strcspn(token, "\n")] = snapshot[strcspn(snapshot, "\n")] = '\0';
+    add_secret(token);
+
+    AUTO_TEXT patterns = TEXT_INIT;
+    for (size_t i = 0; i < secrets.count; i++)
+        text_addf(&patterns, "%s\n", secrets.items[i]);
+    int code;
+    AUTO_FREE char *guest = vault_guest(lab,
+                                        "umask 077; mkdir /dev/shm/look; cat >/dev/shm/look/patterns; grep "
+                                        "-rlaF -f /dev/shm/look/patterns /etc /root /home "
+                                        "/opt /run/log /srv /tmp /usr/local /var; journalctl -q --no-pager | "
+                                        "grep -aF -f /dev/shm/look/patterns; "
+                                        "rm -r /dev/shm/look; true",
+                                        text_string(&patterns), &code);
+    cr_assert(eq(str, guest, ""), "secrets on the guest");
+
+    add_secret(snapshot);
+    AUTO_FREE char *control = search(state, NULL), *elsewhere = search(lab_folder(lab), state);
+    cr_assert(strstr(control, "vault-init.json") && strstr(control, "vault-admin.token"),
+              "the search finds nothing: %s", control);
+    cr_assert(gt(int, searched, 60));
+    cr_assert(eq(str, elsewhere, ""));
+}
+
+static void hold_tokens(struct lab *lab, const char *root)
+{
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-admin.token"),
+                   *admin = lab_read(lab, path), *said = NULL;
+    cr_assert(eq(int, vault_ask(lab, root, "GET", "/v1/auth/token/lookup-self", NULL), 403),
+              "the root token still works");
+    cr_assert(eq(int, vault_ask(lab, admin, "GET", "/v1/auth/token/lookup-self", &said), 200));
+    cr_assert(strstr(said, "\"policies\":[\"admin\",\"default\"]") && strstr(said, "\"orphan\":true"), "%s",
+              said);
+    cr_assert(eq(int, vault_ask(lab, admin, "PUT", "/v1/sys/seal", NULL), 403), "the admin token can seal");
+}
+
+static void hold_snapshots(struct lab *lab)
+{
+    /* Not by the playbook's own script: the file is the one that latest.json names, and what is in it has the sums it carries. */
+    AUTO_FREE char *said = vault_guest(
+        lab,
+        "set -eu; cd /var/lib/openbao/snapshots; python3 - <<'END'\n"
+        "import hashlib, json, tarfile\n"
+        "latest = json.load(open('latest.json'))\n"
+        "data = open(latest['file'], 'rb').read()\n"
+        "assert hashlib.sha256(data).hexdigest() == latest['sha256'], 'sum of the file'\n"
+        "archive = tarfile.open(latest['file'])\n"
+        "sums = archive.extractfile('SHA256SUMS').read().decode().split('\\n')\n"
+        "for line in filter(None, sums):\n"
+        "    value, name = line.split()\n"
+        "    assert hashlib.sha256(archive.extractfile(name).read()).hexdigest() == value, name\n"
+        "print(len(sums) - 1)\n"
+        "END\n"
+        "systemctl is-active openbao-snapshot.timer; systemctl is-enabled openbao-snapshot.timer\n"
+        "systemctl show -P TimersCalendar openbao-snapshot.timer | grep -o 'OnCalendar=[^ ;]* [^ ;]*'\n"
+        "ls openbao-*.snap | wc -l; ls -A | grep -c part || true",
+        NULL, NULL);
+    cr_assert(eq(str, said, "2\nactive\nenabled\nOnCalendar=*-*-* *:00:00\n1\n0\n"));
+}
+
+static void hold_nothing_changes(struct lab *lab)
+{
+    vault_expect(lab, 0, "run", "vault", "--check-idempotent", NULL);
+    AUTO_FREE char *changed = vault_changed(lab);
+    cr_assert(eq(str, changed, ""));
+    struct lab_result report = lab_run(lab, "report", "--json", NULL);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_JSON *json = json_parse(report.out, strlen(report.out), &err);
+    const struct json *steps = json_get(json, "steps");
+    cr_assert(eq(sz, json_count(steps), 4), "%s", report.out);
+    for (size_t i = 0; i < json_count(steps); i++) {
+        const struct json *step = json_at(steps, i);
+        cr_assert(eq(i64, json_get_integer(step, "changed", -1), 0), "%s", report.out);
+        if (text_is(json_get_string(step, "kind", ""), "phase"))
+            cr_assert(gt(i64, json_get_integer(step, "ok", 0), 0), "%s", report.out);
+    }
+}
+
+static char *guest_state(struct lab *lab)
+{
+    return vault_guest(lab,
+                       "systemctl show -P MainPID -P ActiveEnterTimestamp openbao; find /etc/openbao "
+                       "/var/lib/openbao -type f ! -path "
+                       "'*/data/*' -exec sha256sum {} + | sort",
+                       NULL, NULL);
+}
+
+Test(vault, it_is_made_unsealed_kept_secret_repeatable_and_comes_back_after_a_reboot)
+{
+    struct lab *lab = vault_lab();
+    create_and_watch(lab);
+    AUTO_FREE char *root = xstrdup(secrets.items[0]);
+    vault_expect_active(lab);
+    hold_secrets_are_kept(lab);
+    hold_tokens(lab, root);
+    hold_snapshots(lab);
+
+    hold_nothing_changes(lab);
+
+    vault_reboot(lab);
+    cr_assert(eq(int, vault_ask(lab, NULL, "GET", "/v1/sys/health", NULL), 503),
+              "it is not sealed after a reboot");
+    vault_expect(lab, 0, "run", "vault", NULL);
+    AUTO_FREE char *changed = vault_changed(lab);
+    cr_assert(eq(str, changed, "Give the shares that unseal"));
+    vault_expect_active(lab);
+    hold_nothing_changes(lab);
+
+    free(vault_guest(lab, "mv /var/lib/openbao/receipt.json /root/receipt.json", NULL, NULL));
+    AUTO_FREE char *before = guest_state(lab), *state = vault_state(lab),
+                   *shares_path = file_join(state, "vault-init.json"), *shares = lab_read(lab, shares_path);
+    struct lab_result refused = vault_expect(lab, 2, "run", "vault", "converge", NULL);
+    cr_assert(strstr(refused.err, "Inconsistent: there is initialised data in /var/lib/openbao/data, but no "
+                                  "receipt of an initialisation "
+                                  "by this playbook. Put back /var/lib/openbao/receipt.json if it was lost, "
+                                  "or move the data away.") != NULL,
+              "%s", refused.err);
+    AUTO_FREE char *touched = vault_changed(lab), *after = guest_state(lab),
+                   *shares_after = lab_read(lab, shares_path);
+    cr_assert(eq(str, touched, ""));
+    cr_assert(eq(str, after, before));
+    cr_assert(eq(str, shares_after, shares));
+    vault_expect_active(lab);
+    free(vault_guest(lab, "mv /root/receipt.json /var/lib/openbao/receipt.json", NULL, NULL));
+    vault_expect(lab, 0, "run", "vault", "converge", "--check-idempotent", NULL);
+}
