@@ -1,5 +1,6 @@
 #include "command/store_access.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/config.h"
 #include "data/history.h"
@@ -24,6 +25,9 @@ int store_access_open(const struct command_context *context, char **state, struc
     if (!found)
         return -1;
     AUTO_FREE char *path = layout_store(found);
+    /* Nothing is wrong with a project in which nothing was done yet: there is nothing to be asked for. */
+    if (!file_exists(path))
+        return error_set(err, ERROR_USAGE, "no run yet; 'triphase create' makes one");
     if (history_open(path, out, err) < 0)
         return -1;
     *state = TAKE(found);
