@@ -310,6 +310,27 @@ static int follow_all(struct command_run *all, struct error *err)
     return status;
 }
 
+/* A destroy acts on what was made: a target that the files no longer name is destroyed all the same, but one that was never there is a slip. */
+static bool was_known(const struct command_run *all, const char *target)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_WORDS names = WORDS_INIT;
+    return history_open(all->store, &db, NULL) == 0 && history_targets(db, &names, NULL) == 0 &&
+           words_have(&names, target);
+}
+
+static int find_target(struct command_run *all, struct job *job, struct error *err)
+{
+    const struct project *project = all->launch->project;
+    AUTO_ERROR why = ERROR_INIT;
+    job->target = project ? project_target(project, job->target_name, &why) : NULL;
+    if (job->target || (text_is(all->launch->kind, "destroy") && was_known(all, job->target_name)))
+        return 0;
+    if (!project)
+        return error_set(err, ERROR_USAGE, "nothing was ever made of a target '%s'", job->target_name);
+    return error_move(err, &why);
+}
+
 static int prepare(struct command_run *all, struct error *err)
 {
     const struct launch *launch = all->launch;
@@ -324,10 +345,7 @@ static int prepare(struct command_run *all, struct error *err)
         all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);
         struct job *job = &all->jobs[all->count++];
         *job = (struct job){.target_name = *name, .worker = CHILD_INIT, .last_words = -1};
-        /* A destroy acts on what was made: a target that the files no longer name is destroyed all the same. */
-        bool destroy = text_is(launch->kind, "destroy");
-        job->target = launch->project ? project_target(launch->project, *name, destroy ? NULL : err) : NULL;
-        if (!job->target && !destroy)
+        if (find_target(all, job, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < all->count; i++)

@@ -12,9 +12,13 @@
 #include <criterion/new/assert.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -210,4 +214,42 @@ pid_t damage_innocent(const char *environment, const char *argv0)
         _exit(127);
     }
     return pid;
+}
+
+char *damage_terminal(struct lab *lab, int columns, const char *input, int *code, const char *word, ...)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char name[64];
+    cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
+              ptsname_r(master, name, sizeof name) == 0);
+    int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = 40};
+    cr_assert(slave >= 0 && ioctl(slave, TIOCSWINSZ, &size) == 0);
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add_all(&argv, getenv("TRIPHASE"), "-C", lab_folder(lab), NULL);
+    va_list args;
+    va_start(args, word);
+    for (; word; word = va_arg(args, const char *))
+        words_add(&argv, word);
+    va_end(args);
+    struct child_plan plan = {.argv = words_argv(&argv), .in = slave, .out = slave, .error = slave};
+    struct child child;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(child_start(&plan, &child, &err) == 0, "%s", error_text(&err));
+    close(slave);
+    if (input)
+        cr_assert(file_write_all(master, input, strlen(input)) == 0);
+    AUTO_TEXT out = TEXT_INIT;
+    char block[4096];
+    struct pollfd look = {.fd = master, .events = POLLIN};
+    while (poll(&look, 1, 60000) > 0) {
+        ssize_t got = read(master, block, sizeof block);
+        if (got <= 0)
+            break; /* EIO: nobody has the other end any more */
+        text_add_bytes(&out, block, (size_t)got);
+    }
+    *code = lab_wait(lab, child.pid, 5);
+    child_close(&child);
+    close(master);
+    return text_take(&out);
 }

@@ -1,53 +1,12 @@
 /* What a person sees of a run: one redrawn line a target on a terminal, Ansible's own words elsewhere, and why it failed. */
 #include "base/memory.h"
-#include "base/text.h"
 #include "lab/damage.h"
-#include "mechanism/child.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
-
-/* What a command writes to a terminal of that width, and its exit code. malloc'ed. */
-static char *on_terminal(struct lab *lab, int columns, int *code)
-{
-    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    char name[64];
-    cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
-              ptsname_r(master, name, sizeof name) == 0);
-    int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = 40};
-    cr_assert(slave >= 0 && ioctl(slave, TIOCSWINSZ, &size) == 0);
-    const char *const argv[] = {getenv("TRIPHASE"), "-C", lab_folder(lab), "create", "host", NULL};
-    struct child_plan plan = {.argv = argv, .in = slave, .out = slave, .error = slave};
-    struct child child;
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(child_start(&plan, &child, &err) == 0, "%s", error_text(&err));
-    close(slave);
-    struct text out = TEXT_INIT;
-    char block[4096];
-    struct pollfd look = {.fd = master, .events = POLLIN};
-    while (poll(&look, 1, 60000) > 0) {
-        ssize_t got = read(master, block, sizeof block);
-        if (got <= 0)
-            break; /* EIO: nobody has the other end any more */
-        text_add_bytes(&out, block, (size_t)got);
-    }
-    *code = lab_wait(lab, child.pid, 5);
-    child_close(&child);
-    close(master);
-    return text_take(&out);
-}
 
 /* Cells of the widest line, control sequences left out. */
 static int widest(const char *output)
@@ -76,7 +35,7 @@ static void hold_fits(int columns)
 {
     struct lab *lab = damage_lab("", "play; task " LONG_NAME "; sleep 1.5; task t2; finish\n");
     int code;
-    AUTO_FREE char *output = on_terminal(lab, columns, &code);
+    AUTO_FREE char *output = damage_terminal(lab, columns, NULL, &code, "create", "host", NULL);
     cr_assert(eq(int, code, 0), "%s", output);
     cr_assert(strstr(output, "\x1b[K") != NULL, "nothing was drawn");
     cr_assert(strstr(output, "a-task-whose") != NULL, "the task is not shown: %s", output);
@@ -121,7 +80,7 @@ Test(commands_live, a_failure_shows_task_host_place_message_last_lines_and_log)
                        "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Break it\n"
                        "      ansible.builtin.fail:\n        msg: because the test says so\n");
     int code;
-    AUTO_FREE char *terminal = on_terminal(lab, 100, &code);
+    AUTO_FREE char *terminal = damage_terminal(lab, 100, NULL, &code, "create", "host", NULL);
     cr_assert(eq(int, code, 2));
     AUTO_FREE char *place = xasprintf("%s/playbooks/work.yml:4", lab_folder(lab)),
                    *log = damage_step_file(lab, ".log");
@@ -155,6 +114,6 @@ Test(commands_live, bytes_that_steer_a_terminal_are_shown_and_not_sent)
     cr_assert(eq(int, streamed.code, 2), "%s", streamed.err);
     cr_assert(strchr(streamed.err, '\x1b') == NULL && strchr(streamed.err, '\a') == NULL, "%s", streamed.err);
     int code;
-    AUTO_FREE char *terminal = on_terminal(lab, 100, &code);
+    AUTO_FREE char *terminal = damage_terminal(lab, 100, NULL, &code, "create", "host", NULL);
     cr_assert(strstr(terminal, "\x1b[2J") == NULL && strchr(terminal, '\a') == NULL, "%s", terminal);
 }

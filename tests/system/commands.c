@@ -1,0 +1,132 @@
+/* What create, run, destroy, status and forget answer, and with which code. */
+#include "base/memory.h"
+#include "lab/damage.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GOOD "play; task t1; finish\n"
+
+static struct lab *made_lab(const char *phase_keys)
+{
+    struct lab *lab = damage_lab(phase_keys, "echo $TRIPHASE_STEP >>$FOLDER/ran\n" GOOD);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, made.code, 0), "%s", made.err);
+    return lab;
+}
+
+static void hold(struct lab_result result, int code, const char *words)
+{
+    cr_expect(eq(int, result.code, code), "%s", result.err);
+    cr_expect(strstr(result.err, words) || strstr(result.out, words), "no '%s' in: %s%s", words, result.err,
+              result.out);
+}
+
+Test(commands, usage_that_is_wrong_is_64_and_says_how)
+{
+    struct lab *lab = damage_lab("", GOOD);
+    hold(lab_run(lab, "create", "--jobs", "0", NULL), 64, "1 to 64");
+    hold(lab_run(lab, "create", "--detach", NULL), 64, "not in this version");
+    hold(lab_run(lab, "run", NULL), 64, "run TARGET");
+    hold(lab_run(lab, "run", "host", "nonsense", NULL), 64, "work");
+    hold(lab_run(lab, "destroy", NULL), 64, "--all");
+    hold(lab_run(lab, "destroy", "host", "--all", "--yes", NULL), 64, "--all");
+    hold(lab_run(lab, "forget", NULL), 64, "one target");
+    hold(lab_run(lab, "creat", NULL), 64, "create");
+    hold(lab_run(lab, "run", "host", NULL), 64, "triphase create host");
+    cr_assert(not(lab_exists(lab, ".triphase/runs/0")));
+}
+
+Test(commands, a_target_that_nobody_knows_is_refused_everywhere)
+{
+    struct lab *lab = made_lab("");
+    hold(lab_run(lab, "create", "hots", NULL), 64, "host");
+    hold(lab_run(lab, "run", "hots", NULL), 64, "host");
+    hold(lab_run(lab, "destroy", "hots", "--yes", NULL), 64, "host");
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 1));
+}
+
+Test(commands, a_project_without_a_run_has_absent_targets)
+{
+    struct lab *lab = damage_lab("", GOOD);
+    hold(lab_run(lab, "status", NULL), 0, "absent");
+    hold(lab_run(lab, "status", "--json", NULL), 0, "\"absent\"");
+    hold(lab_run(lab, "destroy", "--all", "--yes", NULL), 0, "nothing is there");
+    hold(lab_run(lab, "-C", "/", "status", NULL), 78, "triphase init");
+    cr_assert(not(lab_exists(lab, ".triphase/store.db")), "looking made a store");
+}
+
+Test(commands, destroy_of_a_static_host_runs_the_teardown_and_closes_its_row)
+{
+    struct lab *lab = made_lab("teardown:\n  - name: bye\n    playbook: playbooks/work.yml\n");
+    hold(lab_run(lab, "status", NULL), 0, "idle");
+    hold(lab_run(lab, "destroy", "host", NULL), 64, "--yes");
+    hold(lab_run(lab, "destroy", "host", "--yes", NULL), 0, "bye");
+    cr_assert(eq(int, damage_lines(lab, "ran", ""), 2), "the teardown did not run");
+    hold(lab_run(lab, "status", NULL), 0, "absent");
+    cr_assert(eq(
+        i64, lab_sql_number(lab, "SELECT count(*) FROM machine WHERE removed_ns IS NULL OR removed_ns = 0"),
+        0));
+    hold(lab_run(lab, "destroy", "host", "--yes", NULL), 0, "nothing is there");
+}
+
+Test(commands, destroy_asks_on_a_terminal)
+{
+    struct lab *lab = made_lab("");
+    int code;
+    AUTO_FREE char *refused = damage_terminal(lab, 80, "n\n", &code, "destroy", "host", NULL);
+    cr_assert(eq(int, code, 130), "%s", refused);
+    cr_assert(strstr(refused, "Destroy host?") != NULL, "%s", refused);
+    hold(lab_run(lab, "status", NULL), 0, "idle");
+    AUTO_FREE char *agreed = damage_terminal(lab, 80, "y\n", &code, "destroy", "host", NULL);
+    cr_assert(eq(int, code, 0), "%s", agreed);
+    hold(lab_run(lab, "status", NULL), 0, "absent");
+}
+
+Test(commands, forget_drops_what_is_known_and_keeps_the_history)
+{
+    struct lab *lab = made_lab("");
+    hold(lab_run(lab, "forget", "host", NULL), 64, "--yes");
+    hold(lab_run(lab, "forget", "host", "--yes", NULL), 0, "");
+    hold(lab_run(lab, "status", NULL), 0, "absent");
+    hold(lab_run(lab, "report", NULL), 0, "work");
+    AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine");
+    AUTO_FREE char *folder = xasprintf(".triphase/machines/%s", machine);
+    cr_assert(not(lab_exists(lab, folder)));
+    hold(lab_run(lab, "create", "host", NULL), 0, "work");
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM machine"), 2));
+}
+
+Test(commands, a_partial_run_is_marked_and_its_phases_alone_run)
+{
+    struct lab *lab =
+        damage_lab("  - name: more\n    playbook: playbooks/work.yml\n", "echo run >>$FOLDER/ran\n" GOOD);
+    hold(lab_run(lab, "create", "host", NULL), 0, "more");
+    cr_assert(eq(int, damage_lines(lab, "ran", "run"), 2));
+    hold(lab_run(lab, "run", "host", "more", NULL), 0, "more");
+    cr_assert(eq(int, damage_lines(lab, "ran", "run"), 3));
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT partial FROM run ORDER BY started_ns DESC LIMIT 1"), 1));
+}
+
+Test(commands, check_idempotent_finds_a_changed_task)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(
+        lab, "",
+        "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: 'true'\n");
+    hold(lab_run(lab, "create", "host", NULL), 0, "changed=1");
+    hold(lab_run(lab, "run", "host", "--check-idempotent", NULL), 1, "changed=1");
+}
+
+Test(commands, several_targets_are_refused_together_before_any_is_made)
+{
+    struct lab *lab = damage_lab("", GOOD);
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml",
+              "%s  other:\n    provider: static\n    recipe: gone\n    address: 127.0.0.1\n", project);
+    struct lab_result refused = lab_run(lab, "create", NULL);
+    cr_assert(eq(int, refused.code, 78), "%s", refused.err);
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 0));
+}
