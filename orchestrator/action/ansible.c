@@ -404,8 +404,9 @@ static int add_environment(const struct ansible_request *request, const struct a
     add_ssh_environment(request, settings, environment);
     AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory, *settings->callback_plugins ? ":" : "", settings->callback_plugins);
     words_set_env(environment, "ANSIBLE_CALLBACK_PLUGINS", plugins);
+    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which Ansible gives it to, have it in their environment. */
     AUTO_FREE char *async = async_directory(request);
-    words_set_env(environment, "ANSIBLE_ASYNC_DIR", async);
+    out->async_marker = xasprintf("ANSIBLE_ASYNC_DIR=%s", async);
     if (request->phase->facts_cached && request->fact_cache) {
         words_set_env(environment, "ANSIBLE_GATHERING", "smart");
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN", "jsonfile");
@@ -463,5 +464,6 @@ void ansible_child_free(struct ansible_child *child)
     words_free(&child->argv);
     words_free(&child->environment);
     words_free(&child->files);
+    free(child->async_marker);
     *child = (struct ansible_child){0};
 }

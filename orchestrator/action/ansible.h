@@ -34,6 +34,7 @@ struct ansible_request {
 struct ansible_child {
     struct words argv, environment;
     int *keep;          /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
+    char *async_marker; /* what an async job of this run has in its environment and no other process of the phase: "ANSIBLE_ASYNC_DIR=…" */
     struct words files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
 };
 

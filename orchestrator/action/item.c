@@ -302,6 +302,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.child.argv = words_argv(&attempt->ansible.argv);
     attempt->plan.child.keep = attempt->ansible.keep;
     attempt->plan.child.directory = request->project->directory;
+    attempt->plan.async_marker = attempt->ansible.async_marker;
     attempt->plan.master_log = own(attempt, file_join(sockets, "master.log"));
     attempt->plan.pending_handlers = attempt->pending;
     attempt->plan.lost_handlers_warn = phase->lost_handlers_warn;

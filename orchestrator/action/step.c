@@ -250,21 +250,22 @@ static enum state give_up(struct step *step)
     return OVER;
 }
 
+static void keep_async_jobs(struct step *step)
+{
+    if (step->plan.async_marker && step->plan.run_scope)
+        scope_move_marked(&step->scope, step->plan.run_scope, step->plan.async_marker, NULL);
+}
+
 static enum state linger(struct step *step)
 {
     watchdogs_stop(&step->watchdogs);
+    keep_async_jobs(step);
     if (!scope_populated(&step->scope))
         return close_step(step);
     timer_arm(step->bound, LINGER_MS * NS_PER_MS);
     if (step->scope_events < 0)
         timer_arm(step->poll, 0);
     return LINGERING;
-}
-
-static void keep_async_jobs(struct step *step)
-{
-    if (step->plan.async_marker && step->plan.run_scope)
-        scope_move_marked(&step->scope, step->plan.run_scope, step->plan.async_marker, NULL);
 }
 
 static enum state terminate(struct step *step)
