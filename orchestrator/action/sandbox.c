@@ -208,12 +208,14 @@ static int bring_up(const struct machine *machine, struct error *err)
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     if (!machine->reference || !sandbox_owner_read(machine->reference, &owner) || !owner.subnet ||
-        !owner.machine || !owner.directory || !text_is(owner.machine, machine->id))
+        !owner.machine || !machine->directory || !text_is(owner.machine, machine->id))
         return error_set(err, ERROR_PROVIDER,
                          "the sandbox %s of target %s is gone: there is no " SANDBOX_HOME
                          "/%s/owner.json; destroy it",
                          machine->reference, machine->target, machine->reference);
-    AUTO_FREE char *root = mounts_root(owner.name);
+    /* The project may have been moved since. */
+    free(owner.directory);
+    owner.directory = xstrdup(machine->directory);
     {
         AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
         if (lock < 0 || network_forward_on(err) < 0)

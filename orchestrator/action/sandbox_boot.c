@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,6 +221,9 @@ void boot_clean(const char *machine_id, const char *name)
     AUTO_WORDS folders = WORDS_INIT;
     stray_folders(machine_id, name, &folders);
     for (size_t i = 0; i < folders.count; i++) {
+        /* Newer ones mount a tmpfs there, which stays when nspawn was killed. */
+        if (text_starts(folders.items[i], "/run/systemd/nspawn/"))
+            umount2(folders.items[i], MNT_DETACH | UMOUNT_NOFOLLOW);
         remove_folders(folders.items[i], 0);
         /* The folder above holds the scopes of all machines; the last one takes it along. */
         char *slash = strrchr(folders.items[i], '/');

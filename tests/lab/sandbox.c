@@ -26,6 +26,10 @@
 
 #define BOUND (60 * NS_PER_S)
 
+/* They live as long as the test: whoever looks for leaks finds them here. */
+static struct rig *kept[128];
+static size_t kept_count;
+
 static int warden =
     -1; /* the end of a pipe on which the warden hears of each sandbox, and of the test's end */
 
@@ -89,6 +93,8 @@ struct rig *rig_new(const char *root)
 {
     AUTO_ERROR err = ERROR_INIT;
     struct rig *rig = xcalloc(1, sizeof *rig);
+    cr_assert(kept_count < COUNT_OF(kept));
+    kept[kept_count++] = rig;
     rig->target = (struct target){.name = xstrdup("host"),
                                   .host_name = xstrdup("guest"),
                                   .root = xstrdup_or_null(root),

@@ -352,15 +352,15 @@ Test(sandbox, a_root_without_systemd_or_sshd_is_refused_before_anything_is_made)
     AUTO_FREE char *path = file_join(rig->project, "empty");
     rig_shell("mkdir -p '%s/usr/lib/systemd' && touch '%s/usr/lib/systemd/systemd'", path, path);
     free(rig->target.root);
-    rig->target.root = path;
+    rig->target.root = xstrdup(path);
     cr_expect_lt(provider_sandbox.make(&rig->target, rig->machine, &err), 0);
     cr_expect_eq(err.kind, ERROR_PROJECT);
     cr_expect(strstr(error_text(&err), "openssh-server"), "%s", error_text(&err));
     cr_expect_not(sandbox_owner_read(rig->machine->reference, &(struct sandbox_owner)SANDBOX_OWNER_INIT));
+    free(rig->target.root);
     rig->target.root = xstrdup("debian-9");
     cr_expect_lt(provider_sandbox.plan(&rig->target, rig->machine, &err), 0);
     cr_expect_eq(err.kind, ERROR_PROJECT);
-    path = NULL;
 }
 
 Test(sandbox, a_guest_that_does_not_come_up_is_told_with_its_consoles_last_words)
