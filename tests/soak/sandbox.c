@@ -1,0 +1,107 @@
+/* Rounds of kill -9 while a real sandbox is made, converged or destroyed; after each the next command puts it in order, and destroy leaves nothing of it.
+ * SOAK_SANDBOX_ROUNDS (30) and SOAK_SEED as in kill.c. */
+#include "action/sandbox_check.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "lab/damage.h"
+#include "mechanism/program.h"
+#include "mechanism/sweep.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BOUND (60 * NS_PER_S)
+
+static unsigned number_from(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
+static char *left_of(const char *machine)
+{
+    AUTO_FREE char *name = xasprintf("tp%s", machine + strlen(machine) - 10);
+    AUTO_FREE char *script =
+        xasprintf("grep -F %s /proc/self/mountinfo\n"
+                  "ls -d /run/netns/%s /sys/class/net/%s /var/lib/triphase/%s 2>/dev/null\n"
+                  "nft list ruleset | grep -F %s\n"
+                  "find /sys/fs/cgroup -maxdepth 4 -type d -name 'machine-%s'\n",
+                  name, name, name, name, name, machine);
+    AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct program program = {.argv = argv, .bound_ns = BOUND};
+    struct child_end end;
+    struct text out = TEXT_INIT;
+    cr_assert(program_run(&program, &out, NULL, &end, NULL) == 0);
+    if (sweep_find(marker, NULL, NULL) != 0)
+        text_addf(&out, "processes with %s\n", marker);
+    return text_take(&out);
+}
+
+/* Kills the worker (and the guard, every third time) some time after the command began its run. */
+static bool kill_somewhere(struct lab *lab, unsigned number, unsigned most_ms, const char *word,
+                           const char *yes)
+{
+    AUTO_FREE char *begun = xasprintf("SELECT count(*) > %lld FROM run",
+                                      (long long)lab_sql_number(lab, "SELECT count(*) FROM run"));
+    pid_t command = lab_start(lab, "command", word, "box", yes, NULL);
+    bool seen = lab_until_sql(lab, 60, begun);
+    AUTO_FREE char *said = lab_read(lab, "command.err");
+    cr_assert(seen || strstr(said, "nothing is there"), "%s did not begin: %s", word, said);
+    if (!seen)
+        return false;
+    AUTO_FREE char *run = damage_run(lab);
+    usleep((useconds_t)((unsigned)rand() % most_ms) * 1000);
+    pid_t worker = lab_worker(lab), guard = number % 3 == 0 ? lab_guard(lab) : 0;
+    bool hit = worker > 1 && kill(worker, SIGSTOP) == 0;
+    if (guard > 1)
+        kill(guard, SIGKILL);
+    hit = hit && kill(worker, SIGKILL) == 0;
+    lab_wait(lab, command, 30);
+    if (guard <= 1)
+        cr_assert(damage_empty(lab, run, 5), "processes of run %s are left", run);
+    return hit;
+}
+
+Test(soak_sandbox, kills_while_one_is_made_or_destroyed_leave_nothing_after_destroy, .timeout = 7200)
+{
+    struct target target = {.name = (char *)(uintptr_t) "box"};
+    AUTO_ERROR err = ERROR_INIT;
+    if (sandbox_check(&target, &err) < 0)
+        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    unsigned seed = number_from("SOAK_SEED", (unsigned)(moment_wall() / NS_PER_MS)), hits = 0;
+    srand(seed);
+    fprintf(stderr, "seed %u\n", seed);
+    struct lab *lab = lab_new();
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
+    lab_write(lab, "playbooks/work.yml",
+              "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n");
+    unsigned rounds = number_from("SOAK_SANDBOX_ROUNDS", 30);
+    int64_t start = moment_monotonic();
+    for (unsigned number = 0; number < rounds; number++) {
+        hits += kill_somewhere(lab, number, 1500, "create", NULL);
+        if (number % 2) {
+            /* Every other time it is made good first. */
+            struct lab_result made = lab_run(lab, "create", "box", NULL);
+            cr_assert(eq(int, made.code, 0), "round %u: %s", number, made.err);
+            hits += kill_somewhere(lab, number, 800, "destroy", "--yes");
+        }
+        AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine ORDER BY id DESC LIMIT 1");
+        struct lab_result gone = lab_run(lab, "destroy", "box", "--yes", NULL);
+        cr_assert(eq(int, gone.code, 0), "round %u: %s", number, gone.err);
+        AUTO_FREE char *left =
+            strlen(machine) > 10 ? left_of(machine) : xstrdup(""); /* killed before it had a name */
+        cr_assert(eq(str, left, ""), "round %u", number);
+        cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome IS NULL"), 0));
+    }
+    fprintf(stderr, "%u rounds, %u kills, nothing left, %.0f s\n", rounds, hits,
+            (double)(moment_monotonic() - start) / (double)NS_PER_S);
+}
