@@ -153,15 +153,19 @@ static int lay_down(struct laying *laying, struct error *err)
     return ignore_state(laying, err);
 }
 
-/* What would be overwritten, a name a line. malloc'ed; "" when nothing. */
+/* What would be overwritten, a name a line and not many of them. malloc'ed; "" when nothing. */
 static char *in_the_way(const char *directory)
 {
+    enum { MOST = 5 };
     AUTO_TEXT out = TEXT_INIT;
+    size_t count = 0;
     for (size_t i = 0; i < embedded_file_count; i++) {
         AUTO_FREE char *path = file_join(directory, embedded_files[i].path);
-        if (belongs_to_project(&embedded_files[i]) && file_exists(path))
+        if (belongs_to_project(&embedded_files[i]) && file_exists(path) && ++count <= MOST)
             text_addf(&out, "\n  %s", embedded_files[i].path);
     }
+    if (count > MOST)
+        text_addf(&out, "\n  and %zu more", count - MOST);
     return text_take(&out);
 }
 

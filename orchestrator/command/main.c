@@ -102,5 +102,8 @@ int main(int argc, char **argv)
     if (command->help.usage && wants_help(argc - at, argv + at))
         return help_command(&command->help) < 0 ? EXIT_INTERNAL : EXIT_OK;
     context.sets = words_argv(&sets);
+    /* getopt's own messages begin with this word */
+    AUTO_FREE char *title = xasprintf("triphase %s", argv[at]);
+    argv[at] = title;
     return command->run(&context, argc - at, argv + at);
 }
