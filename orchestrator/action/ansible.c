@@ -15,15 +15,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PENDING_IN_ENVIRONMENT = 16384 }; /* more goes through a file: one string of an environment holds 128 KiB */
+enum {
+    PENDING_IN_ENVIRONMENT = 16384
+}; /* more goes through a file: one string of an environment holds 128 KiB */
 
 /* ------------------------------------------------------------ environment */
 
 static bool is_usual(const char *entry)
 {
-    static const char *const names[] = {"PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=", "LANG=", "TZ=", "TMPDIR=", "SSH_AUTH_SOCK=", NULL};
+    static const char *const names[] = {"PATH=", "HOME=", "USER=",   "LOGNAME=",       "SHELL=",
+                                        "LANG=", "TZ=",   "TMPDIR=", "SSH_AUTH_SOCK=", NULL};
     static const char *const beginnings[] = {"LC_", "XDG_", "ANSIBLE_", NULL};
-    static const char *const proxies[] = {"http_proxy=", "https_proxy=", "ftp_proxy=", "all_proxy=", "no_proxy=", NULL};
+    static const char *const proxies[] = {"http_proxy=", "https_proxy=", "ftp_proxy=",
+                                          "all_proxy=",  "no_proxy=",    NULL};
     for (const char *const *name = names; *name; name++)
         if (text_starts(entry, *name))
             return true;
@@ -106,11 +110,13 @@ void ansible_environment(const struct target *target, const struct ansible_setti
 }
 
 /* Hosts that are none of triphase's (delegation to one of the user's own inventory) have no rendered ssh arguments: these reach them too. */
-static void add_ssh_environment(const struct ansible_request *request, const struct ansible_settings *settings, struct words *out)
+static void add_ssh_environment(const struct ansible_request *request,
+                                const struct ansible_settings *settings, struct words *out)
 {
-    AUTO_FREE char *arguments = xasprintf("-o ServerAliveInterval=%d -o ServerAliveCountMax=%d %s", SSH_ALIVE_INTERVAL,
-                                          ssh_alive_count(request->phase->host_silent_ns),
-                                          settings->ssh_args ? settings->ssh_args : "-C -o ControlMaster=auto -o ControlPersist=60s");
+    AUTO_FREE char *arguments =
+        xasprintf("-o ServerAliveInterval=%d -o ServerAliveCountMax=%d %s", SSH_ALIVE_INTERVAL,
+                  ssh_alive_count(request->phase->host_silent_ns),
+                  settings->ssh_args ? settings->ssh_args : "-C -o ControlMaster=auto -o ControlPersist=60s");
     words_set_env(out, "ANSIBLE_SSH_ARGS", arguments);
     if (request->control_directory)
         words_set_env(out, "ANSIBLE_SSH_CONTROL_PATH_DIR", request->control_directory);
@@ -138,11 +144,12 @@ static void keep(struct ansible_child *child, int fd)
     child->keep[count + 1] = -1;
 }
 
-static int read_named(const struct project *project, const struct target *target, const struct secret *secret, const char *what, char **value, size_t *length,
-                      struct error *err)
+static int read_named(const struct project *project, const struct target *target, const struct secret *secret,
+                      const char *what, char **value, size_t *length, struct error *err)
 {
     if (secret_read(secret, project->directory, value, length, err) < 0)
-        return error_prefix(err, "target %s, %s%s%s", target->name, what, secret->name ? " " : "", secret->name ? secret->name : "");
+        return error_prefix(err, "target %s, %s%s%s", target->name, what, secret->name ? " " : "",
+                            secret->name ? secret->name : "");
     return 0;
 }
 
@@ -153,7 +160,8 @@ static void forget(char **value, size_t length)
 }
 
 /* One secret by itself, under /proc/self/fd. */
-static int keep_secret(const struct project *project, const struct target *target, const struct secret *secret, const char *what, struct ansible_child *out,
+static int keep_secret(const struct project *project, const struct target *target,
+                       const struct secret *secret, const char *what, struct ansible_child *out,
                        struct error *err)
 {
     char *value = NULL;
@@ -167,20 +175,22 @@ static int keep_secret(const struct project *project, const struct target *targe
     return fd;
 }
 
-int ansible_add_vault_passwords(const struct project *project, const struct target *target, struct ansible_child *out, struct error *err)
+int ansible_add_vault_passwords(const struct project *project, const struct target *target,
+                                struct ansible_child *out, struct error *err)
 {
     for (size_t i = 0; i < target->vault_password_count; i++) {
         int fd = keep_secret(project, target, &target->vault_passwords[i], "vault password", out, err);
         if (fd < 0)
             return -1;
         words_add(&out->argv, "--vault-id");
-        words_addf(&out->argv, "%s@/proc/self/fd/%d", target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
+        words_addf(&out->argv, "%s@/proc/self/fd/%d",
+                   target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
     }
     return 0;
 }
 
-static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes, mode_t mode, struct ansible_child *out, const char **path,
-                      struct error *err)
+static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes,
+                      mode_t mode, struct ansible_child *out, const char **path, struct error *err)
 {
     AUTO_FREE char *name = layout_step_file(request->seq, request->phase->name, request->attempt, suffix);
     AUTO_FREE char *full = file_join(request->run_directory, name);
@@ -202,8 +212,8 @@ static bool is_variable(const char *name)
 }
 
 /* {"__ansible_unsafe": VALUE} under the name: Ansible's own JSON for text that is never templated. */
-static int add_secret(const struct ansible_request *request, const struct secret *secret, const char *what, const char *name, struct json *object,
-                      struct error *err)
+static int add_secret(const struct ansible_request *request, const struct secret *secret, const char *what,
+                      const char *name, struct json *object, struct error *err)
 {
     char *value = NULL;
     size_t length = 0;
@@ -211,7 +221,9 @@ static int add_secret(const struct ansible_request *request, const struct secret
         return -1;
     int result = 0;
     if (strlen(value) != length || !text_is_utf8(value, length)) {
-        result = error_set(err, ERROR_PROJECT, "target %s, %s %s: a variable holds text only; encode it (base64, say)", request->target->name, what, name);
+        result = error_set(err, ERROR_PROJECT,
+                           "target %s, %s %s: a variable holds text only; encode it (base64, say)",
+                           request->target->name, what, name);
     } else {
         struct json *unsafe = json_new_object();
         json_set_string(unsafe, "__ansible_unsafe", value);
@@ -230,7 +242,9 @@ static struct json *secret_inventory(const struct ansible_request *request, stru
     AUTO_JSON *own = json_new_object();
     for (size_t i = 0; i < target->secret_count; i++) {
         if (!is_variable(target->secrets[i].name)) {
-            error_set(err, ERROR_PROJECT, "target %s: secret %s is no name of a variable (letters, digits and _)", target->name, target->secrets[i].name);
+            error_set(err, ERROR_PROJECT,
+                      "target %s: secret %s is no name of a variable (letters, digits and _)", target->name,
+                      target->secrets[i].name);
             return NULL;
         }
         if (add_secret(request, &target->secrets[i], "secret", target->secrets[i].name, secrets, err) < 0)
@@ -239,7 +253,8 @@ static struct json *secret_inventory(const struct ansible_request *request, stru
     if (target->become_password.kind != SECRET_NONE &&
         add_secret(request, &target->become_password, "secret", "ansible_become_password", own, err) < 0)
         return NULL;
-    struct json *root = json_new_object(), *meta = json_new_object(), *hosts = json_new_object(), *all = json_new_object(), *vars = json_new_object();
+    struct json *root = json_new_object(), *meta = json_new_object(), *hosts = json_new_object(),
+                *all = json_new_object(), *vars = json_new_object();
     /* Its variables count only where it names the host too. */
     struct json *names = json_new_array();
     json_append(names, json_new_string(target->host_name));
@@ -305,7 +320,8 @@ static void add_programs(struct yaml_writer *writer, const struct ansible_reques
     yaml_map_begin(writer);
     for (size_t i = 0; i < request->phase->require_count; i++) {
         const struct requirement *requirement = &request->phase->requires[i];
-        AUTO_FREE char *path = requirement->program ? ansible_find_required(request->project, requirement) : NULL;
+        AUTO_FREE char *path =
+            requirement->program ? ansible_find_required(request->project, requirement) : NULL;
         if (path)
             add_text(writer, requirement->program, path);
     }
@@ -338,7 +354,8 @@ static char *forced_variables(const struct ansible_request *request, struct erro
     add_programs(writer, request);
     /* By reference: a file of a run holds no secret. */
     for (size_t i = 0; i < request->target->secret_count; i++) {
-        AUTO_FREE char *reference = xasprintf("{{ triphase_secrets['%s'] }}", request->target->secrets[i].name);
+        AUTO_FREE char *reference =
+            xasprintf("{{ triphase_secrets['%s'] }}", request->target->secrets[i].name);
         yaml_string(writer, request->target->secrets[i].name);
         yaml_string(writer, reference);
     }
@@ -369,7 +386,8 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
         words_own(argv, file_join(project->directory, project->inventory.items[i]));
     }
     words_add_all(argv, "-i", request->inventory, NULL);
-    if ((target->secret_count || target->become_password.kind != SECRET_NONE) && keep_variables(request, out, err) < 0)
+    if ((target->secret_count || target->become_password.kind != SECRET_NONE) &&
+        keep_variables(request, out, err) < 0)
         return -1;
     const char *path;
     if (request->phase->vars) {
@@ -396,13 +414,15 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
     return 0;
 }
 
-static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings, struct ansible_child *out, struct error *err)
+static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings,
+                           struct ansible_child *out, struct error *err)
 {
     struct words *environment = &out->environment;
     const char *path;
     ansible_environment(request->target, settings, request->environment, environment);
     add_ssh_environment(request, settings, environment);
-    AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory, *settings->callback_plugins ? ":" : "", settings->callback_plugins);
+    AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory,
+                                        *settings->callback_plugins ? ":" : "", settings->callback_plugins);
     words_set_env(environment, "ANSIBLE_CALLBACK_PLUGINS", plugins);
     /* The directory comes as a variable: so of all processes here only the async jobs themselves, which Ansible gives it to, have it in their environment. */
     AUTO_FREE char *async = async_directory(request);
@@ -438,7 +458,9 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
     struct ansible_child made = {0};
     struct ansible_settings settings = {0};
     if (request->target->key_passphrase.kind != SECRET_NONE)
-        return error_set(err, ERROR_PROJECT, "target %s: key_passphrase is not in this version; load the key into an agent and say 'key: agent'",
+        return error_set(err, ERROR_PROJECT,
+                         "target %s: key_passphrase is not in this version; load the key into an agent and "
+                         "say 'key: agent'",
                          request->target->name);
     int result = ansible_settings_read(request->project, request->environment, &settings, err);
     if (result == 0)

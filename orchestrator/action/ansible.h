@@ -18,24 +18,26 @@ struct ansible_request {
     enum transport_kind transport;
     const char *run, *root_run; /* ids; the first run of a chain of resumes names the async directory */
     int seq, attempt;
-    const char *run_directory;     /* .triphase/runs/<run>: the file of extra variables goes there */
-    const char *inventory;         /* path of the rendered inventory */
-    const struct json *expect;     /* from inventory_render; written beside it; may be NULL */
-    const char *events;            /* path of the event file */
+    const char *run_directory;      /* .triphase/runs/<run>: the file of extra variables goes there */
+    const char *inventory;          /* path of the rendered inventory */
+    const struct json *expect;      /* from inventory_render; written beside it; may be NULL */
+    const char *events;             /* path of the event file */
     const char *callback_directory; /* holds triphase_events.py */
-    const char *fact_cache;        /* directory, for `facts: cached` */
-    const char *control_directory; /* for hosts that are not triphase's own; may be NULL */
-    const char *target_state, *machine_state; /* triphase_state_dir, triphase_machine_dir */
-    const char *pending_handlers;  /* JSON list of {host, handler}; NULL: none */
+    const char *fact_cache;         /* directory, for `facts: cached` */
+    const char *control_directory;  /* for hosts that are not triphase's own; may be NULL */
+    const char *target_state, *machine_state;  /* triphase_state_dir, triphase_machine_dir */
+    const char *pending_handlers;              /* JSON list of {host, handler}; NULL: none */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
-    const char *const *environment; /* the user's; NULL: this process's */
+    const char *const *environment;            /* the user's; NULL: this process's */
 };
 
 struct ansible_child {
     struct words argv, environment;
-    int *keep;          /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
-    char *async_marker; /* what an async job of this run has in its environment and no other process of the phase: "ANSIBLE_ASYNC_DIR=…" */
-    struct words files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
+    int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
+    char *
+        async_marker; /* what an async job of this run has in its environment and no other process of the phase: "ANSIBLE_ASYNC_DIR=…" */
+    struct words
+        files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
 };
 
 /* ERROR_PROJECT when a secret cannot be read. */
@@ -46,4 +48,5 @@ void ansible_child_free(struct ansible_child *child);
 void ansible_environment(const struct target *target, const struct ansible_settings *settings,
                          const char *const *environment, struct words *out);
 /* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. */
-int ansible_add_vault_passwords(const struct project *project, const struct target *target, struct ansible_child *out, struct error *err);
+int ansible_add_vault_passwords(const struct project *project, const struct target *target,
+                                struct ansible_child *out, struct error *err);

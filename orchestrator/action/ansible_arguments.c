@@ -66,8 +66,8 @@ static int unknown(const char *word, struct error *err)
     for (size_t i = 0; i < COUNT_OF(options); i++)
         names[i] = options[i].name;
     const char *nearest = text_nearest(word, names);
-    return error_set(err, ERROR_USAGE, "ansible-playbook has no option '%s'%s%s%s", word, nearest ? ", did you mean '" : "", nearest ? nearest : "",
-                     nearest ? "'?" : "");
+    return error_set(err, ERROR_USAGE, "ansible-playbook has no option '%s'%s%s%s", word,
+                     nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* As Python's argparse finds it: by its name, or by a beginning that no other shares. */
@@ -80,7 +80,8 @@ static const struct option *find_long(const char *word, size_t length, struct er
         if (!options[i].name[length])
             return &options[i];
         if (found) {
-            error_set(err, ERROR_USAGE, "'%.*s' can mean %s or %s", (int)length, word, found->name, options[i].name);
+            error_set(err, ERROR_USAGE, "'%.*s' can mean %s or %s", (int)length, word, found->name,
+                      options[i].name);
             return NULL;
         }
         found = &options[i];
@@ -102,7 +103,8 @@ static const struct option *find_letter(char letter, struct error *err)
     return NULL;
 }
 
-static int take(const struct option *option, const char *value, struct ansible_arguments *out, struct error *err)
+static int take(const struct option *option, const char *value, struct ansible_arguments *out,
+                struct error *err)
 {
     switch (option->treatment) {
     case FINE:
@@ -115,23 +117,37 @@ static int take(const struct option *option, const char *value, struct ansible_a
         return 0;
     case VAULT_ID:
         if (text_is(value, "prompt") || text_ends(value, "@prompt"))
-            return error_set(err, ERROR_USAGE, "%s %s would ask, and nobody answers a supervised phase; use the target's vault_passwords", option->name, value);
+            return error_set(
+                err, ERROR_USAGE,
+                "%s %s would ask, and nobody answers a supervised phase; use the target's vault_passwords",
+                option->name, value);
         return 0;
     case INVENTORY:
-        return error_set(err, ERROR_USAGE, "%s is refused: triphase renders the inventory; name your own under 'inventory:' in triphase.yml", option->name);
+        return error_set(
+            err, ERROR_USAGE,
+            "%s is refused: triphase renders the inventory; name your own under 'inventory:' in triphase.yml",
+            option->name);
     case PROMPT:
-        return error_set(err, ERROR_USAGE, "%s would ask, and nobody answers a supervised phase; use the target's become_password, key or vault_passwords",
+        return error_set(err, ERROR_USAGE,
+                         "%s would ask, and nobody answers a supervised phase; use the target's "
+                         "become_password, key or vault_passwords",
                          option->name);
     case CONNECTION:
-        return error_set(err, ERROR_USAGE, "%s is refused: how the host is reached is the target's user, key, jump and ssh_options in triphase.yml", option->name);
+        return error_set(err, ERROR_USAGE,
+                         "%s is refused: how the host is reached is the target's user, key, jump and "
+                         "ssh_options in triphase.yml",
+                         option->name);
     case LISTING:
-        return error_set(err, ERROR_USAGE, "%s runs nothing; call ansible-playbook itself with 'triphase inventory TARGET'", option->name);
+        return error_set(err, ERROR_USAGE,
+                         "%s runs nothing; call ansible-playbook itself with 'triphase inventory TARGET'",
+                         option->name);
     }
     return 0;
 }
 
 /* One word that begins with two dashes; `next` is the word behind it, `used` says that it was its value. */
-static int take_long(const char *word, const char *next, bool *used, struct ansible_arguments *out, struct error *err)
+static int take_long(const char *word, const char *next, bool *used, struct ansible_arguments *out,
+                     struct error *err)
 {
     size_t length = strcspn(word, "=");
     const struct option *option = find_long(word, length, err);
@@ -150,7 +166,8 @@ static int take_long(const char *word, const char *next, bool *used, struct ansi
 }
 
 /* One word of letters: -vvv, -CD, -f5, -e @file. */
-static int take_letters(const char *word, const char *next, bool *used, struct ansible_arguments *out, struct error *err)
+static int take_letters(const char *word, const char *next, bool *used, struct ansible_arguments *out,
+                        struct error *err)
 {
     for (const char *letter = word + 1; *letter; letter++) {
         const struct option *option = find_letter(*letter, err);
@@ -178,11 +195,14 @@ int ansible_check_arguments(const char *const *words, struct ansible_arguments *
         bool used = false;
         int result;
         if (word[0] != '-' || !word[1])
-            result = error_set(err, ERROR_USAGE, "'%s' is no option: the playbooks are those of the recipe's phases", word);
+            result = error_set(err, ERROR_USAGE,
+                               "'%s' is no option: the playbooks are those of the recipe's phases", word);
         else if (text_is(word, "--"))
-            result = error_set(err, ERROR_USAGE, "a second '--' is refused: the playbooks are those of the recipe's phases");
+            result = error_set(err, ERROR_USAGE,
+                               "a second '--' is refused: the playbooks are those of the recipe's phases");
         else
-            result = word[1] == '-' ? take_long(word, next, &used, &made, err) : take_letters(word, next, &used, &made, err);
+            result = word[1] == '-' ? take_long(word, next, &used, &made, err)
+                                    : take_letters(word, next, &used, &made, err);
         if (result < 0) {
             ansible_arguments_free(&made);
             return -1;

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 struct ansible_arguments {
-    struct words words;  /* as given */
-    bool partial;        /* --tags --skip-tags --limit --check --start-at-task: the run is out of statistics */
-    char *extra_digest;  /* SHA-256 of all -e, hex; NULL: none */
-    struct words extra;  /* the -e values, in order (for prompts that they answer) */
+    struct words words; /* as given */
+    bool partial;       /* --tags --skip-tags --limit --check --start-at-task: the run is out of statistics */
+    char *extra_digest; /* SHA-256 of all -e, hex; NULL: none */
+    struct words extra; /* the -e values, in order (for prompts that they answer) */
 };
 /* ERROR_USAGE for what is refused (inventories, prompts, connection options, listings, playbooks) and for options that ansible-playbook does not know. */
 int ansible_check_arguments(const char *const *words, struct ansible_arguments *out, struct error *err);

@@ -26,7 +26,8 @@ static void add_packages_below(const char *prefix, struct words *out)
         if (!text_starts(names.items[i], "python3"))
             continue;
         for (int debian = 0; debian < 2; debian++) {
-            AUTO_FREE char *folder = xasprintf("%s/%s/%s-packages", library, names.items[i], debian ? "dist" : "site");
+            AUTO_FREE char *folder =
+                xasprintf("%s/%s/%s-packages", library, names.items[i], debian ? "dist" : "site");
             if (file_is_dir(folder) && !words_have(out, folder))
                 words_own(out, TAKE(folder));
         }

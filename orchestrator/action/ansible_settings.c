@@ -57,7 +57,8 @@ static char *ini_value(const char *bytes, const char *section, const char *key)
             if (ours) {
                 found = true;
                 text_truncate(&value, 0);
-                AUTO_FREE char *rest = trimmed(text + end + (text[end] != '\0'), strlen(text + end + (text[end] != '\0')));
+                AUTO_FREE char *rest =
+                    trimmed(text + end + (text[end] != '\0'), strlen(text + end + (text[end] != '\0')));
                 text_add(&value, rest);
             }
         }
@@ -72,7 +73,9 @@ static char *ini_value(const char *bytes, const char *section, const char *key)
 
 static char *expanded(const char *path, const char *home, const char *base)
 {
-    AUTO_FREE char *full = text_starts(path, "~/") ? file_join(home, path + 2) : text_starts(path, "{{CWD}}") ? xasprintf(".%s", path + 7) : xstrdup(path);
+    AUTO_FREE char *full = text_starts(path, "~/")        ? file_join(home, path + 2)
+                           : text_starts(path, "{{CWD}}") ? xasprintf(".%s", path + 7)
+                                                          : xstrdup(path);
     return file_join(base, full);
 }
 
@@ -92,7 +95,8 @@ static char *absolute_list(const char *list, const char *home, const char *base)
     return text_take(&out);
 }
 
-static void find_config(const struct project *project, const char *const *environment, const char *home, struct ansible_settings *out)
+static void find_config(const struct project *project, const char *const *environment, const char *home,
+                        struct ansible_settings *out)
 {
     const char *named = of_environment(environment, "ANSIBLE_CONFIG");
     if (named && *named) {
@@ -114,13 +118,15 @@ static void find_config(const struct project *project, const char *const *enviro
 }
 
 /* Variable of the environment first, as Ansible does; malloc'ed or NULL. */
-static char *setting(const char *const *environment, const char *ini, const char *variable, const char *section, const char *key)
+static char *setting(const char *const *environment, const char *ini, const char *variable,
+                     const char *section, const char *key)
 {
     const char *value = variable ? of_environment(environment, variable) : NULL;
     return value ? xstrdup(value) : ini_value(ini, section, key);
 }
 
-static bool is_set(const char *const *environment, const char *ini, const char *const *variables, const char *const *sections, const char *key)
+static bool is_set(const char *const *environment, const char *ini, const char *const *variables,
+                   const char *const *sections, const char *key)
 {
     for (; *variables; variables++)
         if (of_environment(environment, *variables))
@@ -133,7 +139,8 @@ static bool is_set(const char *const *environment, const char *ini, const char *
     return false;
 }
 
-int ansible_settings_read(const struct project *project, const char *const *environment, struct ansible_settings *out, struct error *err)
+int ansible_settings_read(const struct project *project, const char *const *environment,
+                          struct ansible_settings *out, struct error *err)
 {
     if (!environment)
         environment = (const char *const *)environ;
@@ -160,15 +167,19 @@ int ansible_settings_read(const struct project *project, const char *const *envi
         made.callback_plugins = absolute_list(plugins_ini, home, base);
     } else {
         AUTO_FREE char *ansible_home = setting(environment, ini, "ANSIBLE_HOME", "defaults", "home");
-        AUTO_FREE char *folder = expanded(ansible_home && *ansible_home ? ansible_home : "~/.ansible", home, base);
+        AUTO_FREE char *folder =
+            expanded(ansible_home && *ansible_home ? ansible_home : "~/.ansible", home, base);
         made.callback_plugins = xasprintf("%s/plugins/callback:/usr/share/ansible/plugins/callback", folder);
     }
     made.ssh_args = setting(environment, ini, "ANSIBLE_SSH_ARGS", "ssh_connection", "ssh_args");
-    made.ssh_common_args = setting(environment, ini, "ANSIBLE_SSH_COMMON_ARGS", "ssh_connection", "ssh_common_args");
-    made.pipelining_set = is_set(environment, ini, (const char *const[]){"ANSIBLE_PIPELINING", "ANSIBLE_SSH_PIPELINING", NULL},
-                                 (const char *const[]){"defaults", "connection", "ssh_connection", NULL}, "pipelining");
-    made.timeout_set = is_set(environment, ini, (const char *const[]){"ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT", NULL},
-                              (const char *const[]){"defaults", "ssh_connection", NULL}, "timeout");
+    made.ssh_common_args =
+        setting(environment, ini, "ANSIBLE_SSH_COMMON_ARGS", "ssh_connection", "ssh_common_args");
+    made.pipelining_set =
+        is_set(environment, ini, (const char *const[]){"ANSIBLE_PIPELINING", "ANSIBLE_SSH_PIPELINING", NULL},
+               (const char *const[]){"defaults", "connection", "ssh_connection", NULL}, "pipelining");
+    made.timeout_set =
+        is_set(environment, ini, (const char *const[]){"ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT", NULL},
+               (const char *const[]){"defaults", "ssh_connection", NULL}, "timeout");
     *out = made;
     return 0;
 }
@@ -186,7 +197,8 @@ char *ansible_user_ssh_arguments(const struct ansible_settings *settings)
 {
     /* Of Ansible's default nothing is left to say: multiplexing is triphase's, and compression (-C) makes a copy of 180 MB over a fast path three
      * times as long; whoever has a slow one sets ssh_options: [Compression=yes]. */
-    const char *first = settings->ssh_args ? settings->ssh_args : "", *second = settings->ssh_common_args ? settings->ssh_common_args : "";
+    const char *first = settings->ssh_args ? settings->ssh_args : "",
+               *second = settings->ssh_common_args ? settings->ssh_common_args : "";
     AUTO_FREE char *joined = xasprintf("%s %s", first, second);
     for (char *c = joined; *c; c++)
         if (*c == '\n')

@@ -102,11 +102,13 @@ static char *likely_file(const struct project *project, const char *host, const 
         found = find_in(path, variable);
     }
     size_t length = strlen(project->directory);
-    return found && !strncmp(found, project->directory, length) && found[length] == '/' ? xstrdup(found + length + 1) : TAKE(found);
+    return found && !strncmp(found, project->directory, length) && found[length] == '/'
+               ? xstrdup(found + length + 1)
+               : TAKE(found);
 }
 
-void connection_compare(const struct project *project, const char *host, const struct json *expected, const struct json *effective,
-                        struct connection_differences *out)
+void connection_compare(const struct project *project, const char *host, const struct json *expected,
+                        const struct json *effective, struct connection_differences *out)
 {
     for (const char *const *name = inventory_connection_variables; *name; name++) {
         AUTO_FREE char *rendered = text_of(json_get(expected, *name));
@@ -156,6 +158,7 @@ char *connection_difference_text(const struct connection_difference *difference)
     add_value(&out, difference->rendered);
     if (difference->file)
         text_addf(&out, "; it is probably set in %s", difference->file);
-    text_add(&out, ": take it out there, and say how the host is reached in triphase.yml (address, port, user, key, jump, ssh_options)");
+    text_add(&out, ": take it out there, and say how the host is reached in triphase.yml (address, port, "
+                   "user, key, jump, ssh_options)");
     return text_take(&out);
 }

@@ -7,7 +7,7 @@
 
 struct connection_difference {
     char *host, *variable, *rendered, *effective; /* "" for none */
-    char *file;                                   /* likely source, relative to the project; NULL: not found */
+    char *file; /* likely source, relative to the project; NULL: not found */
 };
 
 /* Compares the JSON of `ansible-inventory --host HOST` (or --list) with what was rendered (`expect` of inventory_render). Adds a difference per variable. */
@@ -15,8 +15,8 @@ struct connection_differences {
     struct connection_difference *items;
     size_t count;
 };
-void connection_compare(const struct project *project, const char *host, const struct json *expected, const struct json *effective,
-                        struct connection_differences *out);
+void connection_compare(const struct project *project, const char *host, const struct json *expected,
+                        const struct json *effective, struct connection_differences *out);
 void connection_differences_free(struct connection_differences *differences);
 /* One line: variable, both values, the likely file, and what to do. malloc'ed. */
 char *connection_difference_text(const struct connection_difference *difference);

@@ -71,7 +71,8 @@ int knock_banner(int fd, int64_t bound, struct text *line)
         if (count > 0) {
             text_add_bytes(&seen, buffer, (size_t)count);
             /* Lines may stand before it (RFC 4253, 4.2). */
-            const char *start = text_starts(text_string(&seen), "SSH-") ? seen.bytes : strstr(seen.bytes, "\nSSH-");
+            const char *start =
+                text_starts(text_string(&seen), "SSH-") ? seen.bytes : strstr(seen.bytes, "\nSSH-");
             if (start && *start == '\n')
                 start++;
             if (start && strpbrk(start, "\r\n")) {

@@ -30,7 +30,8 @@ static void choose_phases(struct plan_work *work, const struct words *wanted)
     const struct recipe *recipe = work->recipe;
     work->phases = xcalloc(recipe->phase_count + recipe->teardown_count + 1, sizeof(*work->phases));
     for (size_t i = 0; i < recipe->phase_count + recipe->teardown_count; i++) {
-        const struct phase *phase = i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
+        const struct phase *phase =
+            i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
         if (wanted && !words_have(wanted, phase->name))
             continue;
         work->phases[work->phase_count++] = phase;
@@ -48,8 +49,9 @@ static void choose_phases(struct plan_work *work, const struct words *wanted)
         }
         const char *nearest = text_nearest(wanted->items[w], names);
         if (!known)
-            plan_find(work->report, ERROR_USAGE, NULL, "recipe %s has no phase '%s'%s%s%s", recipe->name, wanted->items[w], nearest ? ", did you mean '" : "",
-                 nearest ? nearest : "", nearest ? "'?" : "");
+            plan_find(work->report, ERROR_USAGE, NULL, "recipe %s has no phase '%s'%s%s%s", recipe->name,
+                      wanted->items[w], nearest ? ", did you mean '" : "", nearest ? nearest : "",
+                      nearest ? "'?" : "");
     }
 }
 
@@ -58,9 +60,10 @@ static void look_for_ansible(struct plan_work *work)
     const struct project *project = work->project;
     if (!project->ansible_found) {
         plan_find(work->report, ERROR_MISSING, NULL,
-             "%s is not to be found; install it with 'pip install ansible-core==2.19.14' (or 'apt-get install -y ansible-core'), or name it with 'ansible:' in "
-             "triphase.yml",
-             project->ansible);
+                  "%s is not to be found; install it with 'pip install ansible-core==2.19.14' (or 'apt-get "
+                  "install -y ansible-core'), or name it with 'ansible:' in "
+                  "triphase.yml",
+                  project->ansible);
         return;
     }
     AUTO_ERROR err = ERROR_INIT;
@@ -87,8 +90,11 @@ static void look_for_requirements(struct plan_work *work)
             }
             AUTO_FREE char *path = ansible_find_required(work->project, need);
             if (!path)
-                plan_find(work->report, ERROR_MISSING, place, "the program %s is missing (looked beside %s, among its Python packages and in PATH)%s%s", need->program,
-                     work->project->ansible, need->install ? "; install it with: " : "", need->install ? need->install : "");
+                plan_find(
+                    work->report, ERROR_MISSING, place,
+                    "the program %s is missing (looked beside %s, among its Python packages and in PATH)%s%s",
+                    need->program, work->project->ansible, need->install ? "; install it with: " : "",
+                    need->install ? need->install : "");
         }
     }
 }
@@ -98,7 +104,8 @@ static void look_for_provider(struct plan_work *work, bool made)
     AUTO_ERROR err = ERROR_INIT;
     const struct provider *provider = provider_named(work->target->provider);
     if (!provider)
-        plan_find(work->report, ERROR_PROJECT, NULL, "the provider %s is not in this version", work->target->provider);
+        plan_find(work->report, ERROR_PROJECT, NULL, "the provider %s is not in this version",
+                  work->target->provider);
     else if (!made && provider->check(work->target, &err) < 0)
         plan_find_error(work->report, NULL, &err);
 }
@@ -113,13 +120,15 @@ static void look_for_transports(struct plan_work *work)
     for (size_t i = 0; i < work->phase_count; i++) {
         const struct phase *phase = work->phases[i];
         AUTO_ERROR phase_err = ERROR_INIT;
-        if (phase->transports.count && transport_choose(&phase->transports, target, true, &kind, NULL, &phase_err) < 0) {
+        if (phase->transports.count &&
+            transport_choose(&phase->transports, target, true, &kind, NULL, &phase_err) < 0) {
             AUTO_FREE char *place = phase_place(work, phase);
             plan_find_error(work->report, place, &phase_err);
         }
     }
     if (target->key_passphrase.kind != SECRET_NONE)
-        plan_find(work->report, ERROR_PROJECT, NULL, "key_passphrase is not in this version; load the key into an agent and say 'key: agent'");
+        plan_find(work->report, ERROR_PROJECT, NULL,
+                  "key_passphrase is not in this version; load the key into an agent and say 'key: agent'");
 }
 
 static void look_at_phase_arguments(struct plan_work *work)
@@ -149,8 +158,10 @@ static void render(struct plan_work *work)
     AUTO_FREE char *users = ansible_user_ssh_arguments(&work->settings);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     if (ssh_arguments_make(machine, target, kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, &err) == 0) {
-        struct inventory_request request = {
-            .project = work->project, .host = {target, machine, kind, &ssh, NULL}, .run = no_run, .user_ssh_arguments = users};
+        struct inventory_request request = {.project = work->project,
+                                            .host = {target, machine, kind, &ssh, NULL},
+                                            .run = no_run,
+                                            .user_ssh_arguments = users};
         if (inventory_render(&request, &work->inventory, &work->expect, &err) == 0)
             return;
     }
@@ -208,41 +219,47 @@ static void scan(struct plan_work *work, struct words *dynamic)
             const struct scan_item *item = &found.items[k];
             if (item->kind == SCAN_TEMPLATED || item->kind == SCAN_DYNAMIC) {
                 plan_find(work->report, ERROR_NONE, item->where,
-                     item->kind == SCAN_TEMPLATED ? "the host pattern '%s' is templated: which hosts it matches is known only when it runs"
-                                                  : "%s makes hosts or groups while it runs: which hosts later plays match is not known before",
-                     item->text);
+                          item->kind == SCAN_TEMPLATED ? "the host pattern '%s' is templated: which hosts it "
+                                                         "matches is known only when it runs"
+                                                       : "%s makes hosts or groups while it runs: which "
+                                                         "hosts later plays match is not known before",
+                          item->text);
                 words_add(dynamic, playbook);
             } else if (item->kind == SCAN_RESTART) {
                 plan_find(work->report, ERROR_NONE, item->where,
-                     "%s is stopped or restarted while the task's own connection may run over it; where that cuts it the task is lost: give the task 'async: 60' "
-                     "and 'poll: 5', and its phase 'network_churn: true'",
-                     item->text);
+                          "%s is stopped or restarted while the task's own connection may run over it; where "
+                          "that cuts it the task is lost: give the task 'async: 60' "
+                          "and 'poll: 5', and its phase 'network_churn: true'",
+                          item->text);
             }
             for (size_t p = 0; item->kind == SCAN_PROMPT && p < work->phase_count; p++)
-                if (text_is(work->phases[p]->playbook, playbook) && !is_answered(work, work->phases[p], item->text)) {
+                if (text_is(work->phases[p]->playbook, playbook) &&
+                    !is_answered(work, work->phases[p], item->text)) {
                     AUTO_FREE char *place = phase_place(work, work->phases[p]);
                     plan_find(work->report, ERROR_PROJECT, item->where,
-                         "vars_prompt asks for %s, and nobody answers a supervised phase (%s); give it a value under the phase's vars, the target's secrets, or with "
-                         "'-- -e %s=…'",
-                         item->text, place, item->text);
+                              "vars_prompt asks for %s, and nobody answers a supervised phase (%s); give it "
+                              "a value under the phase's vars, the target's secrets, or with "
+                              "'-- -e %s=…'",
+                              item->text, place, item->text);
                 }
         }
         scan_free(&found);
     }
 }
 
-int plan_check(const struct project *project, const struct target *target, const struct plan_options *options, struct plan_report *out,
-               struct error *err)
+int plan_check(const struct project *project, const struct target *target, const struct plan_options *options,
+               struct plan_report *out, struct error *err)
 {
     struct plan_report report = {.target = xstrdup(target->name)};
     struct plan_work work = {.project = project,
-                                .target = target,
-                                .recipe = project_recipe(project, target->recipe),
-                                .arguments = options->arguments,
-                                .forget = options->forget,
-                                .report = &report,
-                                .environment = options->environment ? options->environment : (const char *const *)environ,
-                                .state = layout_state(project->directory)};
+                             .target = target,
+                             .recipe = project_recipe(project, target->recipe),
+                             .arguments = options->arguments,
+                             .forget = options->forget,
+                             .report = &report,
+                             .environment =
+                                 options->environment ? options->environment : (const char *const *)environ,
+                             .state = layout_state(project->directory)};
     AUTO_WORDS dynamic = WORDS_INIT;
     int result = ansible_settings_read(project, work.environment, &work.settings, err);
     if (result == 0)

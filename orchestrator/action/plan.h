@@ -9,11 +9,11 @@
 struct plan_options {
     const struct words *phases;                /* names; NULL: all of the recipe */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
-    const struct machine *machine;             /* made already: then what could make it is not asked for; may be NULL */
-    const char *const *environment;            /* NULL: this process's */
-    bool forget;                               /* ask Ansible even where a plan is remembered */
+    const struct machine *machine;  /* made already: then what could make it is not asked for; may be NULL */
+    const char *const *environment; /* NULL: this process's */
+    bool forget;                    /* ask Ansible even where a plan is remembered */
 };
 
 /* 0 and a report (look at plan_error); -1 only when nothing could be looked at (no state folder could be made, say). */
-int plan_check(const struct project *project, const struct target *target, const struct plan_options *options, struct plan_report *out,
-               struct error *err);
+int plan_check(const struct project *project, const struct target *target, const struct plan_options *options,
+               struct plan_report *out, struct error *err);

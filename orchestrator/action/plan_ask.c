@@ -22,7 +22,8 @@ struct running {
 static void start(struct running *running, struct question *question, const char *directory, int64_t bound_ns)
 {
     AUTO_ERROR err = ERROR_INIT;
-    *running = (struct running){.question = question, .child = CHILD_INIT, .until = moment_monotonic() + bound_ns};
+    *running =
+        (struct running){.question = question, .child = CHILD_INIT, .until = moment_monotonic() + bound_ns};
     running->out = memfd_create("triphase-out", MFD_CLOEXEC);
     running->error = memfd_create("triphase-err", MFD_CLOEXEC);
     struct child_plan plan = {

@@ -21,8 +21,9 @@ struct walk {
 
 static void add_stat(struct walk *walk, const char *path, const struct stat *info)
 {
-    const int64_t facts[] = {info->st_size,        (int64_t)info->st_ino, info->st_mtim.tv_sec, info->st_mtim.tv_nsec,
-                             info->st_ctim.tv_sec, info->st_ctim.tv_nsec, info->st_mode};
+    const int64_t facts[] = {info->st_size,         (int64_t)info->st_ino, info->st_mtim.tv_sec,
+                             info->st_mtim.tv_nsec, info->st_ctim.tv_sec,  info->st_ctim.tv_nsec,
+                             info->st_mode};
     digest_add_text(walk->digest, path);
     digest_add(walk->digest, facts, sizeof(facts));
     if (++walk->files > FILES_MAX)
@@ -31,7 +32,8 @@ static void add_stat(struct walk *walk, const char *path, const struct stat *inf
 
 static bool is_passed_over(const char *name)
 {
-    return name[0] == '.' || text_is(name, "__pycache__") || text_is(name, "node_modules") || text_ends(name, ".retry") || text_ends(name, ".pyc");
+    return name[0] == '.' || text_is(name, "__pycache__") || text_is(name, "node_modules") ||
+           text_ends(name, ".retry") || text_ends(name, ".pyc");
 }
 
 static void add_tree(struct walk *walk, const char *path, int depth)
@@ -61,8 +63,11 @@ static void add_tree(struct walk *walk, const char *path, int depth)
 
 static void add_beside(struct walk *walk, const char *folder)
 {
-    static const char *const names[] = {"group_vars", "host_vars", "roles", "collections", "library", "module_utils", "filter_plugins", "lookup_plugins",
-                                        "test_plugins", "action_plugins", "vars_plugins", "inventory_plugins", "strategy_plugins"};
+    static const char *const names[] = {"group_vars",      "host_vars",      "roles",
+                                        "collections",     "library",        "module_utils",
+                                        "filter_plugins",  "lookup_plugins", "test_plugins",
+                                        "action_plugins",  "vars_plugins",   "inventory_plugins",
+                                        "strategy_plugins"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = file_join(folder, names[i]);
         add_tree(walk, path, 0);

@@ -11,12 +11,12 @@ struct plan_inputs {
     const struct project *project;
     const struct target *target;
     const struct recipe *recipe;
-    const struct words *playbooks;             /* as written */
+    const struct words *playbooks; /* as written */
     const struct ansible_settings *settings;
     const struct ansible_arguments *arguments; /* may be NULL */
     const char *const *environment;
-    const char *inventory;                     /* text as rendered */
-    const char *version;                       /* of Ansible */
+    const char *inventory; /* text as rendered */
+    const char *version;   /* of Ansible */
 };
 
 /* Files count by path, size, inode and times, not by content. false: it cannot be told whether they are unchanged (too many files, an inventory that is a

@@ -17,12 +17,13 @@ static const int64_t question_bound = 120 * NS_PER_S;
 struct asking {
     struct question *questions;
     size_t count;
-    size_t listings; /* the first of them list hosts, the others are asked of ansible-inventory */
+    size_t listings;    /* the first of them list hosts, the others are asked of ansible-inventory */
     struct words files; /* to be removed */
     char *rendered;
 };
 
-static struct question *add_question(struct plan_work *work, struct asking *asking, const char *program, struct error *err)
+static struct question *add_question(struct plan_work *work, struct asking *asking, const char *program,
+                                     struct error *err)
 {
     asking->questions = xreallocarray(asking->questions, asking->count + 1, sizeof(*asking->questions));
     struct question *question = &asking->questions[asking->count++];
@@ -36,10 +37,12 @@ static struct question *add_question(struct plan_work *work, struct asking *aski
         words_own(argv, file_join(work->project->directory, work->project->inventory.items[i]));
     }
     words_add_all(argv, "-i", asking->rendered, NULL);
-    return ansible_add_vault_passwords(work->project, work->target, &question->child, err) < 0 ? NULL : question;
+    return ansible_add_vault_passwords(work->project, work->target, &question->child, err) < 0 ? NULL
+                                                                                               : question;
 }
 
-static char *scratch(const struct plan_work *work, struct asking *asking, const char *bytes, struct error *err)
+static char *scratch(const struct plan_work *work, struct asking *asking, const char *bytes,
+                     struct error *err)
 {
     AUTO_FREE char *folder = file_join(work->state, "plans");
     AUTO_FREE char *path = xasprintf("%s/asking-%d-%zu.yml", folder, (int)getpid(), asking->files.count);
@@ -50,7 +53,8 @@ static char *scratch(const struct plan_work *work, struct asking *asking, const 
 }
 
 /* Asks for the hosts of one list of playbooks; of a phase with variables or arguments of its own, with these. */
-static int add_listing(struct plan_work *work, struct asking *asking, const struct phase *phase, const struct words *playbooks, struct error *err)
+static int add_listing(struct plan_work *work, struct asking *asking, const struct phase *phase,
+                       const struct words *playbooks, struct error *err)
 {
     struct question *question = add_question(work, asking, work->project->ansible, err);
     if (!question)
@@ -114,9 +118,12 @@ static int add_inventories(struct plan_work *work, struct asking *asking, struct
     if (strrchr(bin, '/'))
         *strrchr(bin, '/') = '\0';
     AUTO_FREE char *beside = file_join(bin, "ansible-inventory");
-    AUTO_FREE char *program = file_is_program(beside) ? TAKE(beside) : file_find_program("ansible-inventory", NULL);
+    AUTO_FREE char *program =
+        file_is_program(beside) ? TAKE(beside) : file_find_program("ansible-inventory", NULL);
     if (!program) {
-        plan_find(work->report, ERROR_NONE, NULL, "ansible-inventory is not to be found: whether host_vars override how the host is reached shows only when a phase starts");
+        plan_find(work->report, ERROR_NONE, NULL,
+                  "ansible-inventory is not to be found: whether host_vars override how the host is reached "
+                  "shows only when a phase starts");
         return 0;
     }
     AUTO_WORDS folders = WORDS_INIT;
@@ -154,7 +161,8 @@ static char *collection_of(const char *complaint)
 {
     const char *at = strstr(complaint, "resolve module/action '");
     const char *name = at ? strchr(at, '\'') + 1 : "";
-    size_t length = strcspn(name, "'"), first = strcspn(name, "."), second = first < length ? first + 1 + strcspn(name + first + 1, ".") : length;
+    size_t length = strcspn(name, "'"), first = strcspn(name, "."),
+           second = first < length ? first + 1 + strcspn(name + first + 1, ".") : length;
     return second < length && !text_starts(name, "ansible.") ? xstrndup(name, second) : NULL;
 }
 
@@ -162,11 +170,14 @@ static char *collection_of(const char *complaint)
 static void find_complaint(struct plan_work *work, const struct question *question, const char *playbook)
 {
     if (question->failure) {
-        plan_find(work->report, ERROR_SYSTEM, playbook, "%s: %s", question->child.argv.items[0], question->failure);
+        plan_find(work->report, ERROR_SYSTEM, playbook, "%s: %s", question->child.argv.items[0],
+                  question->failure);
         return;
     }
     const char *said = text_string(&question->said);
-    const char *at = strstr(said, "ERROR! ") ? strstr(said, "ERROR! ") + 7 : strstr(said, "[ERROR]: ") ? strstr(said, "[ERROR]: ") + 9 : said;
+    const char *at = strstr(said, "ERROR! ")     ? strstr(said, "ERROR! ") + 7
+                     : strstr(said, "[ERROR]: ") ? strstr(said, "[ERROR]: ") + 9
+                                                 : said;
     AUTO_TEXT line = TEXT_INIT;
     size_t length = strcspn(at, "\n");
     text_add_printable(&line, at, length > 800 ? 800 : length);
@@ -179,7 +190,8 @@ static void find_complaint(struct plan_work *work, const struct question *questi
         appears += strlen("error appears to be in '");
         const char *end = strstr(appears, "': line ");
         if (end)
-            where = xasprintf("%.*s:%.*s", (int)(end - appears), appears, (int)strspn(end + 8, "0123456789"), end + 8);
+            where = xasprintf("%.*s:%.*s", (int)(end - appears), appears, (int)strspn(end + 8, "0123456789"),
+                              end + 8);
     }
     size_t prefix = strlen(work->project->directory);
     const char *shown = where ? where : playbook;
@@ -187,11 +199,14 @@ static void find_complaint(struct plan_work *work, const struct question *questi
         shown += prefix + 1;
     AUTO_FREE char *collection = collection_of(text_string(&line));
     if (collection)
-        plan_find(work->report, ERROR_MISSING, shown, "%s; install its collection with: ansible-galaxy collection install %s", text_string(&line), collection);
+        plan_find(work->report, ERROR_MISSING, shown,
+                  "%s; install its collection with: ansible-galaxy collection install %s", text_string(&line),
+                  collection);
     else if (strstr(text_string(&line), "--limit"))
         plan_find(work->report, ERROR_USAGE, NULL, "%s", text_string(&line));
     else
-        plan_find(work->report, ERROR_PROJECT, shown, "Ansible: %s", length ? text_string(&line) : "it failed without a word");
+        plan_find(work->report, ERROR_PROJECT, shown, "Ansible: %s",
+                  length ? text_string(&line) : "it failed without a word");
 }
 
 /* "playbook: NAME" and below it "    hosts (N):" for each play. */
@@ -208,8 +223,9 @@ static void read_listing(struct plan_work *work, const struct question *question
                 plan_find(work->report, ERROR_NONE, playbook, "no play matches a host of the inventory yet");
             else
                 plan_find(work->report, ERROR_PROJECT, playbook,
-                     "no play matches a host of the inventory: the target's host is '%s', in the group of its recipe (%s) and those of its 'groups'",
-                     work->target->host_name, work->recipe->name);
+                          "no play matches a host of the inventory: the target's host is '%s', in the group "
+                          "of its recipe (%s) and those of its 'groups'",
+                          work->target->host_name, work->recipe->name);
         }
         if (starts) {
             free(playbook);
@@ -250,14 +266,16 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
     struct asking asking = {0};
     int result = 0;
     asking.rendered = scratch(work, &asking, work->inventory, err);
-    if (!asking.rendered || add_listings(work, &asking, each_alone, err) < 0 || (!each_alone && add_inventories(work, &asking, err) < 0)) {
+    if (!asking.rendered || add_listings(work, &asking, each_alone, err) < 0 ||
+        (!each_alone && add_inventories(work, &asking, err) < 0)) {
         asking_end(&asking);
         return -1;
     }
     questions_ask(asking.questions, asking.count, work->project->directory, question_bound);
     for (size_t i = 0; i < asking.count; i++) {
         struct question *question = &asking.questions[i];
-        bool listing = i < asking.listings, failed = question->failure || !question->end.exited || question->end.code != 0;
+        bool listing = i < asking.listings,
+             failed = question->failure || !question->end.exited || question->end.code != 0;
         const char *last = question->child.argv.items[question->child.argv.count - 1];
         if (!listing)
             read_inventory(work, question);
@@ -301,7 +319,8 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
     AUTO_JSON *remembered = known && !work->forget ? plan_recall(work->state, digest) : NULL;
     if (remembered) {
         for (size_t i = 0; i < json_count(remembered); i++)
-            plan_find(work->report, ERROR_NONE, json_get_string(json_at(remembered, i), "where", NULL), "%s", json_get_string(json_at(remembered, i), "text", ""));
+            plan_find(work->report, ERROR_NONE, json_get_string(json_at(remembered, i), "where", NULL), "%s",
+                      json_get_string(json_at(remembered, i), "text", ""));
         report->remembered = true;
         return;
     }
@@ -317,4 +336,3 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
         plan_remember(work->state, digest, warnings);
     }
 }
-

@@ -11,7 +11,7 @@ struct plan_work {
     const struct target *target;
     const struct recipe *recipe;
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
-    bool forget; /* ask even where a plan is remembered */
+    bool forget;                               /* ask even where a plan is remembered */
     struct plan_report *report;
     const char *const *environment;
     char *state;

@@ -10,7 +10,8 @@ void plan_find(struct plan_report *report, enum error_kind kind, const char *whe
     char *text = xvasprintf(format, args);
     va_end(args);
     report->findings = xreallocarray(report->findings, report->count + 1, sizeof(*report->findings));
-    report->findings[report->count++] = (struct plan_finding){kind != ERROR_NONE, kind, xstrdup_or_null(where), text};
+    report->findings[report->count++] =
+        (struct plan_finding){kind != ERROR_NONE, kind, xstrdup_or_null(where), text};
 }
 
 void plan_find_error(struct plan_report *report, const char *where, const struct error *err)
@@ -41,8 +42,9 @@ void plan_report_free(struct plan_report *report)
 
 int plan_error(const struct plan_report *report, struct error *err)
 {
-    static const enum error_kind order[] = {ERROR_SYSTEM, ERROR_STORE,  ERROR_PROJECT,     ERROR_MISSING,
-                                            ERROR_BUSY,   ERROR_PROVIDER, ERROR_UNREACHABLE, ERROR_DEADLINE, ERROR_USAGE};
+    static const enum error_kind order[] = {ERROR_SYSTEM,      ERROR_STORE,    ERROR_PROJECT,
+                                            ERROR_MISSING,     ERROR_BUSY,     ERROR_PROVIDER,
+                                            ERROR_UNREACHABLE, ERROR_DEADLINE, ERROR_USAGE};
     AUTO_TEXT lines = TEXT_INIT;
     size_t worst = COUNT_OF(order);
     for (size_t i = 0; i < report->count; i++) {
@@ -52,7 +54,8 @@ int plan_error(const struct plan_report *report, struct error *err)
         for (size_t k = 0; k < worst; k++)
             if (order[k] == finding->kind)
                 worst = k;
-        text_addf(&lines, "%s%s%s%s", lines.length ? "\n" : "", finding->where ? finding->where : "", finding->where ? ": " : "", finding->text);
+        text_addf(&lines, "%s%s%s%s", lines.length ? "\n" : "", finding->where ? finding->where : "",
+                  finding->where ? ": " : "", finding->text);
     }
     if (!lines.length)
         return 0;
@@ -72,7 +75,12 @@ struct json *plan_json(const struct plan_report *report)
         const struct plan_finding *finding = &report->findings[i];
         struct json *entry = json_new_object();
         json_set_string(entry, "level", finding->refuses ? "error" : "warning");
-        json_set_string(entry, "kind", !finding->refuses ? NULL : finding->kind == ERROR_MISSING ? "missing" : finding->kind == ERROR_USAGE ? "usage" : finding->kind == ERROR_PROJECT ? "project" : "system");
+        json_set_string(entry, "kind",
+                        !finding->refuses                ? NULL
+                        : finding->kind == ERROR_MISSING ? "missing"
+                        : finding->kind == ERROR_USAGE   ? "usage"
+                        : finding->kind == ERROR_PROJECT ? "project"
+                                                         : "system");
         json_set_string(entry, "where", finding->where);
         json_set_string(entry, "text", finding->text);
         json_append(findings, entry);

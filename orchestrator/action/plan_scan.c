@@ -25,7 +25,8 @@ static void add(struct walk *walk, enum scan_kind kind, const char *file, int li
         file += length + 1;
     AUTO_FREE char *where = xasprintf("%s:%d", file, line);
     for (size_t i = 0; i < out->count; i++)
-        if (out->items[i].kind == kind && text_is(out->items[i].where, where) && text_is(out->items[i].text, text))
+        if (out->items[i].kind == kind && text_is(out->items[i].where, where) &&
+            text_is(out->items[i].text, text))
             return;
     out->items = xreallocarray(out->items, out->count + 1, sizeof(*out->items));
     out->items[out->count++] = (struct scan_item){kind, TAKE(where), xstrdup(text)};
@@ -60,13 +61,25 @@ static const char *text_of(const struct node *node)
 /* Without "ansible.builtin." or "ansible.legacy.". */
 static const char *short_name(const char *module)
 {
-    return text_starts(module, "ansible.builtin.") ? module + 16 : text_starts(module, "ansible.legacy.") ? module + 15 : module;
+    return text_starts(module, "ansible.builtin.")  ? module + 16
+           : text_starts(module, "ansible.legacy.") ? module + 15
+                                                    : module;
 }
 
 /* ------------------------------------------------------------ restarts */
 
-static const char *const carriers[] = {"ssh",           "sshd",   "network",   "networking", "systemd-networkd", "NetworkManager",
-                                       "network-manager", "docker", "dockerd", "tailscaled", "tailscale",        NULL};
+static const char *const carriers[] = {"ssh",
+                                       "sshd",
+                                       "network",
+                                       "networking",
+                                       "systemd-networkd",
+                                       "NetworkManager",
+                                       "network-manager",
+                                       "docker",
+                                       "dockerd",
+                                       "tailscaled",
+                                       "tailscale",
+                                       NULL};
 
 /* The service's name without ".service" when the connection hangs on it; NULL else. Static. */
 static const char *carrier(const char *word)
@@ -90,11 +103,14 @@ static const char *restarted_by_shell(const char *text)
         bool manager = false, verb = false;
         char *inner = NULL;
         const char *before = "";
-        for (char *word = strtok_r(part, " \t'\"()`$", &inner); word; word = strtok_r(NULL, " \t'\"()`$", &inner)) {
+        for (char *word = strtok_r(part, " \t'\"()`$", &inner); word;
+             word = strtok_r(NULL, " \t'\"()`$", &inner)) {
             const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-            manager = manager || text_is(name, "systemctl") || text_is(name, "service") || text_is(name, "invoke-rc.d") || text_is(name, "rc-service") ||
+            manager = manager || text_is(name, "systemctl") || text_is(name, "service") ||
+                      text_is(name, "invoke-rc.d") || text_is(name, "rc-service") ||
                       text_starts(word, "/etc/init.d/");
-            verb = verb || text_is(word, "restart") || text_is(word, "stop") || text_is(word, "try-restart") || text_is(word, "reload-or-restart");
+            verb = verb || text_is(word, "restart") || text_is(word, "stop") ||
+                   text_is(word, "try-restart") || text_is(word, "reload-or-restart");
             if (!service)
                 service = carrier(name);
             if ((text_is(before, "netplan") && text_is(word, "apply")) || text_is(name, "ifdown"))
@@ -132,11 +148,13 @@ static bool is_asynchronous(const struct node *task)
     return limit && *limit && !text_is(limit, "0");
 }
 
-static void look_at_restart(struct walk *walk, const char *file, const struct node *task, const char *module, const struct node *arguments, int line)
+static void look_at_restart(struct walk *walk, const char *file, const struct node *task, const char *module,
+                            const struct node *arguments, int line)
 {
     if (is_asynchronous(task))
         return;
-    if (text_is(module, "service") || text_is(module, "systemd") || text_is(module, "systemd_service") || text_is(module, "sysvinit")) {
+    if (text_is(module, "service") || text_is(module, "systemd") || text_is(module, "systemd_service") ||
+        text_is(module, "sysvinit")) {
         AUTO_FREE char *name = argument(arguments, "name");
         AUTO_FREE char *state = argument(arguments, "state");
         if (!name || (!text_is(state, "restarted") && !text_is(state, "stopped")))
@@ -144,14 +162,16 @@ static void look_at_restart(struct walk *walk, const char *file, const struct no
         const char *service = carrier(name);
         if (service)
             add(walk, SCAN_RESTART, file, line, service);
-        const struct node *loop = node_get(task, "loop") ? node_get(task, "loop") : node_get(task, "with_items");
+        const struct node *loop =
+            node_get(task, "loop") ? node_get(task, "loop") : node_get(task, "with_items");
         for (size_t i = 0; loop && loop->kind == NODE_LIST && strstr(name, "item") && i < loop->count; i++) {
             service = text_of(loop->items[i]) ? carrier(loop->items[i]->text) : NULL;
             if (service)
                 add(walk, SCAN_RESTART, file, line, service);
         }
     } else if (text_is(module, "shell") || text_is(module, "command") || text_is(module, "raw")) {
-        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP ? argument(arguments, "cmd") : xstrdup_or_null(text_of(arguments));
+        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP ? argument(arguments, "cmd")
+                                                                       : xstrdup_or_null(text_of(arguments));
         const char *service = cmd ? restarted_by_shell(cmd) : NULL;
         if (service)
             add(walk, SCAN_RESTART, file, line, service);
@@ -219,7 +239,8 @@ static void walk_role(struct walk *walk, const char *name)
 }
 
 /* A file named by an include: beside the one that names it. */
-static void walk_included(struct walk *walk, const char *file, const struct node *value, void (*visit)(struct walk *, const char *))
+static void walk_included(struct walk *walk, const char *file, const struct node *value,
+                          void (*visit)(struct walk *, const char *))
 {
     const char *name = text_of(value) ? text_of(value) : text_of(node_get(value, "file"));
     if (!name || is_templated(name))
@@ -278,7 +299,9 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
 static void walk_play(struct walk *walk, const char *file, const struct node *play)
 {
     static const char *const sections[] = {"pre_tasks", "tasks", "post_tasks", "handlers"};
-    const struct node *import = node_get(play, "import_playbook") ? node_get(play, "import_playbook") : node_get(play, "ansible.builtin.import_playbook");
+    const struct node *import = node_get(play, "import_playbook")
+                                    ? node_get(play, "import_playbook")
+                                    : node_get(play, "ansible.builtin.import_playbook");
     if (import) {
         walk_included(walk, file, import, walk_play_file);
         return;

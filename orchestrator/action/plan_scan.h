@@ -8,8 +8,8 @@
 enum scan_kind {
     SCAN_PROMPT,    /* text: the variable */
     SCAN_TEMPLATED, /* text: the host pattern */
-    SCAN_DYNAMIC,   /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
-    SCAN_RESTART,   /* text: the service */
+    SCAN_DYNAMIC, /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
+    SCAN_RESTART, /* text: the service */
 };
 
 struct scan_item {

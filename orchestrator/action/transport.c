@@ -8,10 +8,12 @@
 
 #include <string.h>
 
-static const int64_t resolve_bound = 10 * NS_PER_S; /* a Match exec of the user's ssh configuration may run in it */
+static const int64_t resolve_bound =
+    10 * NS_PER_S; /* a Match exec of the user's ssh configuration may run in it */
 
 /* Why this one cannot be used, malloc'ed; NULL: it can. `tun` is looked at once, when first needed. */
-static char *lack_of(enum transport_kind kind, const struct target *target, bool for_contact, struct tun_evidence *tun, bool *looked)
+static char *lack_of(enum transport_kind kind, const struct target *target, bool for_contact,
+                     struct tun_evidence *tun, bool *looked)
 {
     if (kind == TRANSPORT_DIRECT)
         return NULL;
@@ -24,19 +26,23 @@ static char *lack_of(enum transport_kind kind, const struct target *target, bool
     if (!for_contact)
         return NULL;
     if (!tun->daemon_answers)
-        return xasprintf("no tailscaled answers at %s (%s); start it and join the tailnet with 'tailscale up'", tun->daemon_socket, tun->daemon_error);
+        return xasprintf(
+            "no tailscaled answers at %s (%s); start it and join the tailnet with 'tailscale up'",
+            tun->daemon_socket, tun->daemon_error);
     if (!text_is(tun->daemon_state, "Running"))
-        return xasprintf("tailscaled at %s is in the state %s; join the tailnet with 'tailscale up'", tun->daemon_socket, tun->daemon_state);
+        return xasprintf("tailscaled at %s is in the state %s; join the tailnet with 'tailscale up'",
+                         tun->daemon_socket, tun->daemon_state);
     if (kind == TRANSPORT_TAILNET_USERSPACE) {
         AUTO_FREE char *program = file_find_program("tailscale", NULL);
         if (!program)
-            return xstrdup("the program tailscale is not in PATH; install Debian's or Tailscale's package 'tailscale'");
+            return xstrdup(
+                "the program tailscale is not in PATH; install Debian's or Tailscale's package 'tailscale'");
     }
     return NULL;
 }
 
-int transport_choose(const struct words *names, const struct target *target, bool for_contact, enum transport_kind *out, struct json **evidence,
-                     struct error *err)
+int transport_choose(const struct words *names, const struct target *target, bool for_contact,
+                     enum transport_kind *out, struct json **evidence, struct error *err)
 {
     struct tun_evidence tun = {0};
     bool looked = false, found = false;
@@ -47,12 +53,16 @@ int transport_choose(const struct words *names, const struct target *target, boo
         enum transport_kind kind;
         struct json *entry = json_new_object();
         json_set_string(entry, "name", names->items[i]);
-        AUTO_FREE char *lack = transport_from(names->items[i], &kind) < 0 ? xstrdup("there is no transport of that name")
-                                                                          : lack_of(kind, target, for_contact, &tun, &looked);
-        AUTO_FREE char *why = lack                        ? xstrdup(lack)
-                              : kind == TRANSPORT_DIRECT  ? xstrdup("plain SSH needs nothing of this machine")
-                              : kind == TRANSPORT_TAILNET ? tun_text(&tun)
-                                                          : xasprintf("each connection is handed to the tailscaled at %s by 'tailscale nc'", tun.daemon_socket);
+        AUTO_FREE char *lack = transport_from(names->items[i], &kind) < 0
+                                   ? xstrdup("there is no transport of that name")
+                                   : lack_of(kind, target, for_contact, &tun, &looked);
+        AUTO_FREE char *why =
+            lack                       ? xstrdup(lack)
+            : kind == TRANSPORT_DIRECT ? xstrdup("plain SSH needs nothing of this machine")
+            : kind == TRANSPORT_TAILNET
+                ? tun_text(&tun)
+                : xasprintf("each connection is handed to the tailscaled at %s by 'tailscale nc'",
+                            tun.daemon_socket);
         json_set_bool(entry, "usable", !lack);
         json_set_string(entry, "why", why);
         json_append(list, entry);
@@ -71,7 +81,8 @@ int transport_choose(const struct words *names, const struct target *target, boo
     }
     tun_free(&tun);
     if (!found)
-        return error_set(err, ERROR_MISSING, "target %s: no transport can be used: %s", target->name, lacks.length ? text_string(&lacks) : "none is named");
+        return error_set(err, ERROR_MISSING, "target %s: no transport can be used: %s", target->name,
+                         lacks.length ? text_string(&lacks) : "none is named");
     *out = chosen;
     return 0;
 }
@@ -105,7 +116,8 @@ int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *o
     if (end.code != 0) {
         AUTO_TEXT shown = TEXT_INIT;
         text_add_printable(&shown, text_string(&said), said.length);
-        return error_set(err, ERROR_PROJECT, "ssh does not accept how %s is to be reached: %s", ssh->host, text_string(&shown));
+        return error_set(err, ERROR_PROJECT, "ssh does not accept how %s is to be reached: %s", ssh->host,
+                         text_string(&shown));
     }
     AUTO_FREE char *port = value_of(text_string(&answer), "port");
     AUTO_FREE char *jump = value_of(text_string(&answer), "proxyjump");

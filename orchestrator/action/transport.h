@@ -10,8 +10,8 @@
 /* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a run now (a tailscaled that answers, the program tailscale);
  * else only the TUN decides, which is what rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks. `evidence` (may be NULL) gets a
  * JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun": {…} where it was looked at}, on failure too; the caller frees it. */
-int transport_choose(const struct words *names, const struct target *target, bool for_contact, enum transport_kind *out, struct json **evidence,
-                     struct error *err);
+int transport_choose(const struct words *names, const struct target *target, bool for_contact,
+                     enum transport_kind *out, struct json **evidence, struct error *err);
 
 /* What ssh itself makes of the arguments and its configuration files (ssh -G). */
 struct transport_route {
@@ -28,26 +28,28 @@ struct transport_request {
     enum transport_kind kind;
     const struct ssh_arguments *ssh; /* with a control directory */
     const char *control_directory;   /* exists, 0700 */
-    const char *log_path;            /* the master's own messages (ssh -E); NULL: control_directory/master.log */
-    const struct scope *masters;     /* NULL: none */
-    const char *const *environment;  /* NULL: inherited */
+    const char *log_path;        /* the master's own messages (ssh -E); NULL: control_directory/master.log */
+    const struct scope *masters; /* NULL: none */
+    const char *const *environment; /* NULL: inherited */
     int64_t bound_ns;
-    bool wait; /* the host may still be starting: refused, unreachable, closed and not yet authorised are tried again until the bound */
+    bool
+        wait; /* the host may still be starting: refused, unreachable, closed and not yet authorised are tried again until the bound */
 };
 
 struct transport_result {
-    char *rung;             /* "resolve" "tcp" "banner" "channel" "output" "done" */
-    const char *cause;      /* class of the failure as in CONTRACT.md; NULL when done. Static */
-    char *python;           /* interpreter found on the host; NULL: none */
-    char *session;          /* logind session of the master; NULL: the host has none */
+    char *rung;        /* "resolve" "tcp" "banner" "channel" "output" "done" */
+    const char *cause; /* class of the failure as in CONTRACT.md; NULL when done. Static */
+    char *python;      /* interpreter found on the host; NULL: none */
+    char *session;     /* logind session of the master; NULL: the host has none */
     char *control_path;
-    struct json *evidence;  /* object: rungs with milliseconds, what each saw */
+    struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };
 
 /* TCP connect, banner, an authenticated channel that printed what it was asked, more than one MTU of output, interpreter and session, over a master that
  * stays (in the scope `masters`) until transport_close_masters or the scope's end. A master that is there already is verified and kept. On failure
  * (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING without ssh) `result` is filled as far as it came. */
-int transport_open_master(const struct transport_request *request, struct transport_result *result, struct error *err);
+int transport_open_master(const struct transport_request *request, struct transport_result *result,
+                          struct error *err);
 void transport_result_free(struct transport_result *result);
 /* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the directory. Absent is fine. */
 int transport_close_masters(const char *control_directory, struct error *err);

@@ -1,5 +1,5 @@
-#include "action/transport.h"
 #include "action/knock.h"
+#include "action/transport.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 /* Bounds of the rungs; each ends earlier with the whole. A loaded host takes 15 s for a `true`, so a channel that merely verifies has more. */
-static const int64_t tcp_bound = 10 * NS_PER_S, banner_bound = 15 * NS_PER_S, channel_bound = 30 * NS_PER_S, output_bound = 20 * NS_PER_S;
+static const int64_t tcp_bound = 10 * NS_PER_S, banner_bound = 15 * NS_PER_S, channel_bound = 30 * NS_PER_S,
+                     output_bound = 20 * NS_PER_S;
 enum { OUTPUT_BYTES = 16384, LOG_TAIL = 4096 };
 
 struct ladder {
@@ -26,7 +27,7 @@ struct ladder {
     struct transport_route route;
     char *log;
     struct json *rungs;
-    int64_t until;   /* monotonic end of the whole */
+    int64_t until; /* monotonic end of the whole */
     int attempts;
 };
 
@@ -39,8 +40,7 @@ static int64_t within(const struct ladder *ladder, int64_t bound)
 static void pause_for(int64_t ns)
 {
     struct timespec time = {ns / NS_PER_S, ns % NS_PER_S};
-    while (nanosleep(&time, &time) < 0 && errno == EINTR) {
-    }
+    while (nanosleep(&time, &time) < 0 && errno == EINTR) {}
 }
 
 /* A rung was taken: what it saw, and since when. */
@@ -54,8 +54,10 @@ static void passed(struct ladder *ladder, const char *rung, int64_t since, const
     json_append(ladder->rungs, entry);
 }
 
-static int fail(struct ladder *ladder, const char *rung, const char *cause, struct error *err, const char *format, ...) __attribute__((format(printf, 5, 6)));
-static int fail(struct ladder *ladder, const char *rung, const char *cause, struct error *err, const char *format, ...)
+static int fail(struct ladder *ladder, const char *rung, const char *cause, struct error *err,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+static int fail(struct ladder *ladder, const char *rung, const char *cause, struct error *err,
+                const char *format, ...)
 {
     static const struct {
         const char *rung, *what;
@@ -75,8 +77,8 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
     free(ladder->result->rung);
     ladder->result->rung = xstrdup(rung);
     ladder->result->cause = cause;
-    return error_set(err, ERROR_UNREACHABLE, "target %s over %s: %s (%s: %s)", ladder->request->target->name, transport_name(ladder->request->kind), what,
-                     cause, detail);
+    return error_set(err, ERROR_UNREACHABLE, "target %s over %s: %s (%s: %s)", ladder->request->target->name,
+                     transport_name(ladder->request->kind), what, cause, detail);
 }
 
 /* ------------------------------------------------------------ TCP and banner */
@@ -93,16 +95,20 @@ static int knock(struct ladder *ladder, const struct addrinfo *addresses, int64_
         number = errno;
     }
     if (fd < 0)
-        return fail(ladder, "tcp", knock_cause(number), err, "%s port %d: %s", route->hostname, route->port, strerror(number));
+        return fail(ladder, "tcp", knock_cause(number), err, "%s port %d: %s", route->hostname, route->port,
+                    strerror(number));
     int64_t connected = moment_monotonic();
     AUTO_TEXT banner = TEXT_INIT;
     int got = knock_banner(fd, within(ladder, banner_bound), &banner);
     if (got > 0)
-        return fail(ladder, "banner", "banner-timeout", err, "%s port %d takes connections but says nothing", route->hostname, route->port);
+        return fail(ladder, "banner", "banner-timeout", err, "%s port %d takes connections but says nothing",
+                    route->hostname, route->port);
     if (got < 0 && errno == EPROTO)
-        return fail(ladder, "banner", "other", err, "what listens at %s port %d speaks no SSH", route->hostname, route->port);
+        return fail(ladder, "banner", "other", err, "what listens at %s port %d speaks no SSH",
+                    route->hostname, route->port);
     if (got < 0)
-        return fail(ladder, "banner", "reset", err, "%s port %d closed the connection: %s", route->hostname, route->port, errno ? strerror(errno) : "end of data");
+        return fail(ladder, "banner", "reset", err, "%s port %d closed the connection: %s", route->hostname,
+                    route->port, errno ? strerror(errno) : "end of data");
     struct json *entry = json_new_object();
     json_set_string(entry, "rung", "tcp");
     json_set(entry, "ms", json_new_real((double)(connected - since) / NS_PER_MS));
@@ -122,8 +128,10 @@ static int knock_until_heard(struct ladder *ladder, struct error *err)
         AUTO_ERROR failed = ERROR_INIT;
         ladder->attempts++;
         int resolved = getaddrinfo(route->hostname, port, &hints, &addresses);
-        int result = resolved != 0 ? fail(ladder, "resolve", "dns", &failed, "%s: %s", route->hostname, gai_strerror(resolved))
-                                   : knock(ladder, addresses, ladder->request->wait ? bound : tcp_bound, &failed);
+        int result =
+            resolved != 0
+                ? fail(ladder, "resolve", "dns", &failed, "%s: %s", route->hostname, gai_strerror(resolved))
+                : knock(ladder, addresses, ladder->request->wait ? bound : tcp_bound, &failed);
         if (addresses)
             freeaddrinfo(addresses);
         if (result == 0)
@@ -183,8 +191,10 @@ static int open_once(struct ladder *ladder, struct error *err)
 {
     const struct transport_request *request = ladder->request;
     /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters. */
-    const char *const first[] = {"-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no",
-                                 "-E", ladder->log, "-f", "-N", NULL};
+    const char *const first[] = {
+        "-o", "ControlMaster=yes",     "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes",
+        "-o", "PermitLocalCommand=no", "-E", ladder->log,         "-f", "-N",
+        NULL};
     AUTO_WORDS argv = WORDS_INIT;
     ssh_argv(ladder, &argv, first);
     words_add_all(&argv, "--", request->ssh->host, NULL);
@@ -201,7 +211,8 @@ static int open_once(struct ladder *ladder, struct error *err)
     ladder->attempts++;
     int result = program_run(&program, NULL, &said, &end, &failed);
     if (result < 0 && failed.kind == ERROR_MISSING)
-        return error_set(err, ERROR_MISSING, "the program ssh is missing; install Debian's package openssh-client");
+        return error_set(err, ERROR_MISSING,
+                         "the program ssh is missing; install Debian's package openssh-client");
     if (result == 0 && end.code == 0 && is_socket(ladder->route.control_path)) {
         passed(ladder, "master", since, NULL);
         return 0;
@@ -209,7 +220,10 @@ static int open_once(struct ladder *ladder, struct error *err)
     if (is_socket(ladder->route.control_path))
         (void)ask_master(ladder, "exit");
     AUTO_FREE char *log = log_since(ladder, from);
-    const char *why = *log ? log : result < 0 ? error_text(&failed) : said.length ? text_string(&said) : "ssh did not say why";
+    const char *why = *log          ? log
+                      : result < 0  ? error_text(&failed)
+                      : said.length ? text_string(&said)
+                                    : "ssh did not say why";
     const char *cause = cause_of_text(*log ? log : text_string(&said));
     if (failed.kind == ERROR_DEADLINE && (!cause || text_is(cause, "other")))
         cause = "channel-broken";
@@ -219,14 +233,16 @@ static int open_once(struct ladder *ladder, struct error *err)
 }
 
 /* Runs a script of /bin/sh over the master. 0 with what it printed. */
-static int run_over_master(struct ladder *ladder, const char *rung, const char *script, int64_t bound, struct text *out, struct error *err)
+static int run_over_master(struct ladder *ladder, const char *rung, const char *script, int64_t bound,
+                           struct text *out, struct error *err)
 {
     AUTO_TEXT path = TEXT_INIT, command = TEXT_INIT;
     text_add(&path, "ControlPath=");
     ssh_add_option_value(&path, ladder->route.control_path, true);
     /* Where the master does not answer, ssh would connect by itself and prove nothing: it must not be able to. */
-    const char *const first[] = {"-o", "ControlMaster=no", "-o", text_string(&path), "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes",
-                                 "-o", "LogLevel=ERROR", NULL};
+    const char *const first[] = {"-o", "ControlMaster=no",   "-o", text_string(&path),
+                                 "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes",
+                                 "-o", "LogLevel=ERROR",     NULL};
     AUTO_WORDS argv = WORDS_INIT;
     ssh_argv(ladder, &argv, first);
     text_add(&command, "exec /bin/sh -c ");
@@ -235,14 +251,21 @@ static int run_over_master(struct ladder *ladder, const char *rung, const char *
     AUTO_TEXT said = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
-    struct program program = {.argv = words_argv(&argv), .environment = ladder->request->environment, .bound_ns = within(ladder, bound)};
+    struct program program = {.argv = words_argv(&argv),
+                              .environment = ladder->request->environment,
+                              .bound_ns = within(ladder, bound)};
     if (program_run(&program, out, &said, &end, &failed) < 0)
-        return fail(ladder, rung, "channel-broken", err, "%s", failed.kind == ERROR_DEADLINE ? "nothing came back within the bound" : error_text(&failed));
+        return fail(ladder, rung, "channel-broken", err, "%s",
+                    failed.kind == ERROR_DEADLINE ? "nothing came back within the bound"
+                                                  : error_text(&failed));
     if (end.code != 0) {
         AUTO_TEXT shown = TEXT_INIT;
         text_add_printable(&shown, text_string(&said), said.length);
-        const char *cause = end.code != 255 ? "channel-broken" : strstr(text_string(&said), "port 65535") ? "mux-lost" : cause_of_text(text_string(&said));
-        return fail(ladder, rung, cause ? cause : "other", err, "the host's shell ended with %d: %s", end.code, text_string(&shown));
+        const char *cause = end.code != 255                            ? "channel-broken"
+                            : strstr(text_string(&said), "port 65535") ? "mux-lost"
+                                                                       : cause_of_text(text_string(&said));
+        return fail(ladder, rung, cause ? cause : "other", err, "the host's shell ended with %d: %s",
+                    end.code, text_string(&shown));
     }
     return 0;
 }
@@ -267,7 +290,8 @@ static int check_channel(struct ladder *ladder, struct error *err)
     bool find_python = !ladder->request->target->python;
     AUTO_FREE char *script = xasprintf(
         "printf 'triphase-%%s\\nsession=%%s\\n' %s \"$XDG_SESSION_ID\"\n%sprintf 'done=%%s\\n' %s", id,
-        find_python ? "for p in /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python /usr/bin/python3.[0-9]* /usr/bin/python \"$(command -v python3)\"; do\n"
+        find_python ? "for p in /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python "
+                      "/usr/bin/python3.[0-9]* /usr/bin/python \"$(command -v python3)\"; do\n"
                       "[ -x \"$p\" ] && { printf 'python=%s\\n' \"$p\"; break; }\ndone\n"
                     : "",
         id_tail(id, 12));
@@ -277,9 +301,11 @@ static int check_channel(struct ladder *ladder, struct error *err)
         return -1;
     /* A login shell's rc file may have printed before. */
     const char *begin = answer.bytes ? strstr(answer.bytes, id) : NULL;
-    AUTO_FREE char *done = begin ? answer_of(strchr(begin, '\n') ? strchr(begin, '\n') + 1 : NULL, "done") : NULL;
+    AUTO_FREE char *done =
+        begin ? answer_of(strchr(begin, '\n') ? strchr(begin, '\n') + 1 : NULL, "done") : NULL;
     if (!begin || !text_is(done, id_tail(id, 12)))
-        return fail(ladder, "channel", "channel-broken", err, "the host's shell did not print what it was asked to print");
+        return fail(ladder, "channel", "channel-broken", err,
+                    "the host's shell did not print what it was asked to print");
     ladder->result->session = answer_of(strchr(begin, '\n') + 1, "session");
     ladder->result->python = answer_of(strchr(begin, '\n') + 1, "python");
     passed(ladder, "channel", since, "the host printed what it was asked");
@@ -291,7 +317,8 @@ static int check_output(struct ladder *ladder, struct error *err)
     AUTO_TEXT answer = TEXT_INIT;
     int64_t since = moment_monotonic();
     /* 16 bytes doubled ten times, without a process. */
-    static const char script[] = "x=0123456789abcde@; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; printf 'x=%s=x' \"$x\"";
+    static const char script[] =
+        "x=0123456789abcde@; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; printf 'x=%s=x' \"$x\"";
     if (run_over_master(ladder, "output", script, output_bound, &answer, err) < 0) {
         error_prefix(err, "short output came through, long output does not: the signs of a path-MTU hole");
         return -1;
@@ -299,7 +326,8 @@ static int check_output(struct ladder *ladder, struct error *err)
     const char *begin = answer.bytes ? strstr(answer.bytes, "x=0123456789abcde@") : NULL;
     const char *end = begin ? strstr(begin, "@=x") : NULL;
     if (!end || end - begin != OUTPUT_BYTES + 1)
-        return fail(ladder, "output", "channel-broken", err, "%zu bytes came of %d", answer.length, OUTPUT_BYTES);
+        return fail(ladder, "output", "channel-broken", err, "%zu bytes came of %d", answer.length,
+                    OUTPUT_BYTES);
     passed(ladder, "output", since, "16384 bytes");
     return 0;
 }
@@ -320,7 +348,8 @@ static int open_master(struct ladder *ladder, struct error *err)
         if (open_once(ladder, &failed) == 0)
             return 0;
         /* A key that is not the machine's does not become it by waiting. */
-        if (!ladder->request->wait || failed.kind != ERROR_UNREACHABLE || text_is(ladder->result->cause, "host-key") || within(ladder, NS_PER_S) <= 0)
+        if (!ladder->request->wait || failed.kind != ERROR_UNREACHABLE ||
+            text_is(ladder->result->cause, "host-key") || within(ladder, NS_PER_S) <= 0)
             return error_move(err, &failed);
         pause_for(within(ladder, 300 * NS_PER_MS));
     }
@@ -354,13 +383,15 @@ static int climb(struct ladder *ladder, struct error *err)
     return check_output(ladder, err);
 }
 
-int transport_open_master(const struct transport_request *request, struct transport_result *result, struct error *err)
+int transport_open_master(const struct transport_request *request, struct transport_result *result,
+                          struct error *err)
 {
     *result = (struct transport_result){.evidence = json_new_object()};
     struct ladder ladder = {
         .request = request,
         .result = result,
-        .log = request->log_path ? xstrdup(request->log_path) : file_join(request->control_directory, "master.log"),
+        .log = request->log_path ? xstrdup(request->log_path)
+                                 : file_join(request->control_directory, "master.log"),
         .rungs = json_new_array(),
         .until = moment_monotonic() + request->bound_ns,
     };
@@ -378,7 +409,8 @@ int transport_open_master(const struct transport_request *request, struct transp
     json_set(result->evidence, "rungs", ladder.rungs);
     json_set_integer(result->evidence, "attempts", ladder.attempts);
     json_set(result->evidence, "ms", json_new_real((double)(moment_monotonic() - since) / NS_PER_MS));
-    json_set_string(result->evidence, "python", request->target->python ? request->target->python : result->python);
+    json_set_string(result->evidence, "python",
+                    request->target->python ? request->target->python : result->python);
     json_set_string(result->evidence, "session", result->session);
     transport_route_free(&ladder.route);
     free(ladder.log);

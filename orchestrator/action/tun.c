@@ -39,7 +39,8 @@ static int wait_for(int fd, short events, int64_t until)
 /* The daemon's answer to one GET of its LocalAPI; 0, or -1 with `why` set (malloc'ed). HTTP/1.0, so that it ends with the connection. */
 static int ask_daemon(const char *path, struct text *answer, char **why)
 {
-    static const char request[] = "GET /localapi/v0/status?peers=false HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n";
+    static const char request[] =
+        "GET /localapi/v0/status?peers=false HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int64_t until = moment_monotonic() + daemon_bound;
     size_t length = strlen(path);
@@ -83,9 +84,11 @@ static void look_at_daemon(struct tun_evidence *out)
     if (ask_daemon(out->daemon_socket, &answer, &out->daemon_error) < 0)
         return;
     const char *body = answer.bytes ? strstr(answer.bytes, "\r\n\r\n") : NULL;
-    const char *status = answer.bytes && text_starts(answer.bytes, "HTTP/1.") ? strchr(answer.bytes, ' ') : NULL;
+    const char *status =
+        answer.bytes && text_starts(answer.bytes, "HTTP/1.") ? strchr(answer.bytes, ' ') : NULL;
     if (!body || !status || strncmp(status, " 200", 4) != 0) {
-        out->daemon_error = xstrdup(status ? "it refuses to say its state" : "what answers there is no tailscaled");
+        out->daemon_error =
+            xstrdup(status ? "it refuses to say its state" : "what answers there is no tailscaled");
         return;
     }
     body += 4;
@@ -156,7 +159,8 @@ void tun_free(struct tun_evidence *evidence)
 
 const char *tun_verdict_name(enum tun_verdict verdict)
 {
-    static const char *const names[] = {"in-use", "userspace", "usable", "absent", "not-openable", "no-capability"};
+    static const char *const names[] = {"in-use", "userspace",    "usable",
+                                        "absent", "not-openable", "no-capability"};
     return names[verdict];
 }
 
@@ -169,24 +173,32 @@ char *tun_text(const struct tun_evidence *evidence)
 {
     switch (evidence->verdict) {
     case TUN_IN_USE:
-        return xasprintf("tailscaled %s at %s uses a TUN (%s)", evidence->daemon_version, evidence->daemon_socket, evidence->daemon_state);
+        return xasprintf("tailscaled %s at %s uses a TUN (%s)", evidence->daemon_version,
+                         evidence->daemon_socket, evidence->daemon_state);
     case TUN_USERSPACE:
-        return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking); restart it without --tun=userspace-networking, or name the transport "
+        return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking); restart it without "
+                         "--tun=userspace-networking, or name the transport "
                          "tailnet-userspace",
                          evidence->daemon_version, evidence->daemon_socket);
     case TUN_USABLE:
-        return xasprintf("no tailscaled answers at %s (%s); %s opens and CAP_NET_ADMIN is there, so one with a TUN could be started", evidence->daemon_socket,
-                         evidence->daemon_error, device);
+        return xasprintf("no tailscaled answers at %s (%s); %s opens and CAP_NET_ADMIN is there, so one with "
+                         "a TUN could be started",
+                         evidence->daemon_socket, evidence->daemon_error, device);
     case TUN_ABSENT:
-        return xasprintf("no tailscaled answers at %s (%s), and there is no TUN device %s (%s); load it with 'modprobe tun', give a container "
-                         "'--device=/dev/net/tun --cap-add=NET_ADMIN', or name the transport tailnet-userspace",
-                         evidence->daemon_socket, evidence->daemon_error, device, strerror(evidence->device_errno));
+        return xasprintf(
+            "no tailscaled answers at %s (%s), and there is no TUN device %s (%s); load it with 'modprobe "
+            "tun', give a container "
+            "'--device=/dev/net/tun --cap-add=NET_ADMIN', or name the transport tailnet-userspace",
+            evidence->daemon_socket, evidence->daemon_error, device, strerror(evidence->device_errno));
     case TUN_NOT_OPENABLE:
-        return xasprintf("no tailscaled answers at %s (%s), and %s is there but cannot be opened (%s); give a container '--device=/dev/net/tun', have root "
+        return xasprintf("no tailscaled answers at %s (%s), and %s is there but cannot be opened (%s); give "
+                         "a container '--device=/dev/net/tun', have root "
                          "start tailscaled, or name the transport tailnet-userspace",
-                         evidence->daemon_socket, evidence->daemon_error, device, strerror(evidence->device_errno));
+                         evidence->daemon_socket, evidence->daemon_error, device,
+                         strerror(evidence->device_errno));
     case TUN_NO_CAPABILITY:
-        return xasprintf("no tailscaled answers at %s (%s), and %s opens but CAP_NET_ADMIN is missing; give a container '--cap-add=NET_ADMIN', have root start "
+        return xasprintf("no tailscaled answers at %s (%s), and %s opens but CAP_NET_ADMIN is missing; give "
+                         "a container '--cap-add=NET_ADMIN', have root start "
                          "tailscaled, or name the transport tailnet-userspace",
                          evidence->daemon_socket, evidence->daemon_error, device);
     }

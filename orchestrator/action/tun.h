@@ -17,8 +17,9 @@ enum tun_verdict {
 struct tun_evidence {
     enum tun_verdict verdict;
     bool daemon_answers, daemon_tun;
-    char *daemon_socket, *daemon_version, *daemon_state; /* version and BackendState as it says; NULL where none answers */
-    char *daemon_error;                                  /* why none answers; NULL where one does */
+    char *daemon_socket, *daemon_version,
+        *daemon_state;  /* version and BackendState as it says; NULL where none answers */
+    char *daemon_error; /* why none answers; NULL where one does */
     bool device_present, device_opens, net_admin;
     int device_errno;
     bool device_looked; /* false: the daemon decided, the device was not looked at */

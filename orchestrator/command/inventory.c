@@ -1,4 +1,5 @@
 /* triphase inventory TARGET [--explain] [--transport NAME] [--json]: renders without contact. */
+#include "data/inventory.h"
 #include "action/ansible_settings.h"
 #include "action/transport.h"
 #include "action/tun.h"
@@ -6,7 +7,6 @@
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
-#include "data/inventory.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/inventory_view.h"
@@ -16,7 +16,9 @@
 /* The sockets of whoever uses the rendered inventory by hand: the machine's own, apart from any run's. */
 static int find_sockets(const struct reach *reach, char **out, struct error *err)
 {
-    AUTO_FREE char *path = layout_sockets(reach->made ? reach->machine->id : "00000000-0000-7000-8000-000000000000", transport_name(reach->kind));
+    AUTO_FREE char *path =
+        layout_sockets(reach->made ? reach->machine->id : "00000000-0000-7000-8000-000000000000",
+                       transport_name(reach->kind));
     if (reach->made && layout_make_sockets(path, err) < 0)
         return -1;
     *out = TAKE(path);
@@ -30,7 +32,8 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     struct ansible_settings settings = {0};
     struct transport_route route = {0};
     if (find_sockets(reach, &sockets, err) < 0 ||
-        ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, err) < 0 ||
+        ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh,
+                           err) < 0 ||
         ansible_settings_read(reach->project, NULL, &settings, err) < 0)
         return -1;
     AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
@@ -39,7 +42,8 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     if (ssh.host)
         (void)transport_resolve(&ssh, &route, NULL);
     struct inventory_request request = {.project = reach->project,
-                                        .host = {reach->target, reach->machine, reach->kind, &ssh, route.control_path},
+                                        .host = {reach->target, reach->machine, reach->kind, &ssh,
+                                                 route.control_path},
                                         .user_ssh_arguments = users};
     int result = inventory_render(&request, yaml, NULL, err);
     transport_route_free(&route);
@@ -48,8 +52,10 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
 
 int command_inventory(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"explain", no_argument, NULL, 'e'}, {"transport", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
+                                            {"transport", required_argument, NULL, 't'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
     bool explain = false, json = false;
     const char *transport = NULL;
     optind = 0;
@@ -68,7 +74,8 @@ int command_inventory(struct command_context *context, int argc, char **argv)
     AUTO_ERROR err = ERROR_INIT;
     struct reach reach = {0};
     AUTO_FREE char *yaml = NULL;
-    if (reach_find(context, argv[optind], transport, false, &reach, &err) < 0 || render(&reach, &yaml, &err) < 0) {
+    if (reach_find(context, argv[optind], transport, false, &reach, &err) < 0 ||
+        render(&reach, &yaml, &err) < 0) {
         help_problem("%s", error_text(&err));
         reach_free(&reach);
         return exit_code_of(&err);
@@ -80,7 +87,8 @@ int command_inventory(struct command_context *context, int argc, char **argv)
         tun = tun_json(&evidence);
         tun_free(&evidence);
     }
-    struct inventory_view view = {reach.target->name, transport_name(reach.kind), yaml, reach.evidence, tun, reach.made};
+    struct inventory_view view = {reach.target->name, transport_name(reach.kind), yaml, reach.evidence, tun,
+                                  reach.made};
     int result = json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain);
     reach_free(&reach);
     if (result < 0) {

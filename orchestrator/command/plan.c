@@ -33,7 +33,9 @@ static int plan_one(const struct project *project, const struct target *target, 
 
 int command_plan(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"again", no_argument, NULL, 'a'}, {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"again", no_argument, NULL, 'a'},
+                                            {0}};
     bool json = false, again = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -50,7 +52,8 @@ int command_plan(struct command_context *context, int argc, char **argv)
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
     struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0 || (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
+    if (config_load(&sources, &project, &err) < 0 ||
+        (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }

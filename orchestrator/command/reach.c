@@ -12,7 +12,8 @@ static int find_machine(struct reach *reach, struct error *err)
     AUTO_FREE char *state = layout_state(reach->project->directory);
     AUTO_FREE char *store = layout_store(state);
     AUTO_SQL *db = NULL;
-    if (file_exists(store) && (history_open(store, &db, err) < 0 || history_machine(db, reach->target->name, &reach->machine, err) < 0))
+    if (file_exists(store) && (history_open(store, &db, err) < 0 ||
+                               history_machine(db, reach->target->name, &reach->machine, err) < 0))
         return -1;
     if (reach->machine && !reach->machine->made_ns) {
         machine_free(reach->machine);
@@ -27,21 +28,26 @@ static int find_machine(struct reach *reach, struct error *err)
 static int find_transport(struct reach *reach, const char *transport, bool for_contact, struct error *err)
 {
     if (!transport)
-        return transport_choose(&reach->target->transports, reach->target, for_contact, &reach->kind, &reach->evidence, err);
+        return transport_choose(&reach->target->transports, reach->target, for_contact, &reach->kind,
+                                &reach->evidence, err);
     AUTO_WORDS names = WORDS_INIT;
     enum transport_kind ignored;
     if (transport_from(transport, &reach->kind) < 0)
-        return error_set(err, ERROR_USAGE, "there is no transport '%s'; there are direct, tailnet and tailnet-userspace", transport);
+        return error_set(err, ERROR_USAGE,
+                         "there is no transport '%s'; there are direct, tailnet and tailnet-userspace",
+                         transport);
     words_add(&names, transport);
     (void)transport_choose(&names, reach->target, for_contact, &ignored, &reach->evidence, NULL);
     return 0;
 }
 
-int reach_find(const struct command_context *context, const char *target, const char *transport, bool for_contact, struct reach *out, struct error *err)
+int reach_find(const struct command_context *context, const char *target, const char *transport,
+               bool for_contact, struct reach *out, struct error *err)
 {
     struct reach found = {0};
     struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &found.project, err) < 0 || !(found.target = project_target(found.project, target, err)) || find_machine(&found, err) < 0 ||
+    if (config_load(&sources, &found.project, err) < 0 ||
+        !(found.target = project_target(found.project, target, err)) || find_machine(&found, err) < 0 ||
         find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);
         return -1;

@@ -18,5 +18,6 @@ struct reach {
 
 /* `transport`: a name that is taken whether it can be used or not; NULL: the first of the target's that can (`for_contact`: be used now). Writes the machine's
  * known_hosts where it has one. On failure `out` is untouched. */
-int reach_find(const struct command_context *context, const char *target, const char *transport, bool for_contact, struct reach *out, struct error *err);
+int reach_find(const struct command_context *context, const char *target, const char *transport,
+               bool for_contact, struct reach *out, struct error *err);
 void reach_free(struct reach *reach);

@@ -24,12 +24,14 @@ int command_ssh(struct command_context *context, int argc, char **argv)
         return exit_code_of(&err);
     }
     if (!reach.made) {
-        help_problem("nothing is made for the target '%s' yet; 'triphase create %s' makes it", argv[1], argv[1]);
+        help_problem("nothing is made for the target '%s' yet; 'triphase create %s' makes it", argv[1],
+                     argv[1]);
         reach_free(&reach);
         return EXIT_BAD_USAGE;
     }
     /* A master of a run is the run's: this is a connection of its own. */
-    if (ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, SSH_ALIVE_INTERVAL, 8, &ssh, &err) < 0) {
+    if (ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, SSH_ALIVE_INTERVAL, 8, &ssh, &err) <
+        0) {
         help_problem("%s", error_text(&err));
         reach_free(&reach);
         return exit_code_of(&err);

@@ -8,10 +8,22 @@
 #include <string.h>
 
 const char *const inventory_connection_variables[] = {
-    "ansible_connection",           "ansible_host",          "ansible_ssh_host",    "ansible_port",
-    "ansible_ssh_port",             "ansible_user",          "ansible_ssh_user",    "ansible_private_key_file",
-    "ansible_ssh_private_key_file", "ansible_ssh_args",      "ansible_ssh_common_args", "ansible_ssh_executable",
-    "ansible_control_path",         "ansible_control_path_dir", "ansible_host_key_checking", "ansible_ssh_host_key_checking",
+    "ansible_connection",
+    "ansible_host",
+    "ansible_ssh_host",
+    "ansible_port",
+    "ansible_ssh_port",
+    "ansible_user",
+    "ansible_ssh_user",
+    "ansible_private_key_file",
+    "ansible_ssh_private_key_file",
+    "ansible_ssh_args",
+    "ansible_ssh_common_args",
+    "ansible_ssh_executable",
+    "ansible_control_path",
+    "ansible_control_path_dir",
+    "ansible_host_key_checking",
+    "ansible_ssh_host_key_checking",
     NULL,
 };
 
@@ -24,7 +36,8 @@ struct filling {
     char *port, *recipe, *ssh_args; /* owned by render_host */
 };
 
-static void fault(const struct filling *filling, const struct node_place *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void fault(const struct filling *filling, const struct node_place *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static void fault(const struct filling *filling, const struct node_place *at, const char *format, ...)
 {
     va_list args;
@@ -39,8 +52,9 @@ const char *inventory_python(const struct target *target, const struct machine *
     return target->python ? target->python : machine->python;
 }
 
-static const char *const value_names[] = {"address", "port",      "user",         "key",     "host", "python", "target", "recipe",
-                                          "run",     "transport", "control_path", "ssh_args", NULL};
+static const char *const value_names[] = {"address",      "port",     "user",   "key", "host",
+                                          "python",       "target",   "recipe", "run", "transport",
+                                          "control_path", "ssh_args", NULL};
 
 /* The value of a name; NULL while it is not known. */
 static const char *value_of(const struct filling *filling, const char *name)
@@ -55,7 +69,9 @@ static const char *value_of(const struct filling *filling, const char *name)
         return machine->user;
     if (text_is(name, "key"))
         /* Ansible puts it between double quotes for ssh, which would expand or end at these: then ssh_args alone carries it. */
-        return machine->key && !text_is(machine->key, "agent") && !strpbrk(machine->key, "\"\\%$") ? machine->key : NULL;
+        return machine->key && !text_is(machine->key, "agent") && !strpbrk(machine->key, "\"\\%$")
+                   ? machine->key
+                   : NULL;
     if (text_is(name, "host"))
         return target->host_name;
     if (text_is(name, "python"))
@@ -75,7 +91,8 @@ static const char *value_of(const struct filling *filling, const char *name)
 
 /* 1 and the text with every ${name} replaced (`whole` tells the name when it is all of the text); 0 when there is none, -1 when a value is not known or the
  * text is wrong (then a fault was added). "$${" stands for "${". */
-static int fill_text(const struct filling *filling, const char *text, const struct node_place *at, char **out, const char **whole)
+static int fill_text(const struct filling *filling, const char *text, const struct node_place *at, char **out,
+                     const char **whole)
 {
     AUTO_TEXT filled = TEXT_INIT;
     int found = 0;
@@ -104,8 +121,8 @@ static int fill_text(const struct filling *filling, const char *text, const stru
             const char *nearest = text_nearest(name, value_names);
             AUTO_TEXT shown = TEXT_INIT;
             text_add_printable(&shown, name, strlen(name));
-            fault(filling, at, "there is no value '%s' for a template%s%s%s", text_string(&shown), nearest ? ", did you mean '" : "",
-                  nearest ? nearest : "", nearest ? "'?" : "");
+            fault(filling, at, "there is no value '%s' for a template%s%s%s", text_string(&shown),
+                  nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
             return -1;
         }
         if (c == text && !end[1])
@@ -174,7 +191,8 @@ static struct node *map_under(const struct filling *filling, struct node *map, c
     if (value && value->kind == NODE_MAP)
         return value;
     if (value && value->kind != NODE_NULL) {
-        fault(filling, &(struct node_place){value->line, value->column}, "'%s' must be a map, not %s", key, node_kind_name(value->kind));
+        fault(filling, &(struct node_place){value->line, value->column}, "'%s' must be a map, not %s", key,
+              node_kind_name(value->kind));
         return NULL;
     }
     value = node_new_map();
@@ -184,10 +202,12 @@ static struct node *map_under(const struct filling *filling, struct node *map, c
 
 static bool is_name(const char *name, const char *also)
 {
-    if (!((*name >= 'A' && *name <= 'Z') || (*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') || *name == '_'))
+    if (!((*name >= 'A' && *name <= 'Z') || (*name >= 'a' && *name <= 'z') ||
+          (*name >= '0' && *name <= '9') || *name == '_'))
         return false;
     for (const char *c = name; *c; c++)
-        if (!((*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || strchr(also, *c)))
+        if (!((*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') ||
+              strchr(also, *c)))
             return false;
     return true;
 }
@@ -198,14 +218,19 @@ static int check_names(const struct filling *filling)
     const struct target *target = filling->host->target;
     size_t before = filling->faults->count;
     if (!is_name(target->host_name, "._-"))
-        words_addf(filling->faults, "target %s: host_name may hold letters, digits, '.', '_' and '-' only", target->name);
+        words_addf(filling->faults, "target %s: host_name may hold letters, digits, '.', '_' and '-' only",
+                   target->name);
     for (size_t i = 0; i < target->groups.count; i++)
         if (!is_name(target->groups.items[i], "._-"))
-            words_addf(filling->faults, "target %s: group %zu may hold letters, digits, '.', '_' and '-' only", target->name, i + 1);
+            words_addf(filling->faults,
+                       "target %s: group %zu may hold letters, digits, '.', '_' and '-' only", target->name,
+                       i + 1);
     for (size_t i = 0; target->vars && i < target->vars->count; i++)
         for (const char *const *name = inventory_connection_variables; *name; name++)
             if (text_is(target->vars->keys[i], *name))
-                words_addf(filling->faults, "target %s: vars may not hold %s, which is how triphase reaches the host; use address, port, user, key, jump or ssh_options",
+                words_addf(filling->faults,
+                           "target %s: vars may not hold %s, which is how triphase reaches the host; use "
+                           "address, port, user, key, jump or ssh_options",
                            target->name, *name);
     return filling->faults->count == before ? 0 : -1;
 }
@@ -228,7 +253,8 @@ static int add_rest(const struct filling *filling, struct node *root)
     for (size_t i = 0; target->vars && i < target->vars->count; i++)
         node_set(variables, target->vars->keys[i], node_copy(target->vars->items[i]));
     for (size_t i = 0; i <= target->groups.count; i++) {
-        AUTO_FREE char *group = i < target->groups.count ? xstrdup(target->groups.items[i]) : xasprintf("recipe_%s", filling->recipe);
+        AUTO_FREE char *group = i < target->groups.count ? xstrdup(target->groups.items[i])
+                                                         : xasprintf("recipe_%s", filling->recipe);
         struct node *entry = map_under(filling, children, group);
         struct node *members = entry ? map_under(filling, entry, "hosts") : NULL;
         if (!members)
@@ -250,8 +276,9 @@ static int add_peer(const struct filling *filling, struct node *root, const stru
         return -1;
     for (size_t i = 0; hosts && i < hosts->count; i++) {
         if (node_get(ours, hosts->keys[i])) {
-            words_addf(filling->faults, "peer %s: the inventory has a host %s already; give one of them another host_name", filling->host->target->name,
-                       hosts->keys[i]);
+            words_addf(filling->faults,
+                       "peer %s: the inventory has a host %s already; give one of them another host_name",
+                       filling->host->target->name, hosts->keys[i]);
             return -1;
         }
         node_set(ours, hosts->keys[i], node_copy(hosts->items[i]));
@@ -274,7 +301,8 @@ static const struct embedded_file *embedded(const char *path)
     return NULL;
 }
 
-static int read_template(const struct inventory_request *request, const struct inventory_host *host, struct node **out, char **name, struct words *faults)
+static int read_template(const struct inventory_request *request, const struct inventory_host *host,
+                         struct node **out, char **name, struct words *faults)
 {
     AUTO_FREE char *relative = xasprintf("inventory-templates/%s.yml", transport_name(host->transport));
     AUTO_FREE char *path = file_join(request->project->directory, relative);
@@ -296,7 +324,8 @@ static int read_template(const struct inventory_request *request, const struct i
 }
 
 /* The tree of one host: its template filled in, with groups and variables. */
-static int render_host(const struct inventory_request *request, const struct inventory_host *host, struct node **out, struct words *faults)
+static int render_host(const struct inventory_request *request, const struct inventory_host *host,
+                       struct node **out, struct words *faults)
 {
     AUTO_NODE *template = NULL;
     AUTO_FREE char *name = NULL;
@@ -314,7 +343,8 @@ static int render_host(const struct inventory_request *request, const struct inv
     int result = -1;
     AUTO_NODE *root = NULL;
     if (template->kind != NODE_MAP) {
-        words_addf(faults, "%s:1:1: an inventory is a map with the key 'all', not %s", name, node_kind_name(template->kind));
+        words_addf(faults, "%s:1:1: an inventory is a map with the key 'all', not %s", name,
+                   node_kind_name(template->kind));
     } else if (check_names(&filling) == 0) {
         size_t before = faults->count;
         root = fill(&filling, template);
@@ -347,7 +377,8 @@ static void add_expected(const struct node *root, const char *host, struct json 
     json_set(expect, host, object);
 }
 
-int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect, struct error *err)
+int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
+                     struct error *err)
 {
     AUTO_WORDS faults = WORDS_INIT;
     AUTO_NODE *root = NULL;
@@ -359,7 +390,8 @@ int inventory_render(const struct inventory_request *request, char **yaml_out, s
         AUTO_NODE *peer = NULL;
         struct inventory_request own = *request;
         own.template_bytes = NULL;
-        struct filling filling = {.request = &own, .host = &request->peers[i], .file = "peers", .faults = &faults};
+        struct filling filling = {
+            .request = &own, .host = &request->peers[i], .file = "peers", .faults = &faults};
         result = render_host(&own, &request->peers[i], &peer, &faults);
         if (result == 0)
             result = add_peer(&filling, root, peer);
@@ -378,7 +410,8 @@ int inventory_render(const struct inventory_request *request, char **yaml_out, s
     char *yaml = yaml_writer_finish(writer, &written);
     yaml_writer_free(writer);
     if (!yaml)
-        return error_set(err, ERROR_PROJECT, "the inventory of target %s cannot be written: %s", request->host.target->name, error_text(&written));
+        return error_set(err, ERROR_PROJECT, "the inventory of target %s cannot be written: %s",
+                         request->host.target->name, error_text(&written));
     *yaml_out = yaml;
     if (expect)
         *expect = TAKE(expected);

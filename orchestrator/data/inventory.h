@@ -20,16 +20,19 @@ struct inventory_request {
     struct inventory_host host;
     const struct inventory_host *peers; /* other targets, for delegation */
     size_t peer_count;
-    const char *run;                /* id; NULL: none */
-    const char *user_ssh_arguments; /* ssh_args and ssh_common_args of the user's own Ansible settings, joined behind triphase's; may be NULL */
-    const char *template_bytes;     /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
+    const char *run; /* id; NULL: none */
+    const char *
+        user_ssh_arguments; /* ssh_args and ssh_common_args of the user's own Ansible settings, joined behind triphase's; may be NULL */
+    const char
+        *template_bytes; /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
     size_t template_length;
-    const char *template_name;      /* what faults call template_bytes */
+    const char *template_name; /* what faults call template_bytes */
 };
 
 /* The YAML text, malloc'ed. `expect` (may be NULL) gets {"<host>": {"ansible_host": …}}: every connection variable of each host, null where none is rendered.
  * ERROR_PROJECT with a line per fault for a template or value that cannot be rendered. */
-int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect, struct error *err);
+int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
+                     struct error *err);
 /* Variables that decide how Ansible reaches a host, NULL-terminated. */
 extern const char *const inventory_connection_variables[];
 /* Interpreter on the host: what the target says, else what was found; NULL: not known. Borrowed. */

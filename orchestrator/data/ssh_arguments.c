@@ -45,7 +45,8 @@ void ssh_add_option_value(struct text *text, const char *value, bool percent)
 {
     bool plain = *value;
     for (const char *c = value; *c; c++)
-        plain = plain && ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || strchr("_./:@,+^-%", *c));
+        plain = plain && ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+                          strchr("_./:@,+^-%", *c));
     if (!plain)
         text_add_char(text, '"');
     for (const char *c = value; *c; c++) {
@@ -71,14 +72,16 @@ static int refuse(struct error *err, const char *what, const char *value, const 
 {
     AUTO_TEXT shown = TEXT_INIT;
     text_add_printable(&shown, value, strlen(value));
-    return error_set(err, ERROR_PROJECT, "%s '%s' cannot be given to ssh: %s", what, text_string(&shown), why);
+    return error_set(err, ERROR_PROJECT, "%s '%s' cannot be given to ssh: %s", what, text_string(&shown),
+                     why);
 }
 
 /* Letters and digits of ASCII, and those of `others`. */
 static bool is_made_of(const char *value, const char *others)
 {
     for (const char *c = value; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || strchr(others, *c)))
+        if (!((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+              strchr(others, *c)))
             return false;
     return *value;
 }
@@ -91,14 +94,16 @@ static int check_address(const char *what, const char *address, struct error *er
         return refuse(err, what, address, "with a leading dash it would be read as an option");
     /* % only as the zone of an IPv6 address. */
     if (!is_made_of(address, strchr(address, ':') ? "._:-%" : "._-"))
-        return refuse(err, what, address, "a host name or address has only letters, digits, '.', '-', '_' and ':'");
+        return refuse(err, what, address,
+                      "a host name or address has only letters, digits, '.', '-', '_' and ':'");
     return 0;
 }
 
 static int check_user(const char *user, struct error *err)
 {
     if (!*user || *user == '-')
-        return refuse(err, "user", user, *user ? "with a leading dash it would be read as an option" : "it is empty");
+        return refuse(err, "user", user,
+                      *user ? "with a leading dash it would be read as an option" : "it is empty");
     if (has_control(user) || strpbrk(user, " '\"`\\;&<>|(){}$%"))
         return refuse(err, "user", user, "no user name has such characters");
     return 0;
@@ -107,7 +112,8 @@ static int check_user(const char *user, struct error *err)
 static int check_jump(const char *jump, struct error *err)
 {
     if (!*jump || *jump == '-' || strstr(jump, ",-") || strstr(jump, "@-") || strstr(jump, "//-"))
-        return refuse(err, "jump", jump, *jump ? "with a leading dash a hop would be read as an option" : "it is empty");
+        return refuse(err, "jump", jump,
+                      *jump ? "with a leading dash a hop would be read as an option" : "it is empty");
     if (!is_made_of(jump, "._:@,[]/-"))
         return refuse(err, "jump", jump, "it is a list like user@host:port,user@host:port");
     return 0;
@@ -118,7 +124,9 @@ static int check_path(const char *what, const char *path, struct error *err)
     if (has_control(path))
         return refuse(err, what, path, "it holds control characters");
     if (strstr(path, "${"))
-        return refuse(err, what, path, "ssh takes \"${\" for an environment variable and knows no way to quote it; move the project or the file");
+        return refuse(err, what, path,
+                      "ssh takes \"${\" for an environment variable and knows no way to quote it; move the "
+                      "project or the file");
     return 0;
 }
 
@@ -131,7 +139,8 @@ static void add_option(struct ssh_arguments *out, const char *name, const char *
     words_own(&out->options, text_take(&option));
 }
 
-static int add_control(struct ssh_arguments *out, const char *directory, const struct target *target, struct error *err)
+static int add_control(struct ssh_arguments *out, const char *directory, const struct target *target,
+                       struct error *err)
 {
     if (!directory) {
         words_add_all(&out->options, "-o", "ControlMaster=no", "-o", "ControlPath=none", NULL);
@@ -143,7 +152,9 @@ static int add_control(struct ssh_arguments *out, const char *directory, const s
     if (strlen(directory) + 1 + HASH_LENGTH > CONTROL_PATH_MAX) {
         tokens = "%r.%p";
         if (strlen(directory) + strlen("/.65535") + 20 > CONTROL_PATH_MAX)
-            return error_set(err, ERROR_PROJECT, "target %s: the folder of sockets, %s, is too long for a socket's path; set XDG_RUNTIME_DIR to a shorter one",
+            return error_set(err, ERROR_PROJECT,
+                             "target %s: the folder of sockets, %s, is too long for a socket's path; set "
+                             "XDG_RUNTIME_DIR to a shorter one",
                              target->name, directory);
     }
     AUTO_TEXT value = TEXT_INIT;
@@ -167,13 +178,15 @@ char *ssh_host_key_alias(const struct machine *machine)
     return xasprintf("triphase-%s", machine->id ? machine->id : "unmade");
 }
 
-static int add_host_keys(struct ssh_arguments *out, const struct machine *machine, const struct target *target, const struct invoker *invoker, struct error *err)
+static int add_host_keys(struct ssh_arguments *out, const struct machine *machine,
+                         const struct target *target, const struct invoker *invoker, struct error *err)
 {
     bool learn = target->host_key_kind == HOST_KEYS_ACCEPT_NEW;
     if (ssh_has_own_known_hosts(machine, target)) {
         AUTO_FREE char *alias = ssh_host_key_alias(machine);
         /* Nothing is made yet: nothing is known, so nothing is trusted. */
-        AUTO_FREE char *known = machine->directory ? file_join(machine->directory, "known_hosts") : xstrdup("/dev/null");
+        AUTO_FREE char *known =
+            machine->directory ? file_join(machine->directory, "known_hosts") : xstrdup("/dev/null");
         if (check_path("path of the machine's known_hosts", known, err) < 0)
             return -1;
         add_option(out, "HostKeyAlias", alias, false);
@@ -189,7 +202,8 @@ static int add_host_keys(struct ssh_arguments *out, const struct machine *machin
     return 0;
 }
 
-static int add_identity(struct ssh_arguments *out, const struct machine *machine, const struct invoker *invoker, struct error *err)
+static int add_identity(struct ssh_arguments *out, const struct machine *machine,
+                        const struct invoker *invoker, struct error *err)
 {
     if (text_is(machine->key, "agent"))
         return 0;
@@ -213,7 +227,8 @@ static int add_identity(struct ssh_arguments *out, const struct machine *machine
     return 0;
 }
 
-static int add_proxy(struct ssh_arguments *out, const struct machine *machine, const struct target *target, enum transport_kind kind, struct error *err)
+static int add_proxy(struct ssh_arguments *out, const struct machine *machine, const struct target *target,
+                     enum transport_kind kind, struct error *err)
 {
     if (kind == TRANSPORT_TAILNET) {
         words_add_all(&out->options, "-o", "ProxyCommand=none", NULL);
@@ -222,7 +237,8 @@ static int add_proxy(struct ssh_arguments *out, const struct machine *machine, c
         AUTO_TEXT quoted = TEXT_INIT;
         if (target->tailscale_socket) {
             if (has_control(target->tailscale_socket))
-                return refuse(err, "tailscaled's socket", target->tailscale_socket, "it holds control characters");
+                return refuse(err, "tailscaled's socket", target->tailscale_socket,
+                              "it holds control characters");
             AUTO_FREE char *option = xasprintf("--socket=%s", target->tailscale_socket);
             text_add_shell_word(&quoted, option);
             text_add_char(&quoted, ' ');
@@ -244,13 +260,19 @@ static int add_proxy(struct ssh_arguments *out, const struct machine *machine, c
 
 static int add_users_options(struct ssh_arguments *out, const struct target *target, struct error *err)
 {
-    static const char *const forced[] = {"BatchMode", "ControlMaster", "ControlPath", "ControlPersist", "ServerAliveInterval", "ServerAliveCountMax",
-                                         "UserKnownHostsFile", "GlobalKnownHostsFile", "HostKeyAlias", "StrictHostKeyChecking", "UpdateHostKeys",
-                                         "ForkAfterAuthentication", "RemoteCommand", "RequestTTY", "SessionType", "StdinNull"};
+    static const char *const forced[] = {"BatchMode",           "ControlMaster",
+                                         "ControlPath",         "ControlPersist",
+                                         "ServerAliveInterval", "ServerAliveCountMax",
+                                         "UserKnownHostsFile",  "GlobalKnownHostsFile",
+                                         "HostKeyAlias",        "StrictHostKeyChecking",
+                                         "UpdateHostKeys",      "ForkAfterAuthentication",
+                                         "RemoteCommand",       "RequestTTY",
+                                         "SessionType",         "StdinNull"};
     static const struct {
         const char *option, *key;
-    } keys[] = {{"HostName", "address"}, {"Port", "port"},       {"User", "user"},         {"IdentityFile", "key"},
-                {"ProxyJump", "jump"},   {"ProxyCommand", "jump"}, {"IdentitiesOnly", "key"}};
+    } keys[] = {{"HostName", "address"},  {"Port", "port"},      {"User", "user"},
+                {"IdentityFile", "key"},  {"ProxyJump", "jump"}, {"ProxyCommand", "jump"},
+                {"IdentitiesOnly", "key"}};
     for (size_t i = 0; i < target->ssh_options.count; i++) {
         const char *option = target->ssh_options.items[i];
         size_t length = strcspn(option, "= \t");
@@ -261,19 +283,23 @@ static int add_users_options(struct ssh_arguments *out, const struct target *tar
             return refuse(err, "ssh option", option, "it has no value; write it as Name=value");
         for (size_t f = 0; f < COUNT_OF(forced); f++)
             if (!strcasecmp(forced[f], name))
-                return error_set(err, ERROR_PROJECT, "target %s: ssh_options may not hold %s, which triphase sets itself", target->name, forced[f]);
+                return error_set(err, ERROR_PROJECT,
+                                 "target %s: ssh_options may not hold %s, which triphase sets itself",
+                                 target->name, forced[f]);
         for (size_t k = 0; k < COUNT_OF(keys); k++)
             if (!strcasecmp(keys[k].option, name))
-                return error_set(err, ERROR_PROJECT, "target %s: ssh_options may not hold %s; say it with the key '%s'", target->name, keys[k].option,
-                                 keys[k].key);
+                return error_set(err, ERROR_PROJECT,
+                                 "target %s: ssh_options may not hold %s; say it with the key '%s'",
+                                 target->name, keys[k].option, keys[k].key);
         words_add(&out->options, "-o");
         words_add(&out->options, option);
     }
     return 0;
 }
 
-int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind, const char *control_directory,
-                       int server_alive_interval, int server_alive_count, struct ssh_arguments *out, struct error *err)
+int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
+                       const char *control_directory, int server_alive_interval, int server_alive_count,
+                       struct ssh_arguments *out, struct error *err)
 {
     AUTO_SSH_ARGUMENTS made = SSH_ARGUMENTS_INIT;
     AUTO_INVOKER invoker = {.home = NULL};
@@ -309,7 +335,8 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     /* Saves 80 ms of a connect. Only where the packets never leave this machine: elsewhere it would put a classical key exchange before ssh's own
      * first choice, and undo what the user's configuration restricts. */
     if (text_is(machine->provider, "sandbox"))
-        words_add_all(&made.options, "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", NULL);
+        words_add_all(&made.options, "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org",
+                      NULL);
     if (add_users_options(&made, target, err) < 0)
         return -1;
     if (machine->address) {
@@ -346,8 +373,9 @@ struct machine *ssh_machine_planned(const struct project *project, const struct 
     machine->address = xstrdup_or_null(target->address);
     machine->port = target->port;
     machine->user = xstrdup_or_null(target->user);
-    machine->key = target->key && !text_is(target->key, "agent") && target->key[0] != '~' ? file_join(project->directory, target->key)
-                                                                                           : xstrdup_or_null(target->key);
+    machine->key = target->key && !text_is(target->key, "agent") && target->key[0] != '~'
+                       ? file_join(project->directory, target->key)
+                       : xstrdup_or_null(target->key);
     machine->jump = xstrdup_or_null(target->jump);
     machine->python = xstrdup_or_null(target->python);
     if (text_is(target->provider, "sandbox")) {
@@ -386,7 +414,8 @@ static void add_known_host(struct text *out, const char *alias, const char *line
     text_addf(out, "%s %s\n", alias, rest);
 }
 
-int ssh_write_known_hosts(const struct machine *machine, const struct target *target, const char *project_directory, struct error *err)
+int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
+                          const char *project_directory, struct error *err)
 {
     if (!machine->directory || !ssh_has_own_known_hosts(machine, target))
         return 0;
@@ -407,12 +436,14 @@ int ssh_write_known_hosts(const struct machine *machine, const struct target *ta
             add_known_host(&lines, alias, line);
         }
     }
-    const struct words *keys = target->host_key_kind == HOST_KEYS_LIST ? &target->host_keys : &machine->host_keys;
+    const struct words *keys =
+        target->host_key_kind == HOST_KEYS_LIST ? &target->host_keys : &machine->host_keys;
     if (target->host_key_kind != HOST_KEYS_FILE)
         for (size_t i = 0; i < keys->count; i++)
             add_known_host(&lines, alias, keys->items[i]);
     AUTO_TEXT now = TEXT_INIT;
-    if (file_exists(path) && file_read(path, 1 << 20, &now, NULL) == 0 && text_is(text_string(&now), text_string(&lines)))
+    if (file_exists(path) && file_read(path, 1 << 20, &now, NULL) == 0 &&
+        text_is(text_string(&now), text_string(&lines)))
         return 0;
     return file_replace(path, text_string(&lines), lines.length, 0600, err);
 }

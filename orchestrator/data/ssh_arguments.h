@@ -16,19 +16,24 @@ int transport_from(const char *name, enum transport_kind *out);
 struct ssh_arguments {
     char *host;           /* the destination word: stands behind "--"; NULL while the address is unknown */
     struct words options; /* argv words between "ssh" and "--" */
-    char *text;           /* the same as one string, each word quoted for shlex (and POSIX shells): ansible_ssh_common_args */
-    bool multiplexed;     /* false: no control directory was given, every connection is its own */
+    char *
+        text; /* the same as one string, each word quoted for shlex (and POSIX shells): ansible_ssh_common_args */
+    bool multiplexed; /* false: no control directory was given, every connection is its own */
 };
 
-#define SSH_ARGUMENTS_INIT {NULL, WORDS_INIT, NULL, false}
+#define SSH_ARGUMENTS_INIT            \
+    {                                 \
+        NULL, WORDS_INIT, NULL, false \
+    }
 #define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_free))) struct ssh_arguments
 
 /* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options. `control_directory` NULL: no multiplexing.
  * Sockets in it are called %C (what differs in host, port or user gets a master of its own), or where %C would make the path longer than a
  * socket's can be, %r and %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters, "${" in a path,
  * an ssh option that triphase forces), each named. `machine` may lack whatever is not known yet. */
-int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind, const char *control_directory,
-                       int server_alive_interval, int server_alive_count, struct ssh_arguments *out, struct error *err);
+int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
+                       const char *control_directory, int server_alive_interval, int server_alive_count,
+                       struct ssh_arguments *out, struct error *err);
 void ssh_arguments_free(struct ssh_arguments *arguments);
 
 /* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the latest (18 s: 8). At least 1. */
@@ -43,7 +48,8 @@ bool ssh_has_own_known_hosts(const struct machine *machine, const struct target 
 char *ssh_host_key_alias(const struct machine *machine);
 /* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file). Keys learned by accept-new stay. Does nothing
  * where the machine has no known_hosts of its own. */
-int ssh_write_known_hosts(const struct machine *machine, const struct target *target, const char *project_directory, struct error *err);
+int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
+                          const char *project_directory, struct error *err);
 
 /* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read; "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);

@@ -28,11 +28,14 @@ int inventory_view_print(const struct inventory_view *view, bool explain)
         comment(&out, "transport", view->transport);
         for (size_t i = 0; i < json_count(transports); i++) {
             const struct json *entry = json_at(transports, i);
-            AUTO_FREE char *text = xasprintf("%s (%s)", json_get_bool(entry, "usable") ? "usable" : "not usable", json_get_string(entry, "why", ""));
+            AUTO_FREE char *text =
+                xasprintf("%s (%s)", json_get_bool(entry, "usable") ? "usable" : "not usable",
+                          json_get_string(entry, "why", ""));
             comment(&out, json_get_string(entry, "name", ""), text);
         }
         if (view->tun) {
-            AUTO_FREE char *text = xasprintf("%s (%s)", json_get_string(view->tun, "verdict", ""), json_get_string(view->tun, "text", ""));
+            AUTO_FREE char *text = xasprintf("%s (%s)", json_get_string(view->tun, "verdict", ""),
+                                             json_get_string(view->tun, "text", ""));
             comment(&out, "tun", text);
         }
         comment(&out, "machine", view->made ? "made" : "not made yet: what nobody knows yet is left out");

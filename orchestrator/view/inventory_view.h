@@ -4,9 +4,9 @@
 
 struct inventory_view {
     const char *target, *transport, *yaml;
-    const struct json *evidence;     /* of transport_choose */
-    const struct json *tun;          /* of tun_json; NULL: not looked at */
-    bool made;                       /* the machine is there: the address is its own */
+    const struct json *evidence; /* of transport_choose */
+    const struct json *tun;      /* of tun_json; NULL: not looked at */
+    bool made;                   /* the machine is there: the address is its own */
 };
 
 /* The document as it is; with `explain` the evidence before it, as comments, so that it is still an inventory. -1 when stdout could not be written. */

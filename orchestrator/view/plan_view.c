@@ -14,18 +14,21 @@ static void add_finding(struct text *out, const char *mark, const struct plan_fi
     text_addf(out, "%s\n", finding->text);
 }
 
-int plan_view_print(const struct project *project, const struct target *target, const struct plan_report *report)
+int plan_view_print(const struct project *project, const struct target *target,
+                    const struct plan_report *report)
 {
     AUTO_TEXT out = TEXT_INIT;
     const struct recipe *recipe = project_recipe(project, target->recipe);
     size_t errors = 0, warnings = 0;
-    text_addf(&out, "%s: provider %s, recipe %s, transport %s, Ansible %s\n", target->name, target->provider, target->recipe,
-              json_get_string(report->evidence, "chosen", "none"), report->ansible_version ? report->ansible_version : "not found");
+    text_addf(&out, "%s: provider %s, recipe %s, transport %s, Ansible %s\n", target->name, target->provider,
+              target->recipe, json_get_string(report->evidence, "chosen", "none"),
+              report->ansible_version ? report->ansible_version : "not found");
     for (size_t i = 0; i < recipe->phase_count; i++) {
         const struct phase *phase = &recipe->phases[i];
         AUTO_FREE char *deadline = duration_show(phase->deadline_ns);
         AUTO_FREE char *silence = duration_show(phase->silence_ns);
-        text_addf(&out, "  %zu %-20s %s (deadline %s, silence %s, attempts %d)\n", i + 1, phase->name, phase->playbook, deadline, silence, phase->attempts);
+        text_addf(&out, "  %zu %-20s %s (deadline %s, silence %s, attempts %d)\n", i + 1, phase->name,
+                  phase->playbook, deadline, silence, phase->attempts);
     }
     for (size_t i = 0; i < report->count; i++)
         if (report->findings[i].refuses) {
@@ -37,7 +40,8 @@ int plan_view_print(const struct project *project, const struct target *target, 
             add_finding(&out, "warning:", &report->findings[i]);
             warnings++;
         }
-    text_addf(&out, "  %s%s", errors ? "cannot be run" : "can be run", report->remembered ? " (unchanged since it was last asked)" : "");
+    text_addf(&out, "  %s%s", errors ? "cannot be run" : "can be run",
+              report->remembered ? " (unchanged since it was last asked)" : "");
     if (errors || warnings)
         text_addf(&out, ": %zu to mend, %zu warning%s", errors, warnings, warnings == 1 ? "" : "s");
     text_add_char(&out, '\n');

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+#define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
 
 TestSuite(inventory, .timeout = 250);
@@ -61,8 +61,10 @@ static char *variable(const char *bin, const char *inventory, const char *host, 
 /* What `ssh -G` says when Python's shlex, as Ansible uses it, has split the string. */
 static char *asked(const char *arguments, const char *host)
 {
-    static const char script[] = "import shlex, subprocess, sys\n"
-                                 "print(subprocess.run(['ssh', '-G', '-F', 'none'] + shlex.split(sys.argv[1]) + [sys.argv[2]], check=True, stdout=subprocess.PIPE).stdout.decode())";
+    static const char script[] =
+        "import shlex, subprocess, sys\n"
+        "print(subprocess.run(['ssh', '-G', '-F', 'none'] + shlex.split(sys.argv[1]) + [sys.argv[2]], "
+        "check=True, stdout=subprocess.PIPE).stdout.decode())";
     return run("python3", "-c", script, arguments, host, NULL);
 }
 
@@ -77,7 +79,8 @@ static void remove_sockets(const char *lines)
     cr_assert(transport_close_masters(folder, NULL) == 0);
 }
 
-static const char *const hostile_names[] = {"it's a \"dir\"", "100% {{ 1 + 1 }} %h %d", "a b; touch $(x) `y` & #z", "- {x: [y, !unsafe z"};
+static const char *const hostile_names[] = {"it's a \"dir\"", "100% {{ 1 + 1 }} %h %d",
+                                            "a b; touch $(x) `y` & #z", "- {x: [y, !unsafe z"};
 
 Test(inventory, a_project_in_a_hostile_folder_is_converged_for_real)
 {
@@ -99,13 +102,16 @@ Test(inventory, a_project_in_a_hostile_folder_is_converged_for_real)
         AUTO_FREE char *key_path = file_join(lab_folder(lab), key);
         cr_assert(chmod(key_path, 0600) == 0);
         lab_write(lab, file,
-                  "project: lab\nansible: %s/ansible-playbook\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: 127.0.0.1\n    port: %d\n"
+                  "project: lab\nansible: %s/ansible-playbook\ntargets:\n  host:\n    provider: static\n    "
+                  "recipe: work\n    address: 127.0.0.1\n    port: %d\n"
                   "    key: key\n    python: /usr/bin/python3\n    host_keys: ['%s']\n",
                   bins.items[i], port, host_key);
         lab_write(lab, recipe, "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
         lab_write(lab, playbook,
-                  "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: echo here\n      register: said\n"
-                  "    - ansible.builtin.assert: {that: said.stdout == 'here'}\n    - ansible.builtin.copy: {content: x, dest: '{{ triphase_state_dir }}/file'}\n");
+                  "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: "
+                  "echo here\n      register: said\n"
+                  "    - ansible.builtin.assert: {that: said.stdout == 'here'}\n    - ansible.builtin.copy: "
+                  "{content: x, dest: '{{ triphase_state_dir }}/file'}\n");
         struct lab_result result = lab_run(lab, "-C", folder, "create", "host", NULL);
         cr_assert_eq(result.code, 0, "%s: %s\n%s", bins.items[i], result.err, result.out);
         AUTO_FREE char *made = xasprintf("%s/.triphase/targets/host/state/file", name);
@@ -136,13 +142,20 @@ Test(inventory, values_reach_ansible_as_they_are_and_are_never_templated)
     struct lab *lab = lab_new();
     AUTO_WORDS bins = WORDS_INIT;
     ansibles(&bins);
-    static const char *const values[] = {"{{ lookup('pipe', 'touch /tmp/triphase-never') }}", "it's \"quoted\" %h", "- {x: y}", "#", "{% raw %}", "a\\nb", "${address}"};
+    static const char *const values[] = {"{{ lookup('pipe', 'touch /tmp/triphase-never') }}",
+                                         "it's \"quoted\" %h",
+                                         "- {x: y}",
+                                         "#",
+                                         "{% raw %}",
+                                         "a\\nb",
+                                         "${address}"};
     for (size_t v = 0; v < COUNT_OF(values); v++) {
         AUTO_TEXT yaml = TEXT_INIT;
         for (const char *c = values[v]; *c; c++)
             text_addf(&yaml, "%s%c", *c == '\'' ? "'" : "", *c);
         lab_write(lab, "triphase.yml",
-                  "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: 192.0.2.1\n    key: '/k/%s'\n",
+                  "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
+                  "192.0.2.1\n    key: '/k/%s'\n",
                   text_string(&yaml));
         lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: work.yml\n");
         lab_write(lab, "work.yml", "- hosts: all\n");
@@ -164,7 +177,8 @@ Test(inventory, values_reach_ansible_as_they_are_and_are_never_templated)
             text_add_char(&identity, '\n');
             cr_has(lines, text_string(&identity));
             AUTO_FREE char *ansible = file_join(bins.items[i], "ansible");
-            AUTO_FREE char *shown = run(ansible, "-i", rendered, "-c", "local", "-m", "debug", "-a", "var=ansible_ssh_common_args", "host", NULL);
+            AUTO_FREE char *shown = run(ansible, "-i", rendered, "-c", "local", "-m", "debug", "-a",
+                                        "var=ansible_ssh_common_args", "host", NULL);
             AUTO_JSON *string = json_new_string(arguments);
             AUTO_FREE char *quoted = json_compact(string);
             AUTO_FREE char *expected = xasprintf("\"ansible_ssh_common_args\": %s", quoted);
@@ -179,8 +193,10 @@ Test(inventory, values_reach_ansible_as_they_are_and_are_never_templated)
 static void tailnet_project(struct lab *lab)
 {
     lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: 100.64.0.7\n    transport: [tailnet, tailnet-userspace]\n");
-    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: work.yml\n    require: [tun]\n");
+              "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
+              "100.64.0.7\n    transport: [tailnet, tailnet-userspace]\n");
+    lab_write(lab, "phases/work.yml",
+              "phases:\n  - name: work\n    playbook: work.yml\n    require: [tun]\n");
     lab_write(lab, "work.yml", "- hosts: all\n");
     /* Nothing answers there, whatever this machine runs. */
     AUTO_FREE char *socket = file_join(lab_folder(lab), "no.sock");
@@ -192,8 +208,9 @@ static void tailnet_project(struct lab *lab)
 static struct json *explained(struct lab *lab, const char *prepare, char **yaml)
 {
     AUTO_FREE char *script = xasprintf("set -e\n%s\n", prepare);
-    AUTO_FREE char *text = run("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", getenv("TRIPHASE"), "-C", lab_folder(lab), "inventory", "host",
-                               "--explain", "--json", NULL);
+    AUTO_FREE char *text =
+        run("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", getenv("TRIPHASE"),
+            "-C", lab_folder(lab), "inventory", "host", "--explain", "--json", NULL);
     struct json *answer = json_parse(text, strlen(text), NULL);
     cr_assert(answer, "%s", text);
     *yaml = xstrdup(json_get_string(answer, "inventory", ""));
@@ -235,18 +252,21 @@ Test(inventory, a_tun_that_is_absent)
 
 Test(inventory, a_tun_that_is_no_tun)
 {
-    expect_tun("mount -t tmpfs none /dev/net; : >/dev/net/tun; exec \"$@\"", "absent", "tailnet-userspace", "no TUN device");
+    expect_tun("mount -t tmpfs none /dev/net; : >/dev/net/tun; exec \"$@\"", "absent", "tailnet-userspace",
+               "no TUN device");
 }
 
 Test(inventory, a_tun_that_is_not_to_be_opened)
 {
-    expect_tun("mount -t tmpfs none /dev/net; mknod -m 000 /dev/net/tun c 10 200; exec setpriv --bounding-set -dac_override,-dac_read_search \"$@\"", "not-openable",
-               "tailnet-userspace", "cannot be opened");
+    expect_tun("mount -t tmpfs none /dev/net; mknod -m 000 /dev/net/tun c 10 200; exec setpriv "
+               "--bounding-set -dac_override,-dac_read_search \"$@\"",
+               "not-openable", "tailnet-userspace", "cannot be opened");
 }
 
 Test(inventory, a_tun_without_the_capability)
 {
-    expect_tun("exec setpriv --bounding-set -net_admin \"$@\"", "no-capability", "tailnet-userspace", "CAP_NET_ADMIN is missing");
+    expect_tun("exec setpriv --bounding-set -net_admin \"$@\"", "no-capability", "tailnet-userspace",
+               "CAP_NET_ADMIN is missing");
 }
 
 Test(inventory, a_tun_that_can_be_used)
@@ -258,7 +278,8 @@ Test(inventory, any_transport_is_rendered_on_demand_and_none_is_taken_in_silence
 {
     struct lab *lab = lab_new();
     tailnet_project(lab);
-    struct lab_result result = lab_run(lab, "inventory", "host", "--transport", "tailnet-userspace", "--explain", NULL);
+    struct lab_result result =
+        lab_run(lab, "inventory", "host", "--transport", "tailnet-userspace", "--explain", NULL);
     cr_assert_eq(result.code, 0, "%s", result.err);
     cr_has(result.out, "ProxyCommand=tailscale");
     cr_has(result.out, "# transport: tailnet-userspace\n");

@@ -35,7 +35,8 @@ static struct fixture begin(void)
     struct fixture made = {.lab = lab_new()};
     int port = lab_sshd(made.lab);
     AUTO_FREE char *key = lab_read(made.lab, "sshd/host_key.pub");
-    made.target = (struct target){.name = "host", .provider = "static", .recipe = "work", .host_name = "host"};
+    made.target =
+        (struct target){.name = "host", .provider = "static", .recipe = "work", .host_name = "host"};
     made.machine = machine_new();
     made.machine->id = xstrdup("01890000-0000-7000-8000-00000000abcd");
     made.machine->provider = xstrdup("static");
@@ -49,12 +50,15 @@ static struct fixture begin(void)
     return made;
 }
 
-static int climb(struct fixture *fixture, bool wait, int64_t bound, struct transport_result *result, struct error *err)
+static int climb(struct fixture *fixture, bool wait, int64_t bound, struct transport_result *result,
+                 struct error *err)
 {
     ssh_arguments_free(&fixture->ssh);
-    cr_assert(ssh_write_known_hosts(fixture->machine, &fixture->target, "/", err) == 0, "%s", error_text(err));
-    cr_assert(ssh_arguments_make(fixture->machine, &fixture->target, TRANSPORT_DIRECT, fixture->sockets, 2, 8, &fixture->ssh, err) == 0, "%s",
+    cr_assert(ssh_write_known_hosts(fixture->machine, &fixture->target, "/", err) == 0, "%s",
               error_text(err));
+    cr_assert(ssh_arguments_make(fixture->machine, &fixture->target, TRANSPORT_DIRECT, fixture->sockets, 2, 8,
+                                 &fixture->ssh, err) == 0,
+              "%s", error_text(err));
     struct transport_request request = {.target = &fixture->target,
                                         .machine = fixture->machine,
                                         .kind = TRANSPORT_DIRECT,
@@ -140,7 +144,8 @@ Test(transport, a_socket_without_its_master_is_replaced)
     char buffer[128] = {0};
     memcpy(buffer, &address, sizeof(address.sa_family));
     memcpy(buffer + sizeof(address.sa_family), path, strlen(path) + 1);
-    cr_assert(bind(fd, (const struct sockaddr *)buffer, (socklen_t)(sizeof(address.sa_family) + strlen(path) + 1)) == 0);
+    cr_assert(bind(fd, (const struct sockaddr *)buffer,
+                   (socklen_t)(sizeof(address.sa_family) + strlen(path) + 1)) == 0);
     close(fd);
     transport_result_free(&result);
     cr_assert(climb(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
@@ -158,7 +163,8 @@ Test(transport, a_frozen_master_is_replaced_in_seconds)
     AUTO_TEXT found = TEXT_INIT;
     cr_assert(climb(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     AUTO_FREE char *needle = xasprintf("ControlPath=%s/", fixture.sockets);
-    cr_assert(program_do(5 * NS_PER_S, &found, &err, "pgrep", "-f", "--", needle, NULL) == 0, "%s", error_text(&err));
+    cr_assert(program_do(5 * NS_PER_S, &found, &err, "pgrep", "-f", "--", needle, NULL) == 0, "%s",
+              error_text(&err));
     pid_t master = (pid_t)strtol(text_string(&found), NULL, 10);
     cr_assert(master > 1 && kill(master, SIGSTOP) == 0);
     transport_result_free(&result);
@@ -196,7 +202,8 @@ Test(transport, each_failure_is_told_by_rung_and_cause)
     fixture.machine->key = TAKE(key);
 
     char *known = fixture.machine->host_keys.items[0];
-    fixture.machine->host_keys.items[0] = xstrdup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGgHDzmuvpWtEVX9tgiHIcOJMcnWzKZr0QDyBtLDWBKB");
+    fixture.machine->host_keys.items[0] =
+        xstrdup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGgHDzmuvpWtEVX9tgiHIcOJMcnWzKZr0QDyBtLDWBKB");
     expect_failure(&fixture, "channel", "host-key", 20 * NS_PER_S);
     free(fixture.machine->host_keys.items[0]);
     fixture.machine->host_keys.items[0] = known;
@@ -209,7 +216,8 @@ Test(transport, a_path_that_carries_a_word_but_no_page_is_found)
     struct transport_result result = {0};
     AUTO_ERROR err = ERROR_INIT;
     /* What a path-MTU hole does, done by a login shell: the long answer never comes. */
-    AUTO_FREE char *command = xasprintf("command=\"case \\\"$SSH_ORIGINAL_COMMAND\\\" in *0123456789abcde*) exec sleep 60;; *) eval \\\"$SSH_ORIGINAL_COMMAND\\\";; esac\" ");
+    AUTO_FREE char *command = xasprintf("command=\"case \\\"$SSH_ORIGINAL_COMMAND\\\" in *0123456789abcde*) "
+                                        "exec sleep 60;; *) eval \\\"$SSH_ORIGINAL_COMMAND\\\";; esac\" ");
     AUTO_FREE char *key = lab_read(fixture.lab, "key.pub");
     lab_write(fixture.lab, "key.pub", "%s%s", command, key);
     cr_assert(climb(&fixture, false, 4 * NS_PER_S, &result, &err) < 0);
@@ -226,7 +234,9 @@ Test(transport, a_login_shell_that_talks_does_not_confuse)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *key = lab_read(fixture.lab, "key.pub");
     lab_write(fixture.lab, "key.pub",
-              "command=\"echo session=evil; echo python=/tmp/evil; echo done=1; eval \\\"$SSH_ORIGINAL_COMMAND\\\"; echo python=/tmp/evil\" %s", key);
+              "command=\"echo session=evil; echo python=/tmp/evil; echo done=1; eval "
+              "\\\"$SSH_ORIGINAL_COMMAND\\\"; echo python=/tmp/evil\" %s",
+              key);
     cr_assert(climb(&fixture, false, 20 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_neq(strcmp(result.python, "/tmp/evil"), 0);
     transport_result_free(&result);
@@ -248,12 +258,20 @@ Test(transport, a_host_that_is_starting_is_waited_for)
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     /* Stopped until the climb has begun, so that it is refused first. */
     struct child late = CHILD_INIT;
-    struct child_plan plan = {.argv = (const char *const[]){"/bin/sh", "-c", "kill -STOP $$; exec \"$@\"", "sh", argv[0], argv[1], argv[2], NULL},
-                              .in = -1, .out = -1, .error = -1, .die_with_parent = true};
+    struct child_plan plan = {.argv = (const char *const[]){"/bin/sh", "-c", "kill -STOP $$; exec \"$@\"",
+                                                            "sh", argv[0], argv[1], argv[2], NULL},
+                              .in = -1,
+                              .out = -1,
+                              .error = -1,
+                              .die_with_parent = true};
     cr_assert(child_start(&plan, &late, &err) == 0, "%s", error_text(&err));
     struct child waker = CHILD_INIT;
     AUTO_FREE char *wake = xasprintf("sleep 0.4; kill -CONT %d", (int)late.pid);
-    struct child_plan waking = {.argv = (const char *const[]){"/bin/sh", "-c", wake, NULL}, .in = -1, .out = -1, .error = -1, .die_with_parent = true};
+    struct child_plan waking = {.argv = (const char *const[]){"/bin/sh", "-c", wake, NULL},
+                                .in = -1,
+                                .out = -1,
+                                .error = -1,
+                                .die_with_parent = true};
     cr_assert(child_start(&waking, &waker, &err) == 0, "%s", error_text(&err));
     int status = climb(&fixture, true, 30 * NS_PER_S, &result, &err);
     cr_expect(status == 0, "%s", error_text(&err));

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+#define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
 
 static char folder[64];
@@ -28,8 +28,10 @@ static void begin(void)
 {
     memcpy(folder, "/tmp/triphase-ansible.XXXXXX", sizeof("/tmp/triphase-ansible.XXXXXX"));
     cr_assert(mkdtemp(folder));
-    project = (struct project){
-        .directory = folder, .name = "demo", .ansible = file_find_program("ansible-playbook", NULL), .ansible_found = true};
+    project = (struct project){.directory = folder,
+                               .name = "demo",
+                               .ansible = file_find_program("ansible-playbook", NULL),
+                               .ansible_found = true};
     target = (struct target){.name = "vault", .provider = "static", .recipe = "vault", .host_name = "vault"};
     phase = (struct phase){.name = "install", .playbook = "play.yml", .host_silent_ns = 18 * NS_PER_S};
     machine = machine_new();
@@ -102,11 +104,23 @@ static struct ansible_arguments taken(const char *const *words)
 
 Test(ansible, arguments_that_choose_tasks_or_hosts_make_a_run_partial)
 {
-    static const char *const partial[][3] = {
-        {"--tags", "x"},  {"--tags=x"}, {"-t", "x"}, {"-tx"}, {"--skip-tags", "x"},     {"--limit", "x"}, {"-l", "x"},
-        {"--check"},      {"-C"},       {"-CD"},     {"-vC"}, {"--start-at-task", "x"}, {"--start", "x"}, {"--lim=x"}};
-    static const char *const whole[][3] = {{"-v"},  {"-vvvv"},     {"--diff"},           {"-D"}, {"-f", "5"},
-                                           {"-f5"}, {"--forks=5"}, {"--vault-id", "a@b"}, {"-b"}, {"-e", "C=1"}};
+    static const char *const partial[][3] = {{"--tags", "x"},
+                                             {"--tags=x"},
+                                             {"-t", "x"},
+                                             {"-tx"},
+                                             {"--skip-tags", "x"},
+                                             {"--limit", "x"},
+                                             {"-l", "x"},
+                                             {"--check"},
+                                             {"-C"},
+                                             {"-CD"},
+                                             {"-vC"},
+                                             {"--start-at-task", "x"},
+                                             {"--start", "x"},
+                                             {"--lim=x"}};
+    static const char *const whole[][3] = {{"-v"},      {"-vvvv"},    {"--diff"},    {"-D"},
+                                           {"-f", "5"}, {"-f5"},      {"--forks=5"}, {"--vault-id", "a@b"},
+                                           {"-b"},      {"-e", "C=1"}};
     for (size_t i = 0; i < COUNT_OF(partial); i++) {
         struct ansible_arguments arguments = taken(partial[i]);
         cr_assert(arguments.partial, "%s", partial[i][0]);
@@ -121,12 +135,36 @@ Test(ansible, arguments_that_choose_tasks_or_hosts_make_a_run_partial)
 
 Test(ansible, arguments_that_ask_or_lead_elsewhere_are_refused)
 {
-    static const char *const refused[][3] = {
-        {"-i", "x"},     {"-ix"},       {"--inventory=x"},    {"--inv=x"},            {"-k"},           {"-K"},
-        {"-vK"},         {"--ask-pass"}, {"--step"},           {"-J"},                 {"--ask-vault-pass"}, {"--vault-id", "prompt"},
-        {"-u", "x"},     {"-c", "local"}, {"--list-hosts"},    {"--vault-id", "dev@prompt"}, {"--private-key", "x"}, {"--ssh-common-args=x"},
-        {"--version"},   {"-h"},        {"--syntax-check"},   {"other.yml"},          {"--"},           {"-"},
-        {"--nonsense"},  {"-Z"},        {"--tags"},           {"-e"},                 {"--check=1"},    {"--l=x"}};
+    static const char *const refused[][3] = {{"-i", "x"},
+                                             {"-ix"},
+                                             {"--inventory=x"},
+                                             {"--inv=x"},
+                                             {"-k"},
+                                             {"-K"},
+                                             {"-vK"},
+                                             {"--ask-pass"},
+                                             {"--step"},
+                                             {"-J"},
+                                             {"--ask-vault-pass"},
+                                             {"--vault-id", "prompt"},
+                                             {"-u", "x"},
+                                             {"-c", "local"},
+                                             {"--list-hosts"},
+                                             {"--vault-id", "dev@prompt"},
+                                             {"--private-key", "x"},
+                                             {"--ssh-common-args=x"},
+                                             {"--version"},
+                                             {"-h"},
+                                             {"--syntax-check"},
+                                             {"other.yml"},
+                                             {"--"},
+                                             {"-"},
+                                             {"--nonsense"},
+                                             {"-Z"},
+                                             {"--tags"},
+                                             {"-e"},
+                                             {"--check=1"},
+                                             {"--l=x"}};
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         struct ansible_arguments arguments = {0};
         AUTO_ERROR err = ERROR_INIT;
@@ -156,8 +194,10 @@ Test(ansible, extra_variables_are_kept_as_a_digest)
 
 Test(ansible, settings_are_read_as_ansible_reads_them)
 {
-    put("ansible.cfg", "# comment\n[defaults]\nCallback_Plugins = plugins:~/mine:/abs ; comment\ntimeout: 30\n\n"
-                       "[ssh_connection]\nssh_args = -o A=b\n   -o C=d\n; x\nssh_common_args=-J hop\n[other]\nssh_args = wrong\n");
+    put("ansible.cfg",
+        "# comment\n[defaults]\nCallback_Plugins = plugins:~/mine:/abs ; comment\ntimeout: 30\n\n"
+        "[ssh_connection]\nssh_args = -o A=b\n   -o C=d\n; x\nssh_common_args=-J hop\n[other]\nssh_args = "
+        "wrong\n");
     struct ansible_settings settings = {0};
     const char *const environment[] = {"HOME=/home/x", NULL};
     cr_assert(ansible_settings_read(&project, environment, &settings, NULL) == 0);
@@ -167,7 +207,8 @@ Test(ansible, settings_are_read_as_ansible_reads_them)
     cr_assert_str_eq(users, "-o A=b -o C=d -J hop");
     cr_assert(settings.timeout_set && !settings.pipelining_set && settings.config_is_projects);
     ansible_settings_free(&settings);
-    const char *const stronger[] = {"HOME=/home/x", "ANSIBLE_SSH_ARGS=-4", "ANSIBLE_CALLBACK_PLUGINS=/env", "ANSIBLE_PIPELINING=0", NULL};
+    const char *const stronger[] = {"HOME=/home/x", "ANSIBLE_SSH_ARGS=-4", "ANSIBLE_CALLBACK_PLUGINS=/env",
+                                    "ANSIBLE_PIPELINING=0", NULL};
     cr_assert(ansible_settings_read(&project, stronger, &settings, NULL) == 0);
     cr_assert_str_eq(settings.ssh_args, "-4");
     cr_assert_str_eq(settings.callback_plugins, "/env");
@@ -181,7 +222,8 @@ Test(ansible, without_settings_the_defaults_stay)
     const char *const environment[] = {"HOME=/home/x", NULL};
     cr_assert(ansible_settings_read(&project, environment, &settings, NULL) == 0);
     AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
-    cr_assert_str_eq(settings.callback_plugins, "/home/x/.ansible/plugins/callback:/usr/share/ansible/plugins/callback");
+    cr_assert_str_eq(settings.callback_plugins,
+                     "/home/x/.ansible/plugins/callback:/usr/share/ansible/plugins/callback");
     cr_assert_str_eq(users, "");
     ansible_settings_free(&settings);
 }
@@ -194,15 +236,18 @@ Test(ansible, the_environment_holds_the_usual_and_no_secret)
     target.secrets = secrets;
     target.secret_count = 1;
     words_add_all(&target.env, "MINE", "ANSIBLE_MY_TOKEN", NULL);
-    const char *const environment[] = {"PATH=/bin",       "HOME=/home/x",  "LANG=C",         "MINE=1",
-                                       "OTHERS=2",        "HCLOUD_TOKEN=3", "XDG_X=1",        "ANSIBLE_FORKS=7",
-                                       "HTTPS_PROXY=p",   "no_proxy=q",    "LD_PRELOAD=/x",  "ANSIBLE_MY_TOKEN=s3cret",
-                                       "TRIPHASE_RUN=old", "PYTHONPATH=/x", NULL};
+    const char *const environment[] = {"PATH=/bin",        "HOME=/home/x",    "LANG=C",
+                                       "MINE=1",           "OTHERS=2",        "HCLOUD_TOKEN=3",
+                                       "XDG_X=1",          "ANSIBLE_FORKS=7", "HTTPS_PROXY=p",
+                                       "no_proxy=q",       "LD_PRELOAD=/x",   "ANSIBLE_MY_TOKEN=s3cret",
+                                       "TRIPHASE_RUN=old", "PYTHONPATH=/x",   NULL};
     struct ansible_settings settings = {.callback_plugins = ""};
     AUTO_WORDS out = WORDS_INIT;
     ansible_environment(&target, &settings, environment, &out);
-    static const char *const there[] = {"PATH", "HOME", "MINE", "ANSIBLE_FORKS", "XDG_X", "HTTPS_PROXY", "no_proxy"};
-    static const char *const gone[] = {"OTHERS", "HCLOUD_TOKEN", "ANSIBLE_MY_TOKEN", "TRIPHASE_RUN", "LD_PRELOAD", "PYTHONPATH"};
+    static const char *const there[] = {"PATH",  "HOME",        "MINE",    "ANSIBLE_FORKS",
+                                        "XDG_X", "HTTPS_PROXY", "no_proxy"};
+    static const char *const gone[] = {"OTHERS",       "HCLOUD_TOKEN", "ANSIBLE_MY_TOKEN",
+                                       "TRIPHASE_RUN", "LD_PRELOAD",   "PYTHONPATH"};
     for (size_t i = 0; i < COUNT_OF(there); i++)
         cr_assert_not_null(words_env(&out, there[i]), "%s", there[i]);
     for (size_t i = 0; i < COUNT_OF(gone); i++)
@@ -246,7 +291,8 @@ Test(ansible, a_secret_is_neither_in_argv_nor_environment_nor_a_file)
     for (size_t i = 0; i < child.files.count; i++) {
         AUTO_TEXT content = TEXT_INIT;
         struct stat info;
-        cr_assert(file_read(child.files.items[i], 65536, &content, NULL) == 0 && stat(child.files.items[i], &info) == 0);
+        cr_assert(file_read(child.files.items[i], 65536, &content, NULL) == 0 &&
+                  stat(child.files.items[i], &info) == 0);
         cr_has_not(text_string(&content), "s3cret");
         cr_assert_eq(info.st_mode & 077, 0);
     }
@@ -274,11 +320,15 @@ Test(ansible, what_is_forced_stands_last)
     cr_assert_str_eq(argv->items[argv->count - 3], "-e");
     cr_has(argv->items[argv->count - 2], "/03-install.2.vars.yml");
     cr_assert(words_have(argv, "--diff") && words_have(argv, "triphase_run=mine"));
-    cr_assert_null(words_env(&child.environment, "ANSIBLE_ASYNC_DIR"), "only the jobs themselves are to have it");
-    cr_assert_str_eq(child.async_marker, "ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-01890000-0000-7000-8000-00000000abcc");
-    cr_assert_str_eq(words_env(&child.environment, "TRIPHASE_STEP"), "01890000-0000-7000-8000-00000000abcd/03");
+    cr_assert_null(words_env(&child.environment, "ANSIBLE_ASYNC_DIR"),
+                   "only the jobs themselves are to have it");
+    cr_assert_str_eq(child.async_marker,
+                     "ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-01890000-0000-7000-8000-00000000abcc");
+    cr_assert_str_eq(words_env(&child.environment, "TRIPHASE_STEP"),
+                     "01890000-0000-7000-8000-00000000abcd/03");
     cr_assert(text_starts(words_env(&child.environment, "ANSIBLE_CALLBACK_PLUGINS"), "/callbacks:"));
-    cr_assert(text_starts(words_env(&child.environment, "ANSIBLE_SSH_ARGS"), "-o ServerAliveInterval=2 -o ServerAliveCountMax=8 "));
+    cr_assert(text_starts(words_env(&child.environment, "ANSIBLE_SSH_ARGS"),
+                          "-o ServerAliveInterval=2 -o ServerAliveCountMax=8 "));
     cr_assert_null(words_env(&child.environment, "ANSIBLE_GATHERING"));
     ansible_child_free(&child);
     phase.facts_cached = true;
@@ -344,7 +394,8 @@ static size_t ansibles(const char *list[2])
     size_t count = 0;
     if (project.ansible)
         list[count++] = project.ansible;
-    if (file_is_program("/usr/bin/ansible-playbook") && !text_is(project.ansible, "/usr/bin/ansible-playbook"))
+    if (file_is_program("/usr/bin/ansible-playbook") &&
+        !text_is(project.ansible, "/usr/bin/ansible-playbook"))
         list[count++] = "/usr/bin/ansible-playbook";
     return count;
 }
@@ -391,7 +442,9 @@ static void make_vault_file(void)
     put("group_vars/all.yml", "vaulted: from the vault\n");
     put("password", "vault-password\n");
     setenv("LC_ALL", "C.UTF-8", 1);
-    cr_assert(program_do(60 * NS_PER_S, NULL, &err, "ansible-vault", "encrypt", "--vault-id", id, variables, NULL) == 0, "%s", error_text(&err));
+    cr_assert(program_do(60 * NS_PER_S, NULL, &err, "ansible-vault", "encrypt", "--vault-id", id, variables,
+                         NULL) == 0,
+              "%s", error_text(&err));
 }
 
 Test(ansible, real_ansible_reads_variables_secrets_and_vault, .timeout = 200)
@@ -448,8 +501,10 @@ Test(ansible, programs_are_found_beside_ansible_among_its_packages_and_in_path)
         cr_assert(file_replace(programs[i], script, strlen(script), 0755, NULL) == 0);
     free(project.ansible);
     project.ansible = xstrdup(ansible);
-    struct requirement needs[] = {
-        {.program = "beside"}, {.program = "inside", .package_file = "thing/bin/inside"}, {.program = "sh"}, {.program = "inside"}};
+    struct requirement needs[] = {{.program = "beside"},
+                                  {.program = "inside", .package_file = "thing/bin/inside"},
+                                  {.program = "sh"},
+                                  {.program = "inside"}};
     AUTO_FREE char *one = ansible_find_required(&project, &needs[0]);
     AUTO_FREE char *two = ansible_find_required(&project, &needs[1]);
     AUTO_FREE char *three = ansible_find_required(&project, &needs[2]);

@@ -1,13 +1,13 @@
 /* Rendering: a template filled in, and nothing that a value holds changes the document. What Ansible makes of it is in system/inventory.c. */
+#include "data/inventory.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/inventory.h"
 #include "mechanism/yaml.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+#define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
 
 static struct project project = {.directory = "/nowhere", .name = "demo"};
@@ -17,7 +17,8 @@ static struct ssh_arguments ssh;
 
 static void begin(void)
 {
-    target = (struct target){.name = "vault", .provider = "sandbox", .recipe = "my-vault", .host_name = "vault"};
+    target =
+        (struct target){.name = "vault", .provider = "sandbox", .recipe = "my-vault", .host_name = "vault"};
     machine = machine_new();
     machine->address = xstrdup("192.0.2.7");
     machine->port = 22;
@@ -50,7 +51,8 @@ static struct node *rendered(const char *template)
     AUTO_WORDS faults = WORDS_INIT;
     struct node *root = NULL;
     cr_assert(inventory_render(&request, &yaml, NULL, &err) == 0, "%s", error_text(&err));
-    cr_assert(yaml_read(yaml, strlen(yaml), "rendered", &root, &faults) == 0, "%s in: %s", faults.count ? faults.items[0] : "", yaml);
+    cr_assert(yaml_read(yaml, strlen(yaml), "rendered", &root, &faults) == 0, "%s in: %s",
+              faults.count ? faults.items[0] : "", yaml);
     return root;
 }
 
@@ -105,7 +107,8 @@ static const char *const hostile[] = {
 
 Test(inventory, a_value_arrives_byte_for_byte_and_changes_nothing_else)
 {
-    static const char template[] = "all:\n  hosts:\n    ${host}:\n      ansible_python_interpreter: ${python}\n      mixed: 'x ${python} y'\n      after: still here\n";
+    static const char template[] = "all:\n  hosts:\n    ${host}:\n      ansible_python_interpreter: "
+                                   "${python}\n      mixed: 'x ${python} y'\n      after: still here\n";
     for (size_t i = 0; i < COUNT_OF(hostile); i++) {
         free(machine->python);
         machine->python = xstrdup(hostile[i]);
@@ -140,7 +143,8 @@ Test(inventory, what_nobody_knows_yet_is_left_out)
 {
     free(machine->address);
     machine->address = NULL;
-    AUTO_NODE *root = rendered("all:\n  hosts:\n    ${host}:\n      ansible_host: ${address}\n      url: https://${address}/\n      list: [a, '${address}', b]\n      k: v\n");
+    AUTO_NODE *root = rendered("all:\n  hosts:\n    ${host}:\n      ansible_host: ${address}\n      url: "
+                               "https://${address}/\n      list: [a, '${address}', b]\n      k: v\n");
     const struct node *host = host_of(root);
     cr_assert_null(node_get(host, "ansible_host"));
     cr_assert_null(node_get(host, "url"));
@@ -150,8 +154,10 @@ Test(inventory, what_nobody_knows_yet_is_left_out)
 
 Test(inventory, faults_of_a_template_are_told_at_once_with_their_places)
 {
-    AUTO_FREE char *message = refusal("all:\n  hosts:\n    ${host}:\n      a: ${adress}\n      b: '${port'\n      c: ${nonsense_name}\n");
-    cr_has(message, "inventory-templates/own.yml:4:10: there is no value 'adress' for a template, did you mean 'address'?");
+    AUTO_FREE char *message = refusal(
+        "all:\n  hosts:\n    ${host}:\n      a: ${adress}\n      b: '${port'\n      c: ${nonsense_name}\n");
+    cr_has(message, "inventory-templates/own.yml:4:10: there is no value 'adress' for a template, did you "
+                    "mean 'address'?");
     cr_has(message, "inventory-templates/own.yml:5:10: '${' without '}'");
     cr_has(message, "inventory-templates/own.yml:6:10:");
     AUTO_FREE char *shape = refusal("all: [a]\n");
@@ -174,7 +180,8 @@ Test(inventory, groups_and_variables_come_after_filling_and_are_not_filled)
     static const char vars[] = "mine: '${address} {{ other }}'\nother: 5\n";
     cr_assert(yaml_read(vars, strlen(vars), "vars", &target.vars, &faults) == 0);
     words_add_all(&target.groups, "web", "prod-eu", NULL);
-    AUTO_NODE *root = rendered("all:\n  hosts:\n    ${host}: {}\n  children:\n    web:\n      vars: {x: 1}\n");
+    AUTO_NODE *root =
+        rendered("all:\n  hosts:\n    ${host}: {}\n  children:\n    web:\n      vars: {x: 1}\n");
     cr_assert_str_eq(node_get(host_of(root), "mine")->text, "${address} {{ other }}");
     cr_assert_null(node_get(host_of(root), "mine")->tag, "the user's own templates are templates");
     const struct node *children = node_get(node_get(root, "all"), "children");
@@ -186,7 +193,8 @@ Test(inventory, groups_and_variables_come_after_filling_and_are_not_filled)
 
 Test(inventory, names_that_ansible_would_expand_are_refused)
 {
-    static const char *const names[] = {"web[1:3]", "a b", "-x", "host:22", "{{ x }}", "a,b", "!all", "x\ny", "", "${host}"};
+    static const char *const names[] = {"web[1:3]", "a b",  "-x",   "host:22", "{{ x }}",
+                                        "a,b",      "!all", "x\ny", "",        "${host}"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         target.host_name = (char *)names[i];
         AUTO_FREE char *message = refusal(NULL);

@@ -1,17 +1,17 @@
 /* ssh arguments: what a hostile value can do to ssh's command line and to what ssh reads from it, asked of ssh itself. */
+#include "data/ssh_arguments.h"
 #include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/ssh_arguments.h"
 #include "mechanism/program.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 #include <unistd.h>
 
-#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+#define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
 
 static struct target target;
@@ -46,7 +46,8 @@ static struct ssh_arguments make(enum transport_kind kind, const char *directory
 {
     struct ssh_arguments made = SSH_ARGUMENTS_INIT;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ssh_arguments_make(machine, &target, kind, directory, 2, 8, &made, &err) == 0, "%s", error_text(&err));
+    cr_assert(ssh_arguments_make(machine, &target, kind, directory, 2, 8, &made, &err) == 0, "%s",
+              error_text(&err));
     return made;
 }
 
@@ -93,8 +94,22 @@ Test(ssh_arguments, ssh_reads_what_was_forced)
 Test(ssh_arguments, hostile_paths_arrive_byte_for_byte)
 {
     static const char *const names[] = {
-        "plain",         "a b",          "it's",         "say \"hi\"",   "100%",         "%h%%d",          "{{ 1 + 1 }}", "back\\slash",
-        "-oProxyCommand=x", "#comment",  "a;b&c|d",      "$(id)`id`$HOME", "key: value", "!unsafe [x, {y}]", "tab=less",   "\xc3\xa9\xe2\x82\xac",
+        "plain",
+        "a b",
+        "it's",
+        "say \"hi\"",
+        "100%",
+        "%h%%d",
+        "{{ 1 + 1 }}",
+        "back\\slash",
+        "-oProxyCommand=x",
+        "#comment",
+        "a;b&c|d",
+        "$(id)`id`$HOME",
+        "key: value",
+        "!unsafe [x, {y}]",
+        "tab=less",
+        "\xc3\xa9\xe2\x82\xac",
     };
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *directory = xasprintf("/p/%s/m", names[i]);
@@ -127,9 +142,11 @@ Test(ssh_arguments, the_string_splits_into_the_very_words)
     static const char script[] = "import shlex, sys; sys.stdout.write('\\0'.join(shlex.split(sys.argv[1])))";
     AUTO_TEXT out = TEXT_INIT, wanted = TEXT_INIT;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(program_do(20 * NS_PER_S, &out, &err, "python3", "-c", script, ssh.text, NULL) == 0, "%s", error_text(&err));
+    cr_assert(program_do(20 * NS_PER_S, &out, &err, "python3", "-c", script, ssh.text, NULL) == 0, "%s",
+              error_text(&err));
     for (size_t i = 0; i < ssh.options.count; i++)
-        text_add_bytes(&wanted, ssh.options.items[i], strlen(ssh.options.items[i]) + (i + 1 < ssh.options.count));
+        text_add_bytes(&wanted, ssh.options.items[i],
+                       strlen(ssh.options.items[i]) + (i + 1 < ssh.options.count));
     cr_assert_eq(out.length, wanted.length);
     cr_assert_eq(memcmp(out.bytes, wanted.bytes, wanted.length), 0);
 }
@@ -205,8 +222,16 @@ Test(ssh_arguments, what_ssh_could_not_take_is_refused_by_name)
 
 Test(ssh_arguments, forced_options_are_refused_in_the_users_own)
 {
-    static const char *const options[] = {"ControlPath=/tmp/x", "controlmaster=no", "StrictHostKeyChecking no", "UserKnownHostsFile=/dev/null",
-                                          "User=x", "ProxyCommand=nc x", "NoValue", "Bad Name\n=x", "=x", "-oPort=1"};
+    static const char *const options[] = {"ControlPath=/tmp/x",
+                                          "controlmaster=no",
+                                          "StrictHostKeyChecking no",
+                                          "UserKnownHostsFile=/dev/null",
+                                          "User=x",
+                                          "ProxyCommand=nc x",
+                                          "NoValue",
+                                          "Bad Name\n=x",
+                                          "=x",
+                                          "-oPort=1"};
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         words_add(&target.ssh_options, options[i]);
         AUTO_FREE char *message = refusal(TRANSPORT_DIRECT);
@@ -223,7 +248,8 @@ Test(ssh_arguments, forced_options_are_refused_in_the_users_own)
 Test(ssh_arguments, a_control_path_fits_a_socket_or_is_refused)
 {
     AUTO_SSH_ARGUMENTS usual = make(TRANSPORT_DIRECT, "/run/user/1000/triphase-1000/0123456789abd");
-    AUTO_SSH_ARGUMENTS longer = make(TRANSPORT_DIRECT, "/run/user/1650200513/triphase-1650200513/0123456789abd");
+    AUTO_SSH_ARGUMENTS longer =
+        make(TRANSPORT_DIRECT, "/run/user/1650200513/triphase-1650200513/0123456789abd");
     struct transport_route route = {0};
     AUTO_ERROR err = ERROR_INIT;
     cr_assert(transport_resolve(&usual, &route, &err) == 0, "%s", error_text(&err));
@@ -280,8 +306,10 @@ Test(ssh_arguments, known_hosts_stand_under_the_machines_name)
     int read_again = file_read(path, 4096, &kept, NULL);
     file_remove_tree(folder, NULL);
     cr_assert(wrote == 0 && read == 0 && again == 0 && read_again == 0, "%s", error_text(&err));
-    cr_assert_str_eq(text_string(&got), "triphase-01890000-0000-7000-8000-00000000abcd ssh-ed25519 AAAAfirst\n"
-                                        "triphase-01890000-0000-7000-8000-00000000abcd ecdsa-sha2-nistp256 AAAAsecond comment\n");
+    cr_assert_str_eq(
+        text_string(&got),
+        "triphase-01890000-0000-7000-8000-00000000abcd ssh-ed25519 AAAAfirst\n"
+        "triphase-01890000-0000-7000-8000-00000000abcd ecdsa-sha2-nistp256 AAAAsecond comment\n");
     cr_assert_str_eq(text_string(&kept), text_string(&got), "keys that were learned are kept");
 }
 

@@ -72,7 +72,9 @@ static struct tun_evidence look(void)
     return evidence;
 }
 
-#define STATUS(tun) "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Version\":\"1.102.3\",\"TUN\":" tun ",\"BackendState\":\"Running\"}"
+#define STATUS(tun)                                                                                  \
+    "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Version\":\"1.102.3\",\"TUN\":" tun \
+    ",\"BackendState\":\"Running\"}"
 
 Test(tun, a_daemon_with_a_tun_decides)
 {
@@ -98,8 +100,13 @@ Test(tun, a_daemon_without_a_tun_decides_though_the_device_is_there)
 
 Test(tun, what_is_no_tailscaled_decides_nothing)
 {
-    static const char *const answers[] = {"HTTP/1.0 200 OK\r\n\r\n{}", "HTTP/1.0 403 Forbidden\r\n\r\n{\"BackendState\":\"Running\",\"TUN\":true}", "SSH-2.0-x\r\n", "\r\n\r\n",
-                                          "HTTP/1.0 200 OK\r\n\r\n[1, 2", "HTTP/1.0 200 OK\r\n\r\n{\"TUN\":true}"};
+    static const char *const answers[] = {
+        "HTTP/1.0 200 OK\r\n\r\n{}",
+        "HTTP/1.0 403 Forbidden\r\n\r\n{\"BackendState\":\"Running\",\"TUN\":true}",
+        "SSH-2.0-x\r\n",
+        "\r\n\r\n",
+        "HTTP/1.0 200 OK\r\n\r\n[1, 2",
+        "HTTP/1.0 200 OK\r\n\r\n{\"TUN\":true}"};
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
         serve(answers[i]);
         struct tun_evidence evidence = look();
