@@ -53,9 +53,11 @@ static const char *const statements[STATEMENTS] = {
                  " started_ns, duration_ns, message)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [ADD_EVENT] = "INSERT INTO event (run, step, at_ns, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-    [ADD_LOST] = "INSERT INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message,"
-                 " transport, ignored)"
-                 " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    /* A line that is read again after a crash, since only a part of its rows had been committed, adds no second one. */
+    [ADD_LOST] =
+        "INSERT OR IGNORE INTO event (run, step, at_ns, kind, host, task, cause, cause_source, message,"
+        " transport, ignored)"
+        " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [PUT_MACHINE] =
         "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, port, made_ns,"
         " removed_ns, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

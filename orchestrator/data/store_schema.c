@@ -53,6 +53,7 @@ static const char version_1[] =
     "  host TEXT, task TEXT, cause TEXT, cause_source TEXT, message TEXT, ignored INTEGER, transport TEXT\n"
     ") STRICT;\n"
     "CREATE INDEX event_run ON event (run, kind);\n"
+    "CREATE UNIQUE INDEX event_lost ON event (run, step, at_ns, host) WHERE kind = 'unreachable';\n"
     "CREATE TABLE sample (\n"
     "  run INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE, kind TEXT NOT NULL, at_ns INTEGER NOT NULL,\n"
     "  healthy INTEGER CHECK (healthy IN (0, 1)), value REAL, detail TEXT,\n"

@@ -390,6 +390,22 @@ Test(store, an_event_of_no_known_run_or_step_is_an_error_not_a_lost_row)
     record_end(&record);
 }
 
+Test(store, an_unreachable_line_that_is_read_again_adds_no_second_row)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    id_make(id);
+    record_whole(&record, id, 1, 2);
+    struct event event = {
+        .kind = EVENT_UNREACHABLE, .run = id, .step = 1, .unreachable = {.host = "h", .at_ns = 7}};
+    record_put(&record, &event);
+    record_put(&record, &event);
+    event.unreachable.host = "another";
+    record_put(&record, &event);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM unreachable"), 2);
+    record_end(&record);
+}
+
 /* Two processes, as two runs of one project are; one of them prunes words that the other remembers. */
 Test(store, words_that_another_process_removed_are_written_again)
 {
