@@ -40,6 +40,17 @@ static void fill(struct lab *lab, const char *path)
         continue;
 }
 
+/* Takes the room that a file has left in its last page: the next byte needs a new one. */
+static void fill_page(struct lab *lab, const char *path)
+{
+    AUTO_FREE char *full = file_join(lab_folder(lab), path);
+    AUTO_CLOSE int fd = open(full, O_WRONLY | O_APPEND | O_CLOEXEC);
+    struct stat state;
+    cr_assert(fd >= 0 && fstat(fd, &state) == 0);
+    for (off_t size = state.st_size; size % 4096; size++)
+        cr_assert(write(fd, "\n", 1) == 1);
+}
+
 static void remove_file(struct lab *lab, const char *path)
 {
     AUTO_FREE char *full = file_join(lab_folder(lab), path);
@@ -77,7 +88,9 @@ Test(disk, full_in_the_middle_ends_the_run_with_the_cause_and_the_next_one_works
     mount_small(lab, ".triphase", "2m");
     pid_t command = begin(lab);
     AUTO_FREE char *run = damage_run(lab);
+    AUTO_FREE char *journal = xasprintf(".triphase/runs/%s/run.ndjson", run);
     fill(lab, ".triphase/filler");
+    fill_page(lab, journal); /* not even there can the worker say what happened */
     go(lab);
     cr_assert(eq(int, lab_wait(lab, command, 12), 70));
     hold_said(lab, "full", "No space left");
