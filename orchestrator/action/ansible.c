@@ -109,7 +109,8 @@ void ansible_environment(const struct target *target, const struct ansible_setti
     words_set_env(out, "ANSIBLE_SSH_RETRIES", "0");
 }
 
-/* Hosts that are none of triphase's (delegation to one of the user's own inventory) have no rendered ssh arguments: these reach them too. */
+/* Hosts that are none of triphase's (delegation to one of the user's own inventory) have no rendered ssh
+ * arguments: these reach them too. */
 static void add_ssh_environment(const struct ansible_request *request,
                                 const struct ansible_settings *settings, struct words *out)
 {
@@ -124,7 +125,8 @@ static void add_ssh_environment(const struct ansible_request *request,
 
 /* ------------------------------------------------------------ files and descriptors */
 
-/* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the last process that holds it. */
+/* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the
+ * last process that holds it. */
 static int seal(const char *name, const char *bytes, size_t length, struct error *err)
 {
     AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -233,8 +235,8 @@ static int add_secret(const struct ansible_request *request, const struct secret
     return result;
 }
 
-/* An inventory that Ansible asks for: `triphase_secrets` for every host, and for the target's host alone its become password (a variable for all would be offered
- * to whatever host a task is delegated to). */
+/* An inventory that Ansible asks for: `triphase_secrets` for every host, and for the target's host alone
+ * its become password (a variable for all would be offered to whatever host a task is delegated to). */
 static struct json *secret_inventory(const struct ansible_request *request, struct error *err)
 {
     const struct target *target = request->target;
@@ -268,8 +270,9 @@ static struct json *secret_inventory(const struct ansible_request *request, stru
     return root;
 }
 
-/* Secrets that become variables. Ansible follows the links of `-e @FILE` to their end, where a file of memory has no name; so a program that holds no
- * secret itself hands the sealed descriptor's content to the Ansible that asks it. */
+/* Secrets that become variables. Ansible follows the links of `-e @FILE` to their end, where a file of
+ * memory has no name; so a program that holds no secret itself hands the sealed descriptor's content to
+ * the Ansible that asks it. */
 static int keep_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
     AUTO_JSON *inventory = secret_inventory(request, err);
@@ -424,7 +427,8 @@ static int add_environment(const struct ansible_request *request, const struct a
     AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory,
                                         *settings->callback_plugins ? ":" : "", settings->callback_plugins);
     words_set_env(environment, "ANSIBLE_CALLBACK_PLUGINS", plugins);
-    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which Ansible gives it to, have it in their environment. */
+    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which
+     * Ansible gives it to, have it in their environment. */
     AUTO_FREE char *async = async_directory(request);
     out->async_marker = xasprintf("ANSIBLE_ASYNC_DIR=%s", async);
     if (request->phase->facts_cached && request->fact_cache) {

@@ -1,4 +1,5 @@
-/* One ansible-playbook child: argv, environment, files and descriptors (CONTRACT.md, "Ansible settings"). Nothing is started here. */
+/* One ansible-playbook child: argv, environment, files and descriptors (CONTRACT.md, "Ansible settings").
+ * Nothing is started here. */
 #pragma once
 #include "action/ansible_arguments.h"
 #include "action/ansible_found.h"
@@ -44,7 +45,8 @@ struct ansible_child {
 int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err);
 void ansible_child_free(struct ansible_child *child);
 
-/* The filtered environment that phase children and plan's own Ansible processes see, without anything of a run. */
+/* The filtered environment that phase children and plan's own Ansible processes see, without anything of a
+ * run. */
 void ansible_environment(const struct target *target, const struct ansible_settings *settings,
                          const char *const *environment, struct words *out);
 /* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. */

@@ -10,6 +10,7 @@ struct ansible_arguments {
     char *extra_digest; /* SHA-256 of all -e, hex; NULL: none */
     struct words extra; /* the -e values, in order (for prompts that they answer) */
 };
-/* ERROR_USAGE for what is refused (inventories, prompts, connection options, listings, playbooks) and for options that ansible-playbook does not know. */
+/* ERROR_USAGE for what is refused (inventories, prompts, connection options, listings, playbooks) and for
+ * options that ansible-playbook does not know. */
 int ansible_check_arguments(const char *const *words, struct ansible_arguments *out, struct error *err);
 void ansible_arguments_free(struct ansible_arguments *arguments);

@@ -1,12 +1,15 @@
-/* What lies beside the Ansible that was found: its version, its Python packages, programs that phases require. */
+/* What lies beside the Ansible that was found: its version, its Python packages, programs that phases
+ * require. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
 #include "data/config.h"
 
-/* Version of an ansible-playbook, e.g. "2.19.14": read from the release file beside its Python, else asked (0.5 s). malloc'ed; NULL with an error. */
+/* Version of an ansible-playbook, e.g. "2.19.14": read from the release file beside its Python, else asked
+ * (0.5 s). malloc'ed; NULL with an error. */
 char *ansible_version(const char *ansible, struct error *err);
 /* site-packages folders of the Python that runs this ansible-playbook. */
 void ansible_site_packages(const char *ansible, struct words *out);
-/* Path of a program that a phase requires: <site-packages>/<package_file> of the configured Ansible, its own folder, PATH. malloc'ed or NULL. */
+/* Path of a program that a phase requires: <site-packages>/<package_file> of the configured Ansible, its
+ * own folder, PATH. malloc'ed or NULL. */
 char *ansible_find_required(const struct project *project, const struct requirement *requirement);

@@ -28,8 +28,9 @@ static char *trimmed(const char *start, size_t length)
     return xstrndup(start, length);
 }
 
-/* An ini file's value as Python's configparser reads it with Ansible's settings: keys in any case, '=' or ':', '#' and ';' at the start of a line and ';'
- * behind a blank begin a comment, indented lines go on. malloc'ed; NULL when absent. */
+/* An ini file's value as Python's configparser reads it with Ansible's settings: keys in any case, '=' or
+ * ':', '#' and ';' at the start of a line and ';' behind a blank begin a comment, indented lines go on.
+ * malloc'ed; NULL when absent. */
 static char *ini_value(const char *bytes, const char *section, const char *key)
 {
     bool inside = false, ours = false, found = false;
@@ -195,8 +196,9 @@ void ansible_settings_free(struct ansible_settings *settings)
 
 char *ansible_user_ssh_arguments(const struct ansible_settings *settings)
 {
-    /* Of Ansible's default nothing is left to say: multiplexing is triphase's, and compression (-C) makes a copy of 180 MB over a fast path three
-     * times as long; whoever has a slow one sets ssh_options: [Compression=yes]. */
+    /* Of Ansible's default nothing is left to say: multiplexing is triphase's, and compression (-C) makes
+     * a copy of 180 MB over a fast path three times as long; whoever has a slow one sets ssh_options:
+     * [Compression=yes]. */
     const char *first = settings->ssh_args ? settings->ssh_args : "",
                *second = settings->ssh_common_args ? settings->ssh_common_args : "";
     AUTO_FREE char *joined = xasprintf("%s %s", first, second);

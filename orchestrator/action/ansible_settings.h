@@ -4,8 +4,8 @@
 #include "data/config.h"
 #include <stdbool.h>
 
-/* The user's own Ansible settings that triphase joins, from the environment and the ansible.cfg that counts (ANSIBLE_CONFIG, the project's, ~/.ansible.cfg,
- * /etc/ansible/ansible.cfg). */
+/* The user's own Ansible settings that triphase joins, from the environment and the ansible.cfg that
+ * counts (ANSIBLE_CONFIG, the project's, ~/.ansible.cfg, /etc/ansible/ansible.cfg). */
 struct ansible_settings {
     char *config;            /* NULL: none */
     bool config_is_projects; /* found as the project's: named explicitly to Ansible */
@@ -17,5 +17,6 @@ struct ansible_settings {
 int ansible_settings_read(const struct project *project, const char *const *environment,
                           struct ansible_settings *out, struct error *err);
 void ansible_settings_free(struct ansible_settings *settings);
-/* ssh_args (Ansible's default where unset) and ssh_common_args, for inventory_request.user_ssh_arguments. malloc'ed. */
+/* ssh_args (Ansible's default where unset) and ssh_common_args, for inventory_request.user_ssh_arguments.
+ * malloc'ed. */
 char *ansible_user_ssh_arguments(const struct ansible_settings *settings);

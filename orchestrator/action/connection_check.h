@@ -1,4 +1,5 @@
-/* Because host_vars beat any inventory file: asks ansible-inventory, with all sources, whether each connection variable is still the rendered one. */
+/* Because host_vars beat any inventory file: asks ansible-inventory, with all sources, whether each
+ * connection variable is still the rendered one. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -10,7 +11,8 @@ struct connection_difference {
     char *file; /* likely source, relative to the project; NULL: not found */
 };
 
-/* Compares the JSON of `ansible-inventory --host HOST` (or --list) with what was rendered (`expect` of inventory_render). Adds a difference per variable. */
+/* Compares the JSON of `ansible-inventory --host HOST` (or --list) with what was rendered (`expect` of
+ * inventory_render). Adds a difference per variable. */
 struct connection_differences {
     struct connection_difference *items;
     size_t count;

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Sockets that no run has: the text that is rendered for the questions must not change from one plan to the next. */
+/* Sockets that no run has: the text that is rendered for the questions must not change from one plan to
+ * the next. */
 static const char no_run[] = "00000000-0000-7000-8000-000000000000";
 
 static char *phase_place(const struct plan_work *work, const struct phase *phase)
@@ -208,7 +209,8 @@ static bool is_answered(const struct plan_work *work, const struct phase *phase,
     return found;
 }
 
-/* What the playbooks themselves say. `dynamic` gets those whose plays may match hosts that no inventory knows. */
+/* What the playbooks themselves say. `dynamic` gets those whose plays may match hosts that no inventory
+ * knows. */
 static void scan(struct plan_work *work, struct words *dynamic)
 {
     for (size_t i = 0; i < work->playbooks.count; i++) {

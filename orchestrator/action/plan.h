@@ -14,6 +14,7 @@ struct plan_options {
     bool forget;                    /* ask Ansible even where a plan is remembered */
 };
 
-/* 0 and a report (look at plan_error); -1 only when nothing could be looked at (no state folder could be made, say). */
+/* 0 and a report (look at plan_error); -1 only when nothing could be looked at (no state folder could be
+ * made, say). */
 int plan_check(const struct project *project, const struct target *target, const struct plan_options *options,
                struct plan_report *out, struct error *err);

@@ -1,4 +1,5 @@
-/* Several short programs at once, each with its output taken: a plan's questions to Ansible cost half a second each, mostly of one processor. Blocking. */
+/* Several short programs at once, each with its output taken: a plan's questions to Ansible cost half a
+ * second each, mostly of one processor. Blocking. */
 #pragma once
 #include "action/ansible.h"
 #include "base/error.h"
@@ -13,6 +14,7 @@ struct question {
     char *failure; /* it could not be started, or did not end within the bound; NULL: see `end` */
 };
 
-/* Runs all of them in `directory`, at most two at a time, each at most `bound_ns`. Failures are in each question. */
+/* Runs all of them in `directory`, at most two at a time, each at most `bound_ns`. Failures are in each
+ * question. */
 void questions_ask(struct question *questions, size_t count, const char *directory, int64_t bound_ns);
 void question_free(struct question *question);

@@ -110,7 +110,8 @@ static void add_project(struct walk *walk, const struct plan_inputs *inputs)
         AUTO_FREE char *path = file_join(project->directory, inputs->playbooks->items[i]);
         AUTO_FREE char *folder = folder_of(path);
         digest_add_text(walk->digest, inputs->playbooks->items[i]);
-        /* The whole folder: what a playbook includes lies beside or below it. A playbook at the project's top counts alone, with what stands beside it. */
+        /* The whole folder: what a playbook includes lies beside or below it. A playbook at the project's
+         * top counts alone, with what stands beside it. */
         if (text_is(folder, project->directory))
             add_tree(walk, path, 0);
         else

@@ -1,5 +1,5 @@
-/* Plans that passed, remembered by a digest of everything they depend on, so that asking Ansible twice about unchanged files costs nothing.
- * .triphase/plans/<digest> holds the warnings of that plan. */
+/* Plans that passed, remembered by a digest of everything they depend on, so that asking Ansible twice
+ * about unchanged files costs nothing. .triphase/plans/<digest> holds the warnings of that plan. */
 #pragma once
 #include "action/ansible.h"
 #include "base/digest.h"
@@ -19,8 +19,8 @@ struct plan_inputs {
     const char *version;   /* of Ansible */
 };
 
-/* Files count by path, size, inode and times, not by content. false: it cannot be told whether they are unchanged (too many files, an inventory that is a
- * program), so nothing may be remembered. */
+/* Files count by path, size, inode and times, not by content. false: it cannot be told whether they are
+ * unchanged (too many files, an inventory that is a program), so nothing may be remembered. */
 bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT]);
 /* The warnings of a remembered plan (an array); NULL when there is none. */
 struct json *plan_recall(const char *state, const char *digest);

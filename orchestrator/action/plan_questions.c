@@ -52,7 +52,8 @@ static char *scratch(const struct plan_work *work, struct asking *asking, const 
     return TAKE(path);
 }
 
-/* Asks for the hosts of one list of playbooks; of a phase with variables or arguments of its own, with these. */
+/* Asks for the hosts of one list of playbooks; of a phase with variables or arguments of its own, with
+ * these. */
 static int add_listing(struct plan_work *work, struct asking *asking, const struct phase *phase,
                        const struct words *playbooks, struct error *err)
 {
@@ -111,7 +112,8 @@ static int add_listings(struct plan_work *work, struct asking *asking, bool each
     return 0;
 }
 
-/* Variables as they will be, once for each folder of playbooks, since host_vars beside a playbook count too. */
+/* Variables as they will be, once for each folder of playbooks, since host_vars beside a playbook count
+ * too. */
 static int add_inventories(struct plan_work *work, struct asking *asking, struct error *err)
 {
     AUTO_FREE char *bin = xstrdup(work->project->ansible);
@@ -156,7 +158,8 @@ static void asking_end(struct asking *asking)
     asking->rendered = NULL;
 }
 
-/* "couldn't resolve module/action 'NAMESPACE.COLLECTION.MODULE'": malloc'ed "NAMESPACE.COLLECTION"; NULL for everything else. */
+/* "couldn't resolve module/action 'NAMESPACE.COLLECTION.MODULE'": malloc'ed "NAMESPACE.COLLECTION"; NULL
+ * for everything else. */
 static char *collection_of(const char *complaint)
 {
     const char *at = strstr(complaint, "resolve module/action '");
@@ -166,7 +169,8 @@ static char *collection_of(const char *complaint)
     return second < length && !text_starts(name, "ansible.") ? xstrndup(name, second) : NULL;
 }
 
-/* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the place it names. */
+/* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the
+ * place it names. */
 static void find_complaint(struct plan_work *work, const struct question *question, const char *playbook)
 {
     if (question->failure) {
@@ -260,7 +264,8 @@ static void read_inventory(struct plan_work *work, const struct question *questi
     connection_differences_free(&found);
 }
 
-/* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a listing failed. */
+/* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a
+ * listing failed. */
 static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, struct error *err)
 {
     struct asking asking = {0};

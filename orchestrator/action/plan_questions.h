@@ -1,4 +1,5 @@
-/* The part of a plan that only Ansible can tell: syntax, roles, collections, which hosts match, which variables override how the host is reached. */
+/* The part of a plan that only Ansible can tell: syntax, roles, collections, which hosts match, which
+ * variables override how the host is reached. */
 #pragma once
 #include "action/ansible.h"
 #include "action/plan_report.h"
@@ -23,6 +24,6 @@ struct plan_work {
     struct json *expect;
 };
 
-/* Asks, unless an unchanged plan that passed is remembered; remembers one that passes. Adds findings. `dynamic`: playbooks whose plays may match hosts that no
- * inventory knows. */
+/* Asks, unless an unchanged plan that passed is remembered; remembers one that passes. Adds findings.
+ * `dynamic`: playbooks whose plays may match hosts that no inventory knows. */
 void plan_ask(struct plan_work *work, const struct words *dynamic);

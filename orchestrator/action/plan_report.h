@@ -28,6 +28,7 @@ void plan_find_error(struct plan_report *report, const char *where, const struct
 /* Whether any finding from the one of that index on refuses. */
 bool plan_refuses(const struct plan_report *report, size_t from);
 void plan_report_free(struct plan_report *report);
-/* 0 when nothing refuses; else -1 and an error that lists what does, with the kind that counts (project before missing before usage). */
+/* 0 when nothing refuses; else -1 and an error that lists what does, with the kind that counts (project
+ * before missing before usage). */
 int plan_error(const struct plan_report *report, struct error *err);
 struct json *plan_json(const struct plan_report *report);

@@ -1,5 +1,6 @@
-/* What playbooks say that Ansible itself does not warn of: prompts, templated host patterns, and synchronous restarts of what carries the connection. Files are
- * read as YAML only; what cannot be read is left to Ansible's own check. */
+/* What playbooks say that Ansible itself does not warn of: prompts, templated host patterns, and
+ * synchronous restarts of what carries the connection. Files are read as YAML only; what cannot be read is
+ * left to Ansible's own check. */
 #pragma once
 #include "data/project.h"
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct scan {
     size_t count;
 };
 
-/* Follows imports, included tasks and roles (of the playbook's and the project's roles folders) that are named without a template. Adds to `out`. */
+/* Follows imports, included tasks and roles (of the playbook's and the project's roles folders) that are
+ * named without a template. Adds to `out`. */
 void scan_playbook(const struct project *project, const char *playbook, struct scan *out);
 void scan_free(struct scan *scan);

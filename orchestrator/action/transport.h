@@ -1,5 +1,6 @@
-/* How a host is reached: choice of a transport from evidence, verification rung by rung, and the shared SSH master of a run. Blocking: for stage
- * children and commands. Everything goes through the OpenSSH client with the very arguments of the inventory. */
+/* How a host is reached: choice of a transport from evidence, verification rung by rung, and the shared
+ * SSH master of a run. Blocking: for stage children and commands. Everything goes through the OpenSSH
+ * client with the very arguments of the inventory. */
 #pragma once
 #include "base/error.h"
 #include "data/ssh_arguments.h"
@@ -7,9 +8,11 @@
 #include "mechanism/scope.h"
 #include <stdint.h>
 
-/* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a run now (a tailscaled that answers, the program tailscale);
- * else only the TUN decides, which is what rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks. `evidence` (may be NULL) gets a
- * JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun": {…} where it was looked at}, on failure too; the caller frees it. */
+/* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a
+ * run now (a tailscaled that answers, the program tailscale); else only the TUN decides, which is what
+ * rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks.
+ * `evidence` (may be NULL) gets a JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun":
+ * {…} where it was looked at}, on failure too; the caller frees it. */
 int transport_choose(const struct words *names, const struct target *target, bool for_contact,
                      enum transport_kind *out, struct json **evidence, struct error *err);
 
@@ -45,11 +48,14 @@ struct transport_result {
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };
 
-/* TCP connect, banner, an authenticated channel that printed what it was asked, more than one MTU of output, interpreter and session, over a master that
- * stays (in the scope `masters`) until transport_close_masters or the scope's end. A master that is there already is verified and kept. On failure
- * (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING without ssh) `result` is filled as far as it came. */
+/* TCP connect, banner, an authenticated channel that printed what it was asked, more than one MTU of
+ * output, interpreter and session, over a master that stays (in the scope `masters`) until
+ * transport_close_masters or the scope's end. A master that is there already is verified and kept. On
+ * failure (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING
+ * without ssh) `result` is filled as far as it came. */
 int transport_open_master(const struct transport_request *request, struct transport_result *result,
                           struct error *err);
 void transport_result_free(struct transport_result *result);
-/* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the directory. Absent is fine. */
+/* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the
+ * directory. Absent is fine. */
 int transport_close_masters(const char *control_directory, struct error *err);

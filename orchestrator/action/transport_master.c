@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bounds of the rungs; each ends earlier with the whole. A loaded host takes 15 s for a `true`, so a channel that merely verifies has more. */
+/* Bounds of the rungs; each ends earlier with the whole. A loaded host takes 15 s for a `true`, so a
+ * channel that merely verifies has more. */
 static const int64_t tcp_bound = 10 * NS_PER_S, banner_bound = 15 * NS_PER_S, channel_bound = 30 * NS_PER_S,
                      output_bound = 20 * NS_PER_S;
 enum { OUTPUT_BYTES = 16384, LOG_TAIL = 4096 };
@@ -122,7 +123,8 @@ static int knock_until_heard(struct ladder *ladder, struct error *err)
     const struct transport_route *route = &ladder->route;
     AUTO_FREE char *port = xasprintf("%d", route->port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    /* A host that is starting answers anywhere from refused to nothing: short tries find the moment, longer ones a slow path. */
+    /* A host that is starting answers anywhere from refused to nothing: short tries find the moment,
+     * longer ones a slow path. */
     for (int64_t bound = NS_PER_S / 2;; bound = bound * 2 < tcp_bound ? bound * 2 : tcp_bound) {
         struct addrinfo *addresses = NULL;
         AUTO_ERROR failed = ERROR_INIT;
@@ -190,7 +192,8 @@ static char *log_since(const struct ladder *ladder, off_t from)
 static int open_once(struct ladder *ladder, struct error *err)
 {
     const struct transport_request *request = ladder->request;
-    /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters. */
+    /* Before the inventory's options, so that they count: it stays by itself and for as long as the run,
+     * in the scope of the run's masters. */
     const char *const first[] = {
         "-o", "ControlMaster=yes",     "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes",
         "-o", "PermitLocalCommand=no", "-E", ladder->log,         "-f", "-N",
@@ -239,7 +242,8 @@ static int run_over_master(struct ladder *ladder, const char *rung, const char *
     AUTO_TEXT path = TEXT_INIT, command = TEXT_INIT;
     text_add(&path, "ControlPath=");
     ssh_add_option_value(&path, ladder->route.control_path, true);
-    /* Where the master does not answer, ssh would connect by itself and prove nothing: it must not be able to. */
+    /* Where the master does not answer, ssh would connect by itself and prove nothing: it must not be able
+     * to. */
     const char *const first[] = {"-o", "ControlMaster=no",   "-o", text_string(&path),
                                  "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes",
                                  "-o", "LogLevel=ERROR",     NULL};
@@ -270,7 +274,8 @@ static int run_over_master(struct ladder *ladder, const char *rung, const char *
     return 0;
 }
 
-/* The rest of the line that begins with `name=`; malloc'ed, NULL when absent or empty. Only what a path or a session's id can be made of is taken from a host. */
+/* The rest of the line that begins with `name=`; malloc'ed, NULL when absent or empty. Only what a path or
+ * a session's id can be made of is taken from a host. */
 static char *answer_of(const char *lines, const char *name)
 {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";

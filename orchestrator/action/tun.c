@@ -36,7 +36,8 @@ static int wait_for(int fd, short events, int64_t until)
     }
 }
 
-/* The daemon's answer to one GET of its LocalAPI; 0, or -1 with `why` set (malloc'ed). HTTP/1.0, so that it ends with the connection. */
+/* The daemon's answer to one GET of its LocalAPI; 0, or -1 with `why` set (malloc'ed). HTTP/1.0, so that
+ * it ends with the connection. */
 static int ask_daemon(const char *path, struct text *answer, char **why)
 {
     static const char request[] =

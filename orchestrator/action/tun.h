@@ -1,5 +1,6 @@
-/* Evidence of a TUN device: what carries the tailnet transport here. A tailscaled that answers on the socket decides by its own TUN flag (an ordinary
- * user with a kernel tailscaled needs no capability); where none answers, device, open and CAP_NET_ADMIN say what `up` could start. */
+/* Evidence of a TUN device: what carries the tailnet transport here. A tailscaled that answers on the
+ * socket decides by its own TUN flag (an ordinary user with a kernel tailscaled needs no capability);
+ * where none answers, device, open and CAP_NET_ADMIN say what `up` could start. */
 #pragma once
 #include "base/error.h"
 #include "mechanism/json.h"
@@ -25,7 +26,8 @@ struct tun_evidence {
     bool device_looked; /* false: the daemon decided, the device was not looked at */
 };
 
-/* Never fails: what cannot be found out is evidence too. `socket` NULL: tailscale's default. Bounded (2 s for the daemon). */
+/* Never fails: what cannot be found out is evidence too. `socket` NULL: tailscale's default. Bounded (2 s
+ * for the daemon). */
 void tun_look(const char *socket, struct tun_evidence *out);
 void tun_free(struct tun_evidence *evidence);
 const char *tun_verdict_name(enum tun_verdict verdict);

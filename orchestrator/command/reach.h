@@ -1,4 +1,5 @@
-/* How the commands that talk to one host by themselves (inventory, ssh) find it: project, machine, transport. */
+/* How the commands that talk to one host by themselves (inventory, ssh) find it: project, machine,
+ * transport. */
 #pragma once
 #include "base/error.h"
 #include "command/command.h"
@@ -16,8 +17,9 @@ struct reach {
     struct json *evidence; /* of transport_choose */
 };
 
-/* `transport`: a name that is taken whether it can be used or not; NULL: the first of the target's that can (`for_contact`: be used now). Writes the machine's
- * known_hosts where it has one. On failure `out` is untouched. */
+/* `transport`: a name that is taken whether it can be used or not; NULL: the first of the target's that
+ * can (`for_contact`: be used now). Writes the machine's known_hosts where it has one. On failure `out` is
+ * untouched. */
 int reach_find(const struct command_context *context, const char *target, const char *transport,
                bool for_contact, struct reach *out, struct error *err);
 void reach_free(struct reach *reach);

@@ -68,7 +68,8 @@ static const char *value_of(const struct filling *filling, const char *name)
     if (text_is(name, "user"))
         return machine->user;
     if (text_is(name, "key"))
-        /* Ansible puts it between double quotes for ssh, which would expand or end at these: then ssh_args alone carries it. */
+        /* Ansible puts it between double quotes for ssh, which would expand or end at these: then ssh_args
+         * alone carries it. */
         return machine->key && !text_is(machine->key, "agent") && !strpbrk(machine->key, "\"\\%$")
                    ? machine->key
                    : NULL;
@@ -89,8 +90,9 @@ static const char *value_of(const struct filling *filling, const char *name)
     return filling->ssh_args;
 }
 
-/* 1 and the text with every ${name} replaced (`whole` tells the name when it is all of the text); 0 when there is none, -1 when a value is not known or the
- * text is wrong (then a fault was added). "$${" stands for "${". */
+/* 1 and the text with every ${name} replaced (`whole` tells the name when it is all of the text); 0 when
+ * there is none, -1 when a value is not known or the text is wrong (then a fault was added). "$${" stands
+ * for "${". */
 static int fill_text(const struct filling *filling, const char *text, const struct node_place *at, char **out,
                      const char **whole)
 {
@@ -184,7 +186,8 @@ static struct node *fill(const struct filling *filling, const struct node *node)
     return value;
 }
 
-/* The map under a key, made where it is absent or empty; NULL with a fault when something else stands there. */
+/* The map under a key, made where it is absent or empty; NULL with a fault when something else stands
+ * there. */
 static struct node *map_under(const struct filling *filling, struct node *map, const char *key)
 {
     struct node *value = node_get(map, key);
@@ -245,7 +248,8 @@ static int add_rest(const struct filling *filling, struct node *root)
     struct node *children = all ? map_under(filling, all, "children") : NULL;
     if (!variables || !children)
         return -1;
-    /* ssh's first value counts: without these two, settings of the user's would stand before what triphase forces. */
+    /* ssh's first value counts: without these two, settings of the user's would stand before what triphase
+     * forces. */
     if (node_get(variables, "ansible_ssh_common_args") && !node_get(variables, "ansible_ssh_args"))
         node_set(variables, "ansible_ssh_args", node_new_string(""));
     if (node_get(variables, "ansible_ssh_common_args") && !node_get(variables, "ansible_host_key_checking"))

@@ -1,5 +1,5 @@
-/* Rendering an inventory: a template filled in as a tree and written through libyaml's events, so that no value can change the document's shape.
- * Names in templates and their meaning: CONTRACT.md, "Templates". */
+/* Rendering an inventory: a template filled in as a tree and written through libyaml's events, so that no
+ * value can change the document's shape. Names in templates and their meaning: CONTRACT.md, "Templates". */
 #pragma once
 #include "base/error.h"
 #include "data/config.h"
@@ -29,8 +29,9 @@ struct inventory_request {
     const char *template_name; /* what faults call template_bytes */
 };
 
-/* The YAML text, malloc'ed. `expect` (may be NULL) gets {"<host>": {"ansible_host": …}}: every connection variable of each host, null where none is rendered.
- * ERROR_PROJECT with a line per fault for a template or value that cannot be rendered. */
+/* The YAML text, malloc'ed. `expect` (may be NULL) gets {"<host>": {"ansible_host": …}}: every connection
+ * variable of each host, null where none is rendered. ERROR_PROJECT with a line per fault for a template
+ * or value that cannot be rendered. */
 int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
                      struct error *err);
 /* Variables that decide how Ansible reaches a host, NULL-terminated. */

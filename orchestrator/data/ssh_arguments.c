@@ -7,7 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* sun_path less the suffix under which ssh makes the socket before it renames it (sshd's mux.c adds a dot and 16 characters). */
+/* sun_path less the suffix under which ssh makes the socket before it renames it (sshd's mux.c adds a dot
+ * and 16 characters). */
 enum { CONTROL_PATH_MAX = 90, HASH_LENGTH = 40 };
 
 static const char *const names[] = {"direct", "tailnet", "tailnet-userspace"};
@@ -332,8 +333,9 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     }
     if (add_identity(&made, machine, &invoker, err) < 0 || add_proxy(&made, machine, target, kind, err) < 0)
         return -1;
-    /* Saves 80 ms of a connect. Only where the packets never leave this machine: elsewhere it would put a classical key exchange before ssh's own
-     * first choice, and undo what the user's configuration restricts. */
+    /* Saves 80 ms of a connect. Only where the packets never leave this machine: elsewhere it would put a
+     * classical key exchange before ssh's own first choice, and undo what the user's configuration
+     * restricts. */
     if (text_is(machine->provider, "sandbox"))
         words_add_all(&made.options, "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org",
                       NULL);

@@ -1,5 +1,6 @@
-/* Every ssh option of a machine over a transport, once: for ssh itself (argv), and for Ansible (one string). What triphase's own probes use is what
- * Ansible uses. Sources: ssh(1), ssh_config(5) of OpenSSH 9; ansible's connection plugin ssh, which splits the string as Python's shlex does. */
+/* Every ssh option of a machine over a transport, once: for ssh itself (argv), and for Ansible (one
+ * string). What triphase's own probes use is what Ansible uses. Sources: ssh(1), ssh_config(5) of OpenSSH
+ * 9; ansible's connection plugin ssh, which splits the string as Python's shlex does. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -27,31 +28,38 @@ struct ssh_arguments {
     }
 #define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_free))) struct ssh_arguments
 
-/* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options. `control_directory` NULL: no multiplexing.
- * Sockets in it are called %C (what differs in host, port or user gets a master of its own), or where %C would make the path longer than a
- * socket's can be, %r and %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters, "${" in a path,
- * an ssh option that triphase forces), each named. `machine` may lack whatever is not known yet. */
+/* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options.
+ * `control_directory` NULL: no multiplexing. Sockets in it are called %C (what differs in host, port or
+ * user gets a master of its own), or where %C would make the path longer than a socket's can be, %r and
+ * %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters,
+ * "${" in a path, an ssh option that triphase forces), each named. `machine` may lack whatever is not
+ * known yet. */
 int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
                        const char *control_directory, int server_alive_interval, int server_alive_count,
                        struct ssh_arguments *out, struct error *err);
 void ssh_arguments_free(struct ssh_arguments *arguments);
 
-/* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the latest (18 s: 8). At least 1. */
+/* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the
+ * latest (18 s: 8). At least 1. */
 enum { SSH_ALIVE_INTERVAL = 2 };
 int ssh_alive_count(int64_t host_silent_ns);
 
-/* What a target says of its host before anything is made: for plans and for rendering without contact. Free with machine_free. */
+/* What a target says of its host before anything is made: for plans and for rendering without contact.
+ * Free with machine_free. */
 struct machine *ssh_machine_planned(const struct project *project, const struct target *target);
-/* Where the keys of this machine are known: <machine directory>/known_hosts under the name triphase-<id>; false: the user's known_hosts. */
+/* Where the keys of this machine are known: <machine directory>/known_hosts under the name triphase-<id>;
+ * false: the user's known_hosts. */
 bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target);
 /* "triphase-<machine id>", malloc'ed. */
 char *ssh_host_key_alias(const struct machine *machine);
-/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file). Keys learned by accept-new stay. Does nothing
- * where the machine has no known_hosts of its own. */
+/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file).
+ * Keys learned by accept-new stay. Does nothing where the machine has no known_hosts of its own. */
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
                           const char *project_directory, struct error *err);
 
-/* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read; "/" where there is none. malloc'ed. */
+/* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
+ * "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);
-/* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option expands %-tokens, so % is doubled. */
+/* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option
+ * expands %-tokens, so % is doubled. */
 void ssh_add_option_value(struct text *text, const char *value, bool percent);

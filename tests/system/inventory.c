@@ -1,4 +1,5 @@
-/* What Ansible and ssh make of a rendered inventory, whatever the values hold; and a TUN that is absent, closed, without rights or usable, each made real. */
+/* What Ansible and ssh make of a rendered inventory, whatever the values hold; and a TUN that is absent,
+ * closed, without rights or usable, each made real. */
 #include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -204,7 +205,8 @@ static void tailnet_project(struct lab *lab)
     setenv("TAILSCALE_SOCKET", socket, 1);
 }
 
-/* The program within a shell that has prepared things in a mount namespace of its own: "$@" is the program with its words. */
+/* The program within a shell that has prepared things in a mount namespace of its own: "$@" is the program
+ * with its words. */
 static struct json *explained(struct lab *lab, const char *prepare, char **yaml)
 {
     AUTO_FREE char *script = xasprintf("set -e\n%s\n", prepare);

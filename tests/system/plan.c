@@ -1,4 +1,5 @@
-/* What a plan refuses, what it warns of, and what it remembers: with real Ansibles, before anything is made. */
+/* What a plan refuses, what it warns of, and what it remembers: with real Ansibles, before anything is
+ * made. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

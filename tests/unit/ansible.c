@@ -1,4 +1,5 @@
-/* One ansible-playbook child as data: its argv, its environment, its files; and what Ansible itself makes of them. */
+/* One ansible-playbook child as data: its argv, its environment, its files; and what Ansible itself makes
+ * of them. */
 #include "action/ansible.h"
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* Rendering: a template filled in, and nothing that a value holds changes the document. What Ansible makes of it is in system/inventory.c. */
+/* Rendering: a template filled in, and nothing that a value holds changes the document. What Ansible makes
+ * of it is in system/inventory.c. */
 #include "data/inventory.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -1,4 +1,5 @@
-/* ssh arguments: what a hostile value can do to ssh's command line and to what ssh reads from it, asked of ssh itself. */
+/* ssh arguments: what a hostile value can do to ssh's command line and to what ssh reads from it, asked of
+ * ssh itself. */
 #include "data/ssh_arguments.h"
 #include "action/transport.h"
 #include "base/file.h"

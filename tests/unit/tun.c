@@ -1,4 +1,5 @@
-/* A tailscaled that answers on its socket decides by its own flag. The devices of a real kernel are in system/inventory.c. */
+/* A tailscaled that answers on its socket decides by its own flag. The devices of a real kernel are in
+ * system/inventory.c. */
 #include "action/tun.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -42,7 +43,8 @@ static void end(void)
 
 TestSuite(tun, .init = begin, .fini = end);
 
-/* A daemon on the socket that answers every request with these bytes; NULL: takes the connection and says nothing. */
+/* A daemon on the socket that answers every request with these bytes; NULL: takes the connection and says
+ * nothing. */
 static void serve(const char *answer)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
