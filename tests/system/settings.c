@@ -333,7 +333,9 @@ static void check_async(const char *ansible)
                             "}}/../jid\n    - ansible.builtin.shell: sleep 300\n      delegate_to: localhost\n      connection: local\n      async: 600\n      poll: 0\n");
     lab_write(lab, "playbooks/two.yml", "%s",
               PLAY "  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/../two\n    - ansible.builtin.async_status: {jid: \"{{ lookup('ansible.builtin.file', playbook_dir + '/../jid') }}\"}\n      delegate_to: localhost\n"
-                   "      connection: local\n      register: job\n      until: job.finished\n      retries: 40\n      delay: 0.2\n");
+                   "      connection: local\n      register: job\n      until: job.finished\n      retries: 40\n      delay: 0.2\n"
+                   "    - ansible.builtin.file: {path: \"~/.ansible_async/triphase-{{ triphase_run }}\", state: absent}\n      delegate_to: localhost\n"
+                   "      connection: local\n");
     create(lab, "a job of this machine", 0);
     cr_expect(lab_exists(lab, "job"), "the job was ended with its phase");
     lab_expect_nothing_left(lab, "a job that was not waited for");
