@@ -91,6 +91,7 @@ static void check_programs(const char *root, struct facts *out)
     AUTO_FREE char *path = NULL;
     check_program(out, "systemd-nspawn", "systemd-container", "it runs the guest");
     check_program(out, "ip", "iproute2", "it makes the guest's network");
+    check_program(out, "nsenter", "util-linux", "it sets up the guest's end of the network");
     check_program(out, "nft", "nftables", "it lets the guest out");
     check_program(out, "ssh", "openssh-client", "every host is reached with it");
     check_program(out, "ssh-keygen", "openssh-client", "it makes the machine's keys");
@@ -157,13 +158,16 @@ static void check_storage(struct facts *out)
 }
 
 /* Which of the steps of a sandbox this kernel or container refuses: bits, found by trying in namespaces of a child's own. */
-enum tried { TRIED_MOUNTS = 1, TRIED_OVERLAY = 2, TRIED_NETWORK = 4, TRIED_PIDS = 8 };
+enum tried { TRIED_MOUNTS = 1, TRIED_OVERLAY = 2, TRIED_NETWORK = 4, TRIED_PIDS = 8, TRIED_ROOT = 16 };
 
 static int try_in_child(void)
 {
     int refused = 0;
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0) {
+    if (unshare(CLONE_NEWNS) < 0) {
+        refused |= TRIED_MOUNTS;
+    } else if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        refused |= errno == EINVAL ? TRIED_ROOT : TRIED_MOUNTS;
+    } else if (mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0) {
         refused |= TRIED_MOUNTS;
     } else if (mkdir("/tmp/l", 0700) < 0 || mkdir("/tmp/u", 0700) < 0 || mkdir("/tmp/w", 0700) < 0 ||
                mkdir("/tmp/m", 0700) < 0 ||
@@ -189,6 +193,10 @@ static void check_kernel(struct facts *out)
     int refused = WEXITSTATUS(status);
     if (refused & TRIED_MOUNTS)
         facts_add(out, "mounts", FACT_MISSING, xstrdup("mounting is refused here"), PRIVILEGED, NULL);
+    if (refused & TRIED_ROOT)
+        facts_add(out, "mounts", FACT_MISSING,
+                  xstrdup("/ is no mount point (a plain chroot): systemd-nspawn refuses to run there"),
+                  "before the chroot: mount --bind DIR DIR, then chroot DIR", NULL);
     if (refused & TRIED_OVERLAY)
         facts_add(out, "overlay", FACT_MISSING, xstrdup("this kernel has no overlay file system for us"),
                   "modprobe overlay (on the machine that runs the container, if this is one)", NULL);

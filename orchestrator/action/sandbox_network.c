@@ -179,9 +179,12 @@ static int way_out_mtu(void)
     return PLAIN_MTU;
 }
 
+/* `namespace` is the path of the namespace's file, NULL for this one. nsenter rather than `ip -n`, which wants / to be a mount point: in a chroot it is
+ * none. */
 static int ip_batch(const char *namespace, const char *commands, struct error *err)
 {
-    const char *const inside[] = {"ip", "-n", namespace, "-batch", "-", NULL};
+    AUTO_FREE char *enter = xasprintf("--net=%s", namespace ? namespace : "");
+    const char *const inside[] = {"nsenter", enter, "ip", "-batch", "-", NULL};
     const char *const outside[] = {"ip", "-batch", "-", NULL};
     struct program program = {.argv = namespace ? inside : outside, .input = commands, .bound_ns = BOUND};
     struct child_end end;
@@ -225,7 +228,7 @@ int network_make(const struct sandbox_owner *owner, struct error *err)
     text_addf(&inside,
               "addr add %s/30 dev host0\nlink set host0 up\nlink set lo up\nroute add default via %s\n",
               guest, here);
-    if (ip_batch(NULL, text_string(&outside), err) < 0 || ip_batch(name, text_string(&inside), err) < 0)
+    if (ip_batch(NULL, text_string(&outside), err) < 0 || ip_batch(path, text_string(&inside), err) < 0)
         return -1;
     return firewall_add(name, owner->subnet, err);
 }

@@ -264,5 +264,6 @@ Test(sandbox_parts, missing_programs_are_named_with_one_line_that_installs_them)
     AUTO_FREE char *empty = made_folder("empty");
     setenv("PATH", empty, 1);
     expect_missing((const char *const[]){
-        "systemd-nspawn", "apt-get install -y systemd-container iproute2 nftables openssh-client", NULL});
+        "systemd-nspawn", "apt-get install -y systemd-container iproute2 util-linux nftables openssh-client",
+        NULL});
 }
