@@ -93,6 +93,7 @@ Test(disk, full_in_the_middle_ends_the_run_with_the_cause_and_the_next_one_works
     fill_page(lab, journal); /* not even there can the worker say what happened */
     go(lab);
     cr_assert(eq(int, lab_wait(lab, command, 12), 70));
+    hold_said(lab, "could not be stored", "could not be stored");
     hold_said(lab, "full", "No space left");
     cr_assert(damage_empty(lab, run, 5));
     struct lab_result status = lab_run(lab, "status", NULL);

@@ -138,8 +138,8 @@ Test(lock, of_several_ends_the_gravest_is_the_exit_code)
         "phases:\n  - name: work\n    playbook: playbooks/work.yml\n    attempts: 1\n    deadline: 3s\n");
     cr_expect(eq(int, ends_of(lab, GOOD, FAILS, GOOD), 2));
     cr_expect(eq(int, ends_of(lab, FAILS, UNREACHABLE, GOOD), 4));
-    cr_expect(eq(int, ends_of(lab, FAILS, TOO_LONG, UNREACHABLE), 4));
-    cr_expect(eq(int, ends_of(lab, FAILS, TOO_LONG, GOOD), 5));
+    cr_expect(eq(int, ends_of(lab, UNREACHABLE, TOO_LONG, FAILS), 4));
+    cr_expect(eq(int, ends_of(lab, TOO_LONG, FAILS, GOOD), 5));
 }
 
 Test(lock, a_busy_target_among_several_counts_and_the_others_are_made)
