@@ -114,21 +114,36 @@ char *ansible_version(const char *ansible, struct error *err)
     return xstrndup(at, length);
 }
 
+/* The requirement's own file among the packages that a script (Ansible's, or one that pip put into PATH) runs with. malloc'ed or NULL. */
+static char *inside_packages(const char *script, const struct requirement *requirement)
+{
+    AUTO_WORDS folders = WORDS_INIT;
+    ansible_site_packages(script, &folders);
+    for (size_t i = 0; requirement->package_file && i < folders.count; i++) {
+        AUTO_FREE char *inside = file_join(folders.items[i], requirement->package_file);
+        if (file_is_program(inside))
+            return TAKE(inside);
+    }
+    return NULL;
+}
+
 char *ansible_find_required(const struct project *project, const struct requirement *requirement)
 {
+    AUTO_FREE char *found = NULL;
     if (project->ansible_found) {
         /* The package's own file first: what pip puts beside Ansible can be a script that only starts it. */
-        AUTO_WORDS folders = WORDS_INIT;
-        ansible_site_packages(project->ansible, &folders);
-        for (size_t i = 0; requirement->package_file && i < folders.count; i++) {
-            AUTO_FREE char *inside = file_join(folders.items[i], requirement->package_file);
-            if (file_is_program(inside))
-                return TAKE(inside);
-        }
+        char *inside = inside_packages(project->ansible, requirement);
+        if (inside)
+            return inside;
         AUTO_FREE char *bin = parent(project->ansible);
         AUTO_FREE char *beside = file_join(bin, requirement->program);
         if (file_is_program(beside))
-            return TAKE(beside);
+            found = TAKE(beside);
     }
-    return file_find_program(requirement->program, NULL);
+    if (!found)
+        found = file_find_program(requirement->program, NULL);
+    /* Such a script in PATH, from another environment than Ansible's. */
+    AUTO_FREE char *interpreter = found ? interpreter_of(found) : NULL;
+    char *inside = interpreter ? inside_packages(found, requirement) : NULL;
+    return inside ? inside : TAKE(found);
 }

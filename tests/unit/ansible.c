@@ -514,4 +514,18 @@ Test(ansible, programs_are_found_beside_ansible_among_its_packages_and_in_path)
     cr_assert_str_eq(two, inside);
     cr_assert_not_null(three);
     cr_assert_null(four);
+
+    /* A script in PATH, of another environment than Ansible's, is not the program that its package brings. */
+    AUTO_FREE char *other = file_join(folder, "other/bin");
+    AUTO_FREE char *starter = file_join(other, "thing");
+    AUTO_FREE char *others_packages = file_join(folder, "other/lib/python3.11/site-packages/own/bin");
+    AUTO_FREE char *own = file_join(others_packages, "thing");
+    AUTO_FREE char *path = xasprintf("%s:%s", other, getenv("PATH"));
+    cr_assert(file_make_dirs(other, 0755, &err) == 0 && file_make_dirs(others_packages, 0755, &err) == 0);
+    cr_assert(file_replace(starter, script, strlen(script), 0755, NULL) == 0);
+    cr_assert(file_replace(own, script, strlen(script), 0755, NULL) == 0);
+    setenv("PATH", path, 1);
+    struct requirement thing = {.program = "thing", .package_file = "own/bin/thing"};
+    AUTO_FREE char *five = ansible_find_required(&project, &thing);
+    cr_assert_str_eq(five, own);
 }
