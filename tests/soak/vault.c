@@ -1,0 +1,342 @@
+/* The recipe vault where it takes minutes: states that are not touched, a run cut off between any two steps of a commit, what was bent on the host made good,
+ * other Debians, the oldest and the newest Ansible. */
+#include "lab/vault.h"
+#include "lab/damage.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(vault_soak, .timeout = 3000);
+
+#define STATE "/var/lib/openbao"
+#define ROLES "playbooks/vault/roles/"
+
+static struct lab *made(void)
+{
+    struct lab *lab = vault_lab();
+    vault_expect(lab, 0, "create", NULL);
+    vault_expect_active(lab);
+    return lab;
+}
+
+static void on_guest(struct lab *lab, const char *script)
+{
+    free(vault_guest(lab, script, NULL, NULL));
+}
+
+static char *kept_path(struct lab *lab, const char *name)
+{
+    AUTO_FREE char *state = vault_state(lab);
+    return file_join(state, name);
+}
+
+/* A file of the folder that holds what is kept, replaced with mode 0600; NULL: removed. */
+static void keep(struct lab *lab, const char *name, const char *text)
+{
+    AUTO_FREE char *below = kept_path(lab, name), *path = file_join(lab_folder(lab), below);
+    AUTO_ERROR err = ERROR_INIT;
+    if (!text)
+        cr_assert(unlink(path) == 0 || !file_exists(path), "%s", path);
+    else
+        cr_assert(file_replace(path, text, strlen(text), 0600, &err) == 0, "%s", error_text(&err));
+}
+
+/* Everything a run could touch, on both sides. malloc'ed. */
+static char *everything(struct lab *lab)
+{
+    AUTO_FREE char *guest =
+        vault_guest(lab,
+                    "systemctl show -P MainPID -P ActiveEnterTimestamp -P ActiveState openbao; "
+                    "find /etc/openbao " STATE
+                    " /usr/local /etc/systemd/system -type f ! -path '*/data*' -exec sha256sum {} + | sort",
+                    NULL, NULL);
+    AUTO_FREE char *state = vault_state(lab), *folder = file_join(lab_folder(lab), state);
+    AUTO_WORDS names = WORDS_INIT;
+    AUTO_TEXT all = TEXT_INIT;
+    text_add(&all, guest);
+    file_list(folder, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *below = file_join(state, names.items[i]), *text = lab_read(lab, below);
+        text_addf(&all, "%s: %s\n", names.items[i], text);
+    }
+    return text_take(&all);
+}
+
+static void hold_refused(struct lab *lab, const char *phase, const char *words)
+{
+    AUTO_FREE char *before = everything(lab);
+    struct lab_result result = vault_expect(lab, 2, "run", "vault", phase, NULL);
+    cr_assert(strstr(result.err, words) != NULL, "no '%s' in: %s", words, result.err);
+    AUTO_FREE char *after = everything(lab), *changed = vault_changed(lab);
+    cr_assert(eq(str, after, before), "%s", words);
+    cr_assert(eq(str, changed, ""), "%s", words);
+}
+
+static void hold_well(struct lab *lab)
+{
+    vault_expect_active(lab);
+    vault_expect(lab, 0, "run", "vault", "--check-idempotent", NULL);
+}
+
+Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
+{
+    struct lab *lab = made();
+    AUTO_FREE char *shares_path = kept_path(lab, "vault-init.json"), *shares = lab_read(lab, shares_path),
+                   *token_path = kept_path(lab, "vault-admin.token"), *token = lab_read(lab, token_path);
+
+    on_guest(lab, "cp -p " STATE "/receipt.json /root/; echo '{' >" STATE "/receipt.json");
+    hold_refused(lab, "converge", "Inconsistent: the receipt " STATE "/receipt.json cannot be read");
+    on_guest(lab, "rm " STATE "/receipt.json");
+    hold_refused(lab, "converge",
+                 "Inconsistent: there is initialised data in " STATE "/data, but no receipt");
+    on_guest(lab, "echo '{\"keys_ba' >" STATE "/bootstrap/init.json");
+    hold_refused(lab, "converge",
+                 "Inconsistent: the initialisation was cut off while its shares were written");
+    on_guest(lab, "echo '{\"keys_base64\": [\"a\", \"b\", \"c\"], \"root_token\": \"x\"}' >" STATE
+                  "/bootstrap/init.json");
+    hold_refused(lab, "converge", "does not hold the shares that are staged on the host");
+    on_guest(lab, "rm " STATE "/bootstrap/init.json; mv /root/receipt.json " STATE "/");
+
+    keep(lab, "vault-init.json", NULL);
+    hold_refused(lab, "converge", "Inconsistent: the host was initialised, but its shares are not in ");
+    AUTO_JSON *other = json_parse(shares, strlen(shares), NULL);
+    AUTO_JSON *keys = json_new_array();
+    json_append(keys, json_new_string("AAAA"));
+    json_set(other, "keys_base64", json_keep(keys));
+    AUTO_FREE char *foreign = json_pretty(other);
+    keep(lab, "vault-init.json", foreign);
+    hold_refused(lab, "converge", "are not of the same initialisation");
+    keep(lab, "vault-init.json", shares);
+
+    keep(lab, "vault-admin.token", "s.nonsense\n");
+    hold_refused(lab, "finalize", "bao operator generate-root");
+    keep(lab, "vault-admin.token", token);
+    hold_well(lab);
+
+    on_guest(lab, "systemctl stop openbao; mv " STATE
+                  "/data /root/; install -d -o openbao -g openbao -m 0700 " STATE "/data");
+    hold_refused(lab, "converge",
+                 "Inconsistent: there is a receipt of an initialisation, but the data in " STATE
+                 "/data is gone");
+    on_guest(lab, "mv " STATE "/receipt.json /root/");
+    hold_refused(lab, "converge", "Inconsistent: the host was never initialised, but ");
+    on_guest(lab, "rm -r " STATE "/data; mv /root/data /root/receipt.json " STATE "/");
+    vault_expect(lab, 0, "run", "vault", NULL);
+    hold_well(lab);
+}
+
+/* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The file's text before is given; malloc'ed. */
+static char *cut_before(struct lab *lab, const char *file, const char *name)
+{
+    AUTO_FREE char *task = xasprintf("- name: %s\n", name);
+    char *whole = lab_read(lab, file);
+    char *at = strstr(whole, task);
+    cr_assert(at != NULL, "%s has no task '%s'", file, name);
+    lab_write(lab, file, "%.*s- name: Cut here\n  ansible.builtin.fail:\n    msg: cut here\n\n%s",
+              (int)(at - whole), whole, at);
+    return whole;
+}
+
+/* As the host was after the first phase: nothing initialised, nothing kept. */
+static void begin_anew(struct lab *lab)
+{
+    on_guest(lab, "systemctl stop openbao openbao-snapshot.timer; rm -rf " STATE "/data/* " STATE
+                  "/bootstrap/* " STATE "/snapshots/* " STATE "/receipt.json /etc/openbao/snapshot.token");
+    keep(lab, "vault-init.json", NULL);
+    keep(lab, "vault-admin.token", NULL);
+}
+
+/* Whatever happened before: one more run makes it whole, nothing of the beginning is left, and the next one changes nothing. */
+static void hold_made_good(struct lab *lab)
+{
+    vault_expect(lab, 0, "run", "vault", NULL);
+    hold_well(lab);
+    AUTO_JSON *kept = vault_kept(lab);
+    cr_assert(json_get(kept, "root_token") == NULL);
+    cr_assert(eq(sz, json_count(json_get(kept, "keys_base64")), 3));
+    AUTO_FREE char *staged =
+        vault_guest(lab, "ls -A " STATE "/bootstrap; stat -c %a " STATE "/receipt.json", NULL, NULL);
+    cr_assert(eq(str, staged, "600\n"));
+    AUTO_FREE char *path = kept_path(lab, "vault-admin.token"), *token = lab_read(lab, path), *said = NULL;
+    cr_assert(eq(int, vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", &said), 200));
+    cr_assert(eq(int, vault_ask(lab, token, "LIST", "/v1/auth/token/accessors", &said), 200));
+    /* One admin token and one for snapshots, but for what a cut made and could not keep. No root. */
+}
+
+static const struct cut {
+    const char *file, *task;
+} cuts[] = {
+    {ROLES "vault_converge/tasks/initialise.yml", "Read the staged shares"},
+    {ROLES "vault_converge/tasks/initialise.yml", "Stop where other shares than the staged ones are kept"},
+    {ROLES "vault_converge/tasks/initialise.yml", "Remove the staged shares"},
+    {ROLES "vault_converge/tasks/main.yml", "Unseal"},
+    {ROLES "vault_converge/tasks/unseal.yml", "Look until the server is active"},
+    {ROLES "vault_finalize/tasks/main.yml", "Replace the root token"},
+    {ROLES "vault_finalize/tasks/admin.yml", "Keep the admin token on the execution host"},
+    {ROLES "vault_finalize/tasks/admin.yml", "End the root token"},
+    {ROLES "vault_finalize/tasks/admin.yml", "Forget the root token here"},
+    {ROLES "vault_finalize/tasks/main.yml", "Reload units before anything else can go wrong"},
+    {ROLES "vault_finalize/tasks/token.yml", "Put it where the unit reads it"},
+    {ROLES "vault_finalize/tasks/main.yml", "Save the first snapshot"},
+    {ROLES "vault_finalize/tasks/main.yml", "Start the timer"},
+};
+
+Test(vault_soak, a_first_run_cut_off_between_any_two_steps_is_made_good_by_the_next)
+{
+    struct lab *lab = made();
+    for (size_t i = 0; i < COUNT_OF(cuts); i++) {
+        begin_anew(lab);
+        AUTO_FREE char *whole = cut_before(lab, cuts[i].file, cuts[i].task);
+        struct lab_result result = vault_expect(lab, 2, "run", "vault", "converge", "finalize", NULL);
+        cr_assert(strstr(result.err, "cut here") != NULL, "%s", result.err);
+        lab_write(lab, cuts[i].file, "%s", whole);
+        fprintf(stderr, "cut before '%s'\n", cuts[i].task);
+        hold_made_good(lab);
+    }
+}
+
+struct waiting {
+    struct lab *lab;
+    const char *guest, *here;
+};
+
+static bool is_there(void *context)
+{
+    const struct waiting *waiting = context;
+    if (waiting->here)
+        return lab_exists(waiting->lab, waiting->here);
+    int code;
+    free(vault_guest(waiting->lab, waiting->guest, NULL, &code));
+    return code == 0;
+}
+
+Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
+{
+    struct lab *lab = made();
+    AUTO_FREE char *shares = kept_path(lab, "vault-init.json"), *token = kept_path(lab, "vault-admin.token");
+    const struct waiting moments[] = {
+        {lab, "curl -sk https://127.0.0.1:8200/v1/sys/health | grep -q '\"initialized\":true'", NULL},
+        {lab, "test -s " STATE "/bootstrap/init.json", NULL},
+        {lab, NULL, shares},
+        {lab, "test -s " STATE "/receipt.json", NULL},
+        {lab, NULL, token},
+        {lab, "test -s /etc/openbao/snapshot.token", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(moments); i++) {
+        begin_anew(lab);
+        pid_t command = lab_start(lab, "cut", "run", "vault", "converge", "finalize", NULL);
+        struct waiting moment = moments[i];
+        cr_assert(lab_until(120, is_there, &moment), "moment %zu never came", i);
+        pid_t worker = lab_worker(lab);
+        cr_assert(gt(int, worker, 0), "moment %zu came too late", i);
+        damage_kill(worker);
+        cr_assert(eq(int, lab_wait(lab, command, 30), 70));
+        hold_made_good(lab);
+    }
+}
+
+Test(vault_soak, what_was_bent_on_the_host_is_made_good)
+{
+    struct lab *lab = made();
+    on_guest(lab, "echo '# bent' >>/etc/openbao/openbao.hcl; echo x >>/usr/local/bin/bao; rm " STATE
+                  "/snapshots/*; "
+                  "chmod 0755 " STATE "/data; chown root " STATE
+                  "/snapshots; systemctl disable --now openbao-snapshot.timer; "
+                  "systemctl disable openbao; echo >/usr/local/sbin/openbao-snapshot; rm "
+                  "/etc/openbao/snapshot.token /etc/openbao/tls/tls.key");
+    vault_expect(lab, 0, "run", "vault", NULL);
+    AUTO_FREE char *changed = vault_changed(lab);
+    static const char *const tasks[] = {"Lay down directories, configuration and unit",
+                                        "Copy the program",
+                                        "Make the certificate",
+                                        "Have it started at boot",
+                                        "Bring the certificate here, for those who ask from outside",
+                                        "Start the server with what is configured now",
+                                        "Give the shares that unseal",
+                                        "Write script, service and timer of the snapshots",
+                                        "Make the snapshot token",
+                                        "Run the job of the timer once",
+                                        "Start the timer"};
+    for (size_t i = 0; i < COUNT_OF(tasks); i++)
+        cr_assert(strstr(changed, tasks[i]) != NULL, "'%s' is not in: %s", tasks[i], changed);
+    hold_well(lab);
+
+    on_guest(lab,
+             "echo '{\"file\": \"openbao-x.snap\", \"sha256\": \"0\"}' >" STATE "/snapshots/latest.json; "
+             "echo '# bent' >>/etc/systemd/system/openbao.service; systemctl daemon-reload; pkill -KILL -x "
+             "bao; sleep 3; true");
+    vault_expect(lab, 0, "run", "vault", NULL);
+    hold_well(lab);
+
+    vault_expect(lab, 0, "destroy", "vault", "--yes", NULL);
+    vault_expect(lab, 0, "create", NULL);
+    hold_well(lab);
+}
+
+/* All of it with another root tree or Ansible; NULL: as it comes. */
+static void whole_life(const char *root, const char *ansible)
+{
+    struct lab *lab = vault_lab();
+    if (root)
+        lab_environment(lab, "TRIPHASE_TARGETS_VAULT_ROOT", root);
+    if (ansible)
+        lab_environment(lab, "TRIPHASE_ANSIBLE", ansible);
+    struct lab_result result = vault_expect(lab, 0, "create", NULL);
+    cr_assert(strstr(result.err, "DEPRECATION") == NULL && strstr(result.err, "WARNING") == NULL, "%s",
+              result.err);
+    hold_well(lab);
+    vault_reboot(lab);
+    vault_expect(lab, 0, "run", "vault", NULL);
+    AUTO_FREE char *changed = vault_changed(lab);
+    cr_assert(eq(str, changed, "Give the shares that unseal"));
+    hold_well(lab);
+    vault_expect(lab, 0, "destroy", "vault", "--yes", NULL);
+}
+
+static const char *ansible_of(const char *variable)
+{
+    const char *path = getenv(variable);
+    if (!path)
+        cr_skip_test("%s names no ansible-playbook on this machine", variable);
+    return path;
+}
+
+Test(vault_soak, a_whole_life_on_debian_11)
+{
+    whole_life("debian-11", NULL);
+}
+
+Test(vault_soak, a_whole_life_on_debian_13)
+{
+    whole_life("debian-13", NULL);
+}
+
+Test(vault_soak, a_whole_life_by_the_oldest_ansible)
+{
+    whole_life(NULL, ansible_of("OLD_ANSIBLE"));
+}
+
+Test(vault_soak, a_whole_life_by_the_oldest_ansible_on_debian_13)
+{
+    whole_life("debian-13", ansible_of("OLD_ANSIBLE"));
+}
+
+Test(vault_soak, a_whole_life_by_the_newest_ansible)
+{
+    whole_life(NULL, ansible_of("NEWEST_ANSIBLE"));
+}
+
+Test(vault_soak, a_whole_life_by_the_newest_ansible_on_debian_11)
+{
+    whole_life("debian-11", ansible_of("NEWEST_ANSIBLE"));
+}
