@@ -42,7 +42,8 @@ static int find_scopes(const char *run, struct scope scopes[2])
         if (scope_open_existing(path, &scopes[count], NULL) == 0)
             count++;
     }
-    scopes[count++] = (struct scope){SCOPE_MARKER, NULL, xasprintf("TRIPHASE_RUN=%s", run), -1};
+    scopes[count++] =
+        (struct scope){.kind = SCOPE_MARKER, .marker = xasprintf("TRIPHASE_RUN=%s", run), .fd = -1};
     return count;
 }
 
@@ -103,7 +104,8 @@ static int take_line(struct rest *rest, const char *bytes, size_t length, struct
     tally_line(&rest->tally, &line);
     rest->last_ns = line.wall_ns;
     struct event rows[2];
-    int status = 0, count = line_events(&line, rest->run, rest->step->seq, rest->step->transport, rest->offset, rows);
+    int status = 0,
+        count = line_events(&line, rest->run, rest->step->seq, rest->step->transport, rest->offset, rows);
     /* Lines before the stored offset have their rows; they are only counted. */
     for (int i = 0; i < count && status == 0 && rest->offset > rest->step->event_bytes; i++)
         status = store_appender_put(rest->appender, &rows[i], err);
@@ -139,37 +141,38 @@ static int close_step_row(struct rest *rest, const char *state, struct error *er
     const struct tally *tally = &rest->tally;
     AUTO_JSON *owed = tally_owed(tally, false);
     AUTO_FREE char *owed_text = owed ? json_compact(owed) : NULL;
-    AUTO_FREE char *message =
-        xasprintf("triphase itself died%s%s", tally->task ? " during task " : "", tally->task ? tally->task : "");
-    struct event event = {.kind = EVENT_STEP_END,
-                          .run = rest->run,
-                          .step = step->seq,
-                          .of_step = {.seq = step->seq,
-                                      .duration_ns = rest->last_ns > step->started_ns ? rest->last_ns - step->started_ns : 0,
-                                      .outcome = OUTCOME_CRASHED,
-                                      .message = message,
-                                      .exit_code = -1,
-                                      .signal = -1,
-                                      .ok = tally->ok,
-                                      .changed = tally->changed,
-                                      .failed = tally->failed,
-                                      .skipped = tally->skipped,
-                                      .unreachable = tally->unreachable,
-                                      .ignored = tally->ignored,
-                                      .rescued = tally->rescued,
-                                      .cpu_usec = -1,
-                                      .survivors_host = -1,
-                                      .host_evidence = "nobody looked: triphase itself died",
-                                      .event_bytes = rest->offset,
-                                      .handlers_owed = owed_text}};
+    AUTO_FREE char *message = xasprintf("triphase itself died%s%s", tally->task ? " during task " : "",
+                                        tally->task ? tally->task : "");
+    struct event event = {
+        .kind = EVENT_STEP_END,
+        .run = rest->run,
+        .step = step->seq,
+        .of_step = {.seq = step->seq,
+                    .duration_ns = rest->last_ns > step->started_ns ? rest->last_ns - step->started_ns : 0,
+                    .outcome = OUTCOME_CRASHED,
+                    .message = message,
+                    .exit_code = -1,
+                    .signal = -1,
+                    .ok = tally->ok,
+                    .changed = tally->changed,
+                    .failed = tally->failed,
+                    .skipped = tally->skipped,
+                    .unreachable = tally->unreachable,
+                    .ignored = tally->ignored,
+                    .rescued = tally->rescued,
+                    .cpu_usec = -1,
+                    .survivors_host = -1,
+                    .host_evidence = "nobody looked: triphase itself died",
+                    .event_bytes = rest->offset,
+                    .handlers_owed = owed_text}};
     if (status == 0)
         status = store_appender_put(rest->appender, &event, err);
     tally_free(&rest->tally);
     return status;
 }
 
-static int close_rows(struct sql *db, const char *state, const struct history_run *run, int ended, int exit_code,
-                      struct error *err)
+static int close_rows(struct sql *db, const char *state, const struct history_run *run, int ended,
+                      int exit_code, struct error *err)
 {
     struct store_appender *appender = NULL;
     struct history_step *steps = NULL;
@@ -189,7 +192,8 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
             last = steps[i].started_ns + steps[i].duration_ns;
         }
     }
-    AUTO_FREE char *message = xasprintf("triphase itself died; %d process(es) of the run were found and ended", ended);
+    AUTO_FREE char *message =
+        xasprintf("triphase itself died; %d process(es) of the run were found and ended", ended);
     struct event event = {.kind = EVENT_RUN_END,
                           .run = run->id,
                           .of_run = {.id = run->id,
@@ -212,29 +216,34 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
     return status;
 }
 
-static int reconcile_run(struct sql *db, const char *state, const struct history_run *run, int exit_code, struct words *said,
-                         struct error *err)
+static int reconcile_run(struct sql *db, const char *state, const struct history_run *run, int exit_code,
+                         struct words *said, struct error *err)
 {
     if (!here(run)) {
-        words_addf(said, "run %s of %s began on %s and has no end: left as it is", run->id, run->target, run->node);
+        words_addf(said, "run %s of %s began on %s and has no end: left as it is", run->id, run->target,
+                   run->node);
         return 0;
     }
     int ended = 0;
     if (this_boot(run)) {
         if (process_alive((pid_t)run->pid, run->pid_start))
-            return error_set(err, ERROR_BUSY, "%s is busy: the worker of run %s (pid %lld) lives without its lock; end it, then try again",
-                             run->target, run->id, (long long)run->pid);
+            return error_set(
+                err, ERROR_BUSY,
+                "%s is busy: the worker of run %s (pid %lld) lives without its lock; end it, then try again",
+                run->target, run->id, (long long)run->pid);
         if (end_processes(run, &ended, err) < 0)
             return error_prefix(err, "cannot end what the dead run %s left", run->id);
     }
     if (close_rows(db, state, run, ended, exit_code, err) < 0)
         return error_prefix(err, "cannot close the rows of the dead run %s", run->id);
-    words_addf(said, "run %s of %s had died: its rows are closed as crashed, %d process(es) it left were ended", run->id, run->target,
-               ended);
+    words_addf(said,
+               "run %s of %s had died: its rows are closed as crashed, %d process(es) it left were ended",
+               run->id, run->target, ended);
     return 0;
 }
 
-int reconcile_target(const char *state, const char *target, int exit_code, struct words *said, struct error *err)
+int reconcile_target(const char *state, const char *target, int exit_code, struct words *said,
+                     struct error *err)
 {
     AUTO_FREE char *path = layout_store(state);
     AUTO_SQL *db = NULL;

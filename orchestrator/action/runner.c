@@ -382,12 +382,7 @@ pid_t runner_child(const struct runner *runner)
     return runner && runner->step ? step_child(runner->step) : -1;
 }
 
-const char *runner_message(const struct runner *runner)
-{
-    return runner->message;
-}
-
-int runner_finish(struct runner *runner)
+int runner_finish(struct runner *runner, char **message)
 {
     AUTO_ERROR err = ERROR_INIT;
     bool closed = sink_close(runner->sink, &err) == 0;
@@ -398,7 +393,7 @@ int runner_finish(struct runner *runner)
     json_free(runner->owed);
     item_list_free(&runner->items);
     item_context_free(&runner->item);
-    free(runner->message);
+    *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));
     free(runner);
     return code;
 }

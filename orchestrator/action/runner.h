@@ -12,7 +12,5 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
 void runner_cancel(struct runner *runner); /* again: at once */
 /* The process of the step that runs, -1 when none does. */
 pid_t runner_child(const struct runner *runner);
-/* Why it ended as it did, NULL where there is nothing to say. Borrowed. */
-const char *runner_message(const struct runner *runner);
-/* After the loop stopped: writes what is left, gives the exit code. Frees it. */
-int runner_finish(struct runner *runner);
+/* After the loop stopped: writes what is left, gives the exit code and, malloc'ed, why it ended so (NULL where there is nothing to say). Frees it. */
+int runner_finish(struct runner *runner, char **message);

@@ -92,13 +92,13 @@ static void on_guard_gone(void *context, uint32_t events)
         dprintf(STDERR_FILENO, "no guard: %s\n", error_text(&err));
 }
 
-static void say_last_words(int last_words, const char *text)
+static void say_last_words(char *last_words, const char *text)
 {
-    if (text && pwrite(last_words, text, strlen(text), 0) < 0)
-        dprintf(STDERR_FILENO, "cannot hand over why the run ended\n");
+    if (text)
+        snprintf(last_words, LAST_WORDS_LIMIT, "%s", text);
 }
 
-static int body(const struct runner_request *request, int lock_fd, int last_words, struct error *err)
+static int body(const struct runner_request *request, int lock_fd, char *last_words, struct error *err)
 {
     struct worker worker = {.guard = CHILD_INIT, .lock_fd = lock_fd, .run_scope = {.fd = -1}};
     AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id),
@@ -120,8 +120,9 @@ static int body(const struct runner_request *request, int lock_fd, int last_word
         start_guard(&worker, err) < 0 || runner_start(worker.loop, request, &worker.runner, err) < 0 ||
         loop_run(worker.loop, err) < 0)
         return -1;
-    say_last_words(last_words, runner_message(worker.runner));
-    int code = runner_finish(worker.runner);
+    AUTO_FREE char *message = NULL;
+    int code = runner_finish(worker.runner, &message);
+    say_last_words(last_words, message);
     watch_stop(&worker.guard_watch);
     guard_dismiss(&worker.guard, NULL);
     loop_free(worker.loop);
@@ -130,29 +131,24 @@ static int body(const struct runner_request *request, int lock_fd, int last_word
     return code;
 }
 
-static void close_between(int above, int below)
+/* What the command held open is none of the worker's business, but for the lock. */
+static void close_others(int lock_fd)
 {
-    if (below - above > 1)
-        syscall(SYS_close_range, (unsigned)above + 1, (unsigned)below - 1, 0U);
+    if (lock_fd > 3)
+        syscall(SYS_close_range, 3U, (unsigned)lock_fd - 1, 0U);
+    syscall(SYS_close_range, (unsigned)lock_fd + 1, ~0U, 0U);
 }
 
-/* What the command held open is none of the worker's business, but for these two. */
-static void close_others(int one, int other)
+char *worker_last_words(char **last_words)
 {
-    int low = one < other ? one : other, high = one < other ? other : one;
-    close_between(STDERR_FILENO, low);
-    close_between(low, high);
-    syscall(SYS_close_range, (unsigned)high + 1, ~0U, 0U);
+    if (!*last_words)
+        return NULL;
+    char *said = **last_words ? xstrndup(*last_words, strnlen(*last_words, LAST_WORDS_LIMIT)) : NULL;
+    munmap(TAKE(*last_words), LAST_WORDS_LIMIT);
+    return said;
 }
 
-char *worker_last_words(int last_words)
-{
-    char words[LAST_WORDS_LIMIT];
-    ssize_t length = last_words < 0 ? -1 : pread(last_words, words, sizeof words, 0);
-    return length > 0 ? xstrndup(words, (size_t)length) : NULL;
-}
-
-int worker_start(const struct runner_request *request, int lock_fd, struct child *out, int *last_words,
+int worker_start(const struct runner_request *request, int lock_fd, struct child *out, char **last_words,
                  struct error *err)
 {
     AUTO_FREE char *folder = layout_run(request->state, request->run_id);
@@ -163,20 +159,24 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
     AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (log < 0 || null < 0)
         return error_system(err, errno, "cannot make the run's log %s", log_path);
-    AUTO_CLOSE int words = memfd_create("last-words", MFD_CLOEXEC);
-    if (words < 0)
+    char *words = mmap(NULL, LAST_WORDS_LIMIT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (words == MAP_FAILED)
         return error_system(err, errno, "cannot start a worker for %s", request->target_name);
     fflush(NULL);
     pid_t pid = fork();
-    if (pid < 0)
-        return error_system(err, errno, "cannot start a worker for %s", request->target_name);
+    if (pid < 0) {
+        error_system(err, errno, "cannot start a worker for %s", request->target_name);
+        munmap(words, LAST_WORDS_LIMIT);
+        return -1;
+    }
     if (pid == 0) {
         setsid();
         prctl(PR_SET_NAME, "triphase-worker");
         dup2(null, STDIN_FILENO);
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
-        close_others(lock_fd, words);
+        close_others(lock_fd);
+        signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a write that fails */
         AUTO_ERROR why = ERROR_INIT;
         int code = body(request, lock_fd, words, &why);
         if (code < 0) {
@@ -191,10 +191,11 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
         int why = errno;
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
+        munmap(words, LAST_WORDS_LIMIT);
         return error_system(err, why, "cannot watch the worker of %s", request->target_name);
     }
     fcntl(pidfd, F_SETFD, FD_CLOEXEC);
     *out = (struct child){pid, pidfd};
-    *last_words = TAKE_FD(words);
+    *last_words = words;
     return 0;
 }

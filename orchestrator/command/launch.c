@@ -33,7 +33,7 @@ struct job {
     char *ansible_version;
     char run[ID_SIZE];
     struct child worker;
-    int last_words; /* the worker's, -1 before it is there */
+    char *last_words; /* memory shared with the worker */
     struct watch *watch;
     struct command_run *all;
     int code;
@@ -277,7 +277,7 @@ static void on_worker(void *context, uint32_t events)
     job->over = true;
     job->code = end.exited ? end.code : EXIT_INTERNAL;
     all->running--;
-    AUTO_FREE char *words = worker_last_words(job->last_words);
+    AUTO_FREE char *words = worker_last_words(&job->last_words);
     AUTO_FREE char *how = child_end_text(&end);
     AUTO_FREE char *death =
         end.exited ? NULL : xasprintf("its worker %s; 'triphase status' tells what is left of it", how);
@@ -344,7 +344,7 @@ static int prepare(struct command_run *all, struct error *err)
     for (const char *const *name = launch->targets; *name; name++) {
         all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);
         struct job *job = &all->jobs[all->count++];
-        *job = (struct job){.target_name = *name, .worker = CHILD_INIT, .last_words = -1};
+        *job = (struct job){.target_name = *name, .worker = CHILD_INIT};
         if (find_target(all, job, err) < 0)
             return -1;
     }
@@ -378,7 +378,7 @@ int launch(const struct launch *launch)
         if (all.cancelled && !all.jobs[i].started)
             code = exit_code_worse(code, EXIT_CANCELLED);
         machine_free(all.jobs[i].machine);
-        fd_close(&all.jobs[i].last_words);
+        free(worker_last_words(&all.jobs[i].last_words));
         free(all.jobs[i].ansible_version);
     }
     ansible_arguments_free(&all.arguments);

@@ -341,14 +341,12 @@ static void explain(struct view *view, bool crashed, const char *why)
         return;
     }
     text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8),
-              crashed         ? "crashed"
-              : view->outcome ? view->outcome
-                              : "?");
+              view->outcome ? view->outcome : "crashed");
     const char *message = view->message ? view->message : why;
     if (message) {
         text_add(&out, ": ");
         text_add_printable(&out, message, strlen(message));
-    } else if (crashed) {
+    } else if (!view->outcome) {
         text_addf(&out, ": its worker died without a word; see %s/worker.log", view->folder);
     }
     text_add_char(&out, '\n');
@@ -414,7 +412,7 @@ void live_done(struct live *live, const char *run, bool crashed, const char *why
         end_step(view);
         view->done = true;
         changed(live);
-        explain(view, crashed && !view->outcome, why);
+        explain(view, crashed, why);
     }
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,6 +106,23 @@ Test(disk, full_in_the_middle_ends_the_run_with_the_cause_and_the_next_one_works
     AUTO_FREE char *query = xasprintf("SELECT outcome FROM run WHERE id = '%s'", run);
     AUTO_FREE char *outcome = lab_sql(lab, query);
     cr_assert(eq(str, outcome, "crashed"));
+}
+
+Test(disk, a_worker_that_can_write_nothing_at_all_still_says_why)
+{
+    struct lab *lab = damage_lab("", WAITS);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    const struct rlimit nothing = {0, 0};
+    cr_assert(prlimit(damage_worker(lab), RLIMIT_FSIZE, &nothing, NULL) == 0);
+    go(lab);
+    cr_assert(eq(int, lab_wait(lab, command, 12), 70));
+    hold_said(lab, "could not be stored", "could not be stored");
+    cr_assert(damage_empty(lab, run, 5));
+    struct lab_result next = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, next.code, 0), "%s", next.err);
+    AUTO_FREE char *query = xasprintf("SELECT count(*) FROM slowest_task WHERE run = '%s'", run);
+    cr_assert(eq(i64, lab_sql_number(lab, query), 2));
 }
 
 Test(disk, full_from_the_beginning_starts_no_phase)
