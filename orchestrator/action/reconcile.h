@@ -6,7 +6,8 @@
 #include "base/words.h"
 
 /* `exit_code` is what a run's row gets that died; `said` gets a line per run that was reconciled or left alone. */
-int reconcile_target(const char *state, const char *target, int exit_code, struct words *said, struct error *err);
+int reconcile_target(const char *state, const char *target, int exit_code, struct words *said,
+                     struct error *err);
 
 /* For reading commands: what is left of an open run on this machine, without touching it. */
 struct reconcile_look {
