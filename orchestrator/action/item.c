@@ -1,6 +1,7 @@
 #include "action/item.h"
 
 #include "action/launcher.h"
+#include "action/peers.h"
 #include "action/provider.h"
 #include "action/stage.h"
 #include "action/transport.h"
@@ -121,7 +122,7 @@ void item_context_free(struct item_context *context)
     json_free(context->expect);
     ansible_arguments_free(&context->arguments);
     char *const texts[] = {context->self,     context->folder,          context->shown,      context->boot_id,  context->node,
-                           context->transport, context->evidence,        context->callback_folder, context->launcher_folder, context->fact_cache,
+                           context->transport, context->evidence,        context->control_path,        context->callback_folder, context->launcher_folder, context->fact_cache,
                            context->inventory};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
@@ -153,10 +154,11 @@ bool item_has_transport(const struct item_context *context, const struct phase *
     return context->transport && (!phase->transports.count || words_have(&phase->transports, context->transport));
 }
 
-void item_took_transport(struct item_context *context, const char *transport, const struct json *evidence)
+void item_took_transport(struct item_context *context, const char *transport, const char *control_path, const struct json *evidence)
 {
     item_forget(context);
     context->transport = xstrdup(transport);
+    context->control_path = xstrdup_or_null(control_path);
     context->evidence = evidence ? json_compact(evidence) : NULL;
 }
 
@@ -164,6 +166,7 @@ void item_forget(struct item_context *context)
 {
     free(TAKE(context->transport));
     free(TAKE(context->evidence));
+    free(TAKE(context->control_path));
     free(TAKE(context->inventory));
     file_remove_tree(context->fact_cache, NULL);
 }
@@ -236,9 +239,14 @@ static int render(struct item_context *context, enum transport_kind transport, c
         return -1;
     AUTO_FREE char *user_arguments = ansible_user_ssh_arguments(&settings);
     ansible_settings_free(&settings);
-    AUTO_FREE char *control_path = file_join(sockets, "%C");
+    AUTO_PEERS peers = PEERS_INIT;
+    if (peers_find(request->project, request->target, request->state, request->run_id, ssh_alive_count(phase->host_silent_ns), false, &peers,
+                   err) < 0)
+        return -1;
     struct inventory_request inventory = {.project = request->project,
-                                          .host = {request->target, context->machine, transport, &ssh, control_path},
+                                          .host = {request->target, context->machine, transport, &ssh, context->control_path},
+                                          .peers = peers.hosts,
+                                          .peer_count = peers.count,
                                           .run = request->run_id,
                                           .user_ssh_arguments = user_arguments};
     AUTO_FREE char *yaml = NULL;

@@ -29,6 +29,7 @@ struct item_context {
     struct machine *machine;    /* owned copy; NULL before one was announced */
     char *transport;            /* chosen and verified; NULL: to be found (anew) */
     char *evidence;             /* its evidence as JSON text */
+    char *control_path;         /* its master's socket */
     char *callback_folder, *launcher_folder, *fact_cache;
     char *inventory;            /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
@@ -55,7 +56,8 @@ void item_context_free(struct item_context *context);
 int item_announce(struct item_context *context, struct error *err);
 /* Whether the phase can begin over the transport that was verified last. */
 bool item_has_transport(const struct item_context *context, const struct phase *phase);
-void item_took_transport(struct item_context *context, const char *transport, const struct json *evidence);
+/* `control_path`: the master's socket; NULL where it is not known. */
+void item_took_transport(struct item_context *context, const char *transport, const char *control_path, const struct json *evidence);
 /* Transport, inventory and facts are to be found anew: before a further attempt, after churn. */
 void item_forget(struct item_context *context);
 

@@ -163,7 +163,8 @@ static void take_result(struct runner *runner)
     }
     const char *transport = json_get_string(attempt->result, "transport", NULL);
     if (transport)
-        item_took_transport(&runner->item, transport, json_get(attempt->result, "evidence"));
+        item_took_transport(&runner->item, transport, json_get_string(attempt->result, "control_path", NULL),
+                            json_get(attempt->result, "evidence"));
 }
 
 static void retry(struct runner *runner, enum outcome outcome)

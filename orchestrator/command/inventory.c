@@ -1,24 +1,26 @@
 /* triphase inventory TARGET [--explain] [--transport NAME] [--json]: renders without contact. */
-#include "data/inventory.h"
 #include "action/ansible_settings.h"
+#include "action/peers.h"
 #include "action/transport.h"
 #include "action/tun.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
+#include "data/inventory.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/inventory_view.h"
 
 #include <getopt.h>
 
+#define UNMADE "00000000-0000-7000-8000-000000000000"
+
 /* The sockets of whoever uses the rendered inventory by hand: the machine's own, apart from any run's. */
 static int find_sockets(const struct reach *reach, char **out, struct error *err)
 {
     AUTO_FREE char *path =
-        layout_sockets(reach->made ? reach->machine->id : "00000000-0000-7000-8000-000000000000",
-                       transport_name(reach->kind));
+        layout_sockets(reach->made ? reach->machine->id : UNMADE, transport_name(reach->kind));
     if (reach->made && layout_make_sockets(path, err) < 0)
         return -1;
     *out = TAKE(path);
@@ -41,9 +43,17 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     /* Only ssh knows what %C stands for; without an address, or without ssh, nobody does. */
     if (ssh.host)
         (void)transport_resolve(&ssh, &route, NULL);
+    AUTO_PEERS peers = PEERS_INIT;
+    AUTO_FREE char *state = layout_state(reach->project->directory);
+    if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8, true, &peers, err) < 0) {
+        transport_route_free(&route);
+        return -1;
+    }
     struct inventory_request request = {.project = reach->project,
                                         .host = {reach->target, reach->machine, reach->kind, &ssh,
                                                  route.control_path},
+                                        .peers = peers.hosts,
+                                        .peer_count = peers.count,
                                         .user_ssh_arguments = users};
     int result = inventory_render(&request, yaml, NULL, err);
     transport_route_free(&route);

@@ -268,15 +268,18 @@ static int add_rest(const struct filling *filling, struct node *root)
     return 0;
 }
 
-/* Merges what a peer's own template made: its host and its groups. */
+/* Merges the host that a peer's own template made. Its groups stay out, all but `peers`: a play for this target's recipe must not run on another host that happens to
+ * have the same one. */
 static int add_peer(const struct filling *filling, struct node *root, const struct node *peer)
 {
     struct node *all = map_under(filling, root, "all");
     const struct node *theirs = node_get(peer, "all");
-    const struct node *hosts = node_get(theirs, "hosts"), *children = node_get(theirs, "children");
+    const struct node *hosts = node_get(theirs, "hosts");
     struct node *ours = all ? map_under(filling, all, "hosts") : NULL;
     struct node *groups = all ? map_under(filling, all, "children") : NULL;
-    if (!ours || !groups)
+    struct node *group = groups ? map_under(filling, groups, "peers") : NULL;
+    struct node *members = group ? map_under(filling, group, "hosts") : NULL;
+    if (!ours || !members)
         return -1;
     for (size_t i = 0; hosts && i < hosts->count; i++) {
         if (node_get(ours, hosts->keys[i])) {
@@ -286,13 +289,7 @@ static int add_peer(const struct filling *filling, struct node *root, const stru
             return -1;
         }
         node_set(ours, hosts->keys[i], node_copy(hosts->items[i]));
-    }
-    for (size_t i = 0; children && i < children->count; i++) {
-        struct node *group = map_under(filling, groups, children->keys[i]);
-        struct node *members = group ? map_under(filling, group, "hosts") : NULL;
-        const struct node *added = node_get(children->items[i], "hosts");
-        for (size_t m = 0; members && added && m < added->count; m++)
-            node_set(members, added->keys[m], node_copy(added->items[m]));
+        node_set(members, hosts->keys[i], node_new_map());
     }
     return 0;
 }

@@ -244,7 +244,7 @@ Test(inventory, every_connection_variable_is_expected_set_or_not)
     cr_assert_null(json_get_string(host, "ansible_user", NULL));
 }
 
-Test(inventory, peers_bring_their_host_and_groups_and_no_second_of_a_name)
+Test(inventory, peers_bring_their_host_but_none_of_their_groups_and_no_second_of_a_name)
 {
     struct target other = {.name = "db", .provider = "sandbox", .recipe = "base", .host_name = "db"};
     struct machine *theirs = machine_new();
@@ -259,7 +259,8 @@ Test(inventory, peers_bring_their_host_and_groups_and_no_second_of_a_name)
     AUTO_ERROR err = ERROR_INIT;
     cr_assert(inventory_render(&request, &yaml, &expect, &err) == 0, "%s", error_text(&err));
     cr_has(yaml, "192.0.2.8");
-    cr_has(yaml, "recipe_base");
+    cr_has(yaml, "peers:");
+    cr_assert(strstr(yaml, "recipe_base") == NULL, "a play for that recipe would run on the peer:\n%s", yaml);
     cr_assert_str_eq(json_get_string(json_get(expect, "db"), "ansible_host", ""), "192.0.2.8");
     other.host_name = "vault";
     char *none = NULL;
