@@ -12,6 +12,7 @@
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
+#include "data/store_maintain.h"
 #include "mechanism/lock.h"
 #include "mechanism/loop.h"
 #include "view/help.h"
@@ -353,6 +354,16 @@ static int prepare(struct command_run *all, struct error *err)
     return 0;
 }
 
+/* Old runs and their logs go when the project says so; that it could not be done now fails nobody's run. */
+static void prune(const struct command_run *all)
+{
+    struct store_pruned pruned = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    if (all->launch->project && all->state &&
+        store_prune(all->store, all->state, moment_wall() - all->launch->project->keep_ns, &pruned, &err) < 0)
+        help_note("warning: old runs could not be pruned: %s", error_text(&err));
+}
+
 int launch(const struct launch *launch)
 {
     struct command_run all = {.launch = launch};
@@ -373,6 +384,8 @@ int launch(const struct launch *launch)
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);
     }
+    if (code == EXIT_OK)
+        prune(&all);
     for (size_t i = 0; i < all.count; i++) {
         code = exit_code_worse(code, all.jobs[i].code);
         if (all.cancelled && !all.jobs[i].started)
