@@ -421,6 +421,7 @@ int step_start(struct loop *loop, struct sink *sink, const struct step_plan *pla
         free(step);
         return -1;
     }
+    scope_take_orphans(&step->scope);
     tally_owe(&step->tally, plan->pending_handlers);
     step->bound = loop_timer(loop, on_bound, step);
     step->poll = loop_timer(loop, on_poll, step);

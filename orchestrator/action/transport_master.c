@@ -189,6 +189,15 @@ static char *log_since(const struct ladder *ladder, off_t from)
     return text_take(&line);
 }
 
+/* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. */
+static void master_environment(const struct ladder *ladder, struct words *out)
+{
+    const char *const *entry = ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
+    for (; *entry; entry++)
+        if (!text_starts(*entry, "TRIPHASE_STEP="))
+            words_add(out, *entry);
+}
+
 static int open_once(struct ladder *ladder, struct error *err)
 {
     const struct transport_request *request = ladder->request;
@@ -201,13 +210,15 @@ static int open_once(struct ladder *ladder, struct error *err)
     AUTO_WORDS argv = WORDS_INIT;
     ssh_argv(ladder, &argv, first);
     words_add_all(&argv, "--", request->ssh->host, NULL);
+    AUTO_WORDS environment = WORDS_INIT;
+    master_environment(ladder, &environment);
     struct stat info;
     off_t from = stat(ladder->log, &info) == 0 ? info.st_size : 0;
     AUTO_TEXT said = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
     struct program program = {.argv = words_argv(&argv),
-                              .environment = request->environment,
+                              .environment = words_argv(&environment),
                               .scope = request->masters,
                               .bound_ns = within(ladder, channel_bound)};
     int64_t since = moment_monotonic();

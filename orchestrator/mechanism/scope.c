@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/words.h"
 #include "mechanism/cgroup.h"
+#include "mechanism/offspring.h"
 #include "mechanism/sweep.h"
 
 #include <errno.h>
@@ -204,13 +205,45 @@ void scope_close(struct scope *scope)
         fd_close(&scope->fd);
     free(scope->path);
     free(scope->marker);
+    free(scope->kept);
     *scope = (struct scope){.kind = SCOPE_MARKER, .fd = -1};
+}
+
+void scope_take_orphans(struct scope *scope)
+{
+    if (scope->kind != SCOPE_MARKER)
+        return;
+    free(scope->kept);
+    scope->kept_count = offspring_find(NULL, 0, &scope->kept);
+    scope->takes_orphans = true;
+}
+
+/* Whom the marker names, and where orphans are taken whoever is below this process. */
+static int find_marked(const struct scope *scope, pid_t **pids, struct error *err)
+{
+    if (!scope->takes_orphans)
+        return sweep_find(scope->marker, pids, err);
+    AUTO_FREE pid_t *marked = NULL, *below = NULL;
+    int count = sweep_find(scope->marker, &marked, err);
+    int more = count < 0 ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
+    if (count < 0)
+        return -1;
+    marked = xreallocarray(marked, (size_t)(count + more + 1), sizeof *marked);
+    for (int i = 0, named = count; i < more; i++) {
+        bool known = false;
+        for (int k = 0; k < named && !known; k++)
+            known = marked[k] == below[i];
+        if (!known)
+            marked[count++] = below[i];
+    }
+    if (pids)
+        *pids = TAKE(marked);
+    return count;
 }
 
 int scope_members(const struct scope *scope, pid_t **pids, struct error *err)
 {
-    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err)
-                                       : sweep_find(scope->marker, pids, err);
+    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err) : find_marked(scope, pids, err);
 }
 
 int scope_events_fd(const struct scope *scope)
@@ -224,14 +257,14 @@ bool scope_populated(const struct scope *scope)
      * forked behind it while its parent ended. */
     if (scope->kind == SCOPE_CGROUP)
         return cgroup_populated(scope->path);
-    return sweep_find(scope->marker, NULL, NULL) != 0 || sweep_find(scope->marker, NULL, NULL) != 0;
+    return find_marked(scope, NULL, NULL) != 0 || find_marked(scope, NULL, NULL) != 0;
 }
 
 /* To one process, unless it is another by now: opened first, then looked at again. */
-static void signal_marked(pid_t pid, const char *marker, int number)
+static void signal_marked(const struct scope *scope, pid_t pid, int number)
 {
     AUTO_CLOSE int handle = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (handle < 0 || !sweep_has_marker(pid, marker))
+    if (handle < 0 || !(sweep_has_marker(pid, scope->marker) || (scope->takes_orphans && offspring_is(pid))))
         return;
     syscall(SYS_pidfd_send_signal, handle, number, NULL, 0);
     if (number == SIGTERM)
@@ -239,12 +272,12 @@ static void signal_marked(pid_t pid, const char *marker, int number)
 }
 
 /* How many were found and signalled. */
-static int signal_all_marked(const char *marker, int number, struct error *err)
+static int signal_all_marked(const struct scope *scope, int number, struct error *err)
 {
     AUTO_FREE pid_t *pids = NULL;
-    int count = sweep_find(marker, &pids, err);
+    int count = find_marked(scope, &pids, err);
     for (int i = 0; i < count; i++)
-        signal_marked(pids[i], marker, number);
+        signal_marked(scope, pids[i], number);
     return count;
 }
 
@@ -258,7 +291,7 @@ int scope_signal(const struct scope *scope, int number, struct error *err)
     if (scope->kind == SCOPE_CGROUP)
         return cgroup_signal(scope->path, number, err);
     /* Once: whoever forked meanwhile is met by the KILL that ends the grace. */
-    return signal_all_marked(scope->marker, number, err) < 0 ? -1 : 0;
+    return signal_all_marked(scope, number, err) < 0 ? -1 : 0;
 }
 
 /* " 12 (sh), 13 (sleep)" of at most eight members. */
@@ -293,7 +326,7 @@ static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error
     int64_t until = moment_monotonic() + bound_ns;
     /* Two looks must find nothing, as in scope_populated. */
     for (int empty = 0, pause = LOOK_MS; empty < 2; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
-        int count = signal_all_marked(scope->marker, SIGKILL, err);
+        int count = signal_all_marked(scope, SIGKILL, err);
         if (count < 0)
             return -1;
         empty = count ? 0 : empty + 1;

@@ -16,6 +16,9 @@ struct scope {
     char *
         marker; /* SCOPE_MARKER: "NAME=VALUE" that every member's environment holds (TRIPHASE_STEP=…, TRIPHASE_RUN=…) */
     int fd; /* SCOPE_CGROUP: the directory, for clone3; -1 else */
+    bool takes_orphans; /* SCOPE_MARKER: what is below this process belongs to it too, but for `kept` */
+    pid_t *kept;
+    int kept_count;
 };
 
 const char *scope_kind_name(enum scope_kind kind); /* "cgroup" or "session", as stored in step.scope */
@@ -24,6 +27,9 @@ const char *scope_kind_name(enum scope_kind kind); /* "cgroup" or "session", as 
 const char *scope_root(const char **reason);
 /* Opens (making it) the scope `name` (may hold slashes) below the root; falls back to the marker. Never fails for lack of cgroups. */
 int scope_open(const char *name, const char *marker, struct scope *out, struct error *err);
+/* For a marker scope of a process that is a subreaper: whatever is below this process from now on is a member too, also without the marker, except what is below it
+ * already. For one scope at a time: a step's. A cgroup needs none of it. */
+void scope_take_orphans(struct scope *scope);
 /* For a directory that exists already, e.g. of a crashed run; -1 when it is absent. */
 int scope_open_existing(const char *path, struct scope *out, struct error *err);
 void scope_close(struct scope *scope); /* forgets it; ends nothing */

@@ -144,3 +144,50 @@ Test(hostile, a_child_without_a_cgroup_is_judged_rightly_and_nothing_of_it_is_le
 {
     check_children("TRIPHASE_NO_CGROUP=1", "session", 1);
 }
+
+/* A child that forgets its environment: a marker cannot find it, but it comes to the worker when its parent ends. */
+static void check_forgetful(const char *environment, const char *scope)
+{
+    struct lab *lab = lab_hostile_project("    deadline: 1s\n    grace: 1s\n", environment);
+    static const struct child forgetful[] = {
+        {"leaves daemons without environment",
+         "begin; env -i /usr/bin/setsid /bin/sh -c \"sleep 300; : $TRIPHASE_RUN\" & env -i /usr/bin/setsid /usr/bin/setsid /bin/sh -c \"trap '' TERM; sleep 301; : "
+         "$TRIPHASE_RUN\" & sleep 0.2; finish",
+         "ok", "-", 0, 0, 3},
+        {"is one without environment",
+         "begin; exec env -i /bin/sh -c \"/usr/bin/setsid sleep 302 & trap '' TERM; while :; do sleep 0.2; done; : $TRIPHASE_RUN\"", "deadline", "deadline", 5, 1, 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(forgetful); i++)
+        check_child(lab, &forgetful[i], scope);
+}
+
+Test(hostile, a_child_without_environment_is_ended_in_a_cgroup)
+{
+    check_forgetful(NULL, "cgroup");
+}
+
+Test(hostile, a_child_without_environment_is_ended_without_a_cgroup)
+{
+    check_forgetful("TRIPHASE_NO_CGROUP=1", "session");
+}
+
+/* What belongs to the run stays when a step ends: the connection that its phases share. */
+static void check_master(const char *environment)
+{
+    struct lab *lab = lab_hostile_project("", environment);
+    lab_hostility(lab, "begin; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c \"^/.*${TRIPHASE_RUN##*-}./master.log\" > masters; finish");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    AUTO_FREE char *masters = lab_read(lab, "masters");
+    cr_expect(result.code == 0 && text_is(masters, "1\n"), "exit %d, masters: %s", result.code, masters);
+    lab_expect_nothing_left(lab, "the shared connection");
+}
+
+Test(hostile, the_shared_connection_outlives_the_step_that_opened_it_in_a_cgroup)
+{
+    check_master(NULL);
+}
+
+Test(hostile, the_shared_connection_outlives_the_step_that_opened_it_without_a_cgroup)
+{
+    check_master("TRIPHASE_NO_CGROUP=1");
+}

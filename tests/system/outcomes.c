@@ -150,3 +150,19 @@ Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_oldest_ansible_t
 {
     check_rows(lab_old_ansible(), 1);
 }
+
+/* What matters most once more where no cgroup is to be had. */
+Test(outcomes, without_a_cgroup_a_real_playbook_is_judged_as_with_one_and_nothing_is_left, .timeout = 240)
+{
+    static const char *const names[] = {"ok", "failed", "unreachable", "the host's own connection is cut", "killed by a signal"};
+    struct lab *lab = lab_phase_project(NULL, "");
+    lab_environment(lab, "TRIPHASE_NO_CGROUP", "1");
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (size_t n = 0; n < COUNT_OF(names); n++)
+            if (text_is(rows[i].name, names[n]))
+                check_row(lab, &rows[i]);
+    AUTO_FREE char *kinds = lab_sql(lab, "SELECT count(*) FROM step WHERE scope = 'session'");
+    cr_expect_str_eq(kinds, "10", "%s steps without a cgroup", kinds);
+    struct lab_result status = lab_run(lab, "status", NULL);
+    cr_expect(status.code == 0 && !strstr(status.out, ", crashed"), "%s", status.out);
+}
