@@ -39,9 +39,22 @@ built=1
 grep -q '^fail' "$TALLY" && built=0
 part layers setup/check-layers.sh
 part lint setup/lint.sh
+nothing_left() {
+    # A warden may still be at it for a moment.
+    for _ in $(seq 40); do
+        left=$(as_root setup/leftovers.sh | comm -13 build/check/left-before -)
+        [ -n "$left" ] || return 0
+        sleep 0.5
+    done
+    echo "$left"
+    return 1
+}
+
 if [ "$built" = 1 ]; then
+    as_root setup/leftovers.sh >build/check/left-before
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
     part "system tests" as_root setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --budget 960 build/system
+    check "nothing is left on this machine" nothing_left
 else
     tally fail "tests were not run: the build failed"
 fi
