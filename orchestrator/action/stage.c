@@ -182,6 +182,11 @@ static int remove_machine(const struct json *request, const struct target *targe
         return error_set(err, ERROR_PROVIDER, "there is no provider '%s' in this version; its machine %s must be removed by hand",
                          machine->provider, machine->reference);
     int64_t bound = target ? target->destroy_ns : 120 * NS_PER_S;
+    /* Masters of whoever used `ssh` and `inventory` by hand. */
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        AUTO_FREE char *sockets = layout_sockets(machine->id, transport_name((enum transport_kind)kind));
+        transport_close_masters(sockets, NULL);
+    }
     if (provider->remove(machine, bound, err) < 0)
         return -1;
     if (!json_get_bool(request, "keep_state") && file_remove_tree(machine->directory, err) < 0)
