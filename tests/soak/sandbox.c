@@ -44,6 +44,18 @@ static char *left_of(const char *machine)
     return text_take(&out);
 }
 
+struct begin {
+    struct lab *lab;
+    const char *begun;
+    pid_t command;
+};
+
+static bool has_begun_or_ended(void *context)
+{
+    const struct begin *begin = context;
+    return lab_sql_number(begin->lab, begin->begun) != 0 || !damage_alive(begin->command);
+}
+
 /* Kills the worker (and the guard, every third time) some time after the command began its run. */
 static bool kill_somewhere(struct lab *lab, unsigned number, unsigned most_ms, const char *word,
                            const char *yes)
@@ -51,11 +63,14 @@ static bool kill_somewhere(struct lab *lab, unsigned number, unsigned most_ms, c
     AUTO_FREE char *begun = xasprintf("SELECT count(*) > %lld FROM run",
                                       (long long)lab_sql_number(lab, "SELECT count(*) FROM run"));
     pid_t command = lab_start(lab, "command", word, "box", yes, NULL);
-    bool seen = lab_until_sql(lab, 60, begun);
+    struct begin begin = {lab, begun, command};
+    bool over = lab_until(60, has_begun_or_ended, &begin);
     AUTO_FREE char *said = lab_read(lab, "command.err");
-    cr_assert(seen || strstr(said, "nothing is there"), "%s did not begin: %s", word, said);
-    if (!seen)
-        return false;
+    cr_assert(over, "%s did not begin: %s", word, said);
+    if (lab_sql_number(lab, begun) == 0) {
+        cr_assert(eq(int, lab_wait(lab, command, 5), 0), "%s: %s", word, said);
+        return false; /* nothing was there */
+    }
     AUTO_FREE char *run = damage_run(lab);
     usleep((useconds_t)((unsigned)rand() % most_ms) * 1000);
     pid_t worker = lab_worker(lab), guard = number % 3 == 0 ? lab_guard(lab) : 0;

@@ -248,8 +248,8 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
 Test(vault_soak, what_was_bent_on_the_host_is_made_good)
 {
     struct lab *lab = made();
-    on_guest(lab, "echo '# bent' >>/etc/openbao/openbao.hcl; echo x >>/usr/local/bin/bao; rm " STATE
-                  "/snapshots/*; "
+    on_guest(lab, "echo '# bent' >>/etc/openbao/openbao.hcl; cp -p /usr/local/bin/bao /tmp/bao; echo x "
+                  ">>/tmp/bao; mv /tmp/bao /usr/local/bin/bao; rm " STATE "/snapshots/*; "
                   "chmod 0755 " STATE "/data; chown root " STATE
                   "/snapshots; systemctl disable --now openbao-snapshot.timer; "
                   "systemctl disable openbao; echo >/usr/local/sbin/openbao-snapshot; rm "

@@ -14,7 +14,8 @@
     "play; task t1; trap 'echo polite >$FOLDER/polite; kill $! 2>/dev/null; exit 99' TERM\n" \
     "sleep 1000 & touch $FOLDER/there; wait\n"
 /* Does not end for TERM. */
-#define STUBBORN "play; task t1; trap '' TERM INT HUP; touch $FOLDER/there; while :; do sleep 1000; done\n"
+#define STUBBORN \
+    "play; task t1; trap 'touch $FOLDER/asked' TERM; touch $FOLDER/there; while :; do sleep 1000; done\n"
 /* Waits for a word, then ends well. */
 #define PATIENT \
     "play; task t1; touch $FOLDER/there; until [ -e $FOLDER/go ]; do sleep 0.02; done; task t2; finish\n"
@@ -72,7 +73,8 @@ Test(cancel, a_second_interrupt_ends_it_at_once)
     pid_t command = begin(lab);
     AUTO_FREE char *run = damage_run(lab);
     kill(command, SIGINT);
-    /* Still there: it ignores TERM, and its grace is long. */
+    /* Still there: it does not end for TERM, and its grace is long. */
+    cr_assert(lab_until_file(lab, 10, "asked"));
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_assert(strstr(status.out, "running") != NULL, "%s", status.out);
     kill(command, SIGINT);
