@@ -7,9 +7,9 @@
 #include "mechanism/program.h"
 #include "mechanism/sql.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +35,17 @@ struct lab {
     struct scope sshd_scope;
     char *ansible;
 };
+
+/* What lives as long as the test is named from here: so it is no leak, and nobody has to free it. */
+static void **held;
+static size_t held_count;
+
+static void *keep(void *memory)
+{
+    held = xreallocarray(held, held_count + 1, sizeof *held);
+    held[held_count++] = memory;
+    return memory;
+}
 
 /* The warden: cleans up when the test process is gone. It knows the folder only, and finds everything else from there. */
 
@@ -83,7 +94,8 @@ static void remove_everything(const char *folder, const char *program, const cha
         /* A project without targets protects nothing: what was made is removed. */
         AUTO_FREE char *project = file_join(folder, "triphase.yml");
         file_replace(project, "project: lab\n", strlen("project: lab\n"), 0644, NULL);
-        const char *const argv[] = {program, "-C", folder, "destroy", "--all", "--yes", "--no-teardown", NULL};
+        const char *const argv[] = {program, "-C",    folder,          "destroy",
+                                    "--all", "--yes", "--no-teardown", NULL};
         struct program destroy = {.argv = argv, .bound_ns = 60 * NS_PER_S};
         struct child_end end;
         program_run(&destroy, NULL, NULL, &end, NULL);
@@ -135,7 +147,7 @@ static void start_warden(const char *folder, const char *program, const char *sc
 
 struct lab *lab_new(void)
 {
-    struct lab *lab = xcalloc(1, sizeof *lab);
+    struct lab *lab = keep(xcalloc(1, sizeof *lab));
     const char *program = getenv("TRIPHASE");
     cr_assert(program && file_is_program(program), "TRIPHASE must name the built program");
     char folder[] = "/tmp/triphase-lab.XXXXXX";
@@ -222,8 +234,9 @@ static bool answers(void *context)
 {
     const struct lab *lab = context;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)lab->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)lab->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int status = connect(fd, (struct sockaddr *)&address, sizeof address);
     close(fd);
     return status == 0;
@@ -238,14 +251,18 @@ int lab_sshd(struct lab *lab)
                    *key = file_join(lab->folder, "key"), *home = file_join(lab->folder, "home");
     mkdir("/run/sshd", 0755);
     cr_assert(file_make_dirs(folder, 0700, &err) == 0 && file_make_dirs(home, 0700, &err) == 0);
-    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key, NULL) == 0, "%s",
-              error_text(&err));
-    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, NULL) == 0, "%s",
-              error_text(&err));
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                         host_key, NULL) == 0,
+              "%s", error_text(&err));
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key,
+                         NULL) == 0,
+              "%s", error_text(&err));
     lab->port = free_port();
     lab_write(lab, "sshd/config",
-              "Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s.pub\nPidFile none\nUsePAM no\nStrictModes no\n"
-              "PermitRootLogin yes\nPasswordAuthentication no\nPermitUserEnvironment no\nSetEnv HOME=%s LAB=%s\nMaxStartups 100\n"
+              "Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s.pub\nPidFile none\nUsePAM "
+              "no\nStrictModes no\n"
+              "PermitRootLogin yes\nPasswordAuthentication no\nPermitUserEnvironment no\nSetEnv HOME=%s "
+              "LAB=%s\nMaxStartups 100\n"
               "Subsystem sftp internal-sftp\n",
               lab->port, host_key, key, home, lab->folder);
     AUTO_FREE char *config = file_join(folder, "config");
@@ -276,10 +293,12 @@ void lab_static_project(struct lab *lab, const char *phase_keys, const char *pla
     host_key[strcspn(host_key, "\n")] = '\0';
     AUTO_FREE char *ansible = lab->ansible ? xasprintf("ansible: %s\n", lab->ansible) : xstrdup("");
     lab_write(lab, "triphase.yml",
-              "project: lab\n%stargets:\n  host:\n    provider: static\n    recipe: work\n    address: 127.0.0.1\n    port: %d\n"
+              "project: lab\n%stargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
+              "127.0.0.1\n    port: %d\n"
               "    key: %s/key\n    python: /usr/bin/python3\n    host_keys: ['%s']\n",
               ansible, port, lab->folder, host_key);
-    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n%s", phase_keys);
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n%s",
+              phase_keys);
     lab_write(lab, "playbooks/work.yml", "%s", playbook);
 }
 
@@ -289,8 +308,9 @@ void lab_hostile_ansible(struct lab *lab, const char *body)
     cr_assert(real != NULL, "ansible-playbook is not in PATH");
     AUTO_FREE char *bin = xstrndup(real, (size_t)(strrchr(real, '/') - real));
     lab_write(lab, "bin/ansible-playbook",
-              "#!/bin/sh\nREAL=%s\nif [ -z \"$TRIPHASE_EVENTS\" ]; then exec \"$REAL\" \"$@\"; fi\nEVENTS=$TRIPHASE_EVENTS\n%s\n", real,
-              body);
+              "#!/bin/sh\nREAL=%s\nif [ -z \"$TRIPHASE_EVENTS\" ]; then exec \"$REAL\" \"$@\"; "
+              "fi\nEVENTS=$TRIPHASE_EVENTS\n%s\n",
+              real, body);
     static const char *const beside[] = {"ansible-inventory", "ansible-config", "ansible-doc", "ansible"};
     for (size_t i = 0; i < COUNT_OF(beside); i++) {
         AUTO_FREE char *name = xasprintf("bin/%s", beside[i]);
@@ -326,7 +346,8 @@ struct lab_result lab_run(struct lab *lab, const char *word, ...)
     int status = program_run(&program, &out, &err_out, &end, &err);
     double seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
     cr_assert(status == 0 || !end.exited, "%s: %s", word, error_text(&err));
-    return (struct lab_result){end.exited ? end.code : 128 + end.signal, text_take(&out), text_take(&err_out), seconds};
+    return (struct lab_result){end.exited ? end.code : 128 + end.signal, keep(text_take(&out)),
+                               keep(text_take(&err_out)), seconds};
 }
 
 pid_t lab_start(struct lab *lab, const char *name, const char *word, ...)
@@ -336,13 +357,17 @@ pid_t lab_start(struct lab *lab, const char *name, const char *word, ...)
     va_start(args, word);
     make_argv(lab, &argv, word, args);
     va_end(args);
-    AUTO_FREE char *out_path = xasprintf("%s/%s.out", lab->folder, name), *err_path = xasprintf("%s/%s.err", lab->folder, name);
+    AUTO_FREE char *out_path = xasprintf("%s/%s.out", lab->folder, name),
+                   *err_path = xasprintf("%s/%s.err", lab->folder, name);
     AUTO_CLOSE int out = open(out_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     AUTO_CLOSE int err_fd = open(err_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct child child;
     AUTO_ERROR err = ERROR_INIT;
-    struct child_plan plan = {
-        .argv = words_argv(&argv), .environment = words_argv(&lab->environment), .in = -1, .out = out, .error = err_fd};
+    struct child_plan plan = {.argv = words_argv(&argv),
+                              .environment = words_argv(&lab->environment),
+                              .in = -1,
+                              .out = out,
+                              .error = err_fd};
     cr_assert(child_start(&plan, &child, &err) == 0, "%s", error_text(&err));
     pid_t pid = child.pid;
     child_close(&child);
@@ -447,7 +472,8 @@ int lab_processes(const char *needle)
         long pid = strtol(names.items[i], NULL, 10);
         if (pid <= 0 || pid == getpid())
             continue;
-        AUTO_FREE char *environment = xasprintf("/proc/%ld/environ", pid), *argv = xasprintf("/proc/%ld/cmdline", pid);
+        AUTO_FREE char *environment = xasprintf("/proc/%ld/environ", pid),
+                       *argv = xasprintf("/proc/%ld/cmdline", pid);
         count += mentions(environment, needle) || mentions(argv, needle);
     }
     return count;
@@ -455,7 +481,8 @@ int lab_processes(const char *needle)
 
 pid_t lab_worker(struct lab *lab)
 {
-    return (pid_t)lab_sql_number(lab, "SELECT pid FROM run WHERE outcome IS NULL ORDER BY started_ns DESC LIMIT 1");
+    return (pid_t)lab_sql_number(
+        lab, "SELECT pid FROM run WHERE outcome IS NULL ORDER BY started_ns DESC LIMIT 1");
 }
 
 static bool named(long pid, const char *name)
@@ -467,7 +494,8 @@ static bool named(long pid, const char *name)
 
 pid_t lab_guard(struct lab *lab)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%ld/task/%ld/children", (long)lab_worker(lab), (long)lab_worker(lab));
+    AUTO_FREE char *path =
+        xasprintf("/proc/%ld/task/%ld/children", (long)lab_worker(lab), (long)lab_worker(lab));
     AUTO_TEXT list = TEXT_INIT;
     file_read(path, 65536, &list, NULL);
     char *at = list.bytes;

@@ -32,7 +32,7 @@ void lab_hostile_ansible(struct lab *lab, const char *body);
 
 struct lab_result {
     int code;   /* exit code; 128 + signal */
-    char *out, *err;
+    char *out, *err; /* kept by the lab */
     double seconds;
 };
 /* Runs `triphase -C <folder> WORDS…` to its end, within 120 s. */

@@ -117,8 +117,6 @@ static int ends_of(struct lab *lab, const char *one, const char *two, const char
     lab_write(lab, "do/two", "play; %s\n", two);
     lab_write(lab, "do/three", "play; %s\n", three);
     struct lab_result result = lab_run(lab, "create", "--jobs", "3", NULL);
-    free(result.out);
-    free(result.err);
     return result.code;
 }
 
