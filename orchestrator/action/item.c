@@ -40,7 +40,8 @@ static void add(struct item_list *list, const char *stage, const struct phase *p
 
 void item_list_make(const struct runner_request *request, struct item_list *out)
 {
-    const struct recipe *recipe = request->target ? project_recipe(request->project, request->target->recipe) : NULL;
+    const struct recipe *recipe =
+        request->target ? project_recipe(request->project, request->target->recipe) : NULL;
     bool destroy = text_is(request->kind, "destroy");
     *out = (struct item_list){NULL, 0};
     if (text_is(request->kind, "create"))
@@ -68,12 +69,14 @@ static int lay_down_callback(const char *folder, struct error *err)
         if (!text_is(file->path, "callback/triphase_events.py"))
             continue;
         AUTO_FREE char *path = file_join(folder, "triphase_events.py");
-        return file_make_dirs(folder, 0700, err) < 0 ? -1 : file_replace(path, file->bytes, file->size, 0600, err);
+        return file_make_dirs(folder, 0700, err) < 0 ? -1
+                                                     : file_replace(path, file->bytes, file->size, 0600, err);
     }
     return error_set(err, ERROR_SYSTEM, "this program was built without its callback plugin; build it again");
 }
 
-int item_enter(struct item_context *context, const struct runner_request *request, const char *folder, struct error *err)
+int item_enter(struct item_context *context, const struct runner_request *request, const char *folder,
+               struct error *err)
 {
     *context = (struct item_context){.request = request, .run_scope = {.fd = -1}};
     char self[PATH_MAX];
@@ -81,10 +84,12 @@ int item_enter(struct item_context *context, const struct runner_request *reques
     if (length < 0)
         return error_system(err, errno, "cannot find this program's own path");
     self[length] = '\0';
-    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id), *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
+    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id),
+                   *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     context->callback_folder = file_join(folder, "callback");
     context->launcher_folder = file_join(folder, "launcher");
-    if (lay_down_callback(context->callback_folder, err) < 0 || scope_open(scope_name, marker, &context->run_scope, err) < 0 ||
+    if (lay_down_callback(context->callback_folder, err) < 0 ||
+        scope_open(scope_name, marker, &context->run_scope, err) < 0 ||
         (request->arguments && ansible_check_arguments(request->arguments, &context->arguments, err) < 0)) {
         item_context_free(context);
         return -1;
@@ -106,7 +111,8 @@ int item_enter(struct item_context *context, const struct runner_request *reques
 void item_leave(struct item_context *context)
 {
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
-        AUTO_FREE char *sockets = layout_sockets(context->request->run_id, transport_name((enum transport_kind)kind));
+        AUTO_FREE char *sockets =
+            layout_sockets(context->request->run_id, transport_name((enum transport_kind)kind));
         transport_close_masters(sockets, NULL);
     }
     file_remove_tree(context->callback_folder, NULL);
@@ -121,8 +127,17 @@ void item_context_free(struct item_context *context)
     machine_free(context->machine);
     json_free(context->expect);
     ansible_arguments_free(&context->arguments);
-    char *const texts[] = {context->self,     context->folder,          context->shown,      context->boot_id,  context->node,
-                           context->transport, context->evidence,        context->control_path,        context->callback_folder, context->launcher_folder, context->fact_cache,
+    char *const texts[] = {context->self,
+                           context->folder,
+                           context->shown,
+                           context->boot_id,
+                           context->node,
+                           context->transport,
+                           context->evidence,
+                           context->control_path,
+                           context->callback_folder,
+                           context->launcher_folder,
+                           context->fact_cache,
                            context->inventory};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
@@ -134,7 +149,8 @@ int item_announce(struct item_context *context, struct error *err)
     const struct runner_request *request = context->request;
     const struct provider *provider = provider_named(request->target->provider);
     if (!provider)
-        return error_set(err, ERROR_PROJECT, "there is no provider '%s' in this version", request->target->provider);
+        return error_set(err, ERROR_PROJECT, "there is no provider '%s' in this version",
+                         request->target->provider);
     AUTO_MACHINE *machine = machine_new();
     machine->id = xmalloc(ID_SIZE);
     id_make(machine->id);
@@ -151,10 +167,12 @@ int item_announce(struct item_context *context, struct error *err)
 
 bool item_has_transport(const struct item_context *context, const struct phase *phase)
 {
-    return context->transport && (!phase->transports.count || words_have(&phase->transports, context->transport));
+    return context->transport &&
+           (!phase->transports.count || words_have(&phase->transports, context->transport));
 }
 
-void item_took_transport(struct item_context *context, const char *transport, const char *control_path, const struct json *evidence)
+void item_took_transport(struct item_context *context, const char *transport, const char *control_path,
+                         const struct json *evidence)
 {
     item_forget(context);
     context->transport = xstrdup(transport);
@@ -177,8 +195,8 @@ static char *own(struct item_attempt *attempt, char *text)
     return text;
 }
 
-static int prepare_stage(struct item_context *context, struct item_attempt *attempt, const char *stage, const struct phase *next,
-                         struct error *err)
+static int prepare_stage(struct item_context *context, struct item_attempt *attempt, const char *stage,
+                         const struct phase *next, struct error *err)
 {
     const struct runner_request *request = context->request;
     const struct target *target = request->target;
@@ -227,8 +245,8 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
     return 0;
 }
 
-static int render(struct item_context *context, enum transport_kind transport, const char *sockets, const struct phase *phase,
-                  struct error *err)
+static int render(struct item_context *context, enum transport_kind transport, const char *sockets,
+                  const struct phase *phase, struct error *err)
 {
     const struct runner_request *request = context->request;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
@@ -240,11 +258,12 @@ static int render(struct item_context *context, enum transport_kind transport, c
     AUTO_FREE char *user_arguments = ansible_user_ssh_arguments(&settings);
     ansible_settings_free(&settings);
     AUTO_PEERS peers = PEERS_INIT;
-    if (peers_find(request->project, request->target, request->state, request->run_id, ssh_alive_count(phase->host_silent_ns), false, &peers,
-                   err) < 0)
+    if (peers_find(request->project, request->target, request->state, request->run_id,
+                   ssh_alive_count(phase->host_silent_ns), false, &peers, err) < 0)
         return -1;
     struct inventory_request inventory = {.project = request->project,
-                                          .host = {request->target, context->machine, transport, &ssh, context->control_path},
+                                          .host = {request->target, context->machine, transport, &ssh,
+                                                   context->control_path},
                                           .peers = peers.hosts,
                                           .peer_count = peers.count,
                                           .run = request->run_id,
@@ -266,8 +285,8 @@ static int render(struct item_context *context, enum transport_kind transport, c
     return 0;
 }
 
-static int prepare_phase(struct item_context *context, struct item_attempt *attempt, const struct phase *phase, const struct json *owed,
-                         struct error *err)
+static int prepare_phase(struct item_context *context, struct item_attempt *attempt,
+                         const struct phase *phase, const struct json *owed, struct error *err)
 {
     const struct runner_request *request = context->request;
     enum transport_kind transport;
@@ -277,8 +296,9 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
     AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
     AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
-    if ((!context->inventory && render(context, transport, sockets, phase, err) < 0) || file_make_dirs(target_state, 0700, err) < 0 ||
-        file_make_dirs(machine_state, 0700, err) < 0 || (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
+    if ((!context->inventory && render(context, transport, sockets, phase, err) < 0) ||
+        file_make_dirs(target_state, 0700, err) < 0 || file_make_dirs(machine_state, 0700, err) < 0 ||
+        (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
         return -1;
     struct ansible_request ask = {.project = request->project,
                                   .target = request->target,
@@ -321,8 +341,9 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     return 0;
 }
 
-int item_prepare(struct item_context *context, const char *stage, const struct phase *phase, const struct phase *next, int seq, int attempt_number,
-                 const struct json *owed, struct item_attempt **out, struct error *err)
+int item_prepare(struct item_context *context, const char *stage, const struct phase *phase,
+                 const struct phase *next, int seq, int attempt_number, const struct json *owed,
+                 struct item_attempt **out, struct error *err)
 {
     const struct runner_request *request = context->request;
     const char *name = stage ? stage : phase->name;
@@ -350,7 +371,8 @@ int item_prepare(struct item_context *context, const char *stage, const struct p
     plan->scope_name = own(attempt, xasprintf("run-%s/%02d", request->run_id, seq));
     plan->scope_marker = own(attempt, xasprintf("TRIPHASE_STEP=%s", mark));
     plan->run_scope = &context->run_scope;
-    if ((stage ? prepare_stage(context, attempt, stage, next, err) : prepare_phase(context, attempt, phase, owed, err)) < 0) {
+    if ((stage ? prepare_stage(context, attempt, stage, next, err)
+               : prepare_phase(context, attempt, phase, owed, err)) < 0) {
         item_attempt_free(attempt);
         return -1;
     }

@@ -22,16 +22,16 @@ void item_list_free(struct item_list *list);
 /* What the items of one run share. */
 struct item_context {
     const struct runner_request *request;
-    char *self;                 /* this program's path, for stage children */
-    char *folder, *shown;       /* the run's folder, absolute and relative to .triphase */
+    char *self;           /* this program's path, for stage children */
+    char *folder, *shown; /* the run's folder, absolute and relative to .triphase */
     char *boot_id, *node;
     struct scope run_scope;
-    struct machine *machine;    /* owned copy; NULL before one was announced */
-    char *transport;            /* chosen and verified; NULL: to be found (anew) */
-    char *evidence;             /* its evidence as JSON text */
-    char *control_path;         /* its master's socket */
+    struct machine *machine; /* owned copy; NULL before one was announced */
+    char *transport;         /* chosen and verified; NULL: to be found (anew) */
+    char *evidence;          /* its evidence as JSON text */
+    char *control_path;      /* its master's socket */
     char *callback_folder, *launcher_folder, *fact_cache;
-    char *inventory;            /* path of the one rendered last; NULL: to be rendered */
+    char *inventory; /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
     int inventories;
     struct ansible_arguments arguments;
@@ -39,15 +39,16 @@ struct item_context {
 
 struct item_attempt {
     struct step_plan plan;
-    const char *stage;    /* NULL: a phase */
-    struct json *result;  /* of a stage, once judged */
+    const char *stage;   /* NULL: a phase */
+    struct json *result; /* of a stage, once judged */
     int request_fd, result_fd, keep[3];
     struct words argv, environment, owned; /* owned: strings the plan points to */
     struct ansible_child ansible;
     struct json *pending;
 };
 
-int item_enter(struct item_context *context, const struct runner_request *request, const char *folder, struct error *err);
+int item_enter(struct item_context *context, const struct runner_request *request, const char *folder,
+               struct error *err);
 /* The run is over: masters are asked to end, their folders go. The scope is the caller's to end. */
 void item_leave(struct item_context *context);
 void item_context_free(struct item_context *context);
@@ -57,12 +58,14 @@ int item_announce(struct item_context *context, struct error *err);
 /* Whether the phase can begin over the transport that was verified last. */
 bool item_has_transport(const struct item_context *context, const struct phase *phase);
 /* `control_path`: the master's socket; NULL where it is not known. */
-void item_took_transport(struct item_context *context, const char *transport, const char *control_path, const struct json *evidence);
+void item_took_transport(struct item_context *context, const char *transport, const char *control_path,
+                         const struct json *evidence);
 /* Transport, inventory and facts are to be found anew: before a further attempt, after churn. */
 void item_forget(struct item_context *context);
 
 /* One attempt of a stage (`stage` not NULL; for "transport" `next` is the phase that needs it) or of a phase. */
-int item_prepare(struct item_context *context, const char *stage, const struct phase *phase, const struct phase *next, int seq, int attempt,
-                 const struct json *owed, struct item_attempt **out, struct error *err);
+int item_prepare(struct item_context *context, const char *stage, const struct phase *phase,
+                 const struct phase *next, int seq, int attempt, const struct json *owed,
+                 struct item_attempt **out, struct error *err);
 struct verdict item_judge(struct item_attempt *attempt, const struct evidence *evidence);
 void item_attempt_free(struct item_attempt *attempt); /* NULL is fine */

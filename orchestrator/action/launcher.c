@@ -20,7 +20,8 @@ static char *interpreter_of(const char *program)
     at += strspn(at, " \t");
     AUTO_FREE char *interpreter = xstrndup(at, strcspn(at, " \t\n"));
     /* An interpreter with arguments, or one looked up by env, is not guessed at. */
-    bool plain = at[strlen(interpreter)] == '\n' && !text_ends(interpreter, "/env") && file_is_program(interpreter);
+    bool plain =
+        at[strlen(interpreter)] == '\n' && !text_ends(interpreter, "/env") && file_is_program(interpreter);
     return plain ? TAKE(interpreter) : NULL;
 }
 
@@ -32,7 +33,8 @@ int launcher_wrap(struct words *argv, const char *folder, struct error *err)
         if (!text_is(file->path, "launcher/triphase_launch.py"))
             continue;
         AUTO_FREE char *path = file_join(folder, "triphase_launch.py");
-        if (file_make_dirs(folder, 0700, err) < 0 || (!file_exists(path) && file_replace(path, file->bytes, file->size, 0600, err) < 0))
+        if (file_make_dirs(folder, 0700, err) < 0 ||
+            (!file_exists(path) && file_replace(path, file->bytes, file->size, 0600, err) < 0))
             return -1;
         AUTO_WORDS wrapped = WORDS_INIT;
         words_add_all(&wrapped, interpreter, path, NULL);

@@ -5,8 +5,8 @@
 #include "data/history.h"
 #include "data/layout.h"
 
-static int add(const struct target *target, struct machine *machine, const char *run, int alive_count, struct peers *out,
-               struct error *err)
+static int add(const struct target *target, struct machine *machine, const char *run, int alive_count,
+               struct peers *out, struct error *err)
 {
     enum transport_kind kind;
     size_t at = out->count;
@@ -15,18 +15,20 @@ static int add(const struct target *target, struct machine *machine, const char 
     out->control_paths[at] = NULL;
     out->count++;
     if (transport_from(target->transports.items[0], &kind) < 0)
-        return error_set(err, ERROR_PROJECT, "peer %s: '%s' is no transport", target->name, target->transports.items[0]);
+        return error_set(err, ERROR_PROJECT, "peer %s: '%s' is no transport", target->name,
+                         target->transports.items[0]);
     AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
     if (layout_make_sockets(sockets, err) < 0 ||
-        ssh_arguments_make(machine, target, kind, sockets, SSH_ALIVE_INTERVAL, alive_count, &out->ssh[at], err) < 0)
+        ssh_arguments_make(machine, target, kind, sockets, SSH_ALIVE_INTERVAL, alive_count, &out->ssh[at],
+                           err) < 0)
         return error_prefix(err, "peer %s", target->name);
     out->control_paths[at] = file_join(sockets, "%C");
     out->hosts[at] = (struct inventory_host){target, machine, kind, &out->ssh[at], out->control_paths[at]};
     return 0;
 }
 
-int peers_find(const struct project *project, const struct target *target, const char *state, const char *run, int alive_count, bool lenient,
-               struct peers *out, struct error *err)
+int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
+               int alive_count, bool lenient, struct peers *out, struct error *err)
 {
     *out = (struct peers)PEERS_INIT;
     if (!target->peers.count)
@@ -38,8 +40,8 @@ int peers_find(const struct project *project, const struct target *target, const
     if (history_open(store, &db, err) < 0)
         return -1;
     size_t most = target->peers.count;
-    *out = (struct peers){xcalloc(most, sizeof *out->hosts), xcalloc(most, sizeof *out->machines), xcalloc(most, sizeof *out->ssh),
-                          xcalloc(most, sizeof *out->control_paths), 0};
+    *out = (struct peers){xcalloc(most, sizeof *out->hosts), xcalloc(most, sizeof *out->machines),
+                          xcalloc(most, sizeof *out->ssh), xcalloc(most, sizeof *out->control_paths), 0};
     for (size_t i = 0; i < most; i++) {
         const struct target *peer = project_target(project, target->peers.items[i], err);
         AUTO_MACHINE *machine = NULL;
@@ -49,7 +51,8 @@ int peers_find(const struct project *project, const struct target *target, const
             if (add(peer, TAKE(machine), run, alive_count, out, err) < 0)
                 return -1;
         } else if (!lenient) {
-            return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it", peer->name, peer->name);
+            return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",
+                             peer->name, peer->name);
         }
     }
     return 0;

@@ -11,11 +11,14 @@ struct peers {
     size_t count;
 };
 
-#define PEERS_INIT {NULL, NULL, NULL, NULL, 0}
+#define PEERS_INIT                \
+    {                             \
+        NULL, NULL, NULL, NULL, 0 \
+    }
 #define AUTO_PEERS __attribute__((cleanup(peers_free))) struct peers
 
 /* Finds their machines in the store and their ssh arguments over the first transport of each one's list, with sockets of the run's own (the folders are made). `state`: the
  * .triphase folder. ERROR_PROJECT for a peer that is not made, unless `lenient` leaves it out. `out` is to be freed in any case. */
-int peers_find(const struct project *project, const struct target *target, const char *state, const char *run, int alive_count, bool lenient,
-               struct peers *out, struct error *err);
+int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
+               int alive_count, bool lenient, struct peers *out, struct error *err);
 void peers_free(struct peers *peers);

@@ -51,11 +51,14 @@ static void on_bound(void *context)
     settle(sink, false, failure ? failure : "the store did not answer within 10 s");
 }
 
-int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out, struct error *err)
+int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out,
+              struct error *err)
 {
     struct sink *sink = xcalloc(1, sizeof *sink);
-    if (journal_open(run_folder, &sink->journal, err) < 0 || store_writer_start(store, &sink->writer, err) < 0 ||
-        loop_watch(loop, store_writer_notify_fd(sink->writer), EPOLLIN, on_writer, sink, &sink->watch, err) < 0) {
+    if (journal_open(run_folder, &sink->journal, err) < 0 ||
+        store_writer_start(store, &sink->writer, err) < 0 ||
+        loop_watch(loop, store_writer_notify_fd(sink->writer), EPOLLIN, on_writer, sink, &sink->watch, err) <
+            0) {
         if (sink->writer)
             store_writer_stop(sink->writer, NS_PER_S, NULL);
         journal_close(sink->journal);

@@ -10,7 +10,8 @@ struct sink;
 typedef void sink_answer(void *context, bool committed, const char *failure);
 
 /* Starts the store's writer thread and opens the journal. The loop outlives the sink. */
-int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out, struct error *err);
+int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out,
+              struct error *err);
 /* Tells it; no answer is wanted. */
 void sink_put(struct sink *sink, const struct event *event);
 /* Tells it and calls `answer` from the loop (never before this returns). One wait at a time. */

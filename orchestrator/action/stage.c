@@ -57,7 +57,8 @@ static void put_machine(struct json *result, const struct machine *machine)
     json_set(result, "machine", machine_to_json(machine));
 }
 
-static int provision(const struct target *target, struct machine *machine, struct json *result, struct error *err)
+static int provision(const struct target *target, struct machine *machine, struct json *result,
+                     struct error *err)
 {
     const struct provider *provider = provider_named(machine->provider);
     if (!provider)
@@ -67,7 +68,8 @@ static int provision(const struct target *target, struct machine *machine, struc
     if (!machine->made_ns) {
         /* An earlier attempt may have died half way: what it left goes first. Nothing there is fine too. */
         if (provider->remove(machine, target->destroy_ns, err) < 0)
-            return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'", machine->target);
+            return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'",
+                                machine->target);
         if (provider->make(target, machine, err) < 0)
             return -1;
         machine->made_ns = moment_wall();
@@ -84,17 +86,20 @@ struct search {
 };
 
 /* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
-static int try_transport(const struct search *search, enum transport_kind kind, struct machine *machine, struct json *tried, struct json *result,
-                         struct error *err)
+static int try_transport(const struct search *search, enum transport_kind kind, struct machine *machine,
+                         struct json *tried, struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
     AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     struct scope masters = {.fd = -1};
-    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run), *marker = xasprintf("TRIPHASE_RUN=%s", run);
+    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
+                   *marker = xasprintf("TRIPHASE_RUN=%s", run);
     if (layout_make_sockets(sockets, err) < 0 ||
         ssh_arguments_make(machine, search->target, kind, sockets, SSH_ALIVE_INTERVAL,
-                           (int)json_get_integer(search->request, "alive_count", ssh_alive_count(18 * NS_PER_S)), &ssh, err) < 0 ||
+                           (int)json_get_integer(search->request, "alive_count",
+                                                 ssh_alive_count(18 * NS_PER_S)),
+                           &ssh, err) < 0 ||
         scope_open(scope_name, marker, &masters, err) < 0)
         return -1;
     struct transport_request open = {.target = search->target,
@@ -128,10 +133,12 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
     return status;
 }
 
-static int find_transport(const struct project *project, const struct target *target, const struct json *request, struct machine *machine,
-                          struct json *result, struct error *err)
+static int find_transport(const struct project *project, const struct target *target,
+                          const struct json *request, struct machine *machine, struct json *result,
+                          struct error *err)
 {
-    struct search search = {project, target, request, moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
+    struct search search = {project, target, request,
+                            moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
     AUTO_WORDS names = WORDS_INIT;
     const struct json *wanted = json_get(request, "transports");
     for (size_t i = 0; i < json_count(wanted); i++)
@@ -174,12 +181,13 @@ static int find_transport(const struct project *project, const struct target *ta
     return status < 0 ? error_move(err, &last) : 0;
 }
 
-static int remove_machine(const struct json *request, const struct target *target, struct machine *machine, struct json *result,
-                          struct error *err)
+static int remove_machine(const struct json *request, const struct target *target, struct machine *machine,
+                          struct json *result, struct error *err)
 {
     const struct provider *provider = provider_named(machine->provider);
     if (!provider)
-        return error_set(err, ERROR_PROVIDER, "there is no provider '%s' in this version; its machine %s must be removed by hand",
+        return error_set(err, ERROR_PROVIDER,
+                         "there is no provider '%s' in this version; its machine %s must be removed by hand",
                          machine->provider, machine->reference);
     int64_t bound = target ? target->destroy_ns : 120 * NS_PER_S;
     /* Masters of whoever used `ssh` and `inventory` by hand. */
@@ -196,8 +204,8 @@ static int remove_machine(const struct json *request, const struct target *targe
     return 0;
 }
 
-int stage_run(const char *stage, const struct project *project, const struct target *target, const struct json *request,
-              struct json **result, struct error *err)
+int stage_run(const char *stage, const struct project *project, const struct target *target,
+              const struct json *request, struct json **result, struct error *err)
 {
     AUTO_MACHINE *machine = machine_from_json(json_get(request, "machine"));
     if (!machine)

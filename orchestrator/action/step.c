@@ -20,9 +20,10 @@ enum {
     LINE_LIMIT = 1 << 20,
     LOG_TAIL = 8192,
     MASTER_TAIL = 2048,
-    EXPLAINED_MOST = 64, /* a record with more UNREACHABLE than that is not worth a look into a file for each */
-    LINGER_MS = 300,     /* what the main process left behind may end by itself for so long */
-    KILL_BOUND_S = 5,    /* then what survives KILL is counted and said */
+    EXPLAINED_MOST =
+        64,           /* a record with more UNREACHABLE than that is not worth a look into a file for each */
+    LINGER_MS = 300,  /* what the main process left behind may end by itself for so long */
+    KILL_BOUND_S = 5, /* then what survives KILL is counted and said */
     MARKER_POLL_MS = 25, /* a scope without a cgroup has nothing to wait on */
 };
 
@@ -109,7 +110,8 @@ static void on_store(void *context, bool committed, const char *failure)
 /* Ansible's message on a connection that broke under a task is empty; the master that carried it wrote why before it let its clients go. */
 static void explain(struct step *step, struct event *row, struct text *tail)
 {
-    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log && step->tally.unreachable <= EXPLAINED_MOST && line_event_is_vague(row) &&
+    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log &&
+        step->tally.unreachable <= EXPLAINED_MOST && line_event_is_vague(row) &&
         file_read_tail(step->plan.master_log, MASTER_TAIL, tail, NULL) == 0 && tail->length)
         line_event_explain(row, tail->bytes);
 }
@@ -133,7 +135,8 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     }
     struct event rows[2];
     AUTO_TEXT tail = TEXT_INIT;
-    int count = line_events(&line, step->plan.run, step->plan.seq, step->plan.transport, step->follow ? follow_offset(step->follow) : 0, rows);
+    int count = line_events(&line, step->plan.run, step->plan.seq, step->plan.transport,
+                            step->follow ? follow_offset(step->follow) : 0, rows);
     if (count)
         explain(step, &rows[0], &tail);
     for (int i = 0; i < count; i++)
@@ -222,7 +225,8 @@ static enum state start(struct step *step)
     child.in = -1;
     child.out = child.error = log;
     child.scope = &step->scope;
-    struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns, step->plan.log};
+    struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns,
+                                     step->plan.log};
     if (step->plan.events &&
         follow_start(step->loop, step->plan.events, LINE_LIMIT, on_line, step, &step->follow, &err) < 0)
         goto failed;
@@ -231,8 +235,8 @@ static enum state start(struct step *step)
     step->scope_events = scope_events_fd(&step->scope);
     /* From here on something runs: what fails now ends it. */
     if (loop_watch(step->loop, step->child.pidfd, EPOLLIN, on_child, step, &step->child_watch, &err) < 0 ||
-        (step->scope_events >= 0 &&
-         loop_watch(step->loop, step->scope_events, EPOLLPRI, on_scope, step, &step->scope_watch, &err) < 0) ||
+        (step->scope_events >= 0 && loop_watch(step->loop, step->scope_events, EPOLLPRI, on_scope, step,
+                                               &step->scope_watch, &err) < 0) ||
         watchdogs_start(step->loop, &limits, on_watchdog, step, &step->watchdogs, &err) < 0) {
         scope_end(&step->scope, KILL_BOUND_S * NS_PER_S, NULL);
         child_poll(&step->child, &step->child_end, NULL);
@@ -365,9 +369,11 @@ typedef enum state transition(struct step *);
 /* State by input. What is not named is ignored: it cannot happen, or changes nothing. */
 static transition *const table[STATE_COUNT][INPUT_COUNT] = {
     [OPENING] = {[COMMITTED] = start, [NOT_COMMITTED] = give_up},
-    [RUNNING] = {[MAIN_ENDED] = linger, [WATCHDOG] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
+    [RUNNING] =
+        {[MAIN_ENDED] = linger, [WATCHDOG] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
     [LINGERING] = {[EMPTY] = close_step, [BOUND] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
-    [TERMINATING] = {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = kill_all, [CANCEL_NOW] = kill_all},
+    [TERMINATING] =
+        {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = kill_all, [CANCEL_NOW] = kill_all},
     [KILLING] = {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = count_survivors},
     [CLOSING] = {[COMMITTED] = finish_stored, [NOT_COMMITTED] = give_up},
 };
@@ -402,8 +408,8 @@ static int make_file(const char *path, struct error *err)
     return 0;
 }
 
-int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge, step_over *over, void *context,
-               struct step **out, struct error *err)
+int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge,
+               step_over *over, void *context, struct step **out, struct error *err)
 {
     if (make_file(plan->log, err) < 0 || (plan->events && make_file(plan->events, err) < 0))
         return -1;

@@ -9,17 +9,19 @@
 
 struct step_plan {
     int seq, attempt;
-    const char *kind, *name;            /* "stage" or "phase" */
-    const char *run;                    /* id */
-    const char *transport, *evidence;   /* may be NULL */
-    const char *log, *log_shown;        /* absolute path, made by the step (0600), and relative to the state folder, for the row */
-    const char *events, *events_shown;  /* the same; NULL for stages */
-    const char *master_log;             /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
-    struct child_plan child;            /* scope, in, out, error are the step's to fill */
-    const char *scope_name;             /* "run-<id>/NN" */
-    const char *scope_marker;           /* "TRIPHASE_STEP=…" */
-    const struct scope *run_scope;      /* where async jobs of the run go before the step's scope is ended */
-    const char *async_marker;           /* "ANSIBLE_ASYNC_DIR=…", NULL: none */
+    const char *kind, *name;          /* "stage" or "phase" */
+    const char *run;                  /* id */
+    const char *transport, *evidence; /* may be NULL */
+    const char *log,
+        *log_shown; /* absolute path, made by the step (0600), and relative to the state folder, for the row */
+    const char *events, *events_shown; /* the same; NULL for stages */
+    const char *
+        master_log; /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
+    struct child_plan child;       /* scope, in, out, error are the step's to fill */
+    const char *scope_name;        /* "run-<id>/NN" */
+    const char *scope_marker;      /* "TRIPHASE_STEP=…" */
+    const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
+    const char *async_marker;      /* "ANSIBLE_ASYNC_DIR=…", NULL: none */
     int64_t deadline_ns, silence_ns, task_ns, grace_ns;
     const struct json *pending_handlers; /* owed by earlier attempts; may be NULL */
     bool lost_handlers_warn;
@@ -27,11 +29,11 @@ struct step_plan {
 
 struct step_end {
     struct verdict verdict;
-    struct child_end child;     /* of the main process; exited with -1 when it never started */
-    const struct tally *tally;  /* valid during the callback */
+    struct child_end child;    /* of the main process; exited with -1 when it never started */
+    const struct tally *tally; /* valid during the callback */
     enum ended_by by;
-    bool stored;                /* its end is in the store */
-    const char *store_failure;  /* why not */
+    bool stored;               /* its end is in the store */
+    const char *store_failure; /* why not */
 };
 
 struct step;
@@ -41,8 +43,8 @@ typedef struct verdict step_judge(void *context, const struct evidence *evidence
 typedef void step_over(void *context, bool started, const struct step_end *end);
 
 /* Plans are copied as far as they are kept; pointers in `plan` must stay valid until it is over. -1 when log or event file cannot be made. */
-int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge, step_over *over, void *context,
-               struct step **out, struct error *err);
+int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge,
+               step_over *over, void *context, struct step **out, struct error *err);
 /* First call: TERM and grace. Second: KILL at once. Both end as `cancelled`. */
 void step_cancel(struct step *step);
 /* The run's own deadline struck: ends as `deadline`. */

@@ -192,7 +192,8 @@ static char *log_since(const struct ladder *ladder, off_t from)
 /* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. */
 static void master_environment(const struct ladder *ladder, struct words *out)
 {
-    const char *const *entry = ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
+    const char *const *entry =
+        ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
     for (; *entry; entry++)
         if (!text_starts(*entry, "TRIPHASE_STEP="))
             words_add(out, *entry);

@@ -35,7 +35,8 @@ static char *at_task(const struct tally *tally)
 {
     if (!tally->task)
         return xstrdup("before any task");
-    return xasprintf("in task '%s'%s%s", tally->task, tally->task_path ? " at " : "", tally->task_path ? tally->task_path : "");
+    return xasprintf("in task '%s'%s%s", tally->task, tally->task_path ? " at " : "",
+                     tally->task_path ? tally->task_path : "");
 }
 
 static bool by_deadline(const struct evidence *e)
@@ -155,13 +156,15 @@ static char *say_log(const struct evidence *e)
 static char *say_no_hosts(const struct evidence *e)
 {
     (void)e;
-    return xstrdup("no host matched any play: compare `hosts:` with the names and groups of `triphase inventory`");
+    return xstrdup(
+        "no host matched any play: compare `hosts:` with the names and groups of `triphase inventory`");
 }
 
 static char *say_lost(const struct evidence *e)
 {
     const struct tally *t = e->tally;
-    return xasprintf("%s was UNREACHABLE in task '%s': %s", t->lost_host ? t->lost_host : "a host", t->lost_task ? t->lost_task : "?",
+    return xasprintf("%s was UNREACHABLE in task '%s': %s", t->lost_host ? t->lost_host : "a host",
+                     t->lost_task ? t->lost_task : "?",
                      t->lost_text && *t->lost_text ? t->lost_text : "ssh gave no reason");
 }
 
@@ -177,9 +180,11 @@ static char *say_failed(const struct evidence *e)
 
 static char *say_incomplete(const struct evidence *e)
 {
-    return xasprintf("the event record is not whole (%lld lines, %lld unreadable, end says %lld%s), so nothing proves that all went well; "
+    return xasprintf("the event record is not whole (%lld lines, %lld unreadable, end says %lld%s), so "
+                     "nothing proves that all went well; "
                      "see the step's log",
-                     (long long)e->tally->lines, (long long)e->tally->bad, (long long)e->tally->end_count, e->tally->gap ? ", a gap" : "");
+                     (long long)e->tally->lines, (long long)e->tally->bad, (long long)e->tally->end_count,
+                     e->tally->gap ? ", a gap" : "");
 }
 
 static char *say_owing(const struct evidence *e)
@@ -226,7 +231,8 @@ struct verdict verdict_of_phase(const struct evidence *evidence)
     size_t row = 0;
     while (!table[row].seen(evidence))
         row++;
-    return (struct verdict){table[row].outcome, xstrdup_or_null(table[row].cause), table[row].say ? table[row].say(evidence) : NULL};
+    return (struct verdict){table[row].outcome, xstrdup_or_null(table[row].cause),
+                            table[row].say ? table[row].say(evidence) : NULL};
 }
 
 void verdict_free(struct verdict *verdict)

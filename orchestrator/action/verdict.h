@@ -5,7 +5,14 @@
 #include "mechanism/child.h"
 
 /* What made an attempt end, when it was us. */
-enum ended_by { ENDED_BY_ITSELF, ENDED_BY_DEADLINE, ENDED_BY_SILENCE, ENDED_BY_TASK, ENDED_BY_TRANSPORT, ENDED_BY_CANCEL };
+enum ended_by {
+    ENDED_BY_ITSELF,
+    ENDED_BY_DEADLINE,
+    ENDED_BY_SILENCE,
+    ENDED_BY_TASK,
+    ENDED_BY_TRANSPORT,
+    ENDED_BY_CANCEL
+};
 
 struct evidence {
     enum ended_by by;
@@ -18,7 +25,8 @@ struct evidence {
 
 struct verdict {
     enum outcome outcome;
-    char *cause;   /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", … */
+    char *
+        cause; /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", … */
     char *message; /* one line for people; NULL for ok */
 };
 

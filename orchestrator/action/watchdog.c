@@ -57,8 +57,8 @@ static void on_output(void *context, uint32_t events)
     watchdogs_activity(watchdogs);
 }
 
-int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function, void *context,
-                    struct watchdogs **out, struct error *err)
+int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function,
+                    void *context, struct watchdogs **out, struct error *err)
 {
     struct watchdogs *watchdogs = xcalloc(1, sizeof *watchdogs);
     watchdogs->inotify = -1;

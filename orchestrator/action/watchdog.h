@@ -15,8 +15,8 @@ struct watchdog_limits {
 struct watchdogs;
 typedef void watchdog_function(void *context, enum ended_by which);
 
-int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function, void *context,
-                    struct watchdogs **out, struct error *err);
+int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function,
+                    void *context, struct watchdogs **out, struct error *err);
 /* An event line came. */
 void watchdogs_activity(struct watchdogs *watchdogs);
 /* A task began (its clock starts anew), or none runs any more. */

@@ -27,13 +27,18 @@ struct error {
     char *message; /* owned; NULL while kind is ERROR_NONE */
 };
 
-#define ERROR_INIT {ERROR_NONE, NULL}
+#define ERROR_INIT       \
+    {                    \
+        ERROR_NONE, NULL \
+    }
 #define AUTO_ERROR __attribute__((cleanup(error_clear))) struct error
 
 /* Sets kind and message, replacing an earlier one. Always returns -1, so that `return error_set(...)` reads well. */
-int error_set(struct error *err, enum error_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, enum error_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same with ": <strerror(number)>" appended. errno is taken by the caller before anything else ran. */
-int error_system(struct error *err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int error_system(struct error *err, int number, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Puts "<text>: " before the message of an error that is set; does nothing to one that is not. Returns -1. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Moves `from` into `to` (clearing what stood there). Returns -1. `to` may be NULL. */

@@ -87,7 +87,8 @@ int file_replace(const char *path, const void *bytes, size_t length, mode_t mode
     AUTO_CLOSE int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot write %s", path);
-    if (file_write_all(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(beside, path) < 0) {
+    if (file_write_all(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+        rename(beside, path) < 0) {
         int why = errno;
         unlink(beside);
         return error_system(err, why, "cannot write %s", path);
@@ -128,7 +129,8 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err)
         *slash = kept;
     }
     if (!file_is_dir(path))
-        return error_set(err, ERROR_SYSTEM, "cannot make the folder %s: something else stands there; move it away", path);
+        return error_set(err, ERROR_SYSTEM,
+                         "cannot make the folder %s: something else stands there; move it away", path);
     return 0;
 }
 
@@ -158,7 +160,8 @@ static int remove_inside(int fd, dev_t device)
             if (state.st_dev != device) {
                 errno = EXDEV;
                 result = -1;
-            } else if (below < 0 || remove_inside(below, device) < 0 || unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) {
+            } else if (below < 0 || remove_inside(below, device) < 0 ||
+                       unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) {
                 result = -1;
             }
         } else if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT) {

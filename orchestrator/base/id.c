@@ -17,14 +17,16 @@ void id_make(char out[ID_SIZE])
         abort();
     /* 48 bits of milliseconds, 12 bits of their fraction (RFC 9562, 6.2 method 3); never twice the same. */
     int64_t now = moment_wall();
-    uint64_t stamp = (uint64_t)(now / NS_PER_MS) << 12 | (uint64_t)(now % NS_PER_MS) * 4096 / (uint64_t)NS_PER_MS;
+    uint64_t stamp =
+        (uint64_t)(now / NS_PER_MS) << 12 | (uint64_t)(now % NS_PER_MS) * 4096 / (uint64_t)NS_PER_MS;
     if (stamp <= last)
         stamp = last + 1;
     last = stamp;
     uint64_t ms = stamp >> 12;
-    snprintf(out, ID_SIZE, "%08x-%04x-7%03x-%02x%02x-%02x%02x%02x%02x%02x%02x", (unsigned)(ms >> 16 & 0xffffffff),
-             (unsigned)(ms & 0xffff), (unsigned)(stamp & 0xfff), (random[0] & 0x3f) | 0x80, random[1], random[2], random[3],
-             random[4], random[5], random[6], random[7]);
+    snprintf(out, ID_SIZE, "%08x-%04x-7%03x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+             (unsigned)(ms >> 16 & 0xffffffff), (unsigned)(ms & 0xffff), (unsigned)(stamp & 0xfff),
+             (random[0] & 0x3f) | 0x80, random[1], random[2], random[3], random[4], random[5], random[6],
+             random[7]);
 }
 
 bool id_is(const char *text)

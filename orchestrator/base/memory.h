@@ -21,13 +21,23 @@ void free_secret(void *bytes, size_t size);
 
 void memory_free_pointer(void *pointer_to_pointer);
 void memory_close_fd(int *fd);
-#define AUTO_FREE __attribute__((cleanup(memory_free_pointer)))
+#define AUTO_FREE  __attribute__((cleanup(memory_free_pointer)))
 #define AUTO_CLOSE __attribute__((cleanup(memory_close_fd)))
 
 /* Closes *fd when it is >= 0 and makes it -1; errno is kept. */
 void fd_close(int *fd);
 /* Moves ownership out of a cleanup variable: the variable is reset, its old value returned. */
-#define TAKE_FD(fd) __extension__({ int taken_fd_ = (fd); (fd) = -1; taken_fd_; })
-#define TAKE(pointer) __extension__({ __typeof__(pointer) taken_ = (pointer); (pointer) = NULL; taken_; })
+#define TAKE_FD(fd)           \
+    __extension__({           \
+        int taken_fd_ = (fd); \
+        (fd) = -1;            \
+        taken_fd_;            \
+    })
+#define TAKE(pointer)                           \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
+    })
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

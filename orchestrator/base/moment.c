@@ -71,7 +71,8 @@ int duration_parse(const char *text, int64_t *out_ns, struct error *err)
         while (isalpha((unsigned char)at[letters]))
             letters++;
         size_t unit = next_unit;
-        while (unit < COUNT_OF(units) && !(strlen(units[unit].name) == letters && memcmp(units[unit].name, at, letters) == 0))
+        while (unit < COUNT_OF(units) &&
+               !(strlen(units[unit].name) == letters && memcmp(units[unit].name, at, letters) == 0))
             unit++;
         if (!digits || unit == COUNT_OF(units) || number > (limit - total) / units[unit].ns)
             goto bad;

@@ -10,7 +10,10 @@ struct text {
     size_t room;
 };
 
-#define TEXT_INIT {NULL, 0, 0}
+#define TEXT_INIT  \
+    {              \
+        NULL, 0, 0 \
+    }
 #define AUTO_TEXT __attribute__((cleanup(text_free))) struct text
 
 void text_add(struct text *text, const char *string);
@@ -26,7 +29,7 @@ const char *text_string(const struct text *text);
 char *text_take(struct text *text);
 void text_free(struct text *text);
 
-bool text_is(const char *a, const char *b);              /* equal; two NULLs are equal */
+bool text_is(const char *a, const char *b); /* equal; two NULLs are equal */
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
 /* Whether all bytes form valid UTF-8 without NUL. */

@@ -9,7 +9,10 @@ struct words {
     size_t room;
 };
 
-#define WORDS_INIT {NULL, 0, 0}
+#define WORDS_INIT \
+    {              \
+        NULL, 0, 0 \
+    }
 #define AUTO_WORDS __attribute__((cleanup(words_free))) struct words
 
 void words_add(struct words *words, const char *word);

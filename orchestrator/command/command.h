@@ -9,7 +9,8 @@ struct command_context {
 
 struct command {
     struct help_line help; /* name, usage (NULL hides the command from the list) and summary */
-    int (*run)(struct command_context *context, int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+    int (*run)(struct command_context *context, int argc,
+               char **argv); /* argv[0] is the command's name; returns the exit code */
 };
 
 int command_init(struct command_context *context, int argc, char **argv);

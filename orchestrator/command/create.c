@@ -10,7 +10,9 @@
 
 int command_create(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {"detach", no_argument, NULL, 'd'}, {0}};
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                            {"detach", no_argument, NULL, 'd'},
+                                            {0}};
     int dashes = launch_dashes(argc, argv), jobs = 1;
     optind = 0;
     for (int option; (option = getopt_long(dashes, argv, "j:", options, NULL)) != -1;) {

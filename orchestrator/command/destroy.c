@@ -62,7 +62,8 @@ int command_destroy(struct command_context *context, int argc, char **argv)
             help_problem("%s", error_text(&err));
             return exit_code_of(&err);
         }
-        help_note("warning: the project's files cannot be used (%s); what was made is removed all the same, without teardown phases",
+        help_note("warning: the project's files cannot be used (%s); what was made is removed all the same, "
+                  "without teardown phases",
                   error_text(&err));
     } else {
         directory = xstrdup(project->directory);
@@ -89,7 +90,8 @@ int command_destroy(struct command_context *context, int argc, char **argv)
         text_addf(&list, "%s%s", i ? ", " : "", targets.items[i]);
     }
     if (!yes && !help_ask("Destroy %s?", text_string(&list))) {
-        help_problem("nothing was destroyed%s", isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
+        help_problem("nothing was destroyed%s",
+                     isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
         return isatty(STDIN_FILENO) ? EXIT_CANCELLED : EXIT_BAD_USAGE;
     }
     static const char *const no_phases[] = {NULL};

@@ -32,8 +32,9 @@ int exit_code_of(const struct error *err)
 
 int exit_code_worse(int a, int b)
 {
-    static const int order[] = {EXIT_CANCELLED,   EXIT_INTERNAL, EXIT_PROJECT,      EXIT_MISSING,   EXIT_BUSY,  EXIT_PROVIDER,
-                                EXIT_UNREACHABLE, EXIT_WATCHDOG, EXIT_PHASE_FAILED, EXIT_UNHEALTHY, EXIT_FOUND, EXIT_BAD_USAGE};
+    static const int order[] = {EXIT_CANCELLED,    EXIT_INTERNAL,  EXIT_PROJECT,     EXIT_MISSING,
+                                EXIT_BUSY,         EXIT_PROVIDER,  EXIT_UNREACHABLE, EXIT_WATCHDOG,
+                                EXIT_PHASE_FAILED, EXIT_UNHEALTHY, EXIT_FOUND,       EXIT_BAD_USAGE};
     for (size_t i = 0; i < COUNT_OF(order); i++)
         if (a == order[i] || b == order[i])
             return order[i];

@@ -1,4 +1,5 @@
 /* triphase inventory TARGET [--explain] [--transport NAME] [--json]: renders without contact. */
+#include "data/inventory.h"
 #include "action/ansible_settings.h"
 #include "action/peers.h"
 #include "action/transport.h"
@@ -7,7 +8,6 @@
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
-#include "data/inventory.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/inventory_view.h"
@@ -45,7 +45,8 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
         (void)transport_resolve(&ssh, &route, NULL);
     AUTO_PEERS peers = PEERS_INIT;
     AUTO_FREE char *state = layout_state(reach->project->directory);
-    if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8, true, &peers, err) < 0) {
+    if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8, true,
+                   &peers, err) < 0) {
         transport_route_free(&route);
         return -1;
     }

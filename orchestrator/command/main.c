@@ -12,14 +12,22 @@
 static const struct command commands[] = {
     {{"init", "[DIR]", "lay down a project from what is built into the program"}, command_init},
     {{"doctor", "[--json]", "what this machine has and lacks, and what mends it"}, command_doctor},
-    {{"plan", "[TARGET] [--json]", "check everything that can be checked before anything is made"}, command_plan},
-    {{"create", "[TARGET...] [--jobs N] [-- ANSIBLE ARGUMENTS]", "make hosts and run their phases"}, command_create},
-    {{"run", "TARGET [PHASE...] [--check-idempotent] [-- ANSIBLE ARGUMENTS]", "run phases on a made target"}, command_run},
-    {{"destroy", "TARGET...|--all [--yes] [--keep-state]", "remove what was made and verify its absence"}, command_destroy},
+    {{"plan", "[TARGET] [--json]", "check everything that can be checked before anything is made"},
+     command_plan},
+    {{"create", "[TARGET...] [--jobs N] [-- ANSIBLE ARGUMENTS]", "make hosts and run their phases"},
+     command_create},
+    {{"run", "TARGET [PHASE...] [--check-idempotent] [-- ANSIBLE ARGUMENTS]", "run phases on a made target"},
+     command_run},
+    {{"destroy", "TARGET...|--all [--yes] [--keep-state]", "remove what was made and verify its absence"},
+     command_destroy},
     {{"status", "[TARGET] [--json]", "what is there, and what runs"}, command_status},
     {{"ssh", "TARGET [-- COMMAND]", "a shell or command on the host, over its transport"}, command_ssh},
-    {{"inventory", "TARGET [--explain] [--transport NAME]", "the rendered inventory, and the evidence for it"}, command_inventory},
-    {{"report", "[RUN] [--target NAME] [--last N] [--by step|role|task] [--format table|json|csv|md]", "where the time went"}, command_report},
+    {{"inventory", "TARGET [--explain] [--transport NAME]",
+      "the rendered inventory, and the evidence for it"},
+     command_inventory},
+    {{"report", "[RUN] [--target NAME] [--last N] [--by step|role|task] [--format table|json|csv|md]",
+      "where the time went"},
+     command_report},
     {{"events", "[RUN] [--follow] [--json]", "what happened in a run besides tasks"}, command_events},
     {{"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"}, command_config},
     {{"forget", "TARGET [--yes]", "drop what is known of a target"}, command_forget},
@@ -42,15 +50,16 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i].help.usage)
             names[count++] = commands[i].help.name;
-    static const char *const later[] = {"resume", "cycle", "cancel", "attach", "probe", "diagnose", "up", "bundle", NULL};
+    static const char *const later[] = {"resume",   "cycle", "cancel", "attach", "probe",
+                                        "diagnose", "up",    "bundle", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);
             return EXIT_BAD_USAGE;
         }
     const char *nearest = text_nearest(name, names);
-    help_problem("there is no command '%s'%s%s%s; 'triphase --help' lists them", name, nearest ? ", did you mean '" : "",
-                 nearest ? nearest : "", nearest ? "'" : "");
+    help_problem("there is no command '%s'%s%s%s; 'triphase --help' lists them", name,
+                 nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'" : "");
     return EXIT_BAD_USAGE;
 }
 

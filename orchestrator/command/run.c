@@ -24,7 +24,8 @@ static int check_phases(const struct recipe *recipe, const char *const *phases)
         AUTO_TEXT list = TEXT_INIT;
         for (size_t i = 0; i < names.count; i++)
             text_addf(&list, "%s%s", i ? ", " : "", names.items[i]);
-        help_problem("the recipe '%s' has no phase '%s'; it has %s", recipe->name, *phases, text_string(&list));
+        help_problem("the recipe '%s' has no phase '%s'; it has %s", recipe->name, *phases,
+                     text_string(&list));
         return -1;
     }
     return 0;
@@ -49,7 +50,8 @@ int command_run(struct command_context *context, int argc, char **argv)
     AUTO_PROJECT *project = NULL;
     struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
     const struct target *target = NULL;
-    if (config_load(&sources, &project, &err) < 0 || !(target = project_target(project, argv[optind], &err))) {
+    if (config_load(&sources, &project, &err) < 0 ||
+        !(target = project_target(project, argv[optind], &err))) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }

@@ -28,7 +28,8 @@ int command_stage(struct command_context *context, int argc, char **argv)
     bool destroy = text_is(argv[1], "destroy");
     int status = 0;
     if (!destroy || json_get_bool(request, "project_readable")) {
-        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets,
+                                         NULL};
         status = config_load(&sources, &project, &err);
         target = project && name ? project_target(project, name, destroy ? NULL : &err) : NULL;
         if (!target && !destroy)

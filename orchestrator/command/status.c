@@ -17,7 +17,8 @@ struct found {
     struct history_run *run;
 };
 
-static int read_rows(const char *store, const struct words *targets, struct status_row *rows, struct found *found, struct error *err)
+static int read_rows(const char *store, const struct words *targets, struct status_row *rows,
+                     struct found *found, struct error *err)
 {
     AUTO_SQL *db = NULL;
     if (!file_exists(store))
@@ -67,7 +68,8 @@ int command_status(struct command_context *context, int argc, char **argv)
     if (!targets.count) {
         /* Files that are wrong do not hide what was made. */
         AUTO_PROJECT *project = NULL;
-        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets,
+                                         NULL};
         if (config_load(&sources, &project, &err) < 0)
             help_note("warning: %s", error_text(&err));
         for (size_t i = 0; project && i < project->target_count; i++)

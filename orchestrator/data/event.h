@@ -14,20 +14,20 @@ enum event_kind {
     EVENT_TASK,        /* one host's result of one task */
     EVENT_UNREACHABLE, /* one UNREACHABLE, ignored or not */
     EVENT_MACHINE,     /* a machine row as it is now (inserted or replaced by id) */
-    EVENT_NOTE,        /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */
+    EVENT_NOTE, /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */
 };
 
 struct event_run {
-    const char *id, *kind;                 /* create run destroy resume */
+    const char *id, *kind; /* create run destroy resume */
     const char *target, *recipe, *provider, *project;
-    const char *group_id, *parent_id;      /* may be NULL */
-    const char *machine_id;                /* may be NULL until known; EVENT_RUN_END sets it */
-    const char *ansible;                   /* version or NULL */
-    bool partial, fresh;                   /* fresh: the machine was made in this run (final value at EVENT_RUN_END) */
-    const char *extra_digest;              /* digest of -e arguments, NULL */
-    const char *plan;                      /* JSON text: steps in order with digests of their files, for resume; may be NULL */
-    int64_t pid, pid_start;                /* of the worker */
-    const char *boot_id, *node;            /* of this kernel; this machine's name */
+    const char *group_id, *parent_id; /* may be NULL */
+    const char *machine_id;           /* may be NULL until known; EVENT_RUN_END sets it */
+    const char *ansible;              /* version or NULL */
+    bool partial, fresh;      /* fresh: the machine was made in this run (final value at EVENT_RUN_END) */
+    const char *extra_digest; /* digest of -e arguments, NULL */
+    const char *plan; /* JSON text: steps in order with digests of their files, for resume; may be NULL */
+    int64_t pid, pid_start;     /* of the worker */
+    const char *boot_id, *node; /* of this kernel; this machine's name */
     int64_t started_ns;
     /* EVENT_RUN_END */
     int64_t duration_ns;
@@ -37,13 +37,13 @@ struct event_run {
 };
 
 struct event_step {
-    int seq;                     /* from 1 within the run, attempts count */
-    const char *kind, *name;     /* "stage" or "phase" */
+    int seq;                 /* from 1 within the run, attempts count */
+    const char *kind, *name; /* "stage" or "phase" */
     int attempt;
-    const char *transport;       /* NULL for stages before there is one */
-    const char *evidence;        /* JSON text of the transport's evidence; may be NULL */
-    const char *scope;           /* "cgroup" or "session" */
-    const char *log, *events;    /* paths relative to the state directory; may be NULL */
+    const char *transport;    /* NULL for stages before there is one */
+    const char *evidence;     /* JSON text of the transport's evidence; may be NULL */
+    const char *scope;        /* "cgroup" or "session" */
+    const char *log, *events; /* paths relative to the state directory; may be NULL */
     int64_t started_ns, deadline_ns;
     int64_t started_monotonic_ns;
     /* EVENT_STEP_END */
@@ -52,12 +52,12 @@ struct event_step {
     const char *cause, *message; /* may be NULL */
     int exit_code, signal;       /* of the child; -1: none */
     int64_t ok, changed, failed, skipped, unreachable, ignored, rescued;
-    int64_t cpu_usec;            /* of its scope, -1 unknown */
+    int64_t cpu_usec; /* of its scope, -1 unknown */
     int survivors_here;
-    int survivors_host;          /* -1: nobody looked */
-    const char *host_evidence;   /* how that is known, or why nobody looked */
-    int64_t event_bytes;         /* of the event file that are in the store */
-    const char *handlers_owed;   /* JSON list of {host, handler} still owed; may be NULL */
+    int survivors_host;        /* -1: nobody looked */
+    const char *host_evidence; /* how that is known, or why nobody looked */
+    int64_t event_bytes;       /* of the event file that are in the store */
+    const char *handlers_owed; /* JSON list of {host, handler} still owed; may be NULL */
 };
 
 struct event_task {
@@ -78,7 +78,8 @@ struct event {
     enum event_kind kind;
     const char *run; /* id */
     int step;        /* seq; 0: of the run */
-    int64_t event_bytes; /* what came from a step's event file: the offset behind its line, stored with the row, so that a crash neither loses nor doubles one; else 0 */
+    int64_t
+        event_bytes; /* what came from a step's event file: the offset behind its line, stored with the row, so that a crash neither loses nor doubles one; else 0 */
     union {
         struct event_run of_run;
         struct event_step of_step;

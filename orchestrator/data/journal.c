@@ -100,7 +100,9 @@ int journal_put(struct journal *journal, const struct event *event, struct error
     case EVENT_NOTE:
         json_set_string(line, "kind", event->note.kind);
         json_set(line, "detail",
-                 event->note.detail ? json_parse(event->note.detail, __builtin_strlen(event->note.detail), NULL) : json_new_null());
+                 event->note.detail
+                     ? json_parse(event->note.detail, __builtin_strlen(event->note.detail), NULL)
+                     : json_new_null());
         break;
     case EVENT_TASK:
         break;

@@ -74,7 +74,9 @@ static int make_private(const char *path, struct error *err)
     if (errno != EEXIST || lstat(path, &state) < 0)
         return error_system(err, errno, "cannot make the socket folder %s", path);
     if (!S_ISDIR(state.st_mode) || state.st_uid != geteuid() || (state.st_mode & 077))
-        return error_set(err, ERROR_SYSTEM, "the socket folder %s is not ours alone (owner, mode or kind differ); remove it", path);
+        return error_set(err, ERROR_SYSTEM,
+                         "the socket folder %s is not ours alone (owner, mode or kind differ); remove it",
+                         path);
     return 0;
 }
 

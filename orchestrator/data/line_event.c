@@ -24,29 +24,33 @@ static struct event unreachable(const struct line *line, const char *run, int st
 
 static struct event task(const struct line *line, const char *run, int step)
 {
-    static const char *const names[] = {
-        [STATUS_OK] = "ok", [STATUS_CHANGED] = "changed", [STATUS_FAILED] = "failed", [STATUS_SKIPPED] = "skipped"};
-    return (struct event){.kind = EVENT_TASK,
-                          .run = run,
-                          .step = step,
-                          .task = {.host = line->host,
-                                   .play = line->play,
-                                   .role = line->role,
-                                   .task = line->task,
-                                   .path = line->path,
-                                   .action = line->action,
-                                   .status = line->kind == LINE_UNREACHABLE ? "unreachable" : names[line->status],
-                                   .ignored = line->ignored,
-                                   .rescued = line->rescued,
-                                   .async = line->async,
-                                   .handler = line->handler,
-                                   .items = line->items,
-                                   .started_ns = line->wall_ns - line->duration_ns,
-                                   .duration_ns = line->duration_ns,
-                                   .message = line->cause_text}};
+    static const char *const names[] = {[STATUS_OK] = "ok",
+                                        [STATUS_CHANGED] = "changed",
+                                        [STATUS_FAILED] = "failed",
+                                        [STATUS_SKIPPED] = "skipped"};
+    return (
+        struct event){.kind = EVENT_TASK,
+                      .run = run,
+                      .step = step,
+                      .task = {.host = line->host,
+                               .play = line->play,
+                               .role = line->role,
+                               .task = line->task,
+                               .path = line->path,
+                               .action = line->action,
+                               .status = line->kind == LINE_UNREACHABLE ? "unreachable" : names[line->status],
+                               .ignored = line->ignored,
+                               .rescued = line->rescued,
+                               .async = line->async,
+                               .handler = line->handler,
+                               .items = line->items,
+                               .started_ns = line->wall_ns - line->duration_ns,
+                               .duration_ns = line->duration_ns,
+                               .message = line->cause_text}};
 }
 
-int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end, struct event out[2])
+int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end,
+                struct event out[2])
 {
     int count = 0;
     if (line->kind == LINE_UNREACHABLE)

@@ -6,7 +6,8 @@
 
 /* Fills up to two events (borrowing from `line`), in the order they must be stored; `end` is the offset behind the line, carried by the last one.
  * Returns how many; 0 for lines that leave no row. */
-int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end, struct event out[2]);
+int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end,
+                struct event out[2]);
 /* Whether an UNREACHABLE's own message names no reason. */
 bool line_event_is_vague(const struct event *event);
 /* Takes cause and message from what the connection's ssh master wrote last, where that says more. `log` is borrowed. */

@@ -17,9 +17,9 @@ struct tally_host {
 
 struct tally_owed {
     char *host, *handler;
-    bool earlier; /* an earlier attempt's debt */
-    bool paid;    /* for now: another handler that listens to the same topic may still start */
-    char *uuid;   /* of the handler task that answers to this name and started last */
+    bool earlier;         /* an earlier attempt's debt */
+    bool paid;            /* for now: another handler that listens to the same topic may still start */
+    char *uuid;           /* of the handler task that answers to this name and started last */
     struct words paid_by; /* those that ran */
 };
 
@@ -101,7 +101,8 @@ static void owe(struct tally *tally, const char *host, const char *handler, bool
         return;
     }
     tally->owed = xreallocarray(tally->owed, tally->owed_count + 1, sizeof *tally->owed);
-    tally->owed[tally->owed_count++] = (struct tally_owed){.host = xstrdup(host), .handler = xstrdup(handler), .earlier = earlier};
+    tally->owed[tally->owed_count++] =
+        (struct tally_owed){.host = xstrdup(host), .handler = xstrdup(handler), .earlier = earlier};
 }
 
 void tally_owe(struct tally *tally, const struct json *pending)
@@ -155,7 +156,8 @@ static void on_handler(struct tally *tally, const struct line *line)
     for (size_t n = 0; line->uuid && n < count && n < NOTIFIED_MOST; n++)
         for (size_t i = 0; i < tally->owed_count; i++) {
             struct tally_owed *owed = &tally->owed[i];
-            if (!text_is(owed->handler, json_string(json_at(names, n), NULL)) || words_have(&owed->paid_by, line->uuid))
+            if (!text_is(owed->handler, json_string(json_at(names, n), NULL)) ||
+                words_have(&owed->paid_by, line->uuid))
                 continue;
             replace(&owed->uuid, line->uuid);
             owed->paid = false;
@@ -239,11 +241,14 @@ static void on_refused(struct tally *tally, const struct line *line)
     const char *variable = json_get_string(line->json, "variable", NULL);
     free(tally->refused);
     tally->refused =
-        variable ? xasprintf("%s of %s is set to '%s' by a variable of higher precedence (host_vars, group_vars, play or role), "
-                             "but this run rendered '%s'; remove it there or set it for the target in triphase.yml",
-                             variable, line->host ? line->host : "a host", json_get_string(line->json, "found", ""),
-                             json_get_string(line->json, "expected", ""))
-                 : xstrdup(line->cause_text ? line->cause_text : "the callback could not check the connection variables");
+        variable ? xasprintf(
+                       "%s of %s is set to '%s' by a variable of higher precedence (host_vars, group_vars, "
+                       "play or role), "
+                       "but this run rendered '%s'; remove it there or set it for the target in triphase.yml",
+                       variable, line->host ? line->host : "a host", json_get_string(line->json, "found", ""),
+                       json_get_string(line->json, "expected", ""))
+                 : xstrdup(line->cause_text ? line->cause_text
+                                            : "the callback could not check the connection variables");
 }
 
 void tally_line(struct tally *tally, const struct line *line)
@@ -319,9 +324,10 @@ struct json *tally_owed(const struct tally *tally, bool earlier)
 
 void tally_free(struct tally *tally)
 {
-    char **const texts[] = {&tally->failed_task, &tally->failed_host, &tally->failed_path, &tally->failed_text,
-                            &tally->lost_task,   &tally->lost_host,   &tally->lost_text,   &tally->refused,
-                            &tally->task,        &tally->task_host,   &tally->task_path};
+    char **const texts[] = {&tally->failed_task, &tally->failed_host, &tally->failed_path,
+                            &tally->failed_text, &tally->lost_task,   &tally->lost_host,
+                            &tally->lost_text,   &tally->refused,     &tally->task,
+                            &tally->task_host,   &tally->task_path};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
     for (size_t i = 0; i < tally->host_room; i++)

@@ -14,12 +14,13 @@ struct tally {
     bool end;
     int64_t end_count;
     int64_t play_starts, matched; /* plays begun; of these with at least one host */
-    int64_t ok, changed, failed, skipped, unreachable, ignored, rescued; /* results; ok without changed; failed: neither ignored nor rescued */
+    int64_t ok, changed, failed, skipped, unreachable, ignored,
+        rescued;            /* results; ok without changed; failed: neither ignored nor rescued */
     int64_t stats_failures; /* -1 before the stats line */
     char *failed_task, *failed_host, *failed_path, *failed_text; /* of the last failure that counts */
-    char *lost_task, *lost_host, *lost_text;                     /* of the last UNREACHABLE that was not ignored */
-    char *refused;                                               /* why the callback ended the run, NULL */
-    char *task, *task_host, *task_path; /* what was started last, and a host that worked on it last */
+    char *lost_task, *lost_host, *lost_text; /* of the last UNREACHABLE that was not ignored */
+    char *refused;                           /* why the callback ended the run, NULL */
+    char *task, *task_host, *task_path;      /* what was started last, and a host that worked on it last */
     struct tally_host *hosts;
     size_t host_count, host_room;
     int64_t lost; /* of these, and of those beyond the table's bound */
@@ -27,7 +28,10 @@ struct tally {
     size_t owed_count;
 };
 
-#define TALLY_INIT {.stats_failures = -1}
+#define TALLY_INIT           \
+    {                        \
+        .stats_failures = -1 \
+    }
 void tally_line(struct tally *tally, const struct line *line);
 void tally_bad_line(struct tally *tally);
 /* What earlier attempts owe (a JSON list of {host, handler}), before the first line. */

@@ -35,7 +35,8 @@ int help_all(const struct help_line *lines, size_t count)
 
 int help_command(const struct help_line *line)
 {
-    printf("usage: triphase %s %s\n\n%s\n\nAll of it: triphase(1).\n", line->name, line->usage, line->summary);
+    printf("usage: triphase %s %s\n\n%s\n\nAll of it: triphase(1).\n", line->name, line->usage,
+           line->summary);
     return flushed(stdout);
 }
 

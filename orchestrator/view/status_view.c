@@ -33,9 +33,12 @@ static void add_run(struct text *out, const struct status_row *row)
     } else if (row->look.alive) {
         text_addf(out, "runs as pid %lld", (long long)run->pid);
     } else if (row->look.elsewhere) {
-        text_addf(out, "crashed: it began on another machine or boot (%s)", run->node ? run->node : "unknown");
+        text_addf(out, "crashed: it began on another machine or boot (%s)",
+                  run->node ? run->node : "unknown");
     } else {
-        text_addf(out, "crashed: %d process(es) of it still run; the next create, run or destroy ends them first", row->look.processes);
+        text_addf(out,
+                  "crashed: %d process(es) of it still run; the next create, run or destroy ends them first",
+                  row->look.processes);
     }
     text_add_char(out, '\n');
 }

@@ -5,9 +5,9 @@
 
 struct status_row {
     const char *target;
-    const struct machine *machine;  /* NULL: nothing is there */
-    const struct history_run *run;  /* the last one; NULL: none yet */
-    struct reconcile_look look;     /* of a run without an outcome */
+    const struct machine *machine; /* NULL: nothing is there */
+    const struct history_run *run; /* the last one; NULL: none yet */
+    struct reconcile_look look;    /* of a run without an outcome */
 };
 
 /* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */

@@ -12,7 +12,8 @@ struct lab; /* lives as long as the test */
 struct lab *lab_new(void);
 const char *lab_folder(const struct lab *lab);
 /* Writes a file below the folder (folders are made), mode 0644, or 0755 when it begins with #!. printf-like. */
-void lab_write(struct lab *lab, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void lab_write(struct lab *lab, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* malloc'ed content of a file below the folder; fails the test when it is absent. */
 char *lab_read(struct lab *lab, const char *path);
 bool lab_exists(struct lab *lab, const char *path);
@@ -31,7 +32,7 @@ void lab_ansible(struct lab *lab, const char *path);
 void lab_hostile_ansible(struct lab *lab, const char *body);
 
 struct lab_result {
-    int code;   /* exit code; 128 + signal */
+    int code;        /* exit code; 128 + signal */
     char *out, *err; /* kept by the lab */
     double seconds;
 };

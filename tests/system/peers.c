@@ -11,10 +11,12 @@
 static struct lab *two_targets(void)
 {
     struct lab *lab = lab_new();
-    lab_static_project(lab, "",
-                       "- name: Both\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Delegate\n"
-                       "      ansible.builtin.command: 'true'\n      delegate_to: \"{{ (groups['peers'] | default(['localhost']))[0] }}\"\n"
-                       "      changed_when: false\n");
+    lab_static_project(
+        lab, "",
+        "- name: Both\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Delegate\n"
+        "      ansible.builtin.command: 'true'\n      delegate_to: \"{{ (groups['peers'] | "
+        "default(['localhost']))[0] }}\"\n"
+        "      changed_when: false\n");
     AUTO_FREE char *project = lab_read(lab, "triphase.yml");
     char *target = strstr(project, "  host:\n");
     AUTO_FREE char *settings = xstrdup(target + strlen("  host:\n"));
@@ -34,7 +36,9 @@ Test(peers, one_that_is_not_made_is_refused_by_name_and_one_that_is_serves_deleg
     cr_expect(strstr(without.err, "peer other is not made") != NULL, "%s", without.err);
     cr_expect_eq(other.code, 0, "%s", other.err);
     cr_assert_eq(with.code, 0, "%s", with.err);
-    cr_expect(strstr(with.err, "[host -> other") != NULL, "the task was delegated to the peer:\n%s", with.err);
-    AUTO_FREE char *hosts = lab_sql(lab, "SELECT group_concat(DISTINCT host) FROM slowest_task WHERE run = (SELECT id FROM run ORDER BY started_ns DESC LIMIT 1)");
+    cr_expect(strstr(with.err, "[host -> other") != NULL, "the task was delegated to the peer:\n%s",
+              with.err);
+    AUTO_FREE char *hosts = lab_sql(lab, "SELECT group_concat(DISTINCT host) FROM slowest_task WHERE run = "
+                                         "(SELECT id FROM run ORDER BY started_ns DESC LIMIT 1)");
     cr_expect_str_eq(hosts, "host", "the play ran on %s", hosts);
 }

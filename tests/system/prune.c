@@ -9,9 +9,10 @@
 Test(prune, a_run_older_than_keep_goes_with_its_folder_after_the_next_good_run)
 {
     struct lab *lab = lab_new();
-    lab_static_project(lab, "",
-                       "- name: Little\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Say\n"
-                       "      ansible.builtin.debug:\n        msg: x\n");
+    lab_static_project(
+        lab, "",
+        "- name: Little\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Say\n"
+        "      ansible.builtin.debug:\n        msg: x\n");
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 0);
     AUTO_FREE char *first = lab_sql(lab, "SELECT id FROM run");
     AUTO_FREE char *folder = xasprintf(".triphase/runs/%s", first);
@@ -26,5 +27,6 @@ Test(prune, a_run_older_than_keep_goes_with_its_folder_after_the_next_good_run)
     cr_expect_not(lab_exists(lab, folder), "the old run's folder is gone");
     AUTO_FREE char *rows = xasprintf("SELECT count(*) FROM run WHERE id = '%s'", first);
     cr_expect_eq(lab_sql_number(lab, rows), 0, "and its row");
-    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 1, "the machine stays");
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 1,
+                 "the machine stays");
 }

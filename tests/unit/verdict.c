@@ -6,19 +6,26 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define PLAY "{\"v\":1,\"seq\":1,\"t\":1,\"m\":1,\"kind\":\"play_start\",\"hosts_count\":1}"
+#define PLAY    "{\"v\":1,\"seq\":1,\"t\":1,\"m\":1,\"kind\":\"play_start\",\"hosts_count\":1}"
 #define NO_PLAY "{\"v\":1,\"seq\":1,\"t\":1,\"m\":1,\"kind\":\"play_start\",\"hosts_count\":0}"
-#define STATS(n, failures)                                                                                                              \
-    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"stats\",\"hosts\":{\"h\":{\"ok\":1,\"failures\":" failures "}}}"
+#define STATS(n, failures) \
+    "{\"v\":1,\"seq\":" n  \
+    ",\"t\":1,\"m\":1,\"kind\":\"stats\",\"hosts\":{\"h\":{\"ok\":1,\"failures\":" failures "}}}"
 #define END(n, count) "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"end\",\"count\":" count "}"
-#define RESULT(n, rest) "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"result\",\"host\":\"h\",\"task\":\"T\",\"path\":\"p.yml:3\"," rest "}"
-#define LOST(n, ignored)                                                                                                                \
-    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"unreachable\",\"host\":\"h\",\"task\":\"T\",\"ignored\":" ignored ",\"cause_text\":\"gone\"}"
+#define RESULT(n, rest)   \
+    "{\"v\":1,\"seq\":" n \
+    ",\"t\":1,\"m\":1,\"kind\":\"result\",\"host\":\"h\",\"task\":\"T\",\"path\":\"p.yml:3\"," rest "}"
+#define LOST(n, ignored)                                                                           \
+    "{\"v\":1,\"seq\":" n                                                                          \
+    ",\"t\":1,\"m\":1,\"kind\":\"unreachable\",\"host\":\"h\",\"task\":\"T\",\"ignored\":" ignored \
+    ",\"cause_text\":\"gone\"}"
 
-static const struct child_end exit_0 = {.exited = true, .code = 0}, exit_1 = {.exited = true, .code = 1}, exit_2 = {.exited = true, .code = 2},
-                              exit_4 = {.exited = true, .code = 4}, killed = {.exited = false, .signal = 9};
+static const struct child_end exit_0 = {.exited = true, .code = 0}, exit_1 = {.exited = true, .code = 1},
+                              exit_2 = {.exited = true, .code = 2}, exit_4 = {.exited = true, .code = 4},
+                              killed = {.exited = false, .signal = 9};
 
-static struct verdict judge(const struct child_end *end, enum ended_by by, bool oom, const struct json *pending, const char *const *lines)
+static struct verdict judge(const struct child_end *end, enum ended_by by, bool oom,
+                            const struct json *pending, const char *const *lines)
 {
     struct tally tally = TALLY_INIT;
     tally_owe(&tally, pending);
@@ -37,19 +44,21 @@ static struct verdict judge(const struct child_end *end, enum ended_by by, bool 
     return verdict;
 }
 
-#define EXPECT(outcome_wanted, cause_wanted, end, by, oom, ...)                                                                         \
-    do {                                                                                                                                \
-        struct verdict verdict_ = judge(end, by, oom, NULL, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL});                    \
-        cr_expect_str_eq(outcome_name(verdict_.outcome), outcome_wanted);                                                               \
-        const char *cause_ = cause_wanted;                                                                                              \
-        cr_expect(cause_ ? verdict_.cause && strcmp(verdict_.cause, cause_) == 0 : verdict_.cause == NULL, "cause is %s",               \
-                  verdict_.cause ? verdict_.cause : "none");                                                                            \
-        verdict_free(&verdict_);                                                                                                        \
+#define EXPECT(outcome_wanted, cause_wanted, end, by, oom, ...)                                           \
+    do {                                                                                                  \
+        struct verdict verdict_ =                                                                         \
+            judge(end, by, oom, NULL, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL});            \
+        cr_expect_str_eq(outcome_name(verdict_.outcome), outcome_wanted);                                 \
+        const char *cause_ = cause_wanted;                                                                \
+        cr_expect(cause_ ? verdict_.cause &&strcmp(verdict_.cause, cause_) == 0 : verdict_.cause == NULL, \
+                  "cause is %s", verdict_.cause ? verdict_.cause : "none");                               \
+        verdict_free(&verdict_);                                                                          \
     } while (0)
 
 Test(verdict, a_whole_record_without_trouble_is_ok)
 {
-    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, RESULT("2", "\"status\":\"changed\""), STATS("3", "0"), END("4", "3"));
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, RESULT("2", "\"status\":\"changed\""),
+           STATS("3", "0"), END("4", "3"));
 }
 
 Test(verdict, what_triphase_ended_is_named_after_its_reason_whatever_the_events_say)
@@ -82,37 +91,44 @@ Test(verdict, an_aborted_play_is_failed_and_one_that_stops_without_end_is_child_
 
 Test(verdict, an_unreachable_host_counts_whatever_the_exit_code_says)
 {
-    EXPECT("unreachable", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"), STATS("3", "0"), END("4", "3"));
-    EXPECT("unreachable", NULL, &exit_4, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"), STATS("3", "0"), END("4", "3"));
+    EXPECT("unreachable", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"), STATS("3", "0"),
+           END("4", "3"));
+    EXPECT("unreachable", NULL, &exit_4, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"), STATS("3", "0"),
+           END("4", "3"));
 }
 
 Test(verdict, an_ignored_unreachable_or_one_cleared_by_later_work_lets_the_phase_be_ok)
 {
-    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "true"), STATS("3", "0"), END("4", "3"));
-    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"), RESULT("3", "\"status\":\"ok\""), STATS("4", "0"),
-           END("5", "4"));
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "true"), STATS("3", "0"),
+           END("4", "3"));
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, LOST("2", "false"),
+           RESULT("3", "\"status\":\"ok\""), STATS("4", "0"), END("5", "4"));
 }
 
 Test(verdict, failed_tasks_count_unless_rescued_or_ignored)
 {
-    EXPECT("failed", NULL, &exit_2, ENDED_BY_ITSELF, false, PLAY, RESULT("2", "\"status\":\"failed\",\"rescued\":false"),
-           STATS("3", "1"), END("4", "3"));
-    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, RESULT("2", "\"status\":\"failed\",\"rescued\":true"), STATS("3", "0"),
-           END("4", "3"));
-    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, RESULT("2", "\"status\":\"failed\",\"ignored\":true"), STATS("3", "0"),
-           END("4", "3"));
+    EXPECT("failed", NULL, &exit_2, ENDED_BY_ITSELF, false, PLAY,
+           RESULT("2", "\"status\":\"failed\",\"rescued\":false"), STATS("3", "1"), END("4", "3"));
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY,
+           RESULT("2", "\"status\":\"failed\",\"rescued\":true"), STATS("3", "0"), END("4", "3"));
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY,
+           RESULT("2", "\"status\":\"failed\",\"ignored\":true"), STATS("3", "0"), END("4", "3"));
 }
 
 Test(verdict, a_gap_a_bad_line_or_a_wrong_count_proves_nothing_and_fails)
 {
-    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, STATS("3", "0"), END("4", "2"));
-    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, "\x01\x02", STATS("2", "0"), END("3", "2"));
-    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, STATS("2", "0"), END("3", "7"));
+    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, STATS("3", "0"),
+           END("4", "2"));
+    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, "\x01\x02", STATS("2", "0"),
+           END("3", "2"));
+    EXPECT("failed", "events-incomplete", &exit_0, ENDED_BY_ITSELF, false, PLAY, STATS("2", "0"),
+           END("3", "7"));
 }
 
 Test(verdict, an_exit_code_that_no_event_explains_is_child_crashed)
 {
-    EXPECT("child-crashed", "exit-code", &exit_2, ENDED_BY_ITSELF, false, PLAY, STATS("2", "0"), END("3", "2"));
+    EXPECT("child-crashed", "exit-code", &exit_2, ENDED_BY_ITSELF, false, PLAY, STATS("2", "0"),
+           END("3", "2"));
 }
 
 Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
@@ -120,12 +136,13 @@ Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
     const char *text = "[{\"host\":\"h\",\"handler\":\"restart it\"}]";
     AUTO_JSON *pending = json_parse(text, strlen(text), NULL);
     const char *const without[] = {PLAY, STATS("2", "0"), END("3", "2"), NULL};
-    const char *const with[] = {PLAY,
-                                "{\"v\":1,\"seq\":2,\"t\":1,\"m\":1,\"kind\":\"handler\",\"uuid\":\"u\",\"names\":[\"restart it\"]}",
-                                RESULT("3", "\"status\":\"changed\",\"handler\":true,\"uuid\":\"u\""),
-                                STATS("4", "0"),
-                                END("5", "4"),
-                                NULL};
+    const char *const with[] = {
+        PLAY,
+        "{\"v\":1,\"seq\":2,\"t\":1,\"m\":1,\"kind\":\"handler\",\"uuid\":\"u\",\"names\":[\"restart it\"]}",
+        RESULT("3", "\"status\":\"changed\",\"handler\":true,\"uuid\":\"u\""),
+        STATS("4", "0"),
+        END("5", "4"),
+        NULL};
 
     struct verdict owed = judge(&exit_0, ENDED_BY_ITSELF, false, pending, without);
     struct verdict paid = judge(&exit_0, ENDED_BY_ITSELF, false, pending, with);
@@ -140,11 +157,12 @@ Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
 
 Test(verdict, the_message_of_a_failure_names_task_host_and_place)
 {
-    const char *const lines[] = {PLAY, RESULT("2", "\"status\":\"failed\",\"rescued\":false,\"cause_text\":\"no such unit\""), STATS("3", "1"),
-                                 END("4", "3"), NULL};
+    const char *const lines[] = {
+        PLAY, RESULT("2", "\"status\":\"failed\",\"rescued\":false,\"cause_text\":\"no such unit\""),
+        STATS("3", "1"), END("4", "3"), NULL};
     struct verdict verdict = judge(&exit_2, ENDED_BY_ITSELF, false, NULL, lines);
-    cr_expect(strstr(verdict.message, "'T'") && strstr(verdict.message, " h ") && strstr(verdict.message, "p.yml:3") &&
-                  strstr(verdict.message, "no such unit"),
+    cr_expect(strstr(verdict.message, "'T'") && strstr(verdict.message, " h ") &&
+                  strstr(verdict.message, "p.yml:3") && strstr(verdict.message, "no such unit"),
               "%s", verdict.message);
     verdict_free(&verdict);
 }
