@@ -142,6 +142,9 @@ static int knock_until_heard(struct ladder *ladder, struct error *err)
             return error_move(err, &failed);
         /* A refusal costs nothing to either side; what is a banner's trouble counts against sshd's limits. */
         pause_for(within(ladder, text_is(ladder->result->rung, "tcp") ? 10 * NS_PER_MS : 200 * NS_PER_MS));
+        /* A further try without time would only hide the reason of this one behind a time-out. */
+        if (within(ladder, NS_PER_S) <= 0)
+            return error_move(err, &failed);
     }
 }
 
