@@ -384,8 +384,6 @@ int launch(const struct launch *launch)
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);
     }
-    if (code == EXIT_OK)
-        prune(&all);
     for (size_t i = 0; i < all.count; i++) {
         code = exit_code_worse(code, all.jobs[i].code);
         if (all.cancelled && !all.jobs[i].started)
@@ -394,6 +392,8 @@ int launch(const struct launch *launch)
         free(worker_last_words(&all.jobs[i].last_words));
         free(all.jobs[i].ansible_version);
     }
+    if (code == EXIT_OK) /* a store that gave trouble is not asked for more */
+        prune(&all);
     ansible_arguments_free(&all.arguments);
     free(all.jobs);
     free(all.state);
