@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, TURN = 1 << 20, SKIPPED_SHOWN = 256 };
+enum { BLOCK = 65536, TURN = 256 << 10, SKIPPED_SHOWN = 256 };
 
 /* Where inotify is not to be had (its instances are counted per user), the file is looked at this often. */
 #define LOOK_EVERY (250 * NS_PER_MS)

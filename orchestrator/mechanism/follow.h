@@ -12,7 +12,7 @@ struct follow;
 /* `line` has no newline and a NUL behind it (bytes inside may be NUL too). `skipped` is true for a line over the limit: then `line` holds its first 256 bytes. */
 typedef void follow_function(void *context, const char *line, size_t length, bool skipped);
 
-/* `limit`: longest line in bytes. Descriptors belong to the follow. Reads at most 1 MiB a turn of the loop, so that timers stay on time in a flood. */
+/* `limit`: longest line in bytes. Descriptors belong to the follow. Reads at most 256 KiB a turn of the loop, so that timers stay on time in a flood. */
 int follow_start(struct loop *loop, const char *path, size_t limit, follow_function *function, void *context,
                  struct follow **out, struct error *err);
 /* Reads what is there now to the end, at once; a last line without newline is handed out too when `last`. */
