@@ -38,14 +38,16 @@ static bool is_this_program(pid_t pid)
 {
     AUTO_FREE char *path = xasprintf("/proc/%d/exe", (int)pid);
     struct stat its, own;
-    return stat(path, &its) == 0 && stat("/proc/self/exe", &own) == 0 && its.st_ino == own.st_ino && its.st_dev == own.st_dev;
+    return stat(path, &its) == 0 && stat("/proc/self/exe", &own) == 0 && its.st_ino == own.st_ino &&
+           its.st_dev == own.st_dev;
 }
 
 static bool is_guard(pid_t pid)
 {
     AUTO_FREE char *path = xasprintf("/proc/%d/comm", (int)pid);
     AUTO_TEXT name = TEXT_INIT;
-    return file_read(path, 64, &name, NULL) == 0 && text_is(text_string(&name), "triphase-guard\n") && is_this_program(pid);
+    return file_read(path, 64, &name, NULL) == 0 && text_is(text_string(&name), "triphase-guard\n") &&
+           is_this_program(pid);
 }
 
 /* "ssh: …/triphase-<uid>/… [mux]" once it has set its title; before, and where it sets none, the words it was started with. */
@@ -59,7 +61,9 @@ static bool is_master(pid_t pid)
     for (size_t i = 0; i + 1 < title.length; i++)
         if (!title.bytes[i])
             title.bytes[i] = ' ';
-    return strstr(title.bytes, "/triphase-") && (has_title ? strstr(title.bytes, " [mux]") : strstr(title.bytes, "ssh -o ControlMaster=yes ")) != NULL;
+    return strstr(title.bytes, "/triphase-") &&
+           (has_title ? strstr(title.bytes, " [mux]") : strstr(title.bytes, "ssh -o ControlMaster=yes ")) !=
+               NULL;
 }
 
 static bool stays(const struct process *process, const pid_t *kept, int kept_count)
@@ -77,7 +81,8 @@ static int by_pid(const void *a, const void *b)
 }
 
 /* Whether it is below this process, over parents that are; each is asked once. */
-static bool is_below(struct process *all, size_t count, struct process *process, const pid_t *kept, int kept_count, int depth)
+static bool is_below(struct process *all, size_t count, struct process *process, const pid_t *kept,
+                     int kept_count, int depth)
 {
     if (process->looked_at || depth > DEPTH_MOST)
         return process->below;
@@ -86,7 +91,8 @@ static bool is_below(struct process *all, size_t count, struct process *process,
         process->below = !stays(process, kept, kept_count);
         return process->below;
     }
-    struct process *parent = bsearch(&(struct process){.pid = process->parent}, all, count, sizeof *all, by_pid);
+    struct process *parent =
+        bsearch(&(struct process){.pid = process->parent}, all, count, sizeof *all, by_pid);
     process->below = parent && is_below(all, count, parent, kept, kept_count, depth + 1);
     return process->below;
 }
@@ -115,7 +121,8 @@ int offspring_find(const pid_t *kept, int kept_count, pid_t **pids)
 bool offspring_is(pid_t pid)
 {
     struct process process = {.parent = pid};
-    for (int depth = 0; depth < DEPTH_MOST && read_parent(process.parent, &process) && process.parent > 1; depth++)
+    for (int depth = 0; depth < DEPTH_MOST && read_parent(process.parent, &process) && process.parent > 1;
+         depth++)
         if (process.parent == getpid())
             return !process.zombie || depth > 0;
     return false;

@@ -206,6 +206,7 @@ void scope_close(struct scope *scope)
     free(scope->path);
     free(scope->marker);
     free(scope->kept);
+    free(scope->spared);
     *scope = (struct scope){.kind = SCOPE_MARKER, .fd = -1};
 }
 
@@ -221,11 +222,11 @@ void scope_take_orphans(struct scope *scope)
 /* Whom the marker names, and where orphans are taken whoever is below this process. */
 static int find_marked(const struct scope *scope, pid_t **pids, struct error *err)
 {
-    if (!scope->takes_orphans)
+    if (!scope->takes_orphans && !scope->spared)
         return sweep_find(scope->marker, pids, err);
     AUTO_FREE pid_t *marked = NULL, *below = NULL;
     int count = sweep_find(scope->marker, &marked, err);
-    int more = count < 0 ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
+    int more = count < 0 || !scope->takes_orphans ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
     if (count < 0)
         return -1;
     marked = xreallocarray(marked, (size_t)(count + more + 1), sizeof *marked);
@@ -236,6 +237,9 @@ static int find_marked(const struct scope *scope, pid_t **pids, struct error *er
         if (!known)
             marked[count++] = below[i];
     }
+    for (int i = count; scope->spared && i-- > 0;)
+        if (sweep_has_marker(marked[i], scope->spared))
+            marked[i] = marked[--count];
     if (pids)
         *pids = TAKE(marked);
     return count;
@@ -373,10 +377,14 @@ int scope_remove(const struct scope *scope, struct error *err)
     return scope->kind == SCOPE_CGROUP ? cgroup_remove(scope->path, err) : 0;
 }
 
-int scope_move_marked(const struct scope *from, const struct scope *to, const char *marker, struct error *err)
+int scope_move_marked(struct scope *from, const struct scope *to, const char *marker, struct error *err)
 {
+    if (from->kind == SCOPE_MARKER) {
+        free(from->spared);
+        from->spared = xstrdup(marker);
+    }
     if (from->kind != SCOPE_CGROUP || to->kind != SCOPE_CGROUP)
-        return 0; /* without cgroups a process belongs where its environment says, and nobody can change that */
+        return 0;
     int moved = 0;
     /* Again until none is found: a process that forked before it was moved left a child behind. */
     for (int round = 0, found = 1; found && round < 8; round++) {

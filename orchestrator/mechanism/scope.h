@@ -19,6 +19,7 @@ struct scope {
     bool takes_orphans; /* SCOPE_MARKER: what is below this process belongs to it too, but for `kept` */
     pid_t *kept;
     int kept_count;
+    char *spared; /* SCOPE_MARKER: members whose environment holds this too were let go; NULL: none */
 };
 
 const char *scope_kind_name(enum scope_kind kind); /* "cgroup" or "session", as stored in step.scope */
@@ -46,8 +47,9 @@ int scope_kill(const struct scope *scope, struct error *err);
 int scope_end(const struct scope *scope, int64_t bound_ns, struct error *err);
 /* rmdir, depth first, of an empty cgroup scope; absent is fine. */
 int scope_remove(const struct scope *scope, struct error *err);
-/* Every process (nested) goes from `from` to `to` when its environment holds `marker` (async jobs that outlive their step). Number moved. */
-int scope_move_marked(const struct scope *from, const struct scope *to, const char *marker,
+/* Every process (nested) goes from `from` to `to` when its environment holds `marker` (async jobs that outlive their step). Number moved. Without cgroups nothing
+ * moves, but from now on `from` lets go of what holds `marker`; that it belongs to `to` has to show by the marker of that. */
+int scope_move_marked(struct scope *from, const struct scope *to, const char *marker,
                       struct error *err);
 /* CPU microseconds used by all that ever ran in it (cpu.stat usage_usec), -1 where unknown. */
 int64_t scope_cpu_usec(const struct scope *scope);

@@ -10,13 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char idle[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.meta: noop\n";
+static const char idle[] =
+    "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.meta: noop\n";
 static const char playbook[] = "- ansible.builtin.import_playbook: ../cases/now.yml\n";
 
 /* Quick retries, and none unless the test asks for them. */
 static void lay_down(struct lab *lab, const char *phase_keys)
 {
-    AUTO_FREE char *keys = xasprintf("    retry_pause: 0s\n%s%s", strstr(phase_keys, "attempts:") ? "" : "    attempts: 1\n", phase_keys);
+    AUTO_FREE char *keys = xasprintf("    retry_pause: 0s\n%s%s",
+                                     strstr(phase_keys, "attempts:") ? "" : "    attempts: 1\n", phase_keys);
     lab_static_project(lab, keys, playbook);
     lab_play(lab, idle);
 }
@@ -57,9 +59,13 @@ void lab_hostility(struct lab *lab, const char *body)
 {
     static const char words[] =
         "n=0\n"
-        "say() { n=$((n+1)); printf '{\"v\":1,\"seq\":%d,\"t\":1000000000000000000,\"m\":5,\"kind\":%s}\\n' $n \"$1\" >> \"$EVENTS\"; }\n"
-        "begin() { say '\"play_start\",\"play\":\"p\",\"uuid\":\"u\",\"pattern\":\"all\",\"hosts_count\":1,\"hosts\":[\"host\"]'; }\n"
-        "finish() { say '\"stats\",\"hosts\":{\"host\":{\"ok\":1,\"failures\":0,\"unreachable\":0}}'; say \"\\\"end\\\",\\\"count\\\":$n\"; }\n";
+        "say() { n=$((n+1)); printf '{\"v\":1,\"seq\":%d,\"t\":1000000000000000000,\"m\":5,\"kind\":%s}\\n' "
+        "$n \"$1\" >> \"$EVENTS\"; }\n"
+        "begin() { say "
+        "'\"play_start\",\"play\":\"p\",\"uuid\":\"u\",\"pattern\":\"all\",\"hosts_count\":1,\"hosts\":["
+        "\"host\"]'; }\n"
+        "finish() { say '\"stats\",\"hosts\":{\"host\":{\"ok\":1,\"failures\":0,\"unreachable\":0}}'; say "
+        "\"\\\"end\\\",\\\"count\\\":$n\"; }\n";
     lab_write(lab, "hostile.sh", "%s%s\n", words, body);
 }
 
@@ -78,7 +84,8 @@ const char *lab_old_ansible(void)
 
 char *lab_phase(struct lab *lab, const char *column)
 {
-    AUTO_FREE char *query = xasprintf("SELECT %s FROM step WHERE kind = 'phase' ORDER BY number DESC LIMIT 1", column);
+    AUTO_FREE char *query =
+        xasprintf("SELECT %s FROM step WHERE kind = 'phase' ORDER BY number DESC LIMIT 1", column);
     return lab_sql(lab, query);
 }
 
@@ -100,13 +107,17 @@ int64_t lab_last_run_number(struct lab *lab, const char *column)
     return strtoll(text, NULL, 10);
 }
 
-void lab_expect(struct lab *lab, const struct lab_result *result, const char *what, const char *outcome, const char *cause, int code)
+void lab_expect(struct lab *lab, const struct lab_result *result, const char *what, const char *outcome,
+                const char *cause, int code)
 {
-    AUTO_FREE char *was = lab_phase(lab, "outcome"), *why = lab_phase(lab, "cause"), *message = lab_phase(lab, "message");
-    bool right = strcmp(was, outcome) == 0 && result->code == code && (!*cause || strcmp(why, strcmp(cause, "-") == 0 ? "" : cause) == 0);
+    AUTO_FREE char *was = lab_phase(lab, "outcome"), *why = lab_phase(lab, "cause"),
+                   *message = lab_phase(lab, "message");
+    bool right = strcmp(was, outcome) == 0 && result->code == code &&
+                 (!*cause || strcmp(why, strcmp(cause, "-") == 0 ? "" : cause) == 0);
     size_t length = strlen(result->err);
-    cr_expect(right, "%s: it is '%s' (%s: %s) with exit %d, and should be '%s' (%s) with exit %d\n%s", what, was, why, message, result->code,
-              outcome, cause, code, result->err + (length > 3000 ? length - 3000 : 0));
+    cr_expect(right, "%s: it is '%s' (%s: %s) with exit %d, and should be '%s' (%s) with exit %d\n%s", what,
+              was, why, message, result->code, outcome, cause, code,
+              result->err + (length > 3000 ? length - 3000 : 0));
 }
 
 struct mark {
@@ -118,7 +129,8 @@ static bool mentions(const char *pid, const char *file, const char *needle)
 {
     AUTO_FREE char *path = xasprintf("/proc/%s/%s", pid, file);
     AUTO_TEXT bytes = TEXT_INIT;
-    return file_read(path, 4 << 20, &bytes, NULL) == 0 && bytes.length && memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
+    return file_read(path, 4 << 20, &bytes, NULL) == 0 && bytes.length &&
+           memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
 }
 
 /* What runs at the host is not this machine's, though the lab's host is this machine: its sshd marks it. */
@@ -131,7 +143,8 @@ static bool nothing_found(void *context)
     for (size_t i = 0; i < names.count; i++) {
         const char *pid = names.items[i];
         if (*pid >= '1' && *pid <= '9' && strtol(pid, NULL, 10) != getpid())
-            mark->found += (mentions(pid, "environ", mark->run) || mentions(pid, "cmdline", mark->run)) && !mentions(pid, "environ", mark->host);
+            mark->found += (mentions(pid, "environ", mark->run) || mentions(pid, "cmdline", mark->run)) &&
+                           !mentions(pid, "environ", mark->host);
     }
     return mark->found == 0;
 }

@@ -9,55 +9,71 @@
 #include <string.h>
 
 /* A task that cuts the connection it runs over, in the first attempts. */
-#define CUT(attempts)                                                                                                            \
-    "    - ansible.builtin.shell: >-\n"                                                                                            \
-    "        p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); done;\n"   \
-    "        kill -9 $p; sleep 9\n"                                                                                                \
+#define CUT(attempts)                                                                                     \
+    "    - ansible.builtin.shell: >-\n"                                                                   \
+    "        p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do p=$(sed -n 's/^PPid:[^0-9]*//p' " \
+    "/proc/$p/status); done;\n"                                                                           \
+    "        kill -9 $p; sleep 9\n"                                                                       \
     "      when: triphase_attempt | int <= " attempts "\n"
 /* Changes once, as what is idempotent does. */
-#define CHANGE(notify)                                                                                                           \
-    "    - ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir }}/made\"}\n      notify: " notify "\n"
+#define CHANGE(notify)                                                                                       \
+    "    - ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir }}/made\"}\n " \
+    "     notify: " notify "\n"
 #define PLAY "- hosts: recipe_work\n  gather_facts: false\n"
 /* Notes the attempt in which it ran. */
-#define HANDLER(name) "    - name: " name "\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/" name "\n"
+#define HANDLER(name) \
+    "    - name: " name "\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/" name "\n"
 
 struct loss {
     const char *name, *playbook, *environment; /* "NAME=VALUE", may be NULL */
     const char *outcome, *cause;
     int code;
-    int64_t attempts;     /* that it took */
+    int64_t attempts;       /* that it took */
     const char *file, *ran; /* what the handler noted: attempts, one a line */
 };
 
 static const struct loss losses[] = {
     {"lost, and run by the second attempt",
-     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n"
-          "    - ansible.builtin.assert: {that: \"triphase_pending_handlers == ([] if triphase_attempt | int == 1 else [{'host': 'host', 'handler': "
-          "'restart'}])\"}\n" CHANGE("restart") CUT("1"),
+     PLAY "  handlers:\n" HANDLER(
+         "restart") "  tasks:\n"
+                    "    - ansible.builtin.assert: {that: \"triphase_pending_handlers == ([] if "
+                    "triphase_attempt | int == 1 else [{'host': 'host', 'handler': "
+                    "'restart'}])\"}\n" CHANGE("restart") CUT("1"),
      NULL, "ok", "-", 0, 2, "restart", "2\n"},
-    {"lost twice, and run by the third attempt", PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("2"), NULL, "ok", "-", 0, 3,
+    {"lost twice, and run by the third attempt",
+     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("2"), NULL, "ok", "-", 0, 3,
      "restart", "3\n"},
     {"flushed before the loss: not run again",
-     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") "    - ansible.builtin.meta: flush_handlers\n" CUT("1"), NULL, "ok", "-", 0, 2,
-     "restart", "1\n"},
+     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE(
+         "restart") "    - ansible.builtin.meta: flush_handlers\n" CUT("1"),
+     NULL, "ok", "-", 0, 2, "restart", "1\n"},
     {"its play matches no host any more: it never ran",
-     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n  handlers:\n" HANDLER(
-         "restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
+     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n "
+     " handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY
+     "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
      NULL, "failed", "handlers-lost", 2, 2, NULL, NULL},
     {"never ran, and the recipe takes it",
-     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n  handlers:\n" HANDLER(
-         "restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
+     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n "
+     " handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY
+     "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
      "TRIPHASE_PHASES_WORK_WORK_LOST_HANDLERS=warn", "ok", "-", 0, 2, NULL, NULL},
     {"two listen to a topic, the connection dies under the second",
-     PLAY "  handlers:\n" HANDLER("first") "      listen: news\n    - name: second\n      ansible.builtin.shell: >-\n        echo {{ triphase_attempt }} >> {{ "
-          "dir }}/second; [ {{ triphase_attempt }} -gt 1 ] && exit; echo > {{ dir }}/second; p=$$;\n        while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do "
-          "p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); done; kill -9 $p; sleep 9\n      listen: news\n  tasks:\n" CHANGE("news"),
+     PLAY "  handlers:\n" HANDLER(
+         "first") "      listen: news\n    - name: second\n      ansible.builtin.shell: >-\n        echo {{ "
+                  "triphase_attempt }} >> {{ "
+                  "dir }}/second; [ {{ triphase_attempt }} -gt 1 ] && exit; echo > {{ dir }}/second; p=$$;\n "
+                  "       while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do "
+                  "p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); done; kill -9 $p; sleep 9\n      "
+                  "listen: news\n  tasks:\n" CHANGE("news"),
      NULL, "ok", "-", 0, 2, "second", "\n2\n"},
     {"of a role, by its full name", PLAY "  roles: [thing]\n", NULL, "ok", "-", 0, 2, "restart", "2\n"},
-    {"a task failed", PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") "    - ansible.builtin.fail:\n      when: triphase_attempt | int == 1\n",
+    {"a task failed",
+     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE(
+         "restart") "    - ansible.builtin.fail:\n      when: triphase_attempt | int == 1\n",
      "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart", "2\n"},
     {"the handler failed",
-     PLAY "  handlers:\n    - name: restart\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/restart; [ {{ triphase_attempt }} -gt 1 ]\n  "
+     PLAY "  handlers:\n    - name: restart\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ "
+          "dir }}/restart; [ {{ triphase_attempt }} -gt 1 ]\n  "
           "tasks:\n" CHANGE("restart"),
      "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart", "1\n2\n"},
 };
@@ -75,10 +91,13 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
     AUTO_FREE char *dir = xasprintf("%s/notes%zu", lab_folder(lab), number);
     AUTO_FREE char *marker = xasprintf("notes%zu/.keep", number);
     lab_write(lab, marker, "%s", "");
-    lab_write(lab, "cases/roles/thing/handlers/main.yml", "%s", "- name: restart\n  ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/restart\n");
+    lab_write(lab, "cases/roles/thing/handlers/main.yml", "%s",
+              "- name: restart\n  ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/restart\n");
     lab_write(lab, "cases/roles/thing/tasks/main.yml",
-              "- ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir }}/made\"}\n  notify: 'thing : restart'\n"
-              "- ansible.builtin.shell: >-\n    p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); "
+              "- ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir "
+              "}}/made\"}\n  notify: 'thing : restart'\n"
+              "- ansible.builtin.shell: >-\n    p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do "
+              "p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); "
               "done; kill -9 $p; sleep 9\n  when: triphase_attempt | int == 1\n");
     AUTO_FREE char *vars = xasprintf("  vars: {dir: %s}\n", dir);
     AUTO_TEXT playbook = TEXT_INIT;
@@ -94,14 +113,18 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     set(lab, loss->environment, false);
     lab_expect(lab, &result, loss->name, loss->outcome, loss->cause, loss->code);
-    cr_expect(lab_phase_number(lab, "attempt") == loss->attempts, "%s: it took %lld attempts, not %lld", loss->name,
-              (long long)lab_phase_number(lab, "attempt"), (long long)loss->attempts);
-    AUTO_FREE char *owed = lab_sql(lab, "SELECT handlers_owed FROM step WHERE kind = 'phase' AND attempt = 1 ORDER BY number DESC LIMIT 1");
+    cr_expect(lab_phase_number(lab, "attempt") == loss->attempts, "%s: it took %lld attempts, not %lld",
+              loss->name, (long long)lab_phase_number(lab, "attempt"), (long long)loss->attempts);
+    AUTO_FREE char *owed = lab_sql(
+        lab,
+        "SELECT handlers_owed FROM step WHERE kind = 'phase' AND attempt = 1 ORDER BY number DESC LIMIT 1");
     bool nothing_owed = strstr(loss->name, "flushed before");
-    cr_expect(nothing_owed ? !*owed : strstr(owed, "\"host\":\"host\"") != NULL, "%s: the first attempt owes '%s'", loss->name, owed);
+    cr_expect(nothing_owed ? !*owed : strstr(owed, "\"host\":\"host\"") != NULL,
+              "%s: the first attempt owes '%s'", loss->name, owed);
     if (loss->code) {
         AUTO_FREE char *message = lab_phase(lab, "message");
-        cr_expect(strstr(message, "'restart' on host") && strstr(message, "never ran"), "%s: the message names nothing: %s", loss->name, message);
+        cr_expect(strstr(message, "'restart' on host") && strstr(message, "never ran"),
+                  "%s: the message names nothing: %s", loss->name, message);
     }
     if (loss->file) {
         AUTO_FREE char *path = xasprintf("notes%zu/%s", number, loss->file);
@@ -119,12 +142,14 @@ static void check_losses(const char *ansible)
         check_loss(lab, &losses[i], i);
 }
 
-Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_newest_ansible, .timeout = 240)
+Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_newest_ansible,
+     .timeout = 240)
 {
     check_losses(NULL);
 }
 
-Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_oldest_ansible, .timeout = 240)
+Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_oldest_ansible,
+     .timeout = 240)
 {
     check_losses(lab_old_ansible());
 }

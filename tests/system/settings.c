@@ -35,20 +35,28 @@ static void check_own_settings(const char *ansible)
     if (ansible)
         lab_ansible(lab, ansible);
     lab_static_project(lab, "    vars: {of_phase: 1}\n    args: ['-e', 'of_args=2']\n",
-                       PLAY "  roles: [mine]\n  tasks:\n    - ansible.builtin.assert:\n        that:\n          - of_role == 'r'\n          - of_group == 'g'\n"
-                            "          - of_host == 'h'\n          - of_phase | int == 1\n          - of_args | int == 2\n          - \"'backend' in group_names\"\n"
-                            "          - neighbour in groups.backend\n          - lookup('ansible.builtin.env', 'LET_THROUGH') == 'yes'\n"
-                            "          - lookup('ansible.builtin.env', 'NOT_LET_THROUGH') == ''\n          - lookup('ansible.builtin.env', 'HCLOUD_TOKEN') == ''\n"
+                       PLAY "  roles: [mine]\n  tasks:\n    - ansible.builtin.assert:\n        that:\n       "
+                            "   - of_role == 'r'\n          - of_group == 'g'\n"
+                            "          - of_host == 'h'\n          - of_phase | int == 1\n          - "
+                            "of_args | int == 2\n          - \"'backend' in group_names\"\n"
+                            "          - neighbour in groups.backend\n          - "
+                            "lookup('ansible.builtin.env', 'LET_THROUGH') == 'yes'\n"
+                            "          - lookup('ansible.builtin.env', 'NOT_LET_THROUGH') == ''\n          - "
+                            "lookup('ansible.builtin.env', 'HCLOUD_TOKEN') == ''\n"
                             "          - lookup('ansible.builtin.env', 'TRIPHASE_EVENTS') == ''\n");
     lab_write(lab, "ansible.cfg", "%s",
-              "[defaults]\nroles_path = ./own/roles\ncallback_plugins = ./own/callbacks\ncallbacks_enabled = noter\nforks = 3\n[ssh_connection]\nssh_args = -o "
+              "[defaults]\nroles_path = ./own/roles\ncallback_plugins = ./own/callbacks\ncallbacks_enabled = "
+              "noter\nforks = 3\n[ssh_connection]\nssh_args = -o "
               "IdentitiesOnly=yes\n");
     lab_write(lab, "own/roles/mine/vars/main.yml", "of_role: r\n");
     lab_write(lab, "own/roles/mine/tasks/main.yml", "- ansible.builtin.command: 'true'\n");
     lab_write(lab, "own/callbacks/noter.py", "%s",
-              "import os\nfrom ansible.plugins.callback import CallbackBase\nDOCUMENTATION = '''\nname: noter\ntype: aggregate\nshort_description: notes\n"
-              "description: [notes]\n'''\nclass CallbackModule(CallbackBase):\n    CALLBACK_VERSION = 2.0\n    CALLBACK_TYPE = 'aggregate'\n    CALLBACK_NAME = "
-              "'noter'\n    CALLBACK_NEEDS_ENABLED = True\n    def v2_runner_on_ok(self, result):\n        with open('noted', 'a') as file:\n            "
+              "import os\nfrom ansible.plugins.callback import CallbackBase\nDOCUMENTATION = '''\nname: "
+              "noter\ntype: aggregate\nshort_description: notes\n"
+              "description: [notes]\n'''\nclass CallbackModule(CallbackBase):\n    CALLBACK_VERSION = 2.0\n  "
+              "  CALLBACK_TYPE = 'aggregate'\n    CALLBACK_NAME = "
+              "'noter'\n    CALLBACK_NEEDS_ENABLED = True\n    def v2_runner_on_ok(self, result):\n        "
+              "with open('noted', 'a') as file:\n            "
               "file.write('ok\\n')\n");
     lab_write(lab, "inventory/hosts", "[backend]\nhost\nother ansible_host=127.0.0.1\n");
     lab_write(lab, "inventory/group_vars/backend.yml", "of_group: g\nneighbour: other\n");
@@ -81,12 +89,14 @@ Test(settings, the_users_ansible_cfg_callbacks_roles_inventories_and_environment
 #define FOR_VAULT    "geheim-4-vault"
 #define FOR_BECOME   "geheim-5-become"
 
-static const char *const hidden[] = {FROM_ENV, FROM_FILE, FROM_COMMAND, FOR_VAULT, FOR_BECOME, "geh'eim-1", "geheim-"};
+static const char *const hidden[] = {FROM_ENV,   FROM_FILE,   FROM_COMMAND, FOR_VAULT,
+                                     FOR_BECOME, "geh'eim-1", "geheim-"};
 
 static bool holds(const char *path, const char *needle)
 {
     AUTO_TEXT bytes = TEXT_INIT;
-    return file_read(path, 64 << 20, &bytes, NULL) == 0 && bytes.length && memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
+    return file_read(path, 64 << 20, &bytes, NULL) == 0 && bytes.length &&
+           memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
 }
 
 /* How many files below hold it; symbolic links and sockets are none. */
@@ -115,7 +125,8 @@ static int search_processes(const char *mark, const char *needle)
     file_list("/proc", &names, NULL);
     for (size_t i = 0; i < names.count; i++) {
         long pid = strtol(names.items[i], NULL, 10);
-        AUTO_FREE char *environment = xasprintf("/proc/%ld/environ", pid), *argv = xasprintf("/proc/%ld/cmdline", pid);
+        AUTO_FREE char *environment = xasprintf("/proc/%ld/environ", pid),
+                       *argv = xasprintf("/proc/%ld/cmdline", pid);
         if (pid > 0 && holds(argv, needle) && pid != getpid()) {
             fprintf(stderr, "process %ld shows %s in its arguments\n", pid, needle);
             found++;
@@ -129,15 +140,20 @@ static int search_processes(const char *mark, const char *needle)
 }
 
 /* A sudo that asks for its password as the real one does, and takes one only. */
-static const char sudo[] = "#!/bin/sh\nprompt=\nwhile :; do case $1 in -p) prompt=$2; shift 2;; -u) shift 2;; -*) shift;; *) break;; esac; done\n"
-                           "printf '%%s' \"$prompt\" >&2\nIFS= read -r given\n[ \"$given\" = \"$(cat %s/sudo-password)\" ] || { echo 'Sorry, try again.' >&2; exit 1; }\n"
+static const char sudo[] = "#!/bin/sh\nprompt=\nwhile :; do case $1 in -p) prompt=$2; shift 2;; -u) shift "
+                           "2;; -*) shift;; *) break;; esac; done\n"
+                           "printf '%%s' \"$prompt\" >&2\nIFS= read -r given\n[ \"$given\" = \"$(cat "
+                           "%s/sudo-password)\" ] || { echo 'Sorry, try again.' >&2; exit 1; }\n"
                            "exec \"$@\"\n";
 
 static void encrypt(struct lab *lab, const char *path)
 {
-    AUTO_FREE char *full = file_join(lab_folder(lab), path), *password = file_join(lab_folder(lab), "vault-password");
+    AUTO_FREE char *full = file_join(lab_folder(lab), path),
+                   *password = file_join(lab_folder(lab), "vault-password");
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(program_do(60 * NS_PER_S, NULL, &err, "ansible-vault", "encrypt", "--vault-password-file", password, full, NULL) == 0, "%s", error_text(&err));
+    cr_assert(program_do(60 * NS_PER_S, NULL, &err, "ansible-vault", "encrypt", "--vault-password-file",
+                         password, full, NULL) == 0,
+              "%s", error_text(&err));
 }
 
 static struct lab *secret_project(const char *ansible)
@@ -145,12 +161,15 @@ static struct lab *secret_project(const char *ansible)
     struct lab *lab = lab_new();
     if (ansible)
         lab_ansible(lab, ansible);
-    lab_static_project(lab, "",
-                       PLAY "  vars_files: [../locked.yml]\n  tasks:\n"
-                            "    - ansible.builtin.copy: {dest: \"{{ playbook_dir }}/../got/{{ item }}\", content: \"{{ lookup('ansible.builtin.vars', item) }}\", "
-                            "mode: '0600'}\n      loop: [by_env, by_file, by_command, locked]\n      no_log: true\n"
-                            "    - ansible.builtin.command: id -un\n      become: true\n      vars: {ansible_become_exe: \"{{ playbook_dir }}/../sudo\"}\n"
-                            "    - ansible.builtin.wait_for: {path: \"{{ playbook_dir }}/../go\", timeout: 30}\n");
+    lab_static_project(
+        lab, "",
+        PLAY "  vars_files: [../locked.yml]\n  tasks:\n"
+             "    - ansible.builtin.copy: {dest: \"{{ playbook_dir }}/../got/{{ item }}\", content: \"{{ "
+             "lookup('ansible.builtin.vars', item) }}\", "
+             "mode: '0600'}\n      loop: [by_env, by_file, by_command, locked]\n      no_log: true\n"
+             "    - ansible.builtin.command: id -un\n      become: true\n      vars: {ansible_become_exe: "
+             "\"{{ playbook_dir }}/../sudo\"}\n"
+             "    - ansible.builtin.wait_for: {path: \"{{ playbook_dir }}/../go\", timeout: 30}\n");
     AUTO_FREE char *fake = xasprintf(sudo, lab_folder(lab));
     lab_write(lab, "sudo", "%s", fake);
     lab_write(lab, "sudo-password", "%s\n", FOR_BECOME);
@@ -160,8 +179,10 @@ static struct lab *secret_project(const char *ansible)
     lab_write(lab, "got/.keep", "%s", "");
     lab_write(lab, "locked.yml", "locked: opened\n");
     encrypt(lab, "locked.yml");
-    add_to_target(lab, "    secrets:\n      by_env: {env: BY_ENV}\n      by_file: {file: by-file}\n      by_command: {command: [./give]}\n"
-                       "    become_password: {file: sudo-password}\n    vault_passwords:\n      default: {file: vault-password}\n    env: [BY_ENV]\n");
+    add_to_target(lab, "    secrets:\n      by_env: {env: BY_ENV}\n      by_file: {file: by-file}\n      "
+                       "by_command: {command: [./give]}\n"
+                       "    become_password: {file: sudo-password}\n    vault_passwords:\n      default: "
+                       "{file: vault-password}\n    env: [BY_ENV]\n");
     lab_environment(lab, "BY_ENV", FROM_ENV);
     return lab;
 }
@@ -171,19 +192,25 @@ static void check_secrets(const char *ansible)
     struct lab *lab = secret_project(ansible);
     AUTO_FREE char *waits = xasprintf("SELECT count(*) FROM task WHERE seq >= 2");
     pid_t command = lab_start(lab, "create", "create", "host", NULL);
-    cr_assert(lab_until_sql(lab, 60, waits), "the phase did not come so far: %s", lab_read(lab, "create.err"));
+    cr_assert(lab_until_sql(lab, 60, waits), "the phase did not come so far: %s",
+              lab_read(lab, "create.err"));
     AUTO_FREE char *run = lab_last_run(lab, "id");
     AUTO_FREE char *step = xasprintf("TRIPHASE_STEP=%s/%02d", run, (int)lab_phase_number(lab, "seq"));
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
-        cr_expect_eq(search_processes(step, hidden[i]), 0, "'%s' is shown by a process of the phase", hidden[i]);
+        cr_expect_eq(search_processes(step, hidden[i]), 0, "'%s' is shown by a process of the phase",
+                     hidden[i]);
     lab_write(lab, "go", "%s", "");
     cr_expect_eq(lab_wait(lab, command, 60), 0, "%s", lab_read(lab, "create.err"));
 
     static const struct {
         const char *path, *value;
-    } got[] = {{"got/by_env", FROM_ENV}, {"got/by_file", FROM_FILE}, {"got/by_command", FROM_COMMAND}, {"got/locked", "opened"}};
+    } got[] = {{"got/by_env", FROM_ENV},
+               {"got/by_file", FROM_FILE},
+               {"got/by_command", FROM_COMMAND},
+               {"got/locked", "opened"}};
     for (size_t i = 0; i < COUNT_OF(got); i++) {
-        AUTO_FREE char *value = lab_exists(lab, got[i].path) ? lab_read(lab, got[i].path) : xstrdup("nothing");
+        AUTO_FREE char *value =
+            lab_exists(lab, got[i].path) ? lab_read(lab, got[i].path) : xstrdup("nothing");
         cr_expect_str_eq(value, got[i].value, "%s: the phase got '%s'", got[i].path, value);
     }
     AUTO_FREE char *state = file_join(lab_folder(lab), ".triphase");
@@ -222,7 +249,8 @@ Test(settings, a_connection_variable_of_host_vars_is_refused_with_variable_value
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab));
     cr_expect_eq(result.code, 78);
-    cr_expect(strstr(result.err, "ansible_port") && strstr(result.err, "12345") && strstr(result.err, port) && strstr(result.err, "inventory/host_vars/host.yml"),
+    cr_expect(strstr(result.err, "ansible_port") && strstr(result.err, "12345") && strstr(result.err, port) &&
+                  strstr(result.err, "inventory/host_vars/host.yml"),
               "%s", result.err);
 }
 
@@ -233,20 +261,30 @@ static void check_refusal(const char *ansible)
     static const struct {
         const char *name, *playbook, *variable, *found;
     } plays[] = {
-        {"of a play", PLAY "  vars: {ansible_port: 12345}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n", "ansible_port", "12345"},
-        {"by its older name", PLAY "  vars: {ansible_ssh_host: 10.9.8.7}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n", "ansible_ssh_host", "10.9.8.7"},
-        {"by a template", PLAY "  vars: {ansible_user: \"{{ 'no' ~ 'body' }}\"}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n", "ansible_user",
-         "nobody"},
+        {"of a play",
+         PLAY "  vars: {ansible_port: 12345}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
+         "ansible_port", "12345"},
+        {"by its older name",
+         PLAY
+         "  vars: {ansible_ssh_host: 10.9.8.7}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
+         "ansible_ssh_host", "10.9.8.7"},
+        {"by a template",
+         PLAY "  vars: {ansible_user: \"{{ 'no' ~ 'body' }}\"}\n  tasks:\n    - ansible.builtin.command: "
+              "touch /nowhere\n",
+         "ansible_user", "nobody"},
     };
     for (size_t i = 0; i < COUNT_OF(plays); i++) {
         lab_play(lab, plays[i].playbook);
         struct lab_result result = lab_run(lab, "run", "host", NULL);
         lab_expect(lab, &result, plays[i].name, "invalid", "refused", 78);
         AUTO_FREE char *message = lab_phase(lab, "message");
-        cr_expect(strstr(message, plays[i].variable) && strstr(message, plays[i].found), "%s: %s", plays[i].name, message);
-        cr_expect_eq(lab_phase_number(lab, "ok + changed + failed + unreachable"), 0, "%s: a task ran", plays[i].name);
+        cr_expect(strstr(message, plays[i].variable) && strstr(message, plays[i].found), "%s: %s",
+                  plays[i].name, message);
+        cr_expect_eq(lab_phase_number(lab, "ok + changed + failed + unreachable"), 0, "%s: a task ran",
+                     plays[i].name);
     }
-    lab_play(lab, PLAY "  vars: {ansible_port: \"{{ triphase_attempt | int + 0 }}\"}\n  tasks: []\n- hosts: recipe_work\n  vars: {x: 1}\n  tasks: []\n");
+    lab_play(lab, PLAY "  vars: {ansible_port: \"{{ triphase_attempt | int + 0 }}\"}\n  tasks: []\n- hosts: "
+                       "recipe_work\n  vars: {x: 1}\n  tasks: []\n");
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "before any task", "invalid", "refused", 78);
 }
@@ -300,17 +338,20 @@ Test(settings, arguments_behind_dashes_mark_a_run_partial_are_kept_as_digest_or_
     for (size_t i = 0; i < COUNT_OF(arguments); i++) {
         const struct argument *argument = &arguments[i];
         AUTO_FREE char *before = lab_last_run(lab, "id");
-        struct lab_result result = lab_run(lab, "run", "host", "--", argument->words[0], argument->words[1], NULL);
+        struct lab_result result =
+            lab_run(lab, "run", "host", "--", argument->words[0], argument->words[1], NULL);
         AUTO_FREE char *after = lab_last_run(lab, "id");
         AUTO_FREE char *digest = lab_last_run(lab, "extra_digest");
         bool refused = argument->code != 0;
-        cr_expect_eq(result.code, argument->code, "%s: exit %d\n%s", argument->words[0], result.code, result.err);
+        cr_expect_eq(result.code, argument->code, "%s: exit %d\n%s", argument->words[0], result.code,
+                     result.err);
         cr_expect(refused == text_is(before, after), "%s: a run was begun, or none", argument->words[0]);
         if (refused)
             continue;
         cr_expect_eq(lab_last_run_number(lab, "partial"), argument->partial, "%s", argument->words[0]);
         cr_expect_eq(*digest != '\0', argument->digest, "%s: digest '%s'", argument->words[0], digest);
-        cr_expect(!strstr(digest, "a=") && (!*digest || !words_have(&digests, digest)), "%s: digest '%s'", argument->words[0], digest);
+        cr_expect(!strstr(digest, "a=") && (!*digest || !words_have(&digests, digest)), "%s: digest '%s'",
+                  argument->words[0], digest);
         if (*digest)
             words_add(&digests, digest);
     }
@@ -322,19 +363,28 @@ Test(settings, arguments_behind_dashes_mark_a_run_partial_are_kept_as_digest_or_
 
 /* ------------------------------------------------------------ async jobs of this machine */
 
-static void check_async(const char *ansible)
+static void check_async(const char *ansible, const char *no_cgroup)
 {
     struct lab *lab = lab_new();
+    lab_environment(lab, "TRIPHASE_NO_CGROUP", no_cgroup);
     if (ansible)
         lab_ansible(lab, ansible);
-    lab_static_project(lab, "  - name: work2\n    playbook: playbooks/two.yml\n",
-                       PLAY "  tasks:\n    - ansible.builtin.shell: until test -e {{ playbook_dir }}/../two; do sleep 0.1; done; echo done > {{ playbook_dir }}/../job\n      delegate_to: localhost\n      connection: "
-                            "local\n      async: 60\n      poll: 0\n      register: job\n    - ansible.builtin.shell: echo {{ job.ansible_job_id }} > {{ playbook_dir "
-                            "}}/../jid\n    - ansible.builtin.shell: sleep 300\n      delegate_to: localhost\n      connection: local\n      async: 600\n      poll: 0\n");
+    lab_static_project(
+        lab, "  - name: work2\n    playbook: playbooks/two.yml\n",
+        PLAY "  tasks:\n    - ansible.builtin.shell: until test -e {{ playbook_dir }}/../two; do sleep 0.1; "
+             "done; echo done > {{ playbook_dir }}/../job\n      delegate_to: localhost\n      connection: "
+             "local\n      async: 60\n      poll: 0\n      register: job\n    - ansible.builtin.shell: echo "
+             "{{ job.ansible_job_id }} > {{ playbook_dir "
+             "}}/../jid\n    - ansible.builtin.shell: sleep 300\n      delegate_to: localhost\n      "
+             "connection: local\n      async: 600\n      poll: 0\n");
     lab_write(lab, "playbooks/two.yml", "%s",
-              PLAY "  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/../two\n    - ansible.builtin.async_status: {jid: \"{{ lookup('ansible.builtin.file', playbook_dir + '/../jid') }}\"}\n      delegate_to: localhost\n"
-                   "      connection: local\n      register: job\n      until: job.finished\n      retries: 40\n      delay: 0.2\n"
-                   "    - ansible.builtin.file: {path: \"~/.ansible_async/triphase-{{ triphase_run }}\", state: absent}\n      delegate_to: localhost\n"
+              PLAY "  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/../two\n    - "
+                   "ansible.builtin.async_status: {jid: \"{{ lookup('ansible.builtin.file', playbook_dir + "
+                   "'/../jid') }}\"}\n      delegate_to: localhost\n"
+                   "      connection: local\n      register: job\n      until: job.finished\n      retries: "
+                   "40\n      delay: 0.2\n"
+                   "    - ansible.builtin.file: {path: \"~/.ansible_async/triphase-{{ triphase_run }}\", "
+                   "state: absent}\n      delegate_to: localhost\n"
                    "      connection: local\n");
     create(lab, "a job of this machine", 0);
     cr_expect(lab_exists(lab, "job"), "the job was ended with its phase");
@@ -343,10 +393,15 @@ static void check_async(const char *ansible)
 
 Test(settings, an_async_job_on_this_machine_outlives_its_phase_and_ends_with_its_run_on_the_newest_ansible)
 {
-    check_async(NULL);
+    check_async(NULL, NULL);
 }
 
 Test(settings, an_async_job_on_this_machine_outlives_its_phase_and_ends_with_its_run_on_the_oldest_ansible)
 {
-    check_async(lab_old_ansible());
+    check_async(lab_old_ansible(), NULL);
+}
+
+Test(settings, an_async_job_on_this_machine_outlives_its_phase_and_ends_with_its_run_without_a_cgroup)
+{
+    check_async(NULL, "1");
 }

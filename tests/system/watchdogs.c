@@ -47,8 +47,10 @@ static void check_timers(const char *environment)
     within(lab, "deadline", 1, 1.6);
     AUTO_FREE char *message = lab_phase(lab, "message");
     cr_expect(strstr(message, "'slow' at p.yml:7"), "the message names the task: %s", message);
-    AUTO_FREE char *note = lab_sql(lab, "SELECT detail FROM event WHERE kind = 'watchdog' ORDER BY number DESC LIMIT 1");
-    cr_expect(strstr(note, "\"deadline\"") && strstr(note, "slow"), "the note says what it was busy with: %s", note);
+    AUTO_FREE char *note =
+        lab_sql(lab, "SELECT detail FROM event WHERE kind = 'watchdog' ORDER BY number DESC LIMIT 1");
+    cr_expect(strstr(note, "\"deadline\"") && strstr(note, "slow"), "the note says what it was busy with: %s",
+              note);
     set(lab, "DEADLINE", NULL);
 
     set(lab, "SILENCE", "1s");
@@ -60,7 +62,9 @@ static void check_timers(const char *environment)
     lab_expect(lab, &result, "silence counts from the last byte of output", "silence", "silence", 5);
     within(lab, "silence counts from the last byte of output", 2.5, 3.4);
 
-    result = run(lab, "begin; for i in 1 2 3 4; do sleep 0.4; say '\"async_poll\",\"host\":\"host\"'; done; " WAIT);
+    result =
+        run(lab,
+            "begin; for i in 1 2 3 4; do sleep 0.4; say '\"async_poll\",\"host\":\"host\"'; done; " WAIT);
     lab_expect(lab, &result, "silence counts from the last event", "silence", "silence", 5);
     within(lab, "silence counts from the last event", 2.5, 3.4);
 
@@ -99,7 +103,8 @@ Test(watchdogs, an_attempt_lost_to_silence_is_followed_by_another_and_each_has_i
     struct lab *lab = lab_hostile_project("    grace: 1s\n    silence: 1s\n    attempts: 3\n", NULL);
     struct lab_result result = run(lab, "begin; case $TRIPHASE_STEP in */02) " WAIT ";; esac; finish");
     lab_expect(lab, &result, "the second attempt is good", "ok", "-", 0);
-    AUTO_FREE char *rows = lab_sql(lab, "SELECT group_concat(name || attempt || outcome, ' ') FROM (SELECT * FROM step WHERE run = (SELECT max(number) FROM "
+    AUTO_FREE char *rows = lab_sql(lab, "SELECT group_concat(name || attempt || outcome, ' ') FROM (SELECT * "
+                                        "FROM step WHERE run = (SELECT max(number) FROM "
                                         "run) ORDER BY seq)");
     cr_expect_str_eq(rows, "transport1ok work1silence transport2ok work2ok", "%s", rows);
     AUTO_FREE char *of_run = lab_last_run(lab, "outcome");
@@ -118,7 +123,8 @@ Test(watchdogs, an_attempt_lost_to_silence_is_followed_by_another_and_each_has_i
 
 Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
 {
-    struct lab *lab = lab_hostile_project("    grace: 1s\n    silence: 1s\n    attempts: 9\n", "TRIPHASE_TARGETS_HOST_DEADLINE=3s");
+    struct lab *lab = lab_hostile_project("    grace: 1s\n    silence: 1s\n    attempts: 9\n",
+                                          "TRIPHASE_TARGETS_HOST_DEADLINE=3s");
     int64_t begun = moment_monotonic();
     struct lab_result result = run(lab, "begin; " WAIT);
     double took = (double)(moment_monotonic() - begun) / 1e9;
@@ -126,7 +132,8 @@ Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
     cr_expect_str_eq(outcome, "deadline", "%s", result.err);
     cr_expect_eq(result.code, 5);
     double lasted = (double)lab_last_run_number(lab, "duration_ns") / 1e9;
-    cr_expect(lasted >= 3 && lasted < 3.7 && took < 5, "the run lasted %.2f s, the command %.2f", lasted, took);
+    cr_expect(lasted >= 3 && lasted < 3.7 && took < 5, "the run lasted %.2f s, the command %.2f", lasted,
+              took);
     lab_expect_nothing_left(lab, "the run's deadline");
 
     lab_environment(lab, "TRIPHASE_PHASES_WORK_WORK_RETRY_PAUSE", "60s");
@@ -134,7 +141,8 @@ Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
     AUTO_FREE char *again = lab_last_run(lab, "outcome");
     lasted = (double)lab_last_run_number(lab, "duration_ns") / 1e9;
     cr_expect_str_eq(again, "deadline", "%s", result.err);
-    cr_expect(result.code == 5 && lasted >= 3 && lasted < 3.7, "in a pause: exit %d after %.2f s", result.code, lasted);
+    cr_expect(result.code == 5 && lasted >= 3 && lasted < 3.7, "in a pause: exit %d after %.2f s",
+              result.code, lasted);
 }
 
 static pid_t session_of(pid_t listener)
@@ -149,10 +157,12 @@ static pid_t session_of(pid_t listener)
     return last;
 }
 
-Test(watchdogs, a_host_that_answers_no_more_is_unreachable_through_serveralive_and_its_master_is_gone, .timeout = 60)
+Test(watchdogs, a_host_that_answers_no_more_is_unreachable_through_serveralive_and_its_master_is_gone,
+     .timeout = 60)
 {
     struct lab *lab = lab_phase_project(NULL, "");
-    lab_play(lab, "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: stall\n      ansible.builtin.shell: touch ../stalled; sleep 300\n      args: "
+    lab_play(lab, "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: stall\n      "
+                  "ansible.builtin.shell: touch ../stalled; sleep 300\n      args: "
                   "{chdir: \"{{ playbook_dir }}\"}\n");
     pid_t command = lab_start(lab, "run", "run", "host", NULL);
     cr_assert(lab_until_file(lab, 30, "stalled"));
@@ -166,7 +176,8 @@ Test(watchdogs, a_host_that_answers_no_more_is_unreachable_through_serveralive_a
     cr_expect_eq(code, 4);
     cr_expect(took > 10 && took < 22, "it took %.1f s", took);
     AUTO_FREE char *outcome = lab_phase(lab, "outcome");
-    AUTO_FREE char *entry = lab_sql(lab, "SELECT host || ' ' || task || ' ' || cause || ' ' || cause_source FROM unreachable ORDER BY at_ns DESC LIMIT 1");
+    AUTO_FREE char *entry = lab_sql(lab, "SELECT host || ' ' || task || ' ' || cause || ' ' || cause_source "
+                                         "FROM unreachable ORDER BY at_ns DESC LIMIT 1");
     cr_expect_str_eq(outcome, "unreachable");
     cr_expect_str_eq(entry, "host stall keepalive-timeout master-log", "%s", entry);
     lab_expect_nothing_left(lab, "a host that answers no more");
