@@ -82,6 +82,14 @@ const char *lab_old_ansible(void)
     return old;
 }
 
+const char *lab_newest_ansible(void)
+{
+    const char *newest = getenv("NEWEST_ANSIBLE");
+    if (!newest || !file_is_program(newest))
+        cr_skip_test("the newest Ansible is not there: setup/newest-ansible.sh");
+    return newest;
+}
+
 char *lab_phase(struct lab *lab, const char *column)
 {
     AUTO_FREE char *query =

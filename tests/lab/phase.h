@@ -13,6 +13,8 @@ void lab_hostility(struct lab *lab, const char *body);
 void lab_play(struct lab *lab, const char *playbook);
 /* The oldest Ansible's ansible-playbook; skips the test where the machine has none. */
 const char *lab_old_ansible(void);
+/* The newest (2.21), which setup/newest-ansible.sh makes. */
+const char *lab_newest_ansible(void);
 
 /* A column of the row of the phase's attempt that began last, as text ("" for NULL). malloc'ed. */
 char *lab_phase(struct lab *lab, const char *column);

@@ -1,4 +1,4 @@
-/* Every row of the outcome table with a real playbook, on the newest and on the oldest Ansible. */
+/* Every row of the outcome table with a real playbook, on the oldest Ansible (2.14), the pinned one and the newest (2.21). */
 #include "../lab/phase.h"
 
 #include "base/memory.h"
@@ -165,12 +165,12 @@ static void check_rows(const char *ansible, size_t part)
         check_row(lab, &rows[i]);
 }
 
-Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_newest_ansible_one, .timeout = 240)
+Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_pinned_ansible_one, .timeout = 240)
 {
     check_rows(NULL, 0);
 }
 
-Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_newest_ansible_two, .timeout = 240)
+Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_pinned_ansible_two, .timeout = 240)
 {
     check_rows(NULL, 1);
 }
@@ -183,6 +183,16 @@ Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_oldest_ansible_o
 Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_oldest_ansible_two, .timeout = 240)
 {
     check_rows(lab_old_ansible(), 1);
+}
+
+Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_newest_ansible_one, .timeout = 240)
+{
+    check_rows(lab_newest_ansible(), 0);
+}
+
+Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_newest_ansible_two, .timeout = 240)
+{
+    check_rows(lab_newest_ansible(), 1);
 }
 
 /* What matters most once more where no cgroup is to be had. */
