@@ -170,7 +170,6 @@ static void hold_made_good(struct lab *lab)
     AUTO_FREE char *path = kept_path(lab, "vault-admin.token"), *token = lab_read(lab, path), *said = NULL;
     cr_assert(eq(int, vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", &said), 200));
     cr_assert(eq(int, vault_ask(lab, token, "LIST", "/v1/auth/token/accessors", &said), 200));
-    /* One admin token and one for snapshots, but for what a cut made and could not keep. No root. */
 }
 
 static const struct cut {
@@ -178,7 +177,7 @@ static const struct cut {
 } cuts[] = {
     {ROLES "vault_converge/tasks/initialise.yml", "Read the staged shares"},
     {ROLES "vault_converge/tasks/initialise.yml", "Stop where other shares than the staged ones are kept"},
-    {ROLES "vault_converge/tasks/initialise.yml", "Remove the staged shares"},
+    {ROLES "vault_converge/tasks/main.yml", "Remove the staged shares"},
     {ROLES "vault_converge/tasks/main.yml", "Unseal"},
     {ROLES "vault_converge/tasks/unseal.yml", "Look until the server is active"},
     {ROLES "vault_finalize/tasks/main.yml", "Replace the root token"},
