@@ -135,21 +135,23 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
     free(result.err);
 }
 
-static void check_losses(const char *ansible)
+/* All, or those in which the two Ansibles differ: where a topic, a role's name and what is owed come from. */
+static void check_losses(const char *ansible, bool all)
 {
+    static const size_t differing[] = {0, 3, 5, 6};
     struct lab *lab = lab_phase_project(ansible, "    attempts: 3\n");
-    for (size_t i = 0; i < COUNT_OF(losses); i++)
-        check_loss(lab, &losses[i], i);
+    for (size_t i = 0; i < (all ? COUNT_OF(losses) : COUNT_OF(differing)); i++)
+        check_loss(lab, &losses[all ? i : differing[i]], i);
 }
 
 Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_newest_ansible,
      .timeout = 240)
 {
-    check_losses(NULL);
+    check_losses(NULL, true);
 }
 
 Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_oldest_ansible,
      .timeout = 240)
 {
-    check_losses(lab_old_ansible());
+    check_losses(lab_old_ansible(), false);
 }
