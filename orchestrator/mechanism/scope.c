@@ -226,7 +226,8 @@ static int find_marked(const struct scope *scope, pid_t **pids, struct error *er
         return sweep_find(scope->marker, pids, err);
     AUTO_FREE pid_t *marked = NULL, *below = NULL;
     int count = sweep_find(scope->marker, &marked, err);
-    int more = count < 0 || !scope->takes_orphans ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
+    int more =
+        count < 0 || !scope->takes_orphans ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
     if (count < 0)
         return -1;
     marked = xreallocarray(marked, (size_t)(count + more + 1), sizeof *marked);
@@ -247,7 +248,8 @@ static int find_marked(const struct scope *scope, pid_t **pids, struct error *er
 
 int scope_members(const struct scope *scope, pid_t **pids, struct error *err)
 {
-    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err) : find_marked(scope, pids, err);
+    return scope->kind == SCOPE_CGROUP ? cgroup_members(scope->path, pids, err)
+                                       : find_marked(scope, pids, err);
 }
 
 int scope_events_fd(const struct scope *scope)

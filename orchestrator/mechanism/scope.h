@@ -15,7 +15,7 @@ struct scope {
     char *path; /* SCOPE_CGROUP: the directory */
     char *
         marker; /* SCOPE_MARKER: "NAME=VALUE" that every member's environment holds (TRIPHASE_STEP=…, TRIPHASE_RUN=…) */
-    int fd; /* SCOPE_CGROUP: the directory, for clone3; -1 else */
+    int fd;             /* SCOPE_CGROUP: the directory, for clone3; -1 else */
     bool takes_orphans; /* SCOPE_MARKER: what is below this process belongs to it too, but for `kept` */
     pid_t *kept;
     int kept_count;
@@ -49,7 +49,6 @@ int scope_end(const struct scope *scope, int64_t bound_ns, struct error *err);
 int scope_remove(const struct scope *scope, struct error *err);
 /* Every process (nested) goes from `from` to `to` when its environment holds `marker` (async jobs that outlive their step). Number moved. Without cgroups nothing
  * moves, but from now on `from` lets go of what holds `marker`; that it belongs to `to` has to show by the marker of that. */
-int scope_move_marked(struct scope *from, const struct scope *to, const char *marker,
-                      struct error *err);
+int scope_move_marked(struct scope *from, const struct scope *to, const char *marker, struct error *err);
 /* CPU microseconds used by all that ever ran in it (cpu.stat usage_usec), -1 where unknown. */
 int64_t scope_cpu_usec(const struct scope *scope);
