@@ -103,11 +103,6 @@ void watchdogs_task(struct watchdogs *watchdogs, bool running)
         timer_disarm(watchdogs->task);
 }
 
-int64_t watchdogs_silent_ns(const struct watchdogs *watchdogs)
-{
-    return moment_monotonic() - watchdogs->last_activity;
-}
-
 void watchdogs_stop(struct watchdogs **watchdogs)
 {
     struct watchdogs *w = *watchdogs;

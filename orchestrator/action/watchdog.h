@@ -21,5 +21,4 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
 void watchdogs_activity(struct watchdogs *watchdogs);
 /* A task began (its clock starts anew), or none runs any more. */
 void watchdogs_task(struct watchdogs *watchdogs, bool running);
-int64_t watchdogs_silent_ns(const struct watchdogs *watchdogs);
 void watchdogs_stop(struct watchdogs **watchdogs);
