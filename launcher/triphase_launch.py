@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Starts ansible-playbook with less waste, in the interpreter its own script names: triphase_launch.py SCRIPT ARGUMENTS...
+"""Starts ansible-playbook with less waste, in the interpreter its own script names:
+
+    triphase_launch.py SCRIPT ARGUMENTS...
+    triphase_launch.py --ahead DESCRIPTOR SCRIPT
 
 What Ansible does is untouched; two things around it are not done. While its modules are imported nothing can be garbage yet, so the
 collector is off, and what was imported is never looked at again. At the end the exit handlers run (they remove Ansible's
 temporary folder), the streams are flushed, and the process leaves without taking the interpreter's hundred thousand objects
 apart one by one.
+
+Ahead of its phase it imports Ansible and waits at the descriptor, a socket, having read nothing of the phase: playbook, inventory and
+variables are read when it goes on. One message lets it go, and the end of the socket ends it. The message's first descriptor holds, each
+followed by a NUL, the folder, the numbers of arguments, of environment entries and of descriptors, and then those: the arguments from the
+interpreter on, the environment, and the numbers under which the phase expects the further descriptors of the message. What Ansible did read
+while it was imported (the environment, ansible.cfg) is compared; if anything differs the process begins anew in place.
 """
 import gc
 
@@ -16,16 +25,25 @@ import sys  # noqa: E402
 
 UNFLUSHED = 120  # what Python itself exits with when its streams cannot be flushed
 THRESHOLD = 20000  # allocations between two collections; Python's 700 costs a play 3 % of its time
+DESCRIPTORS_MAX = 250  # the kernel passes 253 with one message
+OWN = b'TRIPHASE_'  # read by the callback alone, when the play begins
 
 
-def run(script):
-    sys.argv = [script] + sys.argv[2:]
+def load(script):
+    """Ansible's main, None where the script finds its Ansible in a way of its own."""
     sys.path[0] = os.path.dirname(script)
     try:
         from ansible.cli.playbook import main
     except ImportError:
-        os.execv(script, sys.argv)  # it finds its Ansible in a way of its own
+        return None
     gc.freeze()
+    return main
+
+
+def run(main, words):
+    if main is None:
+        os.execv(words[0], words)
+    sys.argv = words
     gc.set_threshold(THRESHOLD)
     gc.enable()
     try:
@@ -50,5 +68,83 @@ def leave(code):
     os._exit(code & 0xFF)
 
 
+def read_at_import():
+    """The files that Ansible read, as far as a change of them would be missed; None where that cannot be told."""
+    try:
+        from ansible import release
+        from ansible.config.manager import find_ini_config_file
+        state = []
+        for path in (find_ini_config_file(), release.__file__):
+            if not path or not os.path.exists(path):
+                state.append((path, None))
+                continue
+            found = os.stat(path)
+            state.append((path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+        return state
+    except Exception:  # an Ansible with other insides: it begins anew, as without all this
+        return None
+
+
+def receive(gate):
+    """Folder, arguments, environment and {number: descriptor} of the phase; None when there is none to come."""
+    import socket
+    with socket.socket(fileno=gate) as door:
+        message, descriptors, _, _ = socket.recv_fds(door, 1, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC)
+    if not message:
+        return None
+    with open(descriptors.pop(0), 'rb') as order:
+        words = order.read().split(b'\0')[:-1]
+    counts = [int(word) for word in words[1:4]]
+    first, second = 4 + counts[0], 4 + counts[0] + counts[1]
+    numbers = [int(word) for word in words[second:second + counts[2]]]
+    environment = dict(word.split(b'=', 1) for word in words[first:second])
+    return words[0], words[4:first], environment, dict(zip(numbers, descriptors))
+
+
+def arrange(descriptors):
+    """Each under its number. True when nothing of this process stood there."""
+    import fcntl
+    above = max(list(descriptors) + list(descriptors.values())) + 1
+    lifted = {}
+    for number, descriptor in descriptors.items():
+        lifted[number] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above)
+        os.close(descriptor)
+    free = True
+    for number, descriptor in lifted.items():
+        try:
+            fcntl.fcntl(number, fcntl.F_GETFD)
+            free = free and number < 3
+        except OSError:
+            pass
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    return free
+
+
+def without_own(environment):
+    return {name: value for name, value in environment.items() if not name.startswith(OWN)}
+
+
+def ahead(gate, script):
+    begun_with = without_own(dict(os.environb))
+    main = load(script)
+    files = read_at_import() if main else None
+    order = receive(gate)
+    if order is None:
+        return 0
+    folder, words, environment, descriptors = order
+    free = arrange(descriptors)
+    os.chdir(folder)
+    if not free or files is None or files != read_at_import() or begun_with != without_own(environment):
+        os.execve(words[0], words, environment)
+    for name in [name for name in os.environb if name.startswith(OWN)]:
+        del os.environb[name]
+    os.environb.update({name: value for name, value in environment.items() if name.startswith(OWN)})
+    return run(main, [os.fsdecode(word) for word in words[2:]])
+
+
 if __name__ == '__main__':
-    leave(run(sys.argv[1]))
+    if sys.argv[1] == '--ahead':
+        leave(ahead(int(sys.argv[2]), sys.argv[3]))
+    else:
+        leave(run(load(sys.argv[1]), sys.argv[1:]))

@@ -417,20 +417,15 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
     return 0;
 }
 
-static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings,
-                           struct ansible_child *out, struct error *err)
+/* What Ansible reads while it is imported: nothing in it is known to one step alone. */
+static void add_common_environment(const struct ansible_request *request,
+                                   const struct ansible_settings *settings, struct words *environment)
 {
-    struct words *environment = &out->environment;
-    const char *path;
     ansible_environment(request->target, settings, request->environment, environment);
     add_ssh_environment(request, settings, environment);
     AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory,
                                         *settings->callback_plugins ? ":" : "", settings->callback_plugins);
     words_set_env(environment, "ANSIBLE_CALLBACK_PLUGINS", plugins);
-    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which
-     * Ansible gives it to, have it in their environment. */
-    AUTO_FREE char *async = async_directory(request);
-    out->async_marker = xasprintf("ANSIBLE_ASYNC_DIR=%s", async);
     if (request->phase->facts_cached && request->fact_cache) {
         words_set_env(environment, "ANSIBLE_GATHERING", "smart");
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN", "jsonfile");
@@ -438,6 +433,18 @@ static int add_environment(const struct ansible_request *request, const struct a
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0");
     }
     words_set_env(environment, "TRIPHASE_RUN", request->run);
+}
+
+static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings,
+                           struct ansible_child *out, struct error *err)
+{
+    struct words *environment = &out->environment;
+    const char *path;
+    add_common_environment(request, settings, environment);
+    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which
+     * Ansible gives it to, have it in their environment. */
+    AUTO_FREE char *async = async_directory(request);
+    out->async_marker = xasprintf("ANSIBLE_ASYNC_DIR=%s", async);
     AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
     words_set_env(environment, "TRIPHASE_STEP", step);
     words_set_env(environment, "TRIPHASE_EVENTS", request->events);
@@ -479,6 +486,16 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
         return -1;
     }
     *out = made;
+    return 0;
+}
+
+int ansible_environment_ahead(const struct ansible_request *request, struct words *out, struct error *err)
+{
+    struct ansible_settings settings = {0};
+    if (ansible_settings_read(request->project, request->environment, &settings, err) < 0)
+        return -1;
+    add_common_environment(request, &settings, out);
+    ansible_settings_free(&settings);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "action/launcher.h"
 #include "action/peers.h"
 #include "action/provider.h"
+#include "action/spare.h"
 #include "action/stage.h"
 #include "action/transport.h"
 #include "base/file.h"
@@ -110,6 +111,7 @@ int item_enter(struct item_context *context, const struct runner_request *reques
 
 void item_leave(struct item_context *context)
 {
+    spare_dismiss(&context->spare);
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
         AUTO_FREE char *sockets =
             layout_sockets(context->request->run_id, transport_name((enum transport_kind)kind));
@@ -285,6 +287,37 @@ static int render(struct item_context *context, enum transport_kind transport, c
     return 0;
 }
 
+/* The transport that the phase will have, as far as can be told before it was looked for. */
+static const char *likely_transport(const struct item_context *context, const struct phase *phase)
+{
+    const struct words *names =
+        phase->transports.count ? &phase->transports : &context->request->target->transports;
+    return item_has_transport(context, phase) ? context->transport : names->items[0];
+}
+
+void item_look_ahead(struct item_context *context, const struct phase *phase)
+{
+    const struct runner_request *request = context->request;
+    if (context->spare || context->run_scope.kind != SCOPE_CGROUP)
+        return;
+    AUTO_FREE char *sockets = layout_sockets(request->run_id, likely_transport(context, phase));
+    struct ansible_request ask = {.project = request->project,
+                                  .target = request->target,
+                                  .phase = phase,
+                                  .run = request->run_id,
+                                  .callback_directory = context->callback_folder,
+                                  .fact_cache = context->fact_cache,
+                                  .control_directory = sockets,
+                                  .environment = (const char *const *)environ};
+    AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
+    words_add(&command, request->project->ansible);
+    if (launcher_wrap(&command, context->launcher_folder, NULL) < 0 || command.count != 3 ||
+        ansible_environment_ahead(&ask, &environment, NULL) < 0)
+        return;
+    spare_start(words_argv(&command), words_argv(&environment), request->project->directory,
+                &context->run_scope, &context->spare, NULL);
+}
+
 static int prepare_phase(struct item_context *context, struct item_attempt *attempt,
                          const struct phase *phase, const struct json *owed, struct error *err)
 {
@@ -330,6 +363,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.child.argv = words_argv(&attempt->ansible.argv);
     attempt->plan.child.keep = attempt->ansible.keep;
     attempt->plan.child.directory = request->project->directory;
+    attempt->plan.spare = &context->spare;
     attempt->plan.async_marker = attempt->ansible.async_marker;
     attempt->plan.master_log = own(attempt, file_join(sockets, "master.log"));
     attempt->plan.pending_handlers = attempt->pending;

@@ -31,7 +31,8 @@ struct item_context {
     char *evidence;          /* its evidence as JSON text */
     char *control_path;      /* its master's socket */
     char *callback_folder, *launcher_folder, *fact_cache;
-    char *inventory; /* path of the one rendered last; NULL: to be rendered */
+    struct spare *spare; /* the interpreter of the next phase, started ahead; NULL: none */
+    char *inventory;     /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
     int inventories;
     struct ansible_arguments arguments;
@@ -49,6 +50,8 @@ struct item_attempt {
 
 int item_enter(struct item_context *context, const struct runner_request *request, const char *folder,
                struct error *err);
+/* Starts the interpreter of a phase that is to come, unless one stands ready. It saves time where it can be had, so a failure is no error. */
+void item_look_ahead(struct item_context *context, const struct phase *phase);
 /* The run is over: masters are asked to end, their folders go. The scope is the caller's to end. */
 void item_leave(struct item_context *context);
 void item_context_free(struct item_context *context);

@@ -14,7 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_RUN_DEADLINE_S = 7200, MASTERS_BOUND_S = 5 };
+enum {
+    DEFAULT_RUN_DEADLINE_S = 7200,
+    MASTERS_BOUND_S = 5,
+    AHEAD_MS =
+        300 /* after a phase began the interpreter of the next is started: its own start has the processor until then */
+};
 
 struct runner {
     struct loop *loop;
@@ -29,7 +34,7 @@ struct runner {
     int transport_attempts;
     struct item_attempt *attempt_now;
     struct json *owed; /* handlers that earlier attempts of the phase owe */
-    struct timer *deadline, *pause;
+    struct timer *deadline, *pause, *ahead;
     bool cancelled, expired, fresh, changed;
     bool committing; /* waits for the store: its answer goes on, nothing else may */
     int64_t started_ns, started_monotonic;
@@ -114,6 +119,7 @@ static void finish(struct runner *runner, enum outcome outcome, const char *stag
 {
     timer_disarm(runner->deadline);
     timer_disarm(runner->pause);
+    timer_disarm(runner->ahead);
     runner->outcome = outcome;
     runner->stage = stage;
     free(runner->message);
@@ -246,6 +252,22 @@ static struct verdict judge(void *context, const struct evidence *evidence)
     return item_judge(runner->attempt_now, evidence);
 }
 
+static void look_ahead(struct runner *runner, size_t from)
+{
+    for (size_t i = from; i < runner->items.count; i++) {
+        if (!runner->items.items[i].phase)
+            continue;
+        item_look_ahead(&runner->item, runner->items.items[i].phase);
+        return;
+    }
+}
+
+static void on_ahead(void *context)
+{
+    struct runner *runner = context;
+    look_ahead(runner, runner->at + 1);
+}
+
 static void start(struct runner *runner, const char *stage, const struct item *item)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -260,7 +282,12 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         runner->seq--;
         error_prefix(&err, "cannot begin %s", stage ? stage : phase->name);
         finish(runner, err.kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage, error_text(&err));
+        return;
     }
+    if (phase)
+        timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
+    else
+        look_ahead(runner, runner->at);
 }
 
 static void on_machine_stored(void *context, bool committed, const char *failure)
@@ -360,6 +387,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     item_list_make(request, &runner->items);
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
+    runner->ahead = loop_timer(loop, on_ahead, runner);
     timer_arm(runner->deadline,
               request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
     *out = runner;
@@ -391,6 +419,7 @@ int runner_finish(struct runner *runner, char **message)
                                                : runner->exit_code;
     timer_free(&runner->deadline);
     timer_free(&runner->pause);
+    timer_free(&runner->ahead);
     json_free(runner->owed);
     item_list_free(&runner->items);
     item_context_free(&runner->item);

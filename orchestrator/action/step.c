@@ -209,6 +209,13 @@ static void fail_to_start(struct step *step, const char *why)
 
 static enum state close_step(struct step *step);
 
+static int start_child(struct step *step, const struct child_plan *plan, struct error *err)
+{
+    if (step->plan.spare && *step->plan.spare && spare_take(step->plan.spare, plan, &step->child, NULL) == 0)
+        return 0;
+    return child_start(plan, &step->child, err);
+}
+
 static enum state start(struct step *step)
 {
     if (step->by != ENDED_BY_ITSELF) {
@@ -230,7 +237,7 @@ static enum state start(struct step *step)
     if (step->plan.events &&
         follow_start(step->loop, step->plan.events, LINE_LIMIT, on_line, step, &step->follow, &err) < 0)
         goto failed;
-    if (child_start(&child, &step->child, &err) < 0)
+    if (start_child(step, &child, &err) < 0)
         goto failed;
     step->scope_events = scope_events_fd(&step->scope);
     /* From here on something runs: what fails now ends it. */

@@ -2,6 +2,7 @@
  * scope is empty (or the row says how many could not be ended) before its end is written. The lifecycle is the table in step.c. */
 #pragma once
 #include "action/sink.h"
+#include "action/spare.h"
 #include "action/verdict.h"
 #include "mechanism/child.h"
 #include "mechanism/loop.h"
@@ -18,6 +19,7 @@ struct step_plan {
     const char *
         master_log; /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
     struct child_plan child;       /* scope, in, out, error are the step's to fill */
+    struct spare **spare;          /* an interpreter that may become the child; NULL, or NULL in it: none */
     const char *scope_name;        /* "run-<id>/NN" */
     const char *scope_marker;      /* "TRIPHASE_STEP=…" */
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */

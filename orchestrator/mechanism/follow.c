@@ -17,6 +17,9 @@ enum { BLOCK = 65536, TURN = 256 << 10, SKIPPED_SHOWN = 256 };
 /* Where inotify is not to be had (its instances are counted per user), the file is looked at this often. */
 #define LOOK_EVERY (250 * NS_PER_MS)
 
+/* A file that grows line by line is read at once, then at most this often: a wake for every line costs more than the line. */
+#define GATHER (50 * NS_PER_MS)
+
 struct follow {
     struct loop *loop;
     char *path;
@@ -31,6 +34,7 @@ struct follow {
     struct text partial; /* of the line that has no newline yet; at most limit + 1 bytes of it */
     size_t partial_length;
     int64_t offset, position; /* handed out, read */
+    int64_t looked;           /* monotonic, when it was read last */
     bool busy;                /* a callback runs */
     bool stopped;             /* by a callback */
     bool queued;              /* `again` will read on */
@@ -166,11 +170,22 @@ static int check_size(struct follow *follow, int64_t *size, struct error *err)
     return 0;
 }
 
+/* What happened does not matter, only that something did. Before the file is read: what comes after that wakes again. */
+static void forget_happened(const struct follow *follow)
+{
+    char happened[4096] __attribute__((aligned(8)));
+    /* To its end: what is like an unread event wakes nobody. */
+    while (follow->inotify >= 0 && read(follow->inotify, happened, sizeof happened) > 0)
+        ;
+}
+
 /* One turn's worth. Failures are kept for follow_drain, which meets them again. */
 static void read_turn(struct follow *follow)
 {
     int64_t size;
+    forget_happened(follow);
     follow->queued = false;
+    follow->looked = moment_monotonic();
     follow->busy = true;
     int more = 0;
     if (open_file(follow, NULL) == 0 && follow->fd >= 0 && check_size(follow, &size, NULL) == 0)
@@ -197,11 +212,15 @@ static void on_inotify(void *context, uint32_t events)
 {
     struct follow *follow = context;
     (void)events;
-    /* What happened does not matter, only that something did: the file is looked at. */
-    char happened[4096] __attribute__((aligned(8)));
-    ssize_t got = read(follow->inotify, happened, sizeof happened);
-    if (got > 0 && !follow->queued)
+    if (follow->queued)
+        return;
+    int64_t wait = follow->looked + GATHER - moment_monotonic();
+    if (wait <= 0) {
         read_turn(follow);
+        return;
+    }
+    follow->queued = true;
+    timer_arm(follow->again, wait);
 }
 
 /* 0 also when there is no inotify to be had: then the timer looks. -1 when the folder is absent. */
@@ -218,7 +237,9 @@ static int watch_folder(struct follow *follow, struct error *err)
         fd_close(&follow->inotify);
     }
     if (follow->inotify >= 0)
-        return loop_watch(follow->loop, follow->inotify, EPOLLIN, on_inotify, follow, &follow->watch, err);
+        /* By edge: what happened is left unread until the file is read, and the kernel merges what is alike meanwhile. */
+        return loop_watch(follow->loop, follow->inotify, EPOLLIN | EPOLLET, on_inotify, follow,
+                          &follow->watch, err);
     return 0;
 }
 

@@ -408,6 +408,13 @@ int scope_move_marked(struct scope *from, const struct scope *to, const char *ma
     return moved;
 }
 
+int scope_adopt(const struct scope *scope, pid_t pid, struct error *err)
+{
+    if (scope->kind != SCOPE_CGROUP)
+        return error_set(err, ERROR_MISSING, "process %d cannot be moved: the scope is no cgroup", (int)pid);
+    return cgroup_enter(scope->path, pid, err);
+}
+
 int64_t scope_cpu_usec(const struct scope *scope)
 {
     return scope->kind == SCOPE_CGROUP ? cgroup_cpu_usec(scope->path) : -1;
