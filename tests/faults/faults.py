@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Faults in the middle of a real apt-get install of the recipe vault: faults.py [--one-of-each | NAME...]; FAULTS_TABLE=FILE writes the table as Markdown.
+
+Each case makes a host, begins the run, strikes while dpkg is at work, may heal after a while, and looks: when the step ended after the strike, what was recorded,
+whether the run got through, how long it took against the undisturbed run, and what was left here and on the host.
+"""
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import guest  # noqa: E402
+
+DROP = ('-j', 'DROP')
+ANY = None
+
+
+@dataclasses.dataclass
+class Fault:
+    name: str
+    group: str
+    strike: object  # what happens: a function of the project
+    heal: object = None
+    after: float = 0  # seconds until it is healed
+    keys: dict = dataclasses.field(default_factory=dict)
+    before: object = None  # makes ready, before the run
+    first: tuple = ('ok',)  # outcomes that the phase's first attempt may have
+    detect: float = 0  # at most so many seconds from the strike to the end of that attempt; 0: not asked
+    exit: int = 0
+    causes: tuple = ()  # what an UNREACHABLE may be put down to
+    resume: bool = False  # the run is dead: `triphase resume` gets through
+    left_on_host: bool = False  # nobody can look at the host
+
+
+def drop(project):
+    project.filter('-I', *DROP)
+
+
+def undrop(project):
+    project.filter('-D', *DROP)
+
+
+def rule(*words):
+    return (lambda project: project.filter('-I', *words)), (lambda project: project.filter('-D', *words))
+
+
+def to_sshd(number):
+    return lambda project: guest.signal_all(project.processes('sshd', 'sshd-session'), number)
+
+
+def to_masters(number):
+    return lambda project: guest.signal_all(project.masters(), number)
+
+
+def to_ansible(number):
+    return lambda project: guest.signal_all(project.ansible()[:1], number)
+
+
+def to_fork(number):
+    return lambda project: guest.signal_all(project.ansible()[1:2], number)
+
+
+def to_workers(number):
+    return lambda project: guest.signal_all(project.workers(), number)
+
+
+def inside(*words):
+    return lambda project: project.inside(*words, check=False)
+
+
+def small_disk(*names):
+    def mount(project):
+        path = project.path(*names)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=24m,mode=0700', 'tmpfs', path], check=True)
+    return mount
+
+
+def fill(*names):
+    def write(project):
+        with contextlib.suppress(OSError), open(project.path(*names, 'filler'), 'wb', buffering=0) as out:
+            while True:
+                out.write(bytes(4096))
+    return write
+
+
+def clock(project):
+    """The wall clock that triphase sees, by libfaketime: what it measures is monotonic and stays true."""
+    project.clock = project.path('clock')
+    turn(project, '+0')
+    project.environment.update(LD_PRELOAD='/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', FAKETIME_TIMESTAMP_FILE=project.clock,
+                               FAKETIME_NO_CACHE='1', FAKETIME_DONT_FAKE_MONOTONIC='1')
+
+
+def turn(project, offset):
+    with open(project.path('clock.new'), 'w', encoding='ascii') as out:
+        out.write(offset + '\n')
+    os.replace(project.path('clock.new'), project.path('clock'))
+
+
+RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset')
+LOSS, UNLOSS = rule('-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP')
+HOLE, UNHOLE = rule('-m', 'length', '--length', '1200:65535', '-j', 'DROP')
+BYTES, UNBYTES = rule('-p', 'tcp', '-m', 'connbytes', '--connbytes', '20000000:', '--connbytes-dir', 'both', '--connbytes-mode', 'bytes', '-j', 'DROP')
+DNS, UNDNS = rule('-p', 'udp', '--dport', '53', '-j', 'DROP')
+LOST = ('transport-lost', 'unreachable')
+BROKEN = ('connect-timeout', 'no-route', 'reset', 'refused', 'banner-timeout', 'keepalive-timeout', 'mux-lost', 'channel-broken')
+
+FAULTS = (
+    Fault('nothing at all', 'none', lambda project: None),
+    Fault('packets dropped for 5 s', 'path', drop, undrop, 5),
+    Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
+    Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True),
+    Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=BROKEN),
+    Fault('connection dead after 20 MB', 'path', BYTES, UNBYTES, 30, first=LOST, detect=12, causes=BROKEN),
+    Fault('5 % of the packets lost', 'path', LOSS),
+    Fault('path-MTU hole for 40 s', 'path', HOLE, UNHOLE, 40, first=('ok',) + LOST, causes=BROKEN),
+    Fault('DNS gone', 'path', DNS),
+    Fault('sshd frozen for 60 s', 'host', to_sshd(signal.SIGSTOP), to_sshd(signal.SIGCONT), 60, first=LOST, detect=20,
+          causes=('keepalive-timeout', 'banner-timeout', 'connect-timeout')),
+    Fault('sshd restarted', 'host', inside('systemctl', 'restart', 'ssh')),
+    Fault('host rebooted', 'host', inside('systemctl', 'reboot', '--force'), keys={'reboots': 'true'}, first=LOST, detect=20, causes=BROKEN),
+    Fault('/tmp of the host full', 'host', inside('sh', '-c', 'cat /dev/zero >/tmp/filler')),
+    Fault('/tmp of the host read-only', 'host', inside('mount', '-o', 'remount,ro', '/tmp')),
+    Fault('mux master killed', 'connection', to_masters(signal.SIGKILL), first=('unreachable',), detect=5, causes=('mux-lost', 'channel-broken', 'rc-255')),
+    Fault('mux master stopped', 'connection', to_masters(signal.SIGSTOP), first=LOST + ('silence',), detect=30, keys={'silence': '25s'}, causes=BROKEN),
+    Fault('disk full under the store', 'disk', fill('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70),
+    Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2),
+    Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2),
+    Fault('ansible-playbook stopped', 'child', to_ansible(signal.SIGSTOP), keys={'silence': '15s'}, first=('silence',), detect=25),
+    Fault("a fork of Ansible's killed", 'child', to_fork(signal.SIGKILL), first=('failed', 'child-crashed', 'silence'), exit=2, keys={'silence': '20s'}),
+    Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), detect=5, exit=70, resume=True),
+    Fault('triphase stopped for 30 s', 'triphase', to_workers(signal.SIGSTOP), to_workers(signal.SIGCONT), 30),
+    Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock),
+)
+COLUMNS = ('fault', 'detected after', 'first attempt', 'UNREACHABLE', 'outcome', 'exit', 'time', 'against undisturbed', 'left here', 'left on host')
+
+
+def attempts(project):
+    return project.sql("select attempt, outcome, cause, started_ns + duration_ns from step where name = 'install' order by seq")
+
+
+def check(holds, what, *more):
+    if not holds:
+        raise AssertionError(what % more)
+
+
+def judge(fault, project, code, struck):
+    """The row of the table; raises where something is not as it has to be."""
+    tries = attempts(project)
+    first, ended = tries[0][1], tries[0][3]
+    late = (ended - struck) / 1e9 if ended and first != 'ok' and not fault.before else None
+    ledger = project.sql('select cause, cause_source from unreachable')
+    outcome = project.report()['run']['outcome']
+    check(fault.first is ANY or first in fault.first, 'first attempt was %s (%s), not %s', first, tries[0][2], fault.first)
+    check(code == fault.exit, 'exit %d, not %d', code, fault.exit)
+    check(not fault.detect or late <= fault.detect, 'detected after %.1f s, not within %.0f', late or -1, fault.detect)
+    for cause, source in ledger:
+        check(cause in fault.causes, 'an UNREACHABLE was put down to %s (%s), not to one of %s', cause, source, fault.causes)
+    check(not any(first == 'unreachable' for _, first, _, _ in tries) or ledger, 'an unreachable attempt stands in no ledger')
+    project.triphase('store', 'check')
+    here = guest.until(10, lambda: project.left_here() == 0, 'an empty scope') and 0
+    there = None if fault.left_on_host else project.left_on_host()
+    check(not there, '%s processes are left on the host', there)
+    causes = ', '.join(sorted({'%s (%s)' % entry for entry in ledger})) or '-'
+    return late, first + (' (%s)' % tries[0][2] if tries[0][2] else ''), causes, outcome, here, there
+
+
+def play(fault):
+    with guest.Project(fault.keys) as project:
+        if fault.before:
+            fault.before(project)
+        begun = time.monotonic()
+        project.start('create', 'vault')
+        guest.installing(project)
+        struck = time.time_ns()
+        fault.strike(project)
+        healer = threading.Timer(fault.after, fault.heal, (project,)) if fault.heal else None
+        if healer:
+            healer.start()
+        try:
+            code = project.wait(400)
+        finally:
+            if healer:
+                healer.join()
+        took = time.monotonic() - begun
+        try:
+            late, first, causes, outcome, here, there = judge(fault, project, code, struck)
+            if fault.resume:
+                project.triphase('resume', 'vault')
+                took = time.monotonic() - begun
+                outcome += ', then resumed: ' + project.report()['run']['outcome']
+        except AssertionError:
+            sys.stderr.write(project.said()[-3000:])
+            sys.stderr.write(project.triphase('report', ok=None))
+            raise
+    return [fault.name, '-' if late is None else '%.1f s' % late, first, causes, outcome, str(code), took, here, '-' if there is None else there]
+
+
+def main():
+    wanted = sys.argv[1:]
+    chosen = list(FAULTS)
+    if wanted == ['--one-of-each']:
+        groups = set()
+        chosen = [fault for fault in FAULTS if fault.group != 'none' and not (fault.group in groups or groups.add(fault.group))]
+    elif wanted:
+        chosen = [fault for fault in FAULTS if any(word in fault.name for word in wanted)]
+    rows, failed, undisturbed = [], 0, None
+    for fault in chosen:
+        began = time.monotonic()
+        try:
+            row = play(fault)
+            if fault.group == 'none':
+                undisturbed = row[6]
+            ratio = '-' if undisturbed is None else '%.2f' % (row[6] / undisturbed)
+            rows.append(row[:6] + ['%.1f s' % row[6], ratio] + row[7:])
+            print('ok   fault %s (%.0f s): %s' % (fault.name, time.monotonic() - began, ' | '.join(str(cell) for cell in rows[-1][1:])))
+        except Exception as error:  # pylint: disable=broad-except
+            failed += 1
+            print('fail fault %s (%.0f s): %s' % (fault.name, time.monotonic() - began, error))
+            if not isinstance(error, AssertionError):
+                traceback.print_exc()
+        sys.stdout.flush()
+    table = os.environ.get('FAULTS_TABLE')
+    if table:
+        with open(table, 'w', encoding='utf-8') as out:
+            for cells in (COLUMNS, ['---'] * len(COLUMNS), *rows):
+                out.write('| %s |\n' % ' | '.join(str(cell) for cell in cells))
+    print('%d passed, %d failed' % (len(chosen) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
