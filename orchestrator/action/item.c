@@ -253,7 +253,7 @@ static int render(struct item_context *context, enum transport_kind transport, c
     const struct runner_request *request = context->request;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     struct ansible_settings settings = {0};
-    if (ssh_arguments_make(context->machine, request->target, transport, sockets, SSH_ALIVE_INTERVAL,
+    if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
                            ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0 ||
         ansible_settings_read(request->project, (const char *const *)environ, &settings, err) < 0)
         return -1;

@@ -70,7 +70,7 @@ static void on_guard_gone(void *context, uint32_t events);
 
 static int start_guard(struct worker *worker, struct error *err)
 {
-    if (guard_start(&worker->run_scope, worker->lock_fd, &worker->guard, err) < 0)
+    if (guard_start(&worker->run_scope, NULL, worker->lock_fd, &worker->guard, err) < 0)
         return -1;
     return loop_watch(worker->loop, worker->guard.pidfd, EPOLLIN, on_guard_gone, worker, &worker->guard_watch,
                       err);

@@ -5,6 +5,8 @@
 #include "data/fault.h"
 #include "data/layers.h"
 
+#include <string.h>
+
 static void target_clear(struct target *target)
 {
     free(target->name);
@@ -98,6 +100,23 @@ const struct target *project_target(const struct project *project, const char *n
     error_set(err, ERROR_USAGE, "there is no target '%s' in %s/triphase.yml%s", shown, project->directory,
               names.count ? instead : ", which names none");
     return NULL;
+}
+
+static bool is_read_from(const struct secret *secret, const char *entry)
+{
+    size_t length = secret->kind == SECRET_ENV ? strlen(secret->where) : 0;
+    return length && !strncmp(entry, secret->where, length) && entry[length] == '=';
+}
+
+bool target_hides(const struct target *target, const char *entry)
+{
+    for (size_t i = 0; i < target->secret_count; i++)
+        if (is_read_from(&target->secrets[i], entry))
+            return true;
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        if (is_read_from(&target->vault_passwords[i], entry))
+            return true;
+    return is_read_from(&target->become_password, entry) || is_read_from(&target->key_passphrase, entry);
 }
 
 const struct recipe *project_recipe(const struct project *project, const char *name)
