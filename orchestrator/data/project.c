@@ -108,15 +108,35 @@ static bool is_read_from(const struct secret *secret, const char *entry)
     return length && !strncmp(entry, secret->where, length) && entry[length] == '=';
 }
 
+/* Each of the target's secrets by its index; NULL behind the last. */
+static const struct secret *secret_at(const struct target *target, size_t index)
+{
+    if (index < target->secret_count)
+        return &target->secrets[index];
+    index -= target->secret_count;
+    if (index < target->vault_password_count)
+        return &target->vault_passwords[index];
+    index -= target->vault_password_count;
+    return index == 0 ? &target->become_password : index == 1 ? &target->key_passphrase : NULL;
+}
+
 bool target_hides(const struct target *target, const char *entry)
 {
-    for (size_t i = 0; i < target->secret_count; i++)
-        if (is_read_from(&target->secrets[i], entry))
-            return true;
-    for (size_t i = 0; i < target->vault_password_count; i++)
-        if (is_read_from(&target->vault_passwords[i], entry))
-            return true;
-    return is_read_from(&target->become_password, entry) || is_read_from(&target->key_passphrase, entry);
+    bool hidden = false;
+    for (size_t i = 0; !hidden && secret_at(target, i); i++)
+        hidden = is_read_from(secret_at(target, i), entry);
+    return hidden;
+}
+
+bool project_reads(const struct project *project, int fd)
+{
+    bool found = false;
+    for (size_t t = 0; project && !found && t < project->target_count; t++)
+        for (size_t i = 0; !found && secret_at(&project->targets[t], i); i++) {
+            const struct secret *secret = secret_at(&project->targets[t], i);
+            found = secret->kind == SECRET_FD && secret->fd == fd;
+        }
+    return found;
 }
 
 const struct recipe *project_recipe(const struct project *project, const char *name)

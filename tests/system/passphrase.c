@@ -345,3 +345,22 @@ Test(passphrase, what_it_would_open_has_to_be_named_and_is_forwarded_to_nobody)
         cr_expect(strstr(all, wrong[i].says) != NULL, "%s:\n%s", wrong[i].says, all);
     }
 }
+
+Test(passphrase, it_and_every_other_secret_can_come_from_a_descriptor)
+{
+    struct lab *lab =
+        locked_project("    - ansible.builtin.assert: {that: \"token == 'geheim-8'\", quiet: true}\n",
+                       "    key_passphrase: {fd: 7}\n    secrets:\n      token: {fd: 8}\n");
+    lab_write(lab, "token", "%s", "geheim-8");
+    lab_write(lab, "with.sh", "#!/bin/sh\ncd '%s' && exec \"$TRIPHASE\" create host 7<passphrase 8<token\n",
+              lab_folder(lab));
+    AUTO_FREE char *script = file_join(lab_folder(lab), "with.sh");
+
+    do_program((const char *const[]){script, NULL});
+
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome = 'ok'"), 1);
+    lab_write(lab, "passphrase", "%s", "wr0ng-one");
+    struct lab_result without = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(without.code, 78, "%s", without.err);
+    cr_expect(strstr(without.err, "the descriptor is not open") != NULL, "%s", without.err);
+}
