@@ -107,8 +107,6 @@ Test(history, the_machine_that_is_there_is_the_newest_not_removed_one)
     machine_free(TAKE(found));
     cr_assert_eq(history_machine(db, "none", &found, &err), 0);
     cr_expect_null(found);
-    cr_assert_eq(history_machine_by_id(db, second, &found, &err), 0);
-    cr_expect_eq(found->removed_ns, 9);
     record_end(&record);
 }
 
