@@ -187,13 +187,14 @@ soak: $(BUILD)/soak $(PROGRAM)
 faults: $(PROGRAM)
 	@TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" tests/faults/faults.py $(if $(ONE_OF_EACH),--one-of-each) $(FAULT)
 
-# Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME.
+# Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME. The rows they write are those of the unit tests.
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
 BENCH_PROGRAMS := $(BENCH_SOURCES:tests/bench/%.c=$(BUILD)/bench/%)
-$(BUILD)/bench/%: tests/bench/%.c $(LIBRARY) $(BUILD)/flags | have-libraries
+BENCH_SHARED := tests/unit/rows.c
+$(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BENCH_SHARED:.c=.h) $(LIBRARY) $(BUILD)/flags | have-libraries
 	@mkdir -p $(@D)
 	$(SHOW) BENCH $@
-	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
+	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(BENCH_SHARED) $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 
 # Measurements, one after the other: every executable script, in the order of the names.
 bench: $(PROGRAM) $(BENCH_PROGRAMS)

@@ -46,23 +46,6 @@ static bool names_entry(const char *name, const char *entry)
     return !strncmp(entry, name, length) && entry[length] == '=';
 }
 
-static bool is_secret(const struct secret *secret, const char *entry)
-{
-    return secret->kind == SECRET_ENV && names_entry(secret->where, entry);
-}
-
-/* What triphase itself reads a secret from is not handed on, whatever it is called. */
-static bool holds_secret(const struct target *target, const char *entry)
-{
-    for (size_t i = 0; i < target->secret_count; i++)
-        if (is_secret(&target->secrets[i], entry))
-            return true;
-    for (size_t i = 0; i < target->vault_password_count; i++)
-        if (is_secret(&target->vault_passwords[i], entry))
-            return true;
-    return is_secret(&target->become_password, entry) || is_secret(&target->key_passphrase, entry);
-}
-
 /* Whether the C library knows this locale and it is a UTF-8 one: Ansible refuses to start otherwise. */
 static bool is_utf8_locale(const char *name)
 {
@@ -83,7 +66,7 @@ void ansible_environment(const struct target *target, const struct ansible_setti
         bool wanted = is_usual(*entry);
         for (size_t i = 0; i < target->env.count; i++)
             wanted = wanted || names_entry(target->env.items[i], *entry);
-        if (wanted && !text_starts(*entry, "TRIPHASE_") && !holds_secret(target, *entry))
+        if (wanted && !text_starts(*entry, "TRIPHASE_") && !target_hides(target, *entry))
             words_add(out, *entry);
     }
     if (!words_env(out, "PATH"))
@@ -468,11 +451,6 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
 {
     struct ansible_child made = {0};
     struct ansible_settings settings = {0};
-    if (request->target->key_passphrase.kind != SECRET_NONE)
-        return error_set(err, ERROR_PROJECT,
-                         "target %s: key_passphrase is not in this version; load the key into an agent and "
-                         "say 'key: agent'",
-                         request->target->name);
     int result = ansible_settings_read(request->project, request->environment, &settings, err);
     if (result == 0)
         result = add_argv(request, &made, err);

@@ -197,6 +197,21 @@ static char *own(struct item_attempt *attempt, char *text)
     return text;
 }
 
+/* For a stage's child: what it is asked and answers, and what a key's passphrase may be read from. */
+static void keep_open(struct item_attempt *attempt, const struct project *project)
+{
+    size_t count = 0;
+    attempt->keep = xcalloc((project ? project->target_count : 0) + 3, sizeof *attempt->keep);
+    attempt->keep[count++] = attempt->request_fd;
+    attempt->keep[count++] = attempt->result_fd;
+    for (size_t i = 0; project && i < project->target_count; i++) {
+        const struct secret *secret = &project->targets[i].key_passphrase;
+        if (secret->kind == SECRET_FD && secret_is_given(secret->fd))
+            attempt->keep[count++] = secret->fd;
+    }
+    attempt->keep[count] = -1;
+}
+
 static int prepare_stage(struct item_context *context, struct item_attempt *attempt, const char *stage,
                          const struct phase *next, struct error *err)
 {
@@ -236,9 +251,7 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
     words_addf(&attempt->argv, "%d", attempt->result_fd);
     words_add_list(&attempt->environment, (const char *const *)environ);
     words_set_env(&attempt->environment, "TRIPHASE_RUN", request->run_id);
-    attempt->keep[0] = attempt->request_fd;
-    attempt->keep[1] = attempt->result_fd;
-    attempt->keep[2] = -1;
+    keep_open(attempt, request->project);
     attempt->plan.child.keep = attempt->keep;
     attempt->plan.child.argv = words_argv(&attempt->argv);
     /* The stage bounds itself by `bound`; the watchdog is for one that does not. */
@@ -253,7 +266,7 @@ static int render(struct item_context *context, enum transport_kind transport, c
     const struct runner_request *request = context->request;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     struct ansible_settings settings = {0};
-    if (ssh_arguments_make(context->machine, request->target, transport, sockets, SSH_ALIVE_INTERVAL,
+    if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
                            ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0 ||
         ansible_settings_read(request->project, (const char *const *)environ, &settings, err) < 0)
         return -1;
@@ -457,5 +470,6 @@ void item_attempt_free(struct item_attempt *attempt)
     words_free(&attempt->owned);
     fd_close(&attempt->request_fd);
     fd_close(&attempt->result_fd);
+    free(attempt->keep);
     free(attempt);
 }

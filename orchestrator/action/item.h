@@ -42,7 +42,7 @@ struct item_attempt {
     struct step_plan plan;
     const char *stage;   /* NULL: a phase */
     struct json *result; /* of a stage, once judged */
-    int request_fd, result_fd, keep[3];
+    int request_fd, result_fd, *keep;
     struct words argv, environment, owned; /* owned: strings the plan points to */
     struct ansible_child ansible;
     struct json *pending;

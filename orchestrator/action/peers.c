@@ -6,7 +6,7 @@
 #include "data/layout.h"
 
 static int add(const struct target *target, struct machine *machine, const char *run, int alive_count,
-               struct peers *out, struct error *err)
+               bool of_a_run, struct peers *out, struct error *err)
 {
     enum transport_kind kind;
     size_t at = out->count;
@@ -19,8 +19,8 @@ static int add(const struct target *target, struct machine *machine, const char 
                          target->transports.items[0]);
     AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
     if (layout_make_sockets(sockets, err) < 0 ||
-        ssh_arguments_make(machine, target, kind, sockets, SSH_ALIVE_INTERVAL, alive_count, &out->ssh[at],
-                           err) < 0)
+        ssh_arguments_make(machine, target, kind, sockets, of_a_run ? sockets : NULL, SSH_ALIVE_INTERVAL,
+                           alive_count, &out->ssh[at], err) < 0)
         return error_prefix(err, "peer %s", target->name);
     out->control_paths[at] = file_join(sockets, "%C");
     out->hosts[at] = (struct inventory_host){target, machine, kind, &out->ssh[at], out->control_paths[at]};
@@ -48,7 +48,7 @@ int peers_find(const struct project *project, const struct target *target, const
         if (!peer || history_machine(db, peer->name, &machine, err) < 0)
             return -1;
         if (machine && machine->made_ns) {
-            if (add(peer, TAKE(machine), run, alive_count, out, err) < 0)
+            if (add(peer, TAKE(machine), run, alive_count, !lenient, out, err) < 0)
                 return -1;
         } else if (!lenient) {
             return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",

@@ -1,4 +1,5 @@
 #include "action/plan.h"
+#include "action/key_agent.h"
 #include "action/plan_questions.h"
 #include "action/plan_scan.h"
 #include "action/provider.h"
@@ -127,9 +128,26 @@ static void look_for_transports(struct plan_work *work)
             plan_find_error(work->report, place, &phase_err);
         }
     }
-    if (target->key_passphrase.kind != SECRET_NONE)
-        plan_find(work->report, ERROR_PROJECT, NULL,
-                  "key_passphrase is not in this version; load the key into an agent and say 'key: agent'");
+}
+
+/* `machine` NULL: not made yet, or not known. */
+static void look_for_key(struct plan_work *work, const struct target *target, const struct machine *machine)
+{
+    AUTO_MACHINE *planned = machine ? NULL : ssh_machine_planned(work->project, target);
+    AUTO_ERROR err = ERROR_INIT;
+    if (key_agent_check(work->project, target, machine ? machine : planned, &err) < 0)
+        plan_find_error(work->report, NULL, &err);
+}
+
+/* What opens the keys of the target and of its peers. */
+static void look_for_keys(struct plan_work *work, const struct machine *machine)
+{
+    look_for_key(work, work->target, machine);
+    for (size_t i = 0; i < work->target->peers.count; i++) {
+        const struct target *peer = project_target(work->project, work->target->peers.items[i], NULL);
+        if (peer)
+            look_for_key(work, peer, NULL);
+    }
 }
 
 static void look_at_phase_arguments(struct plan_work *work)
@@ -158,7 +176,7 @@ static void render(struct plan_work *work)
     AUTO_FREE char *sockets = layout_sockets(no_run, transport_name(kind));
     AUTO_FREE char *users = ansible_user_ssh_arguments(&work->settings);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
-    if (ssh_arguments_make(machine, target, kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, &err) == 0) {
+    if (ssh_arguments_make(machine, target, kind, sockets, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, &err) == 0) {
         struct inventory_request request = {.project = work->project,
                                             .host = {target, machine, kind, &ssh, NULL},
                                             .run = no_run,
@@ -272,6 +290,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_requirements(&work);
         look_for_provider(&work, options->machine != NULL);
         look_for_transports(&work);
+        look_for_keys(&work, options->machine);
         look_at_phase_arguments(&work);
         render(&work);
         scan(&work, &dynamic);

@@ -1,5 +1,7 @@
 #include "action/stage.h"
 
+#include "action/key_agent.h"
+#include "action/peers.h"
 #include "action/provider.h"
 #include "action/transport.h"
 #include "base/file.h"
@@ -78,6 +80,31 @@ static int provision(const struct target *target, struct machine *machine, struc
     return provider->verify(target, machine, target->ready_ns, err);
 }
 
+/* Agents belong to the run as its masters do, in the same scope. */
+static int load_key(const struct project *project, const struct target *target, const struct machine *machine,
+                    const char *sockets, const struct scope *masters, const char *marker, struct error *err)
+{
+    struct key_agent agent = {project, sockets, masters, marker};
+    return key_agent_load(&agent, target, machine, err);
+}
+
+/* The phases reach the peers too, each over its own transport. */
+static int load_keys_of_peers(const struct project *project, const struct target *target, const char *run,
+                              const struct scope *masters, const char *marker, struct error *err)
+{
+    AUTO_FREE char *state = layout_state(project->directory);
+    AUTO_PEERS peers = PEERS_INIT;
+    if (peers_find(project, target, state, run, 1, true, &peers, err) < 0)
+        return -1;
+    for (size_t i = 0; i < peers.count; i++) {
+        AUTO_FREE char *sockets = layout_sockets(run, transport_name(peers.hosts[i].transport));
+        if (load_key(project, peers.hosts[i].target, peers.hosts[i].machine, sockets, masters, marker, err) <
+            0)
+            return -1;
+    }
+    return 0;
+}
+
 struct search {
     const struct project *project;
     const struct target *target;
@@ -96,12 +123,17 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
     AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
                    *marker = xasprintf("TRIPHASE_RUN=%s", run);
     if (layout_make_sockets(sockets, err) < 0 ||
-        ssh_arguments_make(machine, search->target, kind, sockets, SSH_ALIVE_INTERVAL,
+        ssh_arguments_make(machine, search->target, kind, sockets, sockets, SSH_ALIVE_INTERVAL,
                            (int)json_get_integer(search->request, "alive_count",
                                                  ssh_alive_count(18 * NS_PER_S)),
                            &ssh, err) < 0 ||
         scope_open(scope_name, marker, &masters, err) < 0)
         return -1;
+    if (load_key(search->project, search->target, machine, sockets, &masters, marker, err) < 0 ||
+        load_keys_of_peers(search->project, search->target, run, &masters, marker, err) < 0) {
+        scope_close(&masters);
+        return -1;
+    }
     struct transport_request open = {.target = search->target,
                                      .machine = machine,
                                      .kind = kind,

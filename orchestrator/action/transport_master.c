@@ -192,13 +192,14 @@ static char *log_since(const struct ladder *ladder, off_t from)
     return text_take(&line);
 }
 
-/* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. */
+/* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. Nor has it
+ * any use for a secret of the target. */
 static void master_environment(const struct ladder *ladder, struct words *out)
 {
     const char *const *entry =
         ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
     for (; *entry; entry++)
-        if (!text_starts(*entry, "TRIPHASE_STEP="))
+        if (!text_starts(*entry, "TRIPHASE_STEP=") && !target_hides(ladder->request->target, *entry))
             words_add(out, *entry);
 }
 
@@ -456,7 +457,7 @@ int transport_close_masters(const char *control_directory, struct error *err)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *path = file_join(control_directory, names.items[i]);
-        if (is_socket(path)) {
+        if (is_socket(path) && !text_is(names.items[i], SSH_AGENT_SOCKET)) {
             struct ladder asking = {.route = {.control_path = path}};
             (void)ask_master(&asking, "exit");
         }

@@ -70,7 +70,7 @@ static void on_guard_gone(void *context, uint32_t events);
 
 static int start_guard(struct worker *worker, struct error *err)
 {
-    if (guard_start(&worker->run_scope, worker->lock_fd, &worker->guard, err) < 0)
+    if (guard_start(&worker->run_scope, NULL, worker->lock_fd, &worker->guard, err) < 0)
         return -1;
     return loop_watch(worker->loop, worker->guard.pidfd, EPOLLIN, on_guard_gone, worker, &worker->guard_watch,
                       err);
@@ -131,12 +131,16 @@ static int body(const struct runner_request *request, int lock_fd, char *last_wo
     return code;
 }
 
-/* What the command held open is none of the worker's business, but for the lock. */
-static void close_others(int lock_fd)
+/* What the command held open is none of the worker's business, but for the lock and what secrets are read from. */
+static void close_others(const struct project *project, int lock_fd)
 {
-    if (lock_fd > 3)
-        syscall(SYS_close_range, 3U, (unsigned)lock_fd - 1, 0U);
-    syscall(SYS_close_range, (unsigned)lock_fd + 1, ~0U, 0U);
+    AUTO_WORDS names = WORDS_INIT;
+    file_list("/proc/self/fd", &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        int fd = (int)strtol(names.items[i], NULL, 10);
+        if (fd > 2 && fd != lock_fd && !project_reads(project, fd))
+            close(fd);
+    }
 }
 
 char *worker_last_words(char **last_words)
@@ -175,7 +179,7 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
         dup2(null, STDIN_FILENO);
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
-        close_others(lock_fd);
+        close_others(request->project, lock_fd);
         signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a write that fails */
         AUTO_ERROR why = ERROR_INIT;
         int code = body(request, lock_fd, words, &why);

@@ -3,12 +3,12 @@
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "view/config_view.h"
 #include "view/help.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <unistd.h>
 
 int command_config(struct command_context *context, int argc, char **argv)
 {
@@ -24,17 +24,11 @@ int command_config(struct command_context *context, int argc, char **argv)
         help_problem("config takes one target at most; 'triphase config' prints all");
         return EXIT_BAD_USAGE;
     }
-    AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0 ||
-        (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
-        help_problem("%s", error_text(&err));
-        return exit_code_of(&err);
-    }
-    for (size_t i = 0; i < project->warnings.count; i++)
-        help_note("warning: %s", project->warnings.items[i]);
+    int opened = project_access_open(context, optind < argc ? argv[optind] : NULL, &project, &target);
+    if (opened != EXIT_OK)
+        return opened;
     if ((json ? config_view_print_json(project, target) : config_view_print(project, target)) < 0) {
         if (errno == EPIPE) /* a reader that has seen enough */
             return EXIT_OK;

@@ -3,10 +3,10 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/project_access.h"
 #include "view/help.h"
 
 #include <getopt.h>
-#include <unistd.h>
 
 int command_create(struct command_context *context, int argc, char **argv)
 {
@@ -28,15 +28,10 @@ int command_create(struct command_context *context, int argc, char **argv)
             return EXIT_BAD_USAGE;
         }
     }
-    AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0) {
-        help_problem("%s", error_text(&err));
-        return exit_code_of(&err);
-    }
-    for (size_t i = 0; i < project->warnings.count; i++)
-        help_note("warning: %s", project->warnings.items[i]);
+    int opened = project_access_open(context, NULL, &project, NULL);
+    if (opened != EXIT_OK)
+        return opened;
     AUTO_WORDS targets = WORDS_INIT;
     for (int i = optind; i < dashes; i++)
         words_add(&targets, argv[i]);

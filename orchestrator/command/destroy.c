@@ -5,6 +5,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "view/help.h"
@@ -55,8 +56,7 @@ int command_destroy(struct command_context *context, int argc, char **argv)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
     AUTO_FREE char *directory = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0) {
+    if (project_access_load(context, NULL, &project, NULL, &err) < 0) {
         directory = config_find_directory(context->directory ? context->directory : ".");
         if (!directory) {
             help_problem("%s", error_text(&err));

@@ -3,12 +3,12 @@
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "data/config.h"
 #include "view/doctor_view.h"
 #include "view/help.h"
 
 #include <getopt.h>
-#include <unistd.h>
 
 int command_doctor(struct command_context *context, int argc, char **argv)
 {
@@ -27,9 +27,8 @@ int command_doctor(struct command_context *context, int argc, char **argv)
     AUTO_PROJECT *project = NULL;
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
     /* A project with faults says nothing about the machine. */
-    if (directory && config_load(&sources, &project, &err) < 0)
+    if (directory && project_access_load(context, NULL, &project, NULL, &err) < 0)
         help_note("warning: the project here cannot be read, its settings are left out: %s",
                   error_text(&err));
     AUTO_FACTS facts = {NULL, 0};

@@ -34,8 +34,8 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     struct ansible_settings settings = {0};
     struct transport_route route = {0};
     if (find_sockets(reach, &sockets, err) < 0 ||
-        ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, SSH_ALIVE_INTERVAL, 8, &ssh,
-                           err) < 0 ||
+        ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, NULL, SSH_ALIVE_INTERVAL, 8,
+                           &ssh, err) < 0 ||
         ansible_settings_read(reach->project, NULL, &settings, err) < 0)
         return -1;
     AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);

@@ -4,13 +4,13 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "data/config.h"
 #include "view/help.h"
 #include "view/plan_view.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* One target; its exit code. */
 static int plan_one(const struct project *project, const struct target *target, bool again, struct json *list)
@@ -48,17 +48,11 @@ int command_plan(struct command_context *context, int argc, char **argv)
         help_problem("plan takes one target at most; 'triphase plan' looks at all");
         return EXIT_BAD_USAGE;
     }
-    AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0 ||
-        (optind < argc && !(target = project_target(project, argv[optind], &err)))) {
-        help_problem("%s", error_text(&err));
-        return exit_code_of(&err);
-    }
-    for (size_t i = 0; i < project->warnings.count; i++)
-        help_note("warning: %s", project->warnings.items[i]);
+    int opened = project_access_open(context, optind < argc ? argv[optind] : NULL, &project, &target);
+    if (opened != EXIT_OK)
+        return opened;
     AUTO_JSON *list = json ? json_new_array() : NULL;
     int code = EXIT_OK;
     for (size_t i = 0; i < project->target_count; i++)

@@ -2,10 +2,9 @@
 #include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
-
-#include <unistd.h>
 
 static int find_machine(struct reach *reach, struct error *err)
 {
@@ -45,10 +44,8 @@ int reach_find(const struct command_context *context, const char *target, const 
                bool for_contact, struct reach *out, struct error *err)
 {
     struct reach found = {0};
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &found.project, err) < 0 ||
-        !(found.target = project_target(found.project, target, err)) || find_machine(&found, err) < 0 ||
-        find_transport(&found, transport, for_contact, err) < 0) {
+    if (project_access_load(context, target, &found.project, &found.target, err) < 0 ||
+        find_machine(&found, err) < 0 || find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);
         return -1;
     }

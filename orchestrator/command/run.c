@@ -4,10 +4,10 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/project_access.h"
 #include "view/help.h"
 
 #include <getopt.h>
-#include <unistd.h>
 
 /* Names the recipe's phases where one of the asked ones is none of them. */
 static int check_phases(const struct recipe *recipe, const char *const *phases)
@@ -46,15 +46,11 @@ int command_run(struct command_context *context, int argc, char **argv)
         help_problem("run needs a target: triphase run TARGET [PHASE...]");
         return EXIT_BAD_USAGE;
     }
-    AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
     const struct target *target = NULL;
-    if (config_load(&sources, &project, &err) < 0 ||
-        !(target = project_target(project, argv[optind], &err))) {
-        help_problem("%s", error_text(&err));
-        return exit_code_of(&err);
-    }
+    int opened = project_access_open(context, argv[optind], &project, &target);
+    if (opened != EXIT_OK)
+        return opened;
     AUTO_WORDS phases = WORDS_INIT;
     for (int i = optind + 1; i < dashes; i++)
         words_add(&phases, argv[i]);

@@ -4,11 +4,11 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "view/help.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 int command_stage(struct command_context *context, int argc, char **argv)
 {
@@ -28,9 +28,8 @@ int command_stage(struct command_context *context, int argc, char **argv)
     bool destroy = text_is(argv[1], "destroy");
     int status = 0;
     if (!destroy || json_get_bool(request, "project_readable")) {
-        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets,
-                                         NULL};
-        status = config_load(&sources, &project, &err);
+        /* A target that the files no longer name is destroyed all the same. */
+        status = project_access_load(context, NULL, &project, NULL, &err);
         target = project && name ? project_target(project, name, destroy ? NULL : &err) : NULL;
         if (!target && !destroy)
             status = -1;

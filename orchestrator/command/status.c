@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "data/config.h"
 #include "data/layout.h"
 #include "view/help.h"
@@ -68,9 +69,7 @@ int command_status(struct command_context *context, int argc, char **argv)
     if (!targets.count) {
         /* Files that are wrong do not hide what was made. */
         AUTO_PROJECT *project = NULL;
-        struct config_sources sources = {context->directory, (const char *const *)environ, context->sets,
-                                         NULL};
-        if (config_load(&sources, &project, &err) < 0)
+        if (project_access_load(context, NULL, &project, NULL, &err) < 0)
             help_note("warning: %s", error_text(&err));
         for (size_t i = 0; project && i < project->target_count; i++)
             words_add(&targets, project->targets[i].name);

@@ -3,6 +3,7 @@
 #include "base/words.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "command/store_access.h"
 #include "data/config.h"
 #include "data/layout.h"
@@ -67,9 +68,7 @@ static int keep_of(const struct request *request, int64_t *out, struct error *er
         return -1;
     }
     AUTO_PROJECT *project = NULL;
-    struct config_sources sources = {request->context->directory, (const char *const *)environ,
-                                     request->context->sets, NULL};
-    if (config_load(&sources, &project, err) < 0)
+    if (project_access_load(request->context, NULL, &project, NULL, err) < 0)
         return -1;
     *out = project->keep_ns;
     return 0;

@@ -340,7 +340,9 @@ static int render_host(const struct inventory_request *request, const struct inv
         if (*c == '-')
             *c = '_';
     const char *users = request->user_ssh_arguments;
-    filling.ssh_args = xasprintf("%s%s%s", host->ssh->text, users && *users ? " " : "", users ? users : "");
+    /* Of -A the last word counts, not the first: what the user's own arguments say, triphase's agent stays here. */
+    filling.ssh_args = xasprintf("%s%s%s%s", host->ssh->text, users && *users ? " " : "", users ? users : "",
+                                 host->ssh->own_agent ? " -a" : "");
     int result = -1;
     AUTO_NODE *root = NULL;
     if (template->kind != NODE_MAP) {

@@ -1,8 +1,5 @@
 #include "data/outcome.h"
 
-#include "base/memory.h"
-#include "base/text.h"
-
 static const char *const names[] = {
     [OUTCOME_NONE] = "running",
     [OUTCOME_OK] = "ok",
@@ -24,12 +21,4 @@ static const char *const names[] = {
 const char *outcome_name(enum outcome outcome)
 {
     return names[outcome];
-}
-
-enum outcome outcome_from(const char *name)
-{
-    for (size_t i = OUTCOME_OK; name && i < COUNT_OF(names); i++)
-        if (text_is(name, names[i]))
-            return (enum outcome)i;
-    return OUTCOME_NONE;
 }

@@ -21,5 +21,3 @@ enum outcome {
 };
 
 const char *outcome_name(enum outcome outcome); /* "ok", "transport-lost", …; "running" for OUTCOME_NONE */
-/* OUTCOME_NONE for an unknown name. */
-enum outcome outcome_from(const char *name);

@@ -5,6 +5,8 @@
 #include "data/fault.h"
 #include "data/layers.h"
 
+#include <string.h>
+
 static void target_clear(struct target *target)
 {
     free(target->name);
@@ -98,6 +100,43 @@ const struct target *project_target(const struct project *project, const char *n
     error_set(err, ERROR_USAGE, "there is no target '%s' in %s/triphase.yml%s", shown, project->directory,
               names.count ? instead : ", which names none");
     return NULL;
+}
+
+static bool is_read_from(const struct secret *secret, const char *entry)
+{
+    size_t length = secret->kind == SECRET_ENV ? strlen(secret->where) : 0;
+    return length && !strncmp(entry, secret->where, length) && entry[length] == '=';
+}
+
+/* Each of the target's secrets by its index; NULL behind the last. */
+static const struct secret *secret_at(const struct target *target, size_t index)
+{
+    if (index < target->secret_count)
+        return &target->secrets[index];
+    index -= target->secret_count;
+    if (index < target->vault_password_count)
+        return &target->vault_passwords[index];
+    index -= target->vault_password_count;
+    return index == 0 ? &target->become_password : index == 1 ? &target->key_passphrase : NULL;
+}
+
+bool target_hides(const struct target *target, const char *entry)
+{
+    bool hidden = false;
+    for (size_t i = 0; !hidden && secret_at(target, i); i++)
+        hidden = is_read_from(secret_at(target, i), entry);
+    return hidden;
+}
+
+bool project_reads(const struct project *project, int fd)
+{
+    bool found = false;
+    for (size_t t = 0; project && !found && t < project->target_count; t++)
+        for (size_t i = 0; !found && secret_at(&project->targets[t], i); i++) {
+            const struct secret *secret = secret_at(&project->targets[t], i);
+            found = secret->kind == SECRET_FD && secret->fd == fd;
+        }
+    return found;
 }
 
 const struct recipe *project_recipe(const struct project *project, const char *name)

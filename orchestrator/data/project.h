@@ -87,5 +87,10 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
+/* Whether this NAME=VALUE is what one of the target's secrets is read from: it is handed on to no child, whatever
+ * it is called. */
+bool target_hides(const struct target *target, const char *entry);
+/* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
+bool project_reads(const struct project *project, int fd);
 /* Borrowed; never NULL for a recipe of a loaded target. */
 const struct recipe *project_recipe(const struct project *project, const char *name);

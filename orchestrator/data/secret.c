@@ -122,11 +122,16 @@ static int hand_over(char *block, size_t length, const char *what, char **out, s
     return 0;
 }
 
+bool secret_is_given(int fd)
+{
+    return (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+}
+
 /* A descriptor that can be read more than once: a regular file from its start; of a pipe the bytes are
  * gone after the first reading. */
 static int open_descriptor(int number, const char *what, struct error *err)
 {
-    int fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
+    int fd = secret_is_given(number) ? fcntl(number, F_DUPFD_CLOEXEC, 3) : -1;
     if (fd < 0)
         return error_set(err, ERROR_PROJECT, "%s: the descriptor is not open; give it like 3<file", what);
     lseek(fd, 0, SEEK_SET);

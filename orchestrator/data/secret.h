@@ -21,6 +21,8 @@ char *secret_problem(const struct node *node);
 /* From a node that secret_problem has passed. `name` may be NULL. The caller frees with secret_clear. */
 void secret_from_node(const struct node *node, const char *name, struct secret *out);
 void secret_clear(struct secret *secret);
+/* Whether whoever started this process gave it this descriptor: its own are all close-on-exec. */
+bool secret_is_given(int fd);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
  * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
  * malloc'ed, a NUL behind it; free with free_secret. */

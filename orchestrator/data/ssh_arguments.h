@@ -20,23 +20,32 @@ struct ssh_arguments {
     char *
         text; /* the same as one string, each word quoted for shlex (and POSIX shells): ansible_ssh_common_args */
     bool multiplexed; /* false: no control directory was given, every connection is its own */
+    bool own_agent;   /* the key is one that triphase's own agent holds */
 };
 
-#define SSH_ARGUMENTS_INIT            \
-    {                                 \
-        NULL, WORDS_INIT, NULL, false \
+#define SSH_ARGUMENTS_INIT                   \
+    {                                        \
+        NULL, WORDS_INIT, NULL, false, false \
     }
 #define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_free))) struct ssh_arguments
+
+/* Whether the machine's key opens only with the target's key_passphrase, and so needs an agent that was given it. */
+bool ssh_needs_agent(const struct machine *machine, const struct target *target);
+/* Names within the folder of such an agent: its socket, and of each target's key the public part. */
+#define SSH_AGENT_SOCKET "agent"
+char *ssh_agent_public_key(const char *agent_directory, const struct target *target); /* malloc'ed */
 
 /* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options.
  * `control_directory` NULL: no multiplexing. Sockets in it are called %C (what differs in host, port or
  * user gets a master of its own), or where %C would make the path longer than a socket's can be, %r and
  * %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters,
  * "${" in a path, an ssh option that triphase forces), each named. `machine` may lack whatever is not
- * known yet. */
+ * known yet. `agent_directory`: where the agent of a key that needs one is (action/key_agent.h); of what it holds
+ * that key alone is offered, and it is never forwarded. NULL: the key itself is named, and whoever uses the arguments
+ * has to open it. */
 int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
-                       const char *control_directory, int server_alive_interval, int server_alive_count,
-                       struct ssh_arguments *out, struct error *err);
+                       const char *control_directory, const char *agent_directory, int server_alive_interval,
+                       int server_alive_count, struct ssh_arguments *out, struct error *err);
 void ssh_arguments_free(struct ssh_arguments *arguments);
 
 /* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the

@@ -1,5 +1,6 @@
 #include "mechanism/guard.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 
@@ -72,18 +73,22 @@ static void end_everything(const struct scope *scope)
     scope_remove(scope, NULL);
 }
 
-static _Noreturn void be_guard(const struct scope *scope, int lock_fd, pid_t worker)
+static _Noreturn void be_guard(const struct scope *scope, const char *folder, int lock_fd, pid_t worker)
 {
     setsid();
     prctl(PR_SET_NAME, "triphase-guard");
     if (chdir("/") < 0 || close_the_rest(lock_fd) < 0)
         _exit(1);
-    if (wait_for_death(worker))
+    if (wait_for_death(worker)) {
         end_everything(scope);
+        if (folder)
+            file_remove_tree(folder, NULL);
+    }
     _exit(0);
 }
 
-int guard_start(const struct scope *run_scope, int lock_fd, struct child *out, struct error *err)
+int guard_start(const struct scope *run_scope, const char *folder, int lock_fd, struct child *out,
+                struct error *err)
 {
     /* Blocked before the fork, and for good in the guard: neither a ^C meant for the worker nor an early dismissal can end it half way. */
     sigset_t all, before;
@@ -93,7 +98,7 @@ int guard_start(const struct scope *run_scope, int lock_fd, struct child *out, s
     pid_t pid = fork();
     int why = errno;
     if (pid == 0)
-        be_guard(run_scope, lock_fd, worker);
+        be_guard(run_scope, folder, lock_fd, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         return error_system(err, why, "cannot start the guard");

@@ -5,8 +5,9 @@
 #include "base/error.h"
 #include "mechanism/child.h"
 
-/* `lock_fd` (may be -1) stays open in the guard. The guard is the caller's child. */
-int guard_start(const struct scope *run_scope, int lock_fd, struct child *out, struct error *err);
+/* `lock_fd` (may be -1) stays open in the guard. `folder` (may be NULL) is removed with the scope. The guard is the caller's child. */
+int guard_start(const struct scope *run_scope, const char *folder, int lock_fd, struct child *out,
+                struct error *err);
 /* Tells a guard that the run ended in order: it exits at once without ending anything (SIGUSR1), and waits at most 2 s for that, then kills it.
  * Reaps and closes it, whatever it did; 0 also for one that had died before. */
 int guard_dismiss(struct child *guard, struct error *err);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A grandchild may hold a pipe for ever; what it has to say after the program ended is not waited for longer than this. */
@@ -61,11 +62,13 @@ static int intake_open(struct intake *intake)
     return ends[1];
 }
 
-/* A file in memory, not a pipe: nothing has to be fed, and a program that does not read it stalls nobody. */
+/* A sealed file in memory, not a pipe: nothing has to be fed, and a program that does not read it stalls nobody. */
 static int input_open(const char *input)
 {
-    AUTO_CLOSE int fd = memfd_create("triphase-input", MFD_CLOEXEC);
-    if (fd < 0 || file_write_all(fd, input, strlen(input)) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+    AUTO_CLOSE int fd = memfd_create("triphase-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, input, strlen(input)) < 0 ||
+        lseek(fd, 0, SEEK_SET) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return -1;
     return TAKE_FD(fd);
 }

@@ -252,11 +252,6 @@ void sql_bind_integer(struct sql_statement *statement, int at, int64_t value)
     bound(sqlite3_bind_int64(in(statement), at, value));
 }
 
-void sql_bind_real(struct sql_statement *statement, int at, double value)
-{
-    bound(sqlite3_bind_double(in(statement), at, value));
-}
-
 void sql_bind_null(struct sql_statement *statement, int at)
 {
     bound(sqlite3_bind_null(in(statement), at));

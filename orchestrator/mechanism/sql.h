@@ -43,7 +43,6 @@ void sql_bind_text(struct sql_statement *statement, int at, const char *text);
 void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes,
                             size_t length); /* not copied: until sql_reset */
 void sql_bind_integer(struct sql_statement *statement, int at, int64_t value);
-void sql_bind_real(struct sql_statement *statement, int at, double value);
 void sql_bind_null(struct sql_statement *statement, int at);
 /* 1: a row, 0: done, -1: failed. */
 int sql_step(struct sql_statement *statement, struct error *err);

@@ -12,6 +12,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/line.h"
+#include "unit/rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,50 +28,17 @@ static void must(int result, struct error *err)
     }
 }
 
-static struct event run_event(enum event_kind kind, const char *id, int64_t at)
-{
-    return (struct event){.kind = kind,
-                          .run = id,
-                          .of_run = {.id = id,
-                                     .kind = "create",
-                                     .target = "vault",
-                                     .recipe = "vault",
-                                     .provider = "sandbox",
-                                     .project = "bench",
-                                     .ansible = "2.19.14",
-                                     .fresh = true,
-                                     .pid = 1,
-                                     .pid_start = 1,
-                                     .boot_id = "",
-                                     .node = "bench",
-                                     .started_ns = at,
-                                     .duration_ns = 60 * NS_PER_S,
-                                     .outcome = OUTCOME_OK}};
-}
-
+/* Six steps as the recipe vault has them, of lengths that differ. */
 static struct event step_event(enum event_kind kind, const char *id, int seq, int64_t at)
 {
     static const char *const names[] = {"provision", "transport", "bootstrap",
                                         "install",   "converge",  "finalize"};
-    return (struct event){.kind = kind,
-                          .run = id,
-                          .step = seq,
-                          .of_step = {.seq = seq,
-                                      .kind = seq < 3 ? "stage" : "phase",
-                                      .name = names[seq - 1],
-                                      .attempt = 1,
-                                      .transport = "direct",
-                                      .scope = "cgroup",
-                                      .log = "runs/x/01.log",
-                                      .events = "runs/x/01.events.ndjson",
-                                      .started_ns = at,
-                                      .deadline_ns = 1800 * NS_PER_S,
-                                      .duration_ns = (seq * 3 + at % 997) * NS_PER_MS,
-                                      .outcome = OUTCOME_OK,
-                                      .exit_code = 0,
-                                      .signal = -1,
-                                      .ok = 50,
-                                      .cpu_usec = 1000}};
+    struct event event = rows_step(kind, id, seq);
+    event.of_step.kind = seq < 3 ? "stage" : "phase";
+    event.of_step.name = names[seq - 1];
+    event.of_step.started_ns = at;
+    event.of_step.duration_ns = (seq * 3 + at % 997) * NS_PER_MS;
+    return event;
 }
 
 static struct event task_event(const char *id, int step, int64_t i, char task[64], char path[64])
@@ -78,19 +46,14 @@ static struct event task_event(const char *id, int step, int64_t i, char task[64
     static const char *const roles[] = {"vault_install", "vault_configure", "vault_service", NULL};
     snprintf(task, 64, "Task number %" PRId64 " of the play", i % 50);
     snprintf(path, 64, "/srv/project/playbooks/roles/r/tasks/main.yml:%" PRId64, i % 50 * 7);
-    return (struct event){.kind = EVENT_TASK,
-                          .run = id,
-                          .step = step,
-                          .task = {.host = "vault",
-                                   .play = "Install the vault",
-                                   .role = roles[i % 4],
-                                   .task = task,
-                                   .path = path,
-                                   .action = "ansible.builtin.command",
-                                   .status = i % 9 ? "ok" : "changed",
-                                   .started_ns = moment_wall(),
-                                   .duration_ns = 1000000 + i * 7919 % 900000000,
-                                   .message = i % 1000 == 999 ? "non-zero return code" : NULL}};
+    struct event event = rows_task(id, step, roles[i % 4], task, i % 9 ? "ok" : "changed");
+    event.task.play = "Install the vault";
+    event.task.path = path;
+    event.task.action = "ansible.builtin.command";
+    event.task.started_ns = moment_wall();
+    event.task.duration_ns = 1000000 + i * 7919 % 900000000;
+    event.task.message = i % 1000 == 999 ? "non-zero return code" : NULL;
+    return event;
 }
 
 static void put_run(struct store_appender *appender, int64_t *task, int64_t tasks)
@@ -99,7 +62,7 @@ static void put_run(struct store_appender *appender, int64_t *task, int64_t task
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
     int64_t at = moment_wall();
-    struct event event = run_event(EVENT_RUN_BEGIN, id, at);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, at);
     must(store_appender_put(appender, &event, &err), &err);
     for (int seq = 1; seq <= 6; seq++) {
         event = step_event(EVENT_STEP_BEGIN, id, seq, at);
@@ -111,7 +74,7 @@ static void put_run(struct store_appender *appender, int64_t *task, int64_t task
         event = step_event(EVENT_STEP_END, id, seq, at);
         must(store_appender_put(appender, &event, &err), &err);
     }
-    event = run_event(EVENT_RUN_END, id, at);
+    event = rows_run(EVENT_RUN_END, id, at);
     must(store_appender_put(appender, &event, &err), &err);
 }
 
@@ -183,7 +146,7 @@ static void put(const char *path, int64_t count, bool parse)
     }
     must(store_prepare(path, &err), &err);
     must(store_writer_start(path, &writer, &err), &err);
-    struct event event = run_event(EVENT_RUN_BEGIN, id, moment_wall());
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, moment_wall());
     store_writer_put(writer, &event);
     event = step_event(EVENT_STEP_BEGIN, id, 3, moment_wall());
     store_writer_put(writer, &event);
@@ -246,7 +209,7 @@ static void memory(const char *path, int64_t count)
     must(store_prepare(path, &err), &err);
     long before = private_kib();
     must(store_writer_start(path, &writer, &err), &err);
-    struct event event = run_event(EVENT_RUN_BEGIN, id, moment_wall());
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, moment_wall());
     store_writer_put(writer, &event);
     event = step_event(EVENT_STEP_BEGIN, id, 3, moment_wall());
     store_writer_put(writer, &event);

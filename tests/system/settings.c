@@ -1,4 +1,5 @@
 /* The user's own Ansible settings, inventories, secrets and arguments, with a real ansible-playbook; and what no secret may ever be found in. */
+#include "../lab/hidden.h"
 #include "../lab/phase.h"
 
 #include "base/file.h"
@@ -92,53 +93,6 @@ Test(settings, the_users_ansible_cfg_callbacks_roles_inventories_and_environment
 static const char *const hidden[] = {FROM_ENV,   FROM_FILE,   FROM_COMMAND, FOR_VAULT,
                                      FOR_BECOME, "geh'eim-1", "geheim-"};
 
-static bool holds(const char *path, const char *needle)
-{
-    AUTO_TEXT bytes = TEXT_INIT;
-    return file_read(path, 64 << 20, &bytes, NULL) == 0 && bytes.length &&
-           memmem(bytes.bytes, bytes.length, needle, strlen(needle)) != NULL;
-}
-
-/* How many files below hold it; symbolic links and sockets are none. */
-static int search_tree(const char *folder, const char *needle)
-{
-    AUTO_WORDS names = WORDS_INIT;
-    int found = 0;
-    file_list(folder, &names, NULL);
-    for (size_t i = 0; i < names.count; i++) {
-        AUTO_FREE char *path = file_join(folder, names.items[i]);
-        if (file_is_dir(path)) {
-            found += search_tree(path, needle);
-        } else if (holds(path, needle)) {
-            fprintf(stderr, "%s holds %s\n", path, needle);
-            found++;
-        }
-    }
-    return found;
-}
-
-/* Any process with it in argv; of those with the mark in their environment, also any with it there. */
-static int search_processes(const char *mark, const char *needle)
-{
-    AUTO_WORDS names = WORDS_INIT;
-    int found = 0;
-    file_list("/proc", &names, NULL);
-    for (size_t i = 0; i < names.count; i++) {
-        long pid = strtol(names.items[i], NULL, 10);
-        AUTO_FREE char *environment = xasprintf("/proc/%ld/environ", pid),
-                       *argv = xasprintf("/proc/%ld/cmdline", pid);
-        if (pid > 0 && holds(argv, needle) && pid != getpid()) {
-            fprintf(stderr, "process %ld shows %s in its arguments\n", pid, needle);
-            found++;
-        }
-        if (pid > 0 && holds(environment, mark) && holds(environment, needle)) {
-            fprintf(stderr, "process %ld shows %s in its environment\n", pid, needle);
-            found++;
-        }
-    }
-    return found;
-}
-
 /* A sudo that asks for its password as the real one does, and takes one only. */
 static const char sudo[] = "#!/bin/sh\nprompt=\nwhile :; do case $1 in -p) prompt=$2; shift 2;; -u) shift "
                            "2;; -*) shift;; *) break;; esac; done\n"
@@ -197,7 +151,7 @@ static void check_secrets(const char *ansible)
     AUTO_FREE char *run = lab_last_run(lab, "id");
     AUTO_FREE char *step = xasprintf("TRIPHASE_STEP=%s/%02d", run, (int)lab_phase_number(lab, "seq"));
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
-        cr_expect_eq(search_processes(step, hidden[i]), 0, "'%s' is shown by a process of the phase",
+        cr_expect_eq(hidden_processes(step, hidden[i]), 0, "'%s' is shown by a process of the phase",
                      hidden[i]);
     lab_write(lab, "go", "%s", "");
     cr_expect_eq(lab_wait(lab, command, 60), 0, "%s", lab_read(lab, "create.err"));
@@ -215,7 +169,7 @@ static void check_secrets(const char *ansible)
     }
     AUTO_FREE char *state = file_join(lab_folder(lab), ".triphase");
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
-        cr_expect_eq(search_tree(state, hidden[i]), 0, "'%s' stands in a file below .triphase", hidden[i]);
+        cr_expect_eq(hidden_files(state, hidden[i]), 0, "'%s' stands in a file below .triphase", hidden[i]);
     AUTO_FREE char *said = lab_read(lab, "create.err");
     cr_expect(!strstr(said, "geheim") && !strstr(said, "geh'eim"), "it is shown: %s", said);
 }

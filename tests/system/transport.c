@@ -56,8 +56,8 @@ static int climb(struct fixture *fixture, bool wait, int64_t bound, struct trans
     ssh_arguments_free(&fixture->ssh);
     cr_assert(ssh_write_known_hosts(fixture->machine, &fixture->target, "/", err) == 0, "%s",
               error_text(err));
-    cr_assert(ssh_arguments_make(fixture->machine, &fixture->target, TRANSPORT_DIRECT, fixture->sockets, 2, 8,
-                                 &fixture->ssh, err) == 0,
+    cr_assert(ssh_arguments_make(fixture->machine, &fixture->target, TRANSPORT_DIRECT, fixture->sockets, NULL,
+                                 2, 8, &fixture->ssh, err) == 0,
               "%s", error_text(err));
     struct transport_request request = {.target = &fixture->target,
                                         .machine = fixture->machine,

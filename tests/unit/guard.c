@@ -49,7 +49,7 @@ static _Noreturn void be_worker(const struct worker *worker, const char *script,
     /* A terminal's and a pipe's ends, which a guard must not hold. */
     int pipes[2];
     if (pipe(pipes) < 0 || lock_take(worker->lock, &owner, &fd, &err) < 0 ||
-        guard_start(worker->scope, fd, &guard, &err) < 0)
+        guard_start(worker->scope, NULL, fd, &guard, &err) < 0)
         _exit(1);
     const char *const argv[] = {"bash", "-c", script, NULL};
     AUTO_WORDS environment = WORDS_INIT;
@@ -144,7 +144,7 @@ Test(guard, nested_scopes_of_steps_are_ended_too)
     pid_t worker = fork();
     if (worker == 0) {
         struct child guard;
-        if (guard_start(plain.scope, -1, &guard, NULL) < 0)
+        if (guard_start(plain.scope, NULL, -1, &guard, NULL) < 0)
             _exit(1);
         _exit(0); /* dies at once: the guard may not even have looked yet */
     }
@@ -247,7 +247,7 @@ static void check_dismissed(enum scope_kind kind, int signal_before)
     int fd;
     struct child guard;
     cr_assert_eq(lock_take(path, &owner, &fd, &err), 0, "%s", error_text(&err));
-    cr_assert_eq(guard_start(scope, fd, &guard, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(guard_start(scope, NULL, fd, &guard, &err), 0, "%s", error_text(&err));
     struct child child = hostile_start(scope, "echo ready >&9; exec sleep 1000");
     pid_t pid = guard.pid;
     if (signal_before)
@@ -280,7 +280,7 @@ Test(guard, killed_one_can_be_dismissed_and_is_seen_at_once)
 {
     check_dismissed(SCOPE_CGROUP, SIGKILL);
     struct child guard;
-    cr_assert_eq(guard_start(hostile_scope(SCOPE_CGROUP), -1, &guard, NULL), 0);
+    cr_assert_eq(guard_start(hostile_scope(SCOPE_CGROUP), NULL, -1, &guard, NULL), 0);
     child_signal(&guard, SIGKILL);
     struct pollfd look = {.fd = guard.pidfd, .events = POLLIN};
     cr_expect_eq(poll(&look, 1, 2000), 1, "its pidfd tells");
@@ -293,8 +293,31 @@ Test(guard, starting_and_dismissing_leaks_no_descriptor)
     int before = hostile_descriptors();
     for (int i = 0; i < 5; i++) {
         struct child guard;
-        cr_assert_eq(guard_start(scope, -1, &guard, NULL), 0);
+        cr_assert_eq(guard_start(scope, NULL, -1, &guard, NULL), 0);
         cr_assert_eq(guard_dismiss(&guard, NULL), 0);
     }
     cr_expect_eq(hostile_descriptors(), before);
+}
+
+static bool is_absent(const void *path)
+{
+    return !file_exists(path);
+}
+
+Test(guard, a_folder_given_to_it_goes_with_the_scope)
+{
+    struct scope *scope = hostile_scope(SCOPE_CGROUP);
+    AUTO_FREE char *folder = hostile_path("folder");
+    AUTO_FREE char *inside = file_join(folder, "file");
+    cr_assert_eq(file_make_dirs(folder, 0700, NULL), 0);
+    cr_assert_eq(file_replace(inside, "x", 1, 0600, NULL), 0);
+    pid_t worker = fork();
+    if (worker == 0) {
+        struct child guard;
+        _exit(guard_start(scope, folder, -1, &guard, NULL) < 0);
+    }
+    int status;
+    cr_assert_eq(waitpid(worker, &status, 0), worker);
+    cr_assert_eq(status, 0);
+    cr_expect(hostile_wait(is_absent, folder, 5000), "it is still there");
 }

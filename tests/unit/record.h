@@ -2,9 +2,9 @@
  * a worker would have written them. */
 #pragma once
 #include "base/id.h"
-#include "data/event.h"
 #include "data/store.h"
 #include "mechanism/sql.h"
+#include "unit/rows.h"
 
 #include <stdint.h>
 
@@ -20,11 +20,6 @@ void record_end(struct record *record);
 void record_put(struct record *record,
                 const struct event *event); /* each its own transaction; fails the test when it fails */
 
-/* An event of a run "create" of target vault; change what the test is about. */
-struct event record_run(enum event_kind kind, const char *id, int64_t started_ns);
-/* A phase called install over "direct" that took 1.5 s and ended ok. */
-struct event record_step(enum event_kind kind, const char *id, int seq);
-struct event record_task(const char *id, int step, const char *role, const char *task, const char *status);
 /* A whole run: begin, one phase of that many ns, end ok. */
 void record_whole(struct record *record, const char *id, int64_t started_ns, int64_t phase_ns);
 /* First column of the first row; fails the test when that fails. */

@@ -25,10 +25,10 @@ static const struct table_look terminal = {.width = 80, .utf8 = true};
 /* A run with a stage, a phase that became unreachable over a long transport name, and its second attempt. */
 static struct account make(struct record *record)
 {
-    struct event event = record_run(EVENT_RUN_BEGIN, id, 1700000000 * NS_PER_S);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 1700000000 * NS_PER_S);
     record_put(record, &event);
     for (int seq = 1; seq <= 3; seq++) {
-        event = record_step(EVENT_STEP_BEGIN, id, seq);
+        event = rows_step(EVENT_STEP_BEGIN, id, seq);
         event.of_step.kind = seq == 1 ? "stage" : "phase";
         event.of_step.name = seq == 1 ? "provision" : "install";
         event.of_step.attempt = seq == 3 ? 2 : 1;
@@ -51,7 +51,7 @@ static struct account make(struct record *record)
                                            .transport = "tailnet-userspace",
                                            .at_ns = 1700000001 * NS_PER_S}};
     record_put(record, &event);
-    event = record_run(EVENT_RUN_END, id, 1700000000 * NS_PER_S);
+    event = rows_run(EVENT_RUN_END, id, 1700000000 * NS_PER_S);
     event.of_run.duration_ns = 4 * NS_PER_S;
     record_put(record, &event);
     AUTO_ERROR err = ERROR_INIT;
@@ -105,7 +105,7 @@ Test(report, json_of_one_run_has_the_documented_members)
 Test(report, a_run_that_did_not_end_has_neither_exit_nor_duration)
 {
     struct record record = record_start();
-    struct event event = record_run(EVENT_RUN_BEGIN, id, 1700000000 * NS_PER_S);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 1700000000 * NS_PER_S);
     record_put(&record, &event);
     struct history_run *run;
     struct account account;

@@ -47,7 +47,7 @@ static struct ssh_arguments make(enum transport_kind kind, const char *directory
 {
     struct ssh_arguments made = SSH_ARGUMENTS_INIT;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ssh_arguments_make(machine, &target, kind, directory, 2, 8, &made, &err) == 0, "%s",
+    cr_assert(ssh_arguments_make(machine, &target, kind, directory, NULL, 2, 8, &made, &err) == 0, "%s",
               error_text(&err));
     return made;
 }
@@ -56,7 +56,7 @@ static char *refusal(enum transport_kind kind)
 {
     struct ssh_arguments made = SSH_ARGUMENTS_INIT;
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ssh_arguments_make(machine, &target, kind, NULL, 2, 8, &made, &err) < 0);
+    cr_assert(ssh_arguments_make(machine, &target, kind, NULL, NULL, 2, 8, &made, &err) < 0);
     cr_assert_eq(err.kind, ERROR_PROJECT);
     cr_assert_null(made.text, "an output was touched");
     return xstrdup(error_text(&err));
@@ -263,7 +263,7 @@ Test(ssh_arguments, a_control_path_fits_a_socket_or_is_refused)
     char folder[128] = "/";
     memset(folder + 1, 'x', sizeof(folder) - 2);
     struct ssh_arguments made = SSH_ARGUMENTS_INIT;
-    cr_assert(ssh_arguments_make(machine, &target, TRANSPORT_DIRECT, folder, 2, 8, &made, &err) < 0);
+    cr_assert(ssh_arguments_make(machine, &target, TRANSPORT_DIRECT, folder, NULL, 2, 8, &made, &err) < 0);
     cr_has(error_text(&err), "XDG_RUNTIME_DIR");
 }
 
@@ -321,4 +321,51 @@ Test(ssh_arguments, the_key_exchange_is_left_alone_where_packets_leave_this_mach
     set(&machine->provider, "static");
     AUTO_SSH_ARGUMENTS away = make(TRANSPORT_DIRECT, NULL);
     cr_has_not(away.text, "KexAlgorithms");
+}
+
+/* What ssh is told where the key is in triphase's own agent; NULL: it is told of the key itself. */
+static struct ssh_arguments with_agent(const char *agent)
+{
+    struct ssh_arguments made = SSH_ARGUMENTS_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(ssh_arguments_make(machine, &target, TRANSPORT_DIRECT, NULL, agent, 2, 8, &made, &err) == 0,
+              "%s", error_text(&err));
+    return made;
+}
+
+Test(ssh_arguments, a_key_with_a_passphrase_is_the_only_one_of_its_agent_that_is_offered_and_is_not_forwarded)
+{
+    set(&machine->provider, "static");
+    set(&machine->key, "/srv/keys/key");
+    target.key_passphrase.kind = SECRET_FILE;
+    AUTO_SSH_ARGUMENTS ssh = with_agent("/run/a b%d");
+    AUTO_FREE char *lines = asked(&ssh);
+    cr_has(lines, "\nidentityagent /run/a b%d/agent\n");
+    cr_has(lines, "\nidentityfile /run/a b%%d/vault.pub\n");
+    cr_has(lines, "\nidentitiesonly yes\n");
+    cr_has(lines, "\nforwardagent no\n");
+    cr_has_not(lines, "/srv/keys/key");
+    cr_expect(ssh.own_agent);
+
+    AUTO_SSH_ARGUMENTS by_hand = with_agent(NULL);
+    AUTO_FREE char *others = asked(&by_hand);
+    cr_has(others, "\nidentityfile /srv/keys/key\n");
+    cr_has_not(others, "identityagent");
+    cr_expect_not(by_hand.own_agent);
+}
+
+Test(ssh_arguments, no_agent_is_named_for_a_key_that_needs_none)
+{
+    set(&machine->key, "/srv/keys/key");
+    target.key_passphrase.kind = SECRET_FILE;
+    cr_expect_not(ssh_needs_agent(machine, &target), "a sandbox's own key");
+    set(&machine->provider, "static");
+    cr_expect(ssh_needs_agent(machine, &target));
+    set(&machine->key, "agent");
+    cr_expect_not(ssh_needs_agent(machine, &target), "the user's agent");
+    set(&machine->key, "/srv/keys/key");
+    target.key_passphrase.kind = SECRET_NONE;
+    cr_expect_not(ssh_needs_agent(machine, &target), "no passphrase");
+    AUTO_SSH_ARGUMENTS ssh = with_agent("/run/x");
+    cr_has_not(ssh.text, "IdentityAgent");
 }

@@ -130,22 +130,22 @@ Test(store, begin_and_end_are_committed_before_the_next_thing_and_tasks_soon)
     struct store_writer *writer = start_writer(record.path);
     char id[ID_SIZE];
     id_make(id);
-    uint64_t ticket = put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
     cr_expect_eq(ticket, 1);
     cr_assert(wait_committed(writer, ticket, 5000), "%s", store_writer_failure(writer));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM run WHERE outcome IS NULL"), 1,
                  "another connection sees it");
-    ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    ticket = put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
     cr_assert(wait_committed(writer, ticket, 5000));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM step WHERE outcome IS NULL"), 1);
     int64_t start = moment_monotonic();
-    ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
+    ticket = put(writer, rows_task(id, 1, "r", "T", "ok"));
     cr_assert(wait_committed(writer, ticket, 5000));
     cr_expect(hostile_is_instrumented() || moment_monotonic() - start < 500 * NS_PER_MS,
               "a task waits for company, but not long");
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 1);
-    put(writer, record_step(EVENT_STEP_END, id, 1));
-    put(writer, record_run(EVENT_RUN_END, id, 5));
+    put(writer, rows_step(EVENT_STEP_END, id, 1));
+    put(writer, rows_run(EVENT_RUN_END, id, 5));
     AUTO_ERROR err = ERROR_INIT;
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM run JOIN step ON step.run = run.number WHERE"
@@ -162,12 +162,12 @@ Test(store, a_flood_arrives_whole_and_in_order)
     char id[ID_SIZE], task[32];
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
-    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
-    put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
     for (int i = 1; i <= COUNT; i++) {
         /* More words than are remembered at once. */
         snprintf(task, sizeof task, "task %d", i % 3000);
-        struct event event = record_task(id, 1, NULL, task, "ok");
+        struct event event = rows_task(id, 1, NULL, task, "ok");
         event.task.items = i;
         event.event_bytes = i * 100;
         put(writer, event);
@@ -202,10 +202,10 @@ Test(store, killing_the_writer_at_any_instant_loses_no_committed_row)
             id_make(id);
             if (store_writer_start(path, &writer, NULL) < 0)
                 _exit(1);
-            put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
-            put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+            put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+            put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
             for (int64_t i = 1;; i++) {
-                struct event event = record_task(id, 1, NULL, "T", "ok");
+                struct event event = rows_task(id, 1, NULL, "T", "ok");
                 event.event_bytes = i * 10;
                 uint64_t ticket = put(writer, event), done = store_writer_committed(writer);
                 if (ticket % 64 == 0 && write(ends[1], &done, sizeof done) < 0)
@@ -253,8 +253,8 @@ Test(store, rows_and_how_far_the_event_file_was_read_are_never_seen_apart)
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
-    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
-    uint64_t ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
     cr_assert(wait_committed(writer, ticket, 5000));
     AUTO_STATEMENT *query = NULL;
     cr_assert_eq(
@@ -266,7 +266,7 @@ Test(store, rows_and_how_far_the_event_file_was_read_are_never_seen_apart)
     int64_t until = moment_monotonic() + 1500 * NS_PER_MS, apart = 0, i = 0;
     while (moment_monotonic() < until && !apart) {
         for (int k = 0; k < 5; k++) {
-            struct event event = record_task(id, 1, NULL, "T", "ok");
+            struct event event = rows_task(id, 1, NULL, "T", "ok");
             event.event_bytes = ++i * 10;
             put(writer, event);
         }
@@ -289,8 +289,8 @@ Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stay
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
-    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
-    uint64_t ticket = put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
     cr_assert(wait_committed(writer, ticket, 5000));
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit limit = {.rlim_cur = 256 * 1024, .rlim_max = RLIM_INFINITY};
@@ -300,7 +300,7 @@ Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stay
     message[sizeof message - 1] = '\0';
     uint64_t last = 0;
     for (int i = 0; i < 1000; i++) {
-        struct event event = record_task(id, 1, NULL, "T", "failed");
+        struct event event = rows_task(id, 1, NULL, "T", "failed");
         event.task.message = message;
         last = put(writer, event);
     }
@@ -310,7 +310,7 @@ Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stay
     uint64_t committed = store_writer_committed(writer);
     limit.rlim_cur = RLIM_INFINITY;
     setrlimit(RLIMIT_FSIZE, &limit);
-    put(writer, record_step(EVENT_STEP_END, id, 1));
+    put(writer, rows_step(EVENT_STEP_END, id, 1));
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), -1,
                  "writing stays ended, also when there is room again");
     cr_expect_eq(err.kind, ERROR_STORE);
@@ -331,7 +331,7 @@ Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_te
     id_make(id);
     cr_assert_eq(sql_begin(record.db, &err), 0);
     int64_t start = moment_monotonic();
-    uint64_t ticket = put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
+    uint64_t ticket = put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
     cr_expect(moment_monotonic() - start < NS_PER_S, "putting never waits for the disk");
     cr_expect_not(wait_committed(writer, ticket, 20000));
     int64_t took = moment_monotonic() - start;
@@ -356,7 +356,7 @@ Test(store, a_full_queue_holds_a_caller_for_a_second_at_most_and_stopping_has_it
     message[(1 << 20) - 1] = '\0';
     int64_t longest = 0;
     for (int i = 0; i < 80; i++) {
-        struct event event = record_task(id, 1, NULL, "T", "failed");
+        struct event event = rows_task(id, 1, NULL, "T", "failed");
         event.task.message = message;
         int64_t before = moment_monotonic();
         put(writer, event);
@@ -379,12 +379,12 @@ Test(store, an_event_of_no_known_run_or_step_is_an_error_not_a_lost_row)
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
-    struct event event = record_task(id, 1, NULL, "T", "ok");
+    struct event event = rows_task(id, 1, NULL, "T", "ok");
     cr_expect_eq(store_appender_put(record.appender, &event, &err), -1);
     cr_expect(strstr(error_text(&err), id), "%s", error_text(&err));
-    event = record_run(EVENT_RUN_BEGIN, id, 5);
+    event = rows_run(EVENT_RUN_BEGIN, id, 5);
     record_put(&record, &event);
-    event = record_step(EVENT_STEP_END, id, 3);
+    event = rows_step(EVENT_STEP_END, id, 3);
     cr_expect_eq(store_appender_put(record.appender, &event, &err), -1);
     cr_expect(strstr(error_text(&err), "no step 3"), "%s", error_text(&err));
     record_end(&record);
@@ -414,15 +414,15 @@ Test(store, words_that_another_process_removed_are_written_again)
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
     id_make(id);
-    put(writer, record_run(EVENT_RUN_BEGIN, id, 5));
-    put(writer, record_step(EVENT_STEP_BEGIN, id, 1));
-    uint64_t ticket = put(writer, record_task(id, 1, "r", "T", "ok"));
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    put(writer, rows_step(EVENT_STEP_BEGIN, id, 1));
+    uint64_t ticket = put(writer, rows_task(id, 1, "r", "T", "ok"));
     cr_assert(wait_committed(writer, ticket, 5000));
     cr_assert_eq(
         sql_run(record.db,
                 "DELETE FROM task; DELETE FROM name; INSERT INTO name (text) VALUES ('another word')", &err),
         0, "%s", error_text(&err));
-    put(writer, record_task(id, 1, "r", "T", "ok"));
+    put(writer, rows_task(id, 1, "r", "T", "ok"));
     cr_expect_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
     cr_expect_eq(
         record_number(&record,

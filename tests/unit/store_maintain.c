@@ -36,7 +36,7 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
 {
     struct record record = record_start();
     record_whole(&record, old, 1, 2);
-    struct event event = record_task(old, 1, "r", "T", "ok");
+    struct event event = rows_task(old, 1, "r", "T", "ok");
     record_put(&record, &event);
     struct words findings = check(record.path);
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
@@ -79,13 +79,13 @@ Test(store_maintain, pruning_takes_what_is_old_and_finished_and_nothing_else)
     struct record record = record_start();
     int64_t now = moment_wall(), long_ago = now - 100 * 86400 * NS_PER_S;
     record_whole(&record, old, long_ago, 2);
-    struct event event = record_task(old, 1, "r", "only here", "ok");
+    struct event event = rows_task(old, 1, "r", "only here", "ok");
     record_put(&record, &event);
     record_whole(&record, young, now - NS_PER_S, 2);
-    event = record_task(young, 1, "r", "kept", "ok");
+    event = rows_task(young, 1, "r", "kept", "ok");
     record_put(&record, &event);
     record_whole(&record, parent, long_ago, 2);
-    event = record_run(EVENT_RUN_BEGIN, open_run, long_ago);
+    event = rows_run(EVENT_RUN_BEGIN, open_run, long_ago);
     event.of_run.parent_id = parent;
     record_put(&record, &event);
     AUTO_MACHINE *machine = machine_new();
@@ -149,7 +149,7 @@ Test(store_maintain, an_export_is_whole_private_and_overwrites_nothing)
 static char *make_other(struct record *record)
 {
     record_whole(record, old, 5, 7);
-    struct event event = record_task(old, 1, "r", "T", "failed");
+    struct event event = rows_task(old, 1, "r", "T", "failed");
     event.task.message = "why";
     record_put(record, &event);
     event = (struct event){.kind = EVENT_UNREACHABLE,
@@ -161,7 +161,7 @@ static char *make_other(struct record *record)
                            .run = old,
                            .note = {.kind = "mark", .detail = "{\"a\":1}", .at_ns = 7}};
     record_put(record, &event);
-    event = record_run(EVENT_RUN_BEGIN, open_run, 5);
+    event = rows_run(EVENT_RUN_BEGIN, open_run, 5);
     record_put(record, &event);
     AUTO_MACHINE *machine = machine_new();
     machine->target = xstrdup("vault");
@@ -188,7 +188,7 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
     struct record record = record_start();
     AUTO_FREE char *other = make_other(&record);
     record_whole(&record, young, 9, 9);
-    struct event event = record_task(young, 1, "other role", "other task", "ok");
+    struct event event = rows_task(young, 1, "other role", "other task", "ok");
     record_put(&record, &event); /* numbers of words differ from theirs */
     struct store_merged merged;
     AUTO_ERROR err = ERROR_INIT;
