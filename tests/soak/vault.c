@@ -313,8 +313,10 @@ Test(vault_soak, what_was_bent_on_the_host_is_made_good)
 
     on_guest(lab,
              "echo '{\"file\": \"openbao-x.snap\", \"sha256\": \"0\"}' >" STATE "/snapshots/latest.json; "
-             "echo '# bent' >>/etc/systemd/system/openbao.service; systemctl daemon-reload; pkill -KILL -x "
-             "bao; sleep 3; true");
+             "echo '# bent' >>/etc/systemd/system/openbao.service; systemctl daemon-reload; "
+             "export was=$(systemctl show -P MainPID openbao); kill -KILL $was; timeout 30 sh -c 'until "
+             "systemctl is-active -q openbao && [ $(systemctl show -P MainPID openbao) != $was ]; do sleep "
+             "0.2; done'");
     result = vault_expect(lab, 0, "run", "vault", NULL);
     hold_well(lab);
     held(result);
