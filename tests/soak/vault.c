@@ -283,6 +283,24 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
     }
 }
 
+/* What a killed run leaves on a host with a slow disk: data that says it is initialised, and a job that has yet to write the shares down. */
+Test(vault_soak, an_initialisation_that_goes_on_without_its_run_is_waited_for)
+{
+    struct lab *lab = made();
+    expect_cases(1, xstrdup("an initialisation that goes on without its run"));
+    begin_anew(lab);
+    on_guest(lab,
+             "systemctl start openbao; "
+             "ask='curl -s --cacert /etc/openbao/tls/tls.crt https://127.0.0.1:8200/v1/sys'; "
+             "timeout 30 sh -c \"until $ask/seal-status >/root/asked && [ -s /root/asked ]; do sleep 0.1; "
+             "done\"; "
+             "setsid flock " STATE "/bootstrap sh -c \"$ask/init -X PUT -o /root/late -d "
+             "'{\\\"secret_shares\\\": 3, \\\"secret_threshold\\\": 2}'; sleep 6; mv /root/late " STATE
+             "/bootstrap/init.json\" >/dev/null 2>&1 </dev/null & "
+             "timeout 30 sh -c \"until $ask/init | grep -q '.initialized.:true'; do sleep 0.1; done\"");
+    hold_made_good(lab);
+}
+
 Test(vault_soak, what_was_bent_on_the_host_is_made_good)
 {
     struct lab *lab = made();
