@@ -12,6 +12,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -127,22 +128,23 @@ INITIALISATION = 130
 
 def wait_for_initialisation(directory, seconds):
     """Until nobody holds the directory; False where that does not come."""
+    def give_up(*_args):
+        raise TimeoutError
+
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return True
-    end = time.monotonic() + seconds
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return True
-            except OSError:
-                if time.monotonic() >= end:
-                    return False
-            time.sleep(0.1)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    except TimeoutError:
+        return False
     finally:
+        signal.alarm(0)
         os.close(handle)
+    return True
 
 
 def read(path, limit=1 << 20):
