@@ -25,8 +25,8 @@ static int open_of(pid_t pid, const char *what)
 
 enum answer { NO, YES, EMPTY };
 
-/* Looks for a whole NUL-separated entry in one pass, since an environment may be megabytes. */
-static enum answer look_for_entry(int fd, const char *entry)
+/* Looks for a NUL-separated entry, or one that begins so, in one pass, since an environment may be megabytes. */
+static enum answer look_for_entry(int fd, const char *entry, bool whole)
 {
     char block[4096];
     size_t length = strlen(entry);
@@ -44,6 +44,8 @@ static enum answer look_for_entry(int fd, const char *entry)
                 matched = 0;
             } else if (matched >= 0) {
                 matched = (size_t)matched < length && block[i] == entry[matched] ? matched + 1 : -1;
+                if (!whole && matched == (ssize_t)length)
+                    return YES;
             }
         }
     }
@@ -74,16 +76,31 @@ static bool is_within_exec(pid_t pid)
     return stat_field(line, 23) && !stat_field(line, 51);
 }
 
-static bool has_entry(pid_t pid, const char *entry)
+static bool has_entry(pid_t pid, const char *entry, bool whole)
 {
     enum { TRIES = 100 };
     for (int left = TRIES;; left--) {
         AUTO_CLOSE int fd = open_of(pid, "environ");
-        enum answer answer = fd < 0 ? NO : look_for_entry(fd, entry);
+        enum answer answer = fd < 0 ? NO : look_for_entry(fd, entry, whole);
         if (answer != EMPTY || !left || !is_within_exec(pid))
             return answer == YES;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
+}
+
+/* Whether it lives in another PID namespace, as what runs on a sandbox does. */
+static bool is_on_a_guest(pid_t pid)
+{
+    char path[64];
+    struct stat its, own;
+    snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
+    return stat(path, &its) == 0 && stat("/proc/self/ns/pid", &own) == 0 && its.st_ino != own.st_ino;
+}
+
+/* An async job was told to go on whatever becomes of the run; over there nothing of this machine ends it. */
+static bool is_job_of_a_guest(pid_t pid)
+{
+    return is_on_a_guest(pid) && has_entry(pid, "ANSIBLE_ASYNC_DIR=", false);
 }
 
 /* Whether the title of a mux master names a control path of the run: "/triphase-<digits>/<tail><one of d t u>/". */
@@ -135,7 +152,7 @@ bool sweep_has_marker(pid_t pid, const char *marker)
 {
     if (!is_marker(marker) || !may_be_looked_at(pid))
         return false;
-    return has_entry(pid, marker) || is_master_of_run(pid, marker);
+    return has_entry(pid, marker, true) ? !is_job_of_a_guest(pid) : is_master_of_run(pid, marker);
 }
 
 int sweep_find(const char *marker, pid_t **pids, struct error *err)

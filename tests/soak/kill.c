@@ -1,11 +1,12 @@
 /* Rounds of kill -9 at random moments: of the worker, the guard, the follower, a child of the run, or several of them at once. After each round nothing of the
  * run is left, and after the next acting command every event that reached the disk is in the store, every row that was finished is as it was.
- * SOAK_ROUNDS (200) and SOAK_SEED (from the clock) set how many and which; SOAK_TABLE names a file that gets the figures. */
+ * SOAK_ROUNDS (200) and SOAK_SEED (from the clock) set how many and which; SOAK_TABLE names a file that gets the figures (figures.h). */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "figures.h"
 #include "lab/damage.h"
 #include "mechanism/sweep.h"
 
@@ -163,20 +164,19 @@ static void hold_nothing_lost(struct lab *lab, struct round *round, struct figur
 
 static void write_table(const struct figures *figures, unsigned seed)
 {
-    AUTO_TEXT table = TEXT_INIT;
-    text_addf(&table, "| killed with -9 | rounds | met | run crashed | run ok | run otherwise | left over | "
-                      "slowest to empty |\n|---|---|---|---|---|---|---|---|\n");
+    static const char head[] =
+        "| killed with -9 | rounds | met | run crashed | run ok | run otherwise | left "
+        "over | slowest to empty |\n|---|---|---|---|---|---|---|---|\n";
+    AUTO_TEXT rows = TEXT_INIT;
     for (int i = 0; i < VICTIMS; i++) {
         AUTO_FREE char *slowest = has_guard_after((enum victim)i)
                                       ? xasprintf("%.2f s", figures[i].slowest_empty)
                                       : xstrdup("by the next command");
-        text_addf(&table, "| %s | %d | %d | %d | %d | %d | 0 | %s |\n", names[i], figures[i].rounds,
+        text_addf(&rows, "| %s | %d | %d | %d | %d | %d | 0 | %s |\n", names[i], figures[i].rounds,
                   figures[i].hit, figures[i].crashed, figures[i].ok, figures[i].other, slowest);
     }
-    fprintf(stderr, "seed %u\n%s", seed, text_string(&table));
-    const char *path = getenv("SOAK_TABLE");
-    if (path)
-        file_replace(path, text_string(&table), table.length, 0644, NULL);
+    fprintf(stderr, "seed %u\n", seed);
+    figures_add(head, text_string(&rows));
 }
 
 Test(soak, kills_at_random_moments_lose_nothing_and_leave_nothing, .timeout = 7200)

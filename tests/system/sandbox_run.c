@@ -247,26 +247,32 @@ Test(sandbox_run, a_worker_killed_while_it_destroys_is_made_good_by_the_next_des
     cr_assert(strstr(status.out, "absent") != NULL, "%s", status.out);
 }
 
-Test(sandbox_run, a_crash_of_a_run_does_not_touch_its_machine)
+Test(sandbox_run, a_crash_of_a_run_does_not_touch_its_machine_nor_the_async_jobs_on_it)
 {
     struct lab *lab =
         sandbox_lab("", PLAY
+                    "    - ansible.builtin.command: sleep 1234\n      async: 1300\n      poll: 0\n"
                     "    - ansible.builtin.command: \"{{ lookup('file', playbook_dir ~ '/../what') }}\"\n");
     lab_write(lab, "what", "sleep 1000");
     pid_t command = lab_start(lab, "create", "create", NULL);
-    cr_assert(lab_until_sql(lab, 60, "SELECT count(*) FROM slowest_task"));
+    cr_assert(lab_until_sql(lab, 60, "SELECT count(*) > 1 FROM slowest_task"));
     AUTO_FREE char *run = damage_run(lab), *machine = machine_id(lab);
     pid_t guest = guest_of(machine);
     cr_assert(gt(int, guest, 0));
     damage_kill_both(lab);
     cr_assert(eq(int, lab_wait(lab, command, 5), 70));
     lab_write(lab, "what", "true");
+    lab_write(lab, "playbooks/work.yml", "%s", PLAY);
     struct lab_result next = lab_run(lab, "create", NULL);
     cr_assert(eq(int, next.code, 0), "%s", next.err);
     cr_assert(strstr(next.err, "had died") != NULL, "%s", next.err);
     cr_assert(eq(int, guest_of(machine), guest), "the machine went with the dead run");
     cr_assert(eq(i64, is_fresh(lab), 0));
     cr_assert(eq(int, damage_processes(lab, run), 0), "what the dead run left in the guest was not ended");
+    struct lab_result jobs =
+        lab_run(lab, "ssh", "box", "--", "pgrep -xc sleep; pgrep -xf 'sleep 1234'", NULL);
+    cr_assert(eq(int, jobs.code, 0), "the async job in the guest went with the dead run");
+    cr_assert(text_starts(jobs.out, "1\n"), "%s", jobs.out);
     destroy(lab);
     hold_nothing_left(lab, machine);
 }

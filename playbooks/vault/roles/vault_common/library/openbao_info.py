@@ -3,6 +3,7 @@
 """Looks at one OpenBao host in one go: files, certificate, service, API, snapshots. Changes nothing."""
 from __future__ import annotations
 
+import fcntl
 import glob
 import hashlib
 import ipaddress
@@ -11,6 +12,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -67,7 +69,9 @@ options:
     description: File with the checksums (as sha256sum prints them) of what the running server was started with.
     type: path
   state_dir:
-    description: Directory with data, receipt, staging file and snapshots.
+    description:
+      - Directory with data, receipt, staging file and snapshots.
+      - An initialisation that goes on there, maybe without the run that began it, is waited for first.
     type: path
   url:
     description: Root of the API; left out, the API is not asked.
@@ -116,6 +120,31 @@ api:
   type: dict
   returned: always
 """
+
+
+# An initialisation is an async task of at most 120 s.
+INITIALISATION = 130
+
+
+def wait_for_initialisation(directory, seconds):
+    """Until nobody holds the directory; False where that does not come."""
+    def give_up(*_args):
+        raise TimeoutError
+
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return True
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    except TimeoutError:
+        return False
+    finally:
+        signal.alarm(0)
+        os.close(handle)
+    return True
 
 
 def read(path, limit=1 << 20):
@@ -277,6 +306,9 @@ def main():
     args = module.params
     path = os.environ.get('PATH', '') + ':/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
     hostname = socket.gethostname()
+    bootstrap = os.path.join(args['state_dir'] or '', 'bootstrap')
+    if args['state_dir'] and not wait_for_initialisation(bootstrap, INITIALISATION):
+        module.fail_json(msg='an initialisation holds %s for more than %d s. See it: pgrep -fa sys/init' % (bootstrap, INITIALISATION))
     result = {
         'changed': False,
         'hostname': hostname,
@@ -305,7 +337,7 @@ def main():
                             'version': str(stamp.get('version', ''))}
     if args['state_dir']:
         receipt = read_json(os.path.join(args['state_dir'], 'receipt.json'))
-        staged = os.path.join(args['state_dir'], 'bootstrap', 'init.json')
+        staged = os.path.join(bootstrap, 'init.json')
         result.update(
             receipt=receipt,
             data=look_data(os.path.join(args['state_dir'], 'data', 'vault.db')),
