@@ -58,27 +58,28 @@ static const struct {
      " podman logs --timestamps --tail 200 \"$c\"; done"},
 };
 
-/* One shell on the host reads this from its stdin, so nothing of it is in argv there. What it writes is told apart by a mark that nobody there can know. Each
+/* In UTF-8: a program that shows ? for a letter would show what is left of a secret. One shell on the host reads this from its stdin, so nothing of it is in argv there. What it writes is told apart by a mark that nobody there can know. Each
  * answer is cut at its size by head, which ends who writes more, and goes by while the exit code takes another way. */
 static char *script(const char *mark)
 {
     struct text out = TEXT_INIT;
-    text_addf(&out,
-              "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C SYSTEMD_COLORS=0\nexport PATH LC_ALL "
-              "SYSTEMD_COLORS\n"
-              "root=; limit=\n"
-              "if [ \"$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then root='sudo -n'; fi\n"
-              "if command -v timeout >/dev/null 2>&1; then limit='timeout -k 2 %d'; fi\n"
-              "printf '\\n%s hello %%s%%s\\n' \"$(id -un)\" \"${root:+ (sudo)}\"\n"
-              "take() {\n"
-              "  if [ -n \"$3\" ] && ! command -v \"$3\" >/dev/null 2>&1 && ! $root test -r \"$3\"; then\n"
-              "    printf '\\n%s absent %%s\\n' \"$1\"; return\n  fi\n"
-              "  printf '\\n%s begin %%s\\n' \"$1\"\n"
-              "  { code=$({ { $root $limit sh -c \"$4\" </dev/null 2>&1 3>&- 4>&-; echo $? >&3; } | head -c "
-              "\"$2\" >&4; } 3>&1)\n"
-              "  } 4>&1\n"
-              "  printf '\\n%s end %%s\\n' \"$code\"\n}\n",
-              EACH_S, mark, mark, mark, mark);
+    text_addf(
+        &out,
+        "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8 SYSTEMD_COLORS=0\nexport PATH LC_ALL "
+        "SYSTEMD_COLORS\n"
+        "root=; limit=\n"
+        "if [ \"$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then root='sudo -n'; fi\n"
+        "if command -v timeout >/dev/null 2>&1; then limit='timeout -k 2 %d'; fi\n"
+        "printf '\\n%s hello %%s%%s\\n' \"$(id -un)\" \"${root:+ (sudo)}\"\n"
+        "take() {\n"
+        "  if [ -n \"$3\" ] && ! command -v \"$3\" >/dev/null 2>&1 && ! $root test -r \"$3\"; then\n"
+        "    printf '\\n%s absent %%s\\n' \"$1\"; return\n  fi\n"
+        "  printf '\\n%s begin %%s\\n' \"$1\"\n"
+        "  { code=$({ { $root $limit sh -c \"$4\" </dev/null 2>&1 3>&- 4>&-; echo $? >&3; } | head -c "
+        "\"$2\" >&4; } 3>&1)\n"
+        "  } 4>&1\n"
+        "  printf '\\n%s end %%s\\n' \"$code\"\n}\n",
+        EACH_S, mark, mark, mark, mark);
     for (size_t i = 0; i < COUNT_OF(questions); i++) {
         text_addf(&out, "take %s %d '%s' ", questions[i].name, questions[i].most, questions[i].need);
         text_add_shell_word(&out, questions[i].command);

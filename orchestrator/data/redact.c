@@ -25,7 +25,9 @@ struct redact {
     size_t planned_from,
         planned_to; /* in `source`: a label's value that is still ahead; `planned_to` 0: none */
     const char *planned_kind;
-    size_t list; /* bytes left of a list of keys */
+    enum redact_shape_list list; /* of keys, that it is in */
+    size_t list_left;            /* bytes it may have */
+    bool list_long;              /* one that is long has come */
     size_t count;
     struct json *kinds;
 };
@@ -132,6 +134,21 @@ static const char *known_at(const struct redact *redact, size_t at, bool final, 
     return kind;
 }
 
+/* So many bytes of a list have gone by. */
+static void pass(struct redact *redact, size_t count)
+{
+    redact->list_left -= redact->list_left < count ? redact->list_left : count;
+    if (!redact->list_left)
+        redact->list = REDACT_NO_LIST;
+}
+
+static void enter_list(struct redact *redact, enum redact_shape_list list)
+{
+    redact->list = list;
+    redact->list_left = list == REDACT_KEYS ? REDACT_KEYS_MOST : list == REDACT_LINES ? REDACT_LINES_MOST : 0;
+    redact->list_long = false;
+}
+
 /* [at, end) goes, and every known value that begins in it. */
 static void cut(struct redact *redact, size_t end, const char *kind, bool final)
 {
@@ -149,7 +166,7 @@ static void cut(struct redact *redact, size_t end, const char *kind, bool final)
     redact->own_tail = true;
     redact->count++;
     json_set_integer(redact->kinds, kind, json_get_integer(redact->kinds, kind, 0) + 1);
-    redact->list -= redact->list < end - from ? redact->list : end - from;
+    pass(redact, end - from);
     redact->at = end;
 }
 
@@ -158,7 +175,7 @@ static void keep(struct redact *redact, size_t count)
     text_add_bytes(&redact->done, source_at(redact, redact->at), count);
     redact->own_tail = false;
     redact->at += count;
-    redact->list -= redact->list < count ? redact->list : count;
+    pass(redact, count);
 }
 
 static bool cut_known(struct redact *redact, bool final)
@@ -173,6 +190,29 @@ static bool cut_known(struct redact *redact, bool final)
         text_truncate(done, done->length - 1);
     cut(redact, redact->at + hit.length, kind, final);
     return true;
+}
+
+/* The same within a list. The line of a private key that is shorter than those before it is its last. */
+static void decide_in_list(struct redact *redact, bool final)
+{
+    size_t at = redact->at, left = redact->source.length - at;
+    const unsigned char *data = source_at(redact, at);
+    bool lines = redact->list == REDACT_LINES;
+    if (redact_shape_list_ends(redact->list, data, left)) {
+        redact->list = REDACT_NO_LIST;
+        keep(redact, 1);
+        return;
+    }
+    size_t key = redact_shape_key(redact->list, data, left);
+    if (!key) {
+        keep(redact, *data == '\\' && left > 1 ? 2 : 1);
+        return;
+    }
+    bool last = lines && redact->list_long && key < REDACT_KEY_LONG;
+    redact->list_long |= key >= REDACT_KEY_LONG;
+    cut(redact, at + key, lines ? "private-key" : "unseal-key", final);
+    if (last)
+        redact->list = REDACT_NO_LIST;
 }
 
 /* One thing: a secret, or a byte that is none. */
@@ -190,27 +230,22 @@ static void decide(struct redact *redact, bool final)
         return;
     }
     if (redact->list) {
-        size_t key = redact_shape_key(data, left);
-        if (*data == ']' || *data == '}')
-            redact->list = 0;
-        if (key)
-            cut(redact, at + key, "unseal-key", final);
-        else
-            keep(redact, *data == '\\' && left > 1 ? 2 : 1);
+        decide_in_list(redact, final);
         return;
     }
-    struct redact_shape_hit hit = redact_shape_find(data, left, at > 2 ? 2 : at);
-    if (hit.list) {
+    struct redact_shape_hit hit = {0};
+    if (!redact_shape_find(data, left, at > 2 ? 2 : at, &hit)) {
+        keep(redact, 1);
+    } else if (hit.list == REDACT_KEYS) {
         keep(redact, hit.from);
-        redact->list = hit.list;
-    } else if (hit.to && !hit.from) {
+        enter_list(redact, hit.list);
+    } else if (!hit.from) {
         cut(redact, at + hit.to, hit.kind, final);
+        enter_list(redact, hit.list);
     } else {
-        if (hit.to) {
-            redact->planned_from = at + hit.from;
-            redact->planned_to = at + hit.to;
-            redact->planned_kind = hit.kind;
-        }
+        redact->planned_from = at + hit.from;
+        redact->planned_to = at + hit.to;
+        redact->planned_kind = hit.kind;
         keep(redact, 1);
     }
 }

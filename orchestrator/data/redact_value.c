@@ -135,8 +135,8 @@ static size_t run_of(const unsigned char *at, size_t left, unsigned char c, size
     return run;
 }
 
-/* Length of \uXXXX, \xXX, or a letter, behind `slashes` backslashes; 0: not this character. */
-static size_t escaped(long point, size_t bytes, const unsigned char *at, size_t left, size_t slashes)
+/* Length of \uXXXX or a letter, behind `slashes` backslashes; 0: not this character. */
+static size_t escaped(long point, const unsigned char *at, size_t left, size_t slashes)
 {
     static const struct {
         char letter, meaning;
@@ -154,12 +154,29 @@ static size_t escaped(long point, size_t bytes, const unsigned char *at, size_t 
             hex_number(at + 6 + again, left - 6 - again, 4) == low)
             return slashes + 5 + again + 5;
     }
-    if (*at == 'x' && bytes == 1 && hex_number(at + 1, left - 1, 2) == point)
-        return slashes + 3;
     for (size_t i = 0; i < COUNT_OF(letters); i++)
         if (letters[i].meaning == point && letters[i].letter == (char)*at)
             return slashes + 1;
     return point < 0x80 && *at == point && ispunct((int)point) && point != '\\' ? slashes + 1 : 0;
+}
+
+/* Length of each byte as \xXX or \OOO (Python's bytes, octal as in mount tables); 0: not these. */
+static size_t numbered(const unsigned char *value, size_t bytes, const unsigned char *at, size_t left)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        size_t slashes = run_of(at + length, left - length, '\\', ESCAPES);
+        const unsigned char *digits = at + length + slashes;
+        size_t rest = left - length - slashes;
+        if (!slashes || rest < 3)
+            return 0;
+        bool octal = (digits[0] & ~3) == '0' && (digits[1] & ~7) == '0' && (digits[2] & ~7) == '0' &&
+                     ((digits[0] & 3) << 6 | (digits[1] & 7) << 3 | (digits[2] & 7)) == value[i];
+        if (!octal && (digits[0] != 'x' || hex_number(digits + 1, 2, 2) != value[i]))
+            return 0;
+        length += slashes + 3;
+    }
+    return length;
 }
 
 static bool begins(const unsigned char *at, size_t left, const char *text)
@@ -190,8 +207,10 @@ static int forms_of(const unsigned char *value, size_t value_left, const unsigne
             if (slashes >= run)
                 lengths[count++] = run;
     } else if (slashes) {
-        size_t length = escaped(point, bytes, at, left, slashes);
+        size_t length = escaped(point, at, left, slashes);
         if (length)
+            lengths[count++] = length;
+        if ((length = numbered(value, bytes, at, left)))
             lengths[count++] = length;
     }
     size_t encoded = 0;

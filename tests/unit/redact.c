@@ -204,7 +204,8 @@ Test(redact, every_shape_goes_and_says_its_kind)
         {"a " PEM " b", "a [REDACTED private-key] b"},
         {"\"-----BEGIN RSA PRIVATE KEY-----\\nMIIEow+/=\\n-----END RSA PRIVATE KEY-----\\n\"",
          "\"[REDACTED private-key]\\n\""},
-        {"-----BEGIN PRIVATE KEY-----\nMIIEow\n\"and then\"", "[REDACTED private-key]\"and then\""},
+        {"-----BEGIN PRIVATE KEY-----\nMIIEow\n\"and then\"",
+         "[REDACTED private-key]\n[REDACTED private-key]\n\"and then\""},
         {"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", NULL},
         {"t hvs.CAESIJlU02LQZq4shQzqQfM4kqYVt9 u", "t [REDACTED vault-token] u"},
         {"x\\ns.AbCdEfGhIjKlMnOpQrStUvWx\\n", "x\\n[REDACTED vault-token]\\n"},
@@ -264,6 +265,30 @@ Test(redact, what_programs_say_every_day_stays)
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         hold("never-said-anywhere", lines[i], lines[i]);
+}
+
+/* As a journal or a container's log has it: columns before each line. */
+Test(redact, a_private_key_with_columns_before_its_lines_goes_to_its_last_line)
+{
+    static const char prefix[] = "Nov 22 20:00:00.1 h app[7]: ";
+    AUTO_TEXT text = TEXT_INIT;
+    AUTO_FREE char *pem = xstrdup(PEM);
+    char *state = NULL;
+    for (char *line = strtok_r(pem, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+        text_addf(&text, "%s%s\n", prefix, line);
+    text_addf(&text, "%sand life goes on\n", prefix);
+    struct redact_rules *rules = rules_of(NULL);
+    AUTO_FREE char *left = left_of(rules, text_string(&text), NULL);
+    cr_has_not(left, "b3Bl");
+    cr_has_not(left, "gtZW");
+    cr_has(left, "Nov 22 20:00:00.1 h app[7]: and life goes on\n");
+    redact_rules_free(rules);
+}
+
+Test(redact, escapes_of_bytes_go)
+{
+    hold("b\xc3\xa4tt\xc3\xa9r", "x b'b\\xc3\\xa4tt\\xc3\\xa9r' y", "x b'[REDACTED secret db]' y");
+    hold("two words", "/mnt/two\\040words /", "/mnt/[REDACTED secret db] /");
 }
 
 Test(redact, overlapping_secrets_go_whole)
