@@ -37,7 +37,7 @@ PROGRAM := $(BUILD)/triphase
 LIBRARY := $(BUILD)/libtriphase.a
 
 # ---------------------------------------------------------------- libraries
-LIBRARIES := yaml-0.1 jansson sqlite3
+LIBRARIES := yaml-0.1 jansson sqlite3 libarchive
 MISSING := $(shell for library in $(LIBRARIES); do $(PKG_CONFIG) --exists $$library 2>/dev/null || echo $$library; done)
 LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)

@@ -26,6 +26,7 @@ int command_report(struct command_context *context, int argc, char **argv);
 int command_events(struct command_context *context, int argc, char **argv);
 int command_config(struct command_context *context, int argc, char **argv);
 int command_forget(struct command_context *context, int argc, char **argv);
+int command_bundle(struct command_context *context, int argc, char **argv);
 int command_store(struct command_context *context, int argc, char **argv);
 /* Hidden: the body of a stage, run by the worker as a supervised child. */
 int command_stage(struct command_context *context, int argc, char **argv);

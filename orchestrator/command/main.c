@@ -29,6 +29,9 @@ static const struct command commands[] = {
       "where the time went"},
      command_report},
     {{"events", "[RUN] [--follow] [--json]", "what happened in a run besides tasks"}, command_events},
+    {{"bundle", "[RUN] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
+      "one archive of a run to mail, from here and from its host, secrets redacted"},
+     command_bundle},
     {{"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"}, command_config},
     {{"forget", "TARGET [--yes]", "drop what is known of a target"}, command_forget},
     {{"store", "check|prune|export|merge", "look after the store"}, command_store},
@@ -50,8 +53,8 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i].help.usage)
             names[count++] = commands[i].help.name;
-    static const char *const later[] = {"resume",   "cycle", "cancel", "attach", "probe",
-                                        "diagnose", "up",    "bundle", NULL};
+    static const char *const later[] = {"resume", "cycle",    "cancel", "attach",
+                                        "probe",  "diagnose", "up",     NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);

@@ -223,10 +223,13 @@ int program_run(const struct program *program, struct text *out, struct text *er
     AUTO_INTAKE from_out = {-1, limit, TEXT_INIT};
     AUTO_INTAKE from_error = {-1, limit, TEXT_INIT};
     struct child_end how = {0};
-    if (run(program, &from_out, &from_error, &how, err) < 0)
+    int result = run(program, &from_out, &from_error, &how, err);
+    if (result == 0 || program->keeps_output) {
+        give(out, &from_out);
+        give(error_out, &from_error);
+    }
+    if (result < 0)
         return -1;
-    give(out, &from_out);
-    give(error_out, &from_error);
     if (end)
         *end = how;
     return 0;

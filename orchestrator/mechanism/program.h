@@ -14,6 +14,7 @@ struct program {
     const struct scope *scope;      /* NULL: none */
     int64_t bound_ns;    /* then its process group is killed and the call fails with ERROR_DEADLINE */
     size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
+    bool keeps_output;   /* what was said until then is handed out also when it fails */
 };
 
 /* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be started (ERROR_MISSING for ENOENT), was

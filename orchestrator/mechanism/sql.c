@@ -318,6 +318,16 @@ bool sql_is_null(struct sql_statement *statement, int column)
     return sqlite3_column_type(in(statement), column) == SQLITE_NULL;
 }
 
+bool sql_is_integer(struct sql_statement *statement, int column)
+{
+    return sqlite3_column_type(in(statement), column) == SQLITE_INTEGER;
+}
+
+bool sql_is_real(struct sql_statement *statement, int column)
+{
+    return sqlite3_column_type(in(statement), column) == SQLITE_FLOAT;
+}
+
 int sql_columns(struct sql_statement *statement)
 {
     return sqlite3_column_count(in(statement));

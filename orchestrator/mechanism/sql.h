@@ -54,6 +54,8 @@ const char *sql_text(struct sql_statement *statement, int column);
 int64_t sql_integer(struct sql_statement *statement, int column);
 double sql_real(struct sql_statement *statement, int column);
 bool sql_is_null(struct sql_statement *statement, int column);
+bool sql_is_integer(struct sql_statement *statement, int column);
+bool sql_is_real(struct sql_statement *statement, int column);
 int sql_columns(struct sql_statement *statement);
 const char *sql_column_name(struct sql_statement *statement, int column);
 int64_t sql_changes(struct sql *db);  /* rows of the last INSERT, UPDATE or DELETE */

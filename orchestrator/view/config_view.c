@@ -41,19 +41,25 @@ static void add_rows(void *context, const char *path, const char *value, const c
     }
 }
 
-int config_view_print(const struct project *project, const struct target *target)
+void config_view_add(const struct project *project, const struct target *target,
+                     const struct table_look *look, struct text *out)
 {
     static const struct table_column columns[] = {{.title = "setting"},
                                                   {.title = "value", .shrinks = true},
                                                   {.title = "from"}};
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    config_explain(project, target, add_rows, table);
+    table_write(table, look, out);
+}
+
+int config_view_print(const struct project *project, const struct target *target)
+{
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
     /* Into a file or another program whole values go. */
     if (!isatty(STDOUT_FILENO))
         look.width = 0;
-    config_explain(project, target, add_rows, table);
-    table_write(table, &look, &out);
+    config_view_add(project, target, &look, &out);
     return write_out(text_string(&out));
 }
 

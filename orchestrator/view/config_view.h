@@ -1,8 +1,12 @@
 /* The effective configuration, for people and as JSON. */
 #pragma once
 #include "data/config.h"
+#include "view/table.h"
 
-/* Of the target, or with NULL of all. -1 when stdout could not be written. */
+/* Adds the table of the target, or with NULL of all. */
+void config_view_add(const struct project *project, const struct target *target,
+                     const struct table_look *look, struct text *out);
+/* Prints it. -1 when stdout could not be written. */
 int config_view_print(const struct project *project, const struct target *target);
 /* {"version":1,"directory":…,"settings":[{"path","value","origin","hides":["origin: value"…]}]}, each
  * value with its own JSON type. */

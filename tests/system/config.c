@@ -225,7 +225,6 @@ Test(config, what_is_of_a_later_version_says_so)
         {"probe"},
         {"diagnose"},
         {"up"},
-        {"bundle"},
         {"create", "--detach"},
         {"report", "--format", "html"},
         {"report", "--format", "junit"},

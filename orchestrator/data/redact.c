@@ -1,0 +1,306 @@
+#include "data/redact.h"
+
+#include "base/memory.h"
+#include "data/redact_shape.h"
+#include "data/redact_value.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { LINE_LEAST = 8 }; /* a shorter line of a value says nothing by itself */
+
+struct redact_rules {
+    struct redact_value *values;
+    size_t count;
+    size_t reach; /* nothing that begins somewhere depends on what lies farther behind it */
+    unsigned char pairs[65536 / 8];
+};
+
+struct redact {
+    const struct redact_rules *rules;
+    struct text source; /* what is not decided yet, behind `at`; before it at least two bytes of what is */
+    size_t at;
+    struct text done; /* decided; its last byte is kept back: what comes may claim it */
+    bool own_tail;    /* that byte is a marker's */
+    size_t planned_from,
+        planned_to; /* in `source`: a label's value that is still ahead; `planned_to` 0: none */
+    const char *planned_kind;
+    enum redact_shape_list list; /* of keys, that it is in */
+    size_t list_left;            /* bytes it may have */
+    bool list_long;              /* one that is long has come */
+    size_t count;
+    struct json *kinds;
+};
+
+struct redact_rules *redact_rules_new(void)
+{
+    struct redact_rules *rules = xcalloc(1, sizeof *rules);
+    rules->reach = REDACT_SHAPE_REACH;
+    return rules;
+}
+
+void redact_rules_free(struct redact_rules *rules)
+{
+    if (!rules)
+        return;
+    for (size_t i = 0; i < rules->count; i++)
+        redact_value_clear(&rules->values[i]);
+    free(rules->values);
+    free(rules);
+}
+
+static void add_one(struct redact_rules *rules, const char *kind, const char *value, size_t length)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->values[i].length == length && !memcmp(rules->values[i].bytes, value, length))
+            return;
+    rules->values = xreallocarray(rules->values, rules->count + 1, sizeof *rules->values);
+    struct redact_value *made = &rules->values[rules->count++];
+    redact_value_make(kind, value, length, made);
+    redact_value_mark(made, rules->pairs);
+    if (length * REDACT_VALUE_EXPANSION > rules->reach)
+        rules->reach = length * REDACT_VALUE_EXPANSION;
+}
+
+bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *value, size_t length)
+{
+    if (length < REDACT_VALUE_LEAST)
+        return false;
+    add_one(rules, kind, value, length);
+    if (!memchr(value, '\n', length))
+        return true;
+    for (size_t from = 0; from < length;) {
+        const char *end = memchr(value + from, '\n', length - from);
+        size_t line = end ? (size_t)(end - value) - from : length - from, next = from + line + 1;
+        if (line && value[from + line - 1] == '\r')
+            line--;
+        if (line >= LINE_LEAST && memcmp(value + from, "-----", 5))
+            add_one(rules, kind, value + from, line);
+        from = next;
+    }
+    return true;
+}
+
+size_t redact_rules_count(const struct redact_rules *rules)
+{
+    return rules->count;
+}
+
+struct redact *redact_new(const struct redact_rules *rules)
+{
+    struct redact *redact = xcalloc(1, sizeof *redact);
+    redact->rules = rules;
+    redact->kinds = json_new_object();
+    return redact;
+}
+
+void redact_free(struct redact *redact)
+{
+    if (!redact)
+        return;
+    if (redact->source.bytes)
+        explicit_bzero(redact->source.bytes, redact->source.room);
+    text_free(&redact->source);
+    text_free(&redact->done);
+    json_free(redact->kinds);
+    free(redact);
+}
+
+static const unsigned char *source_at(const struct redact *redact, size_t at)
+{
+    return (const unsigned char *)redact->source.bytes + at;
+}
+
+/* The known value that begins here and takes most; its kind, NULL: there is none. */
+static const char *known_at(const struct redact *redact, size_t at, bool final, struct redact_value_hit *out)
+{
+    const struct redact_rules *rules = redact->rules;
+    const unsigned char *data = source_at(redact, at);
+    size_t left = redact->source.length - at;
+    const char *kind = NULL;
+    *out = (struct redact_value_hit){0};
+    if (left < 2)
+        return NULL;
+    unsigned pair = (unsigned)data[0] << 8 | data[1];
+    if (!(rules->pairs[pair / 8] >> pair % 8 & 1))
+        return NULL;
+    for (size_t i = 0; i < rules->count; i++) {
+        struct redact_value_hit hit = redact_value_find(&rules->values[i], data, left, final);
+        if (hit.length > out->length) {
+            *out = hit;
+            kind = rules->values[i].kind;
+        }
+    }
+    return kind;
+}
+
+/* So many bytes of a list have gone by. */
+static void pass(struct redact *redact, size_t count)
+{
+    redact->list_left -= redact->list_left < count ? redact->list_left : count;
+    if (!redact->list_left)
+        redact->list = REDACT_NO_LIST;
+}
+
+static void enter_list(struct redact *redact, enum redact_shape_list list)
+{
+    redact->list = list;
+    redact->list_left = list == REDACT_KEYS ? REDACT_KEYS_MOST : list == REDACT_LINES ? REDACT_LINES_MOST : 0;
+    redact->list_long = false;
+}
+
+/* [at, end) goes, and every known value that begins in it. */
+static void cut(struct redact *redact, size_t end, const char *kind, bool final)
+{
+    size_t from = redact->at;
+    for (size_t i = from + 1; i < end && i < from + redact->rules->reach; i++) {
+        struct redact_value_hit hit;
+        if (known_at(redact, i, final, &hit) && i + hit.length > end)
+            end = i + hit.length;
+        if (redact->planned_to && i >= redact->planned_from && redact->planned_to > end)
+            end = redact->planned_to;
+    }
+    if (redact->planned_from < end)
+        redact->planned_to = 0;
+    text_addf(&redact->done, "[REDACTED %s]", kind);
+    redact->own_tail = true;
+    redact->count++;
+    json_set_integer(redact->kinds, kind, json_get_integer(redact->kinds, kind, 0) + 1);
+    pass(redact, end - from);
+    redact->at = end;
+}
+
+static void keep(struct redact *redact, size_t count)
+{
+    text_add_bytes(&redact->done, source_at(redact, redact->at), count);
+    redact->own_tail = false;
+    redact->at += count;
+    pass(redact, count);
+}
+
+static bool cut_known(struct redact *redact, bool final)
+{
+    struct redact_value_hit hit;
+    const char *kind = known_at(redact, redact->at, final, &hit);
+    if (!kind)
+        return false;
+    struct text *done = &redact->done;
+    if (hit.takes_before && done->length && !redact->own_tail &&
+        redact_value_is_digit64((unsigned char)done->bytes[done->length - 1]))
+        text_truncate(done, done->length - 1);
+    cut(redact, redact->at + hit.length, kind, final);
+    return true;
+}
+
+/* The same within a list. The line of a private key that is shorter than those before it is its last. */
+static void decide_in_list(struct redact *redact, bool final)
+{
+    size_t at = redact->at, left = redact->source.length - at;
+    const unsigned char *data = source_at(redact, at);
+    bool lines = redact->list == REDACT_LINES;
+    if (redact_shape_list_ends(redact->list, data, left)) {
+        redact->list = REDACT_NO_LIST;
+        keep(redact, 1);
+        return;
+    }
+    size_t key = redact_shape_key(redact->list, data, left);
+    if (!key) {
+        keep(redact, *data == '\\' && left > 1 ? 2 : 1);
+        return;
+    }
+    bool last = lines && redact->list_long && key < REDACT_KEY_LONG;
+    redact->list_long |= key >= REDACT_KEY_LONG;
+    cut(redact, at + key, lines ? "private-key" : "unseal-key", final);
+    if (last)
+        redact->list = REDACT_NO_LIST;
+}
+
+/* One thing: a secret, or a byte that is none. */
+static void decide(struct redact *redact, bool final)
+{
+    size_t at = redact->at, left = redact->source.length - at;
+    const unsigned char *data = source_at(redact, at);
+    if (cut_known(redact, final))
+        return;
+    if (redact->planned_to) {
+        if (at == redact->planned_from)
+            cut(redact, redact->planned_to, redact->planned_kind, final);
+        else
+            keep(redact, 1);
+        return;
+    }
+    if (redact->list) {
+        decide_in_list(redact, final);
+        return;
+    }
+    struct redact_shape_hit hit = {0};
+    if (!redact_shape_find(data, left, at > 2 ? 2 : at, &hit)) {
+        keep(redact, 1);
+    } else if (hit.list == REDACT_KEYS) {
+        keep(redact, hit.from);
+        enter_list(redact, hit.list);
+    } else if (!hit.from) {
+        cut(redact, at + hit.to, hit.kind, final);
+        enter_list(redact, hit.list);
+    } else {
+        redact->planned_from = at + hit.from;
+        redact->planned_to = at + hit.to;
+        redact->planned_kind = hit.kind;
+        keep(redact, 1);
+    }
+}
+
+/* All that can be decided. Twice the reach: what overlaps a secret's end has to be seen as well. */
+static void work(struct redact *redact, bool final, struct text *out)
+{
+    size_t needed = final ? 1 : 2 * redact->rules->reach;
+    while (redact->source.length - redact->at >= needed)
+        decide(redact, final);
+    size_t hold = final ? 0 : 1;
+    if (redact->done.length > hold) {
+        text_add_bytes(out, redact->done.bytes, redact->done.length - hold);
+        text_drop_front(&redact->done, redact->done.length - hold);
+    }
+    /* Moved seldom, so that small pieces do not move much often. */
+    if (redact->at > 2 && (final || redact->at > 2 * redact->rules->reach)) {
+        size_t drop = redact->at - 2;
+        text_drop_front(&redact->source, drop);
+        redact->at -= drop;
+        redact->planned_from -= redact->planned_to ? drop : 0;
+        redact->planned_to -= redact->planned_to ? drop : 0;
+    }
+}
+
+void redact_add(struct redact *redact, const char *bytes, size_t length, struct text *out)
+{
+    text_add_bytes(&redact->source, bytes, length);
+    work(redact, false, out);
+}
+
+void redact_end(struct redact *redact, struct text *out)
+{
+    work(redact, true, out);
+}
+
+size_t redact_count(const struct redact *redact)
+{
+    return redact->count;
+}
+
+void redact_add_kinds(const struct redact *redact, struct json *counts)
+{
+    const char *kind;
+    struct json *value;
+    for (void *at = NULL; json_each(redact->kinds, &at, &kind, &value);)
+        json_set_integer(counts, kind, json_get_integer(counts, kind, 0) + json_integer(value, 0));
+}
+
+size_t redact_text(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
+{
+    struct redact *redact = redact_new(rules);
+    redact_add(redact, bytes, length, out);
+    redact_end(redact, out);
+    size_t count = redact_count(redact);
+    redact_free(redact);
+    return count;
+}
