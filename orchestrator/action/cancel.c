@@ -44,14 +44,15 @@ static bool is_locked(const char *state, const struct history_run *run)
     return lock_look(path, &owner, &held, NULL) == 0 && held && text_is(owner.run, run->id);
 }
 
-int cancel_wait(const char *state, const struct history_run *run, const struct child *worker, int64_t bound_ns,
-                bool force, struct error *err)
+int cancel_wait(const char *state, const struct history_run *run, const struct child *worker,
+                int64_t bound_ns, bool force, struct error *err)
 {
     if (!gone_within(worker, bound_ns)) {
         if (!force)
-            return error_set(err, ERROR_BUSY,
-                             "its worker (process %d) still ends it; 'triphase cancel --now %s' does not wait",
-                             (int)worker->pid, run->id);
+            return error_set(
+                err, ERROR_BUSY,
+                "its worker (process %d) still ends it; 'triphase cancel --now %s' does not wait",
+                (int)worker->pid, run->id);
         child_signal(worker, SIGKILL);
         if (!gone_within(worker, REST_BOUND_S * NS_PER_S))
             return error_set(err, ERROR_BUSY, "its worker (process %d) does not end even when it is killed",

@@ -187,9 +187,9 @@ static void look_at_restart(struct walk *walk, const char *file, const struct no
 static void add_read(struct walk *walk, const char *file, const char *key, const char *word)
 {
     static const char *const below[] = {"files", "templates", "vars", "tasks", NULL};
-    bool any = is_templated(word) &&
-               (strstr(word, "lookup") || strstr(word, "query") || text_is(key, "src") || text_is(key, "file") ||
-                text_is(key, "dir") || text_is(key, "include_vars") || text_is(key, "vars_files"));
+    bool any = is_templated(word) && (strstr(word, "lookup") || strstr(word, "query") ||
+                                      text_is(key, "src") || text_is(key, "file") || text_is(key, "dir") ||
+                                      text_is(key, "include_vars") || text_is(key, "vars_files"));
     if (!any && (is_templated(word) || strchr(word, '\n') || strlen(word) > 255 || !*word))
         return;
     /* Most absolute paths are the host's. */

@@ -103,7 +103,7 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
 
 void resume_free(struct resume *resume)
 {
-    char *const texts[] = {resume->parent, resume->root,         resume->does,    resume->machine_id,
+    char *const texts[] = {resume->parent, resume->root,       resume->does,         resume->machine_id,
                            resume->at,     resume->at_outcome, resume->extra_digest, resume->owed_at};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
@@ -119,15 +119,14 @@ void resume_free(struct resume *resume)
 struct json *resume_plan(const struct resume *resume, const struct target *target,
                          const struct recipe *recipe)
 {
-    struct run_plan_request request = {
-        .does = resume->does,
-        .target = target,
-        .recipe = recipe,
-        .asked = words_argv(&resume->asked),
-        .arguments = words_argv(&resume->arguments),
-        .check_idempotent = resume->check_idempotent,
-        .keep_state = resume->keep_state,
-        .no_teardown = resume->no_teardown};
+    struct run_plan_request request = {.does = resume->does,
+                                       .target = target,
+                                       .recipe = recipe,
+                                       .asked = words_argv(&resume->asked),
+                                       .arguments = words_argv(&resume->arguments),
+                                       .check_idempotent = resume->check_idempotent,
+                                       .keep_state = resume->keep_state,
+                                       .no_teardown = resume->no_teardown};
     struct json *plan = run_plan_new(&request), *done = json_get(plan, "done");
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];

@@ -7,18 +7,18 @@
 #include "mechanism/json.h"
 
 struct resume {
-    char *parent, *root;          /* the run it goes on with; the first of the chain */
-    char *does;                   /* "create", "run", "destroy" */
-    char *machine_id;             /* of that run; NULL: none was made */
-    char *at, *at_outcome;        /* the step that ended it and how; NULL: none began */
-    char *extra_digest;           /* of the -e arguments it had; NULL: none */
-    struct json *plan;            /* its run.plan */
-    struct words done;            /* phases that need not run again, in order */
-    struct words unsure;          /* phases that ended ok, but whose files were not recorded: they run again */
-    struct words begun;           /* steps that the chain began before */
+    char *parent, *root;   /* the run it goes on with; the first of the chain */
+    char *does;            /* "create", "run", "destroy" */
+    char *machine_id;      /* of that run; NULL: none was made */
+    char *at, *at_outcome; /* the step that ended it and how; NULL: none began */
+    char *extra_digest;    /* of the -e arguments it had; NULL: none */
+    struct json *plan;     /* its run.plan */
+    struct words done;     /* phases that need not run again, in order */
+    struct words unsure;   /* phases that ended ok, but whose files were not recorded: they run again */
+    struct words begun;    /* steps that the chain began before */
     struct words asked, arguments; /* as it was told */
-    char *owed_at;                /* the phase that was broken off; NULL: none */
-    struct json *owed;            /* handlers it owes; may be NULL */
+    char *owed_at;                 /* the phase that was broken off; NULL: none */
+    struct json *owed;             /* handlers it owes; may be NULL */
     bool partial, fresh, check_idempotent, keep_state, no_teardown;
 };
 

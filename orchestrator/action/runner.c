@@ -219,8 +219,9 @@ static void remember_phase(struct runner *runner, const struct phase *phase, con
         used_files_mark_changed(used, runner->used);
         run_plan_done(runner->plan, phase, used);
         AUTO_FREE char *text = json_compact(runner->plan);
-        struct event event = {
-            .kind = EVENT_RUN_PLAN, .run = runner->request.run_id, .of_run = {.plan = text}};
+        struct event event = {.kind = EVENT_RUN_PLAN,
+                              .run = runner->request.run_id,
+                              .of_run = {.plan = text}};
         sink_put(runner->sink, &event);
     } else {
         json_free(used);

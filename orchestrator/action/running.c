@@ -24,10 +24,11 @@ int running_find(const char *state, const struct history_run *run, struct child 
     bool held = false;
     if (lock_look(path, &owner, &held, NULL) < 0 || !held || !text_is(owner.run, run->id) ||
         owner.pid != (pid_t)run->pid || owner.start != run->pid_start)
-        return error_set(err, ERROR_BUSY,
-                         "process %lld looks like the worker of run %s, but the lock of %s is not in its hands: it is"
-                         " left alone; end it in order with 'kill %lld'",
-                         (long long)run->pid, run->id, run->target, (long long)run->pid);
+        return error_set(
+            err, ERROR_BUSY,
+            "process %lld looks like the worker of run %s, but the lock of %s is not in its hands: it is"
+            " left alone; end it in order with 'kill %lld'",
+            (long long)run->pid, run->id, run->target, (long long)run->pid);
     *out = (struct child){(pid_t)run->pid, TAKE_FD(pidfd)};
     return 1;
 }

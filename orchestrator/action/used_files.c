@@ -122,17 +122,23 @@ static void add_existing(struct words *roots, const char *folder, const char *na
 
 static void add_plugins(struct words *roots, const char *folder)
 {
-    static const char *const names[] = {"library",          "module_utils",    "filter_plugins", "lookup_plugins",
-                                        "test_plugins",     "action_plugins",  "vars_plugins",   "strategy_plugins",
-                                        "callback_plugins", "inventory_plugins", "collections"};
+    static const char *const names[] = {"library",           "module_utils",     "filter_plugins",
+                                        "lookup_plugins",    "test_plugins",     "action_plugins",
+                                        "vars_plugins",      "strategy_plugins", "callback_plugins",
+                                        "inventory_plugins", "collections"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         add_existing(roots, folder, names[i]);
 }
 
-static void add_vars(struct words *roots, const char *folder)
+/* `wherever`: also where there are none, so that ones that come are seen. */
+static void add_vars(struct words *roots, const char *folder, bool wherever)
 {
-    add_existing(roots, folder, "group_vars");
-    add_existing(roots, folder, "host_vars");
+    static const char *const names[] = {"group_vars", "host_vars"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *path = file_join(folder, names[i]);
+        if (wherever || file_exists(path))
+            words_add(roots, path);
+    }
 }
 
 static void add_variable_file(const struct project *project, const char *word, struct words *roots)
@@ -163,16 +169,19 @@ static void find_roots(const struct used_files_request *request, struct words *o
         AUTO_FREE char *folder = folder_of(named.items[i]);
         if (takes_in_others(named.items[i]))
             words_add(out, folder);
-        add_vars(out, folder);
+        add_vars(out, folder, false);
     }
+    add_vars(out, playbook_folder, true);
     add_plugins(out, playbook_folder);
     add_plugins(out, project->directory);
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
         AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : folder_of(path);
         words_add(out, path);
-        add_vars(out, folder);
+        add_vars(out, folder, true);
     }
+    AUTO_FREE char *own_config = file_join(project->directory, "ansible.cfg");
+    words_add(out, own_config);
     if (request->config)
         words_add(out, request->config);
     if (request->transport) {

@@ -74,7 +74,8 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
     bool crashed = !(*run)->outcome || text_is((*run)->outcome, outcome_name(OUTCOME_CRASHED));
     if (status == 0 && !attached->left)
         live_done(live, (*run)->id, crashed,
-                  (*run)->message ? (*run)->message : "its worker died; 'triphase status' tells what is left of it");
+                  (*run)->message ? (*run)->message
+                                  : "its worker died; 'triphase status' tells what is left of it");
     live_free(live);
     return status;
 }
@@ -85,8 +86,9 @@ static int attach(const char *state, struct sql *db, struct history_run **run, b
     struct attached attached = {.worker = CHILD_INIT, .no_cancel = no_cancel};
     int found = running_find(state, *run, &attached.worker, &err);
     if (!(*run)->outcome && found == 0 && reconcile_look(*run).elsewhere) {
-        help_problem("run %s of %s began on another machine or boot (%s) and has no end here; follow it there",
-                     (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
+        help_problem(
+            "run %s of %s began on another machine or boot (%s) and has no end here; follow it there",
+            (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
         return EXIT_BAD_USAGE;
     }
     if (found < 0 || loop_new(&attached.loop, &err) < 0 || follow(&attached, db, state, run, &err) < 0) {
@@ -121,7 +123,8 @@ int command_attach(struct command_context *context, int argc, char **argv)
     AUTO_FREE char *state = NULL;
     struct history_run *run = NULL;
     if (store_access_open(context, &state, &db, &err) < 0 ||
-        (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_active_run(db, false, &run, &err)) < 0 ||
+        (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_active_run(db, false, &run, &err)) <
+            0 ||
         (!run && history_run(db, NULL, NULL, &run, &err) < 0)) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);

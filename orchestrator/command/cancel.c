@@ -39,7 +39,8 @@ static int tell(const struct ended *ended, bool json)
             json_set_string(run, "id", ended->run);
             json_set_string(run, "target", ended->target);
             json_set_string(run, "outcome", ended->outcome);
-            json_set(run, "exit", ended->exit_code < 0 ? json_new_null() : json_new_integer(ended->exit_code));
+            json_set(run, "exit",
+                     ended->exit_code < 0 ? json_new_null() : json_new_integer(ended->exit_code));
             json_set(run, "took_ms",
                      ended->took_ns < 0 ? json_new_null()
                                         : json_new_real((double)ended->took_ns / (double)NS_PER_MS));
@@ -51,8 +52,8 @@ static int tell(const struct ended *ended, bool json)
     if (!ended->run)
         help_note("nothing runs");
     else if (took)
-        help_note("%s: run %s ended as %s; nothing of it is left after %s", ended->target, ended->run, ended->outcome,
-                  took);
+        help_note("%s: run %s ended as %s; nothing of it is left after %s", ended->target, ended->run,
+                  ended->outcome, took);
     else
         help_note("%s: run %s has ended as %s; there is nothing to cancel", ended->target, ended->run,
                   ended->outcome);
@@ -72,7 +73,8 @@ static int take_end(const char *state, const char *store, struct history_run **r
         if (now->outcome)
             return 0;
         if (settled)
-            return error_set(err, ERROR_STORE, "run %s has no end in the store, and its worker is gone", now->id);
+            return error_set(err, ERROR_STORE, "run %s has no end in the store, and its worker is gone",
+                             now->id);
         sql_cleanup(&db);
         db = NULL;
         if (settle(state, now->target, err) < 0)
@@ -110,13 +112,14 @@ static int choose(struct sql *db, const char *word, struct history_run **run, st
         return -1;
     if (!*run || (*run)->outcome || !reconcile_look(*run).elsewhere)
         return 0;
-    error_set(err, ERROR_USAGE, "run %s of %s began on another machine or boot (%s): it is left as it is", (*run)->id,
-              (*run)->target, (*run)->node ? (*run)->node : "unknown");
+    error_set(err, ERROR_USAGE, "run %s of %s began on another machine or boot (%s): it is left as it is",
+              (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
     history_run_free(TAKE(*run));
     return -1;
 }
 
-static int act(const struct command_context *context, const char *word, bool now, bool json, struct error *err)
+static int act(const struct command_context *context, const char *word, bool now, bool json,
+               struct error *err)
 {
     AUTO_FREE char *state = store_access_state(context, err);
     if (!state)
@@ -136,8 +139,9 @@ static int act(const struct command_context *context, const char *word, bool now
 
 int command_cancel(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"now", no_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option options[] = {{"now", no_argument, NULL, 'n'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
     bool now = false, json = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {

@@ -34,12 +34,10 @@ static int made_targets(const char *directory, struct words *out, struct error *
 
 int command_destroy(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"all", no_argument, NULL, 'a'},
-                                            {"yes", no_argument, NULL, 'y'},
-                                            {"keep-state", no_argument, NULL, 'k'},
-                                            {"no-teardown", no_argument, NULL, 't'},
-                                            {"detach", no_argument, NULL, 'd'},
-                                            {0}};
+    static const struct option options[] = {
+        {"all", no_argument, NULL, 'a'},        {"yes", no_argument, NULL, 'y'},
+        {"keep-state", no_argument, NULL, 'k'}, {"no-teardown", no_argument, NULL, 't'},
+        {"detach", no_argument, NULL, 'd'},     {0}};
     bool all = false, yes = false, keep_state = false, no_teardown = false, detach = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {

@@ -99,10 +99,11 @@ static int check_resumed(struct sql *db, const struct launch *launch, const stru
     history_run_free(last);
     bool same = job->machine && text_is(job->machine->id, resume->machine_id);
     if (status == 0 && resume->machine_id && !same && !text_is(resume->does, "destroy"))
-        return error_set(err, ERROR_PROVIDER,
-                         "the machine of run %s is gone, and what it completed with it; 'triphase create %s' makes a"
-                         " new one",
-                         resume->parent, job->target_name);
+        return error_set(
+            err, ERROR_PROVIDER,
+            "the machine of run %s is gone, and what it completed with it; 'triphase create %s' makes a"
+            " new one",
+            resume->parent, job->target_name);
     return status;
 }
 
@@ -439,7 +440,8 @@ bool launch_may_detach(size_t targets, int jobs)
 {
     if (targets <= (size_t)jobs)
         return true;
-    help_problem("with --detach nobody stays to begin later targets: --jobs %zu begins all at once, or detach one after"
+    help_problem("with --detach nobody stays to begin later targets: --jobs %zu begins all at once, or "
+                 "detach one after"
                  " the other",
                  targets);
     return false;

@@ -1,7 +1,7 @@
 /* What create, run, resume and destroy share: lock, reconcile, plan, a worker per target, and following them to their ends. */
 #pragma once
-#include "base/words.h"
 #include "action/resume.h"
+#include "base/words.h"
 #include "data/config.h"
 
 struct launch {

@@ -1,7 +1,7 @@
 /* triphase resume [RUN|TARGET]: goes on where a run broke off. */
+#include "action/resume.h"
 #include "action/ansible_arguments.h"
 #include "action/reconcile.h"
-#include "action/resume.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/choose_run.h"
@@ -79,11 +79,12 @@ static int find_run(const char *state, const char *word, struct history_run **ou
         history_run_free(run);
         if (look.alive)
             return error_set(err, ERROR_BUSY,
-                             "%s is busy: run %s (process %lld) goes on; 'triphase attach %s' follows it", target, id,
-                             (long long)pid, id);
+                             "%s is busy: run %s (process %lld) goes on; 'triphase attach %s' follows it",
+                             target, id, (long long)pid, id);
         if (settled)
-            return error_set(err, ERROR_USAGE, "run %s of %s began on another machine and has no end: it is left as"
-                                               " it is",
+            return error_set(err, ERROR_USAGE,
+                             "run %s of %s began on another machine and has no end: it is left as"
+                             " it is",
                              id, target);
         sql_cleanup(&db);
         db = NULL;
@@ -95,9 +96,10 @@ static int find_run(const char *state, const char *word, struct history_run **ou
 static int take_arguments(const struct asked *asked, struct resume *resume, struct error *err)
 {
     if (!resume->extra_digest && asked->arguments && asked->arguments[0])
-        return error_set(err, ERROR_USAGE,
-                         "run %s is gone on with as it was begun; other arguments than its own make another run",
-                         resume->parent);
+        return error_set(
+            err, ERROR_USAGE,
+            "run %s is gone on with as it was begun; other arguments than its own make another run",
+            resume->parent);
     if (!resume->extra_digest)
         return 0;
     struct ansible_arguments given = {0};
@@ -106,10 +108,11 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
     bool same = text_is(given.extra_digest, resume->extra_digest);
     ansible_arguments_free(&given);
     if (!same && !asked->replan)
-        return error_set(err, ERROR_PROJECT,
-                         "run %s had -e arguments, which triphase does not keep: give the very same ones again behind"
-                         " --, or --replan",
-                         resume->parent);
+        return error_set(
+            err, ERROR_PROJECT,
+            "run %s had -e arguments, which triphase does not keep: give the very same ones again behind"
+            " --, or --replan",
+            resume->parent);
     words_free(&resume->arguments);
     if (asked->arguments)
         words_add_list(&resume->arguments, asked->arguments);
@@ -119,8 +122,8 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
 /* A line for each step that is skipped, and why; and for what is not skipped though it may seem so. */
 static void say_what(const struct history_run *run, const struct resume *resume, bool replan)
 {
-    help_note("%s: goes on with run %s (%s), which ended as %s%s%s", run->target, run->id, run->kind, run->outcome,
-              resume->at ? " at " : "", resume->at ? resume->at : "");
+    help_note("%s: goes on with run %s (%s), which ended as %s%s%s", run->target, run->id, run->kind,
+              run->outcome, resume->at ? " at " : "", resume->at ? resume->at : "");
     for (size_t i = 0; i < resume->done.count; i++)
         help_note("%s: %s is skipped: it is completed, and %s", run->target, resume->done.items[i],
                   replan ? "--replan says that what it used does not matter" : "what it used is unchanged");
@@ -152,9 +155,10 @@ static int check(const struct resume *resume, const struct history_run *run, con
     AUTO_TEXT list = TEXT_INIT;
     for (size_t i = 0; i < reasons.count; i++)
         text_addf(&list, "\n  %s", reasons.items[i]);
-    help_problem("%s: run %s cannot be gone on with:%s\n  'triphase create %s' runs all phases; --replan goes on all"
-                 " the same",
-                 run->target, run->id, text_string(&list), run->target);
+    help_problem(
+        "%s: run %s cannot be gone on with:%s\n  'triphase create %s' runs all phases; --replan goes on all"
+        " the same",
+        run->target, run->id, text_string(&list), run->target);
     return EXIT_PROJECT;
 }
 
@@ -171,9 +175,10 @@ static int go_on(struct command_context *context, const struct asked *asked, con
             help_problem("%s", error_text(&err));
             return exit_code_of(&err);
         }
-        help_note("warning: the project's files cannot be used (%s); what was made is removed all the same, without"
-                  " teardown phases",
-                  error_text(&err));
+        help_note(
+            "warning: the project's files cannot be used (%s); what was made is removed all the same, without"
+            " teardown phases",
+            error_text(&err));
         error_clear(&err);
     }
     if (destroy && target && target->protected) {
@@ -239,8 +244,9 @@ static int act(struct command_context *context, const struct asked *asked, struc
 
 int command_resume(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"replan", no_argument, NULL, 'r'}, {"detach", no_argument, NULL, 'd'}, {0}};
+    static const struct option options[] = {{"replan", no_argument, NULL, 'r'},
+                                            {"detach", no_argument, NULL, 'd'},
+                                            {0}};
     int dashes = launch_dashes(argc, argv);
     struct asked asked = {.arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL};
     optind = 0;

@@ -183,7 +183,8 @@ static void compare_settings(const struct json *before, const struct json *now, 
             words_addf(out, "the target's %s changed: it was '%s', it is '%s'", key, old ? old : "",
                        new ? new : "");
     }
-    const char *old = json_get_string(before, "transports", ""), *new = json_get_string(now, "transports", "");
+    const char *old = json_get_string(before, "transports", ""),
+               *new = json_get_string(now, "transports", "");
     if (was && !text_is(old, new))
         words_addf(out, "the target's transports changed: they were '%s', they are '%s'", old, new);
 }

@@ -8,10 +8,10 @@
 #include "mechanism/json.h"
 
 struct run_plan_request {
-    const char *does;            /* "create", "run", "destroy": what a resume goes on doing */
-    const struct target *target; /* NULL: a destroy without the project's files */
-    const struct recipe *recipe; /* likewise */
-    const char *const *asked;    /* names of the phases asked for; empty: all */
+    const char *does;             /* "create", "run", "destroy": what a resume goes on doing */
+    const struct target *target;  /* NULL: a destroy without the project's files */
+    const struct recipe *recipe;  /* likewise */
+    const char *const *asked;     /* names of the phases asked for; empty: all */
     const char *const *arguments; /* behind --; NULL where there are none, or where they hold -e */
     bool check_idempotent, keep_state, no_teardown;
 };

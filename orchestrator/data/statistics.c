@@ -67,8 +67,7 @@ void statistics_add(struct statistics *statistics, const struct history_run *run
 {
     if (run->partial)
         return;
-    AUTO_JSON *plan =
-        run->plan && run->parent_id ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
+    AUTO_JSON *plan = run->plan && run->parent_id ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
     for (size_t i = 0; i < count; i++) {
         if (!text_is(steps[i].outcome, "ok") || steps[i].duration_ns < 0 || was_begun(plan, steps[i].name))
             continue;

@@ -257,8 +257,7 @@ static void keep_file(struct tally *tally, const char *path)
     const char *colon = path ? strrchr(path, ':') : NULL;
     size_t length = colon ? (size_t)(colon - path) : 0;
     const char *last = tally->files.count ? tally->files.items[tally->files.count - 1] : "";
-    if (!length || tally->files.count >= FILES_MOST ||
-        (strncmp(last, path, length) == 0 && !last[length]))
+    if (!length || tally->files.count >= FILES_MOST || (strncmp(last, path, length) == 0 && !last[length]))
         return;
     AUTO_FREE char *file = xstrndup(path, length);
     if (!words_have(&tally->files, file))

@@ -393,7 +393,7 @@ static void view_free(struct view *view)
 {
     end_step(view);
     follow_stop(&view->journal);
-    char *const texts[] = {view->target,   view->run,     view->state,  view->folder,
+    char *const texts[] = {view->target,   view->run,     view->state,   view->folder,
                            view->last_log, view->outcome, view->message, view->last_events};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);

@@ -289,7 +289,8 @@ static void add_chain(const struct account *account, struct text *out)
         const struct account_link *link = &account->chain[i];
         AUTO_FREE char *took = link->duration_ns < 0 ? NULL : duration_show(link->duration_ns);
         text_add(out, i ? ", then " : "\ngoes on with ");
-        text_addf(out, "%s %s (", link->kind, id_is(link->run) ? id_tail(link->run, 8) : "?");
+        text_add_printable(out, or_dash(link->kind), strlen(or_dash(link->kind)));
+        text_addf(out, " %s (", id_is(link->run) ? id_tail(link->run, 8) : "?");
         text_add_printable(out, or_dash(link->outcome), strlen(or_dash(link->outcome)));
         text_addf(out, "%s%s)", took ? " in " : "", took ? took : "");
         if (__builtin_add_overflow(phases, link->phases_ns, &phases))

@@ -114,7 +114,8 @@ static struct json *chain_object(const struct account *account)
         set_ms(run, "phases_ms", link->phases_ns);
         set_ms(run, "stages_ms", link->stages_ns);
         json_append(runs, run);
-        if (duration >= 0 && (link->duration_ns < 0 || __builtin_add_overflow(duration, link->duration_ns, &duration)))
+        if (duration >= 0 &&
+            (link->duration_ns < 0 || __builtin_add_overflow(duration, link->duration_ns, &duration)))
             duration = -1;
         if (__builtin_add_overflow(phases, link->phases_ns, &phases))
             phases = INT64_MAX;

@@ -11,8 +11,8 @@ void run_view_begun(const char *target, const char *run)
     const char *tail = id_tail(run, 8);
     printf("%s %s\n", target, run);
     fflush(stdout);
-    help_note("%s: run %s goes on by itself; 'triphase attach %s' follows it, 'triphase cancel %s' ends it", target,
-              tail, tail, tail);
+    help_note("%s: run %s goes on by itself; 'triphase attach %s' follows it, 'triphase cancel %s' ends it",
+              target, tail, tail, tail);
 }
 
 int run_view_json(const struct json *document)
