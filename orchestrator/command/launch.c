@@ -326,7 +326,7 @@ static void on_worker(void *context, uint32_t events)
                          death   ? death
                          : words ? words
                                  : "see its worker.log");
-        else
+        else if (!all->cancelled)
             job->code = EXIT_OK; /* how it ended is for attach to say */
     } else {
         live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL, death ? death : words);

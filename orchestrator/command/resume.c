@@ -133,7 +133,7 @@ static void say_what(const struct history_run *run, const struct resume *resume,
     if (resume->partial)
         help_note("%s: the run was partial: no phase of it counts as completed, and all of them run again",
                   run->target);
-    if (resume->machine_id && text_is(resume->does, "create"))
+    if (resume->machine_id && text_is(resume->does, "create") && !text_is(resume->at, "provision"))
         help_note("%s: the machine that was made is verified", run->target);
     if (resume->owed)
         help_note("%s: %s gets %zu handler(s) that were notified and never ran", run->target, resume->owed_at,
