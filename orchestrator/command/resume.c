@@ -8,13 +8,13 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/project_access.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/layout.h"
 #include "view/help.h"
 
 #include <getopt.h>
-#include <unistd.h>
 
 struct asked {
     const char *word; /* run or target; NULL: whatever broke off */
@@ -168,9 +168,8 @@ static int go_on(struct command_context *context, const struct asked *asked, con
     AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
     bool destroy = text_is(resume->does, "destroy");
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
     const struct target *target = NULL;
-    if (config_load(&sources, &project, &err) < 0 || !(target = project_target(project, run->target, &err))) {
+    if (project_access_load(context, run->target, &project, &target, &err) < 0) {
         if (!destroy) {
             help_problem("%s", error_text(&err));
             return exit_code_of(&err);
