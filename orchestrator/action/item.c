@@ -25,6 +25,8 @@ enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5 };
 
 static bool wanted(const struct runner_request *request, const struct phase *phase)
 {
+    if (request->done && words_have(request->done, phase->name))
+        return false;
     if (!request->phases || !request->phases[0])
         return true;
     for (const char *const *name = request->phases; *name; name++)
@@ -43,15 +45,16 @@ void item_list_make(const struct runner_request *request, struct item_list *out)
 {
     const struct recipe *recipe =
         request->target ? project_recipe(request->project, request->target->recipe) : NULL;
-    bool destroy = text_is(request->kind, "destroy");
+    bool destroy = text_is(request->does, "destroy");
     *out = (struct item_list){NULL, 0};
-    if (text_is(request->kind, "create"))
+    if (text_is(request->does, "create"))
         add(out, "provision", NULL);
     for (size_t i = 0; recipe && !destroy && i < recipe->phase_count; i++)
         if (wanted(request, &recipe->phases[i]))
             add(out, NULL, &recipe->phases[i]);
     for (size_t i = 0; recipe && destroy && !request->no_teardown && i < recipe->teardown_count; i++)
-        add(out, NULL, &recipe->teardown[i]);
+        if (wanted(request, &recipe->teardown[i]))
+            add(out, NULL, &recipe->teardown[i]);
     if (destroy)
         add(out, "destroy", NULL);
 }
@@ -352,7 +355,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                   .machine = context->machine,
                                   .transport = transport,
                                   .run = request->run_id,
-                                  .root_run = request->run_id,
+                                  .root_run = request->root_run,
                                   .seq = attempt->plan.seq,
                                   .attempt = attempt->plan.attempt,
                                   .run_directory = context->folder,

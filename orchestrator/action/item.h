@@ -15,7 +15,7 @@ struct item_list {
     size_t count;
 };
 
-/* create: provision, phases. run: phases. destroy: teardown phases, destroy. */
+/* create: provision, phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
 void item_list_make(const struct runner_request *request, struct item_list *out);
 void item_list_free(struct item_list *list);
 

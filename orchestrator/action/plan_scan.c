@@ -12,13 +12,16 @@ struct walk {
     const struct project *project;
     const char *playbook_folder; /* absolute: roles lie beside it */
     struct words seen;
-    struct scan *out;
+    struct scan *out;    /* NULL: only files are asked for */
+    struct words *files; /* NULL: only findings are asked for */
     int depth;
 };
 
 static void add(struct walk *walk, enum scan_kind kind, const char *file, int line, const char *text)
 {
     struct scan *out = walk->out;
+    if (!out)
+        return;
     const char *directory = walk->project->directory;
     size_t length = strlen(directory);
     if (!strncmp(file, directory, length) && file[length] == '/')
@@ -178,6 +181,44 @@ static void look_at_restart(struct walk *walk, const char *file, const struct no
     }
 }
 
+/* ------------------------------------------------------------ what tasks read */
+
+/* A word of a play or task that names a file where Ansible would look for it. Where a template or lookup decides, all that could be meant counts. */
+static void add_read(struct walk *walk, const char *file, const char *key, const char *word)
+{
+    static const char *const below[] = {"files", "templates", "vars", "tasks", NULL};
+    bool any = is_templated(word) && (strstr(word, "lookup") || strstr(word, "query") ||
+                                      text_is(key, "src") || text_is(key, "file") || text_is(key, "dir") ||
+                                      text_is(key, "include_vars") || text_is(key, "vars_files"));
+    if (!any && (is_templated(word) || strchr(word, '\n') || strlen(word) > 255 || !*word))
+        return;
+    /* Most absolute paths are the host's. */
+    if (!any && *word == '/' && !text_starts(word, walk->project->directory))
+        return;
+    AUTO_FREE char *folder = folder_of(file);
+    const char *const bases[] = {folder, walk->playbook_folder};
+    for (size_t b = 0; b < COUNT_OF(bases); b++)
+        for (size_t i = 0; i < COUNT_OF(below) - any; i++) {
+            AUTO_FREE char *place = below[i] ? file_join(bases[b], below[i]) : xstrdup(bases[b]);
+            AUTO_FREE char *path = any ? xstrdup(place) : file_join(place, word);
+            bool folder_itself = text_is(word, ".") || text_is(word, "..") || text_is(word, "/");
+            if (file_exists(path) && !folder_itself)
+                words_add(walk->files, path);
+        }
+}
+
+static void add_reads(struct walk *walk, const char *file, const char *key, const struct node *value)
+{
+    if (!walk->files || !value || walk->depth >= DEPTH_MAX)
+        return;
+    walk->depth++;
+    if (text_of(value))
+        add_read(walk, file, key, value->text);
+    for (size_t i = 0; !text_of(value) && i < value->count; i++)
+        add_reads(walk, file, value->kind == NODE_MAP ? value->keys[i] : key, value->items[i]);
+    walk->depth--;
+}
+
 /* ------------------------------------------------------------ files */
 
 static void walk_tasks(struct walk *walk, const char *file, const struct node *tasks);
@@ -192,6 +233,8 @@ static struct node *open_once(struct walk *walk, const char *path)
     if (!real || walk->depth >= DEPTH_MAX || walk->seen.count >= FILES_MAX || words_have(&walk->seen, real))
         return NULL;
     words_own(&walk->seen, TAKE(real));
+    if (walk->files)
+        words_add(walk->files, path);
     return yaml_read_file(path, path, &document, &faults) == 0 ? document : NULL;
 }
 
@@ -221,9 +264,11 @@ static void walk_folder(struct walk *walk, const char *folder)
     walk->depth--;
 }
 
+static void walk_roles(struct walk *walk, const struct node *roles);
+
 static void walk_role(struct walk *walk, const char *name)
 {
-    if (!name || is_templated(name))
+    if (!name || is_templated(name) || walk->depth >= DEPTH_MAX)
         return;
     const char *bases[] = {walk->playbook_folder, walk->project->directory};
     for (size_t i = 0; i < COUNT_OF(bases); i++) {
@@ -234,7 +279,24 @@ static void walk_role(struct walk *walk, const char *name)
         AUTO_FREE char *handlers = file_join(role, "handlers");
         walk_folder(walk, tasks);
         walk_folder(walk, handlers);
+        if (!walk->files)
+            return;
+        words_add(walk->files, role);
+        AUTO_FREE char *meta = file_join(role, "meta/main.yml");
+        AUTO_NODE *document = open_once(walk, meta);
+        walk->depth++;
+        walk_roles(walk, node_get(document, "dependencies"));
+        walk->depth--;
         return;
+    }
+}
+
+static void walk_roles(struct walk *walk, const struct node *roles)
+{
+    for (size_t i = 0; roles && roles->kind == NODE_LIST && i < roles->count; i++) {
+        const struct node *role = roles->items[i];
+        const struct node *name = node_get(role, "role") ? node_get(role, "role") : node_get(role, "name");
+        walk_role(walk, text_of(role) ? text_of(role) : text_of(name));
     }
 }
 
@@ -259,6 +321,8 @@ static void walk_task(struct walk *walk, const char *file, const struct node *ta
         const char *module = short_name(task->keys[i]);
         const struct node *value = task->items[i];
         int line = task->where[i].line;
+        if (!text_is(module, "block") && !text_is(module, "rescue") && !text_is(module, "always"))
+            add_reads(walk, file, module, value);
         if (text_is(module, "include_tasks") || text_is(module, "import_tasks") || text_is(module, "include"))
             walk_included(walk, file, value, walk_task_file);
         else if (text_is(module, "include_role") || text_is(module, "import_role"))
@@ -313,12 +377,9 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
         if (text_of(name))
             add(walk, SCAN_PROMPT, file, name->line, name->text);
     }
-    const struct node *roles = node_get(play, "roles");
-    for (size_t i = 0; roles && roles->kind == NODE_LIST && i < roles->count; i++) {
-        const struct node *role = roles->items[i];
-        const struct node *name = node_get(role, "role") ? node_get(role, "role") : node_get(role, "name");
-        walk_role(walk, text_of(role) ? text_of(role) : text_of(name));
-    }
+    walk_roles(walk, node_get(play, "roles"));
+    add_reads(walk, file, "vars_files", node_get(play, "vars_files"));
+    add_reads(walk, file, "vars", node_get(play, "vars"));
     for (size_t i = 0; i < COUNT_OF(sections); i++)
         walk_tasks(walk, file, node_get(play, sections[i]));
 }
@@ -333,11 +394,22 @@ static void walk_play_file(struct walk *walk, const char *path)
     walk->depth--;
 }
 
-void scan_playbook(const struct project *project, const char *playbook, struct scan *out)
+static void walk_playbook(const struct project *project, const char *playbook, struct scan *out,
+                          struct words *files)
 {
     AUTO_FREE char *path = file_join(project->directory, playbook);
     AUTO_FREE char *folder = folder_of(path);
-    struct walk walk = {.project = project, .playbook_folder = folder, .out = out};
+    struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .files = files};
     walk_play_file(&walk, path);
     words_free(&walk.seen);
+}
+
+void scan_playbook(const struct project *project, const char *playbook, struct scan *out)
+{
+    walk_playbook(project, playbook, out, NULL);
+}
+
+void scan_files(const struct project *project, const char *playbook, struct words *out)
+{
+    walk_playbook(project, playbook, NULL, out);
 }

@@ -27,4 +27,7 @@ struct scan {
 /* Follows imports, included tasks and roles (of the playbook's and the project's roles folders) that are
  * named without a template. Adds to `out`. */
 void scan_playbook(const struct project *project, const char *playbook, struct scan *out);
+/* Adds the files and folders (absolute) that the playbook names, as far as YAML tells: imports, included tasks, roles (whole folders, with what they depend on),
+ * vars_files, and what words of its tasks name beside it; where a template decides, whole folders. A path may come several times. */
+void scan_files(const struct project *project, const char *playbook, struct words *out);
 void scan_free(struct scan *scan);

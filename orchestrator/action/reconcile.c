@@ -131,11 +131,26 @@ static int read_rest(const char *state, struct rest *rest, struct error *err)
     return 0;
 }
 
-static int close_step_row(struct rest *rest, const char *state, struct error *err)
+/* What the step was given to make up for: the debt of the attempt before it, or of the run that this one goes on with. */
+static struct json *owed_before(const struct history_run *run, const struct history_step *steps, size_t at)
+{
+    for (size_t i = at; i-- > 0;)
+        if (text_is(steps[i].name, steps[at].name) && text_is(steps[i].kind, "phase"))
+            return steps[i].handlers_owed
+                       ? json_parse(steps[i].handlers_owed, strlen(steps[i].handlers_owed), NULL)
+                       : NULL;
+    AUTO_JSON *plan = run->plan ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
+    bool its = text_is(json_get_string(plan, "owed_at", NULL), steps[at].name);
+    return its && json_get(plan, "owed") ? json_keep(json_get(plan, "owed")) : NULL;
+}
+
+static int close_step_row(struct rest *rest, const char *state, const struct json *owed_earlier,
+                          struct error *err)
 {
     rest->tally = (struct tally)TALLY_INIT;
     rest->last_ns = 0;
     rest->offset = 0;
+    tally_owe(&rest->tally, owed_earlier);
     int status = read_rest(state, rest, err);
     const struct history_step *step = rest->step;
     const struct tally *tally = &rest->tally;
@@ -171,6 +186,16 @@ static int close_step_row(struct rest *rest, const char *state, struct error *er
     return status;
 }
 
+/* A run has its machine in its row only when it ends; what was made since it began was made by it, for a target has one run at a time. */
+static struct machine *made_by(struct sql *db, const struct history_run *run)
+{
+    AUTO_MACHINE *machine = NULL;
+    if (run->machine_id || history_machine(db, run->target, &machine, NULL) < 0 || !machine ||
+        machine->made_ns < run->started_ns)
+        return NULL;
+    return TAKE(machine);
+}
+
 static int close_rows(struct sql *db, const char *state, const struct history_run *run, int ended,
                       int exit_code, struct error *err)
 {
@@ -186,7 +211,8 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
     for (size_t i = 0; i < count && status == 0; i++) {
         if (!steps[i].outcome) {
             struct rest rest = {.run = run->id, .step = &steps[i], .appender = appender};
-            status = close_step_row(&rest, state, err);
+            AUTO_JSON *owed = owed_before(run, steps, i);
+            status = close_step_row(&rest, state, owed, err);
             last = rest.last_ns > last ? rest.last_ns : last;
         } else if (steps[i].started_ns + steps[i].duration_ns > last) {
             last = steps[i].started_ns + steps[i].duration_ns;
@@ -194,11 +220,12 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
     }
     AUTO_FREE char *message =
         xasprintf("triphase itself died; %d process(es) of the run were found and ended", ended);
+    AUTO_MACHINE *made = made_by(db, run);
     struct event event = {.kind = EVENT_RUN_END,
                           .run = run->id,
                           .of_run = {.id = run->id,
-                                     .machine_id = run->machine_id,
-                                     .fresh = run->fresh,
+                                     .machine_id = made ? made->id : run->machine_id,
+                                     .fresh = run->fresh || made,
                                      .duration_ns = last - run->started_ns,
                                      .outcome = OUTCOME_CRASHED,
                                      .exit_code = exit_code,

@@ -4,12 +4,14 @@
 #include "action/provider.h"
 #include "action/stage.h"
 #include "action/step.h"
+#include "action/used_files.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/layout.h"
+#include "data/run_plan.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +36,8 @@ struct runner {
     int transport_attempts;
     struct item_attempt *attempt_now;
     struct json *owed; /* handlers that earlier attempts of the phase owe */
+    struct json *plan; /* of the run's row; NULL: no resume can go by it */
+    struct json *used; /* files of the phase that runs, as they are at its begin */
     struct timer *deadline, *pause, *ahead;
     bool cancelled, expired, fresh, changed;
     bool committing; /* waits for the store: its answer goes on, nothing else may */
@@ -85,12 +89,13 @@ static struct event run_row(struct runner *runner, enum event_kind kind)
                                                     : "none",
                    .project = request->project_name,
                    .group_id = request->group_id,
+                   .parent_id = request->parent_id,
                    .machine_id = runner->item.machine ? runner->item.machine->id : NULL,
                    .ansible = request->ansible_version,
                    .partial = request->partial,
                    .fresh = runner->fresh,
                    .extra_digest = request->extra_digest,
-                   .plan = request->plan,
+                   .plan = kind == EVENT_RUN_BEGIN ? request->plan : NULL,
                    .pid = getpid(),
                    .pid_start = process_start_time(getpid()),
                    .boot_id = runner->item.boot_id,
@@ -186,6 +191,44 @@ static void retry(struct runner *runner, enum outcome outcome)
     timer_arm(runner->pause, phase->retry_pause_ns);
 }
 
+/* The files of the phase as they are now; NULL where nobody will ask. */
+static struct json *look_at_files(const struct runner *runner, const struct phase *phase,
+                                  const struct words *ran)
+{
+    const struct runner_request *request = &runner->request;
+    struct ansible_settings settings = {0};
+    if (!runner->plan || !request->project || request->partial ||
+        ansible_settings_read(request->project, NULL, &settings, NULL) < 0)
+        return NULL;
+    struct used_files_request look = {.project = request->project,
+                                      .phase = phase,
+                                      .config = settings.config,
+                                      .transport = runner->item.transport,
+                                      .extra = &runner->item.arguments.extra,
+                                      .ran = ran};
+    struct json *used = used_files_look(&look);
+    ansible_settings_free(&settings);
+    return used;
+}
+
+/* A phase ran whole: a resume need not do it again, as long as what it was made from stays as it is. */
+static void remember_phase(struct runner *runner, const struct phase *phase, const struct words *ran)
+{
+    struct json *used = look_at_files(runner, phase, ran);
+    if (used && runner->used) {
+        used_files_mark_changed(used, runner->used);
+        run_plan_done(runner->plan, phase, used);
+        AUTO_FREE char *text = json_compact(runner->plan);
+        struct event event = {.kind = EVENT_RUN_PLAN,
+                              .run = runner->request.run_id,
+                              .of_run = {.plan = text}};
+        sink_put(runner->sink, &event);
+    } else {
+        json_free(used);
+    }
+    json_free(TAKE(runner->used));
+}
+
 static void on_step_over(void *context, bool started, const struct step_end *end)
 {
     struct runner *runner = context;
@@ -196,7 +239,9 @@ static void on_step_over(void *context, bool started, const struct step_end *end
     AUTO_FREE char *message = xstrdup_or_null(end->verdict.message),
                    *store_failure = xstrdup_or_null(end->store_failure);
     struct json *owed = NULL;
+    AUTO_WORDS ran = WORDS_INIT; /* files of tasks */
     if (started) {
+        words_add_list(&ran, words_argv(&end->tally->files));
         take_result(runner);
         owed = tally_owed(end->tally, false);
         runner->changed |= end->tally->changed > 0;
@@ -223,6 +268,8 @@ static void on_step_over(void *context, bool started, const struct step_end *end
         runner->owed = TAKE(owed);
     }
     json_free(owed);
+    if (outcome == OUTCOME_OK && !stage)
+        remember_phase(runner, item->phase, &ran);
     if (outcome == OUTCOME_OK && !runner->cancelled && !runner->expired) {
         if (!stage) {
             if (item->phase->network_churn)
@@ -283,6 +330,10 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         error_prefix(&err, "cannot begin %s", stage ? stage : phase->name);
         finish(runner, err.kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage, error_text(&err));
         return;
+    }
+    if (phase) {
+        json_free(runner->used);
+        runner->used = look_at_files(runner, phase, NULL);
     }
     if (phase)
         timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
@@ -385,6 +436,14 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
         return -1;
     }
     item_list_make(request, &runner->items);
+    runner->plan = request->plan ? json_parse(request->plan, strlen(request->plan), NULL) : NULL;
+    runner->fresh = request->fresh;
+    for (size_t i = 0; request->owed && i < runner->items.count; i++)
+        if (runner->items.items[i].phase) {
+            bool same = text_is(runner->items.items[i].phase->name, request->owed_at);
+            runner->owed = same ? json_keep((struct json *)(uintptr_t)request->owed) : NULL;
+            break;
+        }
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
@@ -421,6 +480,8 @@ int runner_finish(struct runner *runner, char **message)
     timer_free(&runner->pause);
     timer_free(&runner->ahead);
     json_free(runner->owed);
+    json_free(runner->plan);
+    json_free(runner->used);
     item_list_free(&runner->items);
     item_context_free(&runner->item);
     *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));

@@ -14,6 +14,7 @@ int command_create(struct command_context *context, int argc, char **argv)
                                             {"detach", no_argument, NULL, 'd'},
                                             {0}};
     int dashes = launch_dashes(argc, argv), jobs = 1;
+    bool detach = false;
     optind = 0;
     for (int option; (option = getopt_long(dashes, argv, "j:", options, NULL)) != -1;) {
         if (option == 'j') {
@@ -22,9 +23,9 @@ int command_create(struct command_context *context, int argc, char **argv)
                 help_problem("--jobs takes a number from 1 to 64, not '%s'", optarg);
                 return EXIT_BAD_USAGE;
             }
+        } else if (option == 'd') {
+            detach = true;
         } else {
-            if (option == 'd')
-                help_problem("--detach is not in this version");
             return EXIT_BAD_USAGE;
         }
     }
@@ -41,6 +42,8 @@ int command_create(struct command_context *context, int argc, char **argv)
         help_problem("there is no target to make: name one under 'targets:' in triphase.yml");
         return EXIT_PROJECT;
     }
+    if (detach && !launch_may_detach(targets.count, jobs))
+        return EXIT_BAD_USAGE;
     static const char *const all_phases[] = {NULL};
     struct launch what = {.kind = "create",
                           .project = project,
@@ -49,6 +52,7 @@ int command_create(struct command_context *context, int argc, char **argv)
                           .phases = all_phases,
                           .arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL,
                           .sets = context->sets,
-                          .jobs = jobs};
+                          .jobs = jobs,
+                          .detach = detach};
     return launch(&what);
 }

@@ -34,12 +34,11 @@ static int made_targets(const char *directory, struct words *out, struct error *
 
 int command_destroy(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"all", no_argument, NULL, 'a'},
-                                            {"yes", no_argument, NULL, 'y'},
-                                            {"keep-state", no_argument, NULL, 'k'},
-                                            {"no-teardown", no_argument, NULL, 't'},
-                                            {0}};
-    bool all = false, yes = false, keep_state = false, no_teardown = false;
+    static const struct option options[] = {
+        {"all", no_argument, NULL, 'a'},        {"yes", no_argument, NULL, 'y'},
+        {"keep-state", no_argument, NULL, 'k'}, {"no-teardown", no_argument, NULL, 't'},
+        {"detach", no_argument, NULL, 'd'},     {0}};
+    bool all = false, yes = false, keep_state = false, no_teardown = false, detach = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
         if (option == '?')
@@ -48,6 +47,7 @@ int command_destroy(struct command_context *context, int argc, char **argv)
         yes |= option == 'y';
         keep_state |= option == 'k';
         no_teardown |= option == 't';
+        detach |= option == 'd';
     }
     if (all == (optind < argc)) {
         help_problem("destroy needs targets, or --all");
@@ -80,6 +80,8 @@ int command_destroy(struct command_context *context, int argc, char **argv)
         help_note("nothing is there");
         return EXIT_OK;
     }
+    if (detach && !launch_may_detach(targets.count, 1))
+        return EXIT_BAD_USAGE;
     AUTO_TEXT list = TEXT_INIT;
     for (size_t i = 0; i < targets.count; i++) {
         const struct target *target = project ? project_target(project, targets.items[i], NULL) : NULL;
@@ -103,6 +105,7 @@ int command_destroy(struct command_context *context, int argc, char **argv)
                           .sets = context->sets,
                           .jobs = 1,
                           .keep_state = keep_state,
-                          .no_teardown = no_teardown};
+                          .no_teardown = no_teardown,
+                          .detach = detach};
     return launch(&what);
 }

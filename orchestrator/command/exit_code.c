@@ -1,6 +1,7 @@
 #include "command/exit_code.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 int exit_code_of(const struct error *err)
 {
@@ -25,6 +26,37 @@ int exit_code_of(const struct error *err)
         return EXIT_CANCELLED;
     case ERROR_SYSTEM:
     case ERROR_STORE:
+        break;
+    }
+    return EXIT_INTERNAL;
+}
+
+int exit_code_of_outcome(enum outcome outcome, const char *stage, bool changed_where_none_should)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+    case OUTCOME_SKIPPED:
+        return changed_where_none_should ? EXIT_FOUND : EXIT_OK;
+    case OUTCOME_FAILED:
+    case OUTCOME_CHILD_CRASHED:
+        return stage && !text_is(stage, "transport") ? EXIT_PROVIDER : EXIT_PHASE_FAILED;
+    case OUTCOME_LEFTOVER:
+        return EXIT_PROVIDER;
+    case OUTCOME_UNREACHABLE:
+    case OUTCOME_TRANSPORT_LOST:
+        return EXIT_UNREACHABLE;
+    case OUTCOME_DEADLINE:
+    case OUTCOME_SILENCE:
+    case OUTCOME_TASK_TIMEOUT:
+        return EXIT_WATCHDOG;
+    case OUTCOME_UNHEALTHY:
+        return EXIT_UNHEALTHY;
+    case OUTCOME_INVALID:
+        return EXIT_PROJECT;
+    case OUTCOME_CANCELLED:
+        return EXIT_CANCELLED;
+    case OUTCOME_CRASHED:
+    case OUTCOME_NONE:
         break;
     }
     return EXIT_INTERNAL;

@@ -1,6 +1,5 @@
 /* triphase forget TARGET: the store stops believing in a machine that triphase cannot or need not remove. Nothing outside the project is touched; runs stay in the history. */
 #include "action/provider.h"
-#include "action/reconcile.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -8,7 +7,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
-#include "command/launch.h"
+#include "command/settle.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
@@ -45,12 +44,8 @@ static int forget(const char *state, const char *target, struct error *err)
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);
-    AUTO_WORDS said = WORDS_INIT;
-    if (launch_lock(state, target, id, &lock, err) < 0 ||
-        reconcile_target(state, target, EXIT_INTERNAL, &said, err) < 0)
+    if (settle_lock(state, target, id, &lock, err) < 0 || settle_locked(state, target, err) < 0)
         return -1;
-    for (size_t i = 0; i < said.count; i++)
-        help_note("%s", said.items[i]);
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
     if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)

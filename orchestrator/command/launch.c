@@ -9,14 +9,17 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "command/exit_code.h"
+#include "command/settle.h"
 #include "data/history.h"
 #include "data/layout.h"
+#include "data/run_plan.h"
 #include "data/store.h"
 #include "data/store_maintain.h"
 #include "mechanism/lock.h"
 #include "mechanism/loop.h"
 #include "view/help.h"
 #include "view/live.h"
+#include "view/run_view.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,8 +27,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* A guard ends a dead run within milliseconds, unless a process of it hangs in the kernel. */
-enum { GUARD_BOUND_S = 10, GUARD_LOOK_US = 20000 };
+enum { BEGUN_LOOK_MS = 10 };
 
 struct job {
     const char *target_name;
@@ -39,6 +41,7 @@ struct job {
     struct command_run *all;
     int code;
     bool started, over;
+    bool begun; /* its row is in the store; asked for where it is not followed */
 };
 
 struct command_run {
@@ -49,8 +52,15 @@ struct command_run {
     size_t count, running;
     struct loop *loop;
     struct live *live;
+    struct timer *begun; /* looks whether the runs are begun, where they are not followed */
     bool cancelled;
 };
+
+/* What is done: of a resume what the run did that it goes on with. */
+static const char *does(const struct launch *launch)
+{
+    return launch->resume ? launch->resume->does : launch->kind;
+}
 
 int launch_dashes(int argc, char **argv)
 {
@@ -58,37 +68,6 @@ int launch_dashes(int argc, char **argv)
     while (at < argc && !text_is(argv[at], "--"))
         at++;
     return at;
-}
-
-static int exit_of_outcome(enum outcome outcome, const char *stage, bool changed_where_none_should)
-{
-    switch (outcome) {
-    case OUTCOME_OK:
-    case OUTCOME_SKIPPED:
-        return changed_where_none_should ? EXIT_FOUND : EXIT_OK;
-    case OUTCOME_FAILED:
-    case OUTCOME_CHILD_CRASHED:
-        return stage && !text_is(stage, "transport") ? EXIT_PROVIDER : EXIT_PHASE_FAILED;
-    case OUTCOME_LEFTOVER:
-        return EXIT_PROVIDER;
-    case OUTCOME_UNREACHABLE:
-    case OUTCOME_TRANSPORT_LOST:
-        return EXIT_UNREACHABLE;
-    case OUTCOME_DEADLINE:
-    case OUTCOME_SILENCE:
-    case OUTCOME_TASK_TIMEOUT:
-        return EXIT_WATCHDOG;
-    case OUTCOME_UNHEALTHY:
-        return EXIT_UNHEALTHY;
-    case OUTCOME_INVALID:
-        return EXIT_PROJECT;
-    case OUTCOME_CANCELLED:
-        return EXIT_CANCELLED;
-    case OUTCOME_CRASHED:
-    case OUTCOME_NONE:
-        break;
-    }
-    return EXIT_INTERNAL;
 }
 
 static int problem(const char *target, const struct error *err)
@@ -103,6 +82,47 @@ static int say_not_made(const struct job *job, struct error *err)
                      job->target_name);
 }
 
+/* A resume goes on with what the last run of the target left, on the machine that it had. */
+static int check_resumed(struct sql *db, const struct launch *launch, const struct job *job,
+                         struct error *err)
+{
+    const struct resume *resume = launch->resume;
+    struct history_run *last = NULL;
+    if (!resume)
+        return 0;
+    if (history_run(db, NULL, job->target_name, &last, err) < 0)
+        return -1;
+    int status = 0;
+    if (!last || !text_is(last->id, resume->parent))
+        status = error_set(err, ERROR_USAGE, "run %s came after run %s: 'triphase resume %s' goes on with it",
+                           last ? last->id : "?", resume->parent, job->target_name);
+    history_run_free(last);
+    bool same = job->machine && text_is(job->machine->id, resume->machine_id);
+    if (status == 0 && resume->machine_id && !same && !text_is(resume->does, "destroy"))
+        return error_set(
+            err, ERROR_PROVIDER,
+            "the machine of run %s is gone, and what it completed with it; 'triphase create %s' makes a"
+            " new one",
+            resume->parent, job->target_name);
+    return status;
+}
+
+/* The phases that a plan has to look at. */
+static void remaining_phases(const struct launch *launch, const struct job *job, struct words *out)
+{
+    if (!launch->resume) {
+        words_add_list(out, launch->phases);
+        return;
+    }
+    const struct recipe *recipe = project_recipe(launch->project, job->target->recipe);
+    for (size_t i = 0; i < recipe->phase_count; i++) {
+        const char *name = recipe->phases[i].name;
+        const struct words *asked = &launch->resume->asked;
+        if ((!asked->count || words_have(asked, name)) && !words_have(&launch->resume->done, name))
+            words_add(out, name);
+    }
+}
+
 /* Everything that can be known without making anything. */
 static int look(struct command_run *all, struct job *job, struct error *err)
 {
@@ -111,13 +131,14 @@ static int look(struct command_run *all, struct job *job, struct error *err)
     if (history_open(all->store, &db, err) < 0 ||
         history_machine(db, job->target_name, &job->machine, err) < 0)
         return -1;
-    if (text_is(launch->kind, "run") && (!job->machine || !job->machine->made_ns))
+    if (check_resumed(db, launch, job, err) < 0)
+        return -1;
+    if (text_is(does(launch), "run") && (!job->machine || !job->machine->made_ns))
         return say_not_made(job, err);
-    if (text_is(launch->kind, "destroy"))
+    if (text_is(does(launch), "destroy"))
         return 0;
-    struct words phases = {.items = (char **)launch->phases};
-    while (launch->phases[phases.count])
-        phases.count++;
+    AUTO_WORDS phases = WORDS_INIT;
+    remaining_phases(launch, job, &phases);
     struct plan_options options = {.phases = phases.count ? &phases : NULL,
                                    .arguments = &all->arguments,
                                    .machine = job->machine && job->machine->made_ns ? job->machine : NULL};
@@ -137,44 +158,6 @@ static int look(struct command_run *all, struct job *job, struct error *err)
 
 static void on_worker(void *context, uint32_t events);
 
-/* Whether the lock's worker is dead and its guard still ends what it left. */
-static bool held_by_a_guard(const char *path, const char *boot)
-{
-    struct lock_owner holder;
-    bool held;
-    return lock_look(path, &holder, &held, NULL) == 0 && text_is(holder.boot, boot) &&
-           !process_alive(holder.pid, holder.start);
-}
-
-int launch_lock(const char *state, const char *target, const char *run, int *out, struct error *err)
-{
-    AUTO_FREE char *path = layout_lock(state, target);
-    AUTO_FREE char *boot = process_boot_id();
-    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
-    snprintf(owner.run, sizeof owner.run, "%s", run);
-    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
-    for (int64_t until = moment_monotonic() + GUARD_BOUND_S * NS_PER_S;; usleep(GUARD_LOOK_US)) {
-        AUTO_ERROR why = ERROR_INIT;
-        if (lock_take(path, &owner, out, &why) == 0)
-            return 0;
-        bool ending = why.kind == ERROR_BUSY && held_by_a_guard(path, boot);
-        if (ending && moment_monotonic() < until)
-            continue;
-        error_move(err, &why);
-        return ending ? error_prefix(err, "its worker died, and what that left cannot be ended") : -1;
-    }
-}
-
-/* Under the lock: ends what dead runs of the target left, and closes their rows. */
-static int put_in_order(struct command_run *all, struct job *job, struct error *err)
-{
-    AUTO_WORDS said = WORDS_INIT;
-    int status = reconcile_target(all->state, job->target_name, EXIT_INTERNAL, &said, err);
-    for (size_t i = 0; i < said.count; i++)
-        help_note("%s", said.items[i]);
-    return status;
-}
-
 /* A dead run's processes may still work on the host: they end before even a plan is made. One that lives is left to begin(). */
 static int end_the_dead(struct command_run *all, struct job *job, struct error *err)
 {
@@ -186,12 +169,25 @@ static int end_the_dead(struct command_run *all, struct job *job, struct error *
     for (size_t i = 0; open && open[i]; i++)
         dead |= !reconcile_look(open[i]).alive;
     history_runs_free(open);
-    if (!dead)
-        return 0;
-    AUTO_CLOSE int lock = -1;
-    id_make(job->run);
-    return launch_lock(all->state, job->target_name, job->run, &lock, err) < 0 ? -1
-                                                                               : put_in_order(all, job, err);
+    return dead ? settle(all->state, job->target_name, err) : 0;
+}
+
+/* What the run's row says that it set out to do. malloc'ed. */
+static char *plan_text(const struct command_run *all, const struct job *job)
+{
+    const struct launch *launch = all->launch;
+    const struct recipe *recipe =
+        job->target && launch->project ? project_recipe(launch->project, job->target->recipe) : NULL;
+    struct run_plan_request ask = {.does = launch->kind,
+                                   .target = job->target,
+                                   .recipe = recipe,
+                                   .asked = launch->phases,
+                                   .arguments = all->arguments.extra_digest ? NULL : launch->arguments,
+                                   .check_idempotent = launch->check_idempotent,
+                                   .keep_state = launch->keep_state,
+                                   .no_teardown = launch->no_teardown};
+    AUTO_JSON *plan = launch->resume ? resume_plan(launch->resume, job->target, recipe) : run_plan_new(&ask);
+    return json_compact(plan);
 }
 
 static int begin(struct command_run *all, struct job *job, struct error *err)
@@ -199,26 +195,30 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     const struct launch *launch = all->launch;
     AUTO_CLOSE int lock = -1;
     id_make(job->run);
-    if (launch_lock(all->state, job->target_name, job->run, &lock, err) < 0)
+    if (settle_lock(all->state, job->target_name, job->run, &lock, err) < 0)
         return -1;
-    if (put_in_order(all, job, err) < 0)
+    if (settle_locked(all->state, job->target_name, err) < 0)
         return -1;
     /* Under the lock it is true: another command may have made or removed it since it was looked at. */
     AUTO_SQL *db = NULL;
     struct machine *machine = NULL;
     if (history_open(all->store, &db, err) < 0 || history_machine(db, job->target_name, &machine, err) < 0)
         return -1;
-    sql_cleanup(&db);
-    db = NULL;
     machine_free(job->machine);
     job->machine = machine;
-    if (!machine && text_is(launch->kind, "run"))
+    if (check_resumed(db, launch, job, err) < 0)
+        return -1;
+    sql_cleanup(&db);
+    db = NULL;
+    if (!machine && text_is(does(launch), "run"))
         return say_not_made(job, err);
-    if (!machine && !text_is(launch->kind, "create")) {
+    if (!machine && !text_is(does(launch), "create")) {
         help_note("%s: nothing is there", job->target_name);
         job->over = true;
         return 0;
     }
+    const struct resume *resume = launch->resume;
+    AUTO_FREE char *plan = plan_text(all, job);
     struct runner_request request = {.project = launch->project,
                                      .target = job->target,
                                      .target_name = job->target_name,
@@ -228,7 +228,15 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .project_directory = launch->project_directory,
                                      .state = all->state,
                                      .kind = launch->kind,
+                                     .does = does(launch),
                                      .run_id = job->run,
+                                     .parent_id = resume ? resume->parent : NULL,
+                                     .root_run = resume ? resume->root : job->run,
+                                     .done = resume ? &resume->done : NULL,
+                                     .owed_at = resume ? resume->owed_at : NULL,
+                                     .owed = resume ? resume->owed : NULL,
+                                     .fresh = resume && resume->fresh,
+                                     .plan = plan,
                                      .machine = machine,
                                      .phases = launch->phases,
                                      .arguments = launch->arguments,
@@ -239,12 +247,12 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .check_idempotent = launch->check_idempotent,
                                      .keep_state = launch->keep_state,
                                      .no_teardown = launch->no_teardown,
-                                     .exit_code = exit_of_outcome};
+                                     .exit_code = exit_code_of_outcome};
     if (worker_start(&request, lock, &job->worker, &job->last_words, err) < 0)
         return -1;
     job->started = true;
     all->running++;
-    if (live_add(all->live, all->state, job->target_name, job->run, NULL) < 0)
+    if (!launch->detach && live_add(all->live, all->state, job->target_name, job->run, NULL) < 0)
         help_note("%s: run %s goes on unseen; 'triphase status' tells of it", job->target_name, job->run);
     return loop_watch(all->loop, job->worker.pidfd, EPOLLIN, on_worker, job, &job->watch, err);
 }
@@ -265,6 +273,35 @@ static void begin_more(struct command_run *all)
         loop_stop(all->loop);
 }
 
+/* A run is begun when its row is in the store; then nobody is needed here any more. */
+static void look_begun(struct command_run *all)
+{
+    bool waits = false;
+    for (size_t i = 0; i < all->count; i++) {
+        struct job *job = &all->jobs[i];
+        AUTO_SQL *db = NULL;
+        struct history_run *run = NULL;
+        if (!job->started || job->begun)
+            continue;
+        AUTO_ERROR unknown_yet = ERROR_INIT;
+        job->begun = history_open(all->store, &db, &unknown_yet) == 0 &&
+                     history_run(db, job->run, NULL, &run, &unknown_yet) == 0;
+        history_run_free(run);
+        if (job->begun)
+            run_view_begun(job->target_name, job->run);
+        waits |= !job->begun && !job->over;
+    }
+    if (!waits)
+        loop_stop(all->loop);
+}
+
+static void on_begun(void *context)
+{
+    struct command_run *all = context;
+    timer_arm(all->begun, BEGUN_LOOK_MS * NS_PER_MS);
+    look_begun(all);
+}
+
 static void on_worker(void *context, uint32_t events)
 {
     (void)events;
@@ -282,7 +319,18 @@ static void on_worker(void *context, uint32_t events)
     AUTO_FREE char *how = child_end_text(&end);
     AUTO_FREE char *death =
         end.exited ? NULL : xasprintf("its worker %s; 'triphase status' tells what is left of it", how);
-    live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL, death ? death : words);
+    if (all->launch->detach) {
+        look_begun(all);
+        if (!job->begun)
+            help_problem("%s: the run did not begin: %s", job->target_name,
+                         death   ? death
+                         : words ? words
+                                 : "see its worker.log");
+        else if (!all->cancelled)
+            job->code = EXIT_OK; /* how it ended is for attach to say */
+    } else {
+        live_done(all->live, job->run, !end.exited || end.code == EXIT_INTERNAL, death ? death : words);
+    }
     begin_more(all);
 }
 
@@ -296,6 +344,21 @@ static void on_signal(void *context, int number)
             child_signal(&all->jobs[i].worker, SIGTERM);
 }
 
+/* The terminal is lost. What runs goes on by itself; what is still to be begun needs this process, which goes on unseen. */
+static void on_hang_up(void *context, int number)
+{
+    struct command_run *all = context;
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->jobs[i].started && !all->jobs[i].over)
+            return;
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
 static int follow_all(struct command_run *all, struct error *err)
 {
     bool terminal = isatty(STDERR_FILENO);
@@ -303,8 +366,17 @@ static int follow_all(struct command_run *all, struct error *err)
     if (loop_new(&all->loop, err) < 0 || loop_signal(all->loop, SIGINT, on_signal, all, err) < 0 ||
         loop_signal(all->loop, SIGTERM, on_signal, all, err) < 0)
         return -1;
-    all->live = live_new(all->loop, terminal, no_colour && *no_colour, all->count > 1);
+    struct sigaction hang_up;
+    if (all->count > 1 && sigaction(SIGHUP, NULL, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN &&
+        loop_signal(all->loop, SIGHUP, on_hang_up, all, err) < 0)
+        return -1;
+    if (!all->launch->detach)
+        all->live = live_new(all->loop, terminal, no_colour && *no_colour, all->count > 1);
     begin_more(all);
+    if (all->launch->detach) {
+        all->begun = loop_timer(all->loop, on_begun, all);
+        timer_arm(all->begun, BEGUN_LOOK_MS * NS_PER_MS);
+    }
     int status = all->running ? loop_run(all->loop, err) : 0;
     live_free(all->live);
     loop_free(all->loop);
@@ -325,7 +397,7 @@ static int find_target(struct command_run *all, struct job *job, struct error *e
     const struct project *project = all->launch->project;
     AUTO_ERROR why = ERROR_INIT;
     job->target = project ? project_target(project, job->target_name, &why) : NULL;
-    if (job->target || (text_is(all->launch->kind, "destroy") && was_known(all, job->target_name)))
+    if (job->target || (text_is(does(all->launch), "destroy") && was_known(all, job->target_name)))
         return 0;
     if (!project)
         return error_set(err, ERROR_USAGE, "nothing was ever made of a target '%s'", job->target_name);
@@ -364,6 +436,17 @@ static void prune(const struct command_run *all)
         help_note("warning: old runs could not be pruned: %s", error_text(&err));
 }
 
+bool launch_may_detach(size_t targets, int jobs)
+{
+    if (targets <= (size_t)jobs)
+        return true;
+    help_problem("with --detach nobody stays to begin later targets: --jobs %zu begins all at once, or "
+                 "detach one after"
+                 " the other",
+                 targets);
+    return false;
+}
+
 int launch(const struct launch *launch)
 {
     struct command_run all = {.launch = launch};
@@ -392,7 +475,7 @@ int launch(const struct launch *launch)
         free(worker_last_words(&all.jobs[i].last_words));
         free(all.jobs[i].ansible_version);
     }
-    if (code == EXIT_OK) /* a store that gave trouble is not asked for more */
+    if (code == EXIT_OK && !launch->detach) /* a store that gave trouble is not asked for more */
         prune(&all);
     ansible_arguments_free(&all.arguments);
     free(all.jobs);

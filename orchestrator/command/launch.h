@@ -1,10 +1,12 @@
-/* What create, run and destroy share: lock, reconcile, plan, a worker per target, and following them to their ends. */
+/* What create, run, resume and destroy share: lock, reconcile, plan, a worker per target, and following them to their ends. */
 #pragma once
+#include "action/resume.h"
 #include "base/words.h"
 #include "data/config.h"
 
 struct launch {
-    const char *kind;              /* "create", "run", "destroy" */
+    const char *kind;              /* "create", "run", "destroy", "resume" */
+    const struct resume *resume;   /* what a resume goes on with; else NULL */
     const struct project *project; /* NULL only for destroy */
     const char *project_directory; /* absolute */
     const char *const *targets;    /* names, NULL-terminated */
@@ -13,11 +15,12 @@ struct launch {
     const char *const *sets;
     int jobs;
     bool check_idempotent, keep_state, no_teardown;
+    bool detach; /* not followed: over as soon as every run is begun */
 };
 
 /* Refuses what can be refused for every target before anything is made for any; the exit code that counts. */
 int launch(const struct launch *launch);
 /* Where "--" stands in argv, argc where it does not. */
 int launch_dashes(int argc, char **argv);
-/* Takes the target's lock in the name of `run`; while the guard of a dead worker has it, that is waited for, at most 10 s. -1 with ERROR_BUSY naming who has it. */
-int launch_lock(const char *state, const char *target, const char *run, int *out, struct error *err);
+/* Whether --detach can be had: nobody stays to begin later targets. Says why not. */
+bool launch_may_detach(size_t targets, int jobs);

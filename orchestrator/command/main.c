@@ -14,11 +14,20 @@ static const struct command commands[] = {
     {{"doctor", "[--json]", "what this machine has and lacks, and what mends it"}, command_doctor},
     {{"plan", "[TARGET] [--json]", "check everything that can be checked before anything is made"},
      command_plan},
-    {{"create", "[TARGET...] [--jobs N] [-- ANSIBLE ARGUMENTS]", "make hosts and run their phases"},
+    {{"create", "[TARGET...] [--jobs N] [--detach] [-- ANSIBLE ARGUMENTS]",
+      "make hosts and run their phases"},
      command_create},
-    {{"run", "TARGET [PHASE...] [--check-idempotent] [-- ANSIBLE ARGUMENTS]", "run phases on a made target"},
+    {{"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
+      "run phases on a made target"},
      command_run},
-    {{"destroy", "TARGET...|--all [--yes] [--keep-state]", "remove what was made and verify its absence"},
+    {{"resume", "[RUN|TARGET] [--replan] [--detach] [-- ANSIBLE ARGUMENTS]", "go on where a run broke off"},
+     command_resume},
+    {{"attach", "[RUN|TARGET] [--no-cancel]", "follow a run that goes on, and end as it ends"},
+     command_attach},
+    {{"cancel", "[RUN|TARGET] [--now] [--json]", "end a run, and say when nothing of it is left"},
+     command_cancel},
+    {{"destroy", "TARGET...|--all [--yes] [--keep-state] [--detach]",
+      "remove what was made and verify its absence"},
      command_destroy},
     {{"status", "[TARGET] [--json]", "what is there, and what runs"}, command_status},
     {{"ssh", "TARGET [-- COMMAND]", "a shell or command on the host, over its transport"}, command_ssh},
@@ -53,8 +62,7 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i].help.usage)
             names[count++] = commands[i].help.name;
-    static const char *const later[] = {"resume", "cycle",    "cancel", "attach",
-                                        "probe",  "diagnose", "up",     NULL};
+    static const char *const later[] = {"probe", "diagnose", "up", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);

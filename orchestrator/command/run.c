@@ -33,14 +33,17 @@ static int check_phases(const struct recipe *recipe, const char *const *phases)
 
 int command_run(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'}, {0}};
+    static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
+                                            {"detach", no_argument, NULL, 'd'},
+                                            {0}};
     int dashes = launch_dashes(argc, argv);
-    bool check_idempotent = false;
+    bool check_idempotent = false, detach = false;
     optind = 0;
     for (int option; (option = getopt_long(dashes, argv, "", options, NULL)) != -1;) {
-        if (option != 'i')
+        if (option == '?')
             return EXIT_BAD_USAGE;
-        check_idempotent = true;
+        check_idempotent |= option == 'i';
+        detach |= option == 'd';
     }
     if (optind == dashes) {
         help_problem("run needs a target: triphase run TARGET [PHASE...]");
@@ -65,6 +68,7 @@ int command_run(struct command_context *context, int argc, char **argv)
                           .arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL,
                           .sets = context->sets,
                           .jobs = 1,
-                          .check_idempotent = check_idempotent};
+                          .check_idempotent = check_idempotent,
+                          .detach = detach};
     return launch(&what);
 }

@@ -9,6 +9,7 @@
 enum event_kind {
     EVENT_RUN_BEGIN,
     EVENT_RUN_END,
+    EVENT_RUN_PLAN, /* of_run.plan alone: a phase more is completed */
     EVENT_STEP_BEGIN,
     EVENT_STEP_END,
     EVENT_TASK,        /* one host's result of one task */

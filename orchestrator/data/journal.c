@@ -68,9 +68,9 @@ static void add_step(struct json *line, const struct event_step *step, bool end)
 int journal_put(struct journal *journal, const struct event *event, struct error *err)
 {
     static const char *const names[] = {
-        [EVENT_RUN_BEGIN] = "run_begin", [EVENT_RUN_END] = "run_end", [EVENT_STEP_BEGIN] = "step_begin",
-        [EVENT_STEP_END] = "step_end",   [EVENT_TASK] = NULL,         [EVENT_UNREACHABLE] = "unreachable",
-        [EVENT_MACHINE] = "machine",     [EVENT_NOTE] = "note",
+        [EVENT_RUN_BEGIN] = "run_begin",     [EVENT_RUN_END] = "run_end",   [EVENT_RUN_PLAN] = NULL,
+        [EVENT_STEP_BEGIN] = "step_begin",   [EVENT_STEP_END] = "step_end", [EVENT_TASK] = NULL,
+        [EVENT_UNREACHABLE] = "unreachable", [EVENT_MACHINE] = "machine",   [EVENT_NOTE] = "note",
     };
     if (!names[event->kind])
         return 0;
@@ -104,6 +104,7 @@ int journal_put(struct journal *journal, const struct event *event, struct error
                      ? json_parse(event->note.detail, __builtin_strlen(event->note.detail), NULL)
                      : json_new_null());
         break;
+    case EVENT_RUN_PLAN:
     case EVENT_TASK:
         break;
     }

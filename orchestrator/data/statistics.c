@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <string.h>
+
 struct series {
     int64_t *durations;
     size_t count, room;
@@ -50,13 +52,24 @@ static size_t row_for(struct statistics *statistics, const struct statistic *key
     return at;
 }
 
+/* Whether an earlier run of the chain had begun the step. */
+static bool was_begun(const struct json *plan, const char *step)
+{
+    const struct json *begun = json_get(plan, "begun");
+    for (size_t i = 0; i < json_count(begun); i++)
+        if (text_is(json_string(json_at(begun, i), NULL), step))
+            return true;
+    return false;
+}
+
 void statistics_add(struct statistics *statistics, const struct history_run *run,
                     const struct history_step *steps, size_t count)
 {
     if (run->partial)
         return;
+    AUTO_JSON *plan = run->plan && run->parent_id ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
     for (size_t i = 0; i < count; i++) {
-        if (!text_is(steps[i].outcome, "ok") || steps[i].duration_ns < 0)
+        if (!text_is(steps[i].outcome, "ok") || steps[i].duration_ns < 0 || was_begun(plan, steps[i].name))
             continue;
         struct statistic key = {.target = run->target,
                                 .recipe = run->recipe,

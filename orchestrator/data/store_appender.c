@@ -13,6 +13,7 @@ enum statement {
     ADD_NAME,
     RUN_BEGIN,
     RUN_END,
+    RUN_PLAN,
     STEP_BEGIN,
     STEP_END,
     STEP_BYTES,
@@ -38,6 +39,7 @@ static const char *const statements[STATEMENTS] = {
         "UPDATE run SET machine_id = coalesce(?2, machine_id), ansible = coalesce(?3, ansible),"
         " plan = coalesce(?4, plan), fresh = ?5, duration_ns = ?6, outcome = ?7, exit_code = ?8, message = ?9"
         " WHERE number = ?1",
+    [RUN_PLAN] = "UPDATE run SET plan = ?2 WHERE number = ?1",
     [STEP_BEGIN] = "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events,"
                    " started_ns, started_monotonic_ns, deadline_ns)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -328,6 +330,16 @@ static int put_run_end(struct store_appender *appender, const struct event *even
     return sql_do(update, err);
 }
 
+static int put_run_plan(struct store_appender *appender, const struct event *event, struct error *err)
+{
+    struct sql_statement *update = get(appender, RUN_PLAN, err);
+    if (!update || find_run(appender, event->run, err) < 0)
+        return -1;
+    sql_bind_integer(update, 1, appender->run_number);
+    sql_bind_text(update, 2, event->of_run.plan);
+    return sql_do(update, err);
+}
+
 static int put_step_begin(struct store_appender *appender, const struct event *event, struct error *err)
 {
     const struct event_step *step = &event->of_step;
@@ -417,6 +429,8 @@ static int put(struct store_appender *appender, const struct event *event, struc
         return put_run_begin(appender, &event->of_run, err);
     case EVENT_RUN_END:
         return put_run_end(appender, event, err);
+    case EVENT_RUN_PLAN:
+        return put_run_plan(appender, event, err);
     case EVENT_STEP_BEGIN:
         return put_step_begin(appender, event, err);
     case EVENT_STEP_END:

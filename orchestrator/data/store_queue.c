@@ -36,6 +36,7 @@ static const struct {
 } strings_of[] = {
     [EVENT_RUN_BEGIN] = {run_strings, COUNT_OF(run_strings)},
     [EVENT_RUN_END] = {run_strings, COUNT_OF(run_strings)},
+    [EVENT_RUN_PLAN] = {run_strings, COUNT_OF(run_strings)},
     [EVENT_STEP_BEGIN] = {step_strings, COUNT_OF(step_strings)},
     [EVENT_STEP_END] = {step_strings, COUNT_OF(step_strings)},
     [EVENT_TASK] = {task_strings, COUNT_OF(task_strings)},
@@ -51,7 +52,8 @@ static const char **string_at(struct event *event, size_t offset)
 
 bool store_event_is_urgent(const struct event *event)
 {
-    return event->kind != EVENT_TASK && event->kind != EVENT_UNREACHABLE && event->kind != EVENT_NOTE;
+    return event->kind != EVENT_TASK && event->kind != EVENT_UNREACHABLE && event->kind != EVENT_NOTE &&
+           event->kind != EVENT_RUN_PLAN;
 }
 
 static char *copy(char *to, const char **string)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Bounds for records that no playbook makes: searching stays quick and memory small whatever the lines say. */
-enum { HOSTS_MOST = 1 << 16, OWED_MOST = 4096, NOTIFIED_MOST = 256, ROOM_FIRST = 16 };
+enum { HOSTS_MOST = 1 << 16, OWED_MOST = 4096, NOTIFIED_MOST = 256, FILES_MOST = 1024, ROOM_FIRST = 16 };
 
 /* Hosts that were UNREACHABLE once. */
 struct tally_host {
@@ -251,6 +251,19 @@ static void on_refused(struct tally *tally, const struct line *line)
                                             : "the callback could not check the connection variables");
 }
 
+/* "FILE:LINE". */
+static void keep_file(struct tally *tally, const char *path)
+{
+    const char *colon = path ? strrchr(path, ':') : NULL;
+    size_t length = colon ? (size_t)(colon - path) : 0;
+    const char *last = tally->files.count ? tally->files.items[tally->files.count - 1] : "";
+    if (!length || tally->files.count >= FILES_MOST || (strncmp(last, path, length) == 0 && !last[length]))
+        return;
+    AUTO_FREE char *file = xstrndup(path, length);
+    if (!words_have(&tally->files, file))
+        words_add(&tally->files, file);
+}
+
 void tally_line(struct tally *tally, const struct line *line)
 {
     tally->lines++;
@@ -270,6 +283,7 @@ void tally_line(struct tally *tally, const struct line *line)
     case LINE_TASK_START:
         replace(&tally->task, line->task);
         replace(&tally->task_path, line->path);
+        keep_file(tally, line->path);
         break;
     case LINE_RESULT:
         on_result(tally, line);
@@ -334,6 +348,7 @@ void tally_free(struct tally *tally)
         free(tally->hosts[i].name);
     for (size_t i = 0; i < tally->owed_count; i++)
         free_owed(&tally->owed[i]);
+    words_free(&tally->files);
     free(tally->hosts);
     free(tally->owed);
     *tally = (struct tally)TALLY_INIT;

@@ -1,5 +1,6 @@
 /* What one attempt's event lines add up to: the evidence its outcome is judged by. Fed one line after the other. */
 #pragma once
+#include "base/words.h"
 #include "data/line.h"
 #include "mechanism/json.h"
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct tally {
     char *lost_task, *lost_host, *lost_text; /* of the last UNREACHABLE that was not ignored */
     char *refused;                           /* why the callback ended the run, NULL */
     char *task, *task_host, *task_path;      /* what was started last, and a host that worked on it last */
+    struct words files;                      /* in which tasks stand that were started, each once */
     struct tally_host *hosts;
     size_t host_count, host_room;
     int64_t lost; /* of these, and of those beyond the table's bound */

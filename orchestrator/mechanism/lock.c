@@ -71,8 +71,8 @@ static int say_busy(const char *path, struct error *err)
     if (read_owner(path, &owner, NULL) < 0)
         return error_set(err, ERROR_BUSY, "%s is held by another process", path);
     return error_set(err, ERROR_BUSY,
-                     "run %s (process %d) has it; wait for it, or end it in order with 'kill %d'", owner.run,
-                     (int)owner.pid, (int)owner.pid);
+                     "run %s (process %d) has it; wait for it, or end it in order with 'triphase cancel %s'",
+                     owner.run, (int)owner.pid, owner.run);
 }
 
 int lock_take(const char *path, const struct lock_owner *owner, int *out_fd, struct error *err)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -28,8 +29,11 @@ struct view {
     char *step; /* NULL between steps */
     int attempt;
     bool is_phase;
+    bool catching_up;   /* reads what has been before it was joined */
+    int64_t log_before; /* bytes of the step's log that had been written then */
     int64_t started_monotonic, deadline_ns;
     struct tally tally;
+    char *last_events;
     char *last_log;          /* of the step that ended last, relative to the state folder */
     char *outcome, *message; /* of the run, at its end */
     int64_t duration_ns;
@@ -191,6 +195,8 @@ static void on_log(void *context, const char *bytes, size_t length, bool skipped
 {
     struct view *view = context;
     AUTO_TEXT out = TEXT_INIT;
+    if (follow_offset(view->log) <= view->log_before)
+        return;
     /* A stage's own last words are the message that explains its end. */
     if (!view->is_phase && length > strlen(STAGE_WORDS) &&
         memcmp(bytes, STAGE_WORDS, strlen(STAGE_WORDS)) == 0)
@@ -212,6 +218,17 @@ static void end_step(struct view *view)
     free(TAKE(view->step));
 }
 
+static void follow_step(struct view *view)
+{
+    struct live *live = view->live;
+    const char *shown = live->terminal ? view->last_events : view->last_log;
+    AUTO_FREE char *path = shown ? file_join(view->state, shown) : NULL;
+    if (path && live->terminal)
+        follow_start(live->loop, path, LINE_LIMIT, on_event, view, &view->events, NULL);
+    else if (path)
+        follow_start(live->loop, path, LINE_LIMIT, on_log, view, &view->log, NULL);
+}
+
 static void on_step_begin(struct view *view, const struct json *line)
 {
     end_step(view);
@@ -223,19 +240,19 @@ static void on_step_begin(struct view *view, const struct json *line)
     view->deadline_ns = json_get_integer(line, "deadline_ns", 0);
     const char *log = json_get_string(line, "log", NULL), *events = json_get_string(line, "events", NULL);
     free(view->last_log);
+    free(view->last_events);
     view->last_log = xstrdup_or_null(log);
-    AUTO_FREE char *log_path = log ? file_join(view->state, log) : NULL;
-    AUTO_FREE char *event_path = events ? file_join(view->state, events) : NULL;
-    if (live->terminal && event_path)
-        follow_start(live->loop, event_path, LINE_LIMIT, on_event, view, &view->events, NULL);
+    view->last_events = xstrdup_or_null(events);
+    view->log_before = 0;
+    if (view->catching_up)
+        return;
+    follow_step(view);
     if (!live->terminal) {
         const char *transport = json_get_string(line, "transport", NULL);
         AUTO_FREE char *said =
             xasprintf("--- %s: %s%s%s%s", view->target, view->step, view->attempt > 1 ? ", again" : "",
                       transport ? " over " : "", transport ? transport : "");
         say(live, said);
-        if (log_path)
-            follow_start(live->loop, log_path, LINE_LIMIT, on_log, view, &view->log, NULL);
     }
     changed(live);
 }
@@ -376,8 +393,8 @@ static void view_free(struct view *view)
 {
     end_step(view);
     follow_stop(&view->journal);
-    char *const texts[] = {view->target,   view->run,     view->state,  view->folder,
-                           view->last_log, view->outcome, view->message};
+    char *const texts[] = {view->target,   view->run,     view->state,   view->folder,
+                           view->last_log, view->outcome, view->message, view->last_events};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(view);
@@ -399,6 +416,36 @@ int live_add(struct live *live, const char *state, const char *target, const cha
     }
     live->views = xreallocarray(live->views, live->count + 1, sizeof(struct view *));
     live->views[live->count++] = view;
+    return 0;
+}
+
+/* The step that was under way when the view joined. */
+static void catch_up(struct view *view)
+{
+    struct live *live = view->live;
+    view->catching_up = true;
+    follow_drain(view->journal, false, NULL);
+    view->catching_up = false;
+    if (!view->step)
+        return;
+    AUTO_FREE char *path = view->last_log ? file_join(view->state, view->last_log) : NULL;
+    struct stat log;
+    view->log_before = path && stat(path, &log) == 0 ? (int64_t)log.st_size : 0;
+    if (!live->terminal) {
+        AUTO_FREE char *took = duration_show(moment_monotonic() - view->started_monotonic);
+        AUTO_FREE char *said = xasprintf("--- %s: %s%s, under way for %s", view->target, view->step,
+                                         view->attempt > 1 ? ", again" : "", took);
+        say(live, said);
+    }
+    follow_step(view);
+    changed(live);
+}
+
+int live_join(struct live *live, const char *state, const char *target, const char *run, struct error *err)
+{
+    if (live_add(live, state, target, run, err) < 0)
+        return -1;
+    catch_up(live->views[live->count - 1]);
     return 0;
 }
 

@@ -281,6 +281,32 @@ static void add_totals(const struct account *account, struct text *out)
     text_add(out, "\n");
 }
 
+/* Of a resume: what came before it, and what both took together. */
+static void add_chain(const struct account *account, struct text *out)
+{
+    int64_t phases = account->phases_ns, total = account->run->duration_ns;
+    for (size_t i = 0; i < account->chain_count; i++) {
+        const struct account_link *link = &account->chain[i];
+        AUTO_FREE char *took = link->duration_ns < 0 ? NULL : duration_show(link->duration_ns);
+        text_add(out, i ? ", then " : "\ngoes on with ");
+        text_add_printable(out, or_dash(link->kind), strlen(or_dash(link->kind)));
+        text_addf(out, " %s (", id_is(link->run) ? id_tail(link->run, 8) : "?");
+        text_add_printable(out, or_dash(link->outcome), strlen(or_dash(link->outcome)));
+        text_addf(out, "%s%s)", took ? " in " : "", took ? took : "");
+        if (__builtin_add_overflow(phases, link->phases_ns, &phases))
+            phases = INT64_MAX;
+        if (total >= 0 && (link->duration_ns < 0 || __builtin_add_overflow(total, link->duration_ns, &total)))
+            total = -1;
+    }
+    if (!account->chain_count)
+        return;
+    AUTO_FREE char *phase_text = duration_show(phases), *total_text = total < 0 ? NULL : duration_show(total);
+    text_addf(out, "\ntogether: phases %s", phase_text);
+    if (total_text)
+        text_addf(out, "   total %s", total_text);
+    text_add(out, "\n");
+}
+
 void report_run(const struct account *account, const struct table_look *look, struct text *out)
 {
     add_head(account, look, out);
@@ -291,6 +317,7 @@ void report_run(const struct account *account, const struct table_look *look, st
         table_write(table, look, out);
     }
     add_totals(account, out);
+    add_chain(account, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
     add_survivors(account, out);
@@ -306,6 +333,7 @@ void report_run_markdown(const struct account *account, struct text *out)
     text_add(out, "\n");
     table_write_markdown(table, out);
     add_totals(account, out);
+    add_chain(account, out);
     if (!account->lost_count)
         return;
     static const struct table_column columns[] = {{.title = "step", .right = true},

@@ -44,6 +44,8 @@ static struct json *run_object(const struct account *account)
     json_set_string(object, "ansible", run->ansible);
     json_set_string(object, "recipe", run->recipe);
     json_set_string(object, "message", run->message);
+    if (run->parent_id)
+        json_set_string(object, "parent", run->parent_id);
     if (!run->outcome)
         json_set_integer(object, "unread_event_bytes", account->unread_bytes);
     return object;
@@ -96,6 +98,37 @@ static struct json *lost_object(const struct history_lost *lost)
     return object;
 }
 
+/* The runs that a resume goes on with, the first one first, and what all of them and it took together. */
+static struct json *chain_object(const struct account *account)
+{
+    struct json *object = json_new_object(), *runs = json_new_array();
+    int64_t duration = account->run->outcome ? account->run->duration_ns : -1;
+    int64_t phases = account->phases_ns, stages = account->stages_ns;
+    for (size_t i = 0; i < account->chain_count; i++) {
+        const struct account_link *link = &account->chain[i];
+        struct json *run = json_new_object();
+        json_set_string(run, "id", link->run);
+        json_set_string(run, "kind", link->kind);
+        json_set_string(run, "outcome", link->outcome);
+        set_ms(run, "duration_ms", link->duration_ns);
+        set_ms(run, "phases_ms", link->phases_ns);
+        set_ms(run, "stages_ms", link->stages_ns);
+        json_append(runs, run);
+        if (duration >= 0 &&
+            (link->duration_ns < 0 || __builtin_add_overflow(duration, link->duration_ns, &duration)))
+            duration = -1;
+        if (__builtin_add_overflow(phases, link->phases_ns, &phases))
+            phases = INT64_MAX;
+        if (__builtin_add_overflow(stages, link->stages_ns, &stages))
+            stages = INT64_MAX;
+    }
+    json_set(object, "runs", runs);
+    set_ms(object, "duration_ms", duration);
+    set_ms(object, "phases_ms", phases);
+    set_ms(object, "stages_ms", stages);
+    return object;
+}
+
 /* run, steps, unreachable and total, as they stand in a report of one run and in each of several. */
 static void set_account(struct json *object, const struct account *account, const char *state)
 {
@@ -111,6 +144,8 @@ static void set_account(struct json *object, const struct account *account, cons
     json_set(object, "steps", steps);
     json_set(object, "unreachable", lost);
     json_set(object, "total", total);
+    if (account->chain_count)
+        json_set(object, "resumes", chain_object(account));
 }
 
 struct json *report_json_run(const struct account *account, const char *state)

@@ -37,7 +37,8 @@ static void add_run(struct text *out, const struct status_row *row)
                   run->node ? run->node : "unknown");
     } else {
         text_addf(out,
-                  "crashed: %d process(es) of it still run; the next create, run or destroy ends them first",
+                  "crashed: %d process(es) of it still run; the next create, run, resume, cancel or destroy "
+                  "ends them first",
                   row->look.processes);
     }
     text_add_char(out, '\n');

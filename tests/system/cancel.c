@@ -1,6 +1,7 @@
 /* Ending a run on purpose: ^C and TERM end it in order, a second one at once; a lost terminal or follower changes nothing. */
 #include "base/memory.h"
 #include "lab/damage.h"
+#include "mechanism/sql.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -170,4 +171,131 @@ Test(cancel, of_several_targets_ends_the_one_that_runs_and_begins_no_other)
     cr_assert(eq(int, lab_wait(lab, command, 10), 130));
     cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 1));
     cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome = 'cancelled'"), 1));
+}
+
+/* From another terminal: triphase cancel. */
+
+static void hold_cancel_says(const struct lab_result *cancel, const char *run)
+{
+    AUTO_FREE char *said = xasprintf("run %s ended as cancelled; nothing of it is left after ", run);
+    cr_assert(eq(int, cancel->code, 0), "%s", cancel->err);
+    cr_assert(strstr(cancel->err, said) != NULL, "%s", cancel->err);
+}
+
+Test(cancel, from_elsewhere_ends_it_in_order_and_says_when_nothing_is_left)
+{
+    struct lab *lab = damage_lab("    grace: 20s\n", POLITE);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    struct lab_result cancel = lab_run(lab, "cancel", NULL);
+    cr_assert(eq(int, damage_processes(lab, run), 0));
+    cr_assert(not(damage_scope_exists(run)));
+    hold_cancel_says(&cancel, run);
+    cr_assert(lab_exists(lab, "polite"), "the child was not asked to end");
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    hold_cancelled(lab, run);
+}
+
+Test(cancel, now_from_elsewhere_does_not_wait_for_a_child_that_ignores_it)
+{
+    struct lab *lab = damage_lab("    grace: 10m\n", STUBBORN);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    struct lab_result cancel = lab_run(lab, "cancel", "host", "--now", "--json", NULL);
+    cr_assert(eq(int, cancel.code, 0), "%s", cancel.err);
+    cr_assert(lt(dbl, cancel.seconds, 10.0));
+    cr_assert(strstr(cancel.out, "\"outcome\": \"cancelled\"") && strstr(cancel.out, "\"exit\": 130"), "%s",
+              cancel.out);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    hold_cancelled(lab, run);
+}
+
+Test(cancel, a_second_one_from_elsewhere_ends_it_at_once)
+{
+    struct lab *lab = damage_lab("    grace: 10m\n", STUBBORN);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    pid_t first = lab_start(lab, "first", "cancel", run, NULL);
+    cr_assert(lab_until_file(lab, 10, "asked"));
+    cr_assert(damage_alive(first) && damage_alive(command));
+    struct lab_result second = lab_run(lab, "cancel", run, NULL);
+    hold_cancel_says(&second, run);
+    cr_assert(eq(int, lab_wait(lab, first, 10), 0));
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    hold_cancelled(lab, run);
+}
+
+Test(cancel, now_ends_a_worker_that_is_stopped)
+{
+    struct lab *lab = damage_lab("    grace: 10m\n", STUBBORN);
+    pid_t command = begin(lab), worker = damage_worker(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    kill(worker, SIGSTOP);
+    struct lab_result cancel = lab_run(lab, "cancel", "--now", NULL);
+    hold_cancel_says(&cancel, run);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+}
+
+Test(cancel, of_a_run_whose_worker_died_puts_things_in_order_and_says_crashed)
+{
+    struct lab *lab = damage_lab("", STUBBORN);
+    pid_t command = begin(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    damage_kill_both(lab);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 70));
+    cr_assert(gt(int, damage_processes(lab, run), 0));
+    struct lab_result cancel = lab_run(lab, "cancel", NULL);
+    cr_assert(eq(int, cancel.code, 0), "%s", cancel.err);
+    cr_assert(strstr(cancel.err, "ended as crashed; nothing of it is left") != NULL, "%s", cancel.err);
+    cr_assert(eq(int, damage_processes(lab, run), 0));
+    AUTO_FREE char *row = lab_sql(lab, "SELECT outcome FROM run");
+    cr_assert(eq(str, row, "crashed"));
+}
+
+Test(cancel, where_nothing_runs_says_so_and_is_well)
+{
+    struct lab *lab = damage_lab("", "play; task t1; finish\n");
+    struct lab_result none = lab_run(lab, "cancel", NULL);
+    cr_assert(eq(int, none.code, 0), "%s", none.err);
+    cr_assert(strstr(none.err, "nothing runs") != NULL, "%s", none.err);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, made.code, 0), "%s", made.err);
+    struct lab_result over = lab_run(lab, "cancel", "host", NULL),
+                      unknown = lab_run(lab, "cancel", "nobody", NULL);
+    cr_assert(eq(int, over.code, 0), "%s", over.err);
+    cr_assert(strstr(over.err, "has ended as ok") != NULL, "%s", over.err);
+    cr_assert(eq(int, unknown.code, 64), "%s", unknown.err);
+}
+
+static void hold_untouched(struct lab *lab, const char *change, const char *said, int code)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *store = xasprintf("%s/.triphase/store.db", lab_folder(lab));
+    cr_assert(sql_open(store, SQL_WRITE, 5000, &db, &err) == 0 && sql_run(db, change, &err) == 0, "%s",
+              error_text(&err));
+    sql_close(db);
+    db = NULL;
+    struct lab_result cancel = lab_run(lab, "cancel", "host", "--now", NULL);
+    cr_assert(eq(int, cancel.code, code), "%s", cancel.err);
+    cr_assert(strstr(cancel.err, said) != NULL, "%s", cancel.err);
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome IS NULL"), 1));
+}
+
+Test(cancel, a_run_of_another_machine_or_boot_is_only_told_of)
+{
+    struct lab *lab = damage_lab("", PATIENT);
+    pid_t command = begin(lab);
+    AUTO_FREE char *boot = lab_sql(lab, "SELECT boot_id FROM run"),
+                   *node = lab_sql(lab, "SELECT node FROM run");
+    AUTO_FREE char *back = xasprintf("UPDATE run SET boot_id = '%s', node = 'elsewhere'", boot);
+    hold_untouched(lab, "UPDATE run SET boot_id = 'another'", "another machine or boot", 64);
+    hold_untouched(lab, back, "(elsewhere)", 64);
+    /* A process with the worker's number and start, but without the lock. */
+    AUTO_FREE char *home = xasprintf("UPDATE run SET node = '%s'", node);
+    AUTO_FREE char *lock = xasprintf("%s/.triphase/locks/host", lab_folder(lab));
+    cr_assert(unlink(lock) == 0);
+    hold_untouched(lab, home, "is not in its hands", 75);
+    lab_write(lab, "go", "yes\n");
+    cr_assert(eq(int, lab_wait(lab, command, 20), 0));
 }

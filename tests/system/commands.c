@@ -28,7 +28,9 @@ Test(commands, usage_that_is_wrong_is_64_and_says_how)
 {
     struct lab *lab = damage_lab("", GOOD);
     hold(lab_run(lab, "create", "--jobs", "0", NULL), 64, "1 to 64");
-    hold(lab_run(lab, "create", "--detach", NULL), 64, "not in this version");
+    hold(lab_run(lab, "resume", "host", "more", NULL), 64, "one run or target");
+    hold(lab_run(lab, "attach", "host", "more", NULL), 64, "one run or target");
+    hold(lab_run(lab, "cancel", "host", "more", NULL), 64, "one run or target");
     hold(lab_run(lab, "run", NULL), 64, "run TARGET");
     hold(lab_run(lab, "run", "host", "nonsense", NULL), 64, "work");
     hold(lab_run(lab, "destroy", NULL), 64, "--all");

@@ -313,3 +313,21 @@ Test(sandbox_run, cancelled_while_it_is_made_it_leaves_what_destroy_finds)
     destroy(lab);
     hold_nothing_left(lab, machine);
 }
+
+Test(sandbox_run, a_provision_that_was_cut_off_is_gone_on_with, .timeout = 300)
+{
+    struct lab *lab = sandbox_lab("", PLAY);
+    struct lab_result begun = lab_run(lab, "create", "box", "--detach", NULL);
+    cr_assert(eq(int, begun.code, 0), "%s", begun.err);
+    cr_assert(
+        lab_until_sql(lab, 60, "SELECT count(*) FROM step WHERE name = 'provision' AND outcome IS NULL"));
+    damage_kill_both(lab);
+    struct lab_result resumed = lab_run(lab, "resume", NULL);
+    cr_assert(eq(int, resumed.code, 0), "%s", resumed.err);
+    cr_assert(strstr(resumed.err, "ended as crashed at provision") != NULL, "%s", resumed.err);
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM machine"), 1));
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT fresh FROM run WHERE kind = 'resume'"), 1));
+    AUTO_FREE char *machine = machine_id(lab);
+    destroy(lab);
+    hold_nothing_left(lab, machine);
+}

@@ -210,6 +210,12 @@ Test(history, statistics_are_right_and_mix_nothing_that_differs)
     statistics_add(statistics, &run, &odd, 1);
     statistics_add(statistics, &run, &failed, 1);
     statistics_add(statistics, &run, &none, 1);
+    /* A resume goes on with a step that was broken off: that is no measure of the whole. */
+    struct history_run resume = run;
+    AUTO_FREE char *begun = xasprintf("{\"begun\":[\"%s\"]}", steps[0].name);
+    resume.parent_id = (char *)"another";
+    resume.plan = begun;
+    statistics_add(statistics, &resume, steps, 20);
     size_t count;
     const struct statistic *rows = statistics_result(statistics, &count);
     cr_assert_eq(count, 7,

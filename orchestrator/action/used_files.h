@@ -1,0 +1,23 @@
+/* The files of this machine that a phase could have read, with a digest of each: so that a resume can tell whether what a completed phase was made from is still
+ * the same. Files come from the playbook's text (action/plan_scan.h), from the places of the tasks that ran, and from what Ansible reads beside them: roles count
+ * as whole folders; group_vars, host_vars and plugins beside playbook and inventory, the inventories, ansible.cfg, the inventory's template. */
+#pragma once
+#include "base/words.h"
+#include "data/project.h"
+#include "mechanism/json.h"
+
+struct used_files_request {
+    const struct project *project;
+    const struct phase *phase;
+    const char *config;        /* the ansible.cfg that counts, absolute; NULL: none */
+    const char *transport;     /* that the inventory was rendered for; NULL: not known yet */
+    const struct words *extra; /* values of -e; may be NULL */
+    const struct words *ran;   /* files of tasks that ran; may be NULL */
+};
+
+/* {"roots": [..], "files": {path: digest}}: paths below the project are relative to it. The caller frees. */
+struct json *used_files_look(const struct used_files_request *request);
+/* A file that was another one in an earlier look, or is gone since, will never count as unchanged: nobody knows which of the two the phase read. */
+void used_files_mark_changed(struct json *look, const struct json *earlier);
+/* Adds a line for each file that is not as it was: "playbooks/a.yml changed", "… is gone", "… is new". */
+void used_files_compare(const struct project *project, const struct json *look, struct words *out);

@@ -1,0 +1,139 @@
+/* triphase attach [RUN|TARGET]: follows a run that goes on, and ends as it ends; of one that is over the end is told at once. */
+#include "action/reconcile.h"
+#include "action/running.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/choose_run.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "command/store_access.h"
+#include "mechanism/loop.h"
+#include "view/help.h"
+#include "view/live.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+struct attached {
+    struct loop *loop;
+    struct child worker;
+    bool no_cancel, left;
+};
+
+static void on_gone(void *context, uint32_t events)
+{
+    (void)events;
+    loop_stop(((struct attached *)context)->loop);
+}
+
+static void on_signal(void *context, int number)
+{
+    (void)number;
+    struct attached *attached = context;
+    if (!attached->no_cancel) {
+        child_signal(&attached->worker, SIGTERM);
+        return;
+    }
+    attached->left = true;
+    loop_stop(attached->loop);
+}
+
+static int end_of(struct sql *db, struct history_run **run, struct error *err)
+{
+    struct history_run *now = NULL;
+    if (history_run(db, (*run)->id, NULL, &now, err) < 0)
+        return -1;
+    history_run_free(*run);
+    *run = now;
+    return 0;
+}
+
+static int follow(struct attached *attached, struct sql *db, const char *state, struct history_run **run,
+                  struct error *err)
+{
+    struct watch *watch = NULL;
+    bool terminal = isatty(STDERR_FILENO);
+    const char *no_colour = getenv("NO_COLOR");
+    bool lives = attached->worker.pidfd >= 0;
+    if (lives &&
+        (loop_signal(attached->loop, SIGINT, on_signal, attached, err) < 0 ||
+         loop_signal(attached->loop, SIGTERM, on_signal, attached, err) < 0 ||
+         loop_watch(attached->loop, attached->worker.pidfd, EPOLLIN, on_gone, attached, &watch, err) < 0))
+        return -1;
+    struct live *live = live_new(attached->loop, terminal, no_colour && *no_colour, false);
+    AUTO_ERROR unseen = ERROR_INIT;
+    if (live_join(live, state, (*run)->target, (*run)->id, &unseen) < 0)
+        help_note("%s: run %s cannot be followed: %s", (*run)->target, (*run)->id, error_text(&unseen));
+    int status = lives ? loop_run(attached->loop, err) : 0;
+    watch_stop(&watch);
+    if (status == 0 && !attached->left)
+        status = end_of(db, run, err);
+    bool crashed = !(*run)->outcome || text_is((*run)->outcome, outcome_name(OUTCOME_CRASHED));
+    if (status == 0 && !attached->left)
+        live_done(live, (*run)->id, crashed,
+                  (*run)->message ? (*run)->message
+                                  : "its worker died; 'triphase status' tells what is left of it");
+    live_free(live);
+    return status;
+}
+
+static int attach(const char *state, struct sql *db, struct history_run **run, bool no_cancel)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct attached attached = {.worker = CHILD_INIT, .no_cancel = no_cancel};
+    int found = running_find(state, *run, &attached.worker, &err);
+    if (!(*run)->outcome && found == 0 && reconcile_look(*run).elsewhere) {
+        help_problem(
+            "run %s of %s began on another machine or boot (%s) and has no end here; follow it there",
+            (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
+        return EXIT_BAD_USAGE;
+    }
+    if (found < 0 || loop_new(&attached.loop, &err) < 0 || follow(&attached, db, state, run, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    loop_free(attached.loop);
+    child_close(&attached.worker);
+    if (attached.left) {
+        help_note("%s: run %s goes on by itself", (*run)->target, (*run)->id);
+        return EXIT_BUSY;
+    }
+    return (*run)->outcome && (*run)->exit_code >= 0 ? (*run)->exit_code : EXIT_INTERNAL;
+}
+
+int command_attach(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"no-cancel", no_argument, NULL, 'n'}, {0}};
+    bool no_cancel = false;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        no_cancel = true;
+    }
+    if (argc - optind > 1) {
+        help_problem("attach takes one run or target; '%s' is one too many", argv[optind + 1]);
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    AUTO_FREE char *state = NULL;
+    struct history_run *run = NULL;
+    if (store_access_open(context, &state, &db, &err) < 0 ||
+        (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_active_run(db, false, &run, &err)) <
+            0 ||
+        (!run && history_run(db, NULL, NULL, &run, &err) < 0)) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    if (!run) {
+        help_problem("there is no run yet; 'triphase create' makes one");
+        return EXIT_BAD_USAGE;
+    }
+    int code = attach(state, db, &run, no_cancel);
+    history_run_free(run);
+    return code;
+}

@@ -1,0 +1,54 @@
+#include "command/choose_run.h"
+
+#include "action/reconcile.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/words.h"
+
+int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err)
+{
+    AUTO_WORDS targets = WORDS_INIT;
+    if (history_targets(db, &targets, err) < 0)
+        return -1;
+    if (!words_have(&targets, word)) {
+        if (history_run(db, word, NULL, out, err) == 0)
+            return 0;
+        return err && err->kind == ERROR_USAGE
+                   ? error_prefix(err, "'%s' is neither a target that was ever made nor a run", word)
+                   : -1;
+    }
+    if (history_run(db, NULL, word, out, err) < 0)
+        return -1;
+    return *out ? 0 : error_set(err, ERROR_USAGE, "there is no run of %s in the store", word);
+}
+
+int choose_active_run(struct sql *db, bool dead, struct history_run **out, struct error *err)
+{
+    struct history_run **open = NULL;
+    if (history_open_runs(db, NULL, &open, err) < 0)
+        return -1;
+    size_t count = 0, at = 0;
+    AUTO_TEXT names = TEXT_INIT;
+    for (size_t i = 0; open[i]; i++) {
+        struct reconcile_look look = reconcile_look(open[i]);
+        if (!look.alive && !(dead && !look.elsewhere))
+            continue;
+        text_addf(&names, "%s%s (%s)", count++ ? ", " : "", open[i]->id, open[i]->target);
+        at = i;
+    }
+    int status = 0;
+    if (count > 1) {
+        status = error_set(err, ERROR_USAGE, "several runs go on: %s; name one, or its target",
+                           text_string(&names));
+    } else {
+        *out = NULL;
+        if (count) {
+            *out = open[at];
+            for (; open[at]; at++)
+                open[at] = open[at + 1];
+        }
+    }
+    history_runs_free(open);
+    return status;
+}

@@ -1,0 +1,9 @@
+/* [RUN|TARGET] of the commands about one run. */
+#pragma once
+#include "base/error.h"
+#include "data/history.h"
+
+/* A run by its id, whole or short, or the newest one of a target. ERROR_USAGE where there is neither. */
+int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err);
+/* The one run that goes on. *out NULL: none does. Several: ERROR_USAGE that names them. `dead`: runs whose worker died on this machine count too. */
+int choose_active_run(struct sql *db, bool dead, struct history_run **out, struct error *err);

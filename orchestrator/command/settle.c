@@ -1,0 +1,64 @@
+#include "command/settle.h"
+
+#include "action/reconcile.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "command/exit_code.h"
+#include "data/layout.h"
+#include "mechanism/child.h"
+#include "mechanism/lock.h"
+#include "view/help.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* A guard ends a dead run within milliseconds, unless a process of it hangs in the kernel. */
+enum { GUARD_BOUND_S = 10, GUARD_LOOK_US = 20000 };
+
+/* Whether the lock's worker is dead and its guard still ends what it left. */
+static bool held_by_a_guard(const char *path, const char *boot)
+{
+    struct lock_owner holder;
+    bool held;
+    return lock_look(path, &holder, &held, NULL) == 0 && text_is(holder.boot, boot) &&
+           !process_alive(holder.pid, holder.start);
+}
+
+int settle_lock(const char *state, const char *target, const char *run, int *out, struct error *err)
+{
+    AUTO_FREE char *path = layout_lock(state, target);
+    AUTO_FREE char *boot = process_boot_id();
+    struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
+    snprintf(owner.run, sizeof owner.run, "%s", run);
+    snprintf(owner.boot, sizeof owner.boot, "%s", boot);
+    for (int64_t until = moment_monotonic() + GUARD_BOUND_S * NS_PER_S;; usleep(GUARD_LOOK_US)) {
+        AUTO_ERROR why = ERROR_INIT;
+        if (lock_take(path, &owner, out, &why) == 0)
+            return 0;
+        bool ending = why.kind == ERROR_BUSY && held_by_a_guard(path, boot);
+        if (ending && moment_monotonic() < until)
+            continue;
+        error_move(err, &why);
+        return ending ? error_prefix(err, "its worker died, and what that left cannot be ended") : -1;
+    }
+}
+
+/* Under the lock: ends what dead runs of the target left, and closes their rows. */
+int settle_locked(const char *state, const char *target, struct error *err)
+{
+    AUTO_WORDS said = WORDS_INIT;
+    int status = reconcile_target(state, target, EXIT_INTERNAL, &said, err);
+    for (size_t i = 0; i < said.count; i++)
+        help_note("%s", said.items[i]);
+    return status;
+}
+
+int settle(const char *state, const char *target, struct error *err)
+{
+    AUTO_CLOSE int lock = -1;
+    char id[ID_SIZE];
+    id_make(id);
+    return settle_lock(state, target, id, &lock, err) < 0 ? -1 : settle_locked(state, target, err);
+}

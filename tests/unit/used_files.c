@@ -1,0 +1,139 @@
+/* Which files of this machine a phase could have read, and what becomes known when one of them changes. */
+#include "folder.h"
+
+#include "action/used_files.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static void fill(void)
+{
+    folder_write("triphase.yml",
+                 "project: demo\ninventory: [hosts.yml]\ntargets:\n  vault:\n    recipe: vault\n");
+    folder_write("hosts.yml", "all: {}\n");
+    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n"
+                                     "    args: ['-e', '@more.yml']\n"
+                                     "  - name: converge\n    playbook: playbooks/converge.yml\n");
+    folder_write("playbooks/install.yml",
+                 "- import_playbook: imported.yml\n"
+                 "- hosts: all\n  vars_files: [named.yml]\n  roles: [some]\n  tasks:\n"
+                 "    - ansible.builtin.copy: {src: literal.txt, dest: /etc/hosts}\n"
+                 "    - ansible.builtin.include_tasks: part.yml\n");
+    folder_write("playbooks/converge.yml",
+                 "- hosts: all\n  tasks:\n"
+                 "    - ansible.builtin.template: {src: \"{{ which }}.j2\", dest: /x}\n");
+    folder_write("playbooks/imported.yml", "- hosts: all\n  tasks: []\n");
+    folder_write("playbooks/named.yml", "a: 1\n");
+    folder_write("playbooks/part.yml", "- ansible.builtin.ping:\n");
+    folder_write("playbooks/files/literal.txt", "1\n");
+    folder_write("playbooks/files/of-nobody.txt", "1\n");
+    folder_write("playbooks/templates/one.j2", "1\n");
+    folder_write("playbooks/roles/some/tasks/main.yml", "- ansible.builtin.ping:\n");
+    folder_write("playbooks/roles/some/meta/main.yml", "dependencies: [base]\n");
+    folder_write("playbooks/roles/base/defaults/main.yml", "b: 1\n");
+    folder_write("playbooks/roles/other/tasks/main.yml", "- ansible.builtin.ping:\n");
+    folder_write("group_vars/all.yml", "c: 1\n");
+    folder_write("playbooks/library/own.py", "1\n");
+    folder_write("inventory-templates/direct.yml", "all: {}\n");
+    folder_write("inventory-templates/tailnet.yml", "all: {}\n");
+    folder_write("more.yml", "d: 1\n");
+}
+
+TestSuite(used_files, .timeout = 60, .init = fill, .fini = folder_clean);
+
+static struct json *look(const struct project *project, size_t phase, const struct words *ran)
+{
+    struct used_files_request request = {
+        .project = project, .phase = &project->recipes[0].phases[phase], .transport = "direct", .ran = ran};
+    return used_files_look(&request);
+}
+
+static char *differences(const struct project *project, const struct json *before)
+{
+    AUTO_WORDS lines = WORDS_INIT;
+    struct text out = TEXT_INIT;
+    used_files_compare(project, before, &lines);
+    for (size_t i = 0; i < lines.count; i++)
+        text_addf(&out, "%s%s", i ? "; " : "", lines.items[i]);
+    return text_take(&out);
+}
+
+static void hold_counts(const char *path, bool counts)
+{
+    AUTO_PROJECT *project = folder_load();
+    AUTO_JSON *before = look(project, 0, NULL);
+    AUTO_FREE char *same = differences(project, before), *line = xasprintf("%s changed", path);
+    cr_assert_str_eq(same, "");
+    folder_write(path, "- another: 1\n");
+    AUTO_FREE char *said = differences(project, before);
+    cr_expect_str_eq(said, counts ? line : "");
+}
+
+Test(used_files, whatever_the_playbook_names_or_ansible_reads_beside_it_counts)
+{
+    static const char *const files[] = {"playbooks/install.yml",
+                                        "playbooks/imported.yml",
+                                        "playbooks/named.yml",
+                                        "playbooks/part.yml",
+                                        "playbooks/files/literal.txt",
+                                        "playbooks/roles/some/tasks/main.yml",
+                                        "playbooks/roles/base/defaults/main.yml",
+                                        "group_vars/all.yml",
+                                        "hosts.yml",
+                                        "playbooks/library/own.py",
+                                        "inventory-templates/direct.yml",
+                                        "more.yml"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        fill();
+        hold_counts(files[i], true);
+    }
+}
+
+Test(used_files, what_other_phases_read_does_not)
+{
+    static const char *const files[] = {"playbooks/converge.yml", "playbooks/files/of-nobody.txt",
+                                        "playbooks/templates/one.j2", "playbooks/roles/other/tasks/main.yml",
+                                        "inventory-templates/tailnet.yml"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        fill();
+        hold_counts(files[i], false);
+    }
+}
+
+Test(used_files, where_a_template_decides_all_that_it_could_mean_counts)
+{
+    AUTO_PROJECT *project = folder_load();
+    AUTO_JSON *before = look(project, 1, NULL);
+    folder_write("playbooks/templates/one.j2", "2\n");
+    AUTO_FREE char *said = differences(project, before);
+    cr_assert_str_eq(said, "playbooks/templates/one.j2 changed");
+}
+
+Test(used_files, a_task_that_ran_brings_its_role_and_one_of_no_role_its_file)
+{
+    AUTO_PROJECT *project = folder_load();
+    AUTO_WORDS ran = WORDS_INIT;
+    words_own(&ran, folder_path("playbooks/roles/other/tasks/main.yml"));
+    words_own(&ran, folder_path("playbooks/files/of-nobody.txt"));
+    words_add(&ran, "x.yml");
+    AUTO_JSON *before = look(project, 0, &ran);
+    folder_write("playbooks/roles/other/files/new", "1\n");
+    folder_write("playbooks/files/of-nobody.txt", "2\n");
+    AUTO_FREE char *said = differences(project, before);
+    cr_assert(strstr(said, "playbooks/roles/other/files/new is new") && strstr(said, "of-nobody.txt changed"),
+              "%s", said);
+    cr_assert_null(strstr(said, "converge"), "%s", said);
+}
+
+Test(used_files, what_changed_between_two_looks_never_counts_as_unchanged)
+{
+    AUTO_PROJECT *project = folder_load();
+    AUTO_JSON *begin = look(project, 0, NULL);
+    folder_write("playbooks/named.yml", "a: 2\n");
+    AUTO_JSON *end = look(project, 0, NULL);
+    used_files_mark_changed(end, begin);
+    AUTO_FREE char *said = differences(project, end);
+    cr_assert_str_eq(said, "playbooks/named.yml: changed while the phase ran");
+}
