@@ -19,6 +19,7 @@ int command_plan(struct command_context *context, int argc, char **argv);
 int command_create(struct command_context *context, int argc, char **argv);
 int command_run(struct command_context *context, int argc, char **argv);
 int command_destroy(struct command_context *context, int argc, char **argv);
+int command_cycle(struct command_context *context, int argc, char **argv);
 int command_status(struct command_context *context, int argc, char **argv);
 int command_ssh(struct command_context *context, int argc, char **argv);
 int command_inventory(struct command_context *context, int argc, char **argv);

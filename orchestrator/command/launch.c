@@ -229,6 +229,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .state = all->state,
                                      .kind = launch->kind,
                                      .run_id = job->run,
+                                     .group_id = launch->group_id,
                                      .machine = machine,
                                      .phases = launch->phases,
                                      .arguments = launch->arguments,

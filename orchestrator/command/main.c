@@ -20,12 +20,17 @@ static const struct command commands[] = {
      command_run},
     {{"destroy", "TARGET...|--all [--yes] [--keep-state]", "remove what was made and verify its absence"},
      command_destroy},
+    {{"cycle", "TARGET -n N [--until-failure] [--keep-last] [--yes] [--json] [-- ANSIBLE ARGUMENTS]",
+      "create and destroy again and again, with a row for each round"},
+     command_cycle},
     {{"status", "[TARGET] [--json]", "what is there, and what runs"}, command_status},
     {{"ssh", "TARGET [-- COMMAND]", "a shell or command on the host, over its transport"}, command_ssh},
     {{"inventory", "TARGET [--explain] [--transport NAME]",
       "the rendered inventory, and the evidence for it"},
      command_inventory},
-    {{"report", "[RUN] [--target NAME] [--last N] [--by step|role|task] [--format table|json|csv|md]",
+    {{"report",
+      "[RUN | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
+      " [--by step|role|task] [--format table|json|csv|md]",
       "where the time went"},
      command_report},
     {{"events", "[RUN] [--follow] [--json]", "what happened in a run besides tasks"}, command_events},
@@ -50,8 +55,8 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i].help.usage)
             names[count++] = commands[i].help.name;
-    static const char *const later[] = {"resume",   "cycle", "cancel", "attach", "probe",
-                                        "diagnose", "up",    "bundle", NULL};
+    static const char *const later[] = {"resume",   "cancel", "attach", "probe",
+                                        "diagnose", "up",     "bundle", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);
