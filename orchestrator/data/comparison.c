@@ -1,113 +1,10 @@
 #include "data/comparison.h"
 
-#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/history.h"
 #include "mechanism/json.h"
 
 #include <string.h>
-
-enum { HISTORY_MOST = 60 };
-
-/* What counts, and what it belongs to: the cycle, else the run itself. */
-#define COUNTS "partial = 0 AND outcome IS NOT NULL AND kind NOT IN ('destroy', 'resume')"
-#define UNIT   "coalesce(group_id, id)"
-
-/* ---------------------------------------------------------------- sides */
-
-/* The name of the unit that is the `nth` newest (from 0); *out NULL where there are not so many. */
-static int nth_unit(struct sql *db, const char *target, int nth, char **out, struct error *err)
-{
-    AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(db,
-                    "SELECT " UNIT " AS unit FROM run WHERE " COUNTS " AND (?1 IS NULL OR target = ?1)"
-                    " GROUP BY unit ORDER BY max(started_ns) DESC, unit DESC LIMIT 1 OFFSET ?2",
-                    &query, err) < 0)
-        return -1;
-    sql_bind_text(query, 1, target);
-    sql_bind_integer(query, 2, nth);
-    int row = sql_step(query, err);
-    if (row < 0)
-        return -1;
-    *out = row ? xstrdup_or_null(sql_text(query, 0)) : NULL;
-    return 0;
-}
-
-/* A run's or a cycle's whole id from what the user gave. */
-static int find_unit(struct sql *db, const char *name, const char *target, char **out, struct error *err)
-{
-    bool previous = text_is(name, "previous");
-    if (previous || text_is(name, "last")) {
-        if (nth_unit(db, target, previous, out, err) < 0)
-            return -1;
-        if (!*out)
-            return error_set(err, ERROR_USAGE,
-                             "there is no %s run or cycle%s%s to compare: whole runs count, partial ones and "
-                             "destroys do not",
-                             previous ? "previous" : "finished", target ? " of " : "", target ? target : "");
-        return 0;
-    }
-    AUTO_ERROR none = ERROR_INIT;
-    if (history_group(db, name, NULL, out, &none) == 0)
-        return 0;
-    struct history_run *run;
-    if (history_run(db, name, NULL, &run, err) < 0)
-        return -1;
-    *out = xstrdup(run->id);
-    history_run_free(run);
-    return 0;
-}
-
-static int read_evidence(struct sql *db, struct comparison_side *side, struct error *err)
-{
-    AUTO_STATEMENT *query = NULL;
-    if (!side->runs.count)
-        return 0;
-    if (sql_prepare(db,
-                    "SELECT evidence FROM step JOIN run ON run.number = step.run WHERE run.id = ?1 AND"
-                    " evidence IS NOT NULL ORDER BY seq DESC LIMIT 1",
-                    &query, err) < 0)
-        return -1;
-    sql_bind_text(query, 1, side->runs.items[0]);
-    int row = sql_step(query, err);
-    if (row > 0)
-        side->evidence = xstrdup_or_null(sql_text(query, 0));
-    return row < 0 ? -1 : 0;
-}
-
-static int load_side(struct sql *db, const char *unit, struct comparison_side *side, struct error *err)
-{
-    AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(db,
-                    "SELECT id, target, group_id, " COUNTS " FROM run WHERE group_id = ?1 OR id = ?1"
-                    " ORDER BY started_ns DESC, id DESC",
-                    &query, err) < 0)
-        return -1;
-    sql_bind_text(query, 1, unit);
-    int row;
-    while ((row = sql_step(query, err)) > 0) {
-        const char *group = sql_text(query, 2);
-        if (!side->name)
-            side->name = xasprintf("%s %s", group && text_is(group, unit) ? "cycle" : "run",
-                                   id_is(unit) ? id_tail(unit, 8) : unit);
-        if (!side->target)
-            side->target = xstrdup_or_null(sql_text(query, 1));
-        if (sql_integer(query, 3))
-            words_add(&side->runs, sql_text(query, 0));
-        else
-            side->skipped++;
-    }
-    return row < 0 ? -1 : read_evidence(db, side, err);
-}
-
-static void side_free(struct comparison_side *side)
-{
-    free(side->name);
-    free(side->target);
-    free(side->evidence);
-    words_free(&side->runs);
-}
 
 /* ---------------------------------------------------------------- rows */
 
@@ -362,13 +259,14 @@ int comparison_compare(struct sql *db, const char *before, const char *after, co
 {
     AUTO_FREE char *left = NULL, *right = NULL;
     struct comparison made = {.before = {.runs = WORDS_INIT}, .after = {.runs = WORDS_INIT}};
-    if (find_unit(db, before, target, &left, err) < 0 || find_unit(db, after, target, &right, err) < 0)
+    if (comparison_side_find(db, before, target, &left, err) < 0 ||
+        comparison_side_find(db, after, target, &right, err) < 0)
         return -1;
     if (text_is(left, right))
         return error_set(err, ERROR_USAGE, "'%s' and '%s' are the same: there is nothing to compare", before,
                          after);
-    if (load_side(db, left, &made.before, err) < 0 || load_side(db, right, &made.after, err) < 0 ||
-        load_rows(db, true, &made, err) < 0) {
+    if (comparison_side_load(db, left, &made.before, err) < 0 ||
+        comparison_side_load(db, right, &made.after, err) < 0 || load_rows(db, true, &made, err) < 0) {
         comparison_free(&made);
         return -1;
     }
@@ -376,53 +274,12 @@ int comparison_compare(struct sql *db, const char *before, const char *after, co
     return 0;
 }
 
-/* Earlier runs of the target of the newest run of the unit: alike ones (?2 = 1), or the others. `grouped`:
- * of cycles only. */
-#define EARLIER                                                                                  \
-    " FROM run, (SELECT * FROM run WHERE (group_id = ?1 OR id = ?1) AND " COUNTS                 \
-    "  ORDER BY started_ns DESC, id DESC LIMIT 1) AS this"                                       \
-    " WHERE run.target = this.target AND run.started_ns <="                                      \
-    "  (SELECT min(started_ns) FROM run WHERE group_id = ?1 OR id = ?1)"                         \
-    " AND coalesce(run.group_id, run.id) <> ?1 AND run.partial = 0 AND run.outcome IS NOT NULL"  \
-    " AND run.kind NOT IN ('destroy', 'resume')"                                                 \
-    " AND (NOT ?3 OR run.group_id IS NOT NULL)"                                                  \
-    " AND (run.recipe IS this.recipe AND run.fresh = this.fresh AND run.ansible IS this.ansible" \
-    "  AND run.extra_digest IS this.extra_digest) = ?2"
-
-static int load_earlier(struct sql *db, const char *unit, bool grouped, struct comparison *out,
-                        struct error *err)
-{
-    AUTO_STATEMENT *query = NULL, *others = NULL;
-    if (sql_prepare(db, "SELECT run.id" EARLIER " ORDER BY run.started_ns DESC, run.id DESC LIMIT ?4", &query,
-                    err) < 0 ||
-        sql_prepare(db, "SELECT count(*)" EARLIER, &others, err) < 0)
-        return -1;
-    sql_bind_text(query, 1, unit);
-    sql_bind_integer(query, 2, 1);
-    sql_bind_integer(query, 3, grouped);
-    sql_bind_integer(query, 4, HISTORY_MOST);
-    int row;
-    while ((row = sql_step(query, err)) > 0)
-        words_add(&out->before.runs, sql_text(query, 0));
-    if (row < 0)
-        return -1;
-    sql_bind_text(others, 1, unit);
-    sql_bind_integer(others, 2, 0);
-    sql_bind_integer(others, 3, grouped);
-    if (sql_step(others, err) < 0)
-        return -1;
-    out->others = (size_t)sql_integer(others, 0);
-    out->before.name =
-        xasprintf("%zu earlier %s", out->before.runs.count, out->before.runs.count == 1 ? "run" : "runs");
-    out->before.target = xstrdup_or_null(out->after.target);
-    return read_evidence(db, &out->before, err);
-}
-
 static int against_earlier(struct sql *db, const char *unit, bool grouped, struct comparison *out,
                            struct error *err)
 {
     struct comparison made = {.before = {.runs = WORDS_INIT}, .after = {.runs = WORDS_INIT}};
-    if (load_side(db, unit, &made.after, err) < 0 || load_earlier(db, unit, grouped, &made, err) < 0 ||
+    if (comparison_side_load(db, unit, &made.after, err) < 0 ||
+        comparison_side_earlier(db, unit, grouped, &made.before, &made.others, err) < 0 ||
         load_rows(db, false, &made, err) < 0) {
         comparison_free(&made);
         return -1;
@@ -435,7 +292,7 @@ int comparison_regress(struct sql *db, const char *after, const char *target, st
                        struct error *err)
 {
     AUTO_FREE char *unit = NULL;
-    if (find_unit(db, after ? after : "last", target, &unit, err) < 0)
+    if (comparison_side_find(db, after ? after : "last", target, &unit, err) < 0)
         return -1;
     return against_earlier(db, unit, false, out, err);
 }
@@ -447,8 +304,8 @@ int comparison_trend(struct sql *db, const char *group, struct comparison *out, 
 
 void comparison_free(struct comparison *comparison)
 {
-    side_free(&comparison->before);
-    side_free(&comparison->after);
+    comparison_side_free(&comparison->before);
+    comparison_side_free(&comparison->after);
     for (size_t i = 0; i < comparison->count; i++) {
         free(comparison->rows[i].step);
         free(comparison->rows[i].role);

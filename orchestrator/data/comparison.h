@@ -3,17 +3,8 @@
  * resume; what differs in target, recipe, transport, freshness, Ansible or the digest of -e arguments is
  * shown, not judged. */
 #pragma once
-#include "base/words.h"
+#include "data/comparison_side.h"
 #include "data/regression.h"
-#include "mechanism/sql.h"
-
-struct comparison_side {
-    char *name;        /* "run 0a1b2c3d", "cycle 0a1b2c3d" */
-    char *target;      /* of its newest run */
-    struct words runs; /* ids, newest first; without those that count for nothing */
-    size_t skipped;    /* runs that were named but count for nothing: partial ones and the like */
-    char *evidence;    /* JSON: the transport's, of its newest run that has one; NULL: none */
-};
 
 struct comparison_row {
     struct regression judged; /* its values are the comparison's */
