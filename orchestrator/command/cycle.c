@@ -187,12 +187,25 @@ static int destroy(struct cycling *cycling)
     return -1;
 }
 
+/* Whether the create has a row, or was refused before it could begin: then the next one would be as well. */
+static bool has_begun(struct cycling *cycling)
+{
+    struct cycle part;
+    if (load_round(cycling, &part, NULL) < 0)
+        return false;
+    bool begun = part.count && part.rounds[part.count - 1].create.run;
+    cycle_free(&part);
+    return begun;
+}
+
 /* -1: it was the last one. */
 static int run_round(struct cycling *cycling, bool last)
 {
     const struct request *request = cycling->request;
     int code = go(cycling, "create");
     bool cancelled = code == EXIT_CANCELLED, keeps = last && request->keep_last;
+    if (!has_begun(cycling))
+        return -1;
     if (cancelled || keeps || (code != EXIT_OK && request->until_failure)) {
         help_note("%s: the machine is kept; 'triphase destroy %s' removes it", request->target,
                   request->target);
