@@ -76,7 +76,7 @@ DEFINES := -D_GNU_SOURCE -DTRIPHASE_VERSION='"$(VERSION)"'
 BASE_FLAGS = -std=gnu17 $(DEFINES) -Iorchestrator -include orchestrator/base/banned.h -pthread $(WARNINGS) $(HARDENING) \
 	$(CFLAGS) $(CPPFLAGS)
 LINK_FLAGS = -pthread -pie -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
-LIBS := $(LIBRARY_LIBS)
+LIBS := $(LIBRARY_LIBS) -lm
 TEST_FLAGS = -Itests -DTRIPHASE_TESTS
 
 # V=1 shows the commands.

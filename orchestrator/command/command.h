@@ -22,6 +22,7 @@ int command_resume(struct command_context *context, int argc, char **argv);
 int command_attach(struct command_context *context, int argc, char **argv);
 int command_cancel(struct command_context *context, int argc, char **argv);
 int command_destroy(struct command_context *context, int argc, char **argv);
+int command_cycle(struct command_context *context, int argc, char **argv);
 int command_status(struct command_context *context, int argc, char **argv);
 int command_ssh(struct command_context *context, int argc, char **argv);
 int command_inventory(struct command_context *context, int argc, char **argv);

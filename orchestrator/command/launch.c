@@ -237,6 +237,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .owed = resume ? resume->owed : NULL,
                                      .fresh = resume && resume->fresh,
                                      .plan = plan,
+                                     .group_id = launch->group_id,
                                      .machine = machine,
                                      .phases = launch->phases,
                                      .arguments = launch->arguments,

@@ -13,6 +13,7 @@ struct launch {
     const char *const *phases;     /* NULL-terminated; empty: all */
     const char *const *arguments;  /* behind --; NULL-terminated, may be NULL */
     const char *const *sets;
+    const char *group_id; /* of the cycle that the runs belong to; may be NULL */
     int jobs;
     bool check_idempotent, keep_state, no_teardown;
     bool detach; /* not followed: over as soon as every run is begun */

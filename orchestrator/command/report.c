@@ -3,6 +3,9 @@
 #include "base/words.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/report_comparison.h"
+#include "command/report_cycle.h"
+#include "command/report_output.h"
 #include "command/store_access.h"
 #include "view/report_json.h"
 
@@ -14,8 +17,11 @@
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_MD };
 enum by { BY_STEP, BY_ROLE, BY_TASK };
 
+enum what { WHAT_RUNS, WHAT_COMPARE, WHAT_REGRESS, WHAT_CYCLE };
+
 struct request {
-    const char *run, *target;
+    enum what what;
+    const char *run, *other /* --compare: the second side */, *target, *group;
     int last; /* 0: one run */
     enum by by;
     enum format format;
@@ -74,17 +80,41 @@ static int parse_last(const char *text, int *out)
     return EXIT_OK;
 }
 
+/* What stands beside the options, and whether both go together. */
+static int parse_names(int argc, char **argv, struct request *out)
+{
+    int names = argc - optind, most = out->what == WHAT_COMPARE ? 2 : out->what == WHAT_CYCLE ? 0 : 1;
+    if (names > most)
+        return refuse("report takes %d name%s here; '%s' is one too many", most, most == 1 ? "" : "s",
+                      argv[optind + most]);
+    if (out->what == WHAT_COMPARE && names < 2)
+        return refuse("--compare takes two runs or cycles: report --compare A B");
+    out->run = argv[optind];
+    out->other = names == 2 ? argv[optind + 1] : NULL;
+    if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
+        return refuse("--last and --by do not go with --compare, --regress and --group");
+    if (out->run && (out->last || (out->target && out->what != WHAT_COMPARE)))
+        return refuse("the run '%s' is named already; --last and --target choose others", out->run);
+    return EXIT_OK;
+}
+
 static int parse(int argc, char **argv, struct request *out)
 {
     static const struct option options[] = {
-        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
-        {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
-        {"regress", no_argument, NULL, 'r'},      {0},
+        {"target", required_argument, NULL, 't'},
+        {"last", required_argument, NULL, 'l'},
+        {"by", required_argument, NULL, 'b'},
+        {"format", required_argument, NULL, 'f'},
+        {"json", no_argument, NULL, 'j'},
+        {"compare", no_argument, NULL, 'c'},
+        {"regress", no_argument, NULL, 'r'},
+        {"group", required_argument, NULL, 'g'},
+        {0},
     };
     int code = EXIT_OK;
     optind = 0;
     for (int option; code == EXIT_OK && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        enum what what = option == 'c' ? WHAT_COMPARE : option == 'r' ? WHAT_REGRESS : WHAT_CYCLE;
         switch (option) {
         case 't':
             out->target = optarg;
@@ -103,29 +133,18 @@ static int parse(int argc, char **argv, struct request *out)
             break;
         case 'c':
         case 'r':
-            return refuse("'report --%s' is not in this version", option == 'c' ? "compare" : "regress");
+        case 'g':
+            if (out->what != WHAT_RUNS && out->what != what)
+                return refuse("--compare, --regress and --group are three reports: one at a time");
+            out->what = what;
+            if (option == 'g')
+                out->group = optarg;
+            break;
         default:
             return EXIT_BAD_USAGE;
         }
     }
-    if (code != EXIT_OK)
-        return code;
-    if (argc - optind > 1)
-        return refuse("report takes one run at most; '%s' is one too many", argv[optind + 1]);
-    out->run = argv[optind];
-    if (out->run && (out->last || out->target))
-        return refuse("the run '%s' is named already; --last and --target choose others", out->run);
-    return EXIT_OK;
-}
-
-static int print_json(struct json *json)
-{
-    AUTO_FREE char *pretty = json_pretty(json);
-    AUTO_TEXT out = TEXT_INIT;
-    text_add(&out, pretty);
-    text_add_char(&out, '\n');
-    json_free(json);
-    return table_print(&out);
+    return code == EXIT_OK ? parse_names(argc, argv, out) : code;
 }
 
 /* The runs that are asked for, newest first. */
@@ -144,6 +163,11 @@ static int choose(struct sql *db, const struct request *request, struct history_
     return 0;
 }
 
+static enum report_form form_of(enum format format)
+{
+    return format == FORMAT_CSV ? REPORT_CSV : format == FORMAT_MD ? REPORT_MARKDOWN : REPORT_TABLE;
+}
+
 static int report_by(struct sql *db, struct history_run *const *runs, const struct request *request,
                      struct error *err)
 {
@@ -159,13 +183,9 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
         return -1;
     int result;
     if (request->format == FORMAT_JSON) {
-        result = print_json(report_json_sums(sums, count, by));
+        result = report_output_json(report_json_sums(sums, count, by));
     } else {
-        report_sums(sums, count, by,
-                    request->format == FORMAT_CSV  ? REPORT_CSV
-                    : request->format == FORMAT_MD ? REPORT_MARKDOWN
-                                                   : REPORT_TABLE,
-                    &look, &out);
+        report_sums(sums, count, by, form_of(request->format), &look, &out);
         result = table_print(&out);
     }
     history_sums_free(sums, count);
@@ -180,7 +200,7 @@ static int print_accounts(const struct account *accounts, size_t count, const ch
     if (request->format == FORMAT_JSON) {
         struct json *json =
             request->last ? report_json_runs(accounts, count, state) : report_json_run(accounts, state);
-        return print_json(json) < 0 ? error_system(err, errno, "cannot write the report") : 0;
+        return report_output_json(json) < 0 ? error_system(err, errno, "cannot write the report") : 0;
     }
     if (request->format == FORMAT_CSV)
         report_csv(accounts, count, &out);
@@ -212,6 +232,18 @@ static int report_steps(struct sql *db, const char *state, struct history_run **
     return result;
 }
 
+/* The run, or the runs, that were asked for. */
+static int report_chosen(struct sql *db, const char *state, const struct request *request, struct error *err)
+{
+    struct history_run **runs = NULL;
+    int result = choose(db, request, &runs, err);
+    if (result == 0)
+        result = request->by == BY_STEP ? report_steps(db, state, runs, request, err)
+                                        : report_by(db, runs, request, err);
+    history_runs_free(runs);
+    return result;
+}
+
 int command_report(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
@@ -221,20 +253,22 @@ int command_report(struct command_context *context, int argc, char **argv)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *state = NULL;
     AUTO_SQL *db = NULL;
-    struct history_run **runs = NULL;
+    struct report_output output = {request.format == FORMAT_JSON, form_of(request.format)};
     int result = store_access_open(context, &state, &db, &err);
     /* One moment of the store, whatever a worker writes meanwhile. */
     if (result == 0)
         result = sql_run(db, "BEGIN", &err);
-    if (result == 0)
-        result = choose(db, &request, &runs, &err);
-    if (result == 0)
-        result = request.by == BY_STEP ? report_steps(db, state, runs, &request, &err)
-                                       : report_by(db, runs, &request, &err);
-    history_runs_free(runs);
+    if (result == 0 && request.what == WHAT_COMPARE)
+        result = report_compare(db, request.run, request.other, request.target, &output, &code, &err);
+    else if (result == 0 && request.what == WHAT_REGRESS)
+        result = report_regress(db, request.run, request.target, &output, &code, &err);
+    else if (result == 0 && request.what == WHAT_CYCLE)
+        result = report_cycle(db, state, request.group, &output, &err);
+    else if (result == 0)
+        result = report_chosen(db, state, &request, &err);
     if (result < 0) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
-    return EXIT_OK;
+    return code;
 }

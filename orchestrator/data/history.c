@@ -232,6 +232,38 @@ static void read_step(struct sql_statement *row, struct history_step *step)
         *wide[i] = sql_integer(row, at++);
 }
 
+int history_group_runs(struct sql *db, const char *group, size_t skip, struct history_run ***out,
+                       struct error *err)
+{
+    return read_runs(db, RUN_COLUMNS "WHERE group_id = ?1 ORDER BY id LIMIT -1 OFFSET coalesce(?2, 0)", group,
+                     (int64_t)skip, out, err);
+}
+
+int history_group(struct sql *db, const char *id, const char *target, char **out, struct error *err)
+{
+    AUTO_STATEMENT *query = NULL;
+    if (sql_prepare(db,
+                    "SELECT group_id FROM run WHERE group_id IS NOT NULL AND (?1 IS NULL OR group_id = ?1"
+                    "  OR (length(?1) = 8 AND substr(group_id, -8) = ?1)) AND (?2 IS NULL OR target = ?2)"
+                    " GROUP BY group_id ORDER BY group_id DESC LIMIT 2",
+                    &query, err) < 0)
+        return -1;
+    sql_bind_text(query, 1, id);
+    sql_bind_text(query, 2, target);
+    int row = sql_step(query, err);
+    if (row < 0)
+        return -1;
+    if (row == 0)
+        return error_set(err, ERROR_USAGE,
+                         "there is no cycle%s%s%s%s in the store; 'triphase cycle' makes one", id ? " " : "",
+                         id ? id : "", target ? " of " : "", target ? target : "");
+    AUTO_FREE char *found = xstrdup_or_null(sql_text(query, 0));
+    if (id && sql_step(query, err) > 0)
+        return error_set(err, ERROR_USAGE, "'%s' is the short id of several cycles; give one whole", id);
+    *out = TAKE(found);
+    return 0;
+}
+
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err)
 {

@@ -37,6 +37,12 @@ int history_last_runs(struct sql *db, const char *target, int limit, struct hist
 /* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed
  * array. */
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
+/* Runs of a cycle in the order in which they began, without the first `skip`. NULL-terminated malloc'ed array. */
+int history_group_runs(struct sql *db, const char *group, size_t skip, struct history_run ***out,
+                       struct error *err);
+/* A cycle's whole id from that or its last 8 hex digits, malloc'ed; NULL: of the newest (of `target` where
+ * given). ERROR_USAGE where there is none, or several. */
+int history_group(struct sql *db, const char *id, const char *target, char **out, struct error *err);
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err);

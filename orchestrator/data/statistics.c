@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 
 struct series {
@@ -32,7 +33,7 @@ void statistics_free(struct statistics *statistics)
     free(statistics);
 }
 
-static bool same(const struct statistic *a, const struct statistic *b)
+bool statistics_alike(const struct statistic *a, const struct statistic *b)
 {
     return a->fresh == b->fresh && text_is(a->target, b->target) && text_is(a->recipe, b->recipe) &&
            text_is(a->step, b->step) && text_is(a->transport, b->transport) &&
@@ -42,7 +43,7 @@ static bool same(const struct statistic *a, const struct statistic *b)
 static size_t row_for(struct statistics *statistics, const struct statistic *key)
 {
     for (size_t i = 0; i < statistics->count; i++)
-        if (same(&statistics->rows[i], key))
+        if (statistics_alike(&statistics->rows[i], key))
             return i;
     size_t at = statistics->count++;
     statistics->rows = xreallocarray(statistics->rows, statistics->count, sizeof *statistics->rows);
@@ -94,6 +95,18 @@ static int by_size(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static int64_t deviation_of(const int64_t *values, size_t count)
+{
+    double mean = 0, squares = 0;
+    if (count < 2)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        mean += (double)values[i] / (double)count;
+    for (size_t i = 0; i < count; i++)
+        squares += ((double)values[i] - mean) * ((double)values[i] - mean);
+    return (int64_t)sqrt(squares / (double)(count - 1));
+}
+
 const struct statistic *statistics_result(struct statistics *statistics, size_t *count)
 {
     for (size_t i = 0; i < statistics->count; i++) {
@@ -106,6 +119,7 @@ const struct statistic *statistics_result(struct statistics *statistics, size_t 
         row->min_ns = sorted[0];
         row->max_ns = sorted[n - 1];
         row->median_ns = n % 2 ? sorted[n / 2] : sorted[n / 2 - 1] + (sorted[n / 2] - sorted[n / 2 - 1]) / 2;
+        row->deviation_ns = deviation_of(sorted, n);
         row->p95_ns = sorted[(n * 95 + 99) / 100 - 1];
     }
     *count = statistics->count;

@@ -9,7 +9,8 @@ struct statistic {
         *extra_digest; /* borrowed from the runs and steps that were added; may be NULL */
     bool fresh;
     size_t n;
-    int64_t min_ns, median_ns, p95_ns /* nearest rank */, max_ns;
+    int64_t min_ns, median_ns, p95_ns /* nearest rank */, max_ns,
+        deviation_ns /* standard deviation of the sample; -1 of one value */;
 };
 
 struct statistics;
@@ -20,3 +21,5 @@ void statistics_add(struct statistics *statistics, const struct history_run *run
                     const struct history_step *steps, size_t count);
 /* Owned by the statistics; in the order in which they were first met. */
 const struct statistic *statistics_result(struct statistics *statistics, size_t *count);
+/* Whether figures of both may be set against each other: all but n and the times are the same. */
+bool statistics_alike(const struct statistic *a, const struct statistic *b);

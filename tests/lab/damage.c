@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/words.h"
 #include "mechanism/child.h"
+#include "mechanism/program.h"
 #include "mechanism/scope.h"
 #include "mechanism/sweep.h"
 
@@ -251,5 +252,25 @@ char *damage_terminal(struct lab *lab, int columns, const char *input, int *code
     *code = lab_wait(lab, child.pid, 5);
     child_close(&child);
     close(master);
+    return text_take(&out);
+}
+
+char *damage_left(const char *machine)
+{
+    AUTO_FREE char *name = xasprintf("tp%s", machine + strlen(machine) - 10);
+    AUTO_FREE char *script =
+        xasprintf("grep -F %s /proc/self/mountinfo\n"
+                  "ls -d /run/netns/%s /sys/class/net/%s /var/lib/triphase/%s 2>/dev/null\n"
+                  "nft list ruleset | grep -F %s\n"
+                  "find /sys/fs/cgroup -maxdepth 4 -type d -name 'machine-%s'\n",
+                  name, name, name, name, name, machine);
+    AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct program program = {.argv = argv, .bound_ns = 60 * NS_PER_S};
+    struct child_end end;
+    struct text out = TEXT_INIT;
+    cr_assert(program_run(&program, &out, NULL, &end, NULL) == 0);
+    if (sweep_find(marker, NULL, NULL) != 0)
+        text_addf(&out, "processes with %s\n", marker);
     return text_take(&out);
 }

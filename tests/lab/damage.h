@@ -34,6 +34,8 @@ int damage_lines(struct lab *lab, const char *path, const char *words);
 char *damage_step_file(struct lab *lab, const char *suffix);
 /* A process of nobody's run: `sleep`, with NAME=VALUE in its environment. Ended with the test. */
 pid_t damage_innocent(const char *environment, const char *argv0);
+/* What is on this machine of a sandbox with that machine id, found by other means than the program's: "" or lines. malloc'ed. */
+char *damage_left(const char *machine);
 bool damage_alive(pid_t pid);
 /* What a command of the program writes to a terminal of that width, malloc'ed, and its exit code. `input` (NULL: nothing) is typed at once. */
 char *damage_terminal(struct lab *lab, int columns, const char *input, int *code, const char *word, ...)

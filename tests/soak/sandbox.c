@@ -5,8 +5,6 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "lab/damage.h"
-#include "mechanism/program.h"
-#include "mechanism/sweep.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -16,32 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BOUND (60 * NS_PER_S)
-
 static unsigned number_from(const char *name, unsigned otherwise)
 {
     const char *text = getenv(name);
     return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
-static char *left_of(const char *machine)
-{
-    AUTO_FREE char *name = xasprintf("tp%s", machine + strlen(machine) - 10);
-    AUTO_FREE char *script =
-        xasprintf("grep -F %s /proc/self/mountinfo\n"
-                  "ls -d /run/netns/%s /sys/class/net/%s /var/lib/triphase/%s 2>/dev/null\n"
-                  "nft list ruleset | grep -F %s\n"
-                  "find /sys/fs/cgroup -maxdepth 4 -type d -name 'machine-%s'\n",
-                  name, name, name, name, name, machine);
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
-    const char *const argv[] = {"sh", "-c", script, NULL};
-    struct program program = {.argv = argv, .bound_ns = BOUND};
-    struct child_end end;
-    struct text out = TEXT_INIT;
-    cr_assert(program_run(&program, &out, NULL, &end, NULL) == 0);
-    if (sweep_find(marker, NULL, NULL) != 0)
-        text_addf(&out, "processes with %s\n", marker);
-    return text_take(&out);
 }
 
 struct begin {
@@ -113,7 +89,7 @@ Test(soak_sandbox, kills_while_one_is_made_or_destroyed_leave_nothing_after_dest
         struct lab_result gone = lab_run(lab, "destroy", "box", "--yes", NULL);
         cr_assert(eq(int, gone.code, 0), "round %u: %s", number, gone.err);
         AUTO_FREE char *left =
-            strlen(machine) > 10 ? left_of(machine) : xstrdup(""); /* killed before it had a name */
+            strlen(machine) > 10 ? damage_left(machine) : xstrdup(""); /* killed before it had a name */
         cr_assert(eq(str, left, ""), "round %u", number);
         cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome IS NULL"), 0));
     }

@@ -1,0 +1,299 @@
+/* triphase cycle TARGET -n N: create and destroy again and again, each by the very machinery of the command of that name; the runs carry one group_id. */
+#include "action/leftovers.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "command/exit_code.h"
+#include "command/launch.h"
+#include "command/report_cycle.h"
+#include "data/layout.h"
+#include "view/cycle_view.h"
+#include "view/help.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { ROUNDS_MOST = 100000 };
+
+struct request {
+    const char *target;
+    const char *const *arguments; /* behind --, or NULL */
+    int rounds;
+    bool until_failure, keep_last, yes, json;
+};
+
+struct cycling {
+    const struct request *request;
+    const struct project *project;
+    const char *const *sets;
+    char *state, *store;
+    char group[ID_SIZE];
+    struct words phases;
+    size_t runs, rounds; /* that were printed */
+    int code;
+    bool titled;
+};
+
+static int parse(int argc, char **argv, struct request *out)
+{
+    static const struct option options[] = {
+        {"rounds", required_argument, NULL, 'n'}, {"until-failure", no_argument, NULL, 'u'},
+        {"keep-last", no_argument, NULL, 'k'},    {"yes", no_argument, NULL, 'y'},
+        {"json", no_argument, NULL, 'j'},         {0}};
+    int dashes = launch_dashes(argc, argv);
+    optind = 0;
+    for (int option; (option = getopt_long(dashes, argv, "n:y", options, NULL)) != -1;) {
+        char *end;
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        out->until_failure |= option == 'u';
+        out->keep_last |= option == 'k';
+        out->yes |= option == 'y';
+        out->json |= option == 'j';
+        if (option != 'n')
+            continue;
+        long rounds = strtol(optarg, &end, 10);
+        if (*end || end == optarg || rounds < 1 || rounds > ROUNDS_MOST) {
+            help_problem("-n takes a number of rounds from 1 to %d, not '%s'", ROUNDS_MOST, optarg);
+            return EXIT_BAD_USAGE;
+        }
+        out->rounds = (int)rounds;
+    }
+    if (optind + 1 != dashes || !out->rounds) {
+        help_problem("cycle needs one target and a number of rounds: triphase cycle TARGET -n N");
+        return EXIT_BAD_USAGE;
+    }
+    out->target = argv[optind];
+    out->arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL;
+    return EXIT_OK;
+}
+
+/* Between two runs nobody reads the signals; they wait, blocked. */
+static bool is_cancelled(void)
+{
+    sigset_t waiting;
+    return sigpending(&waiting) == 0 &&
+           (sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGTERM) == 1);
+}
+
+static void block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+/* One create or destroy; its exit code. */
+static int go(struct cycling *cycling, const char *kind)
+{
+    static const char *const all_phases[] = {NULL};
+    const char *const targets[] = {cycling->request->target, NULL};
+    struct launch what = {.kind = kind,
+                          .project = cycling->project,
+                          .project_directory = cycling->project->directory,
+                          .targets = targets,
+                          .phases = all_phases,
+                          .arguments = text_is(kind, "create") ? cycling->request->arguments : NULL,
+                          .sets = cycling->sets,
+                          .group_id = cycling->group,
+                          .jobs = 1};
+    int code = launch(&what);
+    if (is_cancelled())
+        code = EXIT_CANCELLED;
+    cycling->code = exit_code_worse(cycling->code, code);
+    return code;
+}
+
+/* What the round's rows say, those not printed yet. */
+static int load_round(struct cycling *cycling, struct cycle *out, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    return history_open(cycling->store, &db, err) < 0
+               ? -1
+               : cycle_load(db, cycling->state, cycling->group, cycling->runs, cycling->rounds, out, err);
+}
+
+/* After a destroy: what is left is looked for, and noted with the destroy's run. */
+static int count_leftovers(struct cycling *cycling, struct error *err)
+{
+    struct cycle part;
+    AUTO_WORDS runs = WORDS_INIT, left = WORDS_INIT;
+    if (load_round(cycling, &part, err) < 0)
+        return -1;
+    const struct history_run *made = part.count ? part.rounds[part.count - 1].create.run : NULL,
+                             *gone = part.count ? part.rounds[part.count - 1].destroy.run : NULL;
+    int status = 0;
+    if (gone) {
+        if (made)
+            words_add(&runs, made->id);
+        words_add(&runs, gone->id);
+        status =
+            leftovers_look(cycling->state, gone->provider, gone->machine_id, words_argv(&runs), &left, err);
+        if (status == 0)
+            status = cycle_store_leftovers(cycling->store, gone->id, &left, err);
+    }
+    for (size_t i = 0; i < left.count; i++)
+        help_problem("%s: left after destroy: %s", cycling->request->target, left.items[i]);
+    if (left.count)
+        cycling->code = exit_code_worse(cycling->code, EXIT_PROVIDER);
+    cycle_free(&part);
+    return status < 0 ? -1 : (int)left.count;
+}
+
+/* The rows of the rounds that are over. */
+static int print_rounds(struct cycling *cycling, struct error *err)
+{
+    struct cycle part;
+    AUTO_TEXT out = TEXT_INIT;
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    if (load_round(cycling, &part, err) < 0)
+        return -1;
+    for (size_t i = 0; i < part.count; i++) {
+        cycle_view_round(&part.rounds[i], words_argv(&cycling->phases), !cycling->titled, &look, &out);
+        cycling->titled = true;
+        cycling->rounds = part.rounds[i].number;
+    }
+    cycling->runs += part.runs;
+    cycle_free(&part);
+    if (!cycling->request->json && table_print(&out) < 0)
+        return error_system(err, errno, "cannot write the round's row");
+    return 0;
+}
+
+static int took_trouble(struct cycling *cycling, const struct error *err)
+{
+    help_problem("%s", error_text(err));
+    cycling->code = exit_code_worse(cycling->code, exit_code_of(err));
+    return -1;
+}
+
+/* Removes the machine and counts what is left; -1: the cycle cannot go on. */
+static int destroy(struct cycling *cycling)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    int code = go(cycling, "destroy"), left = count_leftovers(cycling, &err);
+    if (left < 0)
+        return took_trouble(cycling, &err);
+    if (code == EXIT_OK)
+        return 0;
+    if (code != EXIT_CANCELLED)
+        help_note("%s: the machine could not be removed, so the cycle ends here", cycling->request->target);
+    return -1;
+}
+
+/* Whether the create has a row, or was refused before it could begin: then the next one would be as well. */
+static bool has_begun(struct cycling *cycling)
+{
+    struct cycle part;
+    if (load_round(cycling, &part, NULL) < 0)
+        return false;
+    bool begun = part.count && part.rounds[part.count - 1].create.run;
+    cycle_free(&part);
+    return begun;
+}
+
+/* -1: it was the last one. */
+static int run_round(struct cycling *cycling, bool last)
+{
+    const struct request *request = cycling->request;
+    int code = go(cycling, "create");
+    bool cancelled = code == EXIT_CANCELLED, keeps = last && request->keep_last;
+    if (!has_begun(cycling))
+        return -1;
+    if (cancelled || keeps || (code != EXIT_OK && request->until_failure)) {
+        help_note("%s: the machine is kept; 'triphase destroy %s' removes it", request->target,
+                  request->target);
+        return -1;
+    }
+    return destroy(cycling);
+}
+
+static bool is_made(const struct cycling *cycling, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    return file_exists(cycling->store) && history_open(cycling->store, &db, err) == 0 &&
+           history_machine(db, cycling->request->target, &machine, err) == 0 && machine;
+}
+
+static void run_rounds(struct cycling *cycling)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    block_signals();
+    int status = is_made(cycling, &err) ? destroy(cycling) : 0;
+    for (int round = 1; status == 0 && round <= cycling->request->rounds; round++) {
+        if (is_cancelled()) {
+            cycling->code = EXIT_CANCELLED;
+            break;
+        }
+        status = run_round(cycling, round == cycling->request->rounds);
+        if (print_rounds(cycling, &err) < 0)
+            status = took_trouble(cycling, &err);
+    }
+}
+
+static void print_end(struct cycling *cycling)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    struct report_output output = {cycling->request->json, REPORT_TABLE};
+    if (!cycling->runs)
+        return; /* it was refused: nothing began */
+    if (history_open(cycling->store, &db, &err) < 0 ||
+        report_cycle_end(db, cycling->state, cycling->group, false, &output, &err) < 0)
+        took_trouble(cycling, &err);
+}
+
+static int may_begin(const struct request *request, const struct target *target)
+{
+    if (target->protected) {
+        help_problem("%s is protected; set 'protected: false' for it to cycle it", target->name);
+        return EXIT_PROJECT;
+    }
+    if (request->yes || help_ask("Destroy and create %s %d times?", target->name, request->rounds))
+        return EXIT_OK;
+    bool asked = isatty(STDIN_FILENO);
+    help_problem("nothing was done%s", asked ? "" : ": without a terminal it needs --yes");
+    return asked ? EXIT_CANCELLED : EXIT_BAD_USAGE;
+}
+
+int command_cycle(struct command_context *context, int argc, char **argv)
+{
+    struct request request = {0};
+    int code = parse(argc, argv, &request);
+    if (code != EXIT_OK)
+        return code;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
+    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    if (config_load(&sources, &project, &err) < 0 ||
+        !(target = project_target(project, request.target, &err))) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    code = may_begin(&request, target);
+    if (code != EXIT_OK)
+        return code;
+    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
+    struct cycling cycling = {.request = &request,
+                              .project = project,
+                              .sets = context->sets,
+                              .state = state,
+                              .store = store,
+                              .phases = WORDS_INIT};
+    const struct recipe *recipe = project_recipe(project, target->recipe);
+    for (size_t i = 0; i < recipe->phase_count; i++)
+        words_add(&cycling.phases, recipe->phases[i].name);
+    id_make(cycling.group);
+    run_rounds(&cycling);
+    print_end(&cycling);
+    words_free(&cycling.phases);
+    return cycling.code;
+}

@@ -1,0 +1,184 @@
+/* Cycles: create and destroy again and again, by the commands' own machinery; what a round came to, how a cycle ends, and that its report needs the store alone. */
+#include "base/memory.h"
+#include "lab/damage.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUICK "play; task t1; finish\n"
+/* $round counts the phases that began. */
+#define COUNTING "echo >>$FOLDER/rounds; round=$(wc -l <$FOLDER/rounds); play; task t1\n"
+
+static bool has(const char *text, const char *words)
+{
+    return strstr(text, words) != NULL;
+}
+
+static int rows_with(const char *text, const char *words)
+{
+    int rows = 0;
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        rows++;
+    return rows;
+}
+
+static int64_t machines(struct lab *lab)
+{
+    return lab_sql_number(lab, "SELECT count(*) FROM machine WHERE removed_ns = 0");
+}
+
+Test(cycle, makes_and_removes_as_often_as_it_is_told_in_one_group)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "3", "--yes", NULL);
+    cr_assert(eq(int, cycle.code, 0), "%s", cycle.err);
+    cr_expect(eq(int, rows_with(cycle.out, "  ok  "), 3), "%s", cycle.out);
+    AUTO_FREE char *kinds =
+        lab_sql(lab, "SELECT group_concat(kind, ' ') FROM (SELECT kind FROM run ORDER BY id)");
+    cr_expect(eq(str, kinds, "create destroy create destroy create destroy"));
+    cr_expect(eq(
+        i64, lab_sql_number(lab, "SELECT count(DISTINCT group_id) FROM run WHERE group_id IS NOT NULL"), 1));
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE fresh AND kind = 'create'"), 3));
+    cr_expect(eq(i64, machines(lab), 0));
+    cr_expect(has(cycle.out, "3 ok, 0 not; UNREACHABLE 0, watchdogs 0, retries 0 (recovered 0), leftovers 0"),
+              "%s", cycle.out);
+}
+
+Test(cycle, says_the_same_afterwards_from_the_store_alone)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_assert(eq(int, cycle.code, 0), "%s", cycle.err);
+    struct lab_result report = lab_run(lab, "report", "--group", "last", NULL);
+    cr_expect(eq(str, report.out, cycle.out));
+    struct lab_result json = lab_run(lab, "cycle", "host", "-n", "2", "--yes", "--json", NULL);
+    AUTO_FREE char *group = lab_sql(lab, "SELECT substr(max(group_id), -8) FROM run");
+    report = lab_run(lab, "report", "--group", group, "--json", NULL);
+    cr_assert(eq(int, report.code, 0), "%s", report.err);
+    cr_expect(eq(str, report.out, json.out));
+    cr_expect(has(json.out, "\"earlier_n\": 2"), "the first cycle is earlier:\n%s", json.out);
+    report = lab_run(lab, "report", "--group", "12345678", NULL);
+    cr_expect(eq(int, report.code, 64));
+}
+
+Test(cycle, goes_on_after_a_failed_round_and_ends_with_its_code)
+{
+    struct lab *lab = damage_lab("", COUNTING "[ $round = 2 ] && exit 2; finish\n");
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "3", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 2), "%s", cycle.err);
+    cr_expect(eq(int, rows_with(cycle.out, "  ok  "), 2), "%s", cycle.out);
+    cr_expect(has(cycle.out, "    2  failed"), "%s", cycle.out);
+    cr_expect(has(cycle.out, "2 ok, 1 not"), "%s", cycle.out);
+    cr_expect(eq(i64, machines(lab), 0));
+}
+
+Test(cycle, until_failure_stops_at_it_and_keeps_the_machine)
+{
+    struct lab *lab = damage_lab("", COUNTING "[ $round = 2 ] && exit 2; finish\n");
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "5", "--yes", "--until-failure", NULL);
+    cr_expect(eq(int, cycle.code, 2), "%s", cycle.err);
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'create'"), 2));
+    cr_expect(eq(i64, machines(lab), 1));
+    cr_expect(has(cycle.err, "the machine is kept"), "%s", cycle.err);
+}
+
+Test(cycle, keep_last_leaves_the_last_machine)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", "--keep-last", NULL);
+    cr_expect(eq(int, cycle.code, 0), "%s", cycle.err);
+    AUTO_FREE char *kinds =
+        lab_sql(lab, "SELECT group_concat(kind, ' ') FROM (SELECT kind FROM run ORDER BY id)");
+    cr_expect(eq(str, kinds, "create destroy create"));
+    cr_expect(eq(i64, machines(lab), 1));
+}
+
+Test(cycle, removes_what_is_there_first_as_round_0)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, made.code, 0), "%s", made.err);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "1", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 0), "%s", cycle.err);
+    cr_expect(has(cycle.out, "\n    0  ok"), "%s", cycle.out);
+    cr_expect(has(cycle.out, "\n    1  ok"), "%s", cycle.out);
+    cr_expect(has(cycle.out, "1 ok, 0 not"), "%s", cycle.out);
+}
+
+static void hold_interrupt(int number)
+{
+    struct lab *lab = damage_lab("    grace: 20s\n", COUNTING
+                                 "[ $round = 1 ] && { finish; exit; }; trap 'kill $!; exit 99' TERM\n"
+                                 "sleep 1000 & touch $FOLDER/there; wait\n");
+    pid_t command = lab_start(lab, "cycle", "cycle", "host", "-n", "5", "--yes", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"), "the second round did not begin");
+    kill(command, number);
+    cr_assert(eq(int, lab_wait(lab, command, 20), 130));
+    AUTO_FREE char *out = lab_read(lab, "cycle.out"), *err = lab_read(lab, "cycle.err");
+    cr_expect(has(out, "    1  ok"), "%s", out);
+    cr_expect(has(out, "    2  cancelled"), "%s", out);
+    cr_expect(has(out, "1 ok, 1 not"), "%s", out);
+    cr_expect(has(err, "the machine is kept"), "%s", err);
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'create'"), 2));
+}
+
+Test(cycle, an_interrupt_ends_the_round_in_order_and_prints_the_table_so_far)
+{
+    hold_interrupt(SIGINT);
+}
+
+Test(cycle, a_term_does_the_same)
+{
+    hold_interrupt(SIGTERM);
+}
+
+Test(cycle, counts_what_is_left_after_a_destroy)
+{
+    /* A process of the run that left every scope: as only root can. */
+    struct lab *lab =
+        damage_lab("", "play; task t1; sh -c 'for root in $(findmnt -nt cgroup2 -o TARGET); do echo $$ "
+                       ">$root/cgroup.procs; done; echo $$ >$0; exec sleep 1000' $FOLDER/pid "
+                       "</dev/null >/dev/null 2>&1 &\n"
+                       "until [ -s $FOLDER/pid ]; do sleep 0.02; done; finish\n");
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "1", "--yes", NULL);
+    AUTO_FREE char *pid = lab_read(lab, "pid");
+    pid_t left = (pid_t)strtol(pid, NULL, 10);
+    if (left > 1)
+        kill(left, SIGKILL);
+    cr_expect(eq(int, cycle.code, 3), "%s", cycle.err);
+    cr_expect(has(cycle.out, "    1  leftover"), "%s", cycle.out);
+    cr_expect(has(cycle.out, "leftovers 1\n"), "%s", cycle.out);
+    cr_expect(has(cycle.err, "left after destroy: 1 processes with TRIPHASE_RUN="), "%s", cycle.err);
+    struct lab_result report = lab_run(lab, "report", "--group", "last", NULL);
+    cr_expect(eq(str, report.out, cycle.out));
+}
+
+Test(cycle, refuses_what_it_must_not_or_cannot_do)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    struct lab_result refused = lab_run(lab, "cycle", "host", "-n", "2", NULL);
+    cr_expect(eq(int, refused.code, 64), "%s", refused.err);
+    cr_expect(has(refused.err, "needs --yes"), "%s", refused.err);
+    cr_expect(eq(int, lab_run(lab, "cycle", "host", "--yes", NULL).code, 64));
+    cr_expect(eq(int, lab_run(lab, "cycle", "host", "-n", "0", "--yes", NULL).code, 64));
+    cr_expect(eq(int, lab_run(lab, "cycle", "host", "-n", "2x", "--yes", NULL).code, 64));
+    cr_expect(eq(int, lab_run(lab, "cycle", "-n", "2", "--yes", NULL).code, 64));
+    refused = lab_run(lab, "--set", "targets.host.protected=true", "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_expect(eq(int, refused.code, 78), "%s", refused.err);
+    cr_expect(has(refused.err, "host is protected"), "%s", refused.err);
+    cr_expect(not(lab_exists(lab, ".triphase/store.db")), "nothing was begun");
+}
+
+Test(cycle, a_plan_that_is_refused_ends_it_before_anything_is_made)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    lab_write(lab, "playbooks/work.yml", "- hosts: nobody\n  tasks: []\n");
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "3", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 78), "%s", cycle.err);
+    cr_expect(eq(int, rows_with(cycle.err, "no play matches"), 1), "asked once only: %s", cycle.err);
+}
