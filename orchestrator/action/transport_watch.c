@@ -105,12 +105,12 @@ char *transport_watch_words(const struct transport_watch *watch)
     switch (state) {
     case PATH_DEAD:
     case PATH_BACKING_OFF:
-        return xasprintf("nothing was acknowledged on %s -> %s for %s (%u bytes wait, tried again %u times): "
-                         "the path is dead",
-                         tcp->local, tcp->remote, acked, tcp->send_queue, tcp->retransmits);
+        return xasprintf("%s has acknowledged nothing for %s (%u bytes wait, tried again %u times): the path "
+                         "is dead",
+                         tcp->remote, acked, tcp->send_queue, tcp->retransmits);
     case PATH_HOST_SILENT:
-        return xasprintf("the host acknowledges on %s -> %s, but its sshd has not answered for %s",
-                         tcp->local, tcp->remote, answered);
+        return xasprintf("%s acknowledges, but its sshd has not answered for %s: the host is silent",
+                         tcp->remote, answered);
     case PATH_MASTER_STOPPED:
     case PATH_MASTER_LOST:
         return xasprintf("the ssh master (pid %d) is stopped", (int)watch->seen_pid);

@@ -26,5 +26,5 @@ void transport_watch_free(struct transport_watch **watch);
 
 /* What the last look saw of the last master there was; PATH_UNSEEN where none ever was, or `watch` is NULL. */
 enum path_state transport_watch_state(const struct transport_watch *watch);
-/* That in words ("nothing was acknowledged on 10.0.0.1:4 -> 10.0.0.2:22 for 10.0s …"); malloc'ed, NULL where there is nothing to say. */
+/* That in words ("10.0.0.2:22 has acknowledged nothing for 10.0s …"); malloc'ed, NULL where there is nothing to say. */
 char *transport_watch_words(const struct transport_watch *watch);

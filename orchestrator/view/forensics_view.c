@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* How many lines of each: with the line of the event itself 24. */
-enum { PROCESSES = 9, LOG_LINES = 4, CONSOLE_LINES = 3, CONNECTIONS = 2, WIDTH = 100, LABEL = 11 };
+enum { PROCESSES = 8, LOG_LINES = 4, CONSOLE_LINES = 3, CONNECTIONS = 2, WIDTH = 100, LABEL = 11 };
 
 struct screen {
     const struct table_look *look;
@@ -19,7 +19,8 @@ static void add_line(const struct screen *screen, const char *label, const struc
     AUTO_TEXT line = TEXT_INIT, printable = TEXT_INIT;
     size_t width =
         (size_t)(screen->look->width > 40 && screen->look->width < WIDTH ? screen->look->width : WIDTH);
-    text_add_printable(&printable, text_string(text), text->length);
+    size_t most = WIDTH * 4; /* bytes of a line of the widest characters */
+    text_add_printable(&printable, text_string(text), text->length < most ? text->length : most);
     text_addf(&line, "  %-*s", LABEL, label);
     text_add(&line, text_string(&printable));
     while (table_cells(text_string(&line)) > (int)width) {
@@ -70,12 +71,35 @@ static void add_string(const struct screen *screen, const char *label, const cha
     add_line(screen, label, &line);
 }
 
+/* Without what the compiler made of the kernel's function. */
+static int wchan_length(const char *wchan)
+{
+    size_t length = strcspn(wchan, ".");
+    return (int)(length < 18 ? length : 18);
+}
+
+/* Words that are paths by their last part: the rest would fill the line. */
+static void add_words(struct text *line, const char *words)
+{
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        const char *slash = *words == '/' ? memrchr(words, '/', length) : NULL;
+        const char *from = slash && slash + 1 < words + length ? slash + 1 : words;
+        text_add_bytes(line, from, (size_t)(words + length - from));
+        words += length;
+        if (*words) {
+            text_add_char(line, ' ');
+            words++;
+        }
+    }
+}
+
 static void add_connection(const struct screen *screen, const struct json *one)
 {
     AUTO_TEXT line = TEXT_INIT, queues = TEXT_INIT;
     const char *wchan = json_get_string(one, "wchan", "");
-    text_addf(&line, "pid %lld %s%s%s", (long long)json_get_integer(one, "pid", 0),
-              json_get_string(one, "process", "?"), *wchan ? " " : "", wchan);
+    text_addf(&line, "pid %lld %s %.*s", (long long)json_get_integer(one, "pid", 0),
+              json_get_string(one, "process", "?"), wchan_length(wchan), wchan);
     if (!json_get(one, "state")) {
         text_add(&line, ", no TCP connection of its own");
         add_line(screen, "master", &line);
@@ -85,13 +109,12 @@ static void add_connection(const struct screen *screen, const struct json *one)
               json_get_string(one, "remote", "?"), json_get_string(one, "state", "?"));
     add_line(screen, "master", &line);
     AUTO_FREE char *acked = age(one, "last_ack_ms"), *received = age(one, "last_received_ms"),
-                   *rto = age(one, "rto_ms"), *due = age(one, "timer_ms");
-    text_addf(&queues,
-              "acked %s ago, heard %s ago, unacked %lld, queues %lld/%lld B, backoff %lld, rto %s, %s %s",
+                   *due = age(one, "timer_ms");
+    text_addf(&queues, "acked %s, heard %s ago; unacked %lld, queues %lld/%lld B, backoff %lld, %s in %s",
               acked, received, (long long)json_get_integer(one, "unacked", 0),
               (long long)json_get_integer(one, "send_queue", 0),
               (long long)json_get_integer(one, "receive_queue", 0),
-              (long long)json_get_integer(one, "backoff", 0), rto, json_get_string(one, "timer", "?"), due);
+              (long long)json_get_integer(one, "backoff", 0), json_get_string(one, "timer", "?"), due);
     add_line(screen, "", &queues);
 }
 
@@ -125,9 +148,11 @@ static void add_processes(const struct screen *screen, const struct json *detail
         AUTO_FREE char *took = age(one, "age_ms");
         const char *argv = json_string(json_at(words, i), ""), *name = json_get_string(one, "name", "?");
         int depth = (int)json_get_integer(one, "depth", 0);
-        text_addf(&line, "%6lld %s %-18.18s %7s %*s%s", (long long)json_get_integer(one, "pid", 0),
-                  json_get_string(one, "state", "?"), json_get_string(one, "wchan", ""), took,
-                  depth < 8 ? depth : 8, "", *argv ? argv : name);
+        const char *wchan = json_get_string(one, "wchan", "");
+        text_addf(&line, "%6lld %s %-18.*s %6s %*s", (long long)json_get_integer(one, "pid", 0),
+                  json_get_string(one, "state", "?"), wchan_length(wchan), wchan, took, depth < 8 ? depth : 8,
+                  "");
+        add_words(&line, *argv ? argv : name);
         add_line(screen, i ? "" : "processes", &line);
     }
     if (total > shown) {
