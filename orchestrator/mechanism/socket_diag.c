@@ -18,7 +18,7 @@
 
 enum { INODES_MOST = 1024, REQUEST_MOST = 128, LISTENING = 1 << 10 /* TCP_LISTEN, for Unix sockets too */ };
 
-/* What one read brought. 1: more is to come, 0: that was all, 2: it is gone, -1 with errno. */
+/* What one read brought. 1: more is to come, 0: that was all (the one that was named may be gone), -1 with errno. */
 static int take(const char *buffer, size_t size, bool dump, bool *wanted, socket_diag_answer *answer,
                 void *context)
 {
@@ -28,7 +28,7 @@ static int take(const char *buffer, size_t size, bool dump, bool *wanted, socket
         if (at->nlmsg_type == NLMSG_ERROR) {
             const struct nlmsgerr *failed = NLMSG_DATA(at);
             errno = -failed->error;
-            return errno == ENOENT ? 2 : -1;
+            return errno == ENOENT ? 0 : -1;
         }
         if (at->nlmsg_type == SOCK_DIAG_BY_FAMILY && *wanted)
             *wanted = answer(context, NLMSG_DATA(at), NLMSG_PAYLOAD(at, 0));
@@ -60,7 +60,7 @@ int socket_diag_ask(const void *request, size_t length, bool dump, socket_diag_a
         if (more < 0)
             return error_system(err, errno, "the kernel tells nothing about sockets");
         if (more != 1)
-            return more == 2 ? 1 : 0;
+            return 0;
     }
 }
 

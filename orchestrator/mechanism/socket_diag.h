@@ -9,8 +9,8 @@
 
 /* One message of the answer; false: enough. */
 typedef bool socket_diag_answer(void *context, const void *payload, size_t length);
-/* Sends the request of a family (an inet_diag_req_v2, a unix_diag_req): `dump` asks for all that fit, else for the one that is named, which is 1 when it is
- * gone. 0 when answered. -1 where the kernel has no such thing. */
+/* Sends the request of a family (an inet_diag_req_v2, a unix_diag_req): `dump` asks for all that fit, else for the one that is named. 0 when answered, if
+ * only by nothing: there is none. -1 where the kernel cannot tell. */
 int socket_diag_ask(const void *request, size_t length, bool dump, socket_diag_answer *answer, void *context,
                     struct error *err);
 

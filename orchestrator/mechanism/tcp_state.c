@@ -118,9 +118,8 @@ int tcp_state_look(const struct tcp_socket *socket, struct tcp_state *out, struc
     memcpy(&request.id, socket->id, sizeof request.id);
     struct tcp_state seen = {0};
     int result = socket_diag_ask(&request, sizeof request, false, see_state, &seen, err);
-    if (result == 0 && !seen.state)
-        return 1;
-    if (result == 0)
-        *out = seen;
-    return result;
+    if (result < 0 || !seen.state)
+        return result < 0 ? -1 : 1;
+    *out = seen;
+    return 0;
 }
