@@ -388,6 +388,15 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.silence_ns = phase->silence_ns;
     attempt->plan.task_ns = phase->task_ns;
     attempt->plan.grace_ns = phase->grace_ns;
+    attempt->plan.host = request->target->host_name;
+    attempt->plan.transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
+                                                                  .run = &context->run_scope,
+                                                                  .lost_ns = phase->transport_lost_ns,
+                                                                  .grace_ns = phase->transport_grace_ns,
+                                                                  .silent_ns = phase->host_silent_ns};
+    attempt->plan.forensics.control_directory = own(attempt, xstrdup(sockets));
+    attempt->plan.forensics.control_path = context->control_path;
+    attempt->plan.forensics.secrets = attempt->ansible.keep;
     return 0;
 }
 
@@ -421,6 +430,9 @@ int item_prepare(struct item_context *context, const char *stage, const struct p
     plan->scope_name = own(attempt, xasprintf("run-%s/%02d", request->run_id, seq));
     plan->scope_marker = own(attempt, xasprintf("TRIPHASE_STEP=%s", mark));
     plan->run_scope = &context->run_scope;
+    plan->forensics.self = context->self;
+    if (context->machine)
+        plan->forensics.console = own(attempt, file_join(context->machine->directory, "console.log"));
     if ((stage ? prepare_stage(context, attempt, stage, next, err)
                : prepare_phase(context, attempt, phase, owed, err)) < 0) {
         item_attempt_free(attempt);

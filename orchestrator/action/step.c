@@ -1,7 +1,9 @@
 #include "action/step.h"
 
+#include "action/task_now.h"
 #include "action/watchdog.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -27,8 +29,19 @@ enum {
     MARKER_POLL_MS = 25, /* a scope without a cgroup has nothing to wait on */
 };
 
-enum state { OPENING, RUNNING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
-enum input { COMMITTED, NOT_COMMITTED, MAIN_ENDED, EMPTY, WATCHDOG, CANCEL, CANCEL_NOW, BOUND, INPUT_COUNT };
+enum state { OPENING, RUNNING, LOOKING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
+enum input {
+    COMMITTED,
+    NOT_COMMITTED,
+    MAIN_ENDED,
+    EMPTY,
+    WATCHDOG,
+    LOOKED,
+    CANCEL,
+    CANCEL_NOW,
+    BOUND,
+    INPUT_COUNT
+};
 
 struct step {
     struct loop *loop;
@@ -45,7 +58,12 @@ struct step {
     struct child_end child_end;
     bool main_ended, cancelled_once;
     struct tally tally;
+    struct task_now now;
     struct watchdogs *watchdogs;
+    struct transport_watch *transport_watch;
+    struct forensics *forensics;
+    struct json *facts;
+    bool looked_at; /* there is an event that says what was going on */
     struct follow *follow;
     struct watch *child_watch, *scope_watch;
     int scope_events;
@@ -127,6 +145,8 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
         return;
     }
     tally_line(&step->tally, &line);
+    task_now_line(&step->now, &line);
+    transport_watch_be_patient(step->transport_watch, step->now.patient);
     if (step->watchdogs) {
         if (line.kind == LINE_TASK_START)
             watchdogs_task(step->watchdogs, true);
@@ -194,6 +214,35 @@ static void on_watchdog(void *context, enum ended_by which)
     feed(step, WATCHDOG);
 }
 
+static struct event note(struct step *step, enum event_kind kind)
+{
+    return (struct event){.kind = kind, .run = step->plan.run, .step = step->plan.seq};
+}
+
+/* The ledger has it like an UNREACHABLE of Ansible's, which was not let come to one. */
+static void on_transport(void *context)
+{
+    struct step *step = context;
+    AUTO_FREE char *words = transport_watch_words(step->transport_watch), *host = task_now_host(&step->now);
+    struct event event = note(step, EVENT_UNREACHABLE);
+    event.unreachable.host = host ? host : step->plan.host;
+    event.unreachable.task = step->now.task;
+    event.unreachable.cause = "keepalive-timeout";
+    event.unreachable.cause_source = "probe";
+    event.unreachable.message = words;
+    event.unreachable.transport = step->plan.transport;
+    event.unreachable.at_ns = moment_wall();
+    if (step->state == RUNNING)
+        sink_put(step->sink, &event);
+    on_watchdog(step, ENDED_BY_TRANSPORT);
+}
+
+static void stop_watching(struct step *step)
+{
+    watchdogs_stop(&step->watchdogs);
+    transport_watch_end(step->transport_watch);
+}
+
 /* Actions: each does one thing and names the next state. */
 
 static void fail_to_start(struct step *step, const char *why)
@@ -249,6 +298,8 @@ static enum state start(struct step *step)
         child_poll(&step->child, &step->child_end, NULL);
         goto failed;
     }
+    step->transport_watch =
+        transport_watch_start(step->loop, &step->plan.transport_watch, on_transport, step);
     return RUNNING;
 failed:
     fail_to_start(step, error_text(&err));
@@ -267,9 +318,74 @@ static void keep_async_jobs(struct step *step)
         scope_move_marked(&step->scope, step->plan.run_scope, step->plan.async_marker, NULL);
 }
 
+static void set_age(struct json *object, const char *key, int64_t ns)
+{
+    json_set(object, key, ns < 0 ? json_new_null() : json_new_integer(ns / NS_PER_MS));
+}
+
+/* What only the worker knows of what is going on; the look itself is added to it. */
+static struct json *known(const struct step *step)
+{
+    static const char *const why[] = {[ENDED_BY_DEADLINE] = "deadline",
+                                      [ENDED_BY_SILENCE] = "silence",
+                                      [ENDED_BY_TASK] = "task-timeout",
+                                      [ENDED_BY_TRANSPORT] = "transport-lost",
+                                      [ENDED_BY_CANCEL] = "cancelled"};
+    struct json *facts = json_new_object();
+    int64_t event_ns = -1, output_ns = -1;
+    AUTO_FREE char *host = task_now_host(&step->now), *path = transport_watch_words(step->transport_watch);
+    if (step->watchdogs)
+        watchdogs_ages(step->watchdogs, &event_ns, &output_ns);
+    json_set_string(facts, "why", why[step->by]);
+    json_set_string(facts, "task", step->now.task);
+    json_set_string(facts, "path", step->now.path);
+    json_set_string(facts, "host", host ? host : step->plan.host);
+    set_age(facts, "task_ms", step->now.task ? moment_monotonic() - step->now.since_ns : -1);
+    set_age(facts, "step_ms", moment_monotonic() - step->started_monotonic);
+    set_age(facts, "last_event_ms", event_ns);
+    set_age(facts, "last_output_ms", output_ns);
+    json_set_string(facts, "connection", path);
+    return facts;
+}
+
+static void on_looked(void *context, struct json *look)
+{
+    struct step *step = context;
+    const char *key;
+    struct json *value;
+    for (void *at = NULL; json_each(look, &at, &key, &value);)
+        json_set(step->facts, key, json_keep(value));
+    AUTO_FREE char *detail = json_compact(step->facts);
+    struct event event = note(step, EVENT_NOTE);
+    event.note.kind = "forensics";
+    event.note.detail = detail;
+    event.note.at_ns = moment_wall();
+    sink_put(step->sink, &event);
+    step->looked_at = true;
+    forensics_stop(&step->forensics);
+    feed(step, LOOKED);
+}
+
+static enum state terminate(struct step *step);
+
+/* Before anything is ended; a look that cannot be taken holds nothing up. */
+static enum state look(struct step *step)
+{
+    step->facts = known(step);
+    stop_watching(step);
+    step->plan.forensics.scope = &step->scope;
+    step->plan.forensics.run_scope = step->plan.run_scope;
+    step->plan.forensics.run = step->plan.run;
+    step->plan.forensics.log = step->plan.log;
+    if (!step->plan.forensics.self ||
+        forensics_start(step->loop, &step->plan.forensics, on_looked, step, &step->forensics, NULL) < 0)
+        return terminate(step);
+    return LOOKING;
+}
+
 static enum state linger(struct step *step)
 {
-    watchdogs_stop(&step->watchdogs);
+    stop_watching(step);
     keep_async_jobs(step);
     if (!scope_populated(&step->scope))
         return close_step(step);
@@ -281,7 +397,7 @@ static enum state linger(struct step *step)
 
 static enum state terminate(struct step *step)
 {
-    watchdogs_stop(&step->watchdogs);
+    stop_watching(step);
     keep_async_jobs(step);
     if (step->main_ended && !scope_populated(&step->scope))
         return close_step(step);
@@ -294,7 +410,8 @@ static enum state terminate(struct step *step)
 
 static enum state kill_all(struct step *step)
 {
-    watchdogs_stop(&step->watchdogs);
+    stop_watching(step);
+    forensics_stop(&step->forensics);
     scope_kill(&step->scope, NULL);
     timer_arm(step->bound, KILL_BOUND_S * NS_PER_S);
     if (step->scope_events < 0)
@@ -318,7 +435,7 @@ static enum state see_whether_empty(struct step *step)
 
 static enum state close_step(struct step *step)
 {
-    watchdogs_stop(&step->watchdogs);
+    stop_watching(step);
     timer_disarm(step->bound);
     timer_disarm(step->poll);
     /* What cannot be read to its end (it was cut off, say) proves nothing. */
@@ -326,12 +443,16 @@ static enum state close_step(struct step *step)
         tally_bad_line(&step->tally);
     AUTO_TEXT tail = TEXT_INIT;
     file_read_tail(step->plan.log, LOG_TAIL, &tail, NULL);
+    AUTO_FREE char *path_words = transport_watch_words(step->transport_watch);
     struct evidence evidence = {step->by,
                                 &step->child_end,
                                 &step->tally,
                                 kernel_ooms() > step->ooms_before,
                                 step->plan.lost_handlers_warn,
-                                text_string(&tail)};
+                                text_string(&tail),
+                                path_state_cause(transport_watch_state(step->transport_watch)),
+                                path_words,
+                                step->looked_at ? id_tail(step->plan.run, 8) : NULL};
     step->verdict = step->judge(step->context, &evidence);
     struct event event = row(step, EVENT_STEP_END);
     struct event_step *end = &event.of_step;
@@ -347,7 +468,7 @@ static enum state close_step(struct step *step)
     end->changed = step->tally.changed;
     end->failed = step->tally.failed;
     end->skipped = step->tally.skipped;
-    end->unreachable = step->tally.unreachable;
+    end->unreachable = step->tally.unreachable + (step->by == ENDED_BY_TRANSPORT);
     end->ignored = step->tally.ignored;
     end->rescued = step->tally.rescued;
     end->cpu_usec = scope_cpu_usec(&step->scope);
@@ -376,8 +497,8 @@ typedef enum state transition(struct step *);
 /* State by input. What is not named is ignored: it cannot happen, or changes nothing. */
 static transition *const table[STATE_COUNT][INPUT_COUNT] = {
     [OPENING] = {[COMMITTED] = start, [NOT_COMMITTED] = give_up},
-    [RUNNING] =
-        {[MAIN_ENDED] = linger, [WATCHDOG] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
+    [RUNNING] = {[MAIN_ENDED] = linger, [WATCHDOG] = look, [CANCEL] = look, [CANCEL_NOW] = kill_all},
+    [LOOKING] = {[LOOKED] = terminate, [CANCEL_NOW] = kill_all},
     [LINGERING] = {[EMPTY] = close_step, [BOUND] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
     [TERMINATING] =
         {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = kill_all, [CANCEL_NOW] = kill_all},
@@ -473,6 +594,10 @@ void step_free(struct step *step)
     if (!step)
         return;
     watchdogs_stop(&step->watchdogs);
+    transport_watch_free(&step->transport_watch);
+    forensics_stop(&step->forensics);
+    json_free(step->facts);
+    task_now_free(&step->now);
     follow_stop(&step->follow);
     watch_stop(&step->child_watch);
     watch_stop(&step->scope_watch);

@@ -1,8 +1,10 @@
 /* One supervised step: its row is on disk before its process starts, the process lives in a scope of its own under watchdogs, and when it is over the
  * scope is empty (or the row says how many could not be ended) before its end is written. The lifecycle is the table in step.c. */
 #pragma once
+#include "action/forensics.h"
 #include "action/sink.h"
 #include "action/spare.h"
+#include "action/transport_watch.h"
 #include "action/verdict.h"
 #include "mechanism/child.h"
 #include "mechanism/loop.h"
@@ -13,6 +15,7 @@ struct step_plan {
     const char *kind, *name;          /* "stage" or "phase" */
     const char *run;                  /* id */
     const char *transport, *evidence; /* may be NULL */
+    const char *host;                 /* the target's name in the inventory; may be NULL */
     const char *log,
         *log_shown; /* absolute path, made by the step (0600), and relative to the state folder, for the row */
     const char *events, *events_shown; /* the same; NULL for stages */
@@ -25,6 +28,9 @@ struct step_plan {
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
     const char *async_marker;      /* "ANSIBLE_ASYNC_DIR=…", NULL: none */
     int64_t deadline_ns, silence_ns, task_ns, grace_ns;
+    struct transport_watch_plan transport_watch; /* control_path NULL: nothing to watch */
+    struct forensics_plan
+        forensics; /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
     const struct json *pending_handlers; /* owed by earlier attempts; may be NULL */
     bool lost_handlers_warn;
 };

@@ -136,6 +136,15 @@ static char *say_where(const struct evidence *e)
     return at_task(e->tally);
 }
 
+/* Where it was ended, what the connection was like, and where more is to be read. */
+static char *say_ended(const struct evidence *e)
+{
+    AUTO_FREE char *where = at_task(e->tally);
+    return xasprintf("%s%s%s%s%s", where, e->path_words ? ": " : "", e->path_words ? e->path_words : "",
+                     e->looked_at ? "; what was going on: triphase events " : "",
+                     e->looked_at ? e->looked_at : "");
+}
+
 static char *say_signal(const struct evidence *e)
 {
     AUTO_FREE char *how = child_end_text(e->end), *where = at_task(e->tally);
@@ -163,9 +172,10 @@ static char *say_no_hosts(const struct evidence *e)
 static char *say_lost(const struct evidence *e)
 {
     const struct tally *t = e->tally;
-    return xasprintf("%s was UNREACHABLE in task '%s': %s", t->lost_host ? t->lost_host : "a host",
+    return xasprintf("%s was UNREACHABLE in task '%s': %s%s%s", t->lost_host ? t->lost_host : "a host",
                      t->lost_task ? t->lost_task : "?",
-                     t->lost_text && *t->lost_text ? t->lost_text : "ssh gave no reason");
+                     t->lost_text && *t->lost_text ? t->lost_text : "ssh gave no reason",
+                     e->path_words ? "; " : "", e->path_words ? e->path_words : "");
 }
 
 static char *say_failed(const struct evidence *e)
@@ -207,10 +217,10 @@ static const struct {
     char *(*say)(const struct evidence *);
 } table[] = {
     {by_cancel, OUTCOME_CANCELLED, NULL, say_where},
-    {by_deadline, OUTCOME_DEADLINE, "deadline", say_where},
-    {by_silence, OUTCOME_SILENCE, "silence", say_where},
-    {by_task, OUTCOME_TASK_TIMEOUT, "task", say_where},
-    {by_transport, OUTCOME_TRANSPORT_LOST, "transport", say_where},
+    {by_deadline, OUTCOME_DEADLINE, "deadline", say_ended},
+    {by_silence, OUTCOME_SILENCE, "silence", say_ended},
+    {by_task, OUTCOME_TASK_TIMEOUT, "task", say_ended},
+    {by_transport, OUTCOME_TRANSPORT_LOST, "transport", say_ended},
     {oom, OUTCOME_CHILD_CRASHED, "oom", say_signal},
     {signalled, OUTCOME_CHILD_CRASHED, "signal", say_signal},
     {refused, OUTCOME_INVALID, "refused", say_refused},
@@ -231,7 +241,9 @@ struct verdict verdict_of_phase(const struct evidence *evidence)
     size_t row = 0;
     while (!table[row].seen(evidence))
         row++;
-    return (struct verdict){table[row].outcome, xstrdup_or_null(table[row].cause),
+    bool of_path = table[row].seen == by_transport || table[row].seen == lost;
+    const char *cause = of_path && evidence->path_cause ? evidence->path_cause : table[row].cause;
+    return (struct verdict){table[row].outcome, xstrdup_or_null(cause),
                             table[row].say ? table[row].say(evidence) : NULL};
 }
 

@@ -21,6 +21,10 @@ struct evidence {
     bool out_of_memory;      /* the kernel's OOM killer struck while it ran */
     bool lost_handlers_warn; /* a debt of handlers does not fail the attempt */
     const char *log_tail;    /* last lines of the log, for messages; may be "" */
+    const char *
+        path_cause; /* what the transport watchdog saw last: "path-dead", "host-silent", …; NULL: nothing wrong, or not watched */
+    const char *path_words; /* the same in words; NULL like it */
+    const char *looked_at;  /* the run, where a look at what was ended is among its events; NULL: none */
 };
 
 struct verdict {

@@ -10,7 +10,7 @@
 
 struct watchdogs {
     struct timer *deadline, *silence, *task;
-    int64_t silence_ns, task_ns, last_activity;
+    int64_t silence_ns, task_ns, last_activity, last_event, last_output;
     int inotify;
     struct watch *log;
     bool fired;
@@ -54,7 +54,7 @@ static void on_output(void *context, uint32_t events)
     char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     while (read(watchdogs->inotify, buffer, sizeof buffer) > 0)
         continue;
-    watchdogs_activity(watchdogs);
+    watchdogs->last_activity = watchdogs->last_output = moment_monotonic();
 }
 
 int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function,
@@ -92,7 +92,14 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
 
 void watchdogs_activity(struct watchdogs *watchdogs)
 {
-    watchdogs->last_activity = moment_monotonic();
+    watchdogs->last_activity = watchdogs->last_event = moment_monotonic();
+}
+
+void watchdogs_ages(const struct watchdogs *watchdogs, int64_t *event_ns, int64_t *output_ns)
+{
+    int64_t now = moment_monotonic();
+    *event_ns = watchdogs->last_event ? now - watchdogs->last_event : -1;
+    *output_ns = watchdogs->last_output ? now - watchdogs->last_output : -1;
 }
 
 void watchdogs_task(struct watchdogs *watchdogs, bool running)

@@ -21,4 +21,6 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
 void watchdogs_activity(struct watchdogs *watchdogs);
 /* A task began (its clock starts anew), or none runs any more. */
 void watchdogs_task(struct watchdogs *watchdogs, bool running);
+/* Since the last event line, and since the last byte of output (-1: none came). */
+void watchdogs_ages(const struct watchdogs *watchdogs, int64_t *event_ns, int64_t *output_ns);
 void watchdogs_stop(struct watchdogs **watchdogs);

@@ -1,5 +1,6 @@
 /* Hidden: `triphase stage NAME REQUEST_FD RESULT_FD`, started by a worker. Whatever happens is in the result; the exit code only says whether it was written. */
 #include "action/stage.h"
+#include "action/forensics_look.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
@@ -20,6 +21,10 @@ int command_stage(struct command_context *context, int argc, char **argv)
     fcntl(request_fd, F_SETFD, FD_CLOEXEC);
     fcntl(result_fd, F_SETFD, FD_CLOEXEC);
     AUTO_JSON *request = stage_read(request_fd);
+    if (text_is(argv[1], "look")) {
+        forensics_look(request, result_fd);
+        return EXIT_OK;
+    }
     AUTO_JSON *result = NULL;
     AUTO_PROJECT *project = NULL;
     AUTO_ERROR err = ERROR_INIT;

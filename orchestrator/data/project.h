@@ -46,7 +46,8 @@ struct target {
 
 struct phase {
     char *name, *playbook; /* playbook as written, relative to the project's folder */
-    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, host_silent_ns;
+    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, transport_lost_ns, host_silent_ns,
+        transport_grace_ns;
     int attempts;
     struct words retry_on; /* outcome names */
     int64_t retry_pause_ns;

@@ -271,7 +271,9 @@ void resolve_phase(const struct resolve *resolve, const struct view *view, const
     out->silence_ns = duration_of(view, "silence");
     out->task_ns = duration_of(view, "task");
     out->grace_ns = duration_of(view, "grace");
+    out->transport_lost_ns = duration_of(view, "transport_lost");
     out->host_silent_ns = duration_of(view, "host_silent");
+    out->transport_grace_ns = duration_of(view, "transport_grace");
     out->attempts = count_of(view, "attempts");
     texts_of(view, "retry_on", &out->retry_on);
     out->retry_pause_ns = duration_of(view, "retry_pause");

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "mechanism/json.h"
+#include "view/forensics_view.h"
 
 #include <string.h>
 
@@ -35,7 +36,10 @@ void events_add_line(const struct history_event *event, const struct table_look 
     text_add_char(out, ' ');
     table_styled(out, look, text_is(event->kind, "unreachable") ? TABLE_BAD : TABLE_BOLD, text_string(&kind));
     AUTO_JSON *detail = event->detail ? json_parse(event->detail, strlen(event->detail), NULL) : NULL;
-    if (json_is_object(detail)) {
+    bool screen = text_is(event->kind, "forensics") && json_is_object(detail);
+    if (screen) {
+        add_member(&rest, "before", json_get(detail, "why"));
+    } else if (json_is_object(detail)) {
         const char *key;
         struct json *value;
         for (void *at = NULL; json_each(detail, &at, &key, &value);)
@@ -46,6 +50,8 @@ void events_add_line(const struct history_event *event, const struct table_look 
     }
     table_styled(out, look, TABLE_PLAIN, text_string(&rest));
     text_add_char(out, '\n');
+    if (screen)
+        forensics_view_add(detail, look, out);
 }
 
 void events_add_json(const struct history_event *event, const char *run, struct text *out)

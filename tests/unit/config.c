@@ -57,7 +57,9 @@ Test(config, a_minimal_project_has_the_contracts_defaults)
     cr_assert_eq(phase->silence_ns, 900 * NS_PER_S);
     cr_assert_eq(phase->task_ns, 0);
     cr_assert_eq(phase->grace_ns, 5 * NS_PER_S);
+    cr_assert_eq(phase->transport_lost_ns, 10 * NS_PER_S);
     cr_assert_eq(phase->host_silent_ns, 18 * NS_PER_S);
+    cr_assert_eq(phase->transport_grace_ns, 120 * NS_PER_S);
     cr_assert_eq(phase->attempts, 2);
     cr_assert_eq(phase->retry_on.count, 3);
     cr_assert_eq(phase->retry_pause_ns, 2 * NS_PER_S);
@@ -155,11 +157,10 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
     AUTO_FREE char *provider = folder_refusal(ERROR_PROJECT);
     cr_has(provider, "triphase.yml:2:13: the provider 'hetzner' is not in this version");
     folder_fill();
-    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n    "
-                                     "transport_lost: 1s\n    transport_grace: 1s\n"
+    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n"
                                      "    reboots: true\n    host_grace: 1s\n");
     AUTO_FREE char *phase = folder_refusal(ERROR_PROJECT);
-    for (int line = 4; line <= 7; line++) {
+    for (int line = 4; line <= 5; line++) {
         AUTO_FREE char *place = xasprintf("phases/vault.yml:%d:5: '", line);
         cr_has(phase, place);
     }

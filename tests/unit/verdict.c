@@ -38,7 +38,11 @@ static struct verdict judge(const struct child_end *end, enum ended_by by, bool 
         tally_line(&tally, &line);
         line_free(&line);
     }
-    struct evidence evidence = {by, end, &tally, oom, false, "first\nERROR! the reason\nlast\n"};
+    struct evidence evidence = {.by = by,
+                                .end = end,
+                                .tally = &tally,
+                                .out_of_memory = oom,
+                                .log_tail = "first\nERROR! the reason\nlast\n"};
     struct verdict verdict = verdict_of_phase(&evidence);
     tally_free(&tally);
     return verdict;
@@ -172,5 +176,53 @@ Test(verdict, an_abort_is_explained_by_the_line_of_the_log_that_says_error)
     const char *const lines[] = {NULL};
     struct verdict verdict = judge(&exit_4, ENDED_BY_ITSELF, false, NULL, lines);
     cr_expect(strstr(verdict.message, "ERROR! the reason"), "%s", verdict.message);
+    verdict_free(&verdict);
+}
+
+static struct verdict judge_path(enum ended_by by, const char *cause, const char *words, const char *run,
+                                 bool unreachable)
+{
+    struct tally tally = TALLY_INIT;
+    struct line line;
+    const char *const lines[] = {PLAY, LOST("2", "false"), STATS("3", "0"), END("4", "3")};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        if (i == 1 && !unreachable)
+            continue;
+        cr_assert_eq(line_parse(lines[i], strlen(lines[i]), &line, NULL), 0);
+        tally_line(&tally, &line);
+        line_free(&line);
+    }
+    struct evidence evidence = {.by = by,
+                                .end = &exit_4,
+                                .tally = &tally,
+                                .log_tail = "",
+                                .path_cause = cause,
+                                .path_words = words,
+                                .looked_at = run};
+    struct verdict verdict = verdict_of_phase(&evidence);
+    tally_free(&tally);
+    return verdict;
+}
+
+Test(verdict, a_lost_connection_says_whether_the_path_or_the_host_was_it_and_where_to_look)
+{
+    struct verdict verdict =
+        judge_path(ENDED_BY_TRANSPORT, "path-dead", "h:22 has acknowledged nothing", "1234abcd", false);
+    cr_expect_str_eq(verdict.cause, "path-dead");
+    cr_expect(strstr(verdict.message, "h:22 has acknowledged nothing") &&
+                  strstr(verdict.message, "triphase events 1234abcd"),
+              "%s", verdict.message);
+    verdict_free(&verdict);
+
+    verdict = judge_path(ENDED_BY_ITSELF, "host-silent", "its sshd has not answered", NULL, true);
+    cr_expect_eq(verdict.outcome, OUTCOME_UNREACHABLE);
+    cr_expect_str_eq(verdict.cause, "host-silent");
+    cr_expect(strstr(verdict.message, "its sshd has not answered") && !strstr(verdict.message, "events"),
+              "%s", verdict.message);
+    verdict_free(&verdict);
+
+    /* What the path is like has nothing to do with a deadline's name. */
+    verdict = judge_path(ENDED_BY_DEADLINE, "host-silent", "silent", "1234abcd", true);
+    cr_expect_str_eq(verdict.cause, "deadline");
     verdict_free(&verdict);
 }

@@ -1,0 +1,175 @@
+/* Dead or only busy: what series of looks at a connection mean. Each look is what a kernel showed in such a case (seconds since the last keepalive that got through). */
+#include "action/path_health.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const struct path_limits limits = {.lost_ns = 10 * NS_PER_S, .silent_ns = 18 * NS_PER_S};
+
+static int64_t seconds(double value)
+{
+    return (int64_t)(value * (double)NS_PER_S);
+}
+
+/* A look: `acked` seconds since the last acknowledgement, with so many segments waiting, tried again `backoff` times, the next try due in `due`. */
+static struct path_sample look(double at, double acked, unsigned unacked, unsigned backoff, double due)
+{
+    return (struct path_sample){.at_ns = seconds(100 + at),
+                                .tcp = {.state = "established",
+                                        .established = true,
+                                        .unacked = unacked,
+                                        .backoff = backoff,
+                                        .retransmits = backoff,
+                                        .ack_age_ns = seconds(acked),
+                                        .received_age_ns = seconds(acked),
+                                        .timer = unacked ? TCP_TIMER_RETRANSMIT : TCP_TIMER_NONE,
+                                        .timer_ns = seconds(due)}};
+}
+
+static enum path_state judge(struct path_health *health, struct path_sample sample, int64_t *again)
+{
+    int64_t ignored;
+    return path_health_judge(health, &limits, &sample, again ? again : &ignored);
+}
+
+/* A keepalive every 2 s into nothing from the moment 0; the kernel's tries follow a first timer of `rto`. Gives the second at which it was called dead; 0: never. */
+static double dead_after(double rto, double until)
+{
+    struct path_health health = {0};
+    for (double at = 0.05; at < until;) {
+        unsigned tries = 0;
+        double next = 2 + rto;
+        for (double pause = rto; next < at; next += pause) {
+            tries++;
+            pause *= 2;
+        }
+        int64_t again;
+        if (judge(&health, look(at, at, at > 2, tries, next - at), &again) == PATH_DEAD)
+            return at;
+        cr_assert(again > 0 && again <= NS_PER_S);
+        at += (double)again / (double)NS_PER_S;
+    }
+    return 0;
+}
+
+Test(path_health, packets_that_vanish_for_good_are_a_dead_path_ten_seconds_after_the_last_sign)
+{
+    double after = dead_after(0.2, 60);
+    cr_assert(after >= 9.99 && after < 10.01, "%.3f", after);
+}
+
+/* The next try of the kernel may be due just behind the limit: it is heard, and that costs a quarter of the limit at most. */
+Test(path_health, on_no_path_does_the_end_come_later_than_a_quarter_of_the_limit_behind_it)
+{
+    for (double rto = 0.2; rto < 1.2; rto += 0.01) {
+        double after = dead_after(rto, 60);
+        cr_assert(after >= 9.99 && after <= 12.6, "rto %.2f: %.3f", rto, after);
+    }
+}
+
+/* 5 s of silence can begin anywhere between two keepalives, and the path may be as slow as it likes: what comes back is seen at the kernel's next try. */
+Test(path_health, packets_dropped_for_five_seconds_are_no_end_however_slow_the_path)
+{
+    for (double rto = 0.2; rto < 0.9; rto += 0.01)
+        for (double begin = 0; begin < 2; begin += 0.1) {
+            /* The first try behind begin + 5 is acknowledged: dead must not have been said before. */
+            double next = 2 + rto;
+            for (double pause = rto; next <= begin + 5; next += pause)
+                pause *= 2;
+            double after = dead_after(rto, 60);
+            cr_assert(after > next, "rto %.2f, from %.1f: called dead at %.2f, acknowledged at %.2f", rto,
+                      begin, after, next);
+        }
+}
+
+Test(path_health, what_is_acknowledged_is_alive_and_without_an_answer_the_host_is_silent)
+{
+    struct path_health health = {0};
+    cr_assert_eq(judge(&health, look(0, 0.3, 0, 0, 0), NULL), PATH_ALIVE);
+    struct path_sample busy = look(1, 1.9, 0, 0, 0);
+    for (int at = 1; at < 60; at++) {
+        busy.at_ns = seconds(100 + at);
+        busy.tcp.received_age_ns = seconds(at);
+        enum path_state expected = at < 6 ? PATH_ALIVE : PATH_HOST_SILENT;
+        cr_assert_eq(judge(&health, busy, NULL), expected, "after %d s", at);
+    }
+    busy.tcp.received_age_ns = 0;
+    busy.at_ns += NS_PER_S;
+    cr_assert_eq(judge(&health, busy, NULL), PATH_ALIVE);
+}
+
+/* Loss: segments are sent again, the timer is doubled, and then one gets through. */
+Test(path_health, loss_and_a_choked_path_are_no_end)
+{
+    struct path_health health = {0};
+    for (int at = 1; at < 600; at++) {
+        struct path_sample sample = look(at, at % 7, 3, (unsigned)(at % 7), 1);
+        enum path_state state = judge(&health, sample, NULL);
+        cr_assert(state == PATH_ALIVE || state == PATH_BACKING_OFF, "%d", state);
+    }
+}
+
+/* A window that the host closed is asked after again and again, and that is answered. */
+Test(path_health, a_host_that_takes_no_more_data_but_says_so_is_no_dead_path)
+{
+    struct path_health health = {0};
+    struct path_sample closed = look(0, 0, 0, 6, 3);
+    closed.tcp.timer = TCP_TIMER_WINDOW;
+    closed.tcp.send_queue = 60000;
+    for (int at = 1; at < 300; at++) {
+        closed.at_ns = seconds(100 + at);
+        closed.tcp.ack_age_ns = seconds(at % 13);
+        cr_assert_neq(judge(&health, closed, NULL), PATH_DEAD);
+    }
+}
+
+/* Nothing on its way: nothing is known of the path, however long ago the last word was. */
+Test(path_health, a_quiet_connection_is_no_evidence)
+{
+    struct path_health health = {0};
+    for (int at = 1; at < 300; at++)
+        cr_assert_not(path_state_is_end(judge(&health, look(at, at, 0, 0, 0), NULL)));
+    cr_assert_not(path_state_is_end(judge(&health, look(300, 300, 1, 1, 0.2), NULL)),
+                  "one that is sent at last is not lost at once");
+}
+
+static struct path_sample stopped_at(double at)
+{
+    struct path_sample sample = look(at, at, 0, 0, 0);
+    sample.stopped = true;
+    return sample;
+}
+
+Test(path_health, a_master_that_stays_stopped_is_lost_when_a_silent_host_would_be)
+{
+    struct path_health health = {0};
+    for (int at = 0; at < 18; at++)
+        cr_assert_eq(judge(&health, stopped_at(at), NULL), PATH_MASTER_STOPPED, "after %d s", at);
+    cr_assert_eq(judge(&health, stopped_at(18), NULL), PATH_MASTER_LOST);
+}
+
+Test(path_health, a_master_that_was_stopped_twice_was_not_stopped_in_between)
+{
+    struct path_health health = {0};
+    for (int at = 0; at < 12; at++)
+        judge(&health, stopped_at(at), NULL);
+    cr_assert_eq(judge(&health, look(12, 0, 0, 0, 0), NULL), PATH_ALIVE);
+    for (int at = 13; at < 30; at++)
+        cr_assert_eq(judge(&health, stopped_at(at), NULL), PATH_MASTER_STOPPED);
+    /* Whoever looks was stopped himself meanwhile. */
+    cr_assert_eq(judge(&health, stopped_at(60), NULL), PATH_MASTER_STOPPED);
+}
+
+Test(path_health, where_there_is_no_connection_there_is_nothing_to_judge)
+{
+    struct path_health health = {0};
+    int64_t again = 0;
+    cr_assert_eq(judge(&health, (struct path_sample){.at_ns = 1}, &again), PATH_UNSEEN);
+    cr_assert_eq(again, NS_PER_S);
+    cr_assert_null(path_state_cause(PATH_UNSEEN));
+    cr_assert_str_eq(path_state_cause(PATH_DEAD), "path-dead");
+    cr_assert_str_eq(path_state_cause(PATH_HOST_SILENT), "host-silent");
+}
