@@ -38,7 +38,7 @@ struct runner {
     struct json *owed; /* handlers that earlier attempts of the phase owe */
     struct recovery recovery;
     enum recovery_part part; /* that runs as a stage; RECOVERY_OVER: none */
-    int parts;               /* of them so far */
+    int parts[RECOVERY_OVER]; /* of each so far; all sweeps count as one */
     char *session, *boot;    /* of the connection verified last; NULL: not known */
     bool drop_masters;       /* they may lead nowhere: the next transport is to open its own */
     int cancels;
@@ -361,11 +361,12 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         runner->item.recovery = json_new_object();
         json_set_bool(runner->item.recovery, "drop_masters", true);
     }
+    enum recovery_part part = runner->part == RECOVERY_MAKE_UP ? RECOVERY_SWEEP : runner->part;
     int attempt = runner->attempt;
     if (stage)
-        attempt = runner->part != RECOVERY_OVER ? ++runner->parts
-                  : item->phase                 ? ++runner->transport_attempts
-                                                : 1;
+        attempt = part != RECOVERY_OVER ? ++runner->parts[part]
+                  : item->phase         ? ++runner->transport_attempts
+                                        : 1;
     runner->seq++;
     runner->step_started_ns = moment_wall();
     if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed,
