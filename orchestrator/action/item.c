@@ -23,6 +23,11 @@
 
 enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5 };
 
+static bool recovers(const char *stage)
+{
+    return text_is(stage, "sweep") || text_is(stage, "async");
+}
+
 static bool wanted(const struct runner_request *request, const struct phase *phase)
 {
     if (request->done && words_have(request->done, phase->name))
@@ -131,6 +136,7 @@ void item_context_free(struct item_context *context)
     scope_close(&context->run_scope);
     machine_free(context->machine);
     json_free(context->expect);
+    json_free(context->recovery);
     ansible_arguments_free(&context->arguments);
     char *const texts[] = {context->self,
                            context->folder,
@@ -231,9 +237,17 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
         bound = target->provision_ns + target->root_tree_ns;
     else if (text_is(stage, "transport"))
         bound = target->transport_ns;
+    else if (recovers(stage))
+        bound = context->recovery_bound;
     else if (target)
         bound = target->destroy_ns;
     json_set_integer(ask, "bound_ns", bound);
+    void *at = NULL;
+    const char *key;
+    for (struct json *value; json_each(context->recovery, &at, &key, &value);)
+        json_set(ask, key, json_keep(value));
+    if (context->transport)
+        json_set_string(ask, "transport", context->transport);
     if (next) {
         const struct words *names = next->transports.count ? &next->transports : &target->transports;
         struct json *list = json_new_array();
@@ -415,7 +429,7 @@ int item_prepare(struct item_context *context, const char *stage, const struct p
     plan->kind = stage ? "stage" : "phase";
     plan->name = name;
     plan->run = request->run_id;
-    bool over_transport = phase || text_is(stage, "destroy");
+    bool over_transport = phase || text_is(stage, "destroy") || recovers(stage);
     plan->transport = over_transport && context->transport ? own(attempt, xstrdup(context->transport)) : NULL;
     plan->evidence = phase && context->evidence ? own(attempt, xstrdup(context->evidence)) : NULL;
     AUTO_FREE char *log = layout_step_file(seq, name, attempt_number, "log");
@@ -451,7 +465,10 @@ static enum outcome stage_failure(const char *stage, int64_t kind)
         return OUTCOME_INVALID;
     if (text_is(stage, "destroy"))
         return OUTCOME_LEFTOVER;
-    return text_is(stage, "transport") ? OUTCOME_UNREACHABLE : OUTCOME_FAILED;
+    if (recovers(stage) && kind == ERROR_DEADLINE)
+        return OUTCOME_DEADLINE;
+    bool unreachable = text_is(stage, "transport") || (recovers(stage) && kind == ERROR_UNREACHABLE);
+    return unreachable ? OUTCOME_UNREACHABLE : OUTCOME_FAILED;
 }
 
 struct verdict item_judge(struct item_attempt *attempt, const struct evidence *evidence)

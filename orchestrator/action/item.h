@@ -34,6 +34,8 @@ struct item_context {
     struct spare *spare; /* the interpreter of the next phase, started ahead; NULL: none */
     char *inventory;     /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
+    struct json *recovery;  /* what the next stage is asked beyond the usual, owned; NULL: nothing */
+    int64_t recovery_bound; /* of a stage that recovers */
     int inventories;
     struct ansible_arguments arguments;
 };

@@ -177,7 +177,7 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
                     .rescued = tally->rescued,
                     .cpu_usec = -1,
                     .survivors_host = -1,
-                    .host_evidence = "nobody looked: triphase itself died",
+                    .host_evidence = "nobody looked yet: triphase itself died; the next contact with the host makes up for it",
                     .event_bytes = rest->offset,
                     .handlers_owed = owed_text}};
     if (status == 0)

@@ -2,6 +2,8 @@
 
 #include "action/item.h"
 #include "action/provider.h"
+#include "action/recovery.h"
+#include "action/recovery_rows.h"
 #include "action/stage.h"
 #include "action/step.h"
 #include "action/used_files.h"
@@ -38,6 +40,20 @@ struct runner {
     struct json *owed; /* handlers that earlier attempts of the phase owe */
     struct json *plan; /* of the run's row; NULL: no resume can go by it */
     struct json *used; /* files of the phase that runs, as they are at its begin */
+    struct recovery recovery;
+    enum recovery_part part; /* that runs as a stage; RECOVERY_OVER: none */
+    int parts[RECOVERY_OVER]; /* of each so far; all sweeps count as one */
+    char *session, *boot;    /* of the connection verified last; NULL: not known */
+    bool drop_masters;       /* they may lead nowhere: the next transport is to open its own */
+    int cancels;
+    struct {
+        bool set;
+        enum outcome outcome;
+        char *message;
+    } ending; /* how the run ends once the host was looked at */
+    int64_t step_started_ns;
+    const struct phase
+        *reboots_before; /* the one behind which the next transport may find another boot; NULL: none */
     struct timer *deadline, *pause, *ahead;
     bool cancelled, expired, fresh, changed;
     bool committing; /* waits for the store: its answer goes on, nothing else may */
@@ -48,6 +64,8 @@ struct runner {
     int exit_code;
     bool store_failed;
 };
+
+static const char twice[] = "the run was cancelled a second time";
 
 static void next(struct runner *runner);
 
@@ -158,6 +176,24 @@ static bool retries(const struct runner *runner, const struct item *item, enum o
            words_have(&item->phase->retry_on, outcome_name(outcome));
 }
 
+static void take_connection(struct runner *runner, const struct json *result)
+{
+    const char *boot = json_get_string(result, "boot", NULL);
+    const struct item *item = &runner->items.items[runner->at];
+    /* A phase that reboots its host has left the list of items when its successor finds the new boot. */
+    const struct phase *phase = runner->reboots_before ? runner->reboots_before : item->phase;
+    if (boot && runner->boot && !text_is(boot, runner->boot))
+        recovery_write_reboot(runner->sink, runner->request.run_id, runner->seq, phase, runner->boot, boot);
+    runner->reboots_before = NULL;
+    runner->drop_masters = false;
+    free(runner->session);
+    runner->session = xstrdup_or_null(json_get_string(result, "session", NULL));
+    if (boot) {
+        free(runner->boot);
+        runner->boot = xstrdup(boot);
+    }
+}
+
 static void take_result(struct runner *runner)
 {
     struct item_attempt *attempt = runner->attempt_now;
@@ -173,9 +209,42 @@ static void take_result(struct runner *runner)
         sink_put(runner->sink, &event);
     }
     const char *transport = json_get_string(attempt->result, "transport", NULL);
-    if (transport)
+    if (transport) {
         item_took_transport(&runner->item, transport, json_get_string(attempt->result, "control_path", NULL),
                             json_get(attempt->result, "evidence"));
+        take_connection(runner, attempt->result);
+    }
+}
+
+/* The run ends so, after the host was looked at where that is due. */
+static void end(struct runner *runner, enum outcome outcome, const char *stage, const char *message)
+{
+    if (recovery_next(&runner->recovery) != RECOVERY_SWEEP) {
+        finish(runner, outcome, stage, message);
+        return;
+    }
+    runner->ending.set = true;
+    runner->ending.outcome = outcome;
+    runner->ending.message = xstrdup_or_null(message);
+    next(runner);
+}
+
+static void on_part_over(struct runner *runner, enum outcome outcome, const struct json *result,
+                         const char *message)
+{
+    enum recovery_part part = runner->part;
+    runner->part = RECOVERY_OVER;
+    if (part != RECOVERY_ASYNC)
+        recovery_write(&runner->recovery, runner->sink, result, runner->cancels > 1 ? twice : message);
+    int jobs = (int)json_get_integer(result, "jobs", 0);
+    if (jobs > 0) {
+        struct json *detail = json_new_object();
+        json_set_integer(detail, "jobs", jobs);
+        json_set(detail, "ids", json_keep(json_get(result, "job_ids")));
+        note(runner, "async", detail);
+    }
+    recovery_ended(&runner->recovery, part, outcome == OUTCOME_OK, jobs);
+    next(runner);
 }
 
 static void retry(struct runner *runner, enum outcome outcome)
@@ -187,8 +256,7 @@ static void retry(struct runner *runner, enum outcome outcome)
     json_set_string(detail, "because", outcome_name(outcome));
     note(runner, "retry", detail);
     runner->attempt++;
-    item_forget(&runner->item); /* transport and facts are to be found anew */
-    timer_arm(runner->pause, phase->retry_pause_ns);
+    next(runner);
 }
 
 /* The files of the phase as they are now; NULL where nobody will ask. */
@@ -229,32 +297,33 @@ static void remember_phase(struct runner *runner, const struct phase *phase, con
     json_free(TAKE(runner->used));
 }
 
-static void on_step_over(void *context, bool started, const struct step_end *end)
+static void on_step_over(void *context, bool started, const struct step_end *over)
 {
     struct runner *runner = context;
     const struct item *item = &runner->items.items[runner->at];
     const char *stage = runner->attempt_now->stage;
     struct step *step = TAKE(runner->step);
-    enum outcome outcome = end->verdict.outcome;
-    AUTO_FREE char *message = xstrdup_or_null(end->verdict.message),
-                   *store_failure = xstrdup_or_null(end->store_failure);
+    enum outcome outcome = over->verdict.outcome;
+    AUTO_FREE char *message = xstrdup_or_null(over->verdict.message),
+                   *store_failure = xstrdup_or_null(over->store_failure);
     struct json *owed = NULL;
     AUTO_WORDS ran = WORDS_INIT; /* files of tasks */
     if (started) {
-        words_add_list(&ran, words_argv(&end->tally->files));
+        words_add_list(&ran, words_argv(&over->tally->files));
         take_result(runner);
-        owed = tally_owed(end->tally, false);
-        runner->changed |= end->tally->changed > 0;
-        if (end->by != ENDED_BY_ITSELF && end->by != ENDED_BY_CANCEL) {
+        owed = tally_owed(over->tally, false);
+        runner->changed |= over->tally->changed > 0;
+        if (over->by != ENDED_BY_ITSELF && over->by != ENDED_BY_CANCEL) {
             struct json *detail = json_new_object();
             json_set_string(detail, "watchdog", outcome_name(outcome));
-            json_set_string(detail, "task", end->tally->task);
-            json_set_string(detail, "host", end->tally->task_host);
-            json_set_string(detail, "path", end->tally->task_path);
+            json_set_string(detail, "task", over->tally->task);
+            json_set_string(detail, "host", over->tally->task_host);
+            json_set_string(detail, "path", over->tally->task_path);
             note(runner, "watchdog", detail);
         }
     }
-    bool stored = started && end->stored;
+    bool stored = started && over->stored;
+    AUTO_JSON *result = runner->attempt_now->result ? json_keep(runner->attempt_now->result) : NULL;
     item_attempt_free(TAKE(runner->attempt_now));
     step_free(step);
 
@@ -263,17 +332,32 @@ static void on_step_over(void *context, bool started, const struct step_end *end
         store_broke(runner, started ? "the end of the step" : "the begin of the step", store_failure);
         return;
     }
+    if (runner->part != RECOVERY_OVER) {
+        json_free(owed);
+        on_part_over(runner, outcome, result, message);
+        return;
+    }
+    bool again = !stage && retries(runner, item, outcome);
     if (!stage) {
         json_free(runner->owed);
         runner->owed = TAKE(owed);
+        recovery_broke(&runner->recovery, outcome, again, runner->cancels < 2, runner->request.run_id,
+                       runner->seq, runner->session, runner->boot, runner->step_started_ns);
+        if (runner->cancels > 1)
+            recovery_write_skipped(&runner->recovery, runner->sink, twice);
+    } else if (text_is(stage, "transport")) {
+        recovery_ended(&runner->recovery, RECOVERY_TRANSPORT, outcome == OUTCOME_OK, 0);
     }
     json_free(owed);
     if (outcome == OUTCOME_OK && !stage)
         remember_phase(runner, item->phase, &ran);
     if (outcome == OUTCOME_OK && !runner->cancelled && !runner->expired) {
         if (!stage) {
-            if (item->phase->network_churn)
+            if (item->phase->network_churn || item->phase->reboots) {
                 item_forget(&runner->item);
+                runner->drop_masters = true;
+                runner->reboots_before = item->phase;
+            }
             json_free(runner->owed);
             runner->owed = NULL;
             runner->attempt = 1;
@@ -282,14 +366,14 @@ static void on_step_over(void *context, bool started, const struct step_end *end
             runner->at++;
         }
         next(runner);
-    } else if (!stage && retries(runner, item, outcome)) {
+    } else if (again) {
         retry(runner, outcome);
     } else if (runner->expired && outcome != OUTCOME_CANCELLED) {
-        finish(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
+        end(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
     } else if (runner->cancelled) {
-        finish(runner, OUTCOME_CANCELLED, stage, message);
+        end(runner, OUTCOME_CANCELLED, stage, message);
     } else {
-        finish(runner, outcome, stage, message);
+        end(runner, outcome, stage, message);
     }
 }
 
@@ -319,14 +403,30 @@ static void start(struct runner *runner, const char *stage, const struct item *i
 {
     AUTO_ERROR err = ERROR_INIT;
     const struct phase *phase = stage ? NULL : item->phase;
-    int attempt = stage ? (item->phase ? ++runner->transport_attempts : 1) : runner->attempt;
+    if (text_is(stage, "transport") && runner->drop_masters) {
+        json_free(runner->item.recovery);
+        runner->item.recovery = json_new_object();
+        json_set_bool(runner->item.recovery, "drop_masters", true);
+    }
+    enum recovery_part part = runner->part == RECOVERY_MAKE_UP ? RECOVERY_SWEEP : runner->part;
+    int attempt = runner->attempt;
+    if (stage)
+        attempt = part != RECOVERY_OVER ? ++runner->parts[part]
+                  : item->phase         ? ++runner->transport_attempts
+                                        : 1;
     runner->seq++;
+    runner->step_started_ns = moment_wall();
     if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed,
                      &runner->attempt_now, &err) < 0 ||
         step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner,
                    &runner->step, &err) < 0) {
         item_attempt_free(TAKE(runner->attempt_now));
         runner->seq--;
+        json_free(TAKE(runner->item.recovery));
+        if (runner->part != RECOVERY_OVER) {
+            on_part_over(runner, OUTCOME_FAILED, NULL, error_text(&err));
+            return;
+        }
         error_prefix(&err, "cannot begin %s", stage ? stage : phase->name);
         finish(runner, err.kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage, error_text(&err));
         return;
@@ -335,9 +435,10 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         json_free(runner->used);
         runner->used = look_at_files(runner, phase, NULL);
     }
+    json_free(TAKE(runner->item.recovery));
     if (phase)
         timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
-    else
+    else if (!runner->ending.set)
         look_ahead(runner, runner->at);
 }
 
@@ -363,8 +464,56 @@ static void announce_machine(struct runner *runner)
     commit(runner, &event, on_machine_stored);
 }
 
+static int64_t left_of_run(const struct runner *runner)
+{
+    int64_t whole =
+        runner->request.target ? runner->request.target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S;
+    return whole - (moment_monotonic() - runner->started_monotonic);
+}
+
+static void start_part(struct runner *runner, enum recovery_part part)
+{
+    const struct item *item = &runner->items.items[runner->at];
+    struct item_context *context = &runner->item;
+    runner->part = part;
+    json_free(context->recovery);
+    context->recovery =
+        recovery_request(&runner->recovery, part, runner->request.run_id, item->phase, moment_wall());
+    context->recovery_bound =
+        recovery_bound(part, runner->request.target, item->phase, runner->cancelled, left_of_run(runner));
+    start(runner, recovery_stage(part), item);
+}
+
+/* Whether something of a recovery comes before whatever else there is to do; it was started then. */
+static bool recovers(struct runner *runner)
+{
+    enum recovery_part part = recovery_next(&runner->recovery);
+    switch (part) {
+    case RECOVERY_SWEEP:
+    case RECOVERY_ASYNC:
+    case RECOVERY_MAKE_UP:
+        start_part(runner, part);
+        return true;
+    case RECOVERY_PAUSE:
+        recovery_ended(&runner->recovery, part, true, 0);
+        item_forget(&runner->item); /* transport and facts are to be found anew */
+        timer_arm(runner->pause, runner->items.items[runner->at].phase->retry_pause_ns);
+        return true;
+    case RECOVERY_TRANSPORT:
+    case RECOVERY_OVER:
+        break; /* a phase without a transport asks for one, whyever it has none */
+    }
+    return false;
+}
+
 static void next(struct runner *runner)
 {
+    if (recovery_next(&runner->recovery) == RECOVERY_SWEEP && recovers(runner))
+        return;
+    if (runner->ending.set) {
+        finish(runner, runner->ending.outcome, NULL, runner->ending.message);
+        return;
+    }
     if (runner->cancelled) {
         finish(runner, OUTCOME_CANCELLED, NULL, "cancelled between two steps");
         return;
@@ -377,6 +526,8 @@ static void next(struct runner *runner)
         finish(runner, OUTCOME_OK, NULL, NULL);
         return;
     }
+    if (recovers(runner))
+        return;
     const struct item *item = &runner->items.items[runner->at];
     if (item->phase && !item_has_transport(&runner->item, item->phase))
         start(runner, "transport", item);
@@ -407,6 +558,8 @@ static void on_deadline(void *context)
 {
     struct runner *runner = context;
     runner->expired = true;
+    if (runner->part == RECOVERY_SWEEP)
+        return; /* it has a bound of its own */
     if (runner->step)
         step_expire(runner->step);
     else if (!runner->committing)
@@ -422,6 +575,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->loop = loop;
     runner->request = *request;
     runner->attempt = 1;
+    runner->part = RECOVERY_OVER;
     runner->exit_code = -1;
     runner->started_ns = moment_wall();
     runner->started_monotonic = moment_monotonic();
@@ -447,6 +601,8 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
+    if (request->machine && request->target)
+        recovery_read_owed(&runner->recovery, store, request->machine);
     timer_arm(runner->deadline,
               request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
     *out = runner;
@@ -458,6 +614,10 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
 void runner_cancel(struct runner *runner)
 {
     runner->cancelled = true;
+    runner->cancels++;
+    /* A look at the host is bounded, and what it finds belongs to what is being cancelled. */
+    if (runner->part == RECOVERY_SWEEP && runner->cancels == 1)
+        return;
     if (runner->step) {
         step_cancel(runner->step);
     } else if (!runner->committing) {
@@ -482,6 +642,10 @@ int runner_finish(struct runner *runner, char **message)
     json_free(runner->owed);
     json_free(runner->plan);
     json_free(runner->used);
+    recovery_free(&runner->recovery);
+    free(runner->session);
+    free(runner->boot);
+    free(runner->ending.message);
     item_list_free(&runner->items);
     item_context_free(&runner->item);
     *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));

@@ -1,5 +1,6 @@
 #include "action/stage.h"
 
+#include "action/host_sweep.h"
 #include "action/key_agent.h"
 #include "action/peers.h"
 #include "action/provider.h"
@@ -14,9 +15,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_LIMIT = 16 << 20 };
+enum { REQUEST_LIMIT = 16 << 20, TRIED_MOST = 64 };
 
 int stage_memfd(const char *name, const struct json *value, bool sealed, struct error *err)
 {
@@ -113,8 +115,8 @@ struct search {
 };
 
 /* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
-static int try_transport(const struct search *search, enum transport_kind kind, struct machine *machine,
-                         struct json *tried, struct json *result, struct error *err)
+static int try_transport(const struct search *search, enum transport_kind kind, bool wait, int64_t bound_ns,
+                         struct machine *machine, struct json *tried, struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
     AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
@@ -140,8 +142,8 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
                                      .ssh = &ssh,
                                      .control_directory = sockets,
                                      .masters = &masters,
-                                     .bound_ns = search->until - moment_monotonic(),
-                                     .wait = true};
+                                     .bound_ns = bound_ns,
+                                     .wait = wait};
     struct transport_result opened = {0};
     int status = transport_open_master(&open, &opened, err);
     struct json *entry = opened.evidence ? json_keep(opened.evidence) : json_new_object();
@@ -156,6 +158,7 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
         }
         json_set_string(result, "transport", transport_name(kind));
         json_set_string(result, "session", opened.session);
+        json_set_string(result, "boot", opened.boot);
         json_set_string(result, "control_path", opened.control_path);
     } else if (opened.cause) {
         json_set_string(result, "cause", opened.cause);
@@ -163,6 +166,44 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
     transport_result_free(&opened);
     scope_close(&masters);
     return status;
+}
+
+/* Once through the list in its order, one verified attempt each. The only one of a list may wait for its host until the bound; where there are others behind
+ * it, each has its share of the time and a dead one gives way to the next. */
+static int walk(const struct search *search, const struct words *wanted, struct machine *machine,
+                struct json *tried, struct json **choice, struct json *result, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    words_add_list(&names, words_argv(wanted));
+    AUTO_ERROR last = ERROR_INIT;
+    int status = -1;
+    while (names.count && status < 0) {
+        enum transport_kind kind;
+        json_cleanup(choice);
+        *choice = NULL;
+        AUTO_ERROR why = ERROR_INIT;
+        if (transport_choose(&names, search->target, true, &kind, choice, &why) < 0) {
+            if (last.kind == ERROR_NONE)
+                error_move(&last, &why);
+            break;
+        }
+        int64_t left = search->until - moment_monotonic();
+        bool alone = wanted->count == 1;
+        status = try_transport(search, kind, alone, alone ? left : left / (int64_t)names.count, machine,
+                               tried, result, &last);
+        /* The next one of the list, behind the one that was tried. */
+        AUTO_WORDS rest = WORDS_INIT;
+        bool behind = false;
+        for (size_t i = 0; i < names.count; i++) {
+            if (behind)
+                words_add(&rest, names.items[i]);
+            behind |= text_is(names.items[i], transport_name(kind));
+        }
+        words_free(&names);
+        names = rest;
+        rest = (struct words)WORDS_INIT;
+    }
+    return status < 0 ? error_move(err, &last) : 0;
 }
 
 static int find_transport(const struct project *project, const struct target *target,
@@ -175,42 +216,32 @@ static int find_transport(const struct project *project, const struct target *ta
     const struct json *wanted = json_get(request, "transports");
     for (size_t i = 0; i < json_count(wanted); i++)
         words_add(&names, json_string(json_at(wanted, i), ""));
+    if (json_get_bool(request, "drop_masters"))
+        host_drop_masters(json_get_string(request, "run", ""));
     if (ssh_write_known_hosts(machine, target, project->directory, err) < 0)
         return -1;
     AUTO_JSON *tried = json_new_array();
     AUTO_JSON *choice = NULL;
-    AUTO_ERROR last = ERROR_INIT;
-    int status = -1;
-    while (names.count && status < 0) {
-        enum transport_kind kind;
-        json_cleanup(&choice);
-        choice = NULL;
-        AUTO_ERROR why = ERROR_INIT;
-        if (transport_choose(&names, target, true, &kind, &choice, &why) < 0) {
-            if (last.kind == ERROR_NONE)
-                error_move(&last, &why);
+    int status;
+    for (;;) {
+        AUTO_ERROR failed = ERROR_INIT;
+        status = walk(&search, &names, machine, tried, &choice, result, &failed);
+        if (status == 0)
+            break;
+        /* A host that is coming back may do so over any of them. */
+        if (failed.kind != ERROR_UNREACHABLE || names.count == 1 || json_count(tried) >= TRIED_MOST ||
+            search.until - moment_monotonic() < NS_PER_S) {
+            error_move(err, &failed);
             break;
         }
-        status = try_transport(&search, kind, machine, tried, result, &last);
-        /* The next one of the list, behind the one that was tried. */
-        AUTO_WORDS rest = WORDS_INIT;
-        bool behind = false;
-        for (size_t i = 0; i < names.count; i++) {
-            if (behind)
-                words_add(&rest, names.items[i]);
-            behind |= text_is(names.items[i], transport_name(kind));
-        }
-        words_free(&names);
-        names = rest;
-        rest = (struct words)WORDS_INIT;
-        if (moment_monotonic() >= search.until)
-            break;
+        struct timespec pause = {1, 0};
+        while (nanosleep(&pause, &pause) < 0 && errno == EINTR) {}
     }
     struct json *evidence = choice ? json_keep(choice) : json_new_object();
     json_set(evidence, "tried", json_keep(tried));
     json_set(result, "evidence", evidence);
     put_machine(result, machine);
-    return status < 0 ? error_move(err, &last) : 0;
+    return status;
 }
 
 static int remove_machine(const struct json *request, const struct target *target, struct machine *machine,
@@ -252,6 +283,10 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         put_machine(*result, machine);
         return status;
     }
+    if (text_is(stage, "sweep"))
+        return host_sweep(target, machine, request, *result, err);
+    if (text_is(stage, "async"))
+        return host_await_jobs(target, machine, request, *result, err);
     if (text_is(stage, "transport"))
         return find_transport(project, target, request, machine, *result, err);
     return error_set(err, ERROR_SYSTEM, "there is no stage '%s'", stage);

@@ -111,7 +111,7 @@ static struct event row(struct step *step, enum event_kind kind)
                     .signal = -1,
                     .cpu_usec = -1,
                     .survivors_host = -1,
-                    .host_evidence = "nobody looked: this version has no sweep of the host"},
+                    .host_evidence = "nobody looked"},
     };
 }
 
@@ -433,6 +433,16 @@ static enum state see_whether_empty(struct step *step)
     return scope_populated(&step->scope) ? step->state : close_step(step);
 }
 
+/* The look comes after the row, since it may take as long as the step did; it changes the row then. */
+static const char *unlooked(const struct step *step)
+{
+    if (!text_is(step->plan.kind, "phase"))
+        return "nobody looked: a stage runs nothing on the host";
+    return outcome_may_leave(step->verdict.outcome)
+               ? "nobody looked yet: the next contact with the host makes up for it"
+               : "nobody looked: the phase came to its own end";
+}
+
 static enum state close_step(struct step *step)
 {
     stop_watching(step);
@@ -473,6 +483,7 @@ static enum state close_step(struct step *step)
     end->rescued = step->tally.rescued;
     end->cpu_usec = scope_cpu_usec(&step->scope);
     end->survivors_here = step->survivors;
+    end->host_evidence = unlooked(step);
     end->event_bytes = step->follow ? follow_offset(step->follow) : 0;
     end->handlers_owed = owed_text;
     sink_commit(step->sink, &event, on_store, step);

@@ -44,6 +44,7 @@ struct transport_result {
     const char *cause; /* class of the failure as in CONTRACT.md; NULL when done. Static */
     char *python;      /* interpreter found on the host; NULL: none */
     char *session;     /* logind session of the master; NULL: the host has none */
+    char *boot;        /* boot id of the host and start of its first process; NULL: not known */
     char *control_path;
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };

@@ -310,7 +310,11 @@ static int check_channel(struct ladder *ladder, struct error *err)
     id_make(id);
     bool find_python = !ladder->request->target->python;
     AUTO_FREE char *script = xasprintf(
-        "printf 'triphase-%%s\\nsession=%%s\\n' %s \"$XDG_SESSION_ID\"\n%sprintf 'done=%%s\\n' %s", id,
+        "printf 'triphase-%%s\\nsession=%%s\\n' %s \"$XDG_SESSION_ID\"\n"
+        "{ read -r b </proc/sys/kernel/random/boot_id && read -r s </proc/1/stat; } 2>/dev/null && {\n"
+        "set -f; set -- ${s##*) }; set +f; printf 'boot=%%s.%%s\\n' \"$b\" \"${20}\"; }\n"
+        "%sprintf 'done=%%s\\n' %s",
+        id,
         find_python ? "for p in /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python "
                       "/usr/bin/python3.[0-9]* /usr/bin/python \"$(command -v python3)\"; do\n"
                       "[ -x \"$p\" ] && { printf 'python=%s\\n' \"$p\"; break; }\ndone\n"
@@ -328,6 +332,7 @@ static int check_channel(struct ladder *ladder, struct error *err)
         return fail(ladder, "channel", "channel-broken", err,
                     "the host's shell did not print what it was asked to print");
     ladder->result->session = answer_of(strchr(begin, '\n') + 1, "session");
+    ladder->result->boot = answer_of(strchr(begin, '\n') + 1, "boot");
     ladder->result->python = answer_of(strchr(begin, '\n') + 1, "python");
     passed(ladder, "channel", since, "the host printed what it was asked");
     return 0;
@@ -433,6 +438,7 @@ int transport_open_master(const struct transport_request *request, struct transp
     json_set_string(result->evidence, "python",
                     request->target->python ? request->target->python : result->python);
     json_set_string(result->evidence, "session", result->session);
+    json_set_string(result->evidence, "boot", result->boot);
     transport_route_free(&ladder.route);
     free(ladder.log);
     return done;
@@ -443,6 +449,7 @@ void transport_result_free(struct transport_result *result)
     free(result->rung);
     free(result->python);
     free(result->session);
+    free(result->boot);
     free(result->control_path);
     json_free(result->evidence);
     *result = (struct transport_result){0};

@@ -12,7 +12,8 @@ enum event_kind {
     EVENT_RUN_PLAN, /* of_run.plan alone: a phase more is completed */
     EVENT_STEP_BEGIN,
     EVENT_STEP_END,
-    EVENT_TASK,        /* one host's result of one task */
+    EVENT_HOST_LOOK, /* somebody looked at the host after a step had ended: survivors_host and host_evidence of its row, nothing else of of_step */
+    EVENT_TASK,      /* one host's result of one task */
     EVENT_UNREACHABLE, /* one UNREACHABLE, ignored or not */
     EVENT_MACHINE,     /* a machine row as it is now (inserted or replaced by id) */
     EVENT_NOTE, /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/outcome.h"
 #include "data/store_schema.h"
 
 #include <stddef.h>
@@ -308,4 +309,52 @@ void history_steps_free(struct history_step *steps, size_t count)
             free(texts[k]);
     }
     free(steps);
+}
+
+/* A machine is its target's only one while it is there, so what a run without its id (one that died before it could say) did since then was done on it. */
+int history_unlooked(struct sql *db, const struct machine *machine, int most, struct history_unlooked **out,
+                     size_t *count, struct error *err)
+{
+    AUTO_TEXT text = TEXT_INIT;
+    text_add(
+        &text,
+        "SELECT run.id, step.evidence, step.seq, step.started_ns FROM step JOIN run ON run.number = step.run"
+        " WHERE run.number IN (SELECT number FROM run WHERE target = ?1 ORDER BY started_ns DESC LIMIT 50)"
+        " AND coalesce(run.machine_id, ?2) = ?2 AND step.started_ns >= ?3 AND step.kind = 'phase'"
+        " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND step.outcome IN (''");
+    for (enum outcome outcome = OUTCOME_OK; outcome <= OUTCOME_LEFTOVER; outcome++)
+        if (outcome_may_leave(outcome))
+            text_addf(&text, ", '%s'", outcome_name(outcome));
+    text_add(&text, ") ORDER BY run.started_ns DESC, step.seq DESC LIMIT ?4");
+    AUTO_STATEMENT *query = NULL;
+    if (sql_prepare(db, text_string(&text), &query, err) < 0)
+        return -1;
+    sql_bind_text(query, 1, machine->target);
+    sql_bind_text(query, 2, machine->id);
+    sql_bind_integer(query, 3, machine->made_ns);
+    sql_bind_integer(query, 4, most);
+    struct history_unlooked *list = NULL;
+    size_t length = 0;
+    int row;
+    while ((row = sql_step(query, err)) > 0) {
+        list = xreallocarray(list, length + 1, sizeof *list);
+        list[length++] = (struct history_unlooked){column(query, 0), column(query, 1),
+                                                   (int)sql_integer(query, 2), sql_integer(query, 3)};
+    }
+    if (row < 0) {
+        history_unlooked_free(list, length);
+        return -1;
+    }
+    *out = list;
+    *count = length;
+    return 0;
+}
+
+void history_unlooked_free(struct history_unlooked *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].run);
+        free(list[i].evidence);
+    }
+    free(list);
 }

@@ -46,6 +46,16 @@ int history_group(struct sql *db, const char *id, const char *target, char **out
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err);
+/* Phases on this machine after which nobody could look at the host yet (outcome_may_leave, survivors_host unknown): of the target's last 50 runs, the newest
+ * first, at most `most`. `run` in each is its run's id. */
+struct history_unlooked {
+    char *run, *evidence; /* the transport's evidence as JSON text; may be NULL */
+    int seq;
+    int64_t started_ns;
+};
+int history_unlooked(struct sql *db, const struct machine *machine, int most, struct history_unlooked **out,
+                     size_t *count, struct error *err);
+void history_unlooked_free(struct history_unlooked *list, size_t count);
 void history_run_free(struct history_run *run);
 void history_runs_free(struct history_run **runs); /* a NULL-terminated array and all in it */
 void history_steps_free(struct history_step *steps, size_t count);

@@ -71,6 +71,7 @@ int journal_put(struct journal *journal, const struct event *event, struct error
         [EVENT_RUN_BEGIN] = "run_begin",     [EVENT_RUN_END] = "run_end",   [EVENT_RUN_PLAN] = NULL,
         [EVENT_STEP_BEGIN] = "step_begin",   [EVENT_STEP_END] = "step_end", [EVENT_TASK] = NULL,
         [EVENT_UNREACHABLE] = "unreachable", [EVENT_MACHINE] = "machine",   [EVENT_NOTE] = "note",
+        [EVENT_HOST_LOOK] = "host_look",
     };
     if (!names[event->kind])
         return 0;
@@ -86,6 +87,11 @@ int journal_put(struct journal *journal, const struct event *event, struct error
     case EVENT_STEP_BEGIN:
     case EVENT_STEP_END:
         add_step(line, &event->of_step, event->kind == EVENT_STEP_END);
+        break;
+    case EVENT_HOST_LOOK:
+        json_set_integer(line, "step", event->step);
+        json_set_integer(line, "survivors_host", event->of_step.survivors_host);
+        json_set_string(line, "host_evidence", event->of_step.host_evidence);
         break;
     case EVENT_UNREACHABLE:
         json_set_string(line, "host", event->unreachable.host);

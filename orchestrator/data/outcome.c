@@ -18,7 +18,18 @@ static const char *const names[] = {
     [OUTCOME_LEFTOVER] = "leftover",
 };
 
+static const bool may_leave[OUTCOME_LEFTOVER + 1] = {
+    [OUTCOME_UNREACHABLE] = true,   [OUTCOME_TRANSPORT_LOST] = true, [OUTCOME_DEADLINE] = true,
+    [OUTCOME_SILENCE] = true,       [OUTCOME_TASK_TIMEOUT] = true,   [OUTCOME_CANCELLED] = true,
+    [OUTCOME_CHILD_CRASHED] = true, [OUTCOME_CRASHED] = true,
+};
+
 const char *outcome_name(enum outcome outcome)
 {
     return names[outcome];
+}
+
+bool outcome_may_leave(enum outcome outcome)
+{
+    return may_leave[outcome];
 }

@@ -21,3 +21,5 @@ enum outcome {
 };
 
 const char *outcome_name(enum outcome outcome); /* "ok", "transport-lost", …; "running" for OUTCOME_NONE */
+/* Whether a phase that ended so may have left something running on its host: a connection or a process broke off under it, so that its tasks did not come to their own end. */
+bool outcome_may_leave(enum outcome outcome);

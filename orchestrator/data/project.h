@@ -28,7 +28,7 @@ struct target {
     struct words host_keys;                                                 /* HOST_KEYS_LIST */
     char *host_key_file;                                                    /* HOST_KEYS_FILE */
     char *python;                                                           /* NULL: auto */
-    int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns; /* stage_deadline */
+    int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
     char *host_name;                                                        /* inventory name */
     struct words groups, peers;
     struct node *vars; /* map or NULL */
@@ -46,15 +46,15 @@ struct target {
 
 struct phase {
     char *name, *playbook; /* playbook as written, relative to the project's folder */
-    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, transport_lost_ns, host_silent_ns,
-        transport_grace_ns;
+    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, host_grace_ns, transport_lost_ns,
+        host_silent_ns, transport_grace_ns;
     int attempts;
     struct words retry_on; /* outcome names */
     int64_t retry_pause_ns;
     struct words transports; /* empty: the target's */
     struct requirement *requires;
     size_t require_count;
-    bool network_churn, facts_cached, lost_handlers_warn;
+    bool network_churn, reboots, facts_cached, lost_handlers_warn;
     struct words args;
     struct node *vars; /* map or NULL */
     int line;          /* in the recipe's file */

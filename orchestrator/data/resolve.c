@@ -209,6 +209,7 @@ void resolve_target(const struct resolve *resolve, const struct view *view, cons
     out->ready_ns = duration_of(view, "stage_deadline.ready");
     out->transport_ns = duration_of(view, "stage_deadline.transport");
     out->destroy_ns = duration_of(view, "stage_deadline.destroy");
+    out->sweep_ns = duration_of(view, "stage_deadline.sweep");
     out->host_name = text_of(view, "host_name");
     if (!out->host_name)
         out->host_name = xstrdup(name);
@@ -272,6 +273,7 @@ void resolve_phase(const struct resolve *resolve, const struct view *view, const
     out->task_ns = duration_of(view, "task");
     out->grace_ns = duration_of(view, "grace");
     out->transport_lost_ns = duration_of(view, "transport_lost");
+    out->host_grace_ns = duration_of(view, "host_grace");
     out->host_silent_ns = duration_of(view, "host_silent");
     out->transport_grace_ns = duration_of(view, "transport_grace");
     out->attempts = count_of(view, "attempts");
@@ -280,6 +282,7 @@ void resolve_phase(const struct resolve *resolve, const struct view *view, const
     resolve_transports(view, &out->transports, NULL);
     resolve_requirements(view, out);
     out->network_churn = bool_of(view, "network_churn");
+    out->reboots = bool_of(view, "reboots");
     out->facts_cached = is_text(view, "facts", "cached");
     out->lost_handlers_warn = is_text(view, "lost_handlers", "warn");
     texts_of(view, "args", &out->args);

@@ -17,6 +17,7 @@ enum statement {
     STEP_BEGIN,
     STEP_END,
     STEP_BYTES,
+    HOST_LOOK,
     ADD_TASK,
     ADD_EVENT,
     ADD_LOST,
@@ -50,6 +51,7 @@ static const char *const statements[STATEMENTS] = {
         " unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, survivors_here = ?20,"
         " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), handlers_owed = ?24"
         " WHERE run = ?1 AND seq = ?2",
+    [HOST_LOOK] = "UPDATE step SET survivors_host = ?3, host_evidence = ?4 WHERE run = ?1 AND seq = ?2",
     [STEP_BYTES] = "UPDATE step SET event_bytes = max(event_bytes, ?2) WHERE number = ?1",
     [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items,"
                  " started_ns, duration_ns, message)"
@@ -404,6 +406,18 @@ static int put_step_end(struct store_appender *appender, const struct event *eve
     return 0;
 }
 
+static int put_host_look(struct store_appender *appender, const struct event *event, struct error *err)
+{
+    struct sql_statement *update = get(appender, HOST_LOOK, err);
+    if (!update || find_run(appender, event->run, err) < 0)
+        return -1;
+    sql_bind_integer(update, 1, appender->run_number);
+    sql_bind_integer(update, 2, event->step);
+    bind_known(update, 3, event->of_step.survivors_host);
+    sql_bind_text(update, 4, event->of_step.host_evidence);
+    return sql_do(update, err);
+}
+
 static int put_machine(struct store_appender *appender, const struct machine *machine, struct error *err)
 {
     struct sql_statement *put = get(appender, PUT_MACHINE, err);
@@ -435,6 +449,8 @@ static int put(struct store_appender *appender, const struct event *event, struc
         return put_step_begin(appender, event, err);
     case EVENT_STEP_END:
         return put_step_end(appender, event, err);
+    case EVENT_HOST_LOOK:
+        return put_host_look(appender, event, err);
     case EVENT_TASK:
         return put_task(appender, event, err);
     case EVENT_UNREACHABLE:

@@ -39,6 +39,7 @@ static const struct {
     [EVENT_RUN_PLAN] = {run_strings, COUNT_OF(run_strings)},
     [EVENT_STEP_BEGIN] = {step_strings, COUNT_OF(step_strings)},
     [EVENT_STEP_END] = {step_strings, COUNT_OF(step_strings)},
+    [EVENT_HOST_LOOK] = {step_strings, COUNT_OF(step_strings)},
     [EVENT_TASK] = {task_strings, COUNT_OF(task_strings)},
     [EVENT_UNREACHABLE] = {unreachable_strings, COUNT_OF(unreachable_strings)},
     [EVENT_MACHINE] = {NULL, 0},

@@ -106,7 +106,7 @@ Test(watchdogs, an_attempt_lost_to_silence_is_followed_by_another_and_each_has_i
     AUTO_FREE char *rows = lab_sql(lab, "SELECT group_concat(name || attempt || outcome, ' ') FROM (SELECT * "
                                         "FROM step WHERE run = (SELECT max(number) FROM "
                                         "run) ORDER BY seq)");
-    cr_expect_str_eq(rows, "transport1ok work1silence transport2ok work2ok", "%s", rows);
+    cr_expect_str_eq(rows, "transport1ok work1silence sweep1ok transport2ok work2ok", "%s", rows);
     AUTO_FREE char *of_run = lab_last_run(lab, "outcome");
     cr_expect_str_eq(of_run, "ok");
     lab_expect_nothing_left(lab, "the second attempt is good");

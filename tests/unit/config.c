@@ -143,9 +143,9 @@ Test(config, duplicate_keys_broken_yaml_and_bytes_are_refused)
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
-    static const char *const lines[] = {
-        "tailnet: {tags: [x]}",        "health: {url: x}",  "stage_deadline: {tailnet: 1m}",
-        "stage_deadline: {sweep: 1m}", "provider: hetzner", "provider: command"};
+    static const char *const lines[] = {"tailnet: {tags: [x]}", "health: {url: x}",
+                                        "stage_deadline: {tailnet: 1m}", "provider: hetzner",
+                                        "provider: command"};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         AUTO_FREE char *line = xasprintf("    %s", lines[i]);
         with_target(line);
@@ -156,14 +156,6 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
     folder_write("triphase.yml", "project: demo\nproviders: {hetzner: {image: x}}\n");
     AUTO_FREE char *provider = folder_refusal(ERROR_PROJECT);
     cr_has(provider, "triphase.yml:2:13: the provider 'hetzner' is not in this version");
-    folder_fill();
-    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: playbooks/install.yml\n"
-                                     "    reboots: true\n    host_grace: 1s\n");
-    AUTO_FREE char *phase = folder_refusal(ERROR_PROJECT);
-    for (int line = 4; line <= 5; line++) {
-        AUTO_FREE char *place = xasprintf("phases/vault.yml:%d:5: '", line);
-        cr_has(phase, place);
-    }
 }
 
 Test(config, values_of_a_target_are_checked)

@@ -41,7 +41,8 @@ Test(init, the_projects_files_are_laid_down_and_load)
     for (size_t i = 0; i < embedded_file_count; i++) {
         AUTO_FREE char *path = file_join(directory, embedded_files[i].path);
         bool own = text_starts(embedded_files[i].path, "callback/") ||
-                   text_starts(embedded_files[i].path, "launcher/");
+                   text_starts(embedded_files[i].path, "launcher/") ||
+                   text_starts(embedded_files[i].path, "host/");
         cr_assert_eq(file_exists(path), !own, "%s", path);
         files += !own;
         if (own || text_is(embedded_files[i].path, "triphase.yml"))
