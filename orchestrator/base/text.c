@@ -48,6 +48,16 @@ void text_addf(struct text *text, const char *format, ...)
     text_add(text, piece);
 }
 
+void text_drop_front(struct text *text, size_t count)
+{
+    if (!text->bytes)
+        return;
+    if (count > text->length)
+        count = text->length;
+    memmove(text->bytes, text->bytes + count, text->length - count + 1);
+    text->length -= count;
+}
+
 void text_truncate(struct text *text, size_t length)
 {
     if (text->bytes && length < text->length) {

@@ -20,6 +20,8 @@ void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
 void text_addf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_char(struct text *text, char c);
+/* Drops the first `count` bytes (all of them when count is larger). */
+void text_drop_front(struct text *text, size_t count);
 void text_truncate(struct text *text, size_t length);
 /* The string, "" when empty; owned by the text. */
 const char *text_string(const struct text *text);

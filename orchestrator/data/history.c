@@ -64,6 +64,11 @@ int history_machine(struct sql *db, const char *target, struct machine **out, st
         target, out, err);
 }
 
+int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err)
+{
+    return read_machine(db, "SELECT record FROM machine WHERE id = ?1", id, out, err);
+}
+
 int history_targets(struct sql *db, struct words *out, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
