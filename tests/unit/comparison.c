@@ -36,7 +36,7 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
 {
     char id[ID_SIZE];
     name(id, number);
-    struct event event = record_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
     event.of_run.kind = how.kind ? how.kind : "create";
     event.of_run.target = how.target ? how.target : "vault";
     event.of_run.ansible = how.ansible ? how.ansible : "2.19.14";
@@ -45,7 +45,7 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
     event.of_run.partial = how.partial;
     event.of_run.fresh = !how.rerun;
     record_put(record, &event);
-    struct event step = record_step(EVENT_STEP_BEGIN, id, 1);
+    struct event step = rows_step(EVENT_STEP_BEGIN, id, 1);
     step.of_step.attempt = how.second_attempt ? 2 : 1;
     step.of_step.transport = how.transport ? how.transport : "direct";
     step.of_step.evidence = how.transport
@@ -53,7 +53,7 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
                                 : "{\"chosen\":\"direct\",\"tried\":[{\"transport\":\"direct\",\"rungs\":"
                                   "[{\"rung\":\"tcp\",\"ms\":2.5}]}]}";
     record_put(record, &step);
-    struct event task = record_task(id, 1, "base", "packages", "changed");
+    struct event task = rows_task(id, 1, "base", "packages", "changed");
     task.task.duration_ns = how.task_ns ? how.task_ns : phase_ns / 2;
     record_put(record, &task);
     step.kind = EVENT_STEP_END;
@@ -275,7 +275,7 @@ static void put_destroy(struct record *record, int number, enum outcome outcome,
 {
     char id[ID_SIZE];
     name(id, number);
-    struct event event = record_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
     event.of_run.kind = "destroy";
     event.of_run.group_id = group;
     event.of_run.fresh = false;
