@@ -225,12 +225,13 @@ Test(dead_or_busy, the_grace_of_an_async_task_has_an_end_too)
     finish(&guest);
 }
 
-/* The process of the run that holds the socket behind its control path. */
+/* The run's own master, not a client of it: those have the path in their words too. */
 static pid_t master_of(struct lab *lab)
 {
     AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM run ORDER BY number DESC LIMIT 1");
-    AUTO_FREE char *pid =
-        rig_output("pgrep -f -- 'ControlPath=[^ ]*triphase-[0-9]*/%sd/' | head -1", id + strlen(id) - 12);
+    AUTO_FREE char *pid = rig_output(
+        "pgrep -f -- '^ssh -o ControlMaster=yes .*ControlPath=[^ ]*triphase-[0-9]*/%sd/' | head -1",
+        id + strlen(id) - 12);
     return (pid_t)strtol(pid, NULL, 10);
 }
 
