@@ -155,7 +155,8 @@ Test(recovery, silence_ends_what_the_phase_left_and_spares_jobs_services_and_str
              "      when: triphase_attempt | int == 2\n"
              "    - ansible.builtin.shell: sleep 20; touch /root/done\n      async: 100\n"
              "      poll: 0\n" FIRST
-             "    - ansible.builtin.command: systemd-run --unit=kept env sleep 1004.%1$s\n" FIRST HANG FIRST);
+             "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_STEP=$TRIPHASE_STEP env "
+             "sleep 1004.%1$s\n" FIRST HANG FIRST);
     pid_t command = lab_start(lab, "create", "create", NULL);
     wait_until_it_hangs(lab, "create");
     AUTO_FREE char *run = damage_run(lab), *own = unique();
