@@ -14,9 +14,10 @@
 #define POLITE                                                                               \
     "play; task t1; trap 'echo polite >$FOLDER/polite; kill $! 2>/dev/null; exit 99' TERM\n" \
     "sleep 1000 & touch $FOLDER/there; wait\n"
-/* Does not end for TERM. */
-#define STUBBORN \
-    "play; task t1; trap 'touch $FOLDER/asked' TERM; touch $FOLDER/there; while :; do sleep 1000; done\n"
+/* Does not end for TERM. It waits for the sleep, so that the trap is not put off until that ends. */
+#define STUBBORN                                                            \
+    "play; task t1; trap 'touch $FOLDER/asked' TERM; touch $FOLDER/there\n" \
+    "while :; do sleep 1000 & wait $!; done\n"
 /* Waits for a word, then ends well. */
 #define PATIENT \
     "play; task t1; touch $FOLDER/there; until [ -e $FOLDER/go ]; do sleep 0.02; done; task t2; finish\n"

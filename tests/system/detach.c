@@ -62,6 +62,7 @@ Test(detach, attach_sums_up_what_was_and_follows_what_comes)
     AUTO_FREE char *said = lab_read(lab, "attach.err");
     cr_assert(strstr(said, "transport    ok") && strstr(said, "said-after"), "%s", said);
     cr_assert(strstr(said, "said-before") == NULL, "%s", said);
+    cr_assert(strstr(said, "--- host: provision") == NULL, "%s", said);
 }
 
 Test(detach, attach_to_a_run_that_has_ended_says_how_at_once)
