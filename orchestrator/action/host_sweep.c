@@ -174,8 +174,7 @@ static int prepare(const struct target *target, const struct machine *machine, c
     *out = (struct question){.request = request, .ssh = SSH_ARGUMENTS_INIT};
     out->asked = moment_monotonic();
     out->until = out->asked + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
-    AUTO_FREE char *agent = layout_sockets(json_get_string(request, "run", ""), transport_name(kind));
-    return ssh_arguments_make(machine, target, kind, NULL, agent, SSH_ALIVE_INTERVAL,
+    return ssh_arguments_make(machine, target, kind, NULL, SSH_ALIVE_INTERVAL,
                               (int)json_get_integer(request, "alive_count", 8), &out->ssh, err);
 }
 

@@ -244,24 +244,6 @@ static int find_transport(const struct project *project, const struct target *ta
     return status;
 }
 
-/* A connection beside the run's masters needs the key as they do. */
-static int load_key_of_run(const struct project *project, const struct target *target,
-                           const struct machine *machine, const struct json *request, struct error *err)
-{
-    if (!ssh_needs_agent(machine, target))
-        return 0;
-    const char *run = json_get_string(request, "run", "");
-    AUTO_FREE char *sockets = layout_sockets(run, json_get_string(request, "transport", "direct"));
-    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
-                   *marker = xasprintf("TRIPHASE_RUN=%s", run);
-    struct scope masters = {.fd = -1};
-    if (layout_make_sockets(sockets, err) < 0 || scope_open(scope_name, marker, &masters, err) < 0)
-        return -1;
-    int status = load_key(project, target, machine, sockets, &masters, marker, err);
-    scope_close(&masters);
-    return status;
-}
-
 static int remove_machine(const struct json *request, const struct target *target, struct machine *machine,
                           struct json *result, struct error *err)
 {
@@ -301,9 +283,6 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         put_machine(*result, machine);
         return status;
     }
-    if ((text_is(stage, "sweep") || text_is(stage, "async")) &&
-        load_key_of_run(project, target, machine, request, err) < 0)
-        return -1;
     if (text_is(stage, "sweep"))
         return host_sweep(target, machine, request, *result, err);
     if (text_is(stage, "async"))

@@ -1,7 +1,5 @@
 #include "command/bundle_parts.h"
 
-#include "command/own_agent.h"
-
 #include "action/bundle_host.h"
 #include "action/tool_versions.h"
 #include "action/transport.h"
@@ -204,10 +202,5 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         bundle_missing(bundle, "host", "%s", error_text(&why));
         return 0;
     }
-    AUTO_FREE char *agent = NULL;
-    if (subject->project && own_agent_start(subject->project, target, machine, kind, &agent, &why) < 0) {
-        bundle_missing(bundle, "host", "%s", error_text(&why));
-        return 0;
-    }
-    return bundle_host_add(bundle, machine, target, kind, agent, facts, err);
+    return bundle_host_add(bundle, machine, target, kind, facts, err);
 }
