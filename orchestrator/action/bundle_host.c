@@ -201,13 +201,16 @@ static char *last_line(const struct text *text)
 }
 
 int bundle_host_add(struct bundle *bundle, const struct machine *machine, const struct target *target,
-                    enum transport_kind kind, struct json **facts, struct error *err)
+                    enum transport_kind kind, const char *agent_directory, const char *const *environment,
+                    struct json **facts, struct error *err)
 {
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     AUTO_ERROR why = ERROR_INIT;
     AUTO_JSON *about = json_new_object();
     json_set_bool(about, "reached", false);
-    if (ssh_arguments_make(machine, target, kind, NULL, SSH_ALIVE_INTERVAL, 8, &ssh, &why) < 0 || !ssh.host) {
+    if (ssh_arguments_make(machine, target, kind, NULL, agent_directory, SSH_ALIVE_INTERVAL, 8, &ssh, &why) <
+            0 ||
+        !ssh.host) {
         bundle_missing(bundle, "host", "%s", why.kind ? error_text(&why) : "its address is not known");
         *facts = TAKE(about);
         return 0;
@@ -223,6 +226,7 @@ int bundle_host_add(struct bundle *bundle, const struct machine *machine, const 
     words_add_list(&argv, words_argv(&ssh.options));
     words_add_all(&argv, "--", ssh.host, "exec sh -s", NULL);
     struct program program = {.argv = words_argv(&argv),
+                              .environment = environment,
                               .input = input,
                               .bound_ns = BOUND,
                               .output_limit = OUTPUT_MOST,

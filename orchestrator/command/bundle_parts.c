@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "command/reach.h"
 #include "data/layout.h"
 #include "data/store_rows.h"
 #include "view/config_view.h"
@@ -104,6 +105,14 @@ int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *
     return bundle_close(bundle, NULL, err);
 }
 
+/* This process's, without what the target's secrets are read from. */
+static void environment_of_children(const struct bundle_subject *subject, struct words *out)
+{
+    for (char **entry = environ; *entry; entry++)
+        if (!subject->target || !target_hides(subject->target, *entry))
+            words_add(out, *entry);
+}
+
 /* ---- files of this side ---- */
 
 /* What a step's row names, and the folder has no more. */
@@ -158,11 +167,13 @@ static int add_config(struct bundle *bundle, const struct bundle_subject *subjec
 int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
 {
     AUTO_TEXT versions = TEXT_INIT;
+    AUTO_WORDS environment = WORDS_INIT;
+    environment_of_children(subject, &environment);
     if (add_run_folder(bundle, subject, err) < 0 || add_console(bundle, subject, err) < 0 ||
         add_config(bundle, subject, err) < 0)
         return -1;
     tool_versions_add(subject->project && subject->project->ansible_found ? subject->project->ansible : NULL,
-                      &versions);
+                      words_argv(&environment), &versions);
     return bundle_add(bundle, "versions.txt", &versions, NULL, err);
 }
 
@@ -202,5 +213,17 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         bundle_missing(bundle, "host", "%s", error_text(&why));
         return 0;
     }
-    return bundle_host_add(bundle, machine, target, kind, facts, err);
+    AUTO_FREE char *agent = NULL;
+    struct reach reach = {.project = (struct project *)(uintptr_t)subject->project,
+                          .target = target,
+                          .machine = (struct machine *)(uintptr_t)machine,
+                          .made = true,
+                          .kind = kind};
+    if (subject->target && ssh_needs_agent(machine, target) && reach_open_agent(&reach, &agent, &why) < 0) {
+        bundle_missing(bundle, "host", "%s", error_text(&why));
+        return 0;
+    }
+    AUTO_WORDS environment = WORDS_INIT;
+    environment_of_children(subject, &environment);
+    return bundle_host_add(bundle, machine, target, kind, agent, words_argv(&environment), facts, err);
 }

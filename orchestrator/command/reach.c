@@ -1,10 +1,13 @@
 #include "command/reach.h"
+#include "action/key_agent.h"
 #include "action/transport.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
+#include "mechanism/guard.h"
 
 static int find_machine(struct reach *reach, struct error *err)
 {
@@ -59,4 +62,25 @@ void reach_free(struct reach *reach)
     machine_free(reach->machine);
     project_free(reach->project);
     *reach = (struct reach){0};
+}
+
+int reach_open_agent(const struct reach *reach, char **directory, struct error *err)
+{
+    char id[ID_SIZE];
+    id_make(id);
+    AUTO_FREE char *sockets = layout_sockets(id, transport_name(reach->kind));
+    AUTO_FREE char *name = xasprintf("ssh-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
+    struct scope scope = {.fd = -1};
+    struct child guard = CHILD_INIT;
+    if (layout_make_sockets(sockets, err) < 0 || scope_open(name, marker, &scope, err) < 0)
+        return -1;
+    struct key_agent agent = {reach->project, sockets, &scope, marker};
+    int status = guard_start(&scope, sockets, -1, &guard, err);
+    if (status == 0)
+        status = key_agent_load(&agent, reach->target, reach->machine, err);
+    child_close(&guard);
+    scope_close(&scope);
+    if (status == 0)
+        *directory = TAKE(sockets);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* How the commands that talk to one host by themselves (inventory, ssh) find it: project, machine,
+/* How the commands that talk to one host by themselves (inventory, ssh, bundle) find it: project, machine,
  * transport. */
 #pragma once
 #include "base/error.h"
@@ -23,3 +23,6 @@ struct reach {
 int reach_find(const struct command_context *context, const char *target, const char *transport,
                bool for_contact, struct reach *out, struct error *err);
 void reach_free(struct reach *reach);
+/* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also as ssh, which it may become): a guard ends it then, however
+ * that comes. `directory` is for ssh_arguments_make; malloc'ed. */
+int reach_open_agent(const struct reach *reach, char **directory, struct error *err);

@@ -1,39 +1,13 @@
 /* triphase ssh TARGET [-- COMMAND]: becomes ssh, with the arguments that the inventory has. */
-#include "action/key_agent.h"
-#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
-#include "data/layout.h"
-#include "mechanism/guard.h"
 #include "view/help.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-/* An agent for as long as this process lives, which is going to be ssh: a guard ends it then, however that comes. */
-static int start_agent(const struct reach *reach, char **directory, struct error *err)
-{
-    char id[ID_SIZE];
-    id_make(id);
-    AUTO_FREE char *sockets = layout_sockets(id, transport_name(reach->kind));
-    AUTO_FREE char *name = xasprintf("ssh-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
-    struct scope scope = {.fd = -1};
-    struct child guard = CHILD_INIT;
-    if (layout_make_sockets(sockets, err) < 0 || scope_open(name, marker, &scope, err) < 0)
-        return -1;
-    struct key_agent agent = {reach->project, sockets, &scope, marker};
-    int status = guard_start(&scope, sockets, -1, &guard, err);
-    if (status == 0)
-        status = key_agent_load(&agent, reach->target, reach->machine, err);
-    child_close(&guard);
-    scope_close(&scope);
-    if (status == 0)
-        *directory = TAKE(sockets);
-    return status;
-}
 
 int command_ssh(struct command_context *context, int argc, char **argv)
 {
@@ -57,7 +31,7 @@ int command_ssh(struct command_context *context, int argc, char **argv)
     }
     AUTO_FREE char *agent = NULL;
     /* A master of a run is the run's: this is a connection of its own. */
-    if ((ssh_needs_agent(reach.machine, reach.target) && start_agent(&reach, &agent, &err) < 0) ||
+    if ((ssh_needs_agent(reach.machine, reach.target) && reach_open_agent(&reach, &agent, &err) < 0) ||
         ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, agent, SSH_ALIVE_INTERVAL, 8, &ssh,
                            &err) < 0) {
         help_problem("%s", error_text(&err));

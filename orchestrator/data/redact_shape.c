@@ -67,7 +67,8 @@ static bool mixes_cases(const unsigned char *at, size_t length)
 static bool find_token(const struct redact_view *view, struct redact_shape_hit *hit)
 {
     for (size_t i = 0; i < COUNT_OF(tokens); i++) {
-        if (!redact_view_has(view, 0, tokens[i].prefix))
+        if (view->data[0] != (unsigned char)tokens[i].prefix[0] ||
+            !redact_view_has(view, 0, tokens[i].prefix))
             continue;
         size_t from = strlen(tokens[i].prefix), at = from;
         while (at < view->length && at - from < tokens[i].most && tokens[i].is(view->data[at]))

@@ -408,12 +408,15 @@ Test(bundle, a_secret_that_cannot_be_read_now_is_named_and_the_rest_is_redacted)
 {
     struct lab *lab = damage_lab("", "echo first-secret-value second-secret-value\n" GOOD);
     add_keys(lab, "    secrets:\n      one: {env: ONE_VALUE}\n      two: {env: TWO_VALUE}\n      three: "
-                  "{command: [sh, -c, 'exit 3']}\n"
+                  "{command: [sh, -c, 'test -e gone && exit 3; echo third-secret-value']}\n"
                   "      four: {env: FOUR_VALUE}\n");
     lab_environment(lab, "ONE_VALUE", "first-secret-value");
+    lab_environment(lab, "TWO_VALUE", "second-secret-value");
     lab_environment(lab, "FOUR_VALUE", "abc");
-    struct lab_result result;
-    lab_run(lab, "create", "host", NULL);
+    struct lab_result made = lab_run(lab, "create", "host", NULL), result;
+    cr_assert(eq(int, made.code, 0), "%s", made.err);
+    lab_environment(lab, "TWO_VALUE", NULL);
+    lab_write(lab, "gone", "yes\n");
     AUTO_FREE char *top = bundle_into(lab, "a.tar.zst", &result);
     AUTO_JSON *manifest = manifest_of(lab, top);
     const struct json *unread = json_get(json_get(manifest, "redactions"), "not_by_value");

@@ -197,6 +197,19 @@ Test(passphrase, ssh_has_an_agent_for_as_long_as_it_lasts)
                               lab_folder(lab), NULL});
 }
 
+Test(passphrase, a_bundle_asks_the_host_through_an_agent_that_is_gone_with_it)
+{
+    struct lab *lab = locked_project("    - ansible.builtin.meta: noop\n", FROM_FILE);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(made.code == 0, "%s", made.err);
+    AUTO_FREE char *path = file_join(lab_folder(lab), "a.tar.gz");
+    struct lab_result result = lab_run(lab, "bundle", "--json", "-o", path, NULL);
+    cr_assert(result.code == 0, "%s", result.err);
+    cr_expect(strstr(result.out, "\"reached\": true"), "%s", result.err);
+    cr_expect(lab_until(5, nothing_left, lab), "%d agents and %d folders are left", agents(lab),
+              socket_folders(lab));
+}
+
 Test(passphrase, a_wrong_one_is_refused_before_anything_is_made)
 {
     struct lab *lab = locked_project("    - ansible.builtin.command: 'true'\n", FROM_FILE);
