@@ -165,8 +165,8 @@ static int ask(const struct question *question, struct host_answer *answer, cons
     }
 }
 
-static int prepare(const struct target *target, const struct machine *machine, const struct json *request,
-                   struct question *out, struct error *err)
+static int prepare(const struct host *host, const struct json *request, struct question *out,
+                   struct error *err)
 {
     enum transport_kind kind;
     if (transport_from(json_get_string(request, "transport", ""), &kind) < 0)
@@ -174,8 +174,9 @@ static int prepare(const struct target *target, const struct machine *machine, c
     *out = (struct question){.request = request, .ssh = SSH_ARGUMENTS_INIT};
     out->asked = moment_monotonic();
     out->until = out->asked + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
-    return ssh_arguments_make(machine, target, kind, NULL, SSH_ALIVE_INTERVAL,
-                              (int)json_get_integer(request, "alive_count", 8), &out->ssh, err);
+    return ssh_arguments_make(host->machine, host->target, kind, NULL, host->agent_directory,
+                              SSH_ALIVE_INTERVAL, (int)json_get_integer(request, "alive_count", 8), &out->ssh,
+                              err);
 }
 
 static void put_answer(struct json *result, const struct json *asked, const struct host_answer *answer)
@@ -197,13 +198,10 @@ static void put_answer(struct json *result, const struct json *asked, const stru
     json_set(result, "job_ids", ids);
 }
 
-int host_sweep(const struct target *target, const struct machine *machine, const struct json *request,
-               struct json *result, struct error *err)
+int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err)
 {
     struct question question;
-    if (json_get_bool(request, "drop_masters"))
-        host_drop_masters(json_get_string(request, "run", ""));
-    if (prepare(target, machine, request, &question, err) < 0)
+    if (prepare(host, request, &question, err) < 0)
         return -1;
     question.looks = json_get(request, "looks");
     question.look_count = json_count(question.looks);
@@ -220,11 +218,11 @@ int host_sweep(const struct target *target, const struct machine *machine, const
     return status;
 }
 
-int host_await_jobs(const struct target *target, const struct machine *machine, const struct json *request,
-                    struct json *result, struct error *err)
+int host_await_jobs(const struct host *host, const struct json *request, struct json *result,
+                    struct error *err)
 {
     struct question question;
-    if (prepare(target, machine, request, &question, err) < 0)
+    if (prepare(host, request, &question, err) < 0)
         return -1;
     int status = 0;
     struct host_answer answer = {.jobs = 1};

@@ -6,13 +6,18 @@
 #include "data/machine.h"
 #include "mechanism/json.h"
 
-/* Bodies of the stages. Of the request: transport, alive_count, bound_ns, grace_ns, root_run, drop_masters (the run's masters are ended first), looks: [{"run",
+struct host {
+    const struct target *target;
+    const struct machine *machine;
+    const char *agent_directory; /* of the run's key agent, which is there; NULL: none is needed */
+};
+
+/* Bodies of the stages. Of the request: transport, alive_count, bound_ns, grace_ns, root_run, looks: [{"run",
  * "step", "session", "boot", "age_s"}]. */
 /* Fills result: "looks": [{"run", "step", "left", "evidence"}], "jobs": N, "job_ids": […]. */
-int host_sweep(const struct target *target, const struct machine *machine, const struct json *request,
-               struct json *result, struct error *err);
+int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err);
 /* Returns when no async job of the run is left that has not ended. ERROR_DEADLINE at its bound. */
-int host_await_jobs(const struct target *target, const struct machine *machine, const struct json *request,
-                    struct json *result, struct error *err);
+int host_await_jobs(const struct host *host, const struct json *request, struct json *result,
+                    struct error *err);
 /* Ends the masters of a run and removes their sockets, whatever state they are in. */
 void host_drop_masters(const char *run);

@@ -41,10 +41,10 @@ struct runner {
     struct json *plan; /* of the run's row; NULL: no resume can go by it */
     struct json *used; /* files of the phase that runs, as they are at its begin */
     struct recovery recovery;
-    enum recovery_part part; /* that runs as a stage; RECOVERY_OVER: none */
+    enum recovery_part part;  /* that runs as a stage; RECOVERY_OVER: none */
     int parts[RECOVERY_OVER]; /* of each so far; all sweeps count as one */
-    char *session, *boot;    /* of the connection verified last; NULL: not known */
-    bool drop_masters;       /* they may lead nowhere: the next transport is to open its own */
+    char *session, *boot;     /* of the connection verified last; NULL: not known */
+    bool drop_masters;        /* they may lead nowhere: the next transport is to open its own */
     int cancels;
     struct {
         bool set;

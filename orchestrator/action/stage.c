@@ -244,6 +244,32 @@ static int find_transport(const struct project *project, const struct target *ta
     return status;
 }
 
+/* Over a connection of its own: the run's masters may lead nowhere. With them went the agent that holds the key. */
+static int look_at_host(const struct project *project, const struct target *target,
+                        const struct machine *machine, const struct json *request,
+                        int (*look)(const struct host *, const struct json *, struct json *, struct error *),
+                        struct json *result, struct error *err)
+{
+    const char *run = json_get_string(request, "run", "");
+    AUTO_FREE char *sockets = layout_sockets(run, json_get_string(request, "transport", "direct"));
+    struct host host = {target, machine, NULL};
+    if (json_get_bool(request, "drop_masters"))
+        host_drop_masters(run);
+    if (ssh_needs_agent(machine, target)) {
+        AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
+                       *marker = xasprintf("TRIPHASE_RUN=%s", run);
+        struct scope masters = {.fd = -1};
+        if (layout_make_sockets(sockets, err) < 0 || scope_open(scope_name, marker, &masters, err) < 0)
+            return -1;
+        int loaded = load_key(project, target, machine, sockets, &masters, marker, err);
+        scope_close(&masters);
+        if (loaded < 0)
+            return -1;
+        host.agent_directory = sockets;
+    }
+    return look(&host, request, result, err);
+}
+
 static int remove_machine(const struct json *request, const struct target *target, struct machine *machine,
                           struct json *result, struct error *err)
 {
@@ -284,9 +310,9 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         return status;
     }
     if (text_is(stage, "sweep"))
-        return host_sweep(target, machine, request, *result, err);
+        return look_at_host(project, target, machine, request, host_sweep, *result, err);
     if (text_is(stage, "async"))
-        return host_await_jobs(target, machine, request, *result, err);
+        return look_at_host(project, target, machine, request, host_await_jobs, *result, err);
     if (text_is(stage, "transport"))
         return find_transport(project, target, request, machine, *result, err);
     return error_set(err, ERROR_SYSTEM, "there is no stage '%s'", stage);
