@@ -67,6 +67,9 @@ endif
 ifneq ($(SANITIZE),0)
 # _FORTIFY_SOURCE would hide calls from the sanitizers.
 OPTIMIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+ifeq ($(SANITIZE),fuzz)
+OPTIMIZE += -fsanitize=fuzzer-no-link
+endif
 else
 OPTIMIZE := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
@@ -98,7 +101,7 @@ define keep_text
 $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || printf '%s\n' '$(subst ','\'',$(2))' >$(1))
 endef
 # Goals that build nothing themselves leave the build folder alone.
-BUILDS := $(filter-out setup setup-check demo check clean help uninstall format format-check lint layers asan,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out setup setup-check demo check clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 $(call keep_text,$(BUILD)/flags,$(CC) $(BASE_FLAGS) $(LINK_FLAGS) $(LIBRARY_CFLAGS) $(LIBS))
 $(call keep_text,$(BUILD)/objects,$(OBJECTS))
@@ -162,12 +165,18 @@ $(eval $(call test_program,unit,$(UNIT_SOURCES)))
 $(eval $(call test_program,system,$(SYSTEM_SOURCES)))
 $(eval $(call test_program,soak,$(SOAK_SOURCES)))
 
+# What tests load into the program, to make calls of it fail. Without sanitizers and the program's own flags.
+FAILING := $(BUILD)/failing.so
+$(FAILING): tests/lab/interpose/failing.c tests/lab/interpose/control.h $(BUILD)/flags
+	$(SHOW) LINK $@
+	$(RUN)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
 RUN_TESTS = setup/run-tests.py --jobs $(CHECK_JOBS) $(if $(FILTER),--filter '$(FILTER)')
 .PHONY: unit system soak bench asan tests
-tests: $(BUILD)/unit $(BUILD)/system
+tests: $(BUILD)/unit $(BUILD)/system $(FAILING)
 unit: $(BUILD)/unit
 	@$(RUN_TESTS) $(BUILD)/unit
-system: $(BUILD)/system $(PROGRAM)
+system: $(BUILD)/system $(PROGRAM) $(FAILING)
 	@$(RUN_TESTS) $(BUILD)/system
 
 # The whole suite under the sanitizers, in a build folder of its own.
@@ -179,8 +188,26 @@ asan:
 SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
-soak: $(BUILD)/soak $(PROGRAM)
-	@setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
+soak: $(BUILD)/soak $(PROGRAM) $(FAILING)
+	@failed=0; \
+	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 28800 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak || failed=1; \
+	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1;) exit $$failed
+
+# Each C file of tests/fuzz is a fuzzer, built with libFuzzer in a folder of its own. Its corpus and, where it has one, its dictionary lie in tests/fuzz/corpus.
+FUZZ_CC ?= $(firstword $(foreach version,14 19,$(shell command -v clang-$(version))) clang)
+FUZZ_SECONDS ?= 20
+FUZZ ?= *
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
+FUZZERS := $(FUZZ_SOURCES:tests/%.c=$(BUILD)/%)
+.PHONY: fuzz fuzzers
+fuzz:
+	@$(MAKE) --no-print-directory -j"$$(nproc)" BUILD=build/fuzzing SANITIZE=fuzz CC='$(FUZZ_CC)' fuzzers
+	@setup/fuzz.sh --jobs $(CHECK_JOBS) --seconds $(FUZZ_SECONDS) build/fuzzing/fuzz '$(FUZZ)'
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags | have-libraries
+	@mkdir -p $(@D)
+	$(SHOW) FUZZER $@
+	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 
 # Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does.
 .PHONY: faults
@@ -263,6 +290,7 @@ help:
 	@echo "make unit       unit tests                 (FILTER='suite/test' with * and ?)"
 	@echo "make system     tests of the program from outside, as root"
 	@echo "make asan       the whole suite under AddressSanitizer and UBSan"
+	@echo "make fuzz       the fuzzers                (FUZZ_SECONDS=20 each, FUZZ='name', FUZZ_KEEP=1: adds to the corpus)"
 	@echo "make soak       what takes longer;  make bench  the measurements"
 	@echo "make lint       analyzer, clang-format, shellcheck, yamllint, ansible-lint, mandoc;  make layers  the layer order"
 	@echo "make format     clang-format over all C files;  make format-check  only looks"

@@ -34,7 +34,7 @@ as_root() {
 }
 
 printf '\n== build\n'
-check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all build/unit build/system
+check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all tests
 built=1
 grep -q '^fail' "$TALLY" && built=0
 part layers setup/check-layers.sh
@@ -52,6 +52,7 @@ nothing_left() {
 
 if [ "$built" = 1 ]; then
     as_root setup/leftovers.sh >build/check/left-before
+    part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
     part "system tests" as_root setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --budget 960 build/system
     check "nothing is left on this machine" nothing_left

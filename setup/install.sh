@@ -37,8 +37,11 @@ wanted_packages() {
     names setup/packages-demo.txt
     [ "$kind" = check ] || return 0
     names setup/packages-check.txt
-    # The oldest Ansible that is supported, 2.14, is the one of Debian 12.
-    [ "$release" != debian-12 ] || echo ansible-core
+    # The oldest Ansible that is supported, 2.14, is the one of Debian 12. Fuzzers are built with the release's clang.
+    case $release in
+    debian-12) printf '%s\n' ansible-core clang-14 libclang-rt-14-dev ;;
+    *) printf '%s\n' clang-19 libclang-rt-19-dev ;;
+    esac
 }
 
 missing_packages() {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { MESSAGE_LIMIT = 8192 };
+
 /* The line of the log that says most: the last one with ERROR in it (without Ansible's tag), else the last one that is not empty. malloc'ed. */
 static char *telling_line(const char *log)
 {
@@ -72,6 +74,12 @@ static bool oom(const struct evidence *e)
 static bool signalled(const struct evidence *e)
 {
     return !e->end->exited;
+}
+
+/* What went wrong here, before there was a child, is nothing that the project says. */
+static bool never_started(const struct evidence *e)
+{
+    return e->end->exited && e->end->code < 0;
 }
 
 static bool refused(const struct evidence *e)
@@ -162,6 +170,12 @@ static char *say_log(const struct evidence *e)
     return xasprintf("ansible-playbook %s: %s", how, *line ? line : "it said nothing");
 }
 
+static char *say_not_started(const struct evidence *e)
+{
+    AUTO_FREE char *line = telling_line(e->log_tail);
+    return xasprintf("ansible-playbook could not be started: %s", *line ? line : "nothing says why");
+}
+
 static char *say_no_hosts(const struct evidence *e)
 {
     (void)e;
@@ -223,6 +237,7 @@ static const struct {
     {by_transport, OUTCOME_TRANSPORT_LOST, "transport", say_ended},
     {oom, OUTCOME_CHILD_CRASHED, "oom", say_signal},
     {signalled, OUTCOME_CHILD_CRASHED, "signal", say_signal},
+    {never_started, OUTCOME_CHILD_CRASHED, "not-started", say_not_started},
     {refused, OUTCOME_INVALID, "refused", say_refused},
     {never_began, OUTCOME_INVALID, "not-started", say_log},
     {no_hosts, OUTCOME_INVALID, "no-hosts", say_no_hosts},
@@ -236,6 +251,14 @@ static const struct {
     {always, OUTCOME_OK, NULL, NULL},
 };
 
+/* Messages quote what playbooks and hosts say. */
+static char *printable(const char *message)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    text_add_printable(&out, message, strnlen(message, MESSAGE_LIMIT));
+    return text_take(&out);
+}
+
 struct verdict verdict_of_phase(const struct evidence *evidence)
 {
     size_t row = 0;
@@ -243,8 +266,8 @@ struct verdict verdict_of_phase(const struct evidence *evidence)
         row++;
     bool of_path = table[row].seen == by_transport || table[row].seen == lost;
     const char *cause = of_path && evidence->path_cause ? evidence->path_cause : table[row].cause;
-    return (struct verdict){table[row].outcome, xstrdup_or_null(cause),
-                            table[row].say ? table[row].say(evidence) : NULL};
+    AUTO_FREE char *message = table[row].say ? table[row].say(evidence) : NULL;
+    return (struct verdict){table[row].outcome, xstrdup_or_null(cause), message ? printable(message) : NULL};
 }
 
 void verdict_free(struct verdict *verdict)

@@ -31,7 +31,8 @@ struct verdict {
     enum outcome outcome;
     char *
         cause; /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", … */
-    char *message; /* one line for people; NULL for ok */
+    char *
+        message; /* one line for people, printable, at most 8 KiB before what is not is written as \xNN; NULL for ok */
 };
 
 /* Malloc'ed texts; verdict_free. */

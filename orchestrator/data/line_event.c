@@ -84,6 +84,10 @@ void line_event_explain(struct event *event, char *log)
     }
     if (!cause)
         return;
+    /* ssh repeats what a server says. */
+    for (char *c = told; *c; c++)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+            *c = '?';
     event->unreachable.cause = cause;
     event->unreachable.cause_source = "master-log";
     event->unreachable.message = told;

@@ -46,6 +46,11 @@ static const struct {
     {"it has machines with values that no triphase writes",
      "SELECT count(*) FROM other.machine WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("made_ns") " AND "
      IS_TIME("removed_ns") " AND json_valid(record))"},
+    {"it has events of steps that it does not have",
+     "SELECT count(*) FROM other.event WHERE step IS NOT NULL AND NOT EXISTS (SELECT 1 FROM other.step WHERE step.run = event.run"
+     " AND step.seq = event.step)"},
+    {"it has runs that ended with steps that did not",
+     "SELECT count(*) FROM other.step JOIN other.run ON run.number = step.run WHERE step.outcome IS NULL AND run.outcome IS NOT NULL"},
 };
 
 #define STEP_COLUMNS                                                                                                                   \
@@ -87,7 +92,9 @@ static const char copy_rows[] =
     "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT added.ours, kind, at_ns, healthy, value, detail"
     " FROM temp.added CROSS JOIN other.sample ON sample.run = added.theirs;";
 static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
-                                    " FROM other.machine WHERE removed_ns > 0;";
+                                    " FROM other.machine WHERE removed_ns > 0;"
+    /* Of a machine that stays the other project's, a run does not speak here. */
+    "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.added) AND machine_id NOT IN (SELECT id FROM main.machine);";
 /* clang-format on */
 
 static int refuse_strange(struct sql *db, const char *from, struct error *err)

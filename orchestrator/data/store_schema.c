@@ -1,5 +1,11 @@
 #include "data/store_schema.h"
 
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/words.h"
+
+#include <strings.h>
+
 /* Rows of tasks are many: their words are numbers of `name`, and the primary key keeps one step's rows
  * together, so that a report of one step reads neighbouring pages whatever else the store holds. Status: 0
  * ok, 1 changed, 2 skipped, 3 failed, 4 unreachable (the first two cost no byte). Flags: 1 ignored, 2
@@ -108,6 +114,49 @@ const char *store_migration(int version)
     return migrations[version];
 }
 
+/* Name and text of everything in a schema, one after the other; what SQLite makes by itself has no text. */
+static int read_schema(struct sql *db, struct words *out, struct error *err)
+{
+    AUTO_STATEMENT *query = NULL;
+    int row;
+    if (sql_prepare(db, "SELECT name, coalesce(sql, ''), type FROM sqlite_schema", &query, err) < 0)
+        return -1;
+    while ((row = sql_step(query, err)) > 0) {
+        const char *name = sql_text(query, 0), *text = sql_text(query, 1);
+        /* Nothing here has triggers: one would act whenever a row is written. */
+        words_add(out, text_is(sql_text(query, 2), "trigger") ? "" : name ? name : "");
+        words_add(out, text ? text : "");
+    }
+    return row;
+}
+
+/* A view in the place of a table can go on for ever. What else somebody added to the store is never asked. */
+static int check_schema(struct sql *db, const char *path, int version, struct error *err)
+{
+    AUTO_SQL *model = NULL;
+    AUTO_WORDS own = WORDS_INIT, found = WORDS_INIT;
+    if (sql_open(":memory:", SQL_CREATE, 0, &model, err) < 0)
+        return -1;
+    for (int i = 0; i < version; i++)
+        if (sql_run(model, store_migration(i), err) < 0)
+            return -1;
+    if (read_schema(model, &own, err) < 0 || read_schema(db, &found, err) < 0)
+        return -1;
+    for (size_t i = 0; i < found.count; i += 2) {
+        bool strange = !*found.items[i];
+        for (size_t j = 0; !strange && j < own.count; j += 2)
+            strange = strcasecmp(own.items[j], found.items[i]) == 0 &&
+                      !text_is(own.items[j + 1], found.items[i + 1]);
+        if (strange)
+            return error_set(
+                err, ERROR_STORE,
+                "%s: its tables, indexes or views are not those of this version; nothing of it is"
+                " read, move it away",
+                path);
+    }
+    return 0;
+}
+
 int store_version(struct sql *db, const char *path, int *out, struct error *err)
 {
     int64_t version, application, tables;
@@ -122,6 +171,11 @@ int store_version(struct sql *db, const char *path, int *out, struct error *err)
                          "store %s was written by a newer triphase (its version is %lld, this program knows"
                          " %d); use that one, nothing was changed",
                          path, (long long)version, STORE_VERSION);
+    if (version < 0)
+        return error_set(err, ERROR_STORE, "store %s says that its version is %lld; move it away", path,
+                         (long long)version);
+    if (check_schema(db, path, (int)version, err) < 0)
+        return -1;
     *out = (int)version;
     return 0;
 }

@@ -11,6 +11,6 @@ enum {
 
 /* Statements that lead from `version` to the next one. */
 const char *store_migration(int version);
-/* 0 with the store's version (0: an empty database). Refuses a database that is no store and one of a
- * newer triphase. */
+/* 0 with the store's version (0: an empty database). Refuses a database that is no store, one of a newer
+ * triphase, and one in which something else bears the name of a table, index or view of its version. */
 int store_version(struct sql *db, const char *path, int *out, struct error *err);

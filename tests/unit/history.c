@@ -30,6 +30,45 @@ static struct sql *open_history(struct record *record)
     return db;
 }
 
+/* What stands in a table's place would answer in its place, for ever if it likes. */
+Test(history, a_store_whose_tables_are_something_else_is_refused_before_it_is_asked)
+{
+    static const char *const strange[] = {
+        "DROP TABLE run; CREATE VIEW run AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
+        "FROM endless)"
+        " SELECT n AS started_ns, 'x' AS id FROM endless",
+        "DROP TABLE sample; CREATE VIEW SAMPLE AS SELECT 1",
+        "DROP TABLE name; CREATE TABLE name (number, text)",
+        "DROP INDEX run_tail; CREATE INDEX run_tail ON run (substr(id, 8))",
+        "CREATE TRIGGER t AFTER DELETE ON run BEGIN DELETE FROM machine; END",
+    };
+    for (size_t i = 0; i < COUNT_OF(strange); i++) {
+        struct record record = record_start();
+        AUTO_SQL *db = NULL;
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert_eq(sql_run(record.db, "PRAGMA foreign_keys = OFF", &err), 0);
+        cr_assert_eq(sql_run(record.db, strange[i], &err), 0, "%s", error_text(&err));
+        cr_expect_eq(history_open(record.path, &db, &err), -1, "taken: %s", strange[i]);
+        cr_expect(err.kind == ERROR_STORE && strstr(error_text(&err), "not those of this version"), "%s",
+                  error_text(&err));
+        record_end(&record);
+        cr_assert_eq(file_remove_tree(hostile_folder(), NULL), 0);
+        cr_assert_eq(file_make_dirs(hostile_folder(), 0700, NULL), 0);
+    }
+}
+
+Test(history, what_somebody_added_to_a_store_does_no_harm)
+{
+    struct record record = record_start();
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_run(record.db,
+                         "CREATE VIEW mine AS SELECT id FROM run; CREATE INDEX my ON run (outcome)", &err),
+                 0);
+    cr_expect_eq(history_open(record.path, &db, &err), 0, "%s", error_text(&err));
+    record_end(&record);
+}
+
 Test(history, an_absent_and_an_empty_store_say_no_run_yet)
 {
     AUTO_FREE char *path = hostile_path("none.db");

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/text.h"
+#include "data/line_event.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -173,4 +175,21 @@ Test(line, changed_bytes_get_an_answer)
         if (line_parse(exact, now, &line, NULL) == 0)
             line_free(&line);
     }
+}
+
+Test(line, what_ssh_repeats_of_a_server_is_printable_in_the_ledger)
+{
+    struct line line;
+    struct event rows[2];
+    AUTO_FREE char *log =
+        xstrdup("debug1: x\nssh: connect to host \x1b[31mh\xff port 22: Connection timed out\r\n");
+    static const char lost[] =
+        "{\"v\":1,\"seq\":1,\"kind\":\"unreachable\",\"host\":\"h\",\"cause_text\":\"\"}";
+    cr_assert_eq(line_parse(lost, strlen(lost), &line, NULL), 0);
+    cr_assert_eq(line_events(&line, "run", 1, "direct", 0, rows), 2);
+    line_event_explain(&rows[0], log);
+    cr_expect_str_eq(rows[0].unreachable.cause, "connect-timeout");
+    cr_expect_str_eq(rows[0].unreachable.message,
+                     "ssh: connect to host ?[31mh? port 22: Connection timed out");
+    line_free(&line);
 }

@@ -175,6 +175,13 @@ static char *make_other(struct record *record)
     }
     AUTO_FREE char *path = hostile_path("other.db");
     AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(
+        sql_run(
+            record->db,
+            "UPDATE run SET machine_id = (SELECT id FROM machine WHERE removed_ns = 0) WHERE outcome IS NOT"
+            " NULL",
+            &err),
+        0, "%s", error_text(&err));
     cr_assert_eq(store_export(record->path, path, &err), 0, "%s", error_text(&err));
     record_end(record);
     AUTO_FREE char *state = hostile_path(".triphase");
@@ -221,8 +228,7 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
     cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0,
               "the other store was written to");
     struct words findings = check(record.path);
-    for (size_t i = 0; i < findings.count; i++)
-        cr_expect(strstr(findings.items[i], "machine"), "%s", findings.items[i]);
+    cr_expect_eq(findings.count, 0, "%s", findings.count ? findings.items[0] : "");
     words_free(&findings);
     record_end(&record);
 }
@@ -239,6 +245,8 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         "UPDATE step SET seq = 99999999999",
         "UPDATE task SET duration_ns = -1",
         "UPDATE machine SET record = 'no json'",
+        "INSERT INTO event (run, step, at_ns, kind) SELECT number, 77, 1, 'mark' FROM run",
+        "UPDATE step SET outcome = NULL",
         "PRAGMA user_version = 99",
         "PRAGMA application_id = 5",
         "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END",

@@ -226,3 +226,25 @@ Test(verdict, a_lost_connection_says_whether_the_path_or_the_host_was_it_and_whe
     cr_expect_str_eq(verdict.cause, "deadline");
     verdict_free(&verdict);
 }
+
+Test(verdict, a_child_that_could_not_be_started_is_no_fault_of_the_project)
+{
+    const struct child_end none = {.exited = true, .code = -1};
+    EXPECT("child-crashed", "not-started", &none, ENDED_BY_ITSELF, false);
+    EXPECT("cancelled", NULL, &none, ENDED_BY_CANCEL, false);
+}
+
+Test(verdict, a_message_is_printable_and_bounded_whatever_a_line_says)
+{
+    AUTO_FREE char *lines = xmalloc(40000);
+    static const char head[] =
+        "{\"v\":1,\"seq\":1,\"kind\":\"refused\",\"variable\":\"\\u001b[2J\",\"found\":\"";
+    memcpy(lines, head, sizeof head - 1);
+    memset(lines + sizeof head - 1, 'x', 30000);
+    memcpy(lines + sizeof head - 1 + 30000, "\"}", 3);
+    struct verdict verdict = judge(&exit_0, ENDED_BY_ITSELF, false, NULL, (const char *const[]){lines, NULL});
+    cr_assert_eq(verdict.outcome, OUTCOME_INVALID);
+    cr_expect(strstr(verdict.message, "\\x1b[2J") != NULL, "%.60s", verdict.message);
+    cr_expect_leq(strlen(verdict.message), 4 * 8192);
+    verdict_free(&verdict);
+}
