@@ -72,6 +72,7 @@ struct step {
     int survivors;
     struct verdict verdict;
     const char *store_failure;
+    char *not_started; /* why, for where the log cannot say it */
     bool stored;
 };
 
@@ -249,6 +250,7 @@ static void fail_to_start(struct step *step, const char *why)
 {
     step->child_end = (struct child_end){.exited = true, .code = -1};
     step->main_ended = true;
+    step->not_started = xstrdup(why);
     int fd = open(step->plan.log, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd >= 0) {
         dprintf(fd, "ERROR %s\n", why);
@@ -459,7 +461,7 @@ static enum state close_step(struct step *step)
                                 &step->tally,
                                 kernel_ooms() > step->ooms_before,
                                 step->plan.lost_handlers_warn,
-                                text_string(&tail),
+                                step->not_started && !tail.length ? step->not_started : text_string(&tail),
                                 path_state_cause(transport_watch_state(step->transport_watch)),
                                 path_words,
                                 step->looked_at ? id_tail(step->plan.run, 8) : NULL};
@@ -619,5 +621,6 @@ void step_free(struct step *step)
     scope_close(&step->scope);
     tally_free(&step->tally);
     verdict_free(&step->verdict);
+    free(step->not_started);
     free(step);
 }

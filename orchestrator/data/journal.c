@@ -13,6 +13,7 @@
 struct journal {
     int fd;
     char *path;
+    bool torn; /* a line was written in part: the next one begins on its own */
 };
 
 int journal_open(const char *run_folder, struct journal **out, struct error *err)
@@ -22,7 +23,7 @@ int journal_open(const char *run_folder, struct journal **out, struct error *err
     if (fd < 0)
         return error_system(err, errno, "cannot open the run's journal %s", path);
     struct journal *journal = xcalloc(1, sizeof *journal);
-    *journal = (struct journal){fd, TAKE(path)};
+    *journal = (struct journal){.fd = fd, .path = TAKE(path)};
     *out = journal;
     return 0;
 }
@@ -116,9 +117,9 @@ int journal_put(struct journal *journal, const struct event *event, struct error
     }
     AUTO_TEXT bytes = TEXT_INIT;
     AUTO_FREE char *compact = json_compact(line);
-    text_add(&bytes, compact);
-    text_add_char(&bytes, '\n');
-    if (file_write_all(journal->fd, text_string(&bytes), bytes.length) < 0)
+    text_addf(&bytes, "%s%s\n", journal->torn ? "\n" : "", compact);
+    journal->torn = file_write_all(journal->fd, text_string(&bytes), bytes.length) < 0;
+    if (journal->torn)
         return error_system(err, errno, "cannot write %s", journal->path);
     return 0;
 }

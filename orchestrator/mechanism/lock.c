@@ -108,7 +108,8 @@ int lock_write(int fd, const struct lock_owner *owner, struct error *err)
     size_t length = strlen(text);
     text[length] = '\n'; /* in place of the NUL: the length is known from here on */
     /* Written over, then cut: a reader never finds it empty. */
-    if (pwrite(fd, text, length + 1, 0) != (ssize_t)length + 1 || ftruncate(fd, (off_t)length + 1) < 0)
+    if (lseek(fd, 0, SEEK_SET) < 0 || file_write_all(fd, text, length + 1) < 0 ||
+        ftruncate(fd, (off_t)length + 1) < 0)
         return error_system(err, errno, "cannot write the lock");
     return 0;
 }

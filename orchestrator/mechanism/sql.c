@@ -33,8 +33,10 @@ static void add_words(struct text *text, const char *statement)
         text_add(text, "...");
 }
 
-static const char *what_to_do(int code)
+static const char *what_to_do(int code, int number)
 {
+    if ((code & 0xff) == SQLITE_CANTOPEN && (number == EMFILE || number == ENFILE))
+        return "; allow more open files (ulimit -n)";
     switch (code & 0xff) {
     case SQLITE_FULL:
         return "; make room on that disk and start again";
@@ -74,7 +76,7 @@ static int failed(sqlite3 *handle, const char *path, const char *statement, stru
         char reason[128];
         text_addf(&text, " (%s)", strerror_r(number, reason, sizeof reason));
     }
-    text_add(&text, what_to_do(code));
+    text_add(&text, what_to_do(code, number));
     return error_set(err, ERROR_STORE, "%s", text_string(&text));
 }
 

@@ -328,6 +328,23 @@ static void make_argv(struct lab *lab, struct words *argv, const char *word, va_
         words_add(argv, word);
 }
 
+static struct lab_result run(struct lab *lab, const struct words *argv)
+{
+    AUTO_TEXT out = TEXT_INIT, err_out = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    struct child_end end = {0};
+    struct program program = {.argv = words_argv(argv),
+                              .environment = words_argv(&lab->environment),
+                              .bound_ns = RUN_BOUND_S * NS_PER_S,
+                              .output_limit = 64 << 20};
+    int64_t before = moment_monotonic();
+    int status = program_run(&program, &out, &err_out, &end, &err);
+    double seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
+    cr_assert(status == 0 || !end.exited, "%s: %s", argv->items[argv->count - 1], error_text(&err));
+    return (struct lab_result){end.exited ? end.code : 128 + end.signal, keep(text_take(&out)),
+                               keep(text_take(&err_out)), seconds};
+}
+
 struct lab_result lab_run(struct lab *lab, const char *word, ...)
 {
     AUTO_WORDS argv = WORDS_INIT;
@@ -335,19 +352,19 @@ struct lab_result lab_run(struct lab *lab, const char *word, ...)
     va_start(args, word);
     make_argv(lab, &argv, word, args);
     va_end(args);
-    AUTO_TEXT out = TEXT_INIT, err_out = TEXT_INIT;
-    AUTO_ERROR err = ERROR_INIT;
-    struct child_end end = {0};
-    struct program program = {.argv = words_argv(&argv),
-                              .environment = words_argv(&lab->environment),
-                              .bound_ns = RUN_BOUND_S * NS_PER_S,
-                              .output_limit = 64 << 20};
-    int64_t before = moment_monotonic();
-    int status = program_run(&program, &out, &err_out, &end, &err);
-    double seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
-    cr_assert(status == 0 || !end.exited, "%s: %s", word, error_text(&err));
-    return (struct lab_result){end.exited ? end.code : 128 + end.signal, keep(text_take(&out)),
-                               keep(text_take(&err_out)), seconds};
+    return run(lab, &argv);
+}
+
+struct lab_result lab_run_after(struct lab *lab, const char *before, const char *word, ...)
+{
+    AUTO_WORDS argv = WORDS_INIT;
+    AUTO_FREE char *script = xasprintf("%s; exec \"$@\"", before);
+    va_list args;
+    words_add_all(&argv, "sh", "-c", script, "sh", NULL);
+    va_start(args, word);
+    make_argv(lab, &argv, word, args);
+    va_end(args);
+    return run(lab, &argv);
 }
 
 pid_t lab_start(struct lab *lab, const char *name, const char *word, ...)

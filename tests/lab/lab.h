@@ -38,6 +38,9 @@ struct lab_result {
 };
 /* Runs `triphase -C <folder> WORDS…` to its end, within 120 s. */
 struct lab_result lab_run(struct lab *lab, const char *word, ...) __attribute__((sentinel));
+/* The same from a shell that does `before` first ("ulimit -n 20"). */
+struct lab_result lab_run_after(struct lab *lab, const char *before, const char *word, ...)
+    __attribute__((sentinel));
 /* The same in the background, stdout and stderr to files in the folder; `name` names them. */
 pid_t lab_start(struct lab *lab, const char *name, const char *word, ...) __attribute__((sentinel));
 /* Waits for it, at most `seconds`; exit code, or 128 + signal. */
