@@ -167,8 +167,8 @@ def judge(fault, project, code, struck):
     check(not any(first == 'unreachable' for _, first, _, _ in tries) or ledger, 'an unreachable attempt stands in no ledger')
     project.triphase('store', 'check')
     here = guest.until(10, lambda: project.left_here() == 0, 'an empty scope') and 0
-    there = None if fault.left_on_host else project.left_on_host()
-    check(not there, '%s processes are left on the host', there)
+    there = None if fault.left_on_host else len(project.left_on_host())
+    check(not there, 'left on the host: %s', project.left_on_host())
     causes = ', '.join(sorted({'%s (%s)' % entry for entry in ledger})) or '-'
     return late, first + (' (%s)' % tries[0][2] if tries[0][2] else ''), causes, outcome, here, there
 
@@ -190,13 +190,13 @@ def play(fault):
         finally:
             if healer:
                 healer.join()
-        took = time.monotonic() - begun
         try:
-            late, first, causes, outcome, here, there = judge(fault, project, code, struck)
             if fault.resume:
                 project.triphase('resume', 'vault')
-                took = time.monotonic() - begun
-                outcome += ', then resumed: ' + project.report()['run']['outcome']
+            took = time.monotonic() - begun
+            late, first, causes, outcome, here, there = judge(fault, project, code, struck)
+            if fault.resume:
+                outcome = 'crashed, then resumed: ' + outcome
         except AssertionError:
             sys.stderr.write(project.said()[-3000:])
             sys.stderr.write(project.triphase('report', ok=None))

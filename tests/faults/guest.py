@@ -113,6 +113,7 @@ class Project:
         for undo in reversed(self.undo):
             undo()
         if self.child and self.child.poll() is None:
+            self.triphase('cancel', '--now', ok=None)
             self.child.kill()
             self.child.wait()
         if os.path.exists(self.path('.triphase', 'store.db')):
@@ -208,7 +209,7 @@ class Project:
         return found
 
     def masters(self):
-        return [pid for pid, words, _ in self.of_run() if words and words[0].startswith('ssh: ') and words[0].rstrip().endswith('[mux]')]
+        return [pid for pid, words, scope in self.of_run() if scope == 'masters' and words and words[0].split()[0] in ('ssh', 'ssh:')]
 
     def ansible(self):
         """Main process of the phase and its forks, in that order."""
@@ -230,12 +231,17 @@ class Project:
         return 0
 
     def left_on_host(self):
-        """Processes on the guest with the run's mark in their environment, seen from outside."""
-        count = 0
+        """What carries a step's mark on the guest, seen from outside; a service that a phase started may have inherited it, and an async job has
+        it; both are meant to stay."""
+        found = []
         for pid in self.on_host():
-            with contextlib.suppress(OSError), open('/proc/%d/environ' % pid, 'rb') as entries:
-                count += any(entry.startswith(b'TRIPHASE_RUN=') for entry in entries.read().split(b'\0'))
-        return count
+            with contextlib.suppress(OSError), open('/proc/%d/environ' % pid, 'rb') as entries, \
+                    open('/proc/%d/cgroup' % pid, encoding='utf-8') as groups:
+                marks = entries.read().split(b'\0')
+                if (any(mark.startswith(b'TRIPHASE_STEP=') for mark in marks) and '.service' not in groups.read()
+                        and not any(mark.startswith(b'ANSIBLE_ASYNC_DIR=') for mark in marks)):
+                    found.append(' '.join(words_of(pid))[:100])
+        return found
 
 
 def packages():
