@@ -25,11 +25,11 @@ struct target {
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
     enum host_key_kind host_key_kind;
-    struct words host_keys;                                                 /* HOST_KEYS_LIST */
-    char *host_key_file;                                                    /* HOST_KEYS_FILE */
-    char *python;                                                           /* NULL: auto */
+    struct words host_keys;                                                           /* HOST_KEYS_LIST */
+    char *host_key_file;                                                              /* HOST_KEYS_FILE */
+    char *python;                                                                     /* NULL: auto */
     int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
-    char *host_name;                                                        /* inventory name */
+    char *host_name;                                                                  /* inventory name */
     struct words groups, peers;
     struct node *vars; /* map or NULL */
     struct secret *secrets;

@@ -113,7 +113,7 @@ static void render(const struct project *project, const struct target *target, c
         .template_length = template->length,
         .template_name = "template"};
     struct node *node = NULL;
-    if (ssh_arguments_make(machine, target, TRANSPORT_DIRECT, "/run/triphase", 2, 8, &ssh, &err) < 0 ||
+    if (ssh_arguments_make(machine, target, TRANSPORT_DIRECT, "/run/triphase", NULL, 2, 8, &ssh, &err) < 0 ||
         inventory_render(&request, &yaml, &expect, &err) < 0) {
         hold(*error_text(&err) != '\0', "a refusal says why");
         return;
