@@ -276,7 +276,8 @@ static enum state start(struct step *step)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_CLOSE int log = open(step->plan.log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     if (log < 0) {
-        fail_to_start(step, "the step's log vanished before its process was started");
+        error_system(&err, errno, "cannot open the step's log %s", step->plan.log);
+        fail_to_start(step, error_text(&err));
         return close_step(step);
     }
     struct child_plan child = step->plan.child;
