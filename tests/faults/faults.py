@@ -47,8 +47,8 @@ def undrop(project):
     project.filter('-D', *DROP)
 
 
-def rule(*words):
-    return (lambda project: project.filter('-I', *words)), (lambda project: project.filter('-D', *words))
+def rule(*words, chains=('INPUT', 'OUTPUT')):
+    return (lambda project: project.filter('-I', *words, chains=chains)), (lambda project: project.filter('-D', *words, chains=chains))
 
 
 def to_sshd(number):
@@ -105,7 +105,8 @@ def turn(project, offset):
     os.replace(project.path('clock.new'), project.path('clock'))
 
 
-RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset')
+# The reset itself leaves through OUTPUT.
+RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset', chains=('INPUT',))
 LOSS, UNLOSS = rule('-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP')
 HOLE, UNHOLE = rule('-m', 'length', '--length', '1200:65535', '-j', 'DROP')
 BYTES, UNBYTES = rule('-p', 'tcp', '-m', 'connbytes', '--connbytes', '20000000:', '--connbytes-dir', 'both', '--connbytes-mode', 'bytes', '-j', 'DROP')

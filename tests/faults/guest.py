@@ -169,10 +169,10 @@ class Project:
         subprocess.run(['ip', 'netns', 'exec', self.name(), *words], check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL)
 
-    def filter(self, action, *rule):
-        """One rule in the guest's namespace, at the head of INPUT and OUTPUT; taken away by heal or at the end."""
-        for chain, side in (('INPUT', '-i'), ('OUTPUT', '-o')):
-            self.netns('iptables', '-w', action, chain, side, 'host0', *rule)
+    def filter(self, action, *rule, chains=('INPUT', 'OUTPUT')):
+        """One rule in the guest's namespace; it goes with the namespace, or by another call with -D."""
+        for chain in chains:
+            self.netns('iptables', '-w', action, chain, '-i' if chain == 'INPUT' else '-o', 'host0', *rule)
 
     def on_host(self):
         """Every process of the guest, by its cgroup."""

@@ -207,7 +207,7 @@ Test(outcomes, without_a_cgroup_a_real_playbook_is_judged_as_with_one_and_nothin
             if (text_is(rows[i].name, names[n]))
                 check_row(lab, &rows[i]);
     AUTO_FREE char *kinds = lab_sql(lab, "SELECT count(*) FROM step WHERE scope = 'session'");
-    cr_expect_str_eq(kinds, "10", "%s steps without a cgroup", kinds);
+    cr_expect_str_eq(kinds, "13", "%s steps without a cgroup", kinds);
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_expect(status.code == 0 && !strstr(status.out, ", crashed"), "%s", status.out);
 }
