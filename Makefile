@@ -182,11 +182,6 @@ SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect
 soak: $(BUILD)/soak $(PROGRAM)
 	@setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 14400 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak
 
-# Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does.
-.PHONY: faults
-faults: $(PROGRAM)
-	@TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" tests/faults/faults.py $(if $(ONE_OF_EACH),--one-of-each) $(FAULT)
-
 # Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME. The rows they write are those of the unit tests.
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
 BENCH_PROGRAMS := $(BENCH_SOURCES:tests/bench/%.c=$(BUILD)/bench/%)

@@ -14,12 +14,21 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 TestSuite(passphrase, .timeout = 150);
 
-#define PASSPHRASE "geh'eim \"7\" $x \\ \xc3\xbc"
+/* Of this test alone: another one's ssh-keygen, which makes its key, may show its own in its arguments meanwhile. */
+static const char *passphrase(const char *rest)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "geh'eim-%d%s", (int)getpid(), rest);
+    return text;
+}
+#define PASSPHRASE passphrase(" \"7\" $x \\ \xc3\xbc")
+#define A_PART     passphrase("")
 #define PLAY       "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
 #define WAITS                                                                                          \
     "    - ansible.builtin.command: 'true'\n    - ansible.builtin.wait_for: {path: \"{{ playbook_dir " \
@@ -131,9 +140,9 @@ static void check_hidden(struct lab *lab, const char *run)
                    *state = file_join(lab_folder(lab), ".triphase"),
                    *sockets = xasprintf("%s/triphase-%lu", lab_folder(lab), (unsigned long)geteuid());
     cr_expect_eq(hidden_processes(mark, PASSPHRASE), 0, "a process shows the passphrase");
-    cr_expect_eq(hidden_processes(mark, "geh'eim"), 0, "a process shows a part of the passphrase");
-    cr_expect_eq(hidden_files(state, "geh'eim"), 0, "it stands in a file below .triphase");
-    cr_expect_eq(hidden_files(sockets, "geh'eim"), 0, "it stands in a file beside the sockets");
+    cr_expect_eq(hidden_processes(mark, A_PART), 0, "a process shows a part of the passphrase");
+    cr_expect_eq(hidden_files(state, A_PART), 0, "it stands in a file below .triphase");
+    cr_expect_eq(hidden_files(sockets, A_PART), 0, "it stands in a file beside the sockets");
 }
 
 /* Neither a forwarded agent nor the passphrase is to be seen by what runs on the host. */
@@ -167,7 +176,7 @@ Test(passphrase, every_connection_of_a_run_uses_the_key_through_an_agent_that_is
               socket_folders(lab));
     cr_expect(damage_empty(lab, run, 1), "processes of the run are left");
     AUTO_FREE char *said = lab_read(lab, "create.err");
-    cr_expect(!strstr(said, "geh'eim"), "%s", said);
+    cr_expect(!strstr(said, A_PART), "%s", said);
     kill((pid_t)strtol(pid, NULL, 10), SIGKILL);
 }
 
