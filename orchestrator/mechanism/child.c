@@ -102,7 +102,7 @@ static _Noreturn void become(struct start *start)
         if (start->streams[i] < 3 && (start->streams[i] = fcntl(start->streams[i], F_DUPFD_CLOEXEC, 3)) < 0)
             give_up(start, STEP_STREAMS);
     for (int i = 0; i < 3; i++)
-        if (dup2(start->streams[i], i) < 0)
+        if ((start->streams[i] = dup2(start->streams[i], i)) < 0)
             give_up(start, STEP_STREAMS);
     close_the_rest();
     for (const int *fd = start->keep; fd && *fd >= 0; fd++)
