@@ -70,7 +70,7 @@ void ansible_environment(const struct target *target, const struct ansible_setti
             words_add(out, *entry);
     }
     if (!words_env(out, "PATH"))
-        words_set_env(out, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        words_set_env(out, "PATH", FILE_USUAL_PATH);
     const char *locale = words_env(out, "LC_ALL");
     if (!locale || !*locale)
         locale = words_env(out, "LC_CTYPE");

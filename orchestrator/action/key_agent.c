@@ -54,8 +54,7 @@ static char *lay_down_askpass(const struct project *project, struct error *err)
 static void add_path(struct words *environment)
 {
     const char *path = getenv("PATH");
-    words_set_env(environment, "PATH",
-                  path && *path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    words_set_env(environment, "PATH", path && *path ? path : FILE_USUAL_PATH);
 }
 
 static int read_passphrase(const struct project *project, const struct target *target, char **out,

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,8 +17,8 @@
 enum {
     COMMAND_WORDS = 3,     /* interpreter, launcher, ansible-playbook */
     DESCRIPTORS_MOST = 64, /* the order, two for the log, and what the phase keeps: a few secrets */
-    LEAVE_BOUND_MS = 1000
 };
+#define LEAVE_BOUND NS_PER_S
 
 struct spare {
     struct words command;
@@ -183,15 +182,9 @@ void spare_dismiss(struct spare **spare)
     if (!left)
         return;
     fd_close(&left->gate);
-    struct pollfd look = {.fd = left->child.pidfd, .events = POLLIN};
-    struct child_end end;
-    int64_t until = moment_monotonic() + LEAVE_BOUND_MS * NS_PER_MS;
-    while (poll(&look, 1, LEAVE_BOUND_MS) < 0 && errno == EINTR && moment_monotonic() < until)
-        ;
-    if (!look.revents) {
+    if (!child_await(&left->child, LEAVE_BOUND)) {
         child_signal(&left->child, SIGKILL);
-        poll(&look, 1, LEAVE_BOUND_MS);
+        child_await(&left->child, LEAVE_BOUND);
     }
-    child_poll(&left->child, &end, NULL);
     spare_free(left);
 }

@@ -203,7 +203,7 @@ char *file_find_program(const char *name, const char *path_list)
         return file_is_program(name) ? xstrdup(name) : NULL;
     const char *list = path_list ? path_list : getenv("PATH");
     if (!list)
-        list = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        list = FILE_USUAL_PATH;
     for (const char *at = list;; at++) {
         size_t length = strcspn(at, ":");
         if (length && *at == '/') {

@@ -25,6 +25,8 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err);
 int file_remove_tree(const char *path, struct error *err);
 /* malloc'ed "a/b"; b when b is absolute or a is NULL or "". */
 char *file_join(const char *a, const char *b);
+/* Where programs are looked for when PATH is not set. */
+#define FILE_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The first program of that name in the colon-separated list (PATH when NULL); a name with a slash is itself. malloc'ed or NULL. */
 char *file_find_program(const char *name, const char *path_list);
 /* Names in a folder, sorted, without . and ..; an absent folder has none. */

@@ -102,7 +102,7 @@ static _Noreturn void become(struct start *start)
         if (start->streams[i] < 3 && (start->streams[i] = fcntl(start->streams[i], F_DUPFD_CLOEXEC, 3)) < 0)
             give_up(start, STEP_STREAMS);
     for (int i = 0; i < 3; i++)
-        if (dup2(start->streams[i], i) < 0)
+        if ((start->streams[i] = dup2(start->streams[i], i)) < 0)
             give_up(start, STEP_STREAMS);
     close_the_rest();
     for (const int *fd = start->keep; fd && *fd >= 0; fd++)
@@ -196,8 +196,7 @@ static int await_exec(const struct child_plan *plan, struct child *child, int re
         return 0;
     }
     child_signal(child, SIGKILL);
-    if (wait_readable(child->pidfd, REAP_BOUND) > 0)
-        waitpid(child->pid, NULL, WNOHANG);
+    child_await(child, REAP_BOUND);
     if (got != (ssize_t)sizeof failure)
         return error_set(err, ERROR_SYSTEM, "cannot start %s: it was not running within %d s", plan->argv[0],
                          (int)(START_BOUND / NS_PER_S));
@@ -300,6 +299,13 @@ int child_poll(struct child *child, struct child_end *end, struct error *err)
         .usage = usage,
     };
     return 1;
+}
+
+bool child_await(struct child *child, int64_t bound_ns)
+{
+    struct child_end end;
+    return child_poll(child, &end, NULL) != 0 ||
+           (wait_readable(child->pidfd, bound_ns) > 0 && child_poll(child, &end, NULL) != 0);
 }
 
 int child_signal(const struct child *child, int number)

@@ -39,6 +39,8 @@ struct child_end {
 int child_start(const struct child_plan *plan, struct child *out, struct error *err);
 /* 1 and `end` when it has ended (it is reaped by this), 0 when it still runs, -1 on failure. */
 int child_poll(struct child *child, struct child_end *end, struct error *err);
+/* Waits at most `bound_ns` for its end; true when it has ended and is reaped, by this or before. */
+bool child_await(struct child *child, int64_t bound_ns);
 int child_signal(const struct child *child, int number); /* through the pidfd; 0 or -1 with errno */
 void child_close(struct child *child);                   /* forgets it; ends nothing */
 /* "exited with 2" or "was killed by signal 9 (KILL)". malloc'ed. */

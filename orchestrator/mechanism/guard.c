@@ -112,30 +112,15 @@ int guard_start(const struct scope *run_scope, const char *folder, int lock_fd, 
     return 0;
 }
 
-static bool ends_within(struct child *guard, int64_t bound_ns)
-{
-    struct child_end end;
-    for (int64_t until = moment_monotonic() + bound_ns;;) {
-        int done = child_poll(guard, &end, NULL);
-        if (done != 0)
-            return true; /* reaped now, or before */
-        int64_t left = until - moment_monotonic();
-        if (left <= 0)
-            return false;
-        struct pollfd look = {.fd = guard->pidfd, .events = POLLIN};
-        poll(&look, 1, (int)(left / NS_PER_MS) + 1);
-    }
-}
-
 int guard_dismiss(struct child *guard, struct error *err)
 {
     child_signal(guard, SIGUSR1);
     child_signal(guard, SIGCONT);
-    bool gone = ends_within(guard, DISMISS_BOUND);
+    bool gone = child_await(guard, DISMISS_BOUND);
     if (!gone) {
         /* One that does not answer must not act later on a run that ended in order. */
         child_signal(guard, SIGKILL);
-        gone = ends_within(guard, NS_PER_S);
+        gone = child_await(guard, NS_PER_S);
     }
     pid_t pid = guard->pid;
     child_close(guard);

@@ -157,12 +157,7 @@ static void kill_group(struct child *child)
 {
     kill(-child->pid, SIGKILL);
     child_signal(child, SIGKILL);
-    struct child_end end;
-    int64_t until = moment_monotonic() + REAP_BOUND;
-    while (child_poll(child, &end, NULL) == 0 && moment_monotonic() < until) {
-        struct pollfd look = {.fd = child->pidfd, .events = POLLIN};
-        poll(&look, 1, milliseconds_until(until));
-    }
+    child_await(child, REAP_BOUND);
 }
 
 /* program_run, but the output is handed out on failure too: for messages. */

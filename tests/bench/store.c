@@ -12,10 +12,12 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/line.h"
+#include "data/line_event.h"
 #include "unit/rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -110,25 +112,6 @@ static void add_line(struct text *line, int64_t seq, const struct event_task *ta
               (int)(seq % 100), task->path, task->action, task->status, task->duration_ns);
 }
 
-static struct event event_of_line(const char *id, const struct line *line)
-{
-    static const char *const statuses[] = {"ok", "changed", "failed", "skipped"};
-    return (struct event){.kind = EVENT_TASK,
-                          .run = id,
-                          .step = 3,
-                          .event_bytes = line->seq,
-                          .task = {.host = line->host,
-                                   .play = line->play,
-                                   .role = line->role,
-                                   .task = line->task,
-                                   .path = line->path,
-                                   .action = line->action,
-                                   .status = statuses[line->status],
-                                   .started_ns = line->wall_ns - line->duration_ns,
-                                   .duration_ns = line->duration_ns,
-                                   .message = line->cause_text}};
-}
-
 static void put(const char *path, int64_t count, bool parse)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -156,7 +139,10 @@ static void put(const char *path, int64_t count, bool parse)
         struct line line = {0};
         if (parse) {
             must(line_parse(all.bytes + ends[i], ends[i + 1] - ends[i], &line, &err), &err);
-            event = event_of_line(id, &line);
+            struct event rows[2];
+            if (line_events(&line, id, 3, "direct", (int64_t)ends[i + 1], rows) != 1)
+                abort();
+            event = rows[0];
         } else {
             event = task_event(id, 3, i, name, where);
         }
