@@ -156,16 +156,33 @@ Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
               lasted);
 }
 
-static pid_t session_of(pid_t listener)
+/* The newest sshd below that one; 0 when there is none. */
+static pid_t sshd_below(pid_t parent)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int)listener, (int)listener);
+    AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int)parent, (int)parent);
     FILE *list = fopen(path, "re");
-    int last = 0;
-    for (int pid; list && fscanf(list, "%d", &pid) == 1;)
-        last = pid;
+    pid_t last = 0;
+    for (int pid; list && fscanf(list, "%d", &pid) == 1;) {
+        AUTO_FREE char *name_file = xasprintf("/proc/%d/comm", pid);
+        char name[32] = "";
+        FILE *source = fopen(name_file, "re");
+        if (source && fgets(name, sizeof name, source) && strncmp(name, "sshd", 4) == 0)
+            last = pid;
+        if (source)
+            fclose(source);
+    }
     if (list)
         fclose(list);
     return last;
+}
+
+/* The process that answers on the connection: since OpenSSH 9.8 a monitor stands before it for root, too. */
+static pid_t session_of(pid_t listener)
+{
+    pid_t session = 0;
+    for (pid_t next = sshd_below(listener); next; next = sshd_below(next))
+        session = next;
+    return session;
 }
 
 Test(watchdogs, a_host_that_answers_no_more_is_unreachable_through_serveralive_and_its_master_is_gone,
