@@ -78,6 +78,8 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
     struct scope scope;
     if (open_fresh_scope(owner->machine, &scope, err) < 0)
         return -1;
+    /* nspawn since 256 refuses to start over the mount that a killed one left. */
+    boot_clean(owner->machine, owner->name);
     struct child_plan plan = {.argv = words_argv(&argv),
                               .environment = words_argv(&environment),
                               .directory = "/",
