@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/redaction.h"
+#include "data/redact_sealed.h"
 #include "data/ssh_arguments.h"
 #include "mechanism/process_look.h"
 #include "mechanism/program.h"
@@ -27,7 +27,7 @@ enum {
 
 struct look {
     const struct json *request;
-    struct redaction *redaction;
+    struct redact_rules *secrets;
     struct process_look *processes; /* of the step, as the tree is shown */
     int *depths, process_count, process_total;
 };
@@ -47,7 +47,7 @@ static struct json *clean(const struct look *look, const char *bytes, size_t len
 {
     AUTO_TEXT printable = TEXT_INIT, out = TEXT_INIT;
     text_add_printable(&printable, bytes, length);
-    redaction_add(look->redaction, text_string(&printable), &out);
+    redact_text(look->secrets, text_string(&printable), printable.length, &out);
     if (out.length > most) {
         /* Not in the middle of a character. */
         while (most && ((unsigned char)out.bytes[most] & 0xc0) == 0x80)
@@ -274,12 +274,12 @@ static const struct {
 void forensics_look(const struct json *request, int out)
 {
     struct look look = {.request = request,
-                        .redaction = redaction_new(),
+                        .secrets = redact_rules_new(),
                         .processes = xcalloc(PROCESSES_MOST, sizeof *look.processes),
                         .depths = xcalloc(PROCESSES_MOST, sizeof *look.depths)};
     const struct json *secrets = json_get(request, "secrets");
     for (size_t i = 0; i < json_count(secrets); i++)
-        redaction_learn_descriptor(look.redaction, (int)json_integer(json_at(secrets, i), -1));
+        redact_sealed_add(look.secrets, (int)json_integer(json_at(secrets, i), -1));
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         struct json *seen = parts[i].look(&look);
         if (!seen)
@@ -292,5 +292,5 @@ void forensics_look(const struct json *request, int out)
     }
     free(look.processes);
     free(look.depths);
-    redaction_free(look.redaction);
+    redact_rules_free(look.secrets);
 }

@@ -1,6 +1,7 @@
 #include "data/redact_label.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -149,6 +150,49 @@ bool redact_label_unseal_key(const struct redact_view *view, struct redact_shape
     if (end - at < TOKEN_LEAST)
         return false;
     *hit = (struct redact_shape_hit){at, end, "unseal-key", REDACT_NO_LIST};
+    return true;
+}
+
+/* What is handed to Ansible as a variable: to the end of the word, of a document to its brace. */
+static size_t variables_end(const struct redact_view *view, size_t at)
+{
+    bool document = at < view->length && view->data[at] == '{';
+    size_t from = at, equals = 0;
+    for (; at < view->length && at - from < REDACT_VALUE_MOST && view->data[at] != '\n'; at++) {
+        equals += view->data[at] == '=';
+        if (document && view->data[at] == '}')
+            return at + 1;
+        if (!document && (isspace(view->data[at]) || redact_is_one_of(view->data[at], "\"'")))
+            break;
+    }
+    return document || equals ? at : from;
+}
+
+bool redact_label_option(const struct redact_view *view, struct redact_shape_hit *hit)
+{
+    size_t dashes = redact_view_has(view, 0, "--") ? 2 : 1, at = dashes;
+    char name[LONGEST_NAME + 1] = "";
+    while (at < view->length && at - dashes < LONGEST_NAME && redact_is_name(view->data[at])) {
+        name[at - dashes] = (char)view->data[at];
+        at++;
+    }
+    bool variables = text_is(name, dashes == 1 ? "e" : "extra-vars");
+    if (variables && at < view->length && view->data[at] == '=')
+        at++;
+    size_t spaces = redact_view_spaces(view, at);
+    if (!variables && (dashes == 1 || !spaces))
+        return false;
+    at += spaces;
+    enum label label = variables ? LABEL_NONE : label_of(name);
+    if (!variables && label != LABEL_WORD && label != LABEL_TOKEN)
+        return false;
+    size_t from = at + redact_view_quote(view, at), end = from;
+    if (from >= view->length || redact_is_one_of(view->data[from], "-@"))
+        return false;
+    end = variables ? variables_end(view, from) : bare_end(view, from, false);
+    if (end - from < (variables ? 1 : WORD_LEAST) || redact_is_harmless(view->data + from, end - from))
+        return false;
+    *hit = (struct redact_shape_hit){from, end, variables ? "variables" : "option", REDACT_NO_LIST};
     return true;
 }
 

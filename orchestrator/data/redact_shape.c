@@ -186,8 +186,9 @@ bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, 
     if (!view.length)
         return false;
     unsigned char first = data[0];
+    bool within = behind && (isalnum(data[-1]) || redact_is_one_of(data[-1], "_-"));
     if (first == '-')
-        return find_pem(&view, hit);
+        return find_pem(&view, hit) || (!within && redact_label_option(&view, hit));
     if (first == ':')
         return redact_view_has(&view, 0, "://") && find_user_info(&view, hit);
     if (!isalpha(first))

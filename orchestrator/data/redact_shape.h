@@ -1,5 +1,5 @@
 /* Finding what has the shape of a secret: PEM private keys, tokens of Vault and OpenBao, Tailscale, GitHub, GitLab, AWS, Slack and Google, JSON web tokens,
- * unseal keys, what stands behind a label (password=, X-Vault-Token:), Authorization headers, and user:password@ in URLs. */
+ * unseal keys, what stands behind a label (password=, X-Vault-Token:) or a command's option (--password X, -e key=X), Authorization headers, and user:password@ in URLs. */
 #pragma once
 #include "data/redact_view.h"
 
