@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -61,6 +62,7 @@ struct step {
     struct task_now now;
     struct watchdogs *watchdogs;
     struct transport_watch *transport_watch;
+    off_t master_log_from; /* its size when this step began: what stands before it is of others */
     struct forensics *forensics;
     struct json *facts;
     bool looked_at; /* there is an event that says what was going on */
@@ -126,13 +128,39 @@ static void on_store(void *context, bool committed, const char *failure)
 
 /* Event lines. */
 
-/* Ansible's message on a connection that broke under a task is empty; the master that carried it wrote why before it let its clients go. */
-static void explain(struct step *step, struct event *row, struct text *tail)
+/* What the master has said since this step began, at most MASTER_TAIL of it. */
+static int read_master(const struct step *step, struct text *tail)
 {
-    if (row->kind == EVENT_UNREACHABLE && step->plan.master_log &&
-        step->tally.unreachable <= EXPLAINED_MOST && line_event_is_vague(row) &&
-        file_read_tail(step->plan.master_log, MASTER_TAIL, tail, NULL) == 0 && tail->length)
+    struct stat now;
+    if (stat(step->plan.master_log, &now) < 0 ||
+        file_read_tail(step->plan.master_log, MASTER_TAIL, tail, NULL) < 0)
+        return -1;
+    off_t begin = now.st_size - (off_t)tail->length;
+    if (step->master_log_from > begin) {
+        off_t old = step->master_log_from - begin;
+        text_drop_front(tail, old < (off_t)tail->length ? (size_t)old : tail->length);
+    }
+    return 0;
+}
+
+/* Ansible's message on a connection that broke under a task is empty; the master that carried it wrote why before it let its clients go. One that was killed wrote
+ * nothing, and is gone. */
+static void explain(struct step *step, struct event *row, struct text *tail, char **words)
+{
+    if (row->kind != EVENT_UNREACHABLE || !step->plan.master_log ||
+        step->tally.unreachable > EXPLAINED_MOST || !line_event_is_vague(row))
+        return;
+    if (read_master(step, tail) == 0 && tail->length)
         line_event_explain(row, tail->bytes);
+    pid_t gone =
+        text_is(row->unreachable.cause_source, "message") ? transport_watch_gone(step->transport_watch) : 0;
+    if (!gone)
+        return;
+    *words = xasprintf("the connection's ssh master (pid %d) is gone and did not say why: it was killed",
+                       (int)gone);
+    row->unreachable.cause = "mux-lost";
+    row->unreachable.cause_source = "probe";
+    row->unreachable.message = *words;
 }
 
 static void on_line(void *context, const char *bytes, size_t length, bool skipped)
@@ -156,10 +184,11 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     }
     struct event rows[2];
     AUTO_TEXT tail = TEXT_INIT;
+    AUTO_FREE char *words = NULL;
     int count = line_events(&line, step->plan.run, step->plan.seq, step->plan.transport,
                             step->follow ? follow_offset(step->follow) : 0, rows);
     if (count)
-        explain(step, &rows[0], &tail);
+        explain(step, &rows[0], &tail, &words);
     for (int i = 0; i < count; i++)
         sink_put(step->sink, &rows[i]);
     line_free(&line);
@@ -301,6 +330,9 @@ static enum state start(struct step *step)
         child_poll(&step->child, &step->child_end, NULL);
         goto failed;
     }
+    struct stat before;
+    if (step->plan.master_log && stat(step->plan.master_log, &before) == 0)
+        step->master_log_from = before.st_size;
     step->transport_watch =
         transport_watch_start(step->loop, &step->plan.transport_watch, on_transport, step);
     return RUNNING;

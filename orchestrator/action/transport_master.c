@@ -182,13 +182,14 @@ static char *log_since(const struct ladder *ladder, off_t from)
     ssize_t count = fd < 0 ? 0 : pread(fd, buffer, sizeof(buffer), from);
     if (count > 0)
         text_add_bytes(&tail, buffer, (size_t)count);
-    while (tail.length && strchr("\r\n \t", tail.bytes[tail.length - 1]))
-        text_truncate(&tail, tail.length - 1);
-    for (size_t i = 0; i < tail.length; i++)
-        if (tail.bytes[i] == '\n')
-            text_add(&line, "; ");
-        else if (tail.bytes[i] != '\r')
-            text_add_printable(&line, tail.bytes + i, 1);
+    char *state = NULL;
+    for (const char *said = tail.length ? strtok_r(tail.bytes, "\r\n", &state) : NULL; said;
+         said = strtok_r(NULL, "\r\n", &state))
+        /* What went well is no reason. */
+        if (!text_starts(said, "Authenticated to ")) {
+            text_add(&line, line.length ? "; " : "");
+            text_add_printable(&line, said, strlen(said));
+        }
     return text_take(&line);
 }
 
@@ -207,11 +208,15 @@ static int open_once(struct ladder *ladder, struct error *err)
 {
     const struct transport_request *request = ladder->request;
     /* Before the inventory's options, so that they count: it stays by itself and for as long as the run,
-     * in the scope of the run's masters. */
-    const char *const first[] = {
-        "-o", "ControlMaster=yes",     "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes",
-        "-o", "PermitLocalCommand=no", "-E", ladder->log,         "-f", "-N",
-        NULL};
+     * in the scope of the run's masters, and writes down how it ends. */
+    const char *const first[] = {"-o", "ControlMaster=yes",
+                                 "-o", "ControlPersist=no",
+                                 "-o", "ClearAllForwardings=yes",
+                                 "-o", "PermitLocalCommand=no",
+                                 "-o", "LogLevel=VERBOSE",
+                                 "-E", ladder->log,
+                                 "-f", "-N",
+                                 NULL};
     AUTO_WORDS argv = WORDS_INIT;
     ssh_argv(ladder, &argv, first);
     words_add_all(&argv, "--", request->ssh->host, NULL);

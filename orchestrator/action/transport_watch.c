@@ -118,3 +118,14 @@ char *transport_watch_words(const struct transport_watch *watch)
         return NULL;
     }
 }
+
+pid_t transport_watch_gone(const struct transport_watch *watch)
+{
+    struct mux_master other;
+    struct path_sample now;
+    if (!watch || !watch->seen_pid ||
+        (watch->master.pid && mux_master_look(&watch->master, &now.stopped, &now.tcp)) ||
+        mux_master_find(watch->plan.run, watch->plan.control_path, &other))
+        return 0;
+    return watch->seen_pid;
+}

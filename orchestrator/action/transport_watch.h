@@ -28,3 +28,5 @@ void transport_watch_free(struct transport_watch **watch);
 enum path_state transport_watch_state(const struct transport_watch *watch);
 /* That in words ("10.0.0.2:22 has acknowledged nothing for 10.0s …"); malloc'ed, NULL where there is nothing to say. */
 char *transport_watch_words(const struct transport_watch *watch);
+/* Whether the last master there was is gone, without another in its place; its pid, 0: it is there, or none ever was. */
+pid_t transport_watch_gone(const struct transport_watch *watch);

@@ -32,6 +32,7 @@ static const struct {
     {"mux_client", "mux-lost"},
     {"control socket connect", "mux-lost"},
     {"master is dead", "mux-lost"},
+    {"killed by signal", "mux-lost"},
     {"connection refused", "refused"},
     {"no route to host", "no-route"},
     {"network is unreachable", "no-route"},

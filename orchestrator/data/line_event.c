@@ -74,13 +74,23 @@ bool line_event_is_vague(const struct event *event)
 void line_event_explain(struct event *event, char *log)
 {
     const char *cause = NULL;
-    char *state = NULL, *told = NULL;
+    char *state = NULL, *told = NULL, *in_order = NULL;
     for (char *line = strtok_r(log, "\r\n", &state); line; line = strtok_r(NULL, "\r\n", &state)) {
+        /* It says "(via proxy)" of one that works. */
+        if (text_starts(line, "Authenticated to "))
+            continue;
+        if (text_starts(line, "Transferred: sent "))
+            in_order = line;
         const char *found = cause_of_text(line);
         if (!found || text_is(found, "other"))
             continue;
         cause = found;
         told = line;
+    }
+    /* Why it ended it tells a terminal alone, which it has not: that the host closed the connection. */
+    if (!cause && in_order) {
+        cause = "reset";
+        told = in_order;
     }
     if (!cause)
         return;
@@ -90,5 +100,5 @@ void line_event_explain(struct event *event, char *log)
             *c = '?';
     event->unreachable.cause = cause;
     event->unreachable.cause_source = "master-log";
-    event->unreachable.message = told;
+    event->unreachable.message = told == in_order ? "the host closed the connection" : told;
 }

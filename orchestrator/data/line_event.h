@@ -10,5 +10,6 @@ int line_events(const struct line *line, const char *run, int step, const char *
                 struct event out[2]);
 /* Whether an UNREACHABLE's own message names no reason. */
 bool line_event_is_vague(const struct event *event);
-/* Takes cause and message from what the connection's ssh master wrote last, where that says more. `log` is borrowed. */
+/* Takes cause and message from what the connection's ssh master wrote last (LogLevel VERBOSE), where that says more: an end in order, too, which is the host's.
+ * `log` is borrowed and cut up. */
 void line_event_explain(struct event *event, char *log);

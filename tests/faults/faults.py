@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Faults in the middle of a real apt-get install of the recipe vault: faults.py [--one-of-each | NAME...]; FAULTS_TABLE=FILE writes the table as Markdown.
+"""Faults in the middle of a real apt-get install of the recipe vault: faults.py [--one-of-each] [--jobs N] [NAME...]; FAULTS_TABLE=FILE writes the table as Markdown.
 
 Each case makes a host, begins the run, strikes while dpkg is at work, may heal after a while, and looks: when the step ended after the strike, what was recorded,
 whether the run got through, how long it took against the undisturbed run, and what was left here and on the host.
 """
+import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
+import glob
 import os
 import signal
 import subprocess
@@ -37,6 +40,7 @@ class Fault:
     causes: tuple = ()  # what an UNREACHABLE may be put down to
     resume: bool = False  # the run is dead: `triphase resume` gets through
     left_on_host: bool = False  # nobody can look at the host
+    quick: bool = False  # the one of its class that make check runs
 
 
 def drop(project):
@@ -95,7 +99,7 @@ def clock(project):
     """The wall clock that triphase sees, by libfaketime: what it measures is monotonic and stays true."""
     project.clock = project.path('clock')
     turn(project, '+0')
-    project.environment.update(LD_PRELOAD='/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', FAKETIME_TIMESTAMP_FILE=project.clock,
+    project.environment.update(LD_PRELOAD=glob.glob('/usr/lib/*/faketime/libfaketime.so.1')[0], FAKETIME_TIMESTAMP_FILE=project.clock,
                                FAKETIME_NO_CACHE='1', FAKETIME_DONT_FAKE_MONOTONIC='1')
 
 
@@ -118,7 +122,7 @@ FAULTS = (
     Fault('nothing at all', 'none', lambda project: None),
     Fault('packets dropped for 5 s', 'path', drop, undrop, 5),
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
-    Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True),
+    Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
     Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=BROKEN),
     Fault('connection dead after 20 MB', 'path', BYTES, UNBYTES, 30, first=LOST, detect=12, causes=BROKEN),
     Fault('5 % of the packets lost', 'path', LOSS),
@@ -127,19 +131,19 @@ FAULTS = (
     Fault('sshd frozen for 60 s', 'host', to_sshd(signal.SIGSTOP), to_sshd(signal.SIGCONT), 60, first=LOST, detect=20,
           causes=('keepalive-timeout', 'banner-timeout', 'connect-timeout')),
     Fault('sshd restarted', 'host', inside('systemctl', 'restart', 'ssh')),
-    Fault('host rebooted', 'host', inside('systemctl', 'reboot', '--force'), keys={'reboots': 'true'}, first=LOST, detect=20, causes=BROKEN),
+    Fault('host rebooted', 'host', inside('systemctl', 'reboot', '--force'), keys={'reboots': 'true'}, first=('unreachable',), detect=20, causes=('reset',), quick=True),
     Fault('/tmp of the host full', 'host', inside('sh', '-c', 'cat /dev/zero >/tmp/filler')),
     Fault('/tmp of the host read-only', 'host', inside('mount', '-o', 'remount,ro', '/tmp')),
-    Fault('mux master killed', 'connection', to_masters(signal.SIGKILL), first=('unreachable',), detect=5, causes=('mux-lost', 'channel-broken', 'rc-255')),
+    Fault('mux master killed', 'connection', to_masters(signal.SIGKILL), first=('unreachable',), detect=5, causes=('mux-lost',), quick=True),
     Fault('mux master stopped', 'connection', to_masters(signal.SIGSTOP), first=LOST + ('silence',), detect=30, keys={'silence': '25s'}, causes=BROKEN),
-    Fault('disk full under the store', 'disk', fill('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70),
+    Fault('disk full under the store', 'disk', fill('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70, quick=True),
     Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2),
-    Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2),
+    Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2, quick=True),
     Fault('ansible-playbook stopped', 'child', to_ansible(signal.SIGSTOP), keys={'silence': '15s'}, first=('silence',), detect=25),
     Fault("a fork of Ansible's killed", 'child', to_fork(signal.SIGKILL), first=('failed', 'child-crashed', 'silence'), exit=2, keys={'silence': '20s'}),
-    Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), detect=5, exit=70, resume=True),
+    Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), detect=5, exit=70, resume=True, quick=True),
     Fault('triphase stopped for 30 s', 'triphase', to_workers(signal.SIGSTOP), to_workers(signal.SIGCONT), 30),
-    Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock),
+    Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
 )
 COLUMNS = ('fault', 'detected after', 'first attempt', 'UNREACHABLE', 'outcome', 'exit', 'time', 'against undisturbed', 'left here', 'left on host')
 
@@ -205,35 +209,49 @@ def play(fault):
     return [fault.name, '-' if late is None else '%.1f s' % late, first, causes, outcome, str(code), took, here, '-' if there is None else there]
 
 
+def finished(row, undisturbed):
+    return row[:6] + ['%.1f s' % row[6], '-' if undisturbed is None else '%.2f' % (row[6] / undisturbed)] + row[7:]
+
+
+def choose(asked):
+    if asked.one_of_each:
+        return [fault for fault in FAULTS if fault.quick]
+    return [fault for fault in FAULTS if not asked.names or any(word in fault.name for word in asked.names)]
+
+
 def main():
-    wanted = sys.argv[1:]
-    chosen = list(FAULTS)
-    if wanted == ['--one-of-each']:
-        groups = set()
-        chosen = [fault for fault in FAULTS if fault.group != 'none' and not (fault.group in groups or groups.add(fault.group))]
-    elif wanted:
-        chosen = [fault for fault in FAULTS if any(word in fault.name for word in wanted)]
-    rows, failed, undisturbed = [], 0, None
-    for fault in chosen:
-        began = time.monotonic()
-        try:
-            row = play(fault)
-            if fault.group == 'none':
-                undisturbed = row[6]
-            ratio = '-' if undisturbed is None else '%.2f' % (row[6] / undisturbed)
-            rows.append(row[:6] + ['%.1f s' % row[6], ratio] + row[7:])
-            print('ok   fault %s (%.0f s): %s' % (fault.name, time.monotonic() - began, ' | '.join(str(cell) for cell in rows[-1][1:])))
-        except Exception as error:  # pylint: disable=broad-except
-            failed += 1
-            print('fail fault %s (%.0f s): %s' % (fault.name, time.monotonic() - began, error))
-            if not isinstance(error, AssertionError):
-                traceback.print_exc()
-        sys.stdout.flush()
-    table = os.environ.get('FAULTS_TABLE')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--one-of-each', action='store_true')
+    parser.add_argument('--jobs', type=int, default=1)
+    parser.add_argument('names', nargs='*')
+    asked = parser.parse_args()
+    guest.packages()
+    chosen, failed, undisturbed, rows = choose(asked), 0, None, {}
+    with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
+        started = {pool.submit(play, fault): fault for fault in chosen}
+        for done in concurrent.futures.as_completed(started):
+            fault = started[done]
+            try:
+                row = done.result()
+                if fault.group == 'none':
+                    undisturbed = row[6]
+                rows[fault.name] = row
+                print('ok   fault %s (%.0f s): %s' % (fault.name, row[6], ' | '.join(str(cell) for cell in row[1:6])))
+            except Exception as error:  # pylint: disable=broad-except
+                failed += 1
+                print('fail fault %s: %s' % (fault.name, error))
+                if not isinstance(error, AssertionError):
+                    traceback.print_exc()
+            sys.stdout.flush()
+    table, tally = os.environ.get('FAULTS_TABLE'), os.environ.get('TALLY')
     if table:
         with open(table, 'w', encoding='utf-8') as out:
-            for cells in (COLUMNS, ['---'] * len(COLUMNS), *rows):
+            for cells in (COLUMNS, ['---'] * len(COLUMNS), *(finished(rows[f.name], undisturbed) for f in chosen if f.name in rows)):
                 out.write('| %s |\n' % ' | '.join(str(cell) for cell in cells))
+    if tally:
+        with open(tally, 'a', encoding='utf-8') as out:
+            for fault in chosen:
+                out.write('%s\tfault %s\n' % ('ok' if fault.name in rows else 'fail', fault.name))
     print('%d passed, %d failed' % (len(chosen) - failed, failed))
     return 1 if failed else 0
 

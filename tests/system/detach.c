@@ -206,6 +206,7 @@ static pid_t on_terminal(struct lab *lab, int *master)
             _exit(99);
         for (int to = 0; to < 3; to++)
             dup2(slave, to);
+        signal(SIGHUP, SIG_DFL); /* as a login's shell has it; the tests themselves may run under nohup */
         execl(getenv("TRIPHASE"), "triphase", "-C", lab_folder(lab), "create", (char *)NULL);
         _exit(98);
     }

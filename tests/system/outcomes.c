@@ -106,7 +106,7 @@ static const struct row rows[] = {
      "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
     {"the host's own connection is cut",
      TASKS "    - name: cut\n      ansible.builtin.shell: >-\n        " FIND_SSHD "kill -9 $p; sleep 9\n",
-     "unreachable", "-", 4, NULL, "host was UNREACHABLE in task 'cut'", "host rc-255 0"},
+     "unreachable", "-", 4, NULL, "host was UNREACHABLE in task 'cut'", "host reset 0"},
     {"killed by a signal",
      TASKS "    - ansible.builtin.shell: >-\n        " FIND_MAIN
            "kill -9 $p\n      delegate_to: localhost\n      connection: local\n",
