@@ -2,7 +2,7 @@
 # What an ended step of triphase left running on this host: found by its marks, ended, counted. Sent to /bin/sh over stdin, behind lines that set
 #   nonce   a word that nobody else can know    root    id of the run whose async jobs are counted and waited for
 #   grace   seconds from TERM to KILL           budget  seconds for all of it
-#   looks   a word for each step: RUN/NN/SESSION/BOOT/AGE; SESSION and BOOT are "-" where they are not known, AGE is seconds since the step began
+#   looks   a word for each step: RUN/NN/SESSION/BOOT/SINCE; SINCE is when the step began, TICKS+SECONDS since this host's boot; "-": not known
 #   wait    seconds to wait for async jobs; 0: only count them
 # It needs a POSIX shell, grep, tr and /proc, and no Python: that may be the very thing that hangs.
 #
@@ -93,7 +93,7 @@ judge() {
         return 1
     elif is_carrier; then
         found=target
-    elif [ "$use_session" ] && [ "$unit" = "session-$session.scope" ] && [ $(((own_start - start) / ticks)) -le "$age" ]; then
+    elif [ "$use_session" ] && [ "$unit" = "session-$session.scope" ] && [ "$start" -ge "$begun" ]; then
         found=target
         case $name in sshd | sshd-session) found='link' ;; esac
     elif [ "$use_session" ] && [ "$unit" = "session-$session.scope" ]; then
@@ -147,9 +147,10 @@ signal() {
 rest() { sleep 0.1 2>/dev/null || sleep 1; }
 
 sweep() {
-    mark=$1 session=$2 boot=$3 age=$4 use_session='' state_of_session=unknown
+    mark=$1 session=$2 boot=$3 begun=$4 use_session='' state_of_session=unknown
     told=' ' killed=' ' denied=' ' count=0 kills=0
-    if [ "$session" != - ]; then
+    if [ "$session" != - ] && [ "$begun" != - ]; then
+        begun=$((${begun%+*} + ${begun#*+} * ticks))
         state_of_session=shared
         if [ "$boot" != - ] && [ "$own_boot" != unknown ] && [ "$boot" != "$own_boot" ]; then
             state_of_session=rebooted
@@ -228,7 +229,7 @@ main() {
     ticks=$(getconf CLK_TCK 2>/dev/null) || ticks=100
     stat_of 1 && read -r own_boot <sys/kernel/random/boot_id && own_boot=$own_boot.$start || own_boot=unknown
     stat_of $$ || exit 1
-    own_start=$start own=' ' pid=$$
+    own=' ' pid=$$
     while [ "$pid" -gt 1 ]; do
         own="$own$pid "
         stat_of "$pid" || break

@@ -28,8 +28,8 @@ struct question {
     const struct json *request, *looks; /* looks: NULL: none */
     size_t look_count;
     struct ssh_arguments ssh;
-    int64_t asked, until; /* monotonic */
-    int wait_s;           /* how long the host waits for async jobs before it answers */
+    int64_t until; /* monotonic */
+    int wait_s;    /* how long the host waits for async jobs before it answers */
 };
 
 static const struct embedded_file *script_file(void)
@@ -70,14 +70,14 @@ static bool is_plain(const char *word)
            word[strspn(word, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-")] == '\0';
 }
 
-static int add_look(const struct json *look, int64_t later_s, struct text *script, struct error *err)
+static int add_look(const struct json *look, struct text *script, struct error *err)
 {
     const char *run = json_get_string(look, "run", ""), *session = json_get_string(look, "session", "-"),
-               *boot = json_get_string(look, "boot", "-");
-    if (!is_plain(run) || strlen(run) != ID_SIZE - 1 || !is_plain(session) || !is_plain(boot))
+               *boot = json_get_string(look, "boot", "-"), *since = json_get_string(look, "since", "-");
+    if (!is_plain(run) || strlen(run) != ID_SIZE - 1 || !is_plain(session) || !is_plain(boot) ||
+        since[strspn(since, "0123456789+-")])
         return error_set(err, ERROR_SYSTEM, "a step to be looked for has no proper marks");
-    text_addf(script, " %s/%02d/%s/%s/%lld", run, (int)json_get_integer(look, "step", 0), session, boot,
-              (long long)(json_get_integer(look, "age_s", 0) + later_s));
+    text_addf(script, " %s/%02d/%s/%s/%s", run, (int)json_get_integer(look, "step", 0), session, boot, since);
     return 0;
 }
 
@@ -91,13 +91,12 @@ static int make_script(const struct question *question, const char *nonce, struc
     if (!is_plain(root))
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the run's id");
     int64_t grace = json_get_integer(question->request, "grace_ns", 20 * NS_PER_S),
-            budget = question->until - moment_monotonic() - ENDING_S * NS_PER_S,
-            later_s = (moment_monotonic() - question->asked) / NS_PER_S + 1;
+            budget = question->until - moment_monotonic() - ENDING_S * NS_PER_S;
     text_addf(script, "nonce=%s root=%s grace=%lld budget=%lld wait=%d looks='", nonce, root,
               (long long)((grace + NS_PER_S - 1) / NS_PER_S), (long long)(budget > 0 ? budget / NS_PER_S : 0),
               question->wait_s);
     for (size_t i = 0; i < question->look_count; i++)
-        if (add_look(json_at(question->looks, i), later_s, script, err) < 0)
+        if (add_look(json_at(question->looks, i), script, err) < 0)
             return -1;
     text_add(script, " '\n");
     text_add_bytes(script, file->bytes, file->size);
@@ -172,8 +171,7 @@ static int prepare(const struct host *host, const struct json *request, struct q
     if (transport_from(json_get_string(request, "transport", ""), &kind) < 0)
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the transport that the step had");
     *out = (struct question){.request = request, .ssh = SSH_ARGUMENTS_INIT};
-    out->asked = moment_monotonic();
-    out->until = out->asked + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
+    out->until = moment_monotonic() + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
     return ssh_arguments_make(host->machine, host->target, kind, NULL, host->agent_directory,
                               SSH_ALIVE_INTERVAL, (int)json_get_integer(request, "alive_count", 8), &out->ssh,
                               err);

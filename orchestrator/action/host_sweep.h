@@ -13,7 +13,7 @@ struct host {
 };
 
 /* Bodies of the stages. Of the request: transport, alive_count, bound_ns, grace_ns, root_run, looks: [{"run",
- * "step", "session", "boot", "age_s"}]. */
+ * "step", "session", "boot", "since"}]. */
 /* Fills result: "looks": [{"run", "step", "left", "evidence"}], "jobs": N, "job_ids": […]. */
 int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err);
 /* Returns when no async job of the run is left that has not ended. ERROR_DEADLINE at its bound. */

@@ -35,14 +35,21 @@ const char *recovery_stage(enum recovery_part part)
     return parts[part].stage;
 }
 
-static void add_look(struct recovery *recovery, const char *run, int step, const char *session,
-                     const char *boot, int64_t started_ns)
+enum { CLOCKS_DIFFER = 1000 }; /* both are slewed to the right time, by at most 0.5 per mille */
+
+/* Reckoned from the host's own clock: how long a look is on its way then makes no difference. */
+static void add_look(struct recovery *recovery, const char *run, int step, const struct recovery_link *link,
+                     int64_t started_ns)
 {
     if (recovery->look_count == RECOVERY_LOOKS_MOST)
         return;
-    recovery->looks[recovery->look_count++] =
-        (struct recovery_look){xstrdup(run), step, xstrdup_or_null(session), xstrdup_or_null(boot),
-                               started_ns};
+    int64_t after = started_ns - link->at_ns;
+    after -= after / CLOCKS_DIFFER;
+    recovery->looks[recovery->look_count++] = (struct recovery_look){
+        xstrdup(run), step, xstrdup_or_null(link->session), xstrdup_or_null(link->boot),
+        link->host_ticks > 0 && after >= 0
+            ? xasprintf("%lld+%lld", (long long)link->host_ticks, (long long)(after / NS_PER_S))
+            : NULL};
 }
 
 static void drop_look(struct recovery *recovery, int at)
@@ -51,31 +58,35 @@ static void drop_look(struct recovery *recovery, int at)
     free(look->run);
     free(look->session);
     free(look->boot);
+    free(look->since);
     memmove(look, look + 1, (size_t)(--recovery->look_count - at) * sizeof *look);
 }
 
 void recovery_broke(struct recovery *recovery, enum outcome outcome, bool again, bool look, const char *run,
-                    int step, const char *session, const char *boot, int64_t started_ns)
+                    int step, const struct recovery_link *link, int64_t started_monotonic_ns)
 {
     if (outcome_may_leave(outcome)) {
         /* What ended just now matters more than the oldest debt. */
         if (recovery->look_count == RECOVERY_LOOKS_MOST)
             drop_look(recovery, RECOVERY_LOOKS_MOST - 1);
-        add_look(recovery, run, step, session, boot, started_ns);
+        add_look(recovery, run, step, link, started_monotonic_ns);
     }
     recovery->again = again;
     recovery->due = due_after(again, look && outcome_may_leave(outcome));
 }
 
 void recovery_owe(struct recovery *recovery, const char *run, int step, const char *evidence,
-                  int64_t started_ns)
+                  int64_t started_monotonic_ns)
 {
     AUTO_JSON *parsed = evidence ? json_parse(evidence, strlen(evidence), NULL) : NULL;
     const struct json *tried = json_get(parsed, "tried");
     /* The last one tried is the one that carried it. */
     const struct json *last = json_count(tried) ? json_at(tried, json_count(tried) - 1) : NULL;
-    add_look(recovery, run, step, json_get_string(last, "session", NULL), json_get_string(last, "boot", NULL),
-             started_ns);
+    const struct recovery_link link = {json_get_string(last, "session", NULL),
+                                       json_get_string(last, "boot", NULL),
+                                       json_get_integer(last, "host_ticks", 0),
+                                       json_get_integer(last, "at_ns", 0)};
+    add_look(recovery, run, step, &link, started_monotonic_ns);
 }
 
 enum recovery_part recovery_next(const struct recovery *recovery)
@@ -110,7 +121,7 @@ void recovery_cut(struct recovery *recovery)
 }
 
 struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
-                              const struct phase *phase, int64_t now_ns)
+                              const struct phase *phase)
 {
     struct json *request = json_new_object(), *looks = json_new_array();
     json_set_string(request, "root_run", run);
@@ -119,12 +130,11 @@ struct json *recovery_request(const struct recovery *recovery, enum recovery_par
     for (int i = 0; i < recovery->look_count && part != RECOVERY_ASYNC; i++) {
         const struct recovery_look *look = &recovery->looks[i];
         struct json *entry = json_new_object();
-        int64_t age = (now_ns - look->started_ns) / NS_PER_S + 1;
         json_set_string(entry, "run", look->run);
         json_set_integer(entry, "step", look->step);
         json_set_string(entry, "session", look->session ? look->session : "-");
         json_set_string(entry, "boot", look->boot ? look->boot : "-");
-        json_set_integer(entry, "age_s", age > 0 ? age : 0);
+        json_set_string(entry, "since", look->since ? look->since : "-");
         json_append(looks, entry);
     }
     json_set(request, "looks", looks);

@@ -23,7 +23,13 @@ struct recovery_look { /* one ended step after which the host is to be looked at
     char *run;
     int step;
     char *session, *boot; /* of the connection that carried it; NULL: not known */
-    int64_t started_ns;   /* wall clock of this machine */
+    char *since;          /* when it began, by the host's clock: "TICKS+SECONDS" since the host's boot; NULL: not known */
+};
+
+/* What is known of the connection that carries a step, from when it was verified. */
+struct recovery_link {
+    const char *session, *boot; /* NULL: not known */
+    int64_t host_ticks, at_ns;  /* as in struct transport_result */
 };
 
 struct recovery {
@@ -38,10 +44,10 @@ const char *recovery_stage(enum recovery_part part);
 /* An attempt ended so. `again`: it will be tried again. What may have left something (outcome_may_leave) is looked for; without `look` that is
  * only owed. */
 void recovery_broke(struct recovery *recovery, enum outcome outcome, bool again, bool look, const char *run,
-                    int step, const char *session, const char *boot, int64_t started_ns);
+                    int step, const struct recovery_link *link, int64_t started_monotonic_ns);
 /* A look that an earlier run owes. `evidence`: of the step's transport, as stored; may be NULL. More than RECOVERY_LOOKS_MOST wait for the next run. */
 void recovery_owe(struct recovery *recovery, const char *run, int step, const char *evidence,
-                  int64_t started_ns);
+                  int64_t started_monotonic_ns);
 /* The part that comes next. Without a second attempt nothing behind the sweep comes. */
 enum recovery_part recovery_next(const struct recovery *recovery);
 /* It ended, well or not. `jobs`: async jobs that the sweep saw. A transport that was verified, whoever asked for it, makes what is owed due. */
@@ -52,7 +58,7 @@ void recovery_looked(struct recovery *recovery, const char *run, int step);
 void recovery_cut(struct recovery *recovery);
 /* The part's share of its stage's request (action/host_sweep.h). */
 struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
-                              const struct phase *phase, int64_t now_ns);
+                              const struct phase *phase);
 /* How long its stage may take. A run that is being cancelled waits only for what is told to end. */
 int64_t recovery_bound(enum recovery_part part, const struct target *target, const struct phase *phase,
                        bool cancelled, int64_t left_of_run_ns);

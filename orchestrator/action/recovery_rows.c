@@ -14,7 +14,7 @@ void recovery_read_owed(struct recovery *recovery, const char *store, const stru
         history_unlooked(db, machine, RECOVERY_LOOKS_MOST, &list, &count, NULL) < 0)
         return;
     for (size_t i = 0; i < count; i++)
-        recovery_owe(recovery, list[i].run, list[i].seq, list[i].evidence, list[i].started_ns);
+        recovery_owe(recovery, list[i].run, list[i].seq, list[i].evidence, list[i].started_monotonic_ns);
     history_unlooked_free(list, count);
 }
 

@@ -50,8 +50,9 @@ struct runner {
         bool set;
         enum outcome outcome;
         char *message;
-    } ending; /* how the run ends once the host was looked at */
-    int64_t step_started_ns;
+    } ending;                        /* how the run ends once the host was looked at */
+    int64_t host_ticks, verified_ns; /* of that connection, as in struct transport_result */
+    int64_t step_started_ns;         /* monotonic */
     const struct phase
         *reboots_before; /* the one behind which the next transport may find another boot; NULL: none */
     struct timer *deadline, *pause, *ahead;
@@ -188,6 +189,8 @@ static void take_connection(struct runner *runner, const struct json *result)
     runner->drop_masters = false;
     free(runner->session);
     runner->session = xstrdup_or_null(json_get_string(result, "session", NULL));
+    runner->host_ticks = json_get_integer(result, "host_ticks", 0);
+    runner->verified_ns = json_get_integer(result, "at_ns", 0);
     if (boot) {
         free(runner->boot);
         runner->boot = xstrdup(boot);
@@ -341,8 +344,10 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
     if (!stage) {
         json_free(runner->owed);
         runner->owed = TAKE(owed);
-        recovery_broke(&runner->recovery, outcome, again, runner->cancels < 2, runner->request.run_id,
-                       runner->seq, runner->session, runner->boot, runner->step_started_ns);
+        recovery_broke(
+            &runner->recovery, outcome, again, runner->cancels < 2, runner->request.run_id, runner->seq,
+            &(struct recovery_link){runner->session, runner->boot, runner->host_ticks, runner->verified_ns},
+            runner->step_started_ns);
         if (runner->cancels > 1)
             recovery_write_skipped(&runner->recovery, runner->sink, twice);
     } else if (text_is(stage, "transport")) {
@@ -415,7 +420,7 @@ static void start(struct runner *runner, const char *stage, const struct item *i
                   : item->phase         ? ++runner->transport_attempts
                                         : 1;
     runner->seq++;
-    runner->step_started_ns = moment_wall();
+    runner->step_started_ns = moment_monotonic();
     if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->owed,
                      &runner->attempt_now, &err) < 0 ||
         step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner,
@@ -477,8 +482,7 @@ static void start_part(struct runner *runner, enum recovery_part part)
     struct item_context *context = &runner->item;
     runner->part = part;
     json_free(context->recovery);
-    context->recovery =
-        recovery_request(&runner->recovery, part, runner->request.run_id, item->phase, moment_wall());
+    context->recovery = recovery_request(&runner->recovery, part, runner->request.run_id, item->phase);
     context->recovery_bound =
         recovery_bound(part, runner->request.target, item->phase, runner->cancelled, left_of_run(runner));
     start(runner, recovery_stage(part), item);

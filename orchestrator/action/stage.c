@@ -159,6 +159,8 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
         json_set_string(result, "transport", transport_name(kind));
         json_set_string(result, "session", opened.session);
         json_set_string(result, "boot", opened.boot);
+        json_set_integer(result, "host_ticks", opened.host_ticks);
+        json_set_integer(result, "at_ns", opened.at_ns);
         json_set_string(result, "control_path", opened.control_path);
     } else if (opened.cause) {
         json_set_string(result, "cause", opened.cause);

@@ -7,7 +7,7 @@
 #include "mechanism/json.h"
 
 /* A stage's request, made by the worker. Keys: stage, target, machine, run, transports, bound_ns, keep_state, drop_masters; and those of action/host_sweep.h. */
-/* Runs the body. `target` may be NULL for "destroy" only. Fills *result: {"machine":…} and for "transport" also "transport", "session", "boot" and "evidence". */
+/* Runs the body. `target` may be NULL for "destroy" only. Fills *result: {"machine":…} and for "transport" also "transport", "session", "boot", "host_ticks", "at_ns" and "evidence". */
 int stage_run(const char *stage, const struct project *project, const struct target *target,
               const struct json *request, struct json **result, struct error *err);
 /* A memfd that holds the value's compact text, sealed when `sealed`; -1 with an error. The caller closes. */

@@ -318,6 +318,8 @@ static int check_channel(struct ladder *ladder, struct error *err)
         "printf 'triphase-%%s\\nsession=%%s\\n' %s \"$XDG_SESSION_ID\"\n"
         "{ read -r b </proc/sys/kernel/random/boot_id && read -r s </proc/1/stat; } 2>/dev/null && {\n"
         "set -f; set -- ${s##*) }; set +f; printf 'boot=%%s.%%s\\n' \"$b\" \"${20}\"; }\n"
+        "{ read -r s </proc/$$/stat; } 2>/dev/null && {\n"
+        "set -f; set -- ${s##*) }; set +f; printf 'ticks=%%s\\n' \"${20}\"; }\n"
         "%sprintf 'done=%%s\\n' %s",
         id,
         find_python ? "for p in /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python "
@@ -339,6 +341,9 @@ static int check_channel(struct ladder *ladder, struct error *err)
     ladder->result->session = answer_of(strchr(begin, '\n') + 1, "session");
     ladder->result->boot = answer_of(strchr(begin, '\n') + 1, "boot");
     ladder->result->python = answer_of(strchr(begin, '\n') + 1, "python");
+    AUTO_FREE char *ticks = answer_of(strchr(begin, '\n') + 1, "ticks");
+    ladder->result->host_ticks = ticks ? strtoll(ticks, NULL, 10) : 0;
+    ladder->result->at_ns = moment_monotonic();
     passed(ladder, "channel", since, "the host printed what it was asked");
     return 0;
 }
@@ -444,6 +449,8 @@ int transport_open_master(const struct transport_request *request, struct transp
                     request->target->python ? request->target->python : result->python);
     json_set_string(result->evidence, "session", result->session);
     json_set_string(result->evidence, "boot", result->boot);
+    json_set_integer(result->evidence, "host_ticks", result->host_ticks);
+    json_set_integer(result->evidence, "at_ns", result->at_ns);
     transport_route_free(&ladder.route);
     free(ladder.log);
     return done;

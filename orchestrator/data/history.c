@@ -323,7 +323,8 @@ int history_unlooked(struct sql *db, const struct machine *machine, int most, st
     AUTO_TEXT text = TEXT_INIT;
     text_add(
         &text,
-        "SELECT run.id, step.evidence, step.seq, step.started_ns FROM step JOIN run ON run.number = step.run"
+        "SELECT run.id, step.evidence, step.seq, step.started_monotonic_ns FROM step JOIN run ON run.number "
+        "= step.run"
         " WHERE run.number IN (SELECT number FROM run WHERE target = ?1 ORDER BY started_ns DESC LIMIT 50)"
         " AND coalesce(run.machine_id, ?2) = ?2 AND step.started_ns >= ?3 AND step.kind = 'phase'"
         " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND step.outcome IN (''");

@@ -52,7 +52,7 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
 struct history_unlooked {
     char *run, *evidence; /* the transport's evidence as JSON text; may be NULL */
     int seq;
-    int64_t started_ns;
+    int64_t started_monotonic_ns;
 };
 int history_unlooked(struct sql *db, const struct machine *machine, int most, struct history_unlooked **out,
                      size_t *count, struct error *err);

@@ -13,7 +13,8 @@
 
 static void broke(struct recovery *recovery, enum outcome outcome, bool again, bool look)
 {
-    recovery_broke(recovery, outcome, again, look, RUN, 3, "7", "boot.1", 0);
+    const struct recovery_link link = {"7", "boot.1", 4200, 10 * NS_PER_S};
+    recovery_broke(recovery, outcome, again, look, RUN, 3, &link, 12 * NS_PER_S + 1);
 }
 
 static const char *step(struct recovery *recovery, bool well, int jobs)
@@ -82,6 +83,7 @@ Test(recovery_table, what_an_earlier_run_owes_comes_behind_the_first_transport)
     recovery_owe(&recovery, RUN, 5, "no JSON", 0);
     cr_expect_str_eq(recovery.looks[0].session, "9");
     cr_expect_str_eq(recovery.looks[0].boot, "b.2");
+    cr_expect_null(recovery.looks[0].since);
     cr_expect_null(recovery.looks[1].session);
     cr_expect_eq(recovery_next(&recovery), RECOVERY_OVER);
     recovery_ended(&recovery, RECOVERY_TRANSPORT, true, 0);
@@ -190,4 +192,18 @@ Test(host_answer, endless_names_and_jobs_are_bounded)
     cr_expect_eq(answer.id_count, HOST_NAMED_MOST);
     AUTO_FREE char *evidence = host_answer_evidence(&answer, 0);
     cr_expect_lt(strlen(evidence), 600);
+}
+
+Test(recovery_table, when_a_step_began_is_reckoned_by_the_clock_of_its_host)
+{
+    struct recovery recovery = {0};
+    broke(&recovery, OUTCOME_UNREACHABLE, false, true);
+    recovery_owe(&recovery, RUN, 4,
+                 "{\"tried\":[{\"session\":\"9\",\"host_ticks\":77,\"at_ns\":5000000000}]}", 3605 * NS_PER_S);
+    recovery_owe(&recovery, RUN, 5,
+                 "{\"tried\":[{\"session\":\"9\",\"host_ticks\":77,\"at_ns\":5000000000}]}", 0);
+    cr_expect_str_eq(recovery.looks[0].since, "4200+1", "two seconds, less what clocks may differ");
+    cr_expect_str_eq(recovery.looks[1].since, "77+3596");
+    cr_expect_null(recovery.looks[2].since, "a step before its connection");
+    recovery_free(&recovery);
 }
