@@ -16,7 +16,7 @@
 
 /* The first rounds fill caches; a page here or there is the allocator's. The moment between two runs, when the process holds least, is short: of some rounds
  * together it is met. */
-enum { WARM_UP = 2, SPAN = 3, GROWTH_KIB = 256, ROUND_BOUND_S = 120 };
+enum { WARM_UP = 2, SPAN = 8, GROWTH_KIB = 256, ROUND_BOUND_S = 120 };
 
 struct use {
     int descriptors;
@@ -141,6 +141,6 @@ Test(soak_cycle, cycles_in_a_row_leave_nothing_and_do_not_grow, .timeout = 7200)
             last.kib, strstr(out, "\nstep") ? strstr(out, "\nstep") : "");
     if (rounds < WARM_UP + 2 * SPAN)
         return;
-    cr_assert(eq(int, last.descriptors, warm.descriptors));
+    cr_assert(le(int, last.descriptors, warm.descriptors));
     cr_assert(last.kib <= warm.kib + GROWTH_KIB, "%ld KiB first, %ld KiB at the end", warm.kib, last.kib);
 }
