@@ -62,13 +62,19 @@ int line_events(const struct line *line, const char *run, int step, const char *
     return count;
 }
 
-bool line_event_is_vague(const struct event *event)
+/* That a connection ended, not why. */
+static bool is_vague(const char *cause)
 {
     static const char *const vague[] = {"other", "rc-255", "mux-lost", "channel-broken"};
     for (size_t i = 0; i < COUNT_OF(vague); i++)
-        if (text_is(event->unreachable.cause, vague[i]))
+        if (text_is(cause, vague[i]))
             return true;
     return false;
+}
+
+bool line_event_is_vague(const struct event *event)
+{
+    return is_vague(event->unreachable.cause);
 }
 
 void line_event_explain(struct event *event, char *log)
@@ -82,7 +88,8 @@ void line_event_explain(struct event *event, char *log)
         if (text_starts(line, "Transferred: sent "))
             in_order = line;
         const char *found = cause_of_text(line);
-        if (!found || text_is(found, "other"))
+        /* Behind the reason comes what it led to: "Connection reset by peer", then "send disconnect: Broken pipe". */
+        if (!found || text_is(found, "other") || (cause && is_vague(found)))
             continue;
         cause = found;
         told = line;

@@ -193,3 +193,36 @@ Test(line, what_ssh_repeats_of_a_server_is_printable_in_the_ledger)
                      "ssh: connect to host ?[31mh? port 22: Connection timed out");
     line_free(&line);
 }
+
+Test(line, what_a_master_wrote_as_it_ended_tells_the_cause)
+{
+    static const char lost[] =
+        "{\"v\":1,\"seq\":1,\"kind\":\"unreachable\",\"host\":\"h\",\"cause_text\":\"exit status 255\"}";
+    static const struct {
+        const char *log, *cause, *source, *message;
+    } cases[] = {
+        {"Authenticated to h (via proxy) using \"publickey\".\n", "rc-255", "message", "exit status 255"},
+        {"Authenticated to h (via proxy) using \"publickey\".\nTransferred: sent 1, received 2 bytes, in 0.1 "
+         "seconds\nBytes per second: sent 1, received 2\n",
+         "reset", "master-log", "the host closed the connection"},
+        {"Read from remote host h: Connection reset by peer\nclient_loop: send disconnect: Broken pipe\n",
+         "reset", "master-log", "Read from remote host h: Connection reset by peer"},
+        {"client_loop: send disconnect: Broken pipe\nTransferred: sent 1, received 2 bytes, in 0.1 seconds\n",
+         "channel-broken", "master-log", "client_loop: send disconnect: Broken pipe"},
+        {"Timeout, server h not responding.\n", "keepalive-timeout", "master-log",
+         "Timeout, server h not responding."},
+        {"Killed by signal 15.\n", "mux-lost", "master-log", "Killed by signal 15."},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct line line;
+        struct event rows[2];
+        AUTO_FREE char *log = xstrdup(cases[i].log);
+        cr_assert_eq(line_parse(lost, strlen(lost), &line, NULL), 0);
+        cr_assert_eq(line_events(&line, "run", 1, "direct", 0, rows), 2);
+        line_event_explain(&rows[0], log);
+        cr_expect_str_eq(rows[0].unreachable.cause, cases[i].cause, "%s", cases[i].log);
+        cr_expect_str_eq(rows[0].unreachable.cause_source, cases[i].source);
+        cr_expect_str_eq(rows[0].unreachable.message, cases[i].message);
+        line_free(&line);
+    }
+}
