@@ -40,6 +40,7 @@ class Fault:
     causes: tuple = ()  # what an UNREACHABLE may be put down to
     resume: bool = False  # the run is dead: `triphase resume` gets through
     left_on_host: bool = False  # nobody can look at the host
+    delayed: bool = False  # the strike itself waits until the fault begins
     quick: bool = False  # the one of its class that make check runs
 
 
@@ -116,6 +117,14 @@ HOLE, UNHOLE = rule('-m', 'length', '--length', '1200:65535', '-j', 'DROP')
 BYTES, UNBYTES = rule('-p', 'tcp', '-m', 'connbytes', '--connbytes', '20000000:', '--connbytes-dir', 'both', '--connbytes-mode', 'bytes', '-j', 'DROP')
 DNS, UNDNS = rule('-p', 'udp', '--dport', '53', '-j', 'DROP')
 LOST = ('transport-lost', 'unreachable')
+
+
+def cut_after_bytes(project):
+    """Strikes when the connection has carried that many: returns once the first packet is gone."""
+    BYTES(project)
+    guest.until(60, lambda: project.dropped('connbytes'), 'a connection of so many bytes')
+
+
 BROKEN = ('connect-timeout', 'no-route', 'reset', 'refused', 'banner-timeout', 'keepalive-timeout', 'mux-lost', 'channel-broken')
 
 FAULTS = (
@@ -124,7 +133,7 @@ FAULTS = (
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
     Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
     Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=BROKEN),
-    Fault('connection dead after 20 MB', 'path', BYTES, UNBYTES, 30, first=LOST, detect=12, causes=BROKEN),
+    Fault('connection dead after 20 MB', 'path', cut_after_bytes, UNBYTES, 30, first=LOST, detect=10, causes=BROKEN, delayed=True),
     Fault('5 % of the packets lost', 'path', LOSS),
     Fault('path-MTU hole for 40 s', 'path', HOLE, UNHOLE, 40, first=('ok',) + LOST, causes=BROKEN),
     Fault('DNS gone', 'path', DNS),
@@ -187,6 +196,8 @@ def play(fault):
         guest.installing(project)
         struck = time.time_ns()
         fault.strike(project)
+        if fault.delayed:
+            struck = time.time_ns()
         healer = threading.Timer(fault.after, fault.heal, (project,)) if fault.heal else None
         if healer:
             healer.start()

@@ -174,6 +174,12 @@ class Project:
         for chain in chains:
             self.netns('iptables', '-w', action, chain, '-i' if chain == 'INPUT' else '-o', 'host0', *rule)
 
+    def dropped(self, match):
+        """Packets that the rules with this match have taken."""
+        rules = subprocess.run(['ip', 'netns', 'exec', self.name(), 'iptables', '-w', '-nvxL'], check=True, stdin=subprocess.DEVNULL,
+                               capture_output=True).stdout.decode()
+        return sum(int(line.split()[0]) for line in rules.splitlines() if match in line and line.split()[0].isdigit())
+
     def on_host(self):
         """Every process of the guest, by its cgroup."""
         scope = '/machine-%s/' % self.sql('select id from machine order by id desc limit 1')[0][0]

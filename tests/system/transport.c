@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "lab/lab.h"
+#include "lab/damage.h"
 #include "mechanism/child.h"
 #include "mechanism/program.h"
 
@@ -283,4 +283,22 @@ Test(transport, a_host_that_is_starting_is_waited_for)
     child_close(&late);
     child_close(&waker);
     finish(&fixture);
+}
+
+Test(transport, a_way_that_this_machine_cannot_take_gives_way_to_the_next_of_the_list)
+{
+    struct lab *lab = damage_lab("", "play; task one; finish");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml", "%s    transport: [tailnet-userspace, direct]\n", project);
+    AUTO_FREE char *socket = file_join(lab_folder(lab), "no.sock");
+    lab_environment(lab, "TAILSCALE_SOCKET", socket);
+
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *evidence = lab_sql(lab, "SELECT evidence FROM step WHERE kind = 'phase'");
+    AUTO_FREE char *carried = lab_sql(lab, "SELECT transport FROM step WHERE kind = 'phase'");
+    cr_expect_str_eq(carried, "direct");
+    cr_has(evidence, "tailnet-userspace");
+    cr_has(evidence, socket);
 }
