@@ -53,6 +53,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import time
 
@@ -85,6 +86,19 @@ ALIASES = {
 }
 
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
+
+
+EXCEPTION = re.compile(r'[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b')
+
+
+def last_words(found, message):
+    """A module that died without an answer: Ansible's message says only that. The last exception it printed says why; nothing else of its output is told."""
+    if not message.startswith(('MODULE FAILURE', 'Module result deserialization failed')):
+        return ''
+    # On a terminal both are one.
+    lines = '%s\n%s' % (found.get('module_stdout') or '', found.get('module_stderr') or '')
+    said = [line.strip() for line in lines.splitlines() if EXCEPTION.match(line)]
+    return 'the module died: ' + said[-1] if said else ''
 
 
 def clean(value, limit=TEXT_MAX):
@@ -337,6 +351,9 @@ class CallbackModule(CallbackBase):
         if not message:
             return ''
         message = clean(message, CAUSE_MAX)
+        died = last_words(found, message)
+        if died:
+            message = clean(died, CAUSE_MAX // 2)
         code = found.get('rc')
         if isinstance(code, int) and code:
             message = clean(message, CAUSE_MAX - 24) + ' (rc %d)' % code

@@ -31,6 +31,7 @@ static const char playbook[] =
     "true\n"
     "    - name: binary\n      ansible.builtin.shell: head -c 100000 /dev/urandom >&2; exit 1\n      "
     "ignore_errors: true\n"
+    "    - name: dies\n      dies:\n      ignore_errors: true\n"
     "    - name: nested\n      ansible.builtin.command: ansible -i localhost, -c local -e "
     "ansible_python_interpreter=/usr/bin/python3 -m ansible.builtin.ping all\n      delegate_to: localhost\n "
     "     connection: local\n"
@@ -105,6 +106,8 @@ static void check_lines(const char *ansible)
     struct lab *lab = lab_phase_project(ansible, "");
     lab_write(lab, "cases/roles/part/tasks/main.yml",
               "- name: of a role\n  ansible.builtin.command: 'true'\n");
+    lab_write(lab, "cases/roles/part/library/dies.py",
+              "#!/usr/bin/python3\nraise OSError(28, 'No space left on device')\n");
     lab_play(lab, playbook);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "all kinds of lines", "ok", "-", 0);
@@ -121,8 +124,8 @@ static void check_lines(const char *ansible)
     struct kinds kinds = {0};
     AUTO_JSON *lines = read_lines(content, &kinds);
     cr_expect_eq(kinds.play_start, 2);
-    cr_expect_eq(kinds.task_start, 14);
-    cr_expect_eq(kinds.result, 14);
+    cr_expect_eq(kinds.task_start, 15);
+    cr_expect_eq(kinds.result, 15);
     cr_expect_eq(kinds.notify, 1);
     cr_expect_eq(kinds.handler, 1);
     cr_expect(kinds.async_poll >= 1);
@@ -140,6 +143,8 @@ static void check_lines(const char *ansible)
     size_t length = strlen(json_get_string(find_result(lines, "long"), "cause_text", ""));
     cr_expect(length > 1000 && length <= 2000, "a message of %zu bytes", length);
     cr_expect_str_eq(json_get_string(find_result(lines, "binary"), "status", ""), "failed");
+    const char *died = json_get_string(find_result(lines, "dies"), "cause_text", "");
+    cr_expect_str_eq(died, "the module died: OSError: [Errno 28] No space left on device (rc 1)", "%s", died);
     cr_expect(json_get_bool(find_result(lines, "tell"), "handler"));
     cr_expect_str_eq(json_get_string(find_result(lines, "nested"), "delegate", ""), "localhost");
     const char *path_of_task = json_get_string(find_result(lines, "loops"), "path", "");
@@ -151,11 +156,11 @@ static void check_lines(const char *ansible)
 
     AUTO_FREE char *rows =
         lab_sql(lab, "SELECT count(*) FROM task WHERE step = (SELECT max(number) FROM step)");
-    cr_expect_str_eq(rows, "14");
+    cr_expect_str_eq(rows, "15");
     AUTO_FREE char *long_play = lab_sql(lab, "SELECT max(length(text)) FROM name");
     cr_expect(strtol(long_play, NULL, 10) <= 1024, "a name of %s characters", long_play);
     AUTO_FREE char *counts = lab_phase(lab, "ok || ' ' || changed || ' ' || failed || ' ' || ignored");
-    cr_expect_str_eq(counts, "1 10 0 3", "%s", counts);
+    cr_expect_str_eq(counts, "1 10 0 4", "%s", counts);
     AUTO_FREE char *role = lab_sql(lab, "SELECT tasks FROM role_timing WHERE role = 'part'");
     cr_expect_str_eq(role, "1");
 }
