@@ -38,7 +38,8 @@ class Fault:
     detect: float = 0  # at most so many seconds from the strike to the end of that attempt; 0: not asked
     exit: int = 0
     causes: tuple = ()  # what an UNREACHABLE may be put down to
-    resume: bool = False  # the run is dead: `triphase resume` gets through
+    resume: bool = False  # the run ended: `triphase resume` gets through
+    mend: object = None  # what an operator puts right before that
     left_on_host: bool = False  # nobody can look at the host
     delayed: bool = False  # the strike itself waits until the fault begins
     quick: bool = False  # the one of its class that make check runs
@@ -96,6 +97,10 @@ def fill(*names):
     return write
 
 
+def empty(*names):
+    return lambda project: os.unlink(project.path(*names, 'filler'))
+
+
 def clock(project):
     """The wall clock that triphase sees, by libfaketime: what it measures is monotonic and stays true."""
     project.clock = project.path('clock')
@@ -141,15 +146,16 @@ FAULTS = (
           causes=('keepalive-timeout', 'banner-timeout', 'connect-timeout')),
     Fault('sshd restarted', 'host', inside('systemctl', 'restart', 'ssh')),
     Fault('host rebooted', 'host', inside('systemctl', 'reboot', '--force'), keys={'reboots': 'true'}, first=('unreachable',), detect=20, causes=('reset',), quick=True),
-    Fault('/tmp of the host full', 'host', inside('sh', '-c', 'cat /dev/zero >/tmp/filler')),
-    Fault('/tmp of the host read-only', 'host', inside('mount', '-o', 'remount,ro', '/tmp')),
+    Fault('/tmp of the host full', 'host', inside('sh', '-c', 'cat /dev/zero >/tmp/filler'), mend=inside('rm', '/tmp/filler'), first=('failed',), exit=2, resume=True),
+    Fault('/tmp of the host read-only', 'host', inside('mount', '-o', 'remount,ro', '/tmp'), mend=inside('mount', '-o', 'remount,rw', '/tmp'), first=('failed',), exit=2, resume=True),
     Fault('mux master killed', 'connection', to_masters(signal.SIGKILL), first=('unreachable',), detect=5, causes=('mux-lost',), quick=True),
     Fault('mux master stopped', 'connection', to_masters(signal.SIGSTOP), first=LOST + ('silence',), detect=30, keys={'silence': '25s'}, causes=BROKEN),
-    Fault('disk full under the store', 'disk', fill('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70, quick=True),
-    Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2),
-    Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2, quick=True),
+    Fault('disk full under the store', 'disk', fill('.triphase'), mend=empty('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70, resume=True, quick=True),
+    Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), mend=empty('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2,
+          resume=True),
+    Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2, resume=True, quick=True),
     Fault('ansible-playbook stopped', 'child', to_ansible(signal.SIGSTOP), keys={'silence': '15s'}, first=('silence',), detect=25),
-    Fault("a fork of Ansible's killed", 'child', to_fork(signal.SIGKILL), first=('failed', 'child-crashed', 'silence'), exit=2, keys={'silence': '20s'}),
+    Fault("a fork of Ansible's killed", 'child', to_fork(signal.SIGKILL), first=('failed',), detect=5, exit=2, resume=True),
     Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), detect=5, exit=70, resume=True, quick=True),
     Fault('triphase stopped for 30 s', 'triphase', to_workers(signal.SIGSTOP), to_workers(signal.SIGCONT), 30),
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
@@ -170,7 +176,7 @@ def judge(fault, project, code, struck):
     """The row of the table; raises where something is not as it has to be."""
     tries = attempts(project)
     first, ended = tries[0][1], tries[0][3]
-    late = (ended - struck) / 1e9 if ended and first != 'ok' and not fault.before else None
+    late = (ended - struck) / 1e9 if ended and first not in ('ok', 'crashed') and not fault.before else None
     ledger = project.sql('select cause, cause_source from unreachable')
     outcome = project.report()['run']['outcome']
     check(fault.first is ANY or first in fault.first, 'first attempt was %s (%s), not %s', first, tries[0][2], fault.first)
@@ -184,7 +190,7 @@ def judge(fault, project, code, struck):
     there = None if fault.left_on_host else len(project.left_on_host())
     check(not there, 'left on the host: %s', project.left_on_host())
     causes = ', '.join(sorted({'%s (%s)' % entry for entry in ledger})) or '-'
-    return late, first + (' (%s)' % tries[0][2] if tries[0][2] else ''), causes, outcome, here, there
+    return late, (first or 'could not be written') + (' (%s)' % tries[0][2] if tries[0][2] else ''), causes, outcome, here, there
 
 
 def play(fault):
@@ -207,12 +213,15 @@ def play(fault):
             if healer:
                 healer.join()
         try:
+            ended = project.report()['run']['outcome'] if fault.resume else None
+            if fault.mend:
+                fault.mend(project)
             if fault.resume:
                 project.triphase('resume', 'vault')
             took = time.monotonic() - begun
             late, first, causes, outcome, here, there = judge(fault, project, code, struck)
             if fault.resume:
-                outcome = 'crashed, then resumed: ' + outcome
+                outcome = '%s, then resumed: %s' % (ended or 'crashed', outcome)
         except AssertionError:
             sys.stderr.write(project.said()[-3000:])
             sys.stderr.write(project.triphase('report', ok=None))
