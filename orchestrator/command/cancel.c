@@ -24,6 +24,7 @@ enum { ORDERLY_S = 120, AT_ONCE_S = 15 };
 struct ended {
     const char *run, *target, *outcome; /* NULL: no run */
     int64_t took_ns;                    /* -1: it was not this command that ended it */
+    bool unlooked;                      /* nobody could look at its host */
     int exit_code;                      /* of the run; -1: none */
 };
 
@@ -52,8 +53,8 @@ static int tell(const struct ended *ended, bool json)
     if (!ended->run)
         help_note("nothing runs");
     else if (took)
-        help_note("%s: run %s ended as %s; nothing of it is left after %s", ended->target, ended->run,
-                  ended->outcome, took);
+        help_note("%s: run %s ended as %s; nothing of it is left here after %s%s", ended->target, ended->run,
+                  ended->outcome, took, ended->unlooked ? "; its host is looked at by the next run" : "");
     else
         help_note("%s: run %s has ended as %s; there is nothing to cancel", ended->target, ended->run,
                   ended->outcome);
@@ -87,7 +88,7 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
     AUTO_FREE char *store = layout_store(state);
     struct child worker = CHILD_INIT;
     int64_t begin = moment_monotonic();
-    bool had_ended = (*run)->outcome != NULL;
+    bool had_ended = (*run)->outcome != NULL, died = false;
     int found = running_find(state, *run, &worker, err);
     if (found > 0) {
         cancel_tell(&worker, now);
@@ -95,6 +96,8 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
                   now ? "ended at once" : "asked to end; a second cancel, or --now, ends it at once");
         found = cancel_wait(state, *run, &worker, (now ? AT_ONCE_S : ORDERLY_S) * NS_PER_S, now, err);
         child_close(&worker);
+    } else {
+        died = found == 0;
     }
     if (found < 0 || take_end(state, store, run, err) < 0)
         return error_prefix(err, "%s: run %s", (*run)->target, (*run)->id);
@@ -102,6 +105,7 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
                           .target = (*run)->target,
                           .outcome = (*run)->outcome,
                           .took_ns = had_ended ? -1 : moment_monotonic() - begin,
+                          .unlooked = now || died,
                           .exit_code = (*run)->exit_code};
     return 0;
 }

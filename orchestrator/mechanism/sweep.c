@@ -14,7 +14,7 @@
 
 #define RUN_NAME "TRIPHASE_RUN="
 
-enum { RUN_DIGITS = 12, TITLE_LIMIT = 4096 };
+enum { RUN_DIGITS = 12, TITLE_LIMIT = 4096, GENERATIONS = 256 };
 
 static int open_of(pid_t pid, const char *what)
 {
@@ -88,8 +88,7 @@ static bool has_entry(pid_t pid, const char *entry, bool whole)
     }
 }
 
-/* Whether it lives in another PID namespace, as what runs on a sandbox does. */
-static bool is_on_a_guest(pid_t pid)
+static bool is_in_another_namespace(pid_t pid)
 {
     char path[64];
     struct stat its, own;
@@ -97,10 +96,29 @@ static bool is_on_a_guest(pid_t pid)
     return stat(path, &its) == 0 && stat("/proc/self/ns/pid", &own) == 0 && its.st_ino != own.st_ino;
 }
 
-/* An async job was told to go on whatever becomes of the run; over there nothing of this machine ends it. */
-static bool is_job_of_a_guest(pid_t pid)
+/* 0: it is gone, or has none. */
+static pid_t parent_of(pid_t pid)
 {
-    return is_on_a_guest(pid) && has_entry(pid, "ANSIBLE_ASYNC_DIR=", false);
+    char stat[512];
+    AUTO_CLOSE int fd = open_of(pid, "stat");
+    ssize_t got = fd < 0 ? -1 : read(fd, stat, sizeof stat - 1);
+    if (got <= 0)
+        return 0;
+    stat[got] = '\0';
+    const char *behind_name = strrchr(stat, ')');
+    int parent = 0;
+    return behind_name && sscanf(behind_name, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* Whether it runs on a sandbox: below the nspawn that carries the machine's mark. */
+static bool is_on_a_guest(pid_t pid)
+{
+    if (!is_in_another_namespace(pid))
+        return false;
+    for (int up = 0; pid > 1 && up < GENERATIONS; up++, pid = parent_of(pid))
+        if (has_entry(pid, "TRIPHASE_MACHINE=", false))
+            return true;
+    return false;
 }
 
 /* Whether the title of a mux master names a control path of the run: "/triphase-<digits>/<tail><one of d t u>/". */
@@ -152,7 +170,7 @@ bool sweep_has_marker(pid_t pid, const char *marker)
 {
     if (!is_marker(marker) || !may_be_looked_at(pid))
         return false;
-    return has_entry(pid, marker, true) ? !is_job_of_a_guest(pid) : is_master_of_run(pid, marker);
+    return has_entry(pid, marker, true) ? !is_on_a_guest(pid) : is_master_of_run(pid, marker);
 }
 
 int sweep_find(const char *marker, pid_t **pids, struct error *err)

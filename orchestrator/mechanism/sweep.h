@@ -1,7 +1,7 @@
 /* Processes of this machine that carry a marker "NAME=VALUE": found by looking through /proc, for where there is no cgroup.
  * Looked at: processes of the own user (of everyone for root); never the caller itself, never process 1; and a marker
- * without a name or a value matches nothing. A sandbox's processes are this machine's too, but Ansible's async jobs on it
- * (ANSIBLE_ASYNC_DIR in their environment, in another PID namespace) belong to the host and match nothing. Small: no allocation grows with the size of an environment. */
+ * without a name or a value matches nothing. A sandbox's processes are this machine's too, but what runs there belongs to that
+ * host and matches nothing: who looks at the host (host/sweep.sh) knows what is meant to stay. Small: no allocation grows with the size of an environment. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>

@@ -357,6 +357,51 @@ Test(recovery, what_a_dead_worker_left_on_the_host_is_ended_by_the_next_run, .ti
     cr_expect_str_eq(after, "provision ok, transport ok, sweep ok, work ok");
 }
 
+/* A task that has systemd look after something of its own. */
+#define KEPT                                                                                              \
+    "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_RUN=$TRIPHASE_RUN env sleep " \
+    "1004.%1$s\n"
+
+Test(recovery, cancelling_at_once_does_not_wait_for_what_still_runs_on_the_host, .timeout = 180)
+{
+    struct lab *lab = box_lab("", "", PLAY HANG);
+    pid_t command = lab_start(lab, "create", "create", NULL);
+    wait_until_it_hangs(lab, "create");
+    int64_t asked = moment_monotonic();
+
+    struct lab_result cancelled = lab_run(lab, "cancel", "--now", "box", NULL);
+
+    cr_assert(eq(int, cancelled.code, 0), "%s", cancelled.err);
+    cr_expect(lt(dbl, (double)(moment_monotonic() - asked) / 1e9, 10));
+    cr_expect(strstr(cancelled.err, "its host is looked at by the next run") != NULL, "%s", cancelled.err);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 130));
+    cr_expect(gt(int, running("1002"), 0));
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    struct lab_result next = lab_run(lab, "run", "box", NULL);
+    cr_assert(eq(int, next.code, 0), "%s", next.err);
+    hold_gone();
+}
+
+Test(recovery, what_is_meant_to_stay_on_the_host_outlives_a_crash_and_putting_it_in_order, .timeout = 180)
+{
+    struct lab *lab = box_lab("", "", PLAY KEPT HANG);
+    pid_t command = lab_start(lab, "create", "create", NULL);
+    wait_until_it_hangs(lab, "create");
+    cr_assert(eq(int, running("1004"), 1));
+    damage_kill_both(lab);
+    cr_assert(eq(int, lab_wait(lab, command, 10), 70));
+
+    struct lab_result settled = lab_run(lab, "cancel", "box", NULL);
+
+    cr_assert(eq(int, settled.code, 0), "%s", settled.err);
+    cr_expect(eq(int, running("1004"), 1), "by putting the run in order");
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    struct lab_result next = lab_run(lab, "run", "box", NULL);
+    cr_assert(eq(int, next.code, 0), "%s", next.err);
+    hold_gone();
+    cr_expect(eq(int, running("1004"), 1), "by the look at the host");
+}
+
 Test(recovery, a_restarted_sshd_breaks_nothing, .timeout = 180)
 {
     struct lab *lab = box_lab("", "",
