@@ -178,7 +178,7 @@ Test(cancel, of_several_targets_ends_the_one_that_runs_and_begins_no_other)
 
 static void hold_cancel_says(const struct lab_result *cancel, const char *run)
 {
-    AUTO_FREE char *said = xasprintf("run %s ended as cancelled; nothing of it is left after ", run);
+    AUTO_FREE char *said = xasprintf("run %s ended as cancelled; nothing of it is left here after ", run);
     cr_assert(eq(int, cancel->code, 0), "%s", cancel->err);
     cr_assert(strstr(cancel->err, said) != NULL, "%s", cancel->err);
 }
