@@ -2,6 +2,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "mechanism/yaml_anchors.h"
+#include "mechanism/yaml_faults.h"
+#include "mechanism/yaml_keys.h"
+#include "mechanism/yaml_tags.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,81 +15,23 @@
 #include <unistd.h>
 #include <yaml.h>
 
-enum {
-    FILE_LIMIT = 1 << 20,
-    NODE_LIMIT = 100000,
-    DEPTH_LIMIT = 64,
-    FAULT_LIMIT = 100,
-    ANCHOR_LIMIT = 1000,
-    MERGE_LIMIT = 1000
-};
+enum { FILE_LIMIT = 1 << 20, NODE_LIMIT = 100000, DEPTH_LIMIT = 64 };
 
 /* Reading */
-
-struct anchor {
-    char *name;
-    const struct node *node; /* NULL while it is still being read */
-    struct anchor *before;
-};
 
 struct reader {
     yaml_parser_t parser;
     const char *bytes;
     size_t length;
-    const char *name;
-    struct words *faults;
-    size_t fault_count;
-    bool forgiving;  /* duplicate keys are left out */
-    size_t forgiven; /* faults of that kind */
+    struct yaml_faults faults;
+    struct yaml_keys keys;
+    struct yaml_anchors anchors;
     size_t node_count;
-    size_t anchor_count;
-    struct anchor *anchors;
-    struct node
-        *kept; /* a list of what is not in the tree but may have an anchor inside: keys, merged maps */
 };
-
-static void fault(struct reader *reader, struct node_place at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void fault(struct reader *reader, struct node_place at, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    AUTO_FREE char *message = xvasprintf(format, args);
-    va_end(args);
-    if (reader->fault_count++ < FAULT_LIMIT)
-        words_addf(reader->faults, "%s:%d:%d: %s", reader->name, at.line, at.column, message);
-}
 
 static struct node_place place_of(yaml_mark_t mark)
 {
     return (struct node_place){(int)mark.line + 1, (int)mark.column + 1};
-}
-
-/* Line and column, counted in characters, of a byte of the file. */
-static struct node_place place_of_byte(const struct reader *reader, size_t offset)
-{
-    struct node_place at = {1, 1};
-    for (size_t i = 0; i < offset && i < reader->length; i++) {
-        if (reader->bytes[i] == '\n')
-            at = (struct node_place){at.line + 1, 1};
-        else if (((unsigned char)reader->bytes[i] & 0xc0) != 0x80)
-            at.column++;
-    }
-    return at;
-}
-
-/* A short piece of hostile text for a message. malloc'ed. */
-static char *shown(const char *text)
-{
-    AUTO_TEXT out = TEXT_INIT;
-    size_t length = strlen(text), kept = length > 60 ? 60 : length;
-    while (kept < length && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    text_add_printable(&out, text, kept);
-    if (kept < length)
-        text_add(&out, "...");
-    return text_take(&out);
 }
 
 static int next_event(struct reader *reader, yaml_event_t *event)
@@ -97,13 +43,16 @@ static int next_event(struct reader *reader, yaml_event_t *event)
     if (parser->error == YAML_MEMORY_ERROR)
         abort();
     if (parser->error == YAML_READER_ERROR)
-        fault(reader, place_of_byte(reader, parser->problem_offset), "%s", problem);
+        yaml_faults_add(&reader->faults,
+                        yaml_faults_place(reader->bytes, reader->length, parser->problem_offset), "%s",
+                        problem);
     else if (parser->context && parser->context_mark.line != parser->problem_mark.line)
-        fault(reader, place_of(parser->problem_mark), "%s (%s, which began in line %zu)", problem,
-              parser->context, parser->context_mark.line + 1);
+        yaml_faults_add(&reader->faults, place_of(parser->problem_mark), "%s (%s, which began in line %zu)",
+                        problem, parser->context, parser->context_mark.line + 1);
     else
-        fault(reader, place_of(parser->problem_mark), "%s%s%s%s", problem, parser->context ? " (" : "",
-              parser->context ? parser->context : "", parser->context ? ")" : "");
+        yaml_faults_add(&reader->faults, place_of(parser->problem_mark), "%s%s%s%s", problem,
+                        parser->context ? " (" : "", parser->context ? parser->context : "",
+                        parser->context ? ")" : "");
     return -1;
 }
 
@@ -112,35 +61,10 @@ static int count_nodes(struct reader *reader, struct node_place at, size_t more)
     reader->node_count += more;
     if (reader->node_count <= NODE_LIMIT)
         return 0;
-    fault(reader, at, "more than %d values once aliases are followed; a file this large is refused",
-          (int)NODE_LIMIT);
+    yaml_faults_add(&reader->faults, at,
+                    "more than %d values once aliases are followed; a file this large is refused",
+                    (int)NODE_LIMIT);
     return -1;
-}
-
-static int anchor_add(struct reader *reader, struct node_place at, const char *name)
-{
-    if (!name)
-        return 0;
-    if (++reader->anchor_count > ANCHOR_LIMIT) {
-        fault(reader, at, "more than %d anchors; a file with so many is refused", (int)ANCHOR_LIMIT);
-        return -1;
-    }
-    struct anchor *anchor = xcalloc(1, sizeof *anchor);
-    anchor->name = xstrdup(name);
-    anchor->before = reader->anchors;
-    reader->anchors = anchor;
-    return 0;
-}
-
-/* The newest of that name whose node is being read now gets it. */
-static void anchor_complete(struct reader *reader, const char *name, const struct node *node)
-{
-    for (struct anchor *anchor = reader->anchors; anchor; anchor = anchor->before) {
-        if (!anchor->node && text_is(anchor->name, name)) {
-            anchor->node = node;
-            return;
-        }
-    }
 }
 
 static int depth_of(const struct node *node)
@@ -157,164 +81,38 @@ static int read_alias(struct reader *reader, const yaml_event_t *event, int dept
 {
     struct node_place at = place_of(event->start_mark);
     const char *name = (const char *)event->data.alias.anchor;
-    const struct anchor *anchor = reader->anchors;
-    while (anchor && !text_is(anchor->name, name))
-        anchor = anchor->before;
-    AUTO_FREE char *show = shown(name);
-    if (!anchor || !anchor->node) {
-        fault(reader, at,
-              anchor ? "the alias *%s stands inside what it means"
-                     : "the alias *%s means nothing: no &anchor of that name before it",
-              show);
+    const struct node *meant = NULL;
+    bool known = yaml_anchors_find(&reader->anchors, name, &meant);
+    AUTO_FREE char *show = yaml_faults_shown(name);
+    if (!meant) {
+        yaml_faults_add(&reader->faults, at,
+                        known ? "the alias *%s stands inside what it means"
+                              : "the alias *%s means nothing: no &anchor of that name before it",
+                        show);
         *out = node_new_string("");
         return 0;
     }
-    if (count_nodes(reader, at, node_size(anchor->node)) < 0)
+    if (count_nodes(reader, at, node_size(meant)) < 0)
         return -1;
-    if (depth + depth_of(anchor->node) > DEPTH_LIMIT) {
-        fault(reader, at, "more than %d levels once aliases are followed", (int)DEPTH_LIMIT);
+    if (depth + depth_of(meant) > DEPTH_LIMIT) {
+        yaml_faults_add(&reader->faults, at, "more than %d levels once aliases are followed",
+                        (int)DEPTH_LIMIT);
         return -1;
     }
-    *out = node_copy(anchor->node);
+    *out = node_copy(meant);
     return 0;
-}
-
-/* The core tags of YAML by their last word; NULL for others. */
-static const char *core_tag(const char *tag)
-{
-    static const char prefix[] = "tag:yaml.org,2002:";
-    return text_starts(tag, prefix) ? tag + sizeof prefix - 1 : NULL;
 }
 
 static struct node *read_scalar(struct reader *reader, const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
-    const char *tag = (const char *)event->data.scalar.tag;
     struct node_place at = place_of(event->start_mark);
-    const char *core = tag ? core_tag(tag) : NULL;
-    struct node *node;
     if (strlen(text) != event->data.scalar.length) {
-        fault(reader, at, "a NUL character in a value");
+        yaml_faults_add(&reader->faults, at, "a NUL character in a value");
         return node_new_string("");
     }
-    if (tag && (text_is(tag, "!unsafe") || text_is(tag, "!vault"))) {
-        node = node_new_string(text);
-        node->tag = text_is(tag, "!unsafe") ? "!unsafe" : "!vault";
-    } else if (core && !text_is(core, "str")) {
-        node = node_new_plain(text);
-        bool fits = (text_is(core, "int") && node->kind == NODE_INTEGER) ||
-                    (text_is(core, "bool") && node->kind == NODE_BOOL) ||
-                    (text_is(core, "float") && (node->kind == NODE_REAL || node->kind == NODE_INTEGER)) ||
-                    (text_is(core, "null") && node->kind == NODE_NULL);
-        if (!fits) {
-            AUTO_FREE char *show = shown(core);
-            fault(reader, at, "the tag !!%s does not fit this value", show);
-        }
-    } else if (tag && !core && !text_is(tag, "!")) {
-        AUTO_FREE char *show = shown(tag);
-        fault(reader, at, "unknown tag %s; only !unsafe and !vault are known", show);
-        node = node_new_string(text);
-    } else if (!tag && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        node = node_new_plain(text);
-    } else {
-        node = node_new_string(text);
-    }
-    return node;
-}
-
-static void check_collection_tag(struct reader *reader, const yaml_event_t *event, const char *tag,
-                                 const char *expected)
-{
-    if (!tag || text_is(tag, "!") || text_is(core_tag(tag), expected))
-        return;
-    AUTO_FREE char *show = shown(tag);
-    fault(reader, place_of(event->start_mark), "unknown tag %s; only !unsafe and !vault, of texts, are known",
-          show);
-}
-
-struct key_at {
-    const char *key;
-    struct node_place at;
-};
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct key_at *left = a, *right = b;
-    int order = strcmp(left->key, right->key);
-    if (order)
-        return order;
-    return left->at.line != right->at.line ? left->at.line - right->at.line
-                                           : left->at.column - right->at.column;
-}
-
-/* Takes every pair of this key out of the map. */
-static void leave_out(struct reader *reader, struct node *map, const char *key)
-{
-    AUTO_FREE char *wanted = xstrdup(key);
-    size_t kept = 0;
-    for (size_t i = 0; i < map->count; i++) {
-        if (text_is(map->keys[i], wanted)) {
-            free(map->keys[i]);
-            node_append(reader->kept, map->items[i]);
-            continue;
-        }
-        map->keys[kept] = map->keys[i];
-        map->where[kept] = map->where[i];
-        map->items[kept++] = map->items[i];
-    }
-    map->count = kept;
-}
-
-/* By sorting, so that a map of very many keys costs no more than reading it did. */
-static void report_duplicates(struct reader *reader, struct node *map)
-{
-    if (map->count < 2)
-        return;
-    AUTO_WORDS twice = WORDS_INIT;
-    size_t count = map->count;
-    struct key_at *sorted = xcalloc(count, sizeof *sorted);
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (struct key_at){map->keys[i], map->where[i]};
-    qsort(sorted, count, sizeof *sorted, compare_keys);
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(sorted[i].key, sorted[i - 1].key) == 0) {
-            AUTO_FREE char *show = shown(sorted[i].key);
-            fault(reader, sorted[i].at, "'%s' stands here twice (first in line %d)", show,
-                  sorted[i - 1].at.line);
-            reader->forgiven++;
-            if (reader->forgiving && reader->forgiven <= FAULT_LIMIT)
-                words_add(&twice, sorted[i].key);
-        }
-    }
-    free(sorted);
-    for (size_t i = 0; i < twice.count; i++)
-        leave_out(reader, map, twice.items[i]);
-}
-
-/* Puts the pairs of a merge key's value behind the map's own, which win. */
-static void merge_one(struct reader *reader, struct node *map, const struct node *from, struct node_place at)
-{
-    if (from->kind != NODE_MAP) {
-        fault(reader, at, "'<<' takes a map or a list of maps, not %s", node_kind_name(from->kind));
-        return;
-    }
-    if (from->count + map->count > MERGE_LIMIT) {
-        fault(reader, at, "'<<' of more than %d keys", (int)MERGE_LIMIT);
-        return;
-    }
-    for (size_t i = 0; i < from->count; i++)
-        if (!node_get(map, from->keys[i]))
-            node_append_key(map, from->keys[i], from->where[i], node_copy(from->items[i]));
-}
-
-static void merge(struct reader *reader, struct node *map, const struct node *from, struct node_place at)
-{
-    if (from->kind != NODE_LIST) {
-        merge_one(reader, map, from, at);
-        return;
-    }
-    for (size_t i = 0; i < from->count; i++)
-        merge_one(reader, map, from->items[i], at);
+    return yaml_tags_scalar(&reader->faults, at, (const char *)event->data.scalar.tag, text,
+                            event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE);
 }
 
 static int read_node(struct reader *reader, const yaml_event_t *event, int depth, struct node **out);
@@ -355,7 +153,7 @@ static int read_map(struct reader *reader, int depth, struct node *map)
             return -1;
         if (end)
             break;
-        node_append(reader->kept, key);
+        node_append(reader->keys.kept, key);
         if (next_event(reader, &event) < 0)
             return -1;
         result = read_node(reader, &event, depth, &value);
@@ -364,20 +162,22 @@ static int read_map(struct reader *reader, int depth, struct node *map)
             return -1;
         if (is_merge) {
             if (merged)
-                fault(reader, at, "'<<' stands here twice (first in line %d)", merged_at.line);
-            node_append(reader->kept, value);
+                yaml_faults_add(&reader->faults, at, "'<<' stands here twice (first in line %d)",
+                                merged_at.line);
+            node_append(reader->keys.kept, value);
             merged = value;
             merged_at = at;
         } else if (!node_is_scalar(key) || key->kind == NODE_NULL) {
-            fault(reader, at, "a key of a map must be a text, not %s", node_kind_name(key->kind));
-            node_append(reader->kept, value);
+            yaml_faults_add(&reader->faults, at, "a key of a map must be a text, not %s",
+                            node_kind_name(key->kind));
+            node_append(reader->keys.kept, value);
         } else {
             node_append_key(map, key->text, at, value);
         }
     }
-    report_duplicates(reader, map);
+    yaml_keys_check(&reader->keys, map);
     if (merged)
-        merge(reader, map, merged, merged_at);
+        yaml_keys_merge(&reader->keys, map, merged, merged_at);
     return 0;
 }
 
@@ -388,7 +188,7 @@ static int read_node(struct reader *reader, const yaml_event_t *event, int depth
     struct node *node = NULL;
     int result = 0;
     if (depth >= DEPTH_LIMIT) {
-        fault(reader, at, "more than %d levels", (int)DEPTH_LIMIT);
+        yaml_faults_add(&reader->faults, at, "more than %d levels", (int)DEPTH_LIMIT);
         return -1;
     }
     if (event->type == YAML_ALIAS_EVENT)
@@ -397,21 +197,21 @@ static int read_node(struct reader *reader, const yaml_event_t *event, int depth
         return -1;
     if (event->type == YAML_SCALAR_EVENT) {
         anchor = (const char *)event->data.scalar.anchor;
-        if (anchor_add(reader, at, anchor) < 0)
+        if (yaml_anchors_begin(&reader->anchors, &reader->faults, at, anchor) < 0)
             return -1;
         node = read_scalar(reader, event);
     } else if (event->type == YAML_SEQUENCE_START_EVENT) {
         anchor = (const char *)event->data.sequence_start.anchor;
-        if (anchor_add(reader, at, anchor) < 0)
+        if (yaml_anchors_begin(&reader->anchors, &reader->faults, at, anchor) < 0)
             return -1;
-        check_collection_tag(reader, event, (const char *)event->data.sequence_start.tag, "seq");
+        yaml_tags_collection(&reader->faults, at, (const char *)event->data.sequence_start.tag, "seq");
         node = node_new(NODE_LIST);
         result = read_list(reader, depth + 1, node);
     } else {
         anchor = (const char *)event->data.mapping_start.anchor;
-        if (anchor_add(reader, at, anchor) < 0)
+        if (yaml_anchors_begin(&reader->anchors, &reader->faults, at, anchor) < 0)
             return -1;
-        check_collection_tag(reader, event, (const char *)event->data.mapping_start.tag, "map");
+        yaml_tags_collection(&reader->faults, at, (const char *)event->data.mapping_start.tag, "map");
         node = node_new(NODE_MAP);
         result = read_map(reader, depth + 1, node);
     }
@@ -422,7 +222,7 @@ static int read_node(struct reader *reader, const yaml_event_t *event, int depth
     node->line = at.line;
     node->column = at.column;
     if (anchor)
-        anchor_complete(reader, anchor, node);
+        yaml_anchors_complete(&reader->anchors, anchor, node);
     *out = node;
     return 0;
 }
@@ -439,7 +239,7 @@ static int read_stream(struct reader *reader, struct node **out)
         struct node_place at = place_of(event.start_mark);
         int result = 0;
         if (type == YAML_DOCUMENT_START_EVENT && seen) {
-            fault(reader, at, "a second document begins here; one is allowed");
+            yaml_faults_add(&reader->faults, at, "a second document begins here; one is allowed");
             result = -1;
         } else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
                    type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT) {
@@ -467,42 +267,39 @@ static int check_encoding(struct reader *reader)
             break;
         good += step;
     }
-    fault(reader, place_of_byte(reader, good), "the byte 0x%02x: the file is not UTF-8 text",
-          (unsigned char)reader->bytes[good]);
+    yaml_faults_add(&reader->faults, yaml_faults_place(reader->bytes, reader->length, good),
+                    "the byte 0x%02x: the file is not UTF-8 text", (unsigned char)reader->bytes[good]);
     return -1;
 }
 
 static int read_document(bool forgiving, const char *bytes, size_t length, const char *name,
                          struct node **out, struct words *faults)
 {
-    struct reader reader = {
-        .bytes = bytes, .length = length, .name = name, .faults = faults, .forgiving = forgiving};
+    struct reader reader = {.bytes = bytes,
+                            .length = length,
+                            .faults = {.name = name, .lines = faults},
+                            .keys = {.forgiving = forgiving}};
+    reader.keys.faults = &reader.faults;
     AUTO_NODE *tree = NULL;
     int result = -1;
     if (length > FILE_LIMIT) {
-        fault(&reader, (struct node_place){1, 1}, "larger than 1 MiB");
+        yaml_faults_add(&reader.faults, (struct node_place){1, 1}, "larger than 1 MiB");
         return -1;
     }
     if (check_encoding(&reader) < 0)
         return -1;
     if (!yaml_parser_initialize(&reader.parser))
         abort();
-    reader.kept = node_new(NODE_LIST);
+    reader.keys.kept = node_new(NODE_LIST);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, length);
     result = read_stream(&reader, &tree);
     yaml_parser_delete(&reader.parser);
-    node_free(reader.kept);
-    while (reader.anchors) {
-        struct anchor *anchor = reader.anchors;
-        reader.anchors = anchor->before;
-        free(anchor->name);
-        free(anchor);
-    }
-    if (reader.fault_count > FAULT_LIMIT)
-        words_addf(faults, "%s: and %zu more", name, reader.fault_count - FAULT_LIMIT);
-    if (result < 0 ||
-        reader.fault_count > (forgiving && reader.forgiven <= FAULT_LIMIT ? reader.forgiven : 0))
+    node_free(reader.keys.kept);
+    yaml_anchors_free(&reader.anchors);
+    yaml_faults_end(&reader.faults);
+    size_t forgiven = forgiving && reader.keys.twice <= YAML_FAULTS_MOST ? reader.keys.twice : 0;
+    if (result < 0 || reader.faults.count > forgiven)
         return -1;
     *out = tree ? TAKE(tree) : node_new_plain("");
     return 0;
