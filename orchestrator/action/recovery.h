@@ -23,7 +23,8 @@ struct recovery_look { /* one ended step after which the host is to be looked at
     char *run;
     int step;
     char *session, *boot; /* of the connection that carried it; NULL: not known */
-    char *since;          /* when it began, by the host's clock: "TICKS+SECONDS" since the host's boot; NULL: not known */
+    char *
+        since; /* when it began, by the host's clock: "TICKS+SECONDS" since the host's boot; NULL: not known */
 };
 
 /* What is known of the connection that carries a step, from when it was verified. */

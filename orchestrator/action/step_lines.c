@@ -80,7 +80,7 @@ int step_lines_follow(struct step_lines *lines, struct loop *loop, struct error 
 void step_lines_watched(struct step_lines *lines, struct watchdogs *watchdogs,
                         struct transport_watch *transport_watch)
 {
-    lines->witness = unreachable_witness(lines->plan->master_log);
+    lines->witness = unreachable_witness(lines->plan->master_log, lines->plan->host);
     lines->watchdogs = watchdogs;
     lines->transport_watch = transport_watch;
 }

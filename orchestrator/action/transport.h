@@ -45,7 +45,8 @@ struct transport_result {
     char *python;      /* interpreter found on the host; NULL: none */
     char *session;     /* logind session of the master; NULL: the host has none */
     char *boot;        /* boot id of the host and start of its first process; NULL: not known */
-    int64_t host_ticks, at_ns; /* the host's clock ticks since its boot, at that moment of this machine's monotonic clock or shortly before; 0: not known */
+    int64_t host_ticks,
+        at_ns; /* the host's clock ticks since its boot, at that moment of this machine's monotonic clock or shortly before; 0: not known */
     char *control_path;
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };

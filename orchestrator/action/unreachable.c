@@ -13,10 +13,10 @@ enum {
     EXPLAINED_MOST = 64, /* a step with more is not worth a look into a file for each */
 };
 
-struct unreachable_witness unreachable_witness(const char *master_log)
+struct unreachable_witness unreachable_witness(const char *master_log, const char *host)
 {
     struct stat before;
-    return (struct unreachable_witness){master_log,
+    return (struct unreachable_witness){master_log, host,
                                         master_log && stat(master_log, &before) == 0 ? before.st_size : 0};
 }
 
@@ -58,7 +58,8 @@ void unreachable_put(struct sink *sink, struct event *row, const struct unreacha
 {
     AUTO_TEXT tail = TEXT_INIT;
     AUTO_FREE char *words = NULL;
-    if (witness->master_log && count <= EXPLAINED_MOST && line_event_is_vague(row))
+    if (witness->master_log && text_is(row->unreachable.host, witness->host) && count <= EXPLAINED_MOST &&
+        line_event_is_vague(row))
         explain(row, witness, watch, &tail, &words);
     sink_put(sink, row);
 }

@@ -37,7 +37,8 @@ static char *at_task(const struct tally *tally)
 {
     if (!tally->task)
         return xstrdup("before any task");
-    return xasprintf("in task '%s'%s%s", tally->task, tally->task_path ? " at " : "",
+    return xasprintf("in task '%s'%s%s%s%s", tally->task, tally->task_host ? " on " : "",
+                     tally->task_host ? tally->task_host : "", tally->task_path ? " at " : "",
                      tally->task_path ? tally->task_path : "");
 }
 

@@ -97,6 +97,11 @@ int command_forget(struct command_context *context, int argc, char **argv)
         help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
     }
+    AUTO_ERROR busy = ERROR_INIT;
+    if (settle(state, target, &busy) < 0) {
+        help_problem("%s: %s", target, error_text(&busy));
+        return exit_code_of(&busy);
+    }
     if (still_there(state, target)) {
         help_problem(
             "%s is still there; 'triphase destroy %s' removes it, and then nothing is left to forget", target,

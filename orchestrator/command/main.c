@@ -26,7 +26,7 @@ static const struct command commands[] = {
      command_attach},
     {{"cancel", "[RUN|TARGET] [--now] [--json]", "end a run, and say when nothing of it is left"},
      command_cancel},
-    {{"destroy", "TARGET...|--all [--yes] [--keep-state] [--detach]",
+    {{"destroy", "TARGET...|--all [--yes] [--keep-state] [--no-teardown] [--detach]",
       "remove what was made and verify its absence"},
      command_destroy},
     {{"cycle", "TARGET -n N [--until-failure] [--keep-last] [--yes] [--json] [-- ANSIBLE ARGUMENTS]",
@@ -51,6 +51,25 @@ static const struct command commands[] = {
     {{"store", "check|prune|export|merge", "look after the store"}, command_store},
     {{"stage", NULL, NULL}, command_stage},
 };
+
+static void end_as_cancelled(int number)
+{
+    (void)number;
+    _exit(EXIT_CANCELLED);
+}
+
+/* Until a command has begun something that has to be ended in order, and takes them itself. */
+static void take_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+            action.sa_handler = end_as_cancelled;
+            sigaction(numbers[i], &action, NULL);
+        }
+    }
+}
 
 static const struct command *find(const char *name)
 {
@@ -127,6 +146,8 @@ int main(int argc, char **argv)
     if (command->help.usage && wants_help(argc - at, argv + at))
         return help_command(&command->help) < 0 ? EXIT_INTERNAL : EXIT_OK;
     context.sets = words_argv(&sets);
+    if (command->help.usage)
+        take_signals();
     /* getopt's own messages begin with this word */
     AUTO_FREE char *title = xasprintf("triphase %s", argv[at]);
     argv[at] = title;

@@ -34,6 +34,7 @@ struct view {
     int64_t started_monotonic, deadline_ns;
     struct tally tally;
     char *last_events;
+    char *blamed_log;        /* of the step that broke: what explains the run's end. NULL: none did */
     char *last_log;          /* of the step that ended last, relative to the state folder */
     char *outcome, *message; /* of the run, at its end */
     int64_t duration_ns;
@@ -271,6 +272,13 @@ static void on_step_end(struct view *view, const struct json *line)
     end_step(view);
     AUTO_FREE char *took = duration_show(json_get_integer(line, "duration_ns", 0));
     const char *outcome = json_get_string(line, "outcome", "?");
+    bool fine = text_is(outcome, "ok") || text_is(outcome, "skipped"),
+         looks = text_is(name, "sweep") || text_is(name, "async");
+    /* A look at the host behind it explains nothing. */
+    if (!fine && !(looks && view->blamed_log)) {
+        free(view->blamed_log);
+        view->blamed_log = xstrdup_or_null(view->last_log);
+    }
     AUTO_TEXT out = TEXT_INIT;
     text_addf(&out, "%-12s %-12s %s%-12s%s %8s", view->target, name, colour_of(live, outcome), outcome,
               live->colour ? "\x1b[0m" : "", took);
@@ -367,8 +375,9 @@ static void explain(struct view *view, bool crashed, const char *why)
         text_addf(&out, ": its worker died without a word; see %s/worker.log", view->folder);
     }
     text_add_char(&out, '\n');
-    if (view->last_log) {
-        AUTO_FREE char *path = file_join(view->state, view->last_log);
+    const char *log = view->outcome && view->blamed_log ? view->blamed_log : view->last_log;
+    if (log) {
+        AUTO_FREE char *path = file_join(view->state, log);
         add_tail(&out, path, message);
         text_addf(&out, "  the whole log: %s\n", path);
     }
@@ -393,8 +402,8 @@ static void view_free(struct view *view)
 {
     end_step(view);
     follow_stop(&view->journal);
-    char *const texts[] = {view->target,   view->run,     view->state,   view->folder,
-                           view->last_log, view->outcome, view->message, view->last_events};
+    char *const texts[] = {view->target,  view->run,     view->state,       view->folder,    view->last_log,
+                           view->outcome, view->message, view->last_events, view->blamed_log};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(view);

@@ -14,9 +14,9 @@
 #define POLITE                                                                               \
     "play; task t1; trap 'echo polite >$FOLDER/polite; kill $! 2>/dev/null; exit 99' TERM\n" \
     "sleep 1000 & touch $FOLDER/there; wait\n"
-/* Does not end for TERM. It waits for the sleep, so that the trap is not put off until that ends. */
-#define STUBBORN                                                            \
-    "play; task t1; trap 'touch $FOLDER/asked' TERM; touch $FOLDER/there\n" \
+/* Does not end for TERM. It waits for the sleep, so that the trap is not put off until that ends; and the trap starts nothing that TERM could end. */
+#define STUBBORN                                                         \
+    "play; task t1; trap ': >$FOLDER/asked' TERM; touch $FOLDER/there\n" \
     "while :; do sleep 1000 & wait $!; done\n"
 /* Waits for a word, then ends well. */
 #define PATIENT \
@@ -299,4 +299,43 @@ Test(cancel, a_run_of_another_machine_or_boot_is_only_told_of)
     hold_untouched(lab, home, "is not in its hands", 75);
     lab_write(lab, "go", "yes\n");
     cr_assert(eq(int, lab_wait(lab, command, 20), 0));
+}
+
+Test(cancel, a_term_while_the_plan_is_made_ends_with_130_and_begins_nothing)
+{
+    struct lab *lab = damage_lab("", "play; finish");
+    lab_write(lab, "bin/ansible-inventory", "#!/bin/sh\n: >%s/planning\nexec sleep 1000\n", lab_folder(lab));
+    pid_t command = lab_start(lab, "create", "create", NULL);
+    cr_assert(lab_until_file(lab, 30, "planning"));
+    kill(command, SIGTERM);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 130));
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 0));
+}
+
+Test(cancel, of_anything_where_nothing_ever_ran_says_so_and_is_well)
+{
+    struct lab *lab = damage_lab("", "play; finish");
+    struct lab_result result = lab_run(lab, "cancel", "host", NULL);
+    cr_assert(eq(int, result.code, 0), "%s", result.err);
+    cr_assert(strstr(result.err, "nothing runs") != NULL, "%s", result.err);
+}
+
+Test(cancel, forget_is_refused_while_a_run_has_the_target)
+{
+    struct lab *lab = damage_lab("", PATIENT);
+    pid_t command = begin(lab);
+    struct lab_result refused = lab_run(lab, "forget", "host", "--yes", NULL);
+    cr_expect(eq(int, refused.code, 75), "%s", refused.err);
+    lab_write(lab, "go", "yes\n");
+    cr_assert(eq(int, lab_wait(lab, command, 30), 0));
+}
+
+Test(cancel, the_log_that_is_shown_is_of_the_phase_that_was_ended_not_of_the_look_at_its_host)
+{
+    struct lab *lab =
+        damage_lab("    deadline: 1s\n", "play; echo the last words; touch $FOLDER/there; sleep 1000 & wait");
+    struct lab_result result = lab_run(lab, "create", NULL);
+    cr_assert(eq(int, result.code, 5), "%s", result.err);
+    const char *end = strstr(result.err, " ended as deadline");
+    cr_assert(end && strstr(end, "the last words") && strstr(end, "-work.1.log"), "%s", result.err);
 }

@@ -132,8 +132,13 @@ static void check_ledger(struct lab *lab, const struct row *row)
     AUTO_FREE char *entry = lab_sql(lab, "SELECT host || ' ' || cause || ' ' || ignored FROM unreachable "
                                          "WHERE run = (SELECT id FROM run ORDER BY "
                                          "number DESC LIMIT 1) LIMIT 1");
-    cr_expect_str_eq(entry, row->ledger ? row->ledger : "", "%s: the ledger says '%s', and should say '%s'",
-                     row->name, entry, row->ledger ? row->ledger : "");
+    AUTO_FREE char *message = lab_sql(
+        lab,
+        "SELECT cause_source || ': ' || message FROM unreachable WHERE run = (SELECT id FROM run ORDER BY "
+        "number DESC LIMIT 1) LIMIT 1");
+    cr_expect_str_eq(entry, row->ledger ? row->ledger : "",
+                     "%s: the ledger says '%s', and should say '%s' (%s)", row->name, entry,
+                     row->ledger ? row->ledger : "", message);
 }
 
 static void check_row(struct lab *lab, const struct row *row)
