@@ -62,17 +62,17 @@ static void drop_look(struct recovery *recovery, int at)
     memmove(look, look + 1, (size_t)(--recovery->look_count - at) * sizeof *look);
 }
 
-void recovery_broke(struct recovery *recovery, enum outcome outcome, bool again, bool look, const char *run,
+void recovery_broke(struct recovery *recovery, bool may_leave, bool again, bool look, const char *run,
                     int step, const struct recovery_link *link, int64_t started_monotonic_ns)
 {
-    if (outcome_may_leave(outcome)) {
+    if (may_leave) {
         /* What ended just now matters more than the oldest debt. */
         if (recovery->look_count == RECOVERY_LOOKS_MOST)
             drop_look(recovery, RECOVERY_LOOKS_MOST - 1);
         add_look(recovery, run, step, link, started_monotonic_ns);
     }
     recovery->again = again;
-    recovery->due = due_after(again, look && outcome_may_leave(outcome));
+    recovery->due = due_after(again, look && may_leave);
 }
 
 void recovery_owe(struct recovery *recovery, const char *run, int step, const char *evidence,

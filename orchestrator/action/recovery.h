@@ -42,9 +42,9 @@ struct recovery {
 
 /* The stage that does the part ("sweep", "async", "transport"); NULL: none. */
 const char *recovery_stage(enum recovery_part part);
-/* An attempt ended so. `again`: it will be tried again. What may have left something (outcome_may_leave) is looked for; without `look` that is
+/* An attempt ended. `again`: it will be tried again. What it may have left (`may_leave`: outcome_may_leave) is looked for; without `look` that is
  * only owed. */
-void recovery_broke(struct recovery *recovery, enum outcome outcome, bool again, bool look, const char *run,
+void recovery_broke(struct recovery *recovery, bool may_leave, bool again, bool look, const char *run,
                     int step, const struct recovery_link *link, int64_t started_monotonic_ns);
 /* A look that an earlier run owes. `evidence`: of the step's transport, as stored; may be NULL. More than RECOVERY_LOOKS_MOST wait for the next run. */
 void recovery_owe(struct recovery *recovery, const char *run, int step, const char *evidence,

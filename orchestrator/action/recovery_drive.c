@@ -2,11 +2,11 @@
 
 #include "action/recovery_rows.h"
 
-void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, enum outcome outcome,
-                          bool again, const char *unlooked, const struct recovery_link *link,
+void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, bool may_leave, bool again,
+                          const char *unlooked, const struct recovery_link *link,
                           int64_t started_monotonic_ns)
 {
-    recovery_broke(&drive->recovery, outcome, again, !unlooked, notes.run, notes.step, link,
+    recovery_broke(&drive->recovery, may_leave, again, !unlooked, notes.run, notes.step, link,
                    started_monotonic_ns);
     if (unlooked)
         recovery_write_skipped(&drive->recovery, notes.sink, unlooked);

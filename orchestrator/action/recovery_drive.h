@@ -14,10 +14,10 @@ struct recovery_drive {
     {                          \
         .part = RECOVERY_OVER, \
     }
-/* An attempt of a phase ended so (it need not have broken), the step of the notes. `unlooked`: why
+/* An attempt of a phase ended (it need not have broken), the step of the notes; what it may have left on its host is looked for. `unlooked`: why
  * nobody may look at the host in this run, which goes into rows; NULL: somebody may. */
-void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, enum outcome outcome,
-                          bool again, const char *unlooked, const struct recovery_link *link,
+void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, bool may_leave, bool again,
+                          const char *unlooked, const struct recovery_link *link,
                           int64_t started_monotonic_ns);
 /* Makes `part` the one that runs and tells `context` what its stage is asked and how long it may take. Gives
  * the stage's name. `phase`: the one that broke, or that is next. */

@@ -170,11 +170,11 @@ static void retry(struct runner *runner, enum outcome outcome)
 }
 
 /* An attempt of a phase ended: it may owe handlers, and the host a look. */
-static void take_attempt(struct runner *runner, enum outcome outcome, bool again, struct json *owed)
+static void take_attempt(struct runner *runner, bool may_leave, bool again, struct json *owed)
 {
     const struct recovery_link link = contact_link(&runner->contact);
     progress_owe(&runner->progress, owed);
-    recovery_drive_broke(&runner->drive, notes(runner), outcome, again, runner->cancels > 1 ? twice : NULL,
+    recovery_drive_broke(&runner->drive, notes(runner), may_leave, again, runner->cancels > 1 ? twice : NULL,
                          &link, runner->step_started_ns);
 }
 
@@ -195,6 +195,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
     const char *stage = runner->attempt_now->stage;
     struct step *step = TAKE(runner->step);
     enum outcome outcome = over->verdict.outcome;
+    bool may_leave = outcome_may_leave(outcome, over->verdict.cause);
     AUTO_FREE char *message = xstrdup_or_null(over->verdict.message),
                    *store_failure = xstrdup_or_null(over->store_failure);
     AUTO_JSON *owed = NULL;
@@ -222,7 +223,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
     }
     bool again = !stage && retries(runner, outcome);
     if (!stage)
-        take_attempt(runner, outcome, again, TAKE(owed));
+        take_attempt(runner, may_leave, again, TAKE(owed));
     else if (text_is(stage, "transport"))
         recovery_ended(&runner->drive.recovery, RECOVERY_TRANSPORT, outcome == OUTCOME_OK, 0);
     if (outcome == OUTCOME_OK && !stage)

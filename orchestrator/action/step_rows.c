@@ -30,12 +30,13 @@ static struct event row(const struct step_plan *plan, const struct step_birth *b
 }
 
 /* The look comes after the row, since it may take as long as the step did; it changes the row then. */
-static const char *unlooked(const struct step_plan *plan, enum outcome outcome)
+static const char *unlooked(const struct step_plan *plan, const struct verdict *verdict)
 {
     if (!text_is(plan->kind, "phase"))
         return "nobody looked: a stage runs nothing on the host";
-    return outcome_may_leave(outcome) ? "nobody looked yet: the next contact with the host makes up for it"
-                                      : "nobody looked: the phase came to its own end";
+    return outcome_may_leave(verdict->outcome, verdict->cause)
+               ? "nobody looked yet: the next contact with the host makes up for it"
+               : "nobody looked: the phase came to its own end";
 }
 
 struct event step_rows_begin(const struct step_plan *plan, const struct step_birth *birth)
@@ -66,7 +67,7 @@ struct event step_rows_end(const struct step_plan *plan, const struct step_birth
     end->rescued = tally->rescued;
     end->cpu_usec = result->cpu_usec;
     end->survivors_here = result->survivors;
-    end->host_evidence = unlooked(plan, verdict->outcome);
+    end->host_evidence = unlooked(plan, verdict);
     end->event_bytes = result->event_bytes;
     end->handlers_owed = result->handlers_owed;
     return event;

@@ -242,7 +242,7 @@ static const struct {
     {refused, OUTCOME_INVALID, "refused", say_refused},
     {never_began, OUTCOME_INVALID, "not-started", say_log},
     {no_hosts, OUTCOME_INVALID, "no-hosts", say_no_hosts},
-    {failed_without_end, OUTCOME_FAILED, "aborted", say_log},
+    {failed_without_end, OUTCOME_FAILED, OUTCOME_CAUSE_ABORTED, say_log},
     {without_end, OUTCOME_CHILD_CRASHED, "no-end", say_log},
     {lost, OUTCOME_UNREACHABLE, NULL, say_lost},
     {failed, OUTCOME_FAILED, NULL, say_failed},

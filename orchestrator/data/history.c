@@ -327,11 +327,12 @@ int history_unlooked(struct sql *db, const struct machine *machine, int most, st
         "= step.run"
         " WHERE run.number IN (SELECT number FROM run WHERE target = ?1 ORDER BY started_ns DESC LIMIT 50)"
         " AND coalesce(run.machine_id, ?2) = ?2 AND step.started_ns >= ?3 AND step.kind = 'phase'"
-        " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND step.outcome IN (''");
+        " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND (step.outcome IN (''");
     for (enum outcome outcome = OUTCOME_OK; outcome <= OUTCOME_LEFTOVER; outcome++)
-        if (outcome_may_leave(outcome))
+        if (outcome_may_leave(outcome, NULL))
             text_addf(&text, ", '%s'", outcome_name(outcome));
-    text_add(&text, ") ORDER BY run.started_ns DESC, step.seq DESC LIMIT ?4");
+    text_add(&text, ") OR step.cause = '" OUTCOME_CAUSE_ABORTED
+                    "') ORDER BY run.started_ns DESC, step.seq DESC LIMIT ?4");
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db, text_string(&text), &query, err) < 0)
         return -1;

@@ -1,5 +1,7 @@
 #include "data/outcome.h"
 
+#include "base/text.h"
+
 static const char *const names[] = {
     [OUTCOME_NONE] = "running",
     [OUTCOME_OK] = "ok",
@@ -29,7 +31,7 @@ const char *outcome_name(enum outcome outcome)
     return names[outcome];
 }
 
-bool outcome_may_leave(enum outcome outcome)
+bool outcome_may_leave(enum outcome outcome, const char *cause)
 {
-    return may_leave[outcome];
+    return may_leave[outcome] || (outcome == OUTCOME_FAILED && text_is(cause, OUTCOME_CAUSE_ABORTED));
 }

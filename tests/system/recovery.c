@@ -357,6 +357,26 @@ Test(recovery, what_a_dead_worker_left_on_the_host_is_ended_by_the_next_run, .ti
     cr_expect_str_eq(after, "provision ok, transport ok, sweep ok, work ok");
 }
 
+Test(recovery, a_killed_fork_of_ansible_leaves_nothing_of_its_task_on_the_host, .timeout = 180)
+{
+    struct lab *lab = box_lab("", "", PLAY HANG);
+    pid_t command = lab_start(lab, "create", "create", NULL);
+    wait_until_it_hangs(lab, "create");
+    AUTO_FREE char *run = damage_run(lab);
+    AUTO_FREE char *script =
+        xasprintf("all=$(pgrep -f '/%s/launcher/triphase_launch.py'); for p in $all; do for q in $all; do "
+                  "[ \"$(ps -o ppid= -p $p | tr -d ' ')\" = $q ] && kill -9 $p; done; done; true",
+                  run);
+    shell(script);
+
+    cr_assert(eq(int, lab_wait(lab, command, 60), 2));
+
+    AUTO_FREE char *row = steps(lab);
+    cr_expect_str_eq(row, "provision ok, transport ok, work failed, sweep ok");
+    hold_gone();
+    hold_row(lab, "0: looked at", "found");
+}
+
 /* A task that has systemd look after something of its own. */
 #define KEPT                                                                                              \
     "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_RUN=$TRIPHASE_RUN env sleep " \

@@ -14,7 +14,7 @@
 static void broke(struct recovery *recovery, enum outcome outcome, bool again, bool look)
 {
     const struct recovery_link link = {"7", "boot.1", 4200, 10 * NS_PER_S};
-    recovery_broke(recovery, outcome, again, look, RUN, 3, &link, 12 * NS_PER_S + 1);
+    recovery_broke(recovery, outcome_may_leave(outcome, NULL), again, look, RUN, 3, &link, 12 * NS_PER_S + 1);
 }
 
 static const char *step(struct recovery *recovery, bool well, int jobs)
