@@ -220,6 +220,7 @@ static void add_bad_task(const struct history_bad *bad, const struct table_look 
 /* Why each step that did not end well did so: its own word, and the tasks behind it. */
 static void add_failures(const struct account *account, const struct table_look *look, struct text *out)
 {
+    bool told = false; /* the run's message, as its step's */
     for (size_t i = 0; i < account->step_count; i++) {
         const struct history_step *step = &account->steps[i];
         const char *outcome = account_step_outcome(account, step);
@@ -236,6 +237,7 @@ static void add_failures(const struct account *account, const struct table_look 
         }
         text_add(out, "\n");
         add_message(step->message, look, out);
+        told |= step->message && account->run->message && text_is(step->message, account->run->message);
         for (size_t k = 0; k < account->bad_count; k++) {
             const struct history_bad *bad = &account->bad[k];
             if (bad->step == step->seq && !bad->unreachable && !bad->ignored && !bad->rescued)
@@ -243,11 +245,12 @@ static void add_failures(const struct account *account, const struct table_look 
         }
         if (step->log) {
             text_truncate(&line, 0);
-            text_addf(&line, "     log: .triphase/%s\n", step->log);
-            text_add(out, text_string(&line));
+            text_addf(&line, "     log: .triphase/%s", step->log);
+            say(out, look, TABLE_PLAIN, text_string(&line));
+            text_add(out, "\n");
         }
     }
-    if (account->run->message && !text_is(account->outcome, "ok")) {
+    if (account->run->message && !told && !text_is(account->outcome, "ok")) {
         text_add(out, "\n");
         say(out, look, TABLE_PLAIN, account->run->message);
         text_add(out, "\n");

@@ -65,11 +65,17 @@ static void make_own(void)
     write_file(own, bytes.bytes, bytes.length);
 }
 
+/* Says where it is not. */
 static void hold_printable(const struct text *out, const char *what)
 {
-    hold(text_is_utf8(text_string(out), out->length), what);
     for (size_t i = 0; i < out->length; i++)
-        hold((unsigned char)out->bytes[i] >= 0x20 || out->bytes[i] == '\n', what);
+        if ((unsigned char)out->bytes[i] < 0x20 && out->bytes[i] != '\n') {
+            size_t from = i > 60 ? i - 60 : 0;
+            fprintf(stderr, "byte 0x%02x behind '%.*s'\n", (unsigned char)out->bytes[i], (int)(i - from),
+                    out->bytes + from);
+            hold(false, what);
+        }
+    hold(text_is_utf8(text_string(out), out->length), what);
 }
 
 static void report(const struct account *accounts, size_t count)
