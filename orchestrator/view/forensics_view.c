@@ -40,6 +40,11 @@ static char *age(const struct json *object, const char *key)
     return ms < 0 ? xstrdup("never") : duration_show((int64_t)(ms * 1e6));
 }
 
+static const char *ago(const char *age)
+{
+    return text_is(age, "never") ? "" : " ago";
+}
+
 static void add_task(const struct screen *screen, const struct json *detail)
 {
     AUTO_TEXT line = TEXT_INIT;
@@ -58,7 +63,7 @@ static void add_silence(const struct screen *screen, const struct json *detail)
 {
     AUTO_TEXT line = TEXT_INIT;
     AUTO_FREE char *event = age(detail, "last_event_ms"), *output = age(detail, "last_output_ms");
-    text_addf(&line, "last event %s ago, last output %s ago", event, output);
+    text_addf(&line, "last event %s%s, last output %s%s", event, ago(event), output, ago(output));
     add_line(screen, "silent for", &line);
 }
 
@@ -94,28 +99,30 @@ static void add_words(struct text *line, const char *words)
     }
 }
 
+/* What tells a dead path from a busy host comes first: a narrow terminal cuts the rest. */
 static void add_connection(const struct screen *screen, const struct json *one)
 {
-    AUTO_TEXT line = TEXT_INIT, queues = TEXT_INIT;
+    AUTO_TEXT path = TEXT_INIT, rest = TEXT_INIT, process = TEXT_INIT;
     const char *wchan = json_get_string(one, "wchan", "");
-    text_addf(&line, "pid %lld %s %.*s", (long long)json_get_integer(one, "pid", 0),
+    text_addf(&process, "pid %lld %s %.*s", (long long)json_get_integer(one, "pid", 0),
               json_get_string(one, "process", "?"), wchan_length(wchan), wchan);
     if (!json_get(one, "state")) {
-        text_add(&line, ", no TCP connection of its own");
-        add_line(screen, "master", &line);
+        text_add(&process, ", no TCP connection of its own");
+        add_line(screen, "master", &process);
         return;
     }
-    text_addf(&line, "  %s -> %s  %s", json_get_string(one, "local", "?"),
-              json_get_string(one, "remote", "?"), json_get_string(one, "state", "?"));
-    add_line(screen, "master", &line);
     AUTO_FREE char *acked = age(one, "last_ack_ms"), *received = age(one, "last_received_ms"),
                    *due = age(one, "timer_ms");
-    text_addf(&queues, "acked %s, heard %s ago; unacked %lld, queues %lld/%lld B, backoff %lld, %s in %s",
-              acked, received, (long long)json_get_integer(one, "unacked", 0),
+    text_addf(&path, "%s  unacked %lld, backoff %lld, %s in %s", json_get_string(one, "remote", "?"),
+              (long long)json_get_integer(one, "unacked", 0), (long long)json_get_integer(one, "backoff", 0),
+              json_get_string(one, "timer", "?"), due);
+    add_line(screen, "master", &path);
+    text_addf(&rest, "%s, acked %s, heard %s ago; queues %lld/%lld B; %s; from %s",
+              json_get_string(one, "state", "?"), acked, received,
               (long long)json_get_integer(one, "send_queue", 0),
-              (long long)json_get_integer(one, "receive_queue", 0),
-              (long long)json_get_integer(one, "backoff", 0), json_get_string(one, "timer", "?"), due);
-    add_line(screen, "", &queues);
+              (long long)json_get_integer(one, "receive_queue", 0), text_string(&process),
+              json_get_string(one, "local", "?"));
+    add_line(screen, "", &rest);
 }
 
 static void add_connections(const struct screen *screen, const struct json *detail)

@@ -199,3 +199,27 @@ Test(forensics, whatever_was_seen_fits_on_one_screen)
     forensics_view_add(empty, &(struct table_look){0}, &little);
     cr_expect(strstr(text_string(&little), "none, after never"), "%s", text_string(&little));
 }
+
+Test(forensics, what_tells_a_dead_path_from_a_busy_host_is_on_a_narrow_screen_too)
+{
+    static const char narrow[] =
+        "{\"connections\":[{\"pid\":1149312,\"process\":\"S\",\"wchan\":\"poll_schedule_timeout\",\"state\":"
+        "\"established\",\"local\":\"192.168.213.201:43574\",\"remote\":\"192.168.213.202:22\",\"unacked\":"
+        "12,"
+        "\"backoff\":4,\"timer\":\"retransmit\",\"timer_ms\":1234,\"last_ack_ms\":10100,\"last_received_ms\":"
+        "10200,\"send_queue\":1035416,\"receive_queue\":0}]}";
+    AUTO_JSON *detail = json_parse(narrow, strlen(narrow), NULL);
+    AUTO_TEXT out = TEXT_INIT;
+
+    forensics_view_add(detail, &(struct table_look){.width = 80}, &out);
+
+    static const char *const words[] = {"192.168.213.202:22", "unacked 12",  "backoff 4",
+                                        "retransmit in",      "acked 10.1s", "heard 10.2s ago",
+                                        "1035416/0 B"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        cr_expect(strstr(text_string(&out), words[i]), "no '%s' in %s", words[i], text_string(&out));
+    AUTO_FREE char *copy = xstrdup(text_string(&out));
+    char *state = NULL;
+    for (char *line = strtok_r(copy, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+        cr_expect(strlen(line) <= 80, "%zu columns: %s", strlen(line), line);
+}
