@@ -39,6 +39,8 @@ static const struct {
     {"connection timed out", "connect-timeout"},
     {"operation timed out", "connect-timeout"},
     {"connection reset", "reset"},
+    /* A socket's pipe breaks only behind a reset. */
+    {"send disconnect: broken pipe", "reset"},
     {"broken pipe", "channel-broken"},
     {"channel", "channel-broken"},
     {"shared connection to", "mux-lost"},

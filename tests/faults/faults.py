@@ -137,7 +137,7 @@ FAULTS = (
     Fault('packets dropped for 5 s', 'path', drop, undrop, 5),
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
     Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
-    Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=BROKEN),
+    Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=('reset',)),
     Fault('connection dead after 20 MB', 'path', cut_after_bytes, UNBYTES, 12, first=LOST, detect=10, causes=BROKEN, delayed=True),
     Fault('5 % of the packets lost', 'path', LOSS),
     Fault('path-MTU hole for 40 s', 'path', HOLE, UNHOLE, 40, first=('ok',) + LOST, causes=BROKEN),

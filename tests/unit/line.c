@@ -208,7 +208,7 @@ Test(line, what_a_master_wrote_as_it_ended_tells_the_cause)
         {"Read from remote host h: Connection reset by peer\nclient_loop: send disconnect: Broken pipe\n",
          "reset", "master-log", "Read from remote host h: Connection reset by peer"},
         {"client_loop: send disconnect: Broken pipe\nTransferred: sent 1, received 2 bytes, in 0.1 seconds\n",
-         "channel-broken", "master-log", "client_loop: send disconnect: Broken pipe"},
+         "reset", "master-log", "client_loop: send disconnect: Broken pipe"},
         {"Timeout, server h not responding.\n", "keepalive-timeout", "master-log",
          "Timeout, server h not responding."},
         {"Killed by signal 15.\n", "mux-lost", "master-log", "Killed by signal 15."},
