@@ -184,7 +184,8 @@ static bool is_made(const struct cycling *cycling)
 static void say_kept(const struct cycling *cycling)
 {
     const char *target = cycling->request->target;
-    help_note("%s: the machine is kept; 'triphase destroy %s' removes it", target, target);
+    if (is_made(cycling))
+        help_note("%s: the machine is kept; 'triphase destroy %s' removes it", target, target);
 }
 
 /* Removes the machine and counts what is left; -1: the cycle cannot go on. */

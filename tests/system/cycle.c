@@ -220,6 +220,20 @@ Test(cycle, a_destroy_of_round_0_that_fails_is_printed_and_ends_the_cycle)
     cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'create'"), 1));
 }
 
+Test(cycle, says_that_a_machine_is_kept_only_where_there_is_one)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    /* Nobody knows the host's keys: that is found out when the machine is made. */
+    *strstr(project, "    host_keys:") = '\0';
+    lab_write(lab, "triphase.yml", "%s", project);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", "--until-failure", NULL);
+    cr_expect(eq(int, cycle.code, 3), "%s", cycle.err);
+    cr_expect(has(cycle.out, "\n    1  failed"), "the create began: %s", cycle.out);
+    cr_expect(eq(i64, machines(lab), 0));
+    cr_expect(not(has(cycle.err, "the machine is kept")), "%s", cycle.err);
+}
+
 Test(cycle, counts_what_is_left_after_a_destroy)
 {
     /* A process of the run that left every scope: as only root can. */
