@@ -197,7 +197,7 @@ static int destroy(struct cycling *cycling)
         return took_trouble(cycling, &err);
     if (code == EXIT_CANCELLED)
         say_kept(cycling);
-    else if (code != EXIT_OK)
+    else if (code != EXIT_OK && code != EXIT_BUSY) /* of a busy target nothing was tried */
         help_note("%s: the machine could not be removed, so the cycle ends here", cycling->request->target);
     return code == EXIT_OK ? 0 : -1;
 }

@@ -234,6 +234,20 @@ Test(cycle, says_that_a_machine_is_kept_only_where_there_is_one)
     cr_expect(not(has(cycle.err, "the machine is kept")), "%s", cycle.err);
 }
 
+Test(cycle, of_a_busy_target_it_says_that_and_not_that_it_could_not_be_removed)
+{
+    struct lab *lab = damage_lab("", "play; task t1; touch $FOLDER/there\n"
+                                     "until [ -e $FOLDER/go ]; do sleep 0.02; done; finish\n");
+    pid_t create = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"));
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 75), "%s", cycle.err);
+    cr_expect(not(has(cycle.err, "could not be removed")), "nothing was tried: %s", cycle.err);
+    lab_write(lab, "go", "yes\n");
+    cr_assert(eq(int, lab_wait(lab, create, 20), 0));
+    cr_expect(eq(i64, machines(lab), 1));
+}
+
 Test(cycle, counts_what_is_left_after_a_destroy)
 {
     /* A process of the run that left every scope: as only root can. */
