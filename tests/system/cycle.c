@@ -67,6 +67,31 @@ Test(cycle, says_the_same_afterwards_from_the_store_alone)
     cr_expect(eq(int, report.code, 64));
 }
 
+/* A recipe whose teardown does as told, besides the phase, which is quick. */
+static struct lab *lab_with_teardown(const char *body)
+{
+    AUTO_FREE char *both = xasprintf("case \"$*\" in *playbooks/bye.yml*) %s;; esac\n" QUICK, body);
+    struct lab *lab = damage_lab(
+        "teardown:\n  - name: bye\n    playbook: playbooks/bye.yml\n    attempts: 1\n    grace: 20s\n", both);
+    lab_write(lab, "playbooks/bye.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    return lab;
+}
+
+Test(cycle, every_step_of_a_round_is_told_against_earlier_cycles_the_destroy_too)
+{
+    struct lab *lab = lab_with_teardown(":");
+    struct lab_result first = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_assert(eq(int, first.code, 0), "%s", first.err);
+    struct lab_result second = lab_run(lab, "cycle", "host", "-n", "1", "--yes", "--json", NULL);
+    cr_assert(eq(int, second.code, 0), "%s", second.err);
+    AUTO_JSON *json = json_parse(second.out, strlen(second.out), NULL);
+    const struct json *steps = json_get(json, "statistics");
+    cr_expect(has(second.out, "\"step\": \"bye\""), "%s", second.out);
+    for (size_t i = 0; i < json_count(steps); i++)
+        cr_expect(eq(i64, json_get_integer(json_at(steps, i), "earlier_n", -1), 2), "%s: %s",
+                  json_get_string(json_at(steps, i), "step", "?"), second.out);
+}
+
 Test(cycle, goes_on_after_a_failed_round_and_ends_with_its_code)
 {
     struct lab *lab = damage_lab("", COUNTING "[ $round = 2 ] && exit 2; finish\n");
@@ -136,16 +161,6 @@ Test(cycle, an_interrupt_ends_the_round_in_order_and_prints_the_table_so_far)
 Test(cycle, a_term_does_the_same)
 {
     hold_interrupt(SIGTERM);
-}
-
-/* A recipe whose teardown does as told, besides the phase, which is quick. */
-static struct lab *lab_with_teardown(const char *body)
-{
-    AUTO_FREE char *both = xasprintf("case \"$*\" in *playbooks/bye.yml*) %s;; esac\n" QUICK, body);
-    struct lab *lab = damage_lab(
-        "teardown:\n  - name: bye\n    playbook: playbooks/bye.yml\n    attempts: 1\n    grace: 20s\n", both);
-    lab_write(lab, "playbooks/bye.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    return lab;
 }
 
 static void make(struct lab *lab)
