@@ -119,7 +119,7 @@ static int load_round(struct cycling *cycling, struct cycle *out, struct error *
                : cycle_load(db, cycling->state, cycling->group, cycling->runs, cycling->rounds, out, err);
 }
 
-/* After a destroy: what is left is looked for, and noted with the destroy's run. */
+/* After a destroy that ended well, and so says that all is gone: what is left is looked for, and noted with its run. */
 static int count_leftovers(struct cycling *cycling, struct error *err)
 {
     struct cycle part;
@@ -129,7 +129,7 @@ static int count_leftovers(struct cycling *cycling, struct error *err)
     const struct history_run *made = part.count ? part.rounds[part.count - 1].create.run : NULL,
                              *gone = part.count ? part.rounds[part.count - 1].destroy.run : NULL;
     int status = 0;
-    if (gone) {
+    if (gone && gone->exit_code == EXIT_OK) {
         if (made)
             words_add(&runs, made->id);
         words_add(&runs, gone->id);
@@ -173,18 +173,33 @@ static int took_trouble(struct cycling *cycling, const struct error *err)
     return -1;
 }
 
+static bool is_made(const struct cycling *cycling)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    return file_exists(cycling->store) && history_open(cycling->store, &db, NULL) == 0 &&
+           history_machine(db, cycling->request->target, &machine, NULL) == 0 && machine;
+}
+
+static void say_kept(const struct cycling *cycling)
+{
+    const char *target = cycling->request->target;
+    if (is_made(cycling))
+        help_note("%s: the machine is kept; 'triphase destroy %s' removes it", target, target);
+}
+
 /* Removes the machine and counts what is left; -1: the cycle cannot go on. */
 static int destroy(struct cycling *cycling)
 {
     AUTO_ERROR err = ERROR_INIT;
-    int code = go(cycling, "destroy"), left = count_leftovers(cycling, &err);
-    if (left < 0)
+    int code = go(cycling, "destroy");
+    if (count_leftovers(cycling, &err) < 0)
         return took_trouble(cycling, &err);
-    if (code == EXIT_OK)
-        return 0;
-    if (code != EXIT_CANCELLED)
+    if (code == EXIT_CANCELLED)
+        say_kept(cycling);
+    else if (code != EXIT_OK && code != EXIT_BUSY) /* of a busy target nothing was tried */
         help_note("%s: the machine could not be removed, so the cycle ends here", cycling->request->target);
-    return -1;
+    return code == EXIT_OK ? 0 : -1;
 }
 
 /* Whether the create has a row, or was refused before it could begin: then the next one would be as well. */
@@ -207,32 +222,24 @@ static int run_round(struct cycling *cycling, bool last)
     if (!has_begun(cycling))
         return -1;
     if (cancelled || keeps || (code != EXIT_OK && request->until_failure)) {
-        help_note("%s: the machine is kept; 'triphase destroy %s' removes it", request->target,
-                  request->target);
+        say_kept(cycling);
         return -1;
     }
     return destroy(cycling);
 }
 
-static bool is_made(const struct cycling *cycling, struct error *err)
-{
-    AUTO_SQL *db = NULL;
-    AUTO_MACHINE *machine = NULL;
-    return file_exists(cycling->store) && history_open(cycling->store, &db, err) == 0 &&
-           history_machine(db, cycling->request->target, &machine, err) == 0 && machine;
-}
-
+/* What is there already is removed as round 0. */
 static void run_rounds(struct cycling *cycling)
 {
     AUTO_ERROR err = ERROR_INIT;
+    int status = 0;
     block_signals();
-    int status = is_made(cycling, &err) ? destroy(cycling) : 0;
-    for (int round = 1; status == 0 && round <= cycling->request->rounds; round++) {
+    for (int round = is_made(cycling) ? 0 : 1; status == 0 && round <= cycling->request->rounds; round++) {
         if (is_cancelled()) {
             cycling->code = EXIT_CANCELLED;
             break;
         }
-        status = run_round(cycling, round == cycling->request->rounds);
+        status = round ? run_round(cycling, round == cycling->request->rounds) : destroy(cycling);
         if (print_rounds(cycling, &err) < 0)
             status = took_trouble(cycling, &err);
     }

@@ -151,22 +151,52 @@ int cycle_store_leftovers(const char *store, const char *run, const struct words
 
 /* ---------------------------------------------------------------- summary */
 
+static int add_earlier(struct sql *db, const char *id, struct cycle_summary *summary, struct error *err)
+{
+    size_t at = summary->earlier_count;
+    summary->earlier_runs = xreallocarray(summary->earlier_runs, at + 1, sizeof *summary->earlier_runs);
+    summary->earlier_steps = xreallocarray(summary->earlier_steps, at + 1, sizeof *summary->earlier_steps);
+    summary->earlier_counts = xreallocarray(summary->earlier_counts, at + 1, sizeof *summary->earlier_counts);
+    summary->earlier_steps[at] = NULL;
+    summary->earlier_counts[at] = 0;
+    if (history_run(db, id, NULL, &summary->earlier_runs[at], err) < 0)
+        return -1;
+    summary->earlier_count++;
+    if (history_steps(db, id, &summary->earlier_steps[at], &summary->earlier_counts[at], err) < 0)
+        return -1;
+    statistics_add(summary->earlier, summary->earlier_runs[at], summary->earlier_steps[at],
+                   summary->earlier_counts[at]);
+    return 0;
+}
+
+/* Of a round whose create is earlier the destroy is too: the run after it in its cycle. That of a round 0 comes after none. */
+static int add_earlier_destroys(struct sql *db, const char *group, struct cycle_summary *summary,
+                                struct error *err)
+{
+    struct history_run **runs;
+    int status = 0;
+    if (history_group_runs(db, group, 0, &runs, err) < 0)
+        return -1;
+    for (size_t i = 1; status == 0 && runs[0] && runs[i]; i++)
+        if (text_is(runs[i]->kind, "destroy") && words_have(&summary->trend.before.runs, runs[i - 1]->id))
+            status = add_earlier(db, runs[i]->id, summary, err);
+    history_runs_free(runs);
+    return status;
+}
+
 static int load_earlier(struct sql *db, struct cycle_summary *summary, struct error *err)
 {
+    AUTO_WORDS groups = WORDS_INIT;
     const struct words *ids = &summary->trend.before.runs;
-    summary->earlier_runs = xcalloc(ids->count + 1, sizeof *summary->earlier_runs);
-    summary->earlier_steps = xcalloc(ids->count + 1, sizeof *summary->earlier_steps);
-    summary->earlier_counts = xcalloc(ids->count + 1, sizeof *summary->earlier_counts);
     for (size_t i = 0; i < ids->count; i++) {
-        if (history_run(db, ids->items[i], NULL, &summary->earlier_runs[i], err) < 0)
+        if (add_earlier(db, ids->items[i], summary, err) < 0)
             return -1;
-        summary->earlier_count++;
-        if (history_steps(db, ids->items[i], &summary->earlier_steps[i], &summary->earlier_counts[i], err) <
-            0)
-            return -1;
-        statistics_add(summary->earlier, summary->earlier_runs[i], summary->earlier_steps[i],
-                       summary->earlier_counts[i]);
+        words_add(&groups, summary->earlier_runs[i]->group_id);
     }
+    words_sort_unique(&groups);
+    for (size_t i = 0; i < groups.count; i++)
+        if (add_earlier_destroys(db, groups.items[i], summary, err) < 0)
+            return -1;
     return 0;
 }
 

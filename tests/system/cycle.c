@@ -1,6 +1,7 @@
 /* Cycles: create and destroy again and again, by the commands' own machinery; what a round came to, how a cycle ends, and that its report needs the store alone. */
 #include "base/memory.h"
 #include "lab/damage.h"
+#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -64,6 +65,31 @@ Test(cycle, says_the_same_afterwards_from_the_store_alone)
     cr_expect(has(json.out, "\"earlier_n\": 2"), "the first cycle is earlier:\n%s", json.out);
     report = lab_run(lab, "report", "--group", "12345678", NULL);
     cr_expect(eq(int, report.code, 64));
+}
+
+/* A recipe whose teardown does as told, besides the phase, which is quick. */
+static struct lab *lab_with_teardown(const char *body)
+{
+    AUTO_FREE char *both = xasprintf("case \"$*\" in *playbooks/bye.yml*) %s;; esac\n" QUICK, body);
+    struct lab *lab = damage_lab(
+        "teardown:\n  - name: bye\n    playbook: playbooks/bye.yml\n    attempts: 1\n    grace: 20s\n", both);
+    lab_write(lab, "playbooks/bye.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    return lab;
+}
+
+Test(cycle, every_step_of_a_round_is_told_against_earlier_cycles_the_destroy_too)
+{
+    struct lab *lab = lab_with_teardown(":");
+    struct lab_result first = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_assert(eq(int, first.code, 0), "%s", first.err);
+    struct lab_result second = lab_run(lab, "cycle", "host", "-n", "1", "--yes", "--json", NULL);
+    cr_assert(eq(int, second.code, 0), "%s", second.err);
+    AUTO_JSON *json = json_parse(second.out, strlen(second.out), NULL);
+    const struct json *steps = json_get(json, "statistics");
+    cr_expect(has(second.out, "\"step\": \"bye\""), "%s", second.out);
+    for (size_t i = 0; i < json_count(steps); i++)
+        cr_expect(eq(i64, json_get_integer(json_at(steps, i), "earlier_n", -1), 2), "%s: %s",
+                  json_get_string(json_at(steps, i), "step", "?"), second.out);
 }
 
 Test(cycle, goes_on_after_a_failed_round_and_ends_with_its_code)
@@ -135,6 +161,106 @@ Test(cycle, an_interrupt_ends_the_round_in_order_and_prints_the_table_so_far)
 Test(cycle, a_term_does_the_same)
 {
     hold_interrupt(SIGTERM);
+}
+
+static void make(struct lab *lab)
+{
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, made.code, 0), "%s", made.err);
+}
+
+/* The destroy of round 0 or 1 is interrupted; what it said is in cycle.out and cycle.err. */
+static struct lab *interrupted_destroy(int round, const char *option)
+{
+    struct lab *lab =
+        lab_with_teardown("trap 'kill $!; exit 99' TERM\nsleep 1000 & touch $FOLDER/there; wait");
+    if (round == 0)
+        make(lab);
+    pid_t command = lab_start(lab, "cycle", "cycle", "host", "-n", "2", "--yes", option, NULL);
+    cr_assert(lab_until_file(lab, 60, "there"), "the destroy did not begin");
+    kill(command, SIGINT);
+    cr_assert(eq(int, lab_wait(lab, command, 20), 130));
+    AUTO_FREE char *err = lab_read(lab, "cycle.err");
+    cr_expect(has(err, "host: the machine is kept; 'triphase destroy host' removes it"), "%s", err);
+    cr_expect(not(has(err, "left after destroy")), "what is kept is not left over: %s", err);
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM event WHERE kind = 'leftovers'"), 0));
+    cr_expect(eq(i64, machines(lab), 1));
+    return lab;
+}
+
+static void hold_table(const char *out, const char *row)
+{
+    cr_expect(eq(int, rows_with(out, row), 1), "%s", out);
+    cr_expect(has(out, "0 ok, 1 not; UNREACHABLE 0, watchdogs 0, retries 0 (recovered 0), leftovers 0\n"),
+              "%s", out);
+}
+
+Test(cycle, an_interrupt_in_the_destroy_of_round_0_keeps_the_machine_and_prints_the_round)
+{
+    struct lab *lab = interrupted_destroy(0, NULL);
+    AUTO_FREE char *out = lab_read(lab, "cycle.out");
+    hold_table(out, "\n    0  cancelled");
+}
+
+Test(cycle, an_interrupt_in_the_destroy_of_a_round_keeps_the_machine_and_counts_nothing_as_left)
+{
+    struct lab *lab = interrupted_destroy(1, NULL);
+    AUTO_FREE char *out = lab_read(lab, "cycle.out");
+    hold_table(out, "\n    1  cancelled");
+    struct lab_result report = lab_run(lab, "report", "--group", "last", NULL);
+    cr_expect(eq(str, report.out, out));
+}
+
+Test(cycle, an_interrupt_in_round_0_leaves_one_object_with_json)
+{
+    struct lab *lab = interrupted_destroy(0, "--json");
+    AUTO_FREE char *out = lab_read(lab, "cycle.out");
+    AUTO_JSON *json = json_parse(out, strlen(out), NULL);
+    const struct json *round = json_at(json_get(json, "rounds"), 0);
+    cr_assert(round != NULL, "%s", out);
+    cr_expect(eq(i64, json_get_integer(round, "round", -1), 0));
+    cr_expect_str_eq(json_get_string(round, "outcome", ""), "cancelled");
+    cr_expect(has(out, "\"leftovers\": null"), "nobody looked: %s", out);
+}
+
+Test(cycle, a_destroy_of_round_0_that_fails_is_printed_and_ends_the_cycle)
+{
+    struct lab *lab = lab_with_teardown("play; task t1; exit 2");
+    make(lab);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 2), "%s", cycle.err);
+    cr_expect(has(cycle.out, "\n    0  failed"), "%s", cycle.out);
+    cr_expect(has(cycle.out, "0 ok, 1 not"), "%s", cycle.out);
+    cr_expect(has(cycle.err, "the machine could not be removed, so the cycle ends here"), "%s", cycle.err);
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'create'"), 1));
+}
+
+Test(cycle, says_that_a_machine_is_kept_only_where_there_is_one)
+{
+    struct lab *lab = damage_lab("", QUICK);
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    /* Nobody knows the host's keys: that is found out when the machine is made. */
+    *strstr(project, "    host_keys:") = '\0';
+    lab_write(lab, "triphase.yml", "%s", project);
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", "--until-failure", NULL);
+    cr_expect(eq(int, cycle.code, 3), "%s", cycle.err);
+    cr_expect(has(cycle.out, "\n    1  failed"), "the create began: %s", cycle.out);
+    cr_expect(eq(i64, machines(lab), 0));
+    cr_expect(not(has(cycle.err, "the machine is kept")), "%s", cycle.err);
+}
+
+Test(cycle, of_a_busy_target_it_says_that_and_not_that_it_could_not_be_removed)
+{
+    struct lab *lab = damage_lab("", "play; task t1; touch $FOLDER/there\n"
+                                     "until [ -e $FOLDER/go ]; do sleep 0.02; done; finish\n");
+    pid_t create = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"));
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "2", "--yes", NULL);
+    cr_expect(eq(int, cycle.code, 75), "%s", cycle.err);
+    cr_expect(not(has(cycle.err, "could not be removed")), "nothing was tried: %s", cycle.err);
+    lab_write(lab, "go", "yes\n");
+    cr_assert(eq(int, lab_wait(lab, create, 20), 0));
+    cr_expect(eq(i64, machines(lab), 1));
 }
 
 Test(cycle, counts_what_is_left_after_a_destroy)

@@ -26,12 +26,12 @@ static void name(char out[ID_SIZE], int number)
 }
 
 struct how { /* zero: a fresh create of vault that took `phase_ns` */
-    const char *kind, *target, *ansible, *digest, *transport, *group;
+    const char *kind, *target, *ansible, *digest, *transport, *group, *step;
     bool partial, rerun, failed, second_attempt, open;
     int64_t task_ns;
 };
 
-/* A run with one phase "install" and one task of role base in it. */
+/* A run with one phase (where no other name is given "install") and one task of role base in it. */
 static void put_run(struct record *record, int number, int64_t phase_ns, struct how how)
 {
     char id[ID_SIZE];
@@ -46,6 +46,7 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
     event.of_run.fresh = !how.rerun;
     record_put(record, &event);
     struct event step = rows_step(EVENT_STEP_BEGIN, id, 1);
+    step.of_step.name = how.step ? how.step : "install";
     step.of_step.attempt = how.second_attempt ? 2 : 1;
     step.of_step.transport = how.transport ? how.transport : "direct";
     step.of_step.evidence = how.transport
@@ -269,7 +270,8 @@ Test(comparison, forms_hold_the_documented_members)
     record_end(&record);
 }
 
-static const char group[] = "01890000-0000-7000-8000-0000aaaaaaaa";
+static const char group[] = "01890000-0000-7000-8000-0000aaaaaaaa",
+                  earlier[] = "01890000-0000-7000-8000-000099999999";
 
 static void put_destroy(struct record *record, int number, enum outcome outcome, const char *left)
 {
@@ -339,7 +341,7 @@ Test(comparison, the_trend_of_a_cycle_is_against_earlier_cycles_only)
     struct cycle_summary summary;
     put_run(&record, 1, 90 * NS_PER_S, (struct how){.kind = NULL}); /* in no cycle */
     for (int i = 2; i <= 9; i++)
-        put_run(&record, i, 10 * NS_PER_S, (struct how){.group = "01890000-0000-7000-8000-000099999999"});
+        put_run(&record, i, 10 * NS_PER_S, (struct how){.group = earlier});
     for (int i = 11; i <= 18; i++)
         put_run(&record, i, 15 * NS_PER_S, (struct how){.group = group});
     cr_assert_eq(cycle_load(record.db, record.state, group, 0, 0, &cycle, NULL), 0);
@@ -348,6 +350,36 @@ Test(comparison, the_trend_of_a_cycle_is_against_earlier_cycles_only)
     cr_expect_eq(summary.steps[0].earlier_median_ns, 10 * NS_PER_S);
     cr_assert_not_null(summary.steps[0].judged);
     cr_expect_eq(summary.steps[0].judged->verdict, REGRESSION_SLOWER);
+    cycle_summary_free(&summary);
+    cycle_free(&cycle);
+    record_end(&record);
+}
+
+static void put_round(struct record *record, int number, const char *of, int64_t create_ns,
+                      int64_t destroy_ns)
+{
+    put_run(record, number, create_ns, (struct how){.group = of});
+    put_run(record, number + 1, destroy_ns,
+            (struct how){.kind = "destroy", .rerun = true, .step = "destroy", .group = of});
+}
+
+Test(comparison, the_destroys_of_earlier_rounds_are_told_too_and_those_of_round_0_are_not)
+{
+    struct record record = record_start();
+    struct cycle cycle;
+    struct cycle_summary summary;
+    put_run(&record, 1, 90 * NS_PER_S,
+            (struct how){.kind = "destroy", .rerun = true, .step = "destroy", .group = earlier});
+    put_round(&record, 2, earlier, 10 * NS_PER_S, 2 * NS_PER_S);
+    put_round(&record, 4, earlier, 10 * NS_PER_S, 2 * NS_PER_S);
+    put_round(&record, 6, group, 10 * NS_PER_S, 3 * NS_PER_S);
+    cr_assert_eq(cycle_load(record.db, record.state, group, 0, 0, &cycle, NULL), 0);
+    cr_assert_eq(cycle_sum_up(record.db, &cycle, &summary, NULL), 0);
+    cr_assert_eq(summary.step_count, 2);
+    cr_expect_str_eq(summary.steps[1].now.step, "destroy");
+    cr_expect_eq(summary.steps[0].earlier_n, 2);
+    cr_expect_eq(summary.steps[1].earlier_n, 2);
+    cr_expect_eq(summary.steps[1].earlier_median_ns, 2 * NS_PER_S);
     cycle_summary_free(&summary);
     cycle_free(&cycle);
     record_end(&record);
