@@ -88,6 +88,7 @@ ALIASES = {
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
 
 
+COLOUR = re.compile(r'\x1b\[[0-9;]*m')  # Python 3.13 and later paint what goes to a terminal
 EXCEPTION = re.compile(r'[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b')
 
 
@@ -97,7 +98,7 @@ def last_words(found, message):
         return ''
     # On a terminal both are one.
     lines = '%s\n%s' % (found.get('module_stdout') or '', found.get('module_stderr') or '')
-    said = [line.strip() for line in lines.splitlines() if EXCEPTION.match(line)]
+    said = [line.strip() for line in COLOUR.sub('', lines).splitlines() if EXCEPTION.match(line)]
     return 'the module died: ' + said[-1] if said else ''
 
 

@@ -119,15 +119,23 @@ def turn(project, offset):
 RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset', chains=('INPUT',))
 LOSS, UNLOSS = rule('-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP')
 HOLE, UNHOLE = rule('-m', 'length', '--length', '1200:65535', '-j', 'DROP')
-BYTES, UNBYTES = rule('-p', 'tcp', '-m', 'connbytes', '--connbytes', '20000000:', '--connbytes-dir', 'both', '--connbytes-mode', 'bytes', '-j', 'DROP')
+TO_SSHD = ('-p', 'tcp', '--dport', '22')
+QUOTA, UNQUOTA = rule(*TO_SSHD, '-m', 'quota', '--quota', '20000000', '-j', 'ACCEPT', chains=('INPUT',))
+BEHIND, UNBEHIND = rule(*TO_SSHD, *DROP, chains=('INPUT',))
 DNS, UNDNS = rule('-p', 'udp', '--dport', '53', '-j', 'DROP')
 LOST = ('transport-lost', 'unreachable')
 
 
 def cut_after_bytes(project):
-    """Strikes when the connection has carried that many: returns once the first packet is gone."""
-    BYTES(project)
-    guest.until(60, lambda: project.dropped('connbytes'), 'a connection of so many bytes')
+    """Strikes when the connection has carried that many more: returns once the first packet is gone."""
+    BEHIND(project)
+    QUOTA(project)
+    guest.until(60, lambda: project.dropped('DROP'), 'a connection of so many bytes')
+
+
+def uncut(project):
+    UNQUOTA(project)
+    UNBEHIND(project)
 
 
 BROKEN = ('connect-timeout', 'no-route', 'reset', 'refused', 'banner-timeout', 'keepalive-timeout', 'mux-lost', 'channel-broken')
@@ -138,7 +146,7 @@ FAULTS = (
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
     Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
     Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=('reset',)),
-    Fault('connection dead after 20 MB', 'path', cut_after_bytes, UNBYTES, 12, first=LOST, detect=10, causes=BROKEN, delayed=True),
+    Fault('connection dead after 20 MB more', 'path', cut_after_bytes, uncut, 12, first=LOST, detect=10, causes=BROKEN, delayed=True),
     Fault('5 % of the packets lost', 'path', LOSS),
     Fault('path-MTU hole for 40 s', 'path', HOLE, UNHOLE, 40, first=('ok',) + LOST, causes=BROKEN),
     Fault('DNS gone', 'path', DNS),

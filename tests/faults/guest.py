@@ -174,11 +174,11 @@ class Project:
         for chain in chains:
             self.netns('iptables', '-w', action, chain, '-i' if chain == 'INPUT' else '-o', 'host0', *rule)
 
-    def dropped(self, match):
-        """Packets that the rules with this match have taken."""
+    def dropped(self, word):
+        """Packets that the rules with this word have taken."""
         rules = subprocess.run(['ip', 'netns', 'exec', self.name(), 'iptables', '-w', '-nvxL'], check=True, stdin=subprocess.DEVNULL,
                                capture_output=True).stdout.decode()
-        return sum(int(line.split()[0]) for line in rules.splitlines() if match in line and line.split()[0].isdigit())
+        return sum(int(line.split()[0]) for line in rules.splitlines() if word in line and line.split()[0].isdigit())
 
     def on_host(self):
         """Every process of the guest, by its cgroup."""
