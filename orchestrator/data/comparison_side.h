@@ -10,7 +10,8 @@ struct comparison_side {
     char *target;      /* of its newest run; NULL for earlier ones */
     struct words runs; /* ids, newest first; without those that count for nothing */
     size_t skipped;    /* runs that were named but count for nothing */
-    char *evidence;    /* JSON: the transport's, of its newest run that has one; NULL: none */
+    char *evidence;    /* JSON: the transport's, of its newest run that has one, those that count first; NULL:
+                        * none, and of earlier runs */
 };
 
 /* The whole id of a run or a cycle, malloc'ed, by what a user gave: that, its last 8 hex digits, or `last` or

@@ -265,11 +265,13 @@ static void add_differences(const struct comparison *comparison, struct text *ou
 
 static void add_skipped(const struct comparison_side *side, struct text *out)
 {
-    if (side->name && !side->runs.count)
-        text_addf(out,
-                  "%s holds no run that counts: whole runs that ended do, partial ones, resumes and "
-                  "destroys do not\n",
-                  side->name);
+    if (!side->name || side->runs.count)
+        return;
+    if (side->skipped)
+        text_addf(out, "%s holds no run that counts", side->name);
+    else
+        text_add(out, "no earlier run counts");
+    text_add(out, ": whole runs that ended do, partial ones, resumes and destroys do not\n");
 }
 
 static void add_tail(const struct comparison *comparison, struct text *out)
@@ -285,9 +287,10 @@ static void add_tail(const struct comparison *comparison, struct text *out)
             few, REGRESSION_HISTORY);
     add_differences(comparison, out);
     if (comparison->others)
-        text_addf(out, "%zu earlier runs are left out: recipe, freshness, Ansible or -e arguments differ\n",
-                  comparison->others);
-    add_skipped(&comparison->before, out);
+        text_addf(out, "%zu earlier %s left out: recipe, freshness, Ansible or -e arguments differ\n",
+                  comparison->others, comparison->others == 1 ? "run is" : "runs are");
+    else
+        add_skipped(&comparison->before, out);
     add_skipped(&comparison->after, out);
 }
 

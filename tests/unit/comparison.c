@@ -27,24 +27,12 @@ static void name(char out[ID_SIZE], int number)
 
 struct how { /* zero: a fresh create of vault that took `phase_ns` */
     const char *kind, *target, *ansible, *digest, *transport, *group, *step;
-    bool partial, rerun, failed, second_attempt, open;
+    bool partial, rerun, failed, second_attempt, open, no_step;
     int64_t task_ns;
 };
 
-/* A run with one phase (where no other name is given "install") and one task of role base in it. */
-static void put_run(struct record *record, int number, int64_t phase_ns, struct how how)
+static void put_step(struct record *record, const char *id, int64_t phase_ns, struct how how)
 {
-    char id[ID_SIZE];
-    name(id, number);
-    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
-    event.of_run.kind = how.kind ? how.kind : "create";
-    event.of_run.target = how.target ? how.target : "vault";
-    event.of_run.ansible = how.ansible ? how.ansible : "2.19.14";
-    event.of_run.extra_digest = how.digest;
-    event.of_run.group_id = how.group;
-    event.of_run.partial = how.partial;
-    event.of_run.fresh = !how.rerun;
-    record_put(record, &event);
     struct event step = rows_step(EVENT_STEP_BEGIN, id, 1);
     step.of_step.name = how.step ? how.step : "install";
     step.of_step.attempt = how.second_attempt ? 2 : 1;
@@ -61,6 +49,24 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
     step.of_step.duration_ns = phase_ns;
     step.of_step.outcome = how.failed ? OUTCOME_FAILED : OUTCOME_OK;
     record_put(record, &step);
+}
+
+/* A run with one phase (where no other name is given "install") and one task of role base in it. */
+static void put_run(struct record *record, int number, int64_t phase_ns, struct how how)
+{
+    char id[ID_SIZE];
+    name(id, number);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
+    event.of_run.kind = how.kind ? how.kind : "create";
+    event.of_run.target = how.target ? how.target : "vault";
+    event.of_run.ansible = how.ansible ? how.ansible : "2.19.14";
+    event.of_run.extra_digest = how.digest;
+    event.of_run.group_id = how.group;
+    event.of_run.partial = how.partial;
+    event.of_run.fresh = !how.rerun;
+    record_put(record, &event);
+    if (!how.no_step)
+        put_step(record, id, phase_ns, how);
     if (how.open)
         return;
     event.kind = EVENT_RUN_END;
@@ -382,5 +388,22 @@ Test(comparison, the_destroys_of_earlier_rounds_are_told_too_and_those_of_round_
     cr_expect_eq(summary.steps[1].earlier_median_ns, 2 * NS_PER_S);
     cycle_summary_free(&summary);
     cycle_free(&cycle);
+    record_end(&record);
+}
+
+Test(comparison, a_named_side_shows_its_own_evidence_also_where_nothing_in_it_counts)
+{
+    struct record record = record_start();
+    struct comparison comparison;
+    AUTO_TEXT out = TEXT_INIT;
+    put_run(&record, 1, 10 * NS_PER_S, (struct how){.transport = "tailnet", .partial = true});
+    put_run(&record, 2, 10 * NS_PER_S, (struct how){.group = group});
+    put_run(&record, 3, NS_PER_S, (struct how){.group = group, .kind = "destroy", .transport = "tailnet"});
+    put_run(&record, 4, 0, (struct how){.group = group, .no_step = true});
+    cr_assert_eq(comparison_compare(record.db, "00000001", "last", NULL, &comparison, NULL), 0);
+    comparison_view(&comparison, true, REPORT_TABLE, &wide, &out);
+    cr_expect(strstr(text_string(&out), "run 00000001 holds no run that counts"), "%s", text_string(&out));
+    cr_expect(strstr(text_string(&out), "chosen               tailnet  direct"), "%s", text_string(&out));
+    comparison_free(&comparison);
     record_end(&record);
 }
