@@ -30,16 +30,33 @@ static void add_once(struct words *words, const char *word)
         words_add(words, word);
 }
 
-/* Where it ended, what it had begun and what the phase that was broken off owes; rows of the run itself come after what it took over. */
+static bool is_recovery(const struct history_step *step)
+{
+    return text_is(step->name, "sweep") || text_is(step->name, "async");
+}
+
+/* The last step that is not ok, unless it was done again and was. What comes after a phase that was broken off ended no run; where nothing else did, the last step. */
+static const struct history_step *ending_step(const struct history_step *steps, size_t count)
+{
+    const struct history_step *at = NULL, *last = count ? &steps[count - 1] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_recovery(&steps[i]))
+            continue;
+        if (!text_is(steps[i].outcome, "ok"))
+            at = &steps[i];
+        else if (at && text_is(at->name, steps[i].name))
+            at = NULL;
+        last = &steps[i];
+    }
+    return at ? at : last;
+}
+
+/* What it had begun and what the phase that was broken off owes; rows of the run itself come after what it took over. */
 static void read_steps(const struct history_step *steps, size_t count, struct resume *out)
 {
     for (size_t i = 0; i < count; i++) {
         const struct history_step *step = &steps[i];
         bool ok = text_is(step->outcome, "ok");
-        free(out->at);
-        free(out->at_outcome);
-        out->at = xstrdup_or_null(step->name);
-        out->at_outcome = xstrdup_or_null(step->outcome);
         if (!text_is(step->name, "transport"))
             add_once(&out->begun, step->name);
         if (!text_is(step->kind, "phase"))
@@ -96,6 +113,9 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
         if (run_plan_of_phase(plan, phases.items[i]))
             words_add(&resume.done, phases.items[i]);
     read_steps(steps, count, &resume);
+    const struct history_step *ending = ending_step(steps, count);
+    resume.at = ending ? xstrdup_or_null(ending->name) : NULL;
+    resume.at_outcome = ending ? xstrdup_or_null(ending->outcome) : NULL;
     history_steps_free(steps, count);
     *out = resume;
     return 0;

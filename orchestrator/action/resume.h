@@ -10,7 +10,7 @@ struct resume {
     char *parent, *root;   /* the run it goes on with; the first of the chain */
     char *does;            /* "create", "run", "destroy" */
     char *machine_id;      /* of that run; NULL: none was made */
-    char *at, *at_outcome; /* the step that ended it and how; NULL: none began */
+    char *at, *at_outcome; /* the step that ended it and how, before what came to put the host in order; NULL: none began */
     char *extra_digest;    /* of the -e arguments it had; NULL: none */
     struct json *plan;     /* its run.plan */
     struct words done;     /* phases that need not run again, in order */

@@ -105,6 +105,19 @@ Test(resume, an_edited_file_of_a_completed_phase_is_named_and_replan_goes_on)
     hold_ran(lab, "one two two three ");
 }
 
+Test(resume, a_cancelled_run_is_said_to_have_ended_at_the_phase_that_was_cut_off)
+{
+    struct lab *lab = three_phases(WAITS);
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"));
+    struct lab_result cancelled = lab_run(lab, "cancel", "host", NULL);
+    cr_assert(eq(int, cancelled.code, 0), "%s", cancelled.err);
+    lab_wait(lab, command, 60);
+    cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM step WHERE name = 'sweep'"), 1));
+    lab_write(lab, "do/two", GOOD);
+    hold_resume(lab, 0, "ended as cancelled at two", NULL);
+}
+
 Test(resume, a_file_that_changed_while_its_phase_ran_counts_as_changed)
 {
     struct lab *lab = three_phases(FAILS);
