@@ -162,7 +162,7 @@ struct json *resume_plan(const struct resume *resume, const struct target *targe
 }
 
 void resume_compare(const struct resume *resume, const struct project *project, const struct target *target,
-                    struct words *out)
+                    struct words *out, struct words *untold)
 {
     const struct recipe *recipe = project && target ? project_recipe(project, target->recipe) : NULL;
     if (!recipe)
@@ -171,8 +171,10 @@ void resume_compare(const struct resume *resume, const struct project *project, 
     run_plan_compare(resume->plan, now, recipe, out);
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];
-        AUTO_WORDS files = WORDS_INIT;
-        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files);
+        AUTO_WORDS files = WORDS_INIT, open = WORDS_INIT;
+        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files, &open);
+        for (size_t f = 0; f < open.count; f++)
+            words_addf(untold, "%s: %s", phase, open.items[f]);
         for (size_t f = 0; f < files.count; f++)
             words_addf(out, "%s (used by the phase %s, which is completed)", files.items[f], phase);
     }
