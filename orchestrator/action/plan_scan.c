@@ -1,4 +1,5 @@
 #include "action/plan_scan.h"
+#include "action/plan_restart.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -13,7 +14,13 @@ struct walk {
     const char *playbook_folder; /* absolute: roles lie beside it */
     struct words seen;
     struct scan *out;    /* NULL: only files are asked for */
-    struct words *files; /* NULL: only findings are asked for */
+    struct reads *reads; /* NULL: only findings are asked for */
+    const char *role;    /* folder of the role whose tasks are looked at; NULL: none */
+    char *inventory_folder;
+    const struct node **maps; /* variables that are known here */
+    size_t map_count;
+    struct node **owned; /* documents that such variables are of */
+    size_t owned_count;
     int depth;
 };
 
@@ -69,154 +76,78 @@ static const char *short_name(const char *module)
                                                     : module;
 }
 
-/* ------------------------------------------------------------ restarts */
-
-static const char *const carriers[] = {"ssh",
-                                       "sshd",
-                                       "network",
-                                       "networking",
-                                       "systemd-networkd",
-                                       "NetworkManager",
-                                       "network-manager",
-                                       "docker",
-                                       "dockerd",
-                                       "tailscaled",
-                                       "tailscale",
-                                       NULL};
-
-/* The service's name without ".service" when the connection hangs on it; NULL else. Static. */
-static const char *carrier(const char *word)
-{
-    size_t length = strlen(word);
-    if (text_ends(word, ".service") || text_ends(word, ".socket"))
-        length = (size_t)(strrchr(word, '.') - word);
-    for (const char *const *name = carriers; *name; name++)
-        if (strlen(*name) == length && !strncmp(word, *name, length))
-            return *name;
-    return NULL;
-}
-
-/* A shell text: the service it restarts while its own connection waits; NULL: none. */
-static const char *restarted_by_shell(const char *text)
-{
-    AUTO_FREE char *copy = xstrdup(text);
-    char *rest = NULL;
-    for (char *part = strtok_r(copy, "\n;&|", &rest); part; part = strtok_r(NULL, "\n;&|", &rest)) {
-        const char *service = NULL;
-        bool manager = false, verb = false;
-        char *inner = NULL;
-        const char *before = "";
-        for (char *word = strtok_r(part, " \t'\"()`$", &inner); word;
-             word = strtok_r(NULL, " \t'\"()`$", &inner)) {
-            const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-            manager = manager || text_is(name, "systemctl") || text_is(name, "service") ||
-                      text_is(name, "invoke-rc.d") || text_is(name, "rc-service") ||
-                      text_starts(word, "/etc/init.d/");
-            verb = verb || text_is(word, "restart") || text_is(word, "stop") ||
-                   text_is(word, "try-restart") || text_is(word, "reload-or-restart");
-            if (!service)
-                service = carrier(name);
-            if ((text_is(before, "netplan") && text_is(word, "apply")) || text_is(name, "ifdown"))
-                return "network";
-            if (text_is(before, "tailscale") && text_is(word, "down"))
-                return "tailscaled";
-            before = name;
-        }
-        if (manager && verb && service)
-            return service;
-    }
-    return NULL;
-}
-
-/* "name=ssh state=restarted" or a map: the argument's text, malloc'ed or NULL. */
-static char *argument(const struct node *arguments, const char *name)
-{
-    const char *value = text_of(node_get(arguments, name));
-    if (value)
-        return xstrdup(value);
-    if (!arguments || arguments->kind != NODE_STRING)
-        return NULL;
-    AUTO_FREE char *copy = xstrdup(arguments->text);
-    size_t length = strlen(name);
-    char *rest = NULL;
-    for (char *word = strtok_r(copy, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
-        if (!strncmp(word, name, length) && word[length] == '=')
-            return xstrdup(word + length + 1);
-    return NULL;
-}
-
-static bool is_asynchronous(const struct node *task)
-{
-    const char *limit = text_of(node_get(task, "async"));
-    return limit && *limit && !text_is(limit, "0");
-}
-
 static void look_at_restart(struct walk *walk, const char *file, const struct node *task, const char *module,
                             const struct node *arguments, int line)
 {
-    if (is_asynchronous(task))
-        return;
-    if (text_is(module, "service") || text_is(module, "systemd") || text_is(module, "systemd_service") ||
-        text_is(module, "sysvinit")) {
-        AUTO_FREE char *name = argument(arguments, "name");
-        AUTO_FREE char *state = argument(arguments, "state");
-        if (!name || (!text_is(state, "restarted") && !text_is(state, "stopped")))
-            return;
-        const char *service = carrier(name);
-        if (service)
-            add(walk, SCAN_RESTART, file, line, service);
-        const struct node *loop =
-            node_get(task, "loop") ? node_get(task, "loop") : node_get(task, "with_items");
-        for (size_t i = 0; loop && loop->kind == NODE_LIST && strstr(name, "item") && i < loop->count; i++) {
-            service = text_of(loop->items[i]) ? carrier(loop->items[i]->text) : NULL;
-            if (service)
-                add(walk, SCAN_RESTART, file, line, service);
-        }
-    } else if (text_is(module, "shell") || text_is(module, "command") || text_is(module, "raw")) {
-        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP ? argument(arguments, "cmd")
-                                                                       : xstrdup_or_null(text_of(arguments));
-        const char *service = cmd ? restarted_by_shell(cmd) : NULL;
-        if (service)
-            add(walk, SCAN_RESTART, file, line, service);
-    }
+    AUTO_WORDS services = WORDS_INIT;
+    restart_find(task, module, arguments, &services);
+    for (size_t i = 0; i < services.count; i++)
+        add(walk, SCAN_RESTART, file, line, services.items[i]);
 }
 
 /* ------------------------------------------------------------ what tasks read */
 
-/* A word of a play or task that names a file where Ansible would look for it. Where a template or lookup decides, all that could be meant counts. */
-static void add_read(struct walk *walk, const char *file, const char *key, const char *word)
+static void push(struct walk *walk, const struct node *map)
 {
-    static const char *const below[] = {"files", "templates", "vars", "tasks", NULL};
-    bool any = is_templated(word) && (strstr(word, "lookup") || strstr(word, "query") ||
-                                      text_is(key, "src") || text_is(key, "file") || text_is(key, "dir") ||
-                                      text_is(key, "include_vars") || text_is(key, "vars_files"));
-    if (!any && (is_templated(word) || strchr(word, '\n') || strlen(word) > 255 || !*word))
+    if (!walk->reads || !map || map->kind != NODE_MAP)
         return;
-    /* Most absolute paths are the host's. */
-    if (!any && *word == '/' && !text_starts(word, walk->project->directory))
-        return;
-    AUTO_FREE char *folder = folder_of(file);
-    const char *const bases[] = {folder, walk->playbook_folder};
-    for (size_t b = 0; b < COUNT_OF(bases); b++)
-        for (size_t i = 0; i < COUNT_OF(below) - any; i++) {
-            AUTO_FREE char *place = below[i] ? file_join(bases[b], below[i]) : xstrdup(bases[b]);
-            AUTO_FREE char *path = any ? xstrdup(place) : file_join(place, word);
-            bool folder_itself = text_is(word, ".") || text_is(word, "..") || text_is(word, "/");
-            if (file_exists(path) && !folder_itself)
-                words_add(walk->files, path);
-        }
+    walk->maps = xreallocarray(walk->maps, walk->map_count + 1, sizeof *walk->maps);
+    walk->maps[walk->map_count++] = map;
 }
 
-static void add_reads(struct walk *walk, const char *file, const char *key, const struct node *value)
+/* Variables of a file, known until the walk ends as far as nobody takes them off before. */
+static void push_file(struct walk *walk, const char *path)
 {
-    if (!walk->files || !value || walk->depth >= DEPTH_MAX)
+    AUTO_WORDS faults = WORDS_INIT;
+    struct node *document = NULL;
+    if (!walk->reads || file_is_dir(path) || walk->owned_count >= FILES_MAX ||
+        yaml_read_file(path, path, &document, &faults) < 0)
         return;
-    walk->depth++;
-    if (text_of(value))
-        add_read(walk, file, key, value->text);
-    for (size_t i = 0; !text_of(value) && i < value->count; i++)
-        add_reads(walk, file, value->kind == NODE_MAP ? value->keys[i] : key, value->items[i]);
-    walk->depth--;
+    walk->owned = xreallocarray(walk->owned, walk->owned_count + 1, sizeof *walk->owned);
+    walk->owned[walk->owned_count++] = document;
+    push(walk, document);
+}
+
+static void push_folder(struct walk *walk, const char *folder, const char *name)
+{
+    static const char *const endings[] = {".yml", ".yaml"};
+    AUTO_FREE char *inside = file_join(folder, name);
+    AUTO_WORDS files = WORDS_INIT;
+    if (file_is_dir(inside))
+        (void)file_list(inside, &files, NULL);
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        AUTO_FREE char *path = xasprintf("%s%s", inside, endings[i]);
+        if (file_exists(path))
+            push_file(walk, path);
+    }
+    for (size_t i = 0; i < files.count; i++) {
+        AUTO_FREE char *path = file_join(inside, files.items[i]);
+        if (text_ends(path, ".yml") || text_ends(path, ".yaml"))
+            push_file(walk, path);
+    }
+}
+
+static void add_reads(struct walk *walk, const char *file, const struct node *task, const char *module,
+                      const struct node *value)
+{
+    if (!walk->reads || !value)
+        return;
+    const struct node *loop = NULL;
+    for (size_t i = 0; task && i < task->count; i++)
+        if (text_is(task->keys[i], "loop") || text_is(task->keys[i], "with_items"))
+            loop = task->items[i];
+    struct word_names names = {.playbook_dir = walk->playbook_folder,
+                               .inventory_dir = walk->inventory_folder,
+                               .role_path = walk->role,
+                               .maps = walk->maps,
+                               .map_count = walk->map_count,
+                               .loop = loop,
+                               .loop_name = text_of(node_get(node_get(task, "loop_control"), "loop_var"))};
+    struct reads_place place = {.project = walk->project->directory,
+                                .playbook_folder = walk->playbook_folder,
+                                .file = file,
+                                .names = &names};
+    reads_add(walk->reads, &place, module, value);
 }
 
 /* ------------------------------------------------------------ files */
@@ -233,8 +164,10 @@ static struct node *open_once(struct walk *walk, const char *path)
     if (!real || walk->depth >= DEPTH_MAX || walk->seen.count >= FILES_MAX || words_have(&walk->seen, real))
         return NULL;
     words_own(&walk->seen, TAKE(real));
-    if (walk->files)
-        words_add(walk->files, path);
+    if (walk->reads) {
+        words_add(&walk->reads->files, path);
+        words_add(&walk->reads->code, path);
+    }
     return yaml_read_file(path, path, &document, &faults) == 0 ? document : NULL;
 }
 
@@ -277,16 +210,24 @@ static void walk_role(struct walk *walk, const char *name)
             continue;
         AUTO_FREE char *tasks = file_join(role, "tasks");
         AUTO_FREE char *handlers = file_join(role, "handlers");
+        const char *around = walk->role;
+        walk->role = role;
+        push_folder(walk, role, "defaults");
+        push_folder(walk, role, "vars");
         walk_folder(walk, tasks);
         walk_folder(walk, handlers);
-        if (!walk->files)
+        walk->role = around;
+        if (!walk->reads)
             return;
-        words_add(walk->files, role);
+        words_add(&walk->reads->files, role);
+        words_add(&walk->reads->code, role);
         AUTO_FREE char *meta = file_join(role, "meta/main.yml");
         AUTO_NODE *document = open_once(walk, meta);
+        size_t known = walk->map_count;
         walk->depth++;
         walk_roles(walk, node_get(document, "dependencies"));
         walk->depth--;
+        walk->map_count = known; /* what is known of it ends with the document */
         return;
     }
 }
@@ -296,6 +237,7 @@ static void walk_roles(struct walk *walk, const struct node *roles)
     for (size_t i = 0; roles && roles->kind == NODE_LIST && i < roles->count; i++) {
         const struct node *role = roles->items[i];
         const struct node *name = node_get(role, "role") ? node_get(role, "role") : node_get(role, "name");
+        push(walk, node_get(role, "vars"));
         walk_role(walk, text_of(role) ? text_of(role) : text_of(name));
     }
 }
@@ -315,6 +257,8 @@ static void walk_included(struct walk *walk, const char *file, const struct node
 static void walk_task(struct walk *walk, const char *file, const struct node *task)
 {
     static const char *const sections[] = {"block", "rescue", "always"};
+    size_t known = walk->map_count;
+    push(walk, node_get(task, "vars"));
     for (size_t i = 0; i < COUNT_OF(sections); i++)
         walk_tasks(walk, file, node_get(task, sections[i]));
     for (size_t i = 0; i < task->count; i++) {
@@ -322,7 +266,7 @@ static void walk_task(struct walk *walk, const char *file, const struct node *ta
         const struct node *value = task->items[i];
         int line = task->where[i].line;
         if (!text_is(module, "block") && !text_is(module, "rescue") && !text_is(module, "always"))
-            add_reads(walk, file, module, value);
+            add_reads(walk, file, task, module, value);
         if (text_is(module, "include_tasks") || text_is(module, "import_tasks") || text_is(module, "include"))
             walk_included(walk, file, value, walk_task_file);
         else if (text_is(module, "include_role") || text_is(module, "import_role"))
@@ -334,6 +278,7 @@ static void walk_task(struct walk *walk, const char *file, const struct node *ta
         else
             look_at_restart(walk, file, task, module, value, line);
     }
+    walk->map_count = known;
 }
 
 static void walk_tasks(struct walk *walk, const char *file, const struct node *tasks)
@@ -377,11 +322,20 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
         if (text_of(name))
             add(walk, SCAN_PROMPT, file, name->line, name->text);
     }
+    size_t known = walk->map_count;
+    const struct node *files = node_get(play, "vars_files");
+    push(walk, node_get(play, "vars"));
+    for (size_t i = 0; files && files->kind == NODE_LIST && i < files->count; i++)
+        if (text_of(files->items[i])) {
+            AUTO_FREE char *path = file_join(walk->playbook_folder, files->items[i]->text);
+            push_file(walk, path);
+        }
     walk_roles(walk, node_get(play, "roles"));
-    add_reads(walk, file, "vars_files", node_get(play, "vars_files"));
-    add_reads(walk, file, "vars", node_get(play, "vars"));
+    add_reads(walk, file, NULL, "vars_files", files);
+    add_reads(walk, file, NULL, "vars", node_get(play, "vars"));
     for (size_t i = 0; i < COUNT_OF(sections); i++)
         walk_tasks(walk, file, node_get(play, sections[i]));
+    walk->map_count = known;
 }
 
 static void walk_play_file(struct walk *walk, const char *path)
@@ -394,22 +348,48 @@ static void walk_play_file(struct walk *walk, const char *path)
     walk->depth--;
 }
 
-static void walk_playbook(const struct project *project, const char *playbook, struct scan *out,
-                          struct words *files)
+static void push_settings(struct walk *walk, const struct node *vars)
+{
+    static const char *const names[] = {"group_vars", "host_vars"};
+    const char *const folders[] = {walk->playbook_folder, walk->inventory_folder};
+    for (size_t f = 0; f < COUNT_OF(folders); f++)
+        for (size_t n = 0; n < COUNT_OF(names); n++) {
+            AUTO_FREE char *folder = file_join(folders[f], names[n]);
+            AUTO_WORDS inside = WORDS_INIT;
+            (void)file_list(folder, &inside, NULL);
+            push_folder(walk, folders[f], names[n]);
+            for (size_t i = 0; i < inside.count; i++)
+                push_folder(walk, folder, inside.items[i]);
+        }
+    push(walk, vars);
+}
+
+static void walk_playbook(const struct project *project, const char *playbook, const struct node *vars,
+                          struct scan *out, struct reads *reads)
 {
     AUTO_FREE char *path = file_join(project->directory, playbook);
     AUTO_FREE char *folder = folder_of(path);
-    struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .files = files};
+    const char *first = project->inventory.count ? project->inventory.items[0] : "";
+    AUTO_FREE char *inventory = file_join(project->directory, first);
+    struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .reads = reads};
+    walk.inventory_folder = file_is_dir(inventory) ? xstrdup(inventory) : folder_of(inventory);
+    if (reads)
+        push_settings(&walk, vars);
     walk_play_file(&walk, path);
+    for (size_t i = 0; i < walk.owned_count; i++)
+        node_free(walk.owned[i]);
+    free(walk.owned);
+    free(walk.maps);
+    free(walk.inventory_folder);
     words_free(&walk.seen);
 }
 
 void scan_playbook(const struct project *project, const char *playbook, struct scan *out)
 {
-    walk_playbook(project, playbook, out, NULL);
+    walk_playbook(project, playbook, NULL, out, NULL);
 }
 
-void scan_files(const struct project *project, const char *playbook, struct words *out)
+void scan_reads(const struct project *project, const struct phase *phase, struct reads *out)
 {
-    walk_playbook(project, playbook, NULL, out);
+    walk_playbook(project, phase->playbook, phase->vars, NULL, out);
 }

@@ -2,6 +2,7 @@
  * synchronous restarts of what carries the connection. Files are read as YAML only; what cannot be read is
  * left to Ansible's own check. */
 #pragma once
+#include "action/plan_reads.h"
 #include "data/project.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@ struct scan {
 /* Follows imports, included tasks and roles (of the playbook's and the project's roles folders) that are
  * named without a template. Adds to `out`. */
 void scan_playbook(const struct project *project, const char *playbook, struct scan *out);
-/* Adds the files and folders (absolute) that the playbook names, as far as YAML tells: imports, included tasks, roles (whole folders, with what they depend on),
- * vars_files, and what words of its tasks name beside it; where a template decides, whole folders. A path may come several times. */
-void scan_files(const struct project *project, const char *playbook, struct words *out);
+/* Adds what the phase's playbook reads and writes, as far as YAML tells: imports, included tasks, roles (whole folders, with what they depend on), vars_files,
+ * and what words of its tasks name. */
+void scan_reads(const struct project *project, const struct phase *phase, struct reads *out);
 void scan_free(struct scan *scan);

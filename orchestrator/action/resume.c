@@ -30,16 +30,33 @@ static void add_once(struct words *words, const char *word)
         words_add(words, word);
 }
 
-/* Where it ended, what it had begun and what the phase that was broken off owes; rows of the run itself come after what it took over. */
+static bool is_recovery(const struct history_step *step)
+{
+    return text_is(step->name, "sweep") || text_is(step->name, "async");
+}
+
+/* The last step that is not ok, unless it was done again and was. What comes after a phase that was broken off ended no run; where nothing else did, the last step. */
+static const struct history_step *ending_step(const struct history_step *steps, size_t count)
+{
+    const struct history_step *at = NULL, *last = count ? &steps[count - 1] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_recovery(&steps[i]))
+            continue;
+        if (!text_is(steps[i].outcome, "ok"))
+            at = &steps[i];
+        else if (at && text_is(at->name, steps[i].name))
+            at = NULL;
+        last = &steps[i];
+    }
+    return at ? at : last;
+}
+
+/* What it had begun and what the phase that was broken off owes; rows of the run itself come after what it took over. */
 static void read_steps(const struct history_step *steps, size_t count, struct resume *out)
 {
     for (size_t i = 0; i < count; i++) {
         const struct history_step *step = &steps[i];
         bool ok = text_is(step->outcome, "ok");
-        free(out->at);
-        free(out->at_outcome);
-        out->at = xstrdup_or_null(step->name);
-        out->at_outcome = xstrdup_or_null(step->outcome);
         if (!text_is(step->name, "transport"))
             add_once(&out->begun, step->name);
         if (!text_is(step->kind, "phase"))
@@ -96,6 +113,9 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
         if (run_plan_of_phase(plan, phases.items[i]))
             words_add(&resume.done, phases.items[i]);
     read_steps(steps, count, &resume);
+    const struct history_step *ending = ending_step(steps, count);
+    resume.at = ending ? xstrdup_or_null(ending->name) : NULL;
+    resume.at_outcome = ending ? xstrdup_or_null(ending->outcome) : NULL;
     history_steps_free(steps, count);
     *out = resume;
     return 0;
@@ -142,7 +162,7 @@ struct json *resume_plan(const struct resume *resume, const struct target *targe
 }
 
 void resume_compare(const struct resume *resume, const struct project *project, const struct target *target,
-                    struct words *out)
+                    struct words *out, struct words *untold)
 {
     const struct recipe *recipe = project && target ? project_recipe(project, target->recipe) : NULL;
     if (!recipe)
@@ -151,8 +171,10 @@ void resume_compare(const struct resume *resume, const struct project *project, 
     run_plan_compare(resume->plan, now, recipe, out);
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];
-        AUTO_WORDS files = WORDS_INIT;
-        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files);
+        AUTO_WORDS files = WORDS_INIT, open = WORDS_INIT;
+        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files, &open);
+        for (size_t f = 0; f < open.count; f++)
+            words_addf(untold, "%s: %s", phase, open.items[f]);
         for (size_t f = 0; f < files.count; f++)
             words_addf(out, "%s (used by the phase %s, which is completed)", files.items[f], phase);
     }

@@ -12,6 +12,8 @@
 
 /* What is larger counts by size and time: nobody waits for the digest of an image. */
 enum { CONTENT_MOST = 4 << 20, FILES_MOST = 5000, DEPTH_MOST = 24, SHOWN = 32 };
+/* Of what is only guessed. */
+enum { GUESS_CONTENT_MOST = 256 << 10, GUESSED_MOST = 2000, GUESS_WALK_MOST = 20000 };
 
 static const char changed_meanwhile[] = "changed while the phase ran";
 static const char too_many[] = "more files than can be looked at";
@@ -28,12 +30,12 @@ static const char *shown(const struct project *project, const char *path)
     return text_starts(path, project->directory) && path[length] == '/' ? path + length + 1 : path;
 }
 
-static void digest_of(const char *path, const struct stat *info, char out[DIGEST_TEXT])
+static void digest_of(const char *path, const struct stat *info, off_t most, char out[DIGEST_TEXT])
 {
     struct digest digest;
     AUTO_TEXT content = TEXT_INIT;
     digest_begin(&digest);
-    if (info->st_size <= CONTENT_MOST && file_read(path, CONTENT_MOST, &content, NULL) == 0) {
+    if (info->st_size <= most && file_read(path, (size_t)most, &content, NULL) == 0) {
         digest_add(&digest, text_string(&content), content.length);
     } else {
         const int64_t facts[] = {info->st_size, info->st_mtim.tv_sec, info->st_mtim.tv_nsec};
@@ -60,7 +62,7 @@ static void add_tree(const struct project *project, const char *path, int depth,
     }
     if (S_ISREG(info.st_mode)) {
         char digest[DIGEST_TEXT];
-        digest_of(path, &info, digest);
+        digest_of(path, &info, CONTENT_MOST, digest);
         json_set_string(files, shown(project, path), digest);
     } else if (S_ISDIR(info.st_mode)) {
         AUTO_WORDS names = WORDS_INIT;
@@ -148,7 +150,7 @@ static void add_variable_file(const struct project *project, const char *word, s
         add_existing(roots, project->directory, file + 1);
 }
 
-static void find_roots(const struct used_files_request *request, struct words *out)
+static void find_roots(const struct used_files_request *request, const struct reads *reads, struct words *out)
 {
     const struct project *project = request->project;
     const struct phase *phase = request->phase;
@@ -156,7 +158,7 @@ static void find_roots(const struct used_files_request *request, struct words *o
     AUTO_FREE char *playbook_folder = folder_of(playbook);
     AUTO_WORDS named = WORDS_INIT;
     words_add(&named, playbook);
-    scan_files(project, phase->playbook, &named);
+    words_add_list(&named, words_argv(&reads->files));
     for (size_t i = 0; request->ran && i < request->ran->count; i++) {
         const char *file = request->ran->items[i];
         AUTO_FREE char *role = *file == '/' ? role_of(file, playbook_folder) : NULL;
@@ -195,10 +197,152 @@ static void find_roots(const struct used_files_request *request, struct words *o
     words_sort_unique(out);
 }
 
+/* ------------------------------------------------------------ guesses */
+
+struct guesses {
+    const struct project *project;
+    const struct reads *reads;  /* of the phase */
+    const struct reads *others; /* of the other phases of its recipe */
+    const struct json *certain; /* files that count anyway */
+    const char *ending;
+    size_t walked;
+    bool whole;
+    struct json *found;
+};
+
+static bool is_below_one(const char *path, const struct words *folders)
+{
+    for (size_t i = 0; i < folders->count; i++) {
+        size_t length = strlen(folders->items[i]);
+        if (text_starts(path, folders->items[i]) && (path[length] == '/' || !path[length]))
+            return true;
+    }
+    return false;
+}
+
+/* What no task takes for its input, though it lies in a project. */
+static bool is_aside(const struct project *project, const char *path, const char *name)
+{
+    static const char *const endings[] = {".md",   ".rst", ".log", ".tmp", ".bak",
+                                          ".orig", ".rej", ".swp", NULL};
+    static const char *const names[] = {"node_modules",        "LICENSE",     "Makefile", "triphase.yml",
+                                        "inventory-templates", "ansible.cfg", NULL};
+    for (size_t i = 0; endings[i]; i++)
+        if (text_ends(name, endings[i]))
+            return true;
+    for (size_t i = 0; names[i]; i++)
+        if (text_is(name, names[i]))
+            return true;
+    for (size_t i = 0; i < project->recipe_count; i++) {
+        AUTO_FREE char *recipe = file_join(project->directory, project->recipes[i].path);
+        if (text_is(path, recipe))
+            return true;
+    }
+    AUTO_FREE char *environment = file_join(path, "pyvenv.cfg");
+    return file_exists(environment);
+}
+
+static void add_guessed(struct guesses *guesses, const char *path, int depth)
+{
+    struct stat info;
+    if (!guesses->whole || stat(path, &info) < 0)
+        return;
+    if (++guesses->walked > GUESS_WALK_MOST || depth > DEPTH_MOST ||
+        json_count(guesses->found) >= GUESSED_MOST) {
+        guesses->whole = false;
+    } else if (S_ISREG(info.st_mode)) {
+        const char *name = shown(guesses->project, path);
+        char digest[DIGEST_TEXT];
+        if (!text_ends(path, guesses->ending) || json_get(guesses->certain, name))
+            return;
+        digest_of(path, &info, GUESS_CONTENT_MOST, digest);
+        json_set_string(guesses->found, name, digest);
+    } else if (S_ISDIR(info.st_mode)) {
+        AUTO_WORDS names = WORDS_INIT;
+        (void)file_list(path, &names, NULL);
+        for (size_t i = 0; i < names.count; i++) {
+            AUTO_FREE char *inside = file_join(path, names.items[i]);
+            if (!is_passed_over(names.items[i]) && !is_aside(guesses->project, inside, names.items[i]) &&
+                !is_below_one(inside, &guesses->others->code) &&
+                !is_below_one(inside, &guesses->others->written) &&
+                !is_below_one(inside, &guesses->reads->written))
+                add_guessed(guesses, inside, depth + 1);
+        }
+    }
+}
+
+static void add_untold(struct json *look, const char *text)
+{
+    if (!json_get(look, "untold"))
+        json_set(look, "untold", json_new_array());
+    json_append(json_get(look, "untold"), json_new_string(text));
+}
+
+static void add_guesses(const struct project *project, const struct reads *reads, const struct reads *others,
+                        struct json *look)
+{
+    struct json *found = json_new_object();
+    for (size_t i = 0; i < reads->guess_count; i++) {
+        const struct read_guess *guess = &reads->guesses[i];
+        struct guesses guesses = {project,       reads, others, json_get(look, "files"),
+                                  guess->ending, 0,     true,   found};
+        add_guessed(&guesses, guess->folder, 0);
+        if (!guesses.whole) {
+            AUTO_FREE char *text =
+                xasprintf("%s holds more files than can be looked at, and a template decides"
+                          " which of them is used",
+                          shown(project, guess->folder));
+            add_untold(look, text);
+        }
+    }
+    json_set(look, "guessed", found);
+}
+
+static void add_others(const struct project *project, const struct phase *phases, size_t count,
+                       const struct phase *phase, struct reads *out)
+{
+    bool among = false;
+    for (size_t i = 0; i < count; i++)
+        among = among || &phases[i] == phase;
+    for (size_t i = 0; among && i < count; i++)
+        if (&phases[i] != phase)
+            scan_reads(project, &phases[i], out);
+}
+
+/* What the phase goes through itself is none of the others'. */
+static void drop_own(const struct words *own, struct words *others)
+{
+    AUTO_WORDS kept = WORDS_INIT;
+    for (size_t i = 0; i < others->count; i++)
+        if (!words_have(own, others->items[i]))
+            words_add(&kept, others->items[i]);
+    words_free(others);
+    *others = kept;
+    kept = (struct words)WORDS_INIT;
+}
+
+static struct json *paths_of(const struct project *project, struct words *words)
+{
+    struct json *array = json_new_array();
+    words_sort_unique(words);
+    for (size_t i = 0; i < words->count; i++)
+        json_append(array, json_new_string(shown(project, words->items[i])));
+    return array;
+}
+
 struct json *used_files_look(const struct used_files_request *request)
 {
+    const struct project *project = request->project;
+    AUTO_READS reads = {0}, others = {0};
     AUTO_WORDS found = WORDS_INIT;
-    find_roots(request, &found);
+    scan_reads(project, request->phase, &reads);
+    for (size_t i = 0; i < project->recipe_count; i++) {
+        const struct recipe *recipe = &project->recipes[i];
+        add_others(project, recipe->phases, recipe->phase_count, request->phase, &others);
+        add_others(project, recipe->teardown, recipe->teardown_count, request->phase, &others);
+    }
+    drop_own(&reads.code, &others.code);
+    find_roots(request, &reads, &found);
     struct json *look = json_new_object(), *roots = json_new_array();
     const char *within = NULL; /* sorted: what is below a root follows it */
     for (size_t i = 0; i < found.count; i++) {
@@ -206,11 +350,43 @@ struct json *used_files_look(const struct used_files_request *request)
         if (within && text_starts(path, within) && path[strlen(within)] == '/')
             continue;
         within = path;
-        json_append(roots, json_new_string(shown(request->project, path)));
+        json_append(roots, json_new_string(shown(project, path)));
     }
-    json_set(look, "files", digests(request->project, roots));
+    json_set(look, "files", digests(project, roots));
     json_set(look, "roots", roots);
+    json_set(look, "written", paths_of(project, &reads.written));
+    json_set(look, "written_by_others", paths_of(project, &others.written));
+    add_guesses(project, &reads, &others, look);
     return look;
+}
+
+static bool is_written(const struct json *paths, const char *path)
+{
+    for (size_t i = 0; i < json_count(paths); i++) {
+        const char *one = json_string(json_at(paths, i), "");
+        size_t length = strlen(one);
+        if (length && text_starts(path, one) && (path[length] == '/' || !path[length]))
+            return true;
+    }
+    return false;
+}
+
+/* Of guesses what came or changed while the phase ran is most likely its own work. */
+static void settle_guesses(struct json *look, const struct json *earlier)
+{
+    struct json *kept = json_new_object(), *value;
+    const char *path;
+    for (void *at = NULL; json_each(json_get(look, "guessed"), &at, &path, &value);) {
+        const char *was = json_get_string(json_get(earlier, "guessed"), path, NULL);
+        if (text_is(was, json_string(value, ""))) {
+            json_set_string(kept, path, was);
+        } else if (was) {
+            AUTO_FREE char *text =
+                xasprintf("%s %s, and a template decides whether it read it", path, changed_meanwhile);
+            add_untold(look, text);
+        }
+    }
+    json_set(look, "guessed", kept);
 }
 
 void used_files_mark_changed(struct json *look, const struct json *earlier)
@@ -218,26 +394,52 @@ void used_files_mark_changed(struct json *look, const struct json *earlier)
     struct json *files = json_get(look, "files"), *value;
     const char *path;
     for (void *at = NULL; json_each(json_get(earlier, "files"), &at, &path, &value);)
-        if (!text_is(json_get_string(files, path, NULL), json_string(value, "")))
+        if (!text_is(json_get_string(files, path, NULL), json_string(value, "")) &&
+            !is_written(json_get(look, "written"), path))
             json_set_string(files, path, changed_meanwhile);
+    settle_guesses(look, earlier);
 }
 
-void used_files_compare(const struct project *project, const struct json *look, struct words *out)
+static void compare_guesses(const struct project *project, const struct json *look, struct words *out)
 {
-    const struct json *before = json_get(look, "files");
+    const char *path;
+    struct json *value;
+    for (void *at = NULL; json_each(json_get(look, "guessed"), &at, &path, &value);) {
+        AUTO_FREE char *whole = file_join(project->directory, path);
+        char digest[DIGEST_TEXT];
+        struct stat info;
+        if (stat(whole, &info) < 0) {
+            words_addf(out, "%s is gone", path);
+            continue;
+        }
+        digest_of(whole, &info, GUESS_CONTENT_MOST, digest);
+        if (!text_is(json_string(value, ""), digest))
+            words_addf(out, "%s changed", path);
+    }
+}
+
+void used_files_compare(const struct project *project, const struct json *look, struct words *out,
+                        struct words *untold)
+{
+    const struct json *before = json_get(look, "files"), *others = json_get(look, "written_by_others");
     AUTO_JSON *now = digests(project, json_get(look, "roots"));
     const char *path;
     struct json *value;
     for (void *at = NULL; json_each(before, &at, &path, &value);) {
         const char *was = json_string(value, ""), *is = json_get_string(now, path, NULL);
+        struct words *to = is_written(others, path) ? untold : out;
         if (text_is(was, changed_meanwhile) || text_is(was, too_many))
-            words_addf(out, "%s: %s", path, was);
+            words_addf(to, "%s: %s", path, was);
         else if (!is)
-            words_addf(out, "%s is gone", path);
+            words_addf(to, "%s is gone", path);
         else if (!text_is(was, is))
-            words_addf(out, "%s changed", path);
+            words_addf(to, "%s changed%s", path, to == untold ? ", which another phase writes" : "");
     }
     for (void *at = NULL; json_each(now, &at, &path, &value);)
-        if (!json_get(before, path))
+        if (!json_get(before, path) && !is_written(others, path) &&
+            !is_written(json_get(look, "written"), path))
             words_addf(out, "%s is new", path);
+    compare_guesses(project, look, out);
+    for (size_t i = 0; i < json_count(json_get(look, "untold")); i++)
+        words_add(untold, json_string(json_at(json_get(look, "untold"), i), ""));
 }

@@ -15,9 +15,13 @@ struct used_files_request {
     const struct words *ran;   /* files of tasks that ran; may be NULL */
 };
 
-/* {"roots": [..], "files": {path: digest}}: paths below the project are relative to it. The caller frees. */
+/* {"roots": [..], "files": {path: digest}, "guessed": {path: digest}, "written": [..], "written_by_others": [..], "untold": [..]}: paths below the project are
+ * relative to it. Guessed: where a template leaves open which file is meant, those that it could be; what is new there does not count, nor what other phases are
+ * made of or what any writes. The caller frees. */
 struct json *used_files_look(const struct used_files_request *request);
-/* A file that was another one in an earlier look, or is gone since, will never count as unchanged: nobody knows which of the two the phase read. */
+/* A file that was another one in an earlier look, or is gone since, will never count as unchanged: nobody knows which of the two the phase read. One that the phase
+ * writes itself counts as it is now; of one that was only guessed it is untold. */
 void used_files_mark_changed(struct json *look, const struct json *earlier);
-/* Adds a line for each file that is not as it was: "playbooks/a.yml changed", "… is gone", "… is new". */
-void used_files_compare(const struct project *project, const struct json *look, struct words *out);
+/* Adds a line for each file that is not as it was: "playbooks/a.yml changed", "… is gone", "… is new"; to `untold` what cannot be told. */
+void used_files_compare(const struct project *project, const struct json *look, struct words *out,
+                        struct words *untold);

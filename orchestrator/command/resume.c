@@ -15,6 +15,7 @@
 #include "view/help.h"
 
 #include <getopt.h>
+#include <string.h>
 
 struct asked {
     const char *word; /* run or target; NULL: whatever broke off */
@@ -119,14 +120,32 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
     return 0;
 }
 
+static void say_skipped(const char *target, const char *phase, bool replan, const struct words *untold)
+{
+    AUTO_TEXT open = TEXT_INIT;
+    size_t length = strlen(phase);
+    for (size_t i = 0; i < untold->count; i++)
+        if (text_starts(untold->items[i], phase) && text_starts(untold->items[i] + length, ": "))
+            text_addf(&open, "%s%s", open.length ? "; " : "", untold->items[i] + length + 2);
+    if (replan)
+        help_note("%s: %s is skipped: it is completed, and --replan says that what it used does not matter",
+                  target, phase);
+    else if (open.length)
+        help_note("%s: %s is skipped: it is completed; whether what it used is unchanged cannot be told for "
+                  "all of it: %s",
+                  target, phase, text_string(&open));
+    else
+        help_note("%s: %s is skipped: it is completed, and what it used is unchanged", target, phase);
+}
+
 /* A line for each step that is skipped, and why; and for what is not skipped though it may seem so. */
-static void say_what(const struct history_run *run, const struct resume *resume, bool replan)
+static void say_what(const struct history_run *run, const struct resume *resume, bool replan,
+                     const struct words *untold)
 {
     help_note("%s: goes on with run %s (%s), which ended as %s%s%s", run->target, run->id, run->kind,
               run->outcome, resume->at ? " at " : "", resume->at ? resume->at : "");
     for (size_t i = 0; i < resume->done.count; i++)
-        help_note("%s: %s is skipped: it is completed, and %s", run->target, resume->done.items[i],
-                  replan ? "--replan says that what it used does not matter" : "what it used is unchanged");
+        say_skipped(run->target, resume->done.items[i], replan, untold);
     for (size_t i = 0; i < resume->unsure.count; i++)
         help_note("%s: %s runs again: it ended ok, but what it used was not recorded", run->target,
                   resume->unsure.items[i]);
@@ -141,10 +160,10 @@ static void say_what(const struct history_run *run, const struct resume *resume,
 }
 
 static int check(const struct resume *resume, const struct history_run *run, const struct project *project,
-                 const struct target *target, bool replan)
+                 const struct target *target, bool replan, struct words *untold)
 {
     AUTO_WORDS reasons = WORDS_INIT;
-    resume_compare(resume, project, target, &reasons);
+    resume_compare(resume, project, target, &reasons, untold);
     if (replan) {
         for (size_t i = 0; i < reasons.count; i++)
             help_note("%s: warning: %s", run->target, reasons.items[i]);
@@ -188,10 +207,11 @@ static int go_on(struct command_context *context, const struct asked *asked, con
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
-    int code = check(resume, run, project, target, asked->replan);
+    AUTO_WORDS untold = WORDS_INIT;
+    int code = check(resume, run, project, target, asked->replan, &untold);
     if (code != EXIT_OK)
         return code;
-    say_what(run, resume, asked->replan);
+    say_what(run, resume, asked->replan, &untold);
     const char *const targets[] = {run->target, NULL};
     struct launch what = {.kind = "resume",
                           .resume = resume,

@@ -1,0 +1,121 @@
+#include "action/plan_restart.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+static const char *text_of(const struct node *node)
+{
+    return node && node_is_scalar(node) ? node->text : NULL;
+}
+
+static const char *const carriers[] = {"ssh",
+                                       "sshd",
+                                       "network",
+                                       "networking",
+                                       "systemd-networkd",
+                                       "NetworkManager",
+                                       "network-manager",
+                                       "docker",
+                                       "dockerd",
+                                       "tailscaled",
+                                       "tailscale",
+                                       NULL};
+
+/* The service's name without ".service" when the connection hangs on it; NULL else. Static. */
+static const char *carrier(const char *word)
+{
+    size_t length = strlen(word);
+    if (text_ends(word, ".service") || text_ends(word, ".socket"))
+        length = (size_t)(strrchr(word, '.') - word);
+    for (const char *const *name = carriers; *name; name++)
+        if (strlen(*name) == length && !strncmp(word, *name, length))
+            return *name;
+    return NULL;
+}
+
+/* A shell text: the service it restarts while its own connection waits; NULL: none. */
+static const char *restarted_by_shell(const char *text)
+{
+    AUTO_FREE char *copy = xstrdup(text);
+    char *rest = NULL;
+    for (char *part = strtok_r(copy, "\n;&|", &rest); part; part = strtok_r(NULL, "\n;&|", &rest)) {
+        const char *service = NULL;
+        bool manager = false, verb = false;
+        char *inner = NULL;
+        const char *before = "";
+        for (char *word = strtok_r(part, " \t'\"()`$", &inner); word;
+             word = strtok_r(NULL, " \t'\"()`$", &inner)) {
+            const char *name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
+            manager = manager || text_is(name, "systemctl") || text_is(name, "service") ||
+                      text_is(name, "invoke-rc.d") || text_is(name, "rc-service") ||
+                      text_starts(word, "/etc/init.d/");
+            verb = verb || text_is(word, "restart") || text_is(word, "stop") ||
+                   text_is(word, "try-restart") || text_is(word, "reload-or-restart");
+            if (!service)
+                service = carrier(name);
+            if ((text_is(before, "netplan") && text_is(word, "apply")) || text_is(name, "ifdown"))
+                return "network";
+            if (text_is(before, "tailscale") && text_is(word, "down"))
+                return "tailscaled";
+            before = name;
+        }
+        if (manager && verb && service)
+            return service;
+    }
+    return NULL;
+}
+
+/* "name=ssh state=restarted" or a map: the argument's text, malloc'ed or NULL. */
+static char *argument(const struct node *arguments, const char *name)
+{
+    const char *value = text_of(node_get(arguments, name));
+    if (value)
+        return xstrdup(value);
+    if (!arguments || arguments->kind != NODE_STRING)
+        return NULL;
+    AUTO_FREE char *copy = xstrdup(arguments->text);
+    size_t length = strlen(name);
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
+        if (!strncmp(word, name, length) && word[length] == '=')
+            return xstrdup(word + length + 1);
+    return NULL;
+}
+
+static bool is_asynchronous(const struct node *task)
+{
+    const char *limit = text_of(node_get(task, "async"));
+    return limit && *limit && !text_is(limit, "0");
+}
+
+void restart_find(const struct node *task, const char *module, const struct node *arguments,
+                  struct words *out)
+{
+    if (is_asynchronous(task))
+        return;
+    if (text_is(module, "service") || text_is(module, "systemd") || text_is(module, "systemd_service") ||
+        text_is(module, "sysvinit")) {
+        AUTO_FREE char *name = argument(arguments, "name");
+        AUTO_FREE char *state = argument(arguments, "state");
+        if (!name || (!text_is(state, "restarted") && !text_is(state, "stopped")))
+            return;
+        const char *service = carrier(name);
+        if (service)
+            words_add(out, service);
+        const struct node *loop =
+            node_get(task, "loop") ? node_get(task, "loop") : node_get(task, "with_items");
+        for (size_t i = 0; loop && loop->kind == NODE_LIST && strstr(name, "item") && i < loop->count; i++) {
+            service = text_of(loop->items[i]) ? carrier(loop->items[i]->text) : NULL;
+            if (service)
+                words_add(out, service);
+        }
+    } else if (text_is(module, "shell") || text_is(module, "command") || text_is(module, "raw")) {
+        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP ? argument(arguments, "cmd")
+                                                                       : xstrdup_or_null(text_of(arguments));
+        const char *service = cmd ? restarted_by_shell(cmd) : NULL;
+        if (service)
+            words_add(out, service);
+    }
+}
