@@ -166,7 +166,7 @@ FAULTS = (
     Fault('ansible-playbook killed', 'child', to_ansible(signal.SIGKILL), first=('child-crashed',), detect=5, exit=2, resume=True, quick=True),
     Fault('ansible-playbook stopped', 'child', to_ansible(signal.SIGSTOP), keys={'silence': '15s'}, first=('silence',), detect=25),
     Fault("a fork of Ansible's killed", 'child', to_fork(signal.SIGKILL), first=('failed',), detect=5, exit=2, resume=True),
-    Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), detect=5, exit=70, resume=True, quick=True),
+    Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), exit=70, resume=True, quick=True),
     Fault('triphase stopped for 30 s', 'triphase', to_workers(signal.SIGSTOP), to_workers(signal.SIGCONT), 30),
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
 )
