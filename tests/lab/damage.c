@@ -81,14 +81,15 @@ static bool has_worker(void *context)
 {
     struct found *found = context;
     found->pid = lab_worker(found->lab);
-    return found->pid > 0;
+    return found->pid > 0 && damage_alive(found->pid);
 }
 
 static bool has_guard(void *context)
 {
     struct found *found = context;
     found->pid = lab_guard(found->lab);
-    return found->pid > 0;
+    /* One that was killed has its name until it is reaped. */
+    return found->pid > 0 && damage_alive(found->pid);
 }
 
 pid_t damage_worker(struct lab *lab)
