@@ -30,13 +30,26 @@ const char *knock_cause(int number)
     }
 }
 
+int knock_begin(const struct sockaddr *address, socklen_t size)
+{
+    AUTO_CLOSE int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || (connect(fd, address, size) < 0 && errno != EINPROGRESS))
+        return -1;
+    return TAKE_FD(fd);
+}
+
+int knock_decided(int fd)
+{
+    int problem = 0;
+    socklen_t size = sizeof(problem);
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0 ? errno : problem;
+}
+
 int knock_connect(const struct addrinfo *address, int64_t bound)
 {
-    AUTO_CLOSE int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
     int64_t until = moment_monotonic() + bound;
-    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
+    AUTO_CLOSE int fd = knock_begin(address->ai_addr, address->ai_addrlen);
+    if (fd < 0)
         return -1;
     for (;;) {
         int64_t left = until - moment_monotonic();
@@ -48,12 +61,8 @@ int knock_connect(const struct addrinfo *address, int64_t bound)
             errno = count ? errno : ETIMEDOUT;
             return -1;
         }
-        int problem = 0;
-        socklen_t size = sizeof(problem);
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0)
-            return -1;
-        errno = problem;
-        return problem ? -1 : TAKE_FD(fd);
+        errno = knock_decided(fd);
+        return errno ? -1 : TAKE_FD(fd);
     }
 }
 

@@ -4,10 +4,13 @@
 #include "base/moment.h"
 
 enum {
-    BACKOFF_LEAST = 3,    /* doublings: three tries in a row came to nothing, which loss alone hardly does */
-    ANSWER_LATE_S = 6,    /* ssh asks every 2 s: two questions without an answer */
-    GAP_MOST_S = 5,       /* looks further apart than that do not show one stop */
-    LAST_CHANCE_PART = 4, /* of lost_ns: for a try that is due within that time the end waits */
+    BACKOFF_LEAST = 3, /* doublings: three tries in a row came to nothing, which loss alone hardly does */
+    ANSWER_LATE_S = 6, /* ssh asks every 2 s: two questions without an answer */
+    GAP_MOST_S = 5,    /* looks further apart than that do not show one stop */
+    LOOK_MOST_S = 5,   /* between looks where no connection says when the next is worth it */
+    END_PART = 20, /* of lost_ns: so long before it the end is said, so that all is over when it has passed */
+    KNOCK_PART = 4,       /* of lost_ns: so long before it a new connection is tried */
+    LAST_CHANCE_PART = 4, /* of lost_ns: for a try that is due within that time behind it the end waits */
 };
 
 struct look {
@@ -26,16 +29,23 @@ static bool backing_off(const struct look *l)
     return l->sample->tcp.unacked > 0 && l->sample->tcp.backoff >= BACKOFF_LEAST;
 }
 
-/* The kernel tries again at doubled intervals, so a path that has come back shows only at the next try. One that is due shortly is heard before the end is said: with
- * it a gap of half of lost_ns can never look like the end, however long the way of a packet is. */
+/* The kernel tries again at doubled intervals, so a path that has come back shows only at the next try. Where a new connection got an answer, one that is due shortly is
+ * heard before the end is said: with it a gap of half of lost_ns can never look like the end, however long the way of a packet is. */
 static int64_t left_ns(const struct look *l)
 {
     const struct tcp_state *tcp = &l->sample->tcp;
-    int64_t chance = l->limits->lost_ns / LAST_CHANCE_PART, left = l->limits->lost_ns - tcp->ack_age_ns;
-    if (left > 0 || tcp->timer != TCP_TIMER_RETRANSMIT)
+    int64_t lost = l->limits->lost_ns, left = lost - lost / END_PART - tcp->ack_age_ns;
+    if (left > 0 || !l->sample->answered || tcp->timer != TCP_TIMER_RETRANSMIT)
         return left;
-    int64_t answered = tcp->timer_ns + tcp->rtt_ns * 2 + 50 * NS_PER_MS;
-    return tcp->ack_age_ns + answered < l->limits->lost_ns + chance ? answered : left;
+    int64_t heard = tcp->timer_ns + tcp->rtt_ns * 2 + 50 * NS_PER_MS;
+    return tcp->ack_age_ns + heard < lost + lost / LAST_CHANCE_PART ? heard : left;
+}
+
+/* Until a new connection is worth a try. */
+static int64_t left_to_knock_ns(const struct look *l)
+{
+    int64_t lost = l->limits->lost_ns;
+    return lost - lost / KNOCK_PART - l->sample->tcp.ack_age_ns;
 }
 
 /* Age is counted from the last acknowledgement, which is older than the first byte that was not: packets vanish after it. */
@@ -80,8 +90,28 @@ static const struct {
     {always, PATH_ALIVE},
 };
 
+/* How long a look in this state holds. A connection that is well shows a sign every 2 s, so that nothing can be told of it before such a sign is much older. */
+static int64_t again_ns(const struct look *l, enum path_state state)
+{
+    const struct tcp_state *tcp = &l->sample->tcp;
+    int64_t knock = left_to_knock_ns(l), wait = NS_PER_S;
+    if (state == PATH_UNSEEN) {
+        wait = LOOK_MOST_S * NS_PER_S;
+    } else if (state == PATH_ALIVE) {
+        int64_t sign = tcp->ack_age_ns > tcp->received_age_ns ? tcp->ack_age_ns : tcp->received_age_ns;
+        int64_t worth = l->limits->lost_ns - l->limits->lost_ns / KNOCK_PART;
+        if (worth > l->limits->silent_ns / 2)
+            worth = l->limits->silent_ns / 2;
+        wait = worth - sign > NS_PER_S ? worth - sign : NS_PER_S;
+    } else if (state == PATH_BACKING_OFF) {
+        int64_t left = knock > 0 ? knock : left_ns(l);
+        wait = left > 0 && left < NS_PER_S ? left : NS_PER_S;
+    }
+    return wait;
+}
+
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
-                                  const struct path_sample *sample, int64_t *again_ns)
+                                  const struct path_sample *sample, int64_t *again)
 {
     struct look look = {health, limits, sample};
     if (!sample->stopped || !health->stopped_ns || sample->at_ns - health->last_ns > GAP_MOST_S * NS_PER_S)
@@ -91,8 +121,8 @@ enum path_state path_health_judge(struct path_health *health, const struct path_
         row++;
     health->last_ns = sample->at_ns;
     health->state = table[row].state;
-    int64_t left = health->state == PATH_BACKING_OFF ? left_ns(&look) : NS_PER_S;
-    *again_ns = left > 0 && left < NS_PER_S ? left : NS_PER_S;
+    health->knock = sample->tcp.unacked > 0 && left_to_knock_ns(&look) <= 0;
+    *again = again_ns(&look, health->state);
     return health->state;
 }
 

@@ -11,7 +11,7 @@ enum path_state {
     PATH_BACKING_OFF, /* unacknowledged and tried again: dead, or soon acknowledged */
     PATH_HOST_SILENT, /* acknowledged, but the host's sshd does not answer: ssh itself ends that (ServerAliveCountMax) */
     PATH_MASTER_STOPPED, /* the master was stopped: it asks nothing, so nothing can be told */
-    PATH_DEAD,           /* nothing was acknowledged for as long as the path may be dead: an end */
+    PATH_DEAD,           /* nothing was acknowledged for nearly as long as the path may be dead: an end */
     PATH_MASTER_LOST,    /* stopped for as long as a host may be silent: an end */
 };
 
@@ -21,8 +21,9 @@ struct path_limits {
 };
 
 struct path_sample {
-    int64_t at_ns;        /* monotonic */
-    bool stopped;         /* the master's process is (T, t) */
+    int64_t at_ns; /* monotonic */
+    bool stopped;  /* the master's process is (T, t) */
+    bool answered; /* a new connection to where this one leads got an answer since `knock` was asked for */
     struct tcp_state tcp; /* tcp.state NULL: no connection */
 };
 
@@ -30,9 +31,10 @@ struct path_sample {
 struct path_health {
     enum path_state state;
     int64_t last_ns, stopped_ns; /* of the last look; the first of those in a row that saw it stopped */
+    bool knock;                  /* the next look has to know whether a new connection gets an answer */
 };
 
-/* Judges one more look and says when the next is due, at most 1 s from then. */
+/* Judges one more look and says when the next is due: on a connection that is well not before it could be otherwise, else within a second. */
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
                                   const struct path_sample *sample, int64_t *again_ns);
 bool path_state_is_end(enum path_state state);

@@ -1,57 +1,104 @@
 #include "action/transport_watch.h"
 
+#include "action/knock.h"
 #include "action/mux_master.h"
 #include "base/memory.h"
 #include "base/moment.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 struct transport_watch {
     struct transport_watch_plan plan;
+    struct loop *loop;
     struct timer *timer;
     struct mux_master master; /* pid 0: none is known */
     struct path_health health;
     struct path_sample last; /* of a master that was there */
     enum path_state seen;
     pid_t seen_pid;
-    bool patient, struck;
+    int knock; /* a new connection that is not decided yet; -1: none */
+    struct watch *knocking;
+    bool answered;
+    bool patient, over;
     transport_watch_function *function;
     void *context;
 };
 
-/* False when there is no master now. */
-static bool look(struct transport_watch *watch, struct path_sample *out)
+static void knock_end(struct transport_watch *watch)
 {
-    *out = (struct path_sample){.at_ns = moment_monotonic()};
+    watch_stop(&watch->knocking);
+    if (watch->knock >= 0)
+        close(watch->knock);
+    watch->knock = -1;
+}
+
+/* One that is refused came through as well; what this machine itself says of the way is no answer. */
+static bool is_answer(int decided)
+{
+    return decided == 0 || decided == ECONNREFUSED || decided == ECONNRESET;
+}
+
+static void on_knock(void *context, uint32_t events)
+{
+    (void)events;
+    struct transport_watch *watch = context;
+    watch->answered = is_answer(knock_decided(watch->knock));
+    knock_end(watch);
+}
+
+/* One at a time: TCP tries it again by itself. */
+static void knock_when_wanted(struct transport_watch *watch)
+{
+    struct sockaddr_storage peer;
+    if (!watch->health.knock) {
+        knock_end(watch);
+        watch->answered = false;
+    } else if (watch->knock < 0 && !watch->answered) {
+        socklen_t size = tcp_state_peer(&watch->master.socket, &peer);
+        watch->knock = knock_begin((const struct sockaddr *)&peer, size);
+        if (watch->knock >= 0 &&
+            loop_watch(watch->loop, watch->knock, EPOLLOUT, on_knock, watch, &watch->knocking, NULL) < 0)
+            knock_end(watch);
+    }
+}
+
+/* Where there is no master now, there is no connection in the sample. */
+static void look(struct transport_watch *watch, struct path_sample *out)
+{
+    *out = (struct path_sample){.at_ns = moment_monotonic(), .answered = watch->answered};
     if (mux_master_look(&watch->master, &out->stopped, &out->tcp))
-        return true;
+        return;
     /* Gone, or never there: whoever listens there now is another, with a past of its own. */
+    out->stopped = false;
     watch->master.pid = 0;
     watch->health = (struct path_health){0};
-    return mux_master_find(watch->plan.run, watch->plan.control_path, &watch->master) &&
-           mux_master_look(&watch->master, &out->stopped, &out->tcp);
+    if (mux_master_find(watch->plan.run, watch->plan.control_path, &watch->master))
+        mux_master_look(&watch->master, &out->stopped, &out->tcp);
 }
 
 static void on_time(void *context)
 {
     struct transport_watch *watch = context;
     struct path_sample sample;
-    int64_t again = NS_PER_S;
-    if (look(watch, &sample)) {
-        const struct path_limits limits = {watch->patient ? watch->plan.grace_ns : watch->plan.lost_ns,
-                                           watch->patient ? watch->plan.grace_ns : watch->plan.silent_ns};
-        path_health_judge(&watch->health, &limits, &sample, &again);
-        if (watch->health.state != PATH_UNSEEN) {
-            watch->seen = watch->health.state;
-            watch->seen_pid = watch->master.pid;
-            watch->last = sample;
-        }
-        if (path_state_is_end(watch->health.state) && !watch->struck) {
-            watch->struck = true;
-            watch->function(watch->context);
-            return;
-        }
+    int64_t again;
+    look(watch, &sample);
+    const struct path_limits limits = {watch->patient ? watch->plan.grace_ns : watch->plan.lost_ns,
+                                       watch->patient ? watch->plan.grace_ns : watch->plan.silent_ns};
+    path_health_judge(&watch->health, &limits, &sample, &again);
+    if (watch->health.state != PATH_UNSEEN) {
+        watch->seen = watch->health.state;
+        watch->seen_pid = watch->master.pid;
+        watch->last = sample;
     }
+    if (path_state_is_end(watch->health.state)) {
+        transport_watch_end(watch);
+        watch->function(watch->context);
+        return;
+    }
+    knock_when_wanted(watch);
     timer_arm(watch->timer, again);
 }
 
@@ -62,29 +109,39 @@ struct transport_watch *transport_watch_start(struct loop *loop, const struct tr
         return NULL;
     struct transport_watch *watch = xcalloc(1, sizeof *watch);
     watch->plan = *plan;
+    watch->loop = loop;
+    watch->knock = -1;
     watch->function = function;
     watch->context = context;
     watch->timer = loop_timer(loop, on_time, watch);
-    timer_arm(watch->timer, NS_PER_S);
+    /* The first look has to find the master: that is cheapest before Ansible has anything to do. */
+    timer_arm(watch->timer, 0);
     return watch;
 }
 
 void transport_watch_be_patient(struct transport_watch *watch, bool patient)
 {
-    if (watch)
-        watch->patient = patient;
+    if (!watch || watch->patient == patient || watch->over)
+        return;
+    /* The time until the next look was that of the limits before. */
+    watch->patient = patient;
+    timer_arm(watch->timer, NS_PER_S);
 }
 
 void transport_watch_end(struct transport_watch *watch)
 {
-    if (watch)
-        timer_disarm(watch->timer);
+    if (!watch)
+        return;
+    watch->over = true;
+    knock_end(watch);
+    timer_disarm(watch->timer);
 }
 
 void transport_watch_free(struct transport_watch **watch)
 {
     if (!*watch)
         return;
+    knock_end(*watch);
     timer_free(&(*watch)->timer);
     free(*watch);
     *watch = NULL;
@@ -93,6 +150,14 @@ void transport_watch_free(struct transport_watch **watch)
 enum path_state transport_watch_state(const struct transport_watch *watch)
 {
     return watch ? watch->seen : PATH_UNSEEN;
+}
+
+static const char *knock_words(const struct transport_watch *watch)
+{
+    if (!watch->health.knock)
+        return "";
+    return watch->last.answered ? "; a new connection gets an answer"
+                                : "; a new connection gets no answer either";
 }
 
 char *transport_watch_words(const struct transport_watch *watch)
@@ -105,9 +170,10 @@ char *transport_watch_words(const struct transport_watch *watch)
     switch (state) {
     case PATH_DEAD:
     case PATH_BACKING_OFF:
-        return xasprintf("%s has acknowledged nothing for %s (%u bytes wait, tried again %u times): the path "
-                         "is dead",
-                         tcp->remote, acked, tcp->send_queue, tcp->retransmits);
+        return xasprintf(
+            "%s has acknowledged nothing for %s (%u bytes wait, tried again %u times%s): the path "
+            "is dead",
+            tcp->remote, acked, tcp->send_queue, tcp->retransmits, knock_words(watch));
     case PATH_HOST_SILENT:
         return xasprintf("%s acknowledges, but its sshd has not answered for %s: the host is silent",
                          tcp->remote, answered);

@@ -1,5 +1,5 @@
-/* The watchdog "transport": looks every second, from outside, at the connection of the run's own master while a phase runs, and strikes when the path is dead
- * (action/path_health.h judges). Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
+/* The watchdog "transport": looks from outside at the connection of the run's own master while a phase runs, and strikes when the path is dead (action/path_health.h
+ * judges, and says when to look again). It touches nothing; only shortly before it strikes it tries a new connection to the same address. Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
  * user's inventory) are not: a play may well reboot such a host, and a task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
 #pragma once
 #include "action/path_health.h"

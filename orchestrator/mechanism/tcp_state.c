@@ -109,6 +109,25 @@ static bool see_state(void *context, const void *payload, size_t length)
     return false;
 }
 
+socklen_t tcp_state_peer(const struct tcp_socket *socket, struct sockaddr_storage *out)
+{
+    struct inet_diag_sockid id;
+    memcpy(&id, socket->id, sizeof id);
+    *out = (struct sockaddr_storage){.ss_family = (sa_family_t)socket->family};
+    if (socket->family == AF_INET6) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+        v6->sin6_port = id.idiag_dport;
+        /* A link-local address means something on its own link only. */
+        v6->sin6_scope_id = id.idiag_if;
+        memcpy(&v6->sin6_addr, id.idiag_dst, sizeof v6->sin6_addr);
+        return sizeof *v6;
+    }
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    v4->sin_port = id.idiag_dport;
+    memcpy(&v4->sin_addr, id.idiag_dst, sizeof v4->sin_addr);
+    return sizeof *v4;
+}
+
 int tcp_state_look(const struct tcp_socket *socket, struct tcp_state *out, struct error *err)
 {
     struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)socket->family,

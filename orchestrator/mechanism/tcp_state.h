@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /* What names one connection to the kernel; valid as long as that lives. */
@@ -37,5 +38,7 @@ struct tcp_state {
 
 /* Its connections, at most `most`; their number (0: none, or not to be looked at), -1 where the kernel tells nothing. */
 int tcp_state_find(pid_t pid, struct tcp_socket *out, int most, struct error *err);
+/* Whom it leads to, for connect(2); its length. */
+socklen_t tcp_state_peer(const struct tcp_socket *socket, struct sockaddr_storage *out);
 /* 0; 1 when the connection is gone; -1 where the kernel tells nothing. */
 int tcp_state_look(const struct tcp_socket *socket, struct tcp_state *out, struct error *err);

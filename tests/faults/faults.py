@@ -146,9 +146,8 @@ FAULTS = (
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
     Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
     Fault('connections reset', 'path', RESET, UNRESET, 3, first=LOST, detect=10, causes=('reset',)),
-    Fault('connection dead after 20 MB more', 'path', cut_after_bytes, uncut, 12, first=LOST,
-          detect=10.5,  # 10 s from the last acknowledgement, which on a busy connection is the strike itself, and then it has to be seen
-          causes=BROKEN, delayed=True),
+    Fault('connection dead after 20 MB more', 'path', cut_after_bytes, uncut, 12, first=LOST, detect=10, causes=BROKEN,
+          delayed=True),
     Fault('5 % of the packets lost', 'path', LOSS),
     Fault('path-MTU hole for 40 s', 'path', HOLE, UNHOLE, 40, first=('ok',) + LOST, causes=BROKEN),
     Fault('DNS gone', 'path', DNS),
