@@ -70,6 +70,13 @@ static pid_t *pids_of(const struct json *list, int *count)
 
 /* ---- the parts ---- */
 
+static void set_wchan(struct json *entry, pid_t pid)
+{
+    AUTO_TEXT wchan = TEXT_INIT;
+    process_look_wchan(pid, &wchan);
+    json_set_string(entry, "wchan", text_string(&wchan));
+}
+
 static struct json *connection(const char *socket, const struct mux_master *master)
 {
     static const char *const timers[] = {"none", "retransmit", "keepalive", "other", "window"};
@@ -81,7 +88,7 @@ static struct json *connection(const char *socket, const struct mux_master *mast
     json_set_integer(entry, "pid", master->pid);
     if (process_look(master->pid, &process)) {
         json_set_string(entry, "process", (char[]){process.state, '\0'});
-        json_set_string(entry, "wchan", process.wchan);
+        set_wchan(entry, master->pid);
     }
     if (!mux_master_look(master, &stopped, &tcp) || !tcp.state)
         return entry;
@@ -168,7 +175,7 @@ static struct json *look_at_processes(struct look *look)
         json_set_integer(entry, "depth", look->depths[i]);
         json_set_string(entry, "state", (char[]){process->state, '\0'});
         json_set(entry, "name", clean(look, process->name, strlen(process->name), LINE_MOST));
-        json_set_string(entry, "wchan", process->wchan);
+        set_wchan(entry, process->pid);
         set_ms(entry, "age_ms", process->age_ns);
         json_append(list, entry);
     }

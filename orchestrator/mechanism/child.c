@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "mechanism/process_look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -328,33 +329,17 @@ char *child_end_text(const struct child_end *end)
                      end->dumped ? ", core dumped" : "");
 }
 
-/* State letter and start time of a process; -1 when it is gone. */
-static int64_t look_at(pid_t pid, char *state)
-{
-    AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
-    AUTO_TEXT line = TEXT_INIT;
-    if (pid <= 0 || file_read(path, 4096, &line, NULL) < 0)
-        return -1;
-    /* The name in parentheses may hold anything, parentheses too; field 3 follows the last one. */
-    const char *at = strrchr(text_string(&line), ')');
-    unsigned long long start;
-    if (!at ||
-        sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               state, &start) != 2)
-        return -1;
-    return (int64_t)start;
-}
-
 int64_t process_start_time(pid_t pid)
 {
-    char state;
-    return look_at(pid, &state);
+    struct process_look process;
+    return pid > 0 && process_look(pid, &process) ? process.start : -1;
 }
 
 bool process_alive(pid_t pid, int64_t start_time)
 {
-    char state = 'X';
-    return look_at(pid, &state) == start_time && start_time >= 0 && state != 'Z' && state != 'X';
+    struct process_look process;
+    return pid > 0 && process_look(pid, &process) && process.start == start_time && process.state != 'Z' &&
+           process.state != 'X';
 }
 
 char *process_boot_id(void)

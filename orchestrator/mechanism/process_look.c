@@ -9,13 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STAT_LIMIT = 4096, WORDS_LIMIT = 1 << 17 };
+enum { STAT_LIMIT = 4096, WCHAN_LIMIT = 64, WORDS_LIMIT = 1 << 17 };
 
 bool process_look(pid_t pid, struct process_look *out)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid),
-                   *channel = xasprintf("/proc/%d/wchan", (int)pid);
-    AUTO_TEXT stat = TEXT_INIT, wchan = TEXT_INIT;
+    AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+    AUTO_TEXT stat = TEXT_INIT;
     if (file_read(path, STAT_LIMIT, &stat, NULL) < 0 || !stat.length)
         return false;
     /* The name stands in parentheses and may hold anything. */
@@ -33,10 +32,16 @@ bool process_look(pid_t pid, struct process_look *out)
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
     seen.age_ns = (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec - start * (NS_PER_S / sysconf(_SC_CLK_TCK));
-    if (file_read(channel, sizeof seen.wchan, &wchan, NULL) == 0 && !text_is(text_string(&wchan), "0"))
-        snprintf(seen.wchan, sizeof seen.wchan, "%s", text_string(&wchan));
     *out = seen;
     return true;
+}
+
+void process_look_wchan(pid_t pid, struct text *out)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/wchan", (int)pid);
+    AUTO_TEXT wchan = TEXT_INIT;
+    if (file_read(path, WCHAN_LIMIT, &wchan, NULL) == 0 && !text_is(text_string(&wchan), "0"))
+        text_add(out, text_string(&wchan));
 }
 
 void process_look_words(pid_t pid, struct text *out)

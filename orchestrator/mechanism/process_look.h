@@ -8,13 +8,15 @@
 
 struct process_look {
     pid_t pid, parent;
-    char state;               /* R S D T t Z … */
-    char name[64], wchan[64]; /* wchan "": it runs, or may not be known */
-    int64_t start;            /* as process_start_time */
+    char state; /* R S D T t Z … */
+    char name[64];
+    int64_t start; /* as process_start_time */
     int64_t age_ns;
 };
 
 /* False when it is gone. */
 bool process_look(pid_t pid, struct process_look *out);
+/* Adds where in the kernel it waits; nothing when it runs, or that may not be known. */
+void process_look_wchan(pid_t pid, struct text *out);
 /* Adds its argv, printable, words set apart by blanks. Can block. */
 void process_look_words(pid_t pid, struct text *out);

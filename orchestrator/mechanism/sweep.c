@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "mechanism/process_look.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -96,28 +97,19 @@ static bool is_in_another_namespace(pid_t pid)
     return stat(path, &its) == 0 && stat("/proc/self/ns/pid", &own) == 0 && its.st_ino != own.st_ino;
 }
 
-/* 0: it is gone, or has none. */
-static pid_t parent_of(pid_t pid)
-{
-    char stat[512];
-    AUTO_CLOSE int fd = open_of(pid, "stat");
-    ssize_t got = fd < 0 ? -1 : read(fd, stat, sizeof stat - 1);
-    if (got <= 0)
-        return 0;
-    stat[got] = '\0';
-    const char *behind_name = strrchr(stat, ')');
-    int parent = 0;
-    return behind_name && sscanf(behind_name, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* Whether it runs on a sandbox: below the nspawn that carries the machine's mark. */
 static bool is_on_a_guest(pid_t pid)
 {
     if (!is_in_another_namespace(pid))
         return false;
-    for (int up = 0; pid > 1 && up < GENERATIONS; up++, pid = parent_of(pid))
+    for (int up = 0; pid > 1 && up < GENERATIONS; up++) {
+        struct process_look process;
         if (has_entry(pid, "TRIPHASE_MACHINE=", false))
             return true;
+        if (!process_look(pid, &process))
+            break;
+        pid = process.parent;
+    }
     return false;
 }
 
