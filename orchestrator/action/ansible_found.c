@@ -10,12 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
-}
-
 /* Python's folders of packages below a prefix: <prefix>/lib/python3*\/{site,dist}-packages. */
 static void add_packages_below(const char *prefix, struct words *out)
 {
@@ -58,12 +52,12 @@ void ansible_site_packages(const char *ansible, struct words *out)
     for (size_t i = 0; i < COUNT_OF(scripts); i++) {
         if (!scripts[i])
             continue;
-        AUTO_FREE char *bin = parent(scripts[i]);
-        AUTO_FREE char *prefix = parent(bin);
+        AUTO_FREE char *bin = file_parent(scripts[i]);
+        AUTO_FREE char *prefix = file_parent(bin);
         AUTO_FREE char *interpreter = interpreter_of(scripts[i]);
         if (interpreter) {
-            AUTO_FREE char *python_bin = parent(interpreter);
-            AUTO_FREE char *python_prefix = parent(python_bin);
+            AUTO_FREE char *python_bin = file_parent(interpreter);
+            AUTO_FREE char *python_prefix = file_parent(python_bin);
             add_packages_below(python_prefix, out);
         }
         add_packages_below(prefix, out);
@@ -135,7 +129,7 @@ char *ansible_find_required(const struct project *project, const struct requirem
         char *inside = inside_packages(project->ansible, requirement);
         if (inside)
             return inside;
-        AUTO_FREE char *bin = parent(project->ansible);
+        AUTO_FREE char *bin = file_parent(project->ansible);
         AUTO_FREE char *beside = file_join(bin, requirement->program);
         if (file_is_program(beside))
             found = TAKE(beside);

@@ -75,24 +75,18 @@ static char *find_below(const char *folder, const char *host, const char *variab
     return NULL;
 }
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return file_is_dir(path) || !slash ? xstrdup(path) : xstrndup(path, (size_t)(slash - path));
-}
-
 static char *likely_file(const struct project *project, const char *host, const char *variable)
 {
     AUTO_WORDS folders = WORDS_INIT;
     AUTO_FREE char *found = NULL;
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        words_own(&folders, folder_of(path));
+        words_own(&folders, file_is_dir(path) ? xstrdup(path) : file_parent(path));
     }
     for (size_t i = 0; i < project->recipe_count; i++)
         for (size_t p = 0; p < project->recipes[i].phase_count; p++) {
             AUTO_FREE char *path = file_join(project->directory, project->recipes[i].phases[p].playbook);
-            words_own(&folders, folder_of(path));
+            words_own(&folders, file_is_dir(path) ? xstrdup(path) : file_parent(path));
         }
     words_add(&folders, project->directory);
     for (size_t i = 0; i < folders.count && !found; i++)
@@ -101,10 +95,7 @@ static char *likely_file(const struct project *project, const char *host, const 
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
         found = find_in(path, variable);
     }
-    size_t length = strlen(project->directory);
-    return found && !strncmp(found, project->directory, length) && found[length] == '/'
-               ? xstrdup(found + length + 1)
-               : TAKE(found);
+    return found ? xstrdup(file_below(found, project->directory)) : NULL;
 }
 
 void connection_compare(const struct project *project, const char *host, const struct json *expected,

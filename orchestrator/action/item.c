@@ -3,6 +3,7 @@
 #include "action/launcher.h"
 #include "action/peers.h"
 #include "action/provider.h"
+#include "action/recovery.h"
 #include "action/spare.h"
 #include "action/stage.h"
 #include "action/transport.h"
@@ -22,11 +23,6 @@
 #include <unistd.h>
 
 enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5 };
-
-static bool recovers(const char *stage)
-{
-    return text_is(stage, "sweep") || text_is(stage, "async");
-}
 
 static bool wanted(const struct runner_request *request, const struct phase *phase)
 {
@@ -237,7 +233,7 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
         bound = target->provision_ns + target->root_tree_ns;
     else if (text_is(stage, "transport"))
         bound = target->transport_ns;
-    else if (recovers(stage))
+    else if (recovery_is_look(stage))
         bound = context->recovery_bound;
     else if (target)
         bound = target->destroy_ns;
@@ -429,7 +425,7 @@ int item_prepare(struct item_context *context, const char *stage, const struct p
     plan->kind = stage ? "stage" : "phase";
     plan->name = name;
     plan->run = request->run_id;
-    bool over_transport = phase || text_is(stage, "destroy") || recovers(stage);
+    bool over_transport = phase || text_is(stage, "destroy") || recovery_is_look(stage);
     plan->transport = over_transport && context->transport ? own(attempt, xstrdup(context->transport)) : NULL;
     plan->evidence = phase && context->evidence ? own(attempt, xstrdup(context->evidence)) : NULL;
     AUTO_FREE char *log = layout_step_file(seq, name, attempt_number, "log");
@@ -465,9 +461,9 @@ static enum outcome stage_failure(const char *stage, int64_t kind)
         return OUTCOME_INVALID;
     if (text_is(stage, "destroy"))
         return OUTCOME_LEFTOVER;
-    if (recovers(stage) && kind == ERROR_DEADLINE)
+    if (recovery_is_look(stage) && kind == ERROR_DEADLINE)
         return OUTCOME_DEADLINE;
-    bool unreachable = text_is(stage, "transport") || (recovers(stage) && kind == ERROR_UNREACHABLE);
+    bool unreachable = text_is(stage, "transport") || (recovery_is_look(stage) && kind == ERROR_UNREACHABLE);
     return unreachable ? OUTCOME_UNREACHABLE : OUTCOME_FAILED;
 }
 

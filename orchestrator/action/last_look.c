@@ -50,12 +50,7 @@ static void on_looked(void *context, struct json *seen)
     struct json *value;
     for (void *at = NULL; json_each(seen, &at, &key, &value);)
         json_set(look->facts, key, json_keep(value));
-    AUTO_FREE char *detail = json_compact(look->facts);
-    struct event event = {.kind = EVENT_NOTE, .run = look->run, .step = look->step};
-    event.note.kind = "forensics";
-    event.note.detail = detail;
-    event.note.at_ns = moment_wall();
-    sink_put(look->sink, &event);
+    sink_note(look->sink, look->run, look->step, "forensics", look->facts);
     look->function(look->context);
 }
 

@@ -74,12 +74,6 @@ static void add_beside(struct walk *walk, const char *folder)
     }
 }
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return file_is_dir(path) || !slash ? xstrdup(path) : xstrndup(path, (size_t)(slash - path));
-}
-
 /* An inventory program answers what it likes each time. */
 static bool has_program(const char *path)
 {
@@ -101,14 +95,14 @@ static void add_project(struct walk *walk, const struct plan_inputs *inputs)
     add_beside(walk, project->directory);
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        AUTO_FREE char *folder = folder_of(path);
+        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
         walk->whole = walk->whole && !has_program(path);
         add_tree(walk, path, 0);
         add_beside(walk, folder);
     }
     for (size_t i = 0; i < inputs->playbooks->count; i++) {
         AUTO_FREE char *path = file_join(project->directory, inputs->playbooks->items[i]);
-        AUTO_FREE char *folder = folder_of(path);
+        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
         digest_add_text(walk->digest, inputs->playbooks->items[i]);
         /* The whole folder: what a playbook includes lies beside or below it. A playbook at the project's
          * top counts alone, with what stands beside it. */

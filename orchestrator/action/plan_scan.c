@@ -29,11 +29,7 @@ static void add(struct walk *walk, enum scan_kind kind, const char *file, int li
     struct scan *out = walk->out;
     if (!out)
         return;
-    const char *directory = walk->project->directory;
-    size_t length = strlen(directory);
-    if (!strncmp(file, directory, length) && file[length] == '/')
-        file += length + 1;
-    AUTO_FREE char *where = xasprintf("%s:%d", file, line);
+    AUTO_FREE char *where = xasprintf("%s:%d", file_below(file, walk->project->directory), line);
     for (size_t i = 0; i < out->count; i++)
         if (out->items[i].kind == kind && text_is(out->items[i].where, where) &&
             text_is(out->items[i].text, text))
@@ -50,17 +46,6 @@ void scan_free(struct scan *scan)
     }
     free(scan->items);
     *scan = (struct scan){0};
-}
-
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
-}
-
-static bool is_templated(const char *text)
-{
-    return strstr(text, "{{") || strstr(text, "{%");
 }
 
 static const char *text_of(const struct node *node)
@@ -201,7 +186,7 @@ static void walk_roles(struct walk *walk, const struct node *roles);
 
 static void walk_role(struct walk *walk, const char *name)
 {
-    if (!name || is_templated(name) || walk->depth >= DEPTH_MAX)
+    if (!name || word_is_templated(name) || walk->depth >= DEPTH_MAX)
         return;
     const char *bases[] = {walk->playbook_folder, walk->project->directory};
     for (size_t i = 0; i < COUNT_OF(bases); i++) {
@@ -247,9 +232,9 @@ static void walk_included(struct walk *walk, const char *file, const struct node
                           void (*visit)(struct walk *, const char *))
 {
     const char *name = text_of(value) ? text_of(value) : text_of(node_get(value, "file"));
-    if (!name || is_templated(name))
+    if (!name || word_is_templated(name))
         return;
-    AUTO_FREE char *folder = folder_of(file);
+    AUTO_FREE char *folder = file_parent(file);
     AUTO_FREE char *path = file_join(folder, name);
     visit(walk, path);
 }
@@ -300,7 +285,7 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
         for (size_t i = 0; i < hosts->count; i++)
             if (node_is_scalar(hosts->items[i]))
                 walk_hosts(walk, file, hosts->items[i]);
-    } else if (text_of(hosts) && is_templated(hosts->text)) {
+    } else if (text_of(hosts) && word_is_templated(hosts->text)) {
         add(walk, SCAN_TEMPLATED, file, hosts->line, hosts->text);
     }
 }
@@ -368,11 +353,11 @@ static void walk_playbook(const struct project *project, const char *playbook, c
                           struct scan *out, struct reads *reads)
 {
     AUTO_FREE char *path = file_join(project->directory, playbook);
-    AUTO_FREE char *folder = folder_of(path);
+    AUTO_FREE char *folder = file_parent(path);
     const char *first = project->inventory.count ? project->inventory.items[0] : "";
     AUTO_FREE char *inventory = file_join(project->directory, first);
     struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .reads = reads};
-    walk.inventory_folder = file_is_dir(inventory) ? xstrdup(inventory) : folder_of(inventory);
+    walk.inventory_folder = file_is_dir(inventory) ? xstrdup(inventory) : file_parent(inventory);
     if (reads)
         push_settings(&walk, vars);
     walk_play_file(&walk, path);

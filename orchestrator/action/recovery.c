@@ -35,6 +35,11 @@ const char *recovery_stage(enum recovery_part part)
     return parts[part].stage;
 }
 
+bool recovery_is_look(const char *stage)
+{
+    return text_is(stage, parts[RECOVERY_SWEEP].stage) || text_is(stage, parts[RECOVERY_ASYNC].stage);
+}
+
 enum { CLOCKS_DIFFER = 1000 }; /* both are slewed to the right time, by at most 0.5 per mille */
 
 /* Reckoned from the host's own clock: how long a look is on its way then makes no difference. */

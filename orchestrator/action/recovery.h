@@ -42,6 +42,8 @@ struct recovery {
 
 /* The stage that does the part ("sweep", "async", "transport"); NULL: none. */
 const char *recovery_stage(enum recovery_part part);
+/* Whether a stage is a look at the host that comes after an attempt which broke ("sweep", "async"). */
+bool recovery_is_look(const char *stage);
 /* An attempt ended. `again`: it will be tried again. What it may have left (`may_leave`: outcome_may_leave) is looked for; without `look` that is
  * only owed. */
 void recovery_broke(struct recovery *recovery, bool may_leave, bool again, bool look, const char *run,

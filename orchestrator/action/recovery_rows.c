@@ -62,10 +62,5 @@ void recovery_write_reboot(struct sink *sink, const char *run, int step, const s
     json_set_bool(detail, "expected", phase && phase->reboots);
     json_set_string(detail, "from", from);
     json_set_string(detail, "to", to);
-    AUTO_FREE char *text = json_compact(detail);
-    struct event event = {.kind = EVENT_NOTE,
-                          .run = run,
-                          .step = step,
-                          .note = {.kind = "rebooted", .detail = text, .at_ns = moment_wall()}};
-    sink_put(sink, &event);
+    sink_note(sink, run, step, "rebooted", detail);
 }

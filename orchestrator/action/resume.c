@@ -1,5 +1,6 @@
 #include "action/resume.h"
 
+#include "action/recovery.h"
 #include "action/used_files.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -30,17 +31,12 @@ static void add_once(struct words *words, const char *word)
         words_add(words, word);
 }
 
-static bool is_recovery(const struct history_step *step)
-{
-    return text_is(step->name, "sweep") || text_is(step->name, "async");
-}
-
 /* The last step that is not ok, unless it was done again and was. What comes after a phase that was broken off ended no run; where nothing else did, the last step. */
 static const struct history_step *ending_step(const struct history_step *steps, size_t count)
 {
     const struct history_step *at = NULL, *last = count ? &steps[count - 1] : NULL;
     for (size_t i = 0; i < count; i++) {
-        if (is_recovery(&steps[i]))
+        if (recovery_is_look(steps[i].name))
             continue;
         if (!text_is(steps[i].outcome, "ok"))
             at = &steps[i];

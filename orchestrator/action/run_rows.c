@@ -64,12 +64,7 @@ struct event run_rows_machine(const struct item_context *context)
 /* Takes over the detail. */
 static void note(struct run_notes notes, const char *kind, struct json *detail)
 {
-    AUTO_FREE char *text = json_compact(detail);
-    struct event event = {.kind = EVENT_NOTE,
-                          .run = notes.run,
-                          .step = notes.step,
-                          .note = {.kind = kind, .detail = text, .at_ns = moment_wall()}};
-    sink_put(notes.sink, &event);
+    sink_note(notes.sink, notes.run, notes.step, kind, detail);
     json_free(detail);
 }
 

@@ -76,6 +76,16 @@ void sink_put(struct sink *sink, const struct event *event)
     store_writer_put(sink->writer, event);
 }
 
+void sink_note(struct sink *sink, const char *run, int step, const char *kind, const struct json *detail)
+{
+    AUTO_FREE char *text = json_compact(detail);
+    struct event event = {.kind = EVENT_NOTE,
+                          .run = run,
+                          .step = step,
+                          .note = {.kind = kind, .detail = text, .at_ns = moment_wall()}};
+    sink_put(sink, &event);
+}
+
 void sink_commit(struct sink *sink, const struct event *event, sink_answer *answer, void *context)
 {
     journal_put(sink->journal, event, NULL);

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/error.h"
 #include "data/event.h"
+#include "mechanism/json.h"
 #include "mechanism/loop.h"
 
 struct sink;
@@ -14,6 +15,8 @@ int sink_open(struct loop *loop, const char *store, const char *run_folder, stru
               struct error *err);
 /* Tells it; no answer is wanted. */
 void sink_put(struct sink *sink, const struct event *event);
+/* Tells a note of that kind, now, of a step or (0) of the whole run. */
+void sink_note(struct sink *sink, const char *run, int step, const char *kind, const struct json *detail);
 /* Tells it and calls `answer` from the loop (never before this returns). One wait at a time. */
 void sink_commit(struct sink *sink, const struct event *event, sink_answer *answer, void *context);
 /* Writes what is queued within 10 s and closes. -1 when the store could not take it. */

@@ -18,18 +18,6 @@ enum { GUESS_CONTENT_MOST = 256 << 10, GUESSED_MOST = 2000, GUESS_WALK_MOST = 20
 static const char changed_meanwhile[] = "changed while the phase ran";
 static const char too_many[] = "more files than can be looked at";
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash != path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
-}
-
-static const char *shown(const struct project *project, const char *path)
-{
-    size_t length = strlen(project->directory);
-    return text_starts(path, project->directory) && path[length] == '/' ? path + length + 1 : path;
-}
-
 static void digest_of(const char *path, const struct stat *info, off_t most, char out[DIGEST_TEXT])
 {
     struct digest digest;
@@ -57,13 +45,13 @@ static void add_tree(const struct project *project, const char *path, int depth,
     if (stat(path, &info) < 0)
         return;
     if (json_count(files) >= FILES_MOST || depth > DEPTH_MOST) {
-        json_set_string(files, shown(project, path), too_many);
+        json_set_string(files, file_below(path, project->directory), too_many);
         return;
     }
     if (S_ISREG(info.st_mode)) {
         char digest[DIGEST_TEXT];
         digest_of(path, &info, CONTENT_MOST, digest);
-        json_set_string(files, shown(project, path), digest);
+        json_set_string(files, file_below(path, project->directory), digest);
     } else if (S_ISDIR(info.st_mode)) {
         AUTO_WORDS names = WORDS_INIT;
         (void)file_list(path, &names, NULL);
@@ -96,7 +84,7 @@ static char *role_of(const char *file, const char *playbook_folder)
         if (!at)
             continue;
         AUTO_FREE char *folder = xstrndup(file, (size_t)(at - file));
-        AUTO_FREE char *above = folder_of(folder);
+        AUTO_FREE char *above = file_parent(folder);
         AUTO_FREE char *main_file = file_join(folder, "tasks/main.yml");
         if (text_ends(above, "/roles") || (file_exists(main_file) && !text_is(folder, playbook_folder)))
             return TAKE(folder);
@@ -155,7 +143,7 @@ static void find_roots(const struct used_files_request *request, const struct re
     const struct project *project = request->project;
     const struct phase *phase = request->phase;
     AUTO_FREE char *playbook = file_join(project->directory, phase->playbook);
-    AUTO_FREE char *playbook_folder = folder_of(playbook);
+    AUTO_FREE char *playbook_folder = file_parent(playbook);
     AUTO_WORDS named = WORDS_INIT;
     words_add(&named, playbook);
     words_add_list(&named, words_argv(&reads->files));
@@ -168,7 +156,7 @@ static void find_roots(const struct used_files_request *request, const struct re
     words_sort_unique(&named);
     words_add_list(out, words_argv(&named));
     for (size_t i = 0; i < named.count; i++) {
-        AUTO_FREE char *folder = folder_of(named.items[i]);
+        AUTO_FREE char *folder = file_parent(named.items[i]);
         if (takes_in_others(named.items[i]))
             words_add(out, folder);
         add_vars(out, folder, false);
@@ -178,7 +166,7 @@ static void find_roots(const struct used_files_request *request, const struct re
     add_plugins(out, project->directory);
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : folder_of(path);
+        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
         words_add(out, path);
         add_vars(out, folder, true);
     }
@@ -212,11 +200,9 @@ struct guesses {
 
 static bool is_below_one(const char *path, const struct words *folders)
 {
-    for (size_t i = 0; i < folders->count; i++) {
-        size_t length = strlen(folders->items[i]);
-        if (text_starts(path, folders->items[i]) && (path[length] == '/' || !path[length]))
+    for (size_t i = 0; i < folders->count; i++)
+        if (file_is_within(path, folders->items[i]))
             return true;
-    }
     return false;
 }
 
@@ -230,9 +216,8 @@ static bool is_aside(const struct project *project, const char *path, const char
     for (size_t i = 0; endings[i]; i++)
         if (text_ends(name, endings[i]))
             return true;
-    for (size_t i = 0; names[i]; i++)
-        if (text_is(name, names[i]))
-            return true;
+    if (text_is_one_of(name, names))
+        return true;
     for (size_t i = 0; i < project->recipe_count; i++) {
         AUTO_FREE char *recipe = file_join(project->directory, project->recipes[i].path);
         if (text_is(path, recipe))
@@ -251,7 +236,7 @@ static void add_guessed(struct guesses *guesses, const char *path, int depth)
         json_count(guesses->found) >= GUESSED_MOST) {
         guesses->whole = false;
     } else if (S_ISREG(info.st_mode)) {
-        const char *name = shown(guesses->project, path);
+        const char *name = file_below(path, guesses->project->directory);
         char digest[DIGEST_TEXT];
         if (!text_ends(path, guesses->ending) || json_get(guesses->certain, name))
             return;
@@ -291,7 +276,7 @@ static void add_guesses(const struct project *project, const struct reads *reads
             AUTO_FREE char *text =
                 xasprintf("%s holds more files than can be looked at, and a template decides"
                           " which of them is used",
-                          shown(project, guess->folder));
+                          file_below(guess->folder, project->directory));
             add_untold(look, text);
         }
     }
@@ -326,7 +311,7 @@ static struct json *paths_of(const struct project *project, struct words *words)
     struct json *array = json_new_array();
     words_sort_unique(words);
     for (size_t i = 0; i < words->count; i++)
-        json_append(array, json_new_string(shown(project, words->items[i])));
+        json_append(array, json_new_string(file_below(words->items[i], project->directory)));
     return array;
 }
 
@@ -350,7 +335,7 @@ struct json *used_files_look(const struct used_files_request *request)
         if (within && text_starts(path, within) && path[strlen(within)] == '/')
             continue;
         within = path;
-        json_append(roots, json_new_string(shown(project, path)));
+        json_append(roots, json_new_string(file_below(path, project->directory)));
     }
     json_set(look, "files", digests(project, roots));
     json_set(look, "roots", roots);
@@ -362,12 +347,9 @@ struct json *used_files_look(const struct used_files_request *request)
 
 static bool is_written(const struct json *paths, const char *path)
 {
-    for (size_t i = 0; i < json_count(paths); i++) {
-        const char *one = json_string(json_at(paths, i), "");
-        size_t length = strlen(one);
-        if (length && text_starts(path, one) && (path[length] == '/' || !path[length]))
+    for (size_t i = 0; i < json_count(paths); i++)
+        if (file_is_within(path, json_string(json_at(paths, i), "")))
             return true;
-    }
     return false;
 }
 

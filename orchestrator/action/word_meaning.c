@@ -233,9 +233,8 @@ static void filter(const struct word_names *names, const char *text, int depth, 
     while (is_name(text[length]))
         length++;
     AUTO_FREE char *name = xstrndup(text, length);
-    for (size_t i = 0; same[i]; i++)
-        if (text_is(name, same[i]))
-            return;
+    if (text_is_one_of(name, same))
+        return;
     if (text_is(name, "default") || text_is(name, "d")) {
         AUTO_FREE char *inside = text[length] == '(' ? bracketed(text + length) : NULL;
         AUTO_WORDS arguments = WORDS_INIT;
@@ -321,6 +320,11 @@ static void word_at(const struct word_names *names, const char *word, int depth,
     move_all(&whole, out);
 }
 
+bool word_is_templated(const char *word)
+{
+    return strstr(word, "{{") || strstr(word, "{%");
+}
+
 void word_means(const struct word_names *names, const char *word, struct meanings *out)
 {
     word_at(names, word, 0, out);
@@ -349,10 +353,7 @@ static bool reads_files(const char *lookup)
                                          "vars",
                                          NULL};
     const char *dot = strrchr(lookup, '.');
-    for (size_t i = 0; others[i]; i++)
-        if (text_is(dot && text_starts(lookup, "ansible.") ? dot + 1 : lookup, others[i]))
-            return false;
-    return true;
+    return !text_is_one_of(dot && text_starts(lookup, "ansible.") ? dot + 1 : lookup, others);
 }
 
 static void one_lookup(const struct word_names *names, const char *inside, struct meanings *out)

@@ -29,6 +29,7 @@ struct meanings {
 #define AUTO_MEANINGS __attribute__((cleanup(meanings_free))) struct meanings
 void meanings_free(struct meanings *meanings);
 
+bool word_is_templated(const char *word);
 /* Adds what the word could be: at least one, a bounded number. */
 void word_means(const struct word_names *names, const char *word, struct meanings *out);
 /* Adds what the lookups in a word (`lookup('file', …)`) read: none where they read no files. */

@@ -197,6 +197,24 @@ char *file_join(const char *a, const char *b)
     return xasprintf("%s%s%s", a, text_ends(a, "/") ? "" : "/", b);
 }
 
+char *file_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+bool file_is_within(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return length && text_starts(path, folder) && (path[length] == '/' || !path[length]);
+}
+
+const char *file_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return text_starts(path, folder) && path[length] == '/' ? path + length + 1 : path;
+}
+
 char *file_find_program(const char *name, const char *path_list)
 {
     if (strchr(name, '/'))

@@ -25,6 +25,12 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err);
 int file_remove_tree(const char *path, struct error *err);
 /* malloc'ed "a/b"; b when b is absolute or a is NULL or "". */
 char *file_join(const char *a, const char *b);
+/* malloc'ed: the path without its last part; "." where it has no slash. */
+char *file_parent(const char *path);
+/* Whether a path is that folder or lies below it, by their names alone. */
+bool file_is_within(const char *path, const char *folder);
+/* What of the path is below the folder, else the whole of it; a part of `path`. */
+const char *file_below(const char *path, const char *folder);
 /* Where programs are looked for when PATH is not set. */
 #define FILE_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The first program of that name in the colon-separated list (PATH when NULL); a name with a slash is itself. malloc'ed or NULL. */

@@ -123,6 +123,14 @@ static size_t sequence_length(const unsigned char *at, size_t left)
     return length;
 }
 
+bool text_is_one_of(const char *string, const char *const *list)
+{
+    for (; string && list && *list; list++)
+        if (text_is(string, *list))
+            return true;
+    return false;
+}
+
 bool text_is_utf8(const char *bytes, size_t length)
 {
     const unsigned char *at = (const unsigned char *)bytes;
@@ -135,7 +143,7 @@ bool text_is_utf8(const char *bytes, size_t length)
     return true;
 }
 
-enum { NAME_LIMIT = 63 };
+enum { NAME_LIMIT = 63, SHOWN_MOST = 60 };
 
 unsigned text_distance(const char *a, const char *b)
 {
@@ -189,6 +197,18 @@ void text_add_printable(struct text *text, const char *bytes, size_t length)
             i++;
         }
     }
+}
+
+char *text_shown(const char *string)
+{
+    struct text out = TEXT_INIT;
+    size_t length = strlen(string), kept = length > SHOWN_MOST ? SHOWN_MOST : length;
+    while (kept < length && kept && ((unsigned char)string[kept] & 0xc0) == 0x80)
+        kept--;
+    text_add_printable(&out, string, kept);
+    if (kept < length)
+        text_add(&out, "...");
+    return text_take(&out);
 }
 
 void text_add_shell_word(struct text *text, const char *word)

@@ -32,6 +32,8 @@ void text_free(struct text *text);
 bool text_is(const char *a, const char *b); /* equal; two NULLs are equal */
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
+/* Whether it is in the NULL-terminated list; NULL and a list that is NULL are not. */
+bool text_is_one_of(const char *string, const char *const *list);
 /* Whether all bytes form valid UTF-8 without NUL. */
 bool text_is_utf8(const char *bytes, size_t length);
 /* Edit distance of two short names (both at most 63 bytes count), for "did you mean". */
@@ -40,5 +42,7 @@ unsigned text_distance(const char *a, const char *b);
 const char *text_nearest(const char *name, const char *const *names);
 /* Writes the string for a terminal or log line: control characters, and what is no UTF-8, as \xNN. */
 void text_add_printable(struct text *text, const char *bytes, size_t length);
+/* Somebody's text as a message shows it: so written, at most 60 bytes of it and then "...". malloc'ed. */
+char *text_shown(const char *string);
 /* Quotes one word for a POSIX shell ('...' where it is needed). */
 void text_add_shell_word(struct text *text, const char *word);

@@ -38,13 +38,11 @@ static int close_row(const char *store, struct machine *machine, struct error *e
     return status;
 }
 
+/* Under the target's lock. */
 static int forget(const char *state, const char *target, struct error *err)
 {
     AUTO_FREE char *store = layout_store(state);
-    AUTO_CLOSE int lock = -1;
-    char id[ID_SIZE];
-    id_make(id);
-    if (settle_lock(state, target, id, &lock, err) < 0 || settle_locked(state, target, err) < 0)
+    if (settle_locked(state, target, err) < 0)
         return -1;
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
@@ -97,10 +95,14 @@ int command_forget(struct command_context *context, int argc, char **argv)
         help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
     }
-    AUTO_ERROR busy = ERROR_INIT;
-    if (settle(state, target, &busy) < 0) {
-        help_problem("%s: %s", target, error_text(&busy));
-        return exit_code_of(&busy);
+    /* Held from here: what is looked at now is what is forgotten. */
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_CLOSE int lock = -1;
+    char id[ID_SIZE];
+    id_make(id);
+    if (settle_lock(state, target, id, &lock, &err) < 0) {
+        help_problem("%s: %s", target, error_text(&err));
+        return exit_code_of(&err);
     }
     if (still_there(state, target)) {
         help_problem(
@@ -113,7 +115,6 @@ int command_forget(struct command_context *context, int argc, char **argv)
                      isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
         return isatty(STDIN_FILENO) ? EXIT_CANCELLED : EXIT_BAD_USAGE;
     }
-    AUTO_ERROR err = ERROR_INIT;
     if (forget(state, target, &err) < 0) {
         help_problem("%s: %s", target, error_text(&err));
         return exit_code_of(&err);

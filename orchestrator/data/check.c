@@ -61,7 +61,7 @@ static void check_duration(struct check *check, const struct node *node)
     }
     if (check->key->flags & KEY_NONE && text_is(node->text, "none"))
         return;
-    AUTO_FREE char *shown = fault_shown(node->text);
+    AUTO_FREE char *shown = text_shown(node->text);
     if (duration_parse(node->text, &ns, &err) < 0)
         wrong(check, node, "'%s': '%s' is no duration; write it like 90s, 5m or 1h30m", check->label, shown);
     else if (ns == 0 && !(check->key->flags & KEY_ZERO))
@@ -77,7 +77,7 @@ static void check_choice(struct check *check, const struct node *node)
     for (const char *const *choice = check->key->choices; *choice; choice++)
         if (text_is(*choice, node->text))
             return;
-    AUTO_FREE char *shown = fault_shown(node->text);
+    AUTO_FREE char *shown = text_shown(node->text);
     if (text_is(check->key->name, "provider") &&
         (text_is(node->text, "hetzner") || text_is(node->text, "command"))) {
         wrong(check, node, "the provider '%s' is not in this version of triphase", shown);
@@ -116,7 +116,7 @@ static void check_transport_name(struct check *check, const struct node *node, b
             return;
         }
     }
-    AUTO_FREE char *shown = fault_shown(node->text), *instead = fault_instead(node->text, names);
+    AUTO_FREE char *shown = text_shown(node->text), *instead = fault_instead(node->text, names);
     wrong(check, node, "'%s': there is no transport '%s'%s", check->label, shown, instead);
 }
 
@@ -166,7 +166,7 @@ static void check_requirement(struct check *check, const struct node *node)
     for (size_t i = 0; i < node->count; i++) {
         bool known = text_is(node->keys[i], "program") || text_is(node->keys[i], "package_file") ||
                      text_is(node->keys[i], "install");
-        AUTO_FREE char *shown = fault_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
+        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
         AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
         AUTO_FREE char *problem = NULL;
         if (!known) {
@@ -204,7 +204,7 @@ static void check_entry(struct check *check, const char *field, const struct nod
 bool check_value(const struct key *key, const char *field, const struct node *node,
                  const struct provenance *from, struct words *faults)
 {
-    AUTO_FREE char *shown = field ? fault_shown(field) : NULL;
+    AUTO_FREE char *shown = field ? text_shown(field) : NULL;
     AUTO_FREE char *label = field ? xasprintf("%s.%s", key->name, shown) : xstrdup(key->name);
     struct check check = {.key = key, .label = label, .from = from, .faults = faults, .good = true};
     AUTO_FREE char *problem = NULL;

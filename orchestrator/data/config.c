@@ -230,7 +230,7 @@ int config_load(const struct config_sources *sources, struct project **out, stru
     static const char *const nothing[] = {NULL};
     AUTO_FREE char *directory = config_find_directory(sources->start);
     if (!directory) {
-        AUTO_FREE char *shown = fault_shown(sources->start ? sources->start : ".");
+        AUTO_FREE char *shown = text_shown(sources->start ? sources->start : ".");
         return error_set(
             err, ERROR_PROJECT,
             "there is no triphase.yml in %s or any folder above it; 'triphase init' lays down a project",

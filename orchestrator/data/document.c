@@ -6,14 +6,6 @@
 const char *const document_providers[] = {"sandbox", "static", NULL};
 static const char *const later_providers[] = {"hetzner", "command", NULL};
 
-bool document_is_one_of(const char *name, const char *const *names)
-{
-    for (; *names; names++)
-        if (text_is(name, *names))
-            return true;
-    return false;
-}
-
 const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
                                 struct words *faults)
 {
@@ -31,8 +23,8 @@ void document_check_keys(const struct node *root, const char *const *known, cons
                          struct words *faults)
 {
     for (size_t i = 0; i < root->count; i++) {
-        AUTO_FREE char *shown = fault_shown(root->keys[i]), *instead = fault_instead(root->keys[i], known);
-        if (!document_is_one_of(root->keys[i], known))
+        AUTO_FREE char *shown = text_shown(root->keys[i]), *instead = fault_instead(root->keys[i], known);
+        if (!text_is_one_of(root->keys[i], known))
             fault_at(faults, from, root->where[i], "unknown key '%s'%s", shown, instead);
     }
 }
@@ -47,11 +39,11 @@ void document_add_shared(struct layers *layers, enum source source, const struct
     for (size_t i = 0; providers && i < providers->count; i++) {
         const char *name = providers->keys[i];
         const struct node *map = providers->items[i];
-        AUTO_FREE char *shown = fault_shown(name), *instead = fault_instead(name, document_providers);
-        if (document_is_one_of(name, later_providers)) {
+        AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, document_providers);
+        if (text_is_one_of(name, later_providers)) {
             fault_at(faults, from, providers->where[i],
                      "the provider '%s' is not in this version of triphase", shown);
-        } else if (!document_is_one_of(name, document_providers)) {
+        } else if (!text_is_one_of(name, document_providers)) {
             fault_at(faults, from, providers->where[i], "unknown provider '%s'%s", shown, instead);
         } else if (map->kind == NODE_MAP) {
             AUTO_FREE char *path = xasprintf("providers.%s", name);

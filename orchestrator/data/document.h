@@ -4,7 +4,6 @@
 #include "data/fault.h"
 #include "data/layers.h"
 
-bool document_is_one_of(const char *name, const char *const *names);
 /* A member that must be a map: NULL when absent, empty, or something else, which is a fault. */
 const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
                                 struct words *faults);

@@ -226,10 +226,7 @@ static bool is_reserved(const char *name)
 {
     static const char *const reserved[] = {"RUN",    "STEP",        "EVENTS", "NO_CGROUP", "PENDING_HANDLERS",
                                            "EXPECT", "OLD_ANSIBLE", NULL};
-    for (size_t i = 0; reserved[i]; i++)
-        if (text_is(reserved[i], name))
-            return true;
-    return text_starts(name, "TEST_");
+    return text_is_one_of(name, reserved) || text_starts(name, "TEST_");
 }
 
 void environment_add(struct layers *layers, const struct spots *spots, bool phases,

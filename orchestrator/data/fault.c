@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SHOWN_LIMIT = 60, LISTED_LIMIT = 12 };
+enum { LISTED_LIMIT = 12 };
 
 void fault_add(struct words *faults, const char *place, const char *format, ...)
 {
@@ -30,18 +30,6 @@ void fault_at(struct words *faults, const struct provenance *from, struct node_p
 char *fault_place(const struct provenance *from, int line, int column)
 {
     return from->has_lines ? xasprintf("%s:%d:%d", from->name, line, column) : xstrdup(from->name);
-}
-
-char *fault_shown(const char *text)
-{
-    AUTO_TEXT out = TEXT_INIT;
-    size_t length = strlen(text), kept = length > SHOWN_LIMIT ? SHOWN_LIMIT : length;
-    while (kept < length && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    text_add_printable(&out, text, kept);
-    if (kept < length)
-        text_add(&out, "...");
-    return text_take(&out);
 }
 
 char *fault_instead(const char *name, const char *const *known)

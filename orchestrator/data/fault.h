@@ -18,8 +18,6 @@ void fault_at(struct words *faults, const struct provenance *from, struct node_p
               ...) __attribute__((format(printf, 4, 5)));
 /* "triphase.yml:7:5", or the name alone. malloc'ed. */
 char *fault_place(const struct provenance *from, int line, int column);
-/* The text for a message: printable, at most 60 characters. malloc'ed. */
-char *fault_shown(const char *text);
 /* What to write in place of an unknown name: "; did you mean 'x'?", else the known names when they are
  * few, else "". malloc'ed. */
 char *fault_instead(const char *name, const char *const *known);

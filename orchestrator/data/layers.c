@@ -82,7 +82,7 @@ static void add_fields(struct layers *layers, enum source source, const char *pa
     schema_names(key->scope, prefix, &known);
     for (size_t i = 0; i < map->count; i++) {
         AUTO_FREE char *name = xasprintf("%s%s", prefix, map->keys[i]);
-        AUTO_FREE char *shown = fault_shown(map->keys[i]);
+        AUTO_FREE char *shown = text_shown(map->keys[i]);
         const struct key *field = strchr(map->keys[i], '.') ? NULL : schema_find(key->scope, name);
         if (field) {
             layers_add(layers, source, path, field, NULL, map->items[i], map->where[i], from, faults);
@@ -121,14 +121,6 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
     }
 }
 
-static bool is_one_of(const char *name, const char *const *names)
-{
-    for (; names && *names; names++)
-        if (text_is(name, *names))
-            return true;
-    return false;
-}
-
 void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
                     bool shared, const struct node *map, const char *const *others,
                     const struct provenance *from, struct words *faults)
@@ -139,9 +131,9 @@ void layers_add_map(struct layers *layers, enum source source, const char *path,
         words_add(&known, others[i]);
     for (size_t i = 0; i < map->count; i++) {
         const char *name = map->keys[i];
-        if (is_one_of(name, others))
+        if (text_is_one_of(name, others))
             continue;
-        AUTO_FREE char *shown = fault_shown(name);
+        AUTO_FREE char *shown = text_shown(name);
         const struct key *key = strchr(name, '.') ? NULL : schema_find(scope, name);
         bool misplaced = key && ((shared && key->flags & KEY_OWN) ||
                                  (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));

@@ -96,7 +96,7 @@ const struct target *project_target(const struct project *project, const char *n
             return &project->targets[i];
         words_add(&names, project->targets[i].name);
     }
-    AUTO_FREE char *shown = fault_shown(name), *instead = fault_instead(name, words_argv(&names));
+    AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, words_argv(&names));
     error_set(err, ERROR_USAGE, "there is no target '%s' in %s/triphase.yml%s", shown, project->directory,
               names.count ? instead : ", which names none");
     return NULL;

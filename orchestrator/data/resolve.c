@@ -121,7 +121,7 @@ static void check_inventory(const struct resolve *resolve, const struct view *vi
         struct stat state;
         /* A list of hosts has a comma in it, for Ansible too. */
         if (!strchr(inventory->items[i], ',') && stat(path, &state) < 0) {
-            AUTO_FREE char *shown = fault_shown(inventory->items[i]);
+            AUTO_FREE char *shown = text_shown(inventory->items[i]);
             fault_add(resolve->faults, setting->origin, "there is no inventory %s", shown);
         }
     }
@@ -248,7 +248,7 @@ static void resolve_requirements(const struct view *view, struct phase *out)
 static void check_playbook(const struct resolve *resolve, const struct view *view, const char *playbook)
 {
     AUTO_FREE char *path = path_from(resolve, playbook);
-    AUTO_FREE char *shown = fault_shown(playbook);
+    AUTO_FREE char *shown = text_shown(playbook);
     const char *place = view_top(view, "playbook")->origin;
     struct stat state;
     if (stat(path, &state) < 0)

@@ -18,7 +18,7 @@ bool value_is_name(const char *text)
 
 static char *about(const char *text, const char *what)
 {
-    AUTO_FREE char *shown = fault_shown(text);
+    AUTO_FREE char *shown = text_shown(text);
     return xasprintf("'%s' %s", shown, what);
 }
 
@@ -183,13 +183,12 @@ char *value_host_key_problem(const char *text)
 char *value_root_problem(const char *text)
 {
     static const char *const known[] = {"debian-12", "debian-11", "debian-13", "host", NULL};
-    for (size_t i = 0; known[i]; i++)
-        if (text_is(text, known[i]))
-            return NULL;
+    if (text_is_one_of(text, known))
+        return NULL;
     char *problem = value_path_problem(text);
     if (!problem && !strchr(text, '/')) {
         AUTO_FREE char *instead = fault_instead(text, known);
-        AUTO_FREE char *shown = fault_shown(text);
+        AUTO_FREE char *shown = text_shown(text);
         problem = xasprintf(
             "there is no root tree '%s'%s (a directory or a tar archive is written with a slash: ./%s)",
             shown, instead, shown);

@@ -49,14 +49,6 @@ struct node *node_new_map(void)
     return node_new(NODE_MAP);
 }
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcmp(text, *words) == 0)
-            return true;
-    return false;
-}
-
 /* Digits of a base and underscores, at least one digit; copies the digits without underscores. */
 static bool digits_of(const char *at, int base, struct text *out)
 {
@@ -145,7 +137,7 @@ static bool read_real(const char *text, struct node *node)
     double sign = *at == '-' ? -1 : 1;
     if (*at == '-' || *at == '+')
         at++;
-    if (is_one_of(at, infinite) || is_one_of(text, nan_words)) {
+    if (text_is_one_of(at, infinite) || text_is_one_of(text, nan_words)) {
         node->kind = NODE_REAL;
         node->real = *text == '.' && strchr("nN", text[1]) ? (double)NAN : sign * (double)INFINITY;
         return true;
@@ -183,11 +175,11 @@ struct node *node_new_plain(const char *text)
     static const char *const yes[] = {"yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", NULL};
     static const char *const no[] = {"no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", NULL};
     struct node *node = node_new_string(text);
-    if (is_one_of(text, nulls)) {
+    if (text_is_one_of(text, nulls)) {
         node->kind = NODE_NULL;
-    } else if (is_one_of(text, yes) || is_one_of(text, no)) {
+    } else if (text_is_one_of(text, yes) || text_is_one_of(text, no)) {
         node->kind = NODE_BOOL;
-        node->boolean = is_one_of(text, yes);
+        node->boolean = text_is_one_of(text, yes);
     } else if (!read_integer(text, node)) {
         read_real(text, node);
     }
@@ -301,7 +293,7 @@ bool node_text_is_plain(const char *text)
     static const char *const short_bools[] = {"y", "Y", "n", "N", NULL};
     if (!isalnum((unsigned char)text[0]) && text[0] != '_' && text[0] != '/')
         return false;
-    if (text[strspn(text, inside)] || is_one_of(text, short_bools))
+    if (text[strspn(text, inside)] || text_is_one_of(text, short_bools))
         return false;
     if (isdigit((unsigned char)text[0])) {
         /* What some reader takes for a number or a date: 1e5, 0o17, 2024-01-02. */

@@ -83,7 +83,7 @@ static int read_alias(struct reader *reader, const yaml_event_t *event, int dept
     const char *name = (const char *)event->data.alias.anchor;
     const struct node *meant = NULL;
     bool known = yaml_anchors_find(&reader->anchors, name, &meant);
-    AUTO_FREE char *show = yaml_faults_shown(name);
+    AUTO_FREE char *show = text_shown(name);
     if (!meant) {
         yaml_faults_add(&reader->faults, at,
                         known ? "the alias *%s stands inside what it means"

@@ -6,8 +6,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { SHOWN_MOST = 60 };
-
 void yaml_faults_add(struct yaml_faults *faults, struct node_place at, const char *format, ...)
 {
     va_list args;
@@ -22,18 +20,6 @@ void yaml_faults_end(struct yaml_faults *faults)
 {
     if (faults->count > YAML_FAULTS_MOST)
         words_addf(faults->lines, "%s: and %zu more", faults->name, faults->count - YAML_FAULTS_MOST);
-}
-
-char *yaml_faults_shown(const char *text)
-{
-    AUTO_TEXT out = TEXT_INIT;
-    size_t length = strlen(text), kept = length > SHOWN_MOST ? SHOWN_MOST : length;
-    while (kept < length && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    text_add_printable(&out, text, kept);
-    if (kept < length)
-        text_add(&out, "...");
-    return text_take(&out);
 }
 
 struct node_place yaml_faults_place(const char *bytes, size_t length, size_t offset)

@@ -16,7 +16,5 @@ void yaml_faults_add(struct yaml_faults *faults, struct node_place at, const cha
     __attribute__((format(printf, 3, 4)));
 /* Nothing more comes: says how many were left out, if any were. */
 void yaml_faults_end(struct yaml_faults *faults);
-/* A short piece of hostile text for a message. malloc'ed. */
-char *yaml_faults_shown(const char *text);
 /* Line and column, counted in characters, of a byte of the text. */
 struct node_place yaml_faults_place(const char *bytes, size_t length, size_t offset);

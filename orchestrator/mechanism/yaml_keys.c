@@ -55,7 +55,7 @@ void yaml_keys_check(struct yaml_keys *keys, struct node *map)
     qsort(sorted, count, sizeof *sorted, compare_keys);
     for (size_t i = 1; i < count; i++) {
         if (strcmp(sorted[i].key, sorted[i - 1].key) == 0) {
-            AUTO_FREE char *show = yaml_faults_shown(sorted[i].key);
+            AUTO_FREE char *show = text_shown(sorted[i].key);
             yaml_faults_add(keys->faults, sorted[i].at, "'%s' stands here twice (first in line %d)", show,
                             sorted[i - 1].at.line);
             keys->twice++;

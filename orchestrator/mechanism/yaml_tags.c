@@ -25,11 +25,11 @@ struct node *yaml_tags_scalar(struct yaml_faults *faults, struct node_place at, 
                     (text_is(core, "float") && (node->kind == NODE_REAL || node->kind == NODE_INTEGER)) ||
                     (text_is(core, "null") && node->kind == NODE_NULL);
         if (!fits) {
-            AUTO_FREE char *show = yaml_faults_shown(core);
+            AUTO_FREE char *show = text_shown(core);
             yaml_faults_add(faults, at, "the tag !!%s does not fit this value", show);
         }
     } else if (tag && !core && !text_is(tag, "!")) {
-        AUTO_FREE char *show = yaml_faults_shown(tag);
+        AUTO_FREE char *show = text_shown(tag);
         yaml_faults_add(faults, at, "unknown tag %s; only !unsafe and !vault are known", show);
         node = node_new_string(text);
     } else if (!tag && plain) {
@@ -45,6 +45,6 @@ void yaml_tags_collection(struct yaml_faults *faults, struct node_place at, cons
 {
     if (!tag || text_is(tag, "!") || text_is(core_tag(tag), expected))
         return;
-    AUTO_FREE char *show = yaml_faults_shown(tag);
+    AUTO_FREE char *show = text_shown(tag);
     yaml_faults_add(faults, at, "unknown tag %s; only !unsafe and !vault, of texts, are known", show);
 }

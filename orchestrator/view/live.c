@@ -1,5 +1,6 @@
 #include "view/live.h"
 
+#include "action/recovery.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -272,8 +273,7 @@ static void on_step_end(struct view *view, const struct json *line)
     end_step(view);
     AUTO_FREE char *took = duration_show(json_get_integer(line, "duration_ns", 0));
     const char *outcome = json_get_string(line, "outcome", "?");
-    bool fine = text_is(outcome, "ok") || text_is(outcome, "skipped"),
-         looks = text_is(name, "sweep") || text_is(name, "async");
+    bool fine = text_is(outcome, "ok") || text_is(outcome, "skipped"), looks = recovery_is_look(name);
     /* A look at the host behind it explains nothing. */
     if (!fine && !(looks && view->blamed_log)) {
         free(view->blamed_log);

@@ -205,3 +205,16 @@ Test(base_file, listing_is_sorted_and_absent_is_empty)
     cr_expect_eq(file_list(file, &found, NULL), -1);
     cr_expect_not(file_is_remote("/proc"));
 }
+
+Test(base_file, a_path_is_set_against_a_folder_by_whole_names)
+{
+    AUTO_FREE char *above = file_parent("/a/b"), *root = file_parent("/a"), *here = file_parent("a");
+    cr_expect_str_eq(above, "/a");
+    cr_expect_str_eq(root, "/");
+    cr_expect_str_eq(here, ".");
+    cr_expect(file_is_within("/a/b", "/a") && file_is_within("/a", "/a"));
+    cr_expect_not(file_is_within("/ab", "/a"));
+    cr_expect_not(file_is_within("/a", ""));
+    cr_expect_str_eq(file_below("/a/b/c", "/a"), "b/c");
+    cr_expect_str_eq(file_below("/ab/c", "/a"), "/ab/c");
+}

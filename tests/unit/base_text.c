@@ -149,3 +149,23 @@ Test(base_text, nearest_name_is_found_when_it_is_near)
     longer[sizeof longer - 1] = '\0';
     cr_expect_eq(text_distance(longer, longer), 0, "names of any length are safe");
 }
+
+Test(base_text, somebodys_text_is_shown_short_printable_and_cut_between_characters)
+{
+    AUTO_FREE char *whole = text_shown("a\x1b"),
+                   *sixty = text_shown("012345678901234567890123456789012345678901234567890123456789"),
+                   *cut =
+                       text_shown("01234567890123456789012345678901234567890123456789012345678\u00e4\u00e4");
+    cr_expect_str_eq(whole, "a\\x1b");
+    cr_expect_eq(strlen(sixty), 60U);
+    cr_expect_str_eq(cut, "01234567890123456789012345678901234567890123456789012345678...");
+}
+
+Test(base_text, a_word_is_found_in_a_list_and_in_none_that_is_not_there)
+{
+    static const char *const list[] = {"a", "b", NULL};
+    cr_expect(text_is_one_of("b", list));
+    cr_expect_not(text_is_one_of("c", list));
+    cr_expect_not(text_is_one_of(NULL, list));
+    cr_expect_not(text_is_one_of("a", NULL));
+}
