@@ -89,6 +89,18 @@ void rig_plant(const char *path, const char *content)
     cr_assert_eq(file_replace(path, content, strlen(content), 0644, &err), 0, "%s", error_text(&err));
 }
 
+static void need(const struct target *target)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    if (sandbox_check(target, &err) < 0)
+        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+}
+
+void rig_needed(void)
+{
+    need(&(struct target){.name = (char *)(uintptr_t) "box"});
+}
+
 struct rig *rig_new(const char *root)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -101,8 +113,7 @@ struct rig *rig_new(const char *root)
                                   .root_tree_ns = 900 * NS_PER_S,
                                   .ready_ns = BOUND,
                                   .destroy_ns = BOUND};
-    if (sandbox_check(&rig->target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    need(&rig->target);
     if (warden < 0)
         start_warden();
     char folder[] = "/tmp/triphase-rig-XXXXXX";

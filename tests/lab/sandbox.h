@@ -11,7 +11,9 @@ struct rig {
     char *project;           /* its folder */
 };
 
-/* Skips the test where this machine can make no sandbox. `root` NULL: the default tree. Lives as long as the test. */
+/* Skips the test where this machine can make no sandbox. */
+void rig_needed(void);
+/* The same, and one that is planned. `root` NULL: the default tree. Lives as long as the test. */
 struct rig *rig_new(const char *root);
 /* Makes it and waits until it is ready. */
 void rig_make(struct rig *rig);

@@ -1,11 +1,11 @@
 #include "lab/vault.h"
 
-#include "action/sandbox_check.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
 #include "data/line.h"
+#include "lab/sandbox.h"
 #include "mechanism/program.h"
 
 #include <criterion/criterion.h>
@@ -34,10 +34,7 @@ static const char asking[] =
 
 struct lab *vault_lab(void)
 {
-    struct target target = {.name = (char *)(uintptr_t) "vault"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
     struct lab *lab = lab_new();
     AUTO_FREE char *home = file_join(lab_folder(lab), "home");
     lab_write(lab, "home/.empty", "%s", "");

@@ -1,10 +1,10 @@
 /* Cycles in a row of a small real recipe in a sandbox: nothing is left of any round, and the process that cycles grows neither in memory nor in descriptors.
  * SOAK_CYCLES (50) rounds. */
-#include "action/sandbox_check.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "lab/damage.h"
+#include "lab/sandbox.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -105,10 +105,7 @@ static void hold_nothing_left(struct lab *lab, unsigned rounds)
 
 Test(soak_cycle, cycles_in_a_row_leave_nothing_and_do_not_grow, .timeout = 7200)
 {
-    struct target target = {.name = (char *)(uintptr_t) "box"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
     const char *wanted = getenv("SOAK_CYCLES");
     unsigned rounds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 50;
     AUTO_FREE char *count = xasprintf("%u", rounds);

@@ -1,6 +1,6 @@
 /* Rounds of kill -9 while a real sandbox is made, converged or destroyed; after each the next command puts it in order, and destroy leaves nothing of it.
  * SOAK_SANDBOX_ROUNDS (30) and SOAK_SEED as in kill.c. */
-#include "action/sandbox_check.h"
+#include "lab/sandbox.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -62,10 +62,7 @@ static bool kill_somewhere(struct lab *lab, unsigned number, unsigned most_ms, c
 
 Test(soak_sandbox, kills_while_one_is_made_or_destroyed_leave_nothing_after_destroy, .timeout = 7200)
 {
-    struct target target = {.name = (char *)(uintptr_t) "box"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
     unsigned seed = number_from("SOAK_SEED", (unsigned)(moment_wall() / NS_PER_MS)), hits = 0;
     srand(seed);
     fprintf(stderr, "seed %u\n", seed);

@@ -1,7 +1,6 @@
 /* The connection in use, on real sandboxes: packets that vanish for good are noticed in time, and what is only slow is left alone. And what stood still is on record. */
 #include "lab/sandbox.h"
 
-#include "action/sandbox_check.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -26,10 +25,7 @@ struct guest {
 /* A project with a made sandbox `box`; later runs run `task` (the lines of one task of the play). */
 static struct guest make_guest(const char *phase_keys, const char *task)
 {
-    struct target target = {.name = (char *)(uintptr_t) "box"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
     struct guest guest = {.lab = lab_new()};
     lab_write(guest.lab, "triphase.yml",
               "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");

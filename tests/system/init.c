@@ -1,10 +1,10 @@
 /* `triphase init DIR && cd DIR && triphase create` by the built program alone, with no checkout around. */
-#include "action/sandbox_check.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
 #include "lab/lab.h"
+#include "lab/sandbox.h"
 #include "mechanism/program.h"
 
 #include <criterion/criterion.h>
@@ -75,10 +75,7 @@ static void hold(struct lab_result result, int code, const char *words)
 
 static void skip_without_sandbox(void)
 {
-    struct target target = {.name = (char *)(uintptr_t) "vault"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
 }
 
 Test(init, the_program_alone_lays_down_plans_and_creates)

@@ -1,11 +1,11 @@
 /* What a broken attempt leaves on its host is found and ended, what is meant to stay is not, and the run goes on over a transport that was verified anew. On
  * real sandboxes whose network, ssh, sudo and kernel are really harmed. */
-#include "action/sandbox_check.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
 #include "lab/damage.h"
+#include "lab/sandbox.h"
 #include "mechanism/program.h"
 
 #include <criterion/criterion.h>
@@ -31,10 +31,7 @@ static char *unique(void)
 /* A project whose target `box` is a sandbox; its playbook has `%1$s` replaced by what is unique to this test. */
 static struct lab *box_lab(const char *target_keys, const char *phase_keys, const char *playbook)
 {
-    struct target target = {.name = (char *)(uintptr_t) "box"};
-    AUTO_ERROR err = ERROR_INIT;
-    if (sandbox_check(&target, &err) < 0)
-        cr_skip_test("no sandbox can be made here: %s", error_text(&err));
+    rig_needed();
     struct lab *lab = lab_new();
     AUTO_TEXT tasks = TEXT_INIT;
     AUTO_FREE char *own = unique();
@@ -91,11 +88,13 @@ static bool hangs(void *context)
     return lab_processes(last) && running("1001") && running("1002") && running("1003");
 }
 
-static void wait_until_it_hangs(struct lab *lab, const char *name)
+static pid_t create_until_it_hangs(struct lab *lab)
 {
+    pid_t command = lab_start(lab, "create", "create", NULL);
     bool there = lab_until(60, hangs, NULL);
-    AUTO_FREE char *said = xasprintf("%s.err", name), *text = lab_read(lab, said);
-    cr_assert(there, "the task did not begin: %s", text);
+    AUTO_FREE char *said = lab_read(lab, "create.err");
+    cr_assert(there, "the task did not begin: %s", said);
+    return command;
 }
 
 static void hold_gone(void)
@@ -157,8 +156,7 @@ Test(recovery, silence_ends_what_the_phase_left_and_spares_jobs_services_and_str
              "      poll: 0\n" FIRST
              "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_STEP=$TRIPHASE_STEP env "
              "sleep 1004.%1$s\n" FIRST HANG FIRST);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     AUTO_FREE char *run = damage_run(lab), *own = unique();
     /* Somebody else: a mark that is nearly the step's, and the very mark as an argument of a program that hands nothing on. */
     AUTO_FREE char *near =
@@ -196,8 +194,7 @@ Test(recovery, cancel_ends_what_a_plain_user_started_and_what_it_started_through
         box_lab("    user: deploy\n", "",
                 PLAY "    - ansible.builtin.shell: setsid sleep 1004.%1$s >/dev/null 2>&1 &\n" HANG
                      "      become: true\n");
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     kill(command, SIGINT);
     double began = (double)moment_monotonic() / 1e9;
     cr_assert(eq(int, lab_wait(lab, command, 40), 130));
@@ -218,8 +215,7 @@ Test(recovery, a_user_without_sudo_says_what_it_could_not_look_at, .timeout = 18
         box_lab("    user: deploy\n", "",
                 PLAY "    - ansible.builtin.shell: setsid sleep 1003.%1$s & setsid sleep 1002.%1$s & "
                      "sudo rm /etc/sudoers.d/deploy; sudo -k; setsid sleep 1001.%1$s & sleep 1000\n");
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     kill(command, SIGINT);
     cr_assert(eq(int, lab_wait(lab, command, 40), 130));
 
@@ -234,8 +230,7 @@ Test(recovery, what_an_ordinary_user_may_not_end_is_counted_as_left, .timeout = 
                               PLAY "    - ansible.builtin.shell: sudo setsid -f sleep 1002.%1$s; sleep 1; "
                                    "sudo rm /etc/sudoers.d/deploy; "
                                    "setsid sleep 1001.%1$s & sleep 1003.%1$s\n");
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     kill(command, SIGINT);
     cr_assert(eq(int, lab_wait(lab, command, 40), 130));
     cr_expect(eq(int, running("1001"), 0));
@@ -249,8 +244,7 @@ Test(recovery, a_second_cancel_leaves_the_look_to_the_next_run, .timeout = 180)
 {
     struct lab *lab = box_lab("", "", PLAY HANG FIRST);
     lab_environment(lab, "TRIPHASE_PHASES_WORK_WORK_GRACE", "5m");
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     AUTO_FREE char *run = damage_run(lab);
     drop_packets(lab, true); /* else the look would be over before the second one */
     kill(command, SIGINT);
@@ -293,8 +287,7 @@ static void hold_recovered(struct lab *lab, pid_t command, const char *what, con
 Test(recovery, a_killed_master_is_replaced_and_the_owed_handler_runs, .timeout = 240)
 {
     struct lab *lab = box_lab("", "", HANDLED CHANGE HANG FIRST);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     AUTO_FREE char *run = damage_run(lab);
     AUTO_FREE char *script =
         xasprintf("for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q "
@@ -308,8 +301,7 @@ Test(recovery, a_killed_master_is_replaced_and_the_owed_handler_runs, .timeout =
 Test(recovery, packets_lost_for_twenty_seconds_are_waited_out, .timeout = 300)
 {
     struct lab *lab = box_lab("", "", HANDLED CHANGE HANG FIRST);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     drop_packets(lab, true);
     sleep(20); /* the fault's own length */
     drop_packets(lab, false);
@@ -320,8 +312,7 @@ Test(recovery, packets_lost_for_twenty_seconds_are_waited_out, .timeout = 300)
 Test(recovery, where_nobody_could_look_the_next_run_makes_up_for_it, .timeout = 240)
 {
     struct lab *lab = box_lab("    stage_deadline: {sweep: 4s}\n", "    attempts: 1\n", PLAY HANG);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     drop_packets(lab, true);
     cr_assert(eq(int, lab_wait(lab, command, 60), 4));
     AUTO_FREE char *row = steps(lab);
@@ -343,8 +334,7 @@ Test(recovery, where_nobody_could_look_the_next_run_makes_up_for_it, .timeout = 
 Test(recovery, what_a_dead_worker_left_on_the_host_is_ended_by_the_next_run, .timeout = 240)
 {
     struct lab *lab = box_lab("", "", PLAY HANG);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     damage_kill_both(lab);
     cr_assert(eq(int, lab_wait(lab, command, 10), 70));
     cr_assert(gt(int, running("1002"), 0));
@@ -360,8 +350,7 @@ Test(recovery, what_a_dead_worker_left_on_the_host_is_ended_by_the_next_run, .ti
 Test(recovery, a_killed_fork_of_ansible_leaves_nothing_of_its_task_on_the_host, .timeout = 180)
 {
     struct lab *lab = box_lab("", "", PLAY HANG);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     AUTO_FREE char *run = damage_run(lab);
     AUTO_FREE char *script =
         xasprintf("all=$(pgrep -f '/%s/launcher/triphase_launch.py'); for p in $all; do for q in $all; do "
@@ -385,8 +374,7 @@ Test(recovery, a_killed_fork_of_ansible_leaves_nothing_of_its_task_on_the_host, 
 Test(recovery, cancelling_at_once_does_not_wait_for_what_still_runs_on_the_host, .timeout = 180)
 {
     struct lab *lab = box_lab("", "", PLAY HANG);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     int64_t asked = moment_monotonic();
 
     struct lab_result cancelled = lab_run(lab, "cancel", "--now", "box", NULL);
@@ -405,8 +393,7 @@ Test(recovery, cancelling_at_once_does_not_wait_for_what_still_runs_on_the_host,
 Test(recovery, what_is_meant_to_stay_on_the_host_outlives_a_crash_and_putting_it_in_order, .timeout = 180)
 {
     struct lab *lab = box_lab("", "", PLAY KEPT HANG);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     cr_assert(eq(int, running("1004"), 1));
     damage_kill_both(lab);
     cr_assert(eq(int, lab_wait(lab, command, 10), 70));
@@ -457,8 +444,7 @@ Test(recovery, a_phase_may_reboot_its_host, .timeout = 240)
 Test(recovery, a_host_that_reboots_by_itself_is_waited_for_and_said_to_have_done_so, .timeout = 240)
 {
     struct lab *lab = box_lab("", "", HANDLED CHANGE HANG FIRST);
-    pid_t command = lab_start(lab, "create", "create", NULL);
-    wait_until_it_hangs(lab, "create");
+    pid_t command = create_until_it_hangs(lab);
     (void)on_guest(lab, "systemctl reboot --force");
     hold_recovered(lab, command, "rebooted by itself", "unreachable");
     AUTO_FREE char *detail = lab_sql(lab, "SELECT detail FROM event WHERE kind = 'rebooted'");
