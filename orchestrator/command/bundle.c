@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "command/bundle_parts.h"
+#include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/store_access.h"
@@ -77,7 +78,7 @@ static int parse(int argc, char **argv, struct request *out)
             format = optarg;
     }
     if (argc - optind > 1 || (optind < argc && out->target)) {
-        help_problem("bundle takes one run, or --target NAME");
+        help_problem("bundle takes one run or target");
         return EXIT_BAD_USAGE;
     }
     out->run = argv[optind];
@@ -124,11 +125,8 @@ static int find(const struct command_context *context, const struct request *req
 {
     struct history_run *run;
     if (store_access_open(context, &out->state, &out->db, err) < 0 || sql_run(out->db, "BEGIN", err) < 0 ||
-        history_run(out->db, request->run, request->target, &run, err) < 0)
+        choose_shown_run(out->db, request->run, request->target, &run, err) < 0)
         return -1;
-    if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
-                         request->target ? " of " : "", request->target ? request->target : "");
     if (account_load(out->db, out->state, run, &out->account, err) < 0 || find_machine(out, err) < 0)
         return -1;
     /* Files that are wrong keep nobody from a bundle: it may be what they are mended with. */

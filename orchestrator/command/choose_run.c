@@ -23,6 +23,21 @@ int choose_run(struct sql *db, const char *word, struct history_run **out, struc
     return *out ? 0 : error_set(err, ERROR_USAGE, "there is no run of %s in the store", word);
 }
 
+int choose_shown_run(struct sql *db, const char *word, const char *target, struct history_run **out,
+                     struct error *err)
+{
+    if (word)
+        return choose_run(db, word, out, err);
+    struct history_run *run;
+    if (history_run(db, NULL, target, &run, err) < 0)
+        return -1;
+    if (!run)
+        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
+                         target ? " of " : "", target ? target : "");
+    *out = run;
+    return 0;
+}
+
 int choose_active_run(struct sql *db, bool dead, struct history_run **out, struct error *err)
 {
     struct history_run **open = NULL;

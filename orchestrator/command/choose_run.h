@@ -5,5 +5,8 @@
 
 /* A run by its id, whole or short, or the newest one of a target. ERROR_USAGE where there is neither. */
 int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err);
+/* The run to be shown: by `word` as above; without one the newest, of `target` where that is given. ERROR_USAGE where there is none. */
+int choose_shown_run(struct sql *db, const char *word, const char *target, struct history_run **out,
+                     struct error *err);
 /* The one run that goes on. *out NULL: none does. Several: ERROR_USAGE that names them. `dead`: runs whose worker died on this machine count too. */
 int choose_active_run(struct sql *db, bool dead, struct history_run **out, struct error *err);

@@ -1,6 +1,7 @@
 #include "view/events.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/store_access.h"
@@ -33,7 +34,7 @@ static int parse(int argc, char **argv, struct request *out)
             out->target = optarg;
     }
     if (argc - optind > 1 || (optind < argc && out->target)) {
-        help_problem("events takes one run, or --target NAME");
+        help_problem("events takes one run or target");
         return EXIT_BAD_USAGE;
     }
     out->run = argv[optind];
@@ -83,11 +84,8 @@ static int show(struct sql *db, const char *state, const struct request *request
 {
     struct history_run *run;
     int64_t after = 0;
-    if (history_run(db, request->run, request->target, &run, err) < 0)
+    if (choose_shown_run(db, request->run, request->target, &run, err) < 0)
         return -1;
-    if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
-                         request->target ? " of " : "", request->target ? request->target : "");
     AUTO_FREE char *id = xstrdup(run->id);
     history_run_free(run);
     return request->follow ? follow(db, state, id, request, &after, err)

@@ -38,12 +38,12 @@ static const struct command commands[] = {
       "the rendered inventory, and the evidence for it"},
      command_inventory},
     {{"report",
-      "[RUN | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
+      "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
       " [--by step|role|task] [--format table|json|csv|md]",
       "where the time went"},
      command_report},
-    {{"events", "[RUN] [--follow] [--json]", "what happened in a run besides tasks"}, command_events},
-    {{"bundle", "[RUN] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
+    {{"events", "[RUN|TARGET] [--follow] [--json]", "what happened in a run besides tasks"}, command_events},
+    {{"bundle", "[RUN|TARGET] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
       "one archive of a run to mail, from here and from its host, secrets redacted"},
      command_bundle},
     {{"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"}, command_config},

@@ -1,6 +1,7 @@
 #include "view/report.h"
 #include "base/memory.h"
 #include "base/words.h"
+#include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/report_comparison.h"
@@ -153,11 +154,8 @@ static int choose(struct sql *db, const struct request *request, struct history_
     if (request->last)
         return history_last_runs(db, request->target, request->last, out, err);
     struct history_run *run;
-    if (history_run(db, request->run, request->target, &run, err) < 0)
+    if (choose_shown_run(db, request->run, request->target, &run, err) < 0)
         return -1;
-    if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
-                         request->target ? " of " : "", request->target ? request->target : "");
     *out = xcalloc(2, sizeof **out);
     (*out)[0] = run;
     return 0;

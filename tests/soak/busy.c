@@ -66,3 +66,13 @@ Test(soak_busy, an_sshd_that_stands_still_again_and_again_is_not_called_dead, .t
     cr_expect_eq(made.code, 0, "%s", made.err);
     expect_undisturbed(lab);
 }
+
+/* An apt-get that says nothing for long, over a connection on which nothing else happens. */
+Test(soak_busy, a_task_that_is_silent_for_five_minutes_is_not_called_dead, .timeout = 900)
+{
+    struct lab *lab = make_host(
+        "    - name: Silent\n      ansible.builtin.command: sleep 300\n      changed_when: false\n");
+    struct lab_result made = lab_run(lab, "create", "box", NULL);
+    cr_expect_eq(made.code, 0, "%s", made.err);
+    expect_undisturbed(lab);
+}

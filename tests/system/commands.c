@@ -112,6 +112,20 @@ Test(commands, a_partial_run_is_marked_and_its_phases_alone_run)
     cr_assert(eq(i64, lab_sql_number(lab, "SELECT partial FROM run ORDER BY started_ns DESC LIMIT 1"), 1));
 }
 
+Test(commands, what_shows_a_run_takes_it_by_its_id_or_by_its_target)
+{
+    struct lab *lab = made_lab("");
+    AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM run");
+    AUTO_FREE char *file = xasprintf("%s/x.tar.gz", lab_folder(lab));
+    hold(lab_run(lab, "report", id, NULL), 0, id + strlen(id) - 8);
+    hold(lab_run(lab, "report", "host", NULL), 0, id + strlen(id) - 8);
+    hold(lab_run(lab, "report", "nobody", NULL), 64, "neither a target that was ever made nor a run");
+    hold(lab_run(lab, "events", "host", NULL), 0, "");
+    hold(lab_run(lab, "events", "nobody", NULL), 64, "neither a target that was ever made nor a run");
+    hold(lab_run(lab, "bundle", "host", "--no-host", "-o", file, NULL), 0, "");
+    hold(lab_run(lab, "bundle", "nobody", NULL), 64, "neither a target that was ever made nor a run");
+}
+
 Test(commands, check_idempotent_finds_a_changed_task)
 {
     struct lab *lab = lab_new();
