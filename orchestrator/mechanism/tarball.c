@@ -21,6 +21,7 @@ struct tarball {
     char *beside; /* its name until it is whole; NULL: it has none */
     int fd;
     int problem; /* errno of a write that failed */
+    bool dropped;
 };
 
 /* What was written without a name gets one in the end; not every file system has such files (overlayfs before Linux 6.1, FUSE). */
@@ -55,7 +56,7 @@ int tarball_scratch(const char *folder, struct error *err)
 static la_ssize_t take(struct archive *archive, void *context, const void *bytes, size_t length)
 {
     struct tarball *tarball = context;
-    if (file_write_all(tarball->fd, bytes, length) == 0)
+    if (tarball->dropped || file_write_all(tarball->fd, bytes, length) == 0)
         return (la_ssize_t)length;
     tarball->problem = errno;
     archive_set_error(archive, errno, "cannot write");
@@ -180,8 +181,9 @@ void tarball_drop(struct tarball *tarball)
     if (!tarball)
         return;
     if (tarball->archive) {
-        /* Frees without writing what is left: that could only fail again. */
-        archive_write_fail(tarball->archive);
+        /* Only closing frees the library's buffer; what it still has to write goes nowhere. */
+        tarball->dropped = true;
+        archive_write_close(tarball->archive);
         archive_write_free(tarball->archive);
     }
     if (tarball->beside)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,19 @@
 #include <unistd.h>
 
 static struct failing_control *control;
+
+/* A sanitizer has to be the first that is loaded, and calls what comes after it. */
+static const char *sanitizer(void)
+{
+    static char words[4096] = "";
+#ifdef __SANITIZE_ADDRESS__
+    extern void __asan_init(void);
+    Dl_info info;
+    if (dladdr((void *)(uintptr_t)__asan_init, &info))
+        snprintf(words, sizeof words, "%s:", info.dli_fname);
+#endif
+    return words;
+}
 
 void failing_load(struct lab *lab)
 {
@@ -22,13 +36,9 @@ void failing_load(struct lab *lab)
     control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     cr_assert(control != MAP_FAILED);
     *strrchr(library, '/') = '\0';
-    AUTO_FREE char *preload = xasprintf("%s/failing.so", library);
-    const char *options = getenv("ASAN_OPTIONS");
-    AUTO_FREE char *asan =
-        xasprintf("%s%sverify_asan_link_order=0", options ? options : "", options ? ":" : "");
+    AUTO_FREE char *preload = xasprintf("%s%s/failing.so", sanitizer(), library);
     lab_environment(lab, "LD_PRELOAD", preload);
     lab_environment(lab, "LAB_FAILING", path);
-    lab_environment(lab, "ASAN_OPTIONS", asan);
 }
 
 void failing_arm(struct lab *lab, const struct fault *fault, uint64_t nth)

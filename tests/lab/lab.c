@@ -36,11 +36,10 @@ struct lab {
     char *ansible;
 };
 
-/* What lives as long as the test is named from here: so it is no leak, and nobody has to free it. */
 static void **held;
 static size_t held_count;
 
-static void *keep(void *memory)
+void *lab_keep(void *memory)
 {
     held = xreallocarray(held, held_count + 1, sizeof *held);
     held[held_count++] = memory;
@@ -147,7 +146,7 @@ static void start_warden(const char *folder, const char *program, const char *sc
 
 struct lab *lab_new(void)
 {
-    struct lab *lab = keep(xcalloc(1, sizeof *lab));
+    struct lab *lab = lab_keep(xcalloc(1, sizeof *lab));
     const char *program = getenv("TRIPHASE");
     cr_assert(program && file_is_program(program), "TRIPHASE must name the built program");
     char folder[] = "/tmp/triphase-lab.XXXXXX";
@@ -341,8 +340,8 @@ static struct lab_result run(struct lab *lab, const struct words *argv)
     int status = program_run(&program, &out, &err_out, &end, &err);
     double seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
     cr_assert(status == 0 || !end.exited, "%s: %s", argv->items[argv->count - 1], error_text(&err));
-    return (struct lab_result){end.exited ? end.code : 128 + end.signal, keep(text_take(&out)),
-                               keep(text_take(&err_out)), seconds};
+    return (struct lab_result){end.exited ? end.code : 128 + end.signal, lab_keep(text_take(&out)),
+                               lab_keep(text_take(&err_out)), seconds};
 }
 
 struct lab_result lab_run(struct lab *lab, const char *word, ...)

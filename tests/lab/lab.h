@@ -8,6 +8,8 @@
 
 struct lab; /* lives as long as the test */
 
+/* Memory that lives as long as the test: named from one place it is no leak. Gives it back. */
+void *lab_keep(void *memory);
 /* An empty project folder; nothing in it yet. */
 struct lab *lab_new(void);
 const char *lab_folder(const struct lab *lab);

@@ -63,7 +63,9 @@ static struct lab_result from(const char *directory, const char *a, const char *
     AUTO_ERROR err = ERROR_INIT;
     struct child_end end;
     cr_assert(program_run(&program, &out, &said, &end, &err) == 0, "%s: %s", a, error_text(&err));
-    return (struct lab_result){.code = end.code, .out = text_take(&out), .err = text_take(&said)};
+    return (struct lab_result){.code = end.code,
+                               .out = lab_keep(text_take(&out)),
+                               .err = lab_keep(text_take(&said))};
 }
 
 static void hold(struct lab_result result, int code, const char *words)
