@@ -15,6 +15,7 @@ struct sink {
     struct watch *watch;
     struct timer *bound;
     uint64_t awaited; /* ticket; 0: none */
+    uint64_t seen;    /* committed when the bound was last set */
     sink_answer *answer;
     void *context;
 };
@@ -46,9 +47,19 @@ static void on_bound(void *context)
     struct sink *sink = context;
     if (!sink->awaited)
         return;
-    /* A writer that failed before anything was awaited has nothing more to signal. */
+    /* A writer that failed before anything was awaited has nothing more to signal. One that has much to write is no dead one. */
     const char *failure = store_writer_failure(sink->writer);
-    settle(sink, false, failure ? failure : "the store did not answer within 10 s");
+    uint64_t committed = store_writer_committed(sink->writer);
+    if (committed >= sink->awaited) {
+        settle(sink, true, NULL);
+        return;
+    }
+    if (!failure && committed > sink->seen) {
+        sink->seen = committed;
+        timer_arm(sink->bound, COMMIT_BOUND_S * NS_PER_S);
+        return;
+    }
+    settle(sink, false, failure ? failure : "the store wrote nothing for 10 s");
 }
 
 int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out,
@@ -90,6 +101,7 @@ void sink_commit(struct sink *sink, const struct event *event, sink_answer *answ
 {
     journal_put(sink->journal, event, NULL);
     sink->awaited = store_writer_put(sink->writer, event);
+    sink->seen = store_writer_committed(sink->writer);
     sink->answer = answer;
     sink->context = context;
     timer_arm(sink->bound, store_writer_failure(sink->writer) ? 0 : COMMIT_BOUND_S * NS_PER_S);

@@ -1,5 +1,5 @@
 /* The one place the runner tells what happened; store and journal subscribe here and the runner knows neither. For the begin and end of runs and steps it
- * waits for the store's answer through the loop, bounded, while timers run on. */
+ * waits for the store's answer through the loop, as long as that gets on, while timers run on. */
 #pragma once
 #include "base/error.h"
 #include "data/event.h"

@@ -126,6 +126,15 @@ struct store_record *store_block_next(struct store_block *block, size_t *at)
     return record;
 }
 
+void store_queue_drop(struct store_queue *queue, const struct store_block *keep)
+{
+    for (struct store_block *next; queue->first != keep; queue->first = next) {
+        next = queue->first->next;
+        queue->bytes -= queue->first->room;
+        free(queue->first);
+    }
+}
+
 void store_queue_free(struct store_queue *queue)
 {
     for (struct store_block *next; queue->first; queue->first = next) {

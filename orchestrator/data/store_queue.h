@@ -28,4 +28,6 @@ bool store_event_is_urgent(const struct event *event);
 void store_queue_put(struct store_queue *queue, const struct event *event, uint64_t ticket);
 /* The record at `*at` of the block, which moves on; NULL at its end. */
 struct store_record *store_block_next(struct store_block *block, size_t *at);
+/* Frees the blocks before `keep`, which is one of its own. */
+void store_queue_drop(struct store_queue *queue, const struct store_block *keep);
 void store_queue_free(struct store_queue *queue);

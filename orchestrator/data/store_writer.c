@@ -132,8 +132,18 @@ static int write_batch(struct store_writer *writer, struct store_block **block, 
     return store_appender_flush(writer->appender, err) < 0 ? -1 : sql_commit(writer->db, err);
 }
 
-static int write_blocks(struct store_writer *writer, struct store_block *block, struct error *err)
+/* What is on disk makes room at once: a caller who waits for it sees whether the writer gets on. */
+static void give_room(struct store_writer *writer, size_t left)
 {
+    pthread_mutex_lock(&writer->mutex);
+    writer->writing = left;
+    pthread_cond_broadcast(&writer->room);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+static int write_queue(struct store_writer *writer, struct store_queue *taken, struct error *err)
+{
+    struct store_block *block = taken->first;
     size_t at = 0, count;
     bool urgent;
     while ((count = batch_length(block, at, &urgent)) > 0) {
@@ -145,6 +155,8 @@ static int write_blocks(struct store_writer *writer, struct store_block *block, 
         }
         atomic_store(&writer->committed, last);
         tell(writer);
+        store_queue_drop(taken, block);
+        give_room(writer, taken->bytes);
     }
     return 0;
 }
@@ -174,12 +186,11 @@ static void *run_writer(void *context)
     pthread_mutex_lock(&writer->mutex);
     while (!writer->failure && take_work(writer, &taken)) {
         pthread_mutex_unlock(&writer->mutex);
-        if (write_blocks(writer, taken.first, &err) < 0)
+        if (write_queue(writer, &taken, &err) < 0)
             fail(writer, error_text(&err));
         store_queue_free(&taken);
+        give_room(writer, 0);
         pthread_mutex_lock(&writer->mutex);
-        writer->writing = 0;
-        pthread_cond_broadcast(&writer->room);
     }
     pthread_mutex_unlock(&writer->mutex);
     /* Closing folds the WAL into the database: part of what store_writer_stop waits for. */

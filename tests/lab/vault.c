@@ -55,8 +55,8 @@ static struct lab_result run(struct lab *lab, double seconds, const char *word, 
                           words[7], NULL);
     struct lab_result result = {.code = lab_wait(lab, pid, seconds)};
     result.seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
-    result.out = lab_read(lab, "vault.out");
-    result.err = lab_read(lab, "vault.err");
+    result.out = lab_keep(lab_read(lab, "vault.out"));
+    result.err = lab_keep(lab_read(lab, "vault.err"));
     return result;
 }
 

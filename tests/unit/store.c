@@ -343,6 +343,36 @@ Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_te
     record_end(&record);
 }
 
+/* Much is waited for, but not until all of it is written: only a writer that gets nowhere has failed. */
+Test(store, a_full_queue_has_room_again_as_soon_as_some_of_it_is_written)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE], message[4096];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    memset(message, 'm', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    struct event event = rows_task(id, 1, NULL, "T", "ok");
+    event.task.message = message;
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    cr_assert(wait_committed(writer, put(writer, rows_step(EVENT_STEP_BEGIN, id, 1)), 10000));
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    uint64_t held = 0, more = 0;
+    for (int i = 0; i < 12000; i++)
+        held = put(writer, event);
+    cr_assert_null(store_writer_failure(writer));
+    sql_rollback(record.db);
+    for (int i = 0; i < 4000; i++)
+        more = put(writer, event);
+    cr_expect_lt(store_writer_committed(writer), held, "it had to wait until all was written");
+    cr_assert_null(store_writer_failure(writer));
+    cr_expect(wait_committed(writer, more, 60000));
+    cr_expect_eq(store_writer_stop(writer, 60 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 16000);
+    record_end(&record);
+}
+
 Test(store, a_full_queue_holds_a_caller_for_a_second_at_most_and_stopping_has_its_bound)
 {
     struct record record = record_start();
