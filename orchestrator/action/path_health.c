@@ -2,12 +2,15 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/ssh_arguments.h"
 
 enum {
-    BACKOFF_LEAST = 3, /* doublings: three tries in a row came to nothing, which loss alone hardly does */
-    ANSWER_LATE_S = 6, /* ssh asks every 2 s: two questions without an answer */
-    GAP_MOST_S = 5,    /* looks further apart than that do not show one stop */
-    LOOK_MOST_S = 5,   /* between looks where no connection says when the next is worth it */
+    BACKOFF_LEAST = 3,  /* doublings: three tries in a row came to nothing, which loss alone hardly does */
+    ANSWER_LATE_S = 6,  /* ssh asks every 2 s: two questions without an answer */
+    GAP_MOST_S = 5,     /* looks further apart than that do not show one stop */
+    UNSEEN_S = 5,       /* between looks where no connection says when the next is worth it */
+    SIGN_OLD_MS = 7500, /* a sign of life so old is worth a look, however long the limits are */
+    FLOOR_PART = 10,    /* of lost_ns: the least time between looks, unless a second is less */
     END_PART = 20, /* of lost_ns: so long before it the end is said, so that all is over when it has passed */
     KNOCK_PART = 4,       /* of lost_ns: so long before it a new connection is tried */
     LAST_CHANCE_PART = 4, /* of lost_ns: for a try that is due within that time behind it the end waits */
@@ -51,7 +54,7 @@ static int64_t left_to_knock_ns(const struct look *l)
 /* Age is counted from the last acknowledgement, which is older than the first byte that was not: packets vanish after it. */
 static bool dead(const struct look *l)
 {
-    return backing_off(l) && left_ns(l) <= 0;
+    return backing_off(l) && left_ns(l) <= 0 && l->health->knock;
 }
 
 static bool stopped(const struct look *l)
@@ -90,24 +93,38 @@ static const struct {
     {always, PATH_ALIVE},
 };
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* How long a look in this state holds. A connection that is well shows a sign every 2 s, so that nothing can be told of it before such a sign is much older. */
 static int64_t again_ns(const struct look *l, enum path_state state)
 {
     const struct tcp_state *tcp = &l->sample->tcp;
-    int64_t knock = left_to_knock_ns(l), wait = NS_PER_S;
+    const struct path_limits *limits = l->limits;
+    int64_t floor = least(NS_PER_S, limits->lost_ns / FLOOR_PART), wait = NS_PER_S;
     if (state == PATH_UNSEEN) {
-        wait = LOOK_MOST_S * NS_PER_S;
+        wait = UNSEEN_S * NS_PER_S;
     } else if (state == PATH_ALIVE) {
         int64_t sign = tcp->ack_age_ns > tcp->received_age_ns ? tcp->ack_age_ns : tcp->received_age_ns;
-        int64_t worth = l->limits->lost_ns - l->limits->lost_ns / KNOCK_PART;
-        if (worth > l->limits->silent_ns / 2)
-            worth = l->limits->silent_ns / 2;
-        wait = worth - sign > NS_PER_S ? worth - sign : NS_PER_S;
+        int64_t old = least(limits->lost_ns - limits->lost_ns / KNOCK_PART, limits->silent_ns / 2);
+        wait = least(old, SIGN_OLD_MS * NS_PER_MS) - sign;
     } else if (state == PATH_BACKING_OFF) {
-        int64_t left = knock > 0 ? knock : left_ns(l);
-        wait = left > 0 && left < NS_PER_S ? left : NS_PER_S;
+        int64_t knock = left_to_knock_ns(l), left = knock > 0 ? knock : left_ns(l);
+        /* Over, but nobody has knocked yet: what was asked for now has that long. */
+        return left > 0 ? least(left, NS_PER_S) : limits->lost_ns / END_PART;
     }
-    return wait;
+    return wait > floor ? wait : floor;
+}
+
+/* When it was stopped: a master that runs has asked or heard something within its interval. Not before the last look, which saw it run. */
+static int64_t stopped_since(const struct path_health *health, const struct path_sample *sample)
+{
+    const struct tcp_state *tcp = &sample->tcp;
+    int64_t quiet = least(tcp->sent_age_ns, tcp->received_age_ns) - SSH_ALIVE_INTERVAL * NS_PER_S;
+    int64_t since = tcp->state && quiet > 0 ? least(quiet, sample->at_ns - health->last_ns) : 0;
+    return sample->at_ns - (health->last_ns ? since : 0);
 }
 
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
@@ -115,7 +132,7 @@ enum path_state path_health_judge(struct path_health *health, const struct path_
 {
     struct look look = {health, limits, sample};
     if (!sample->stopped || !health->stopped_ns || sample->at_ns - health->last_ns > GAP_MOST_S * NS_PER_S)
-        health->stopped_ns = sample->stopped ? sample->at_ns : 0;
+        health->stopped_ns = sample->stopped ? stopped_since(health, sample) : 0;
     size_t row = 0;
     while (!table[row].seen(&look))
         row++;

@@ -34,7 +34,8 @@ struct path_health {
     bool knock;                  /* the next look has to know whether a new connection gets an answer */
 };
 
-/* Judges one more look and says when the next is due: on a connection that is well not before it could be otherwise, else within a second. */
+/* Judges one more look and says when the next is due: on a connection that is well when its last sign would be old enough to mean something (at most 7.5 s), where there is
+ * none after 5 s, else within a second. PATH_DEAD is said only where the look before had asked for a knock. */
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
                                   const struct path_sample *sample, int64_t *again_ns);
 bool path_state_is_end(enum path_state state);

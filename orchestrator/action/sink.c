@@ -47,9 +47,10 @@ static void on_bound(void *context)
     struct sink *sink = context;
     if (!sink->awaited)
         return;
-    /* A writer that failed before anything was awaited has nothing more to signal. One that has much to write is no dead one. */
-    const char *failure = store_writer_failure(sink->writer);
+    /* A writer that failed before anything was awaited has nothing more to signal. One that has much to write is no dead one. Asking takes the signal away, so the
+     * failure is asked for behind it. */
     uint64_t committed = store_writer_committed(sink->writer);
+    const char *failure = store_writer_failure(sink->writer);
     if (committed >= sink->awaited) {
         settle(sink, true, NULL);
         return;
@@ -100,8 +101,9 @@ void sink_note(struct sink *sink, const char *run, int step, const char *kind, c
 void sink_commit(struct sink *sink, const struct event *event, sink_answer *answer, void *context)
 {
     journal_put(sink->journal, event, NULL);
-    sink->awaited = store_writer_put(sink->writer, event);
+    /* Before the put: asking takes the signal away, and that of this event must come. */
     sink->seen = store_writer_committed(sink->writer);
+    sink->awaited = store_writer_put(sink->writer, event);
     sink->answer = answer;
     sink->context = context;
     timer_arm(sink->bound, store_writer_failure(sink->writer) ? 0 : COMMIT_BOUND_S * NS_PER_S);

@@ -22,6 +22,7 @@ struct transport_watch {
     int knock; /* a new connection that is not decided yet; -1: none */
     struct watch *knocking;
     bool answered;
+    int64_t due_ns; /* the next look, monotonic */
     bool patient, over;
     transport_watch_function *function;
     void *context;
@@ -33,6 +34,12 @@ static void knock_end(struct transport_watch *watch)
     if (watch->knock >= 0)
         close(watch->knock);
     watch->knock = -1;
+}
+
+static void look_in(struct transport_watch *watch, int64_t delay_ns)
+{
+    watch->due_ns = moment_monotonic() + delay_ns;
+    timer_arm(watch->timer, delay_ns);
 }
 
 /* One that is refused came through as well; what this machine itself says of the way is no answer. */
@@ -72,11 +79,15 @@ static void look(struct transport_watch *watch, struct path_sample *out)
     if (mux_master_look(&watch->master, &out->stopped, &out->tcp))
         return;
     /* Gone, or never there: whoever listens there now is another, with a past of its own. */
-    out->stopped = false;
+    knock_end(watch);
+    watch->answered = out->answered = out->stopped = false;
     watch->master.pid = 0;
     watch->health = (struct path_health){0};
-    if (mux_master_find(watch->plan.run, watch->plan.control_path, &watch->master))
-        mux_master_look(&watch->master, &out->stopped, &out->tcp);
+    if (!mux_master_find(watch->plan.run, watch->plan.control_path, &watch->master) ||
+        !mux_master_look(&watch->master, &out->stopped, &out->tcp)) {
+        watch->master.pid = 0;
+        out->stopped = false;
+    }
 }
 
 static void on_time(void *context)
@@ -99,7 +110,7 @@ static void on_time(void *context)
         return;
     }
     knock_when_wanted(watch);
-    timer_arm(watch->timer, again);
+    look_in(watch, again);
 }
 
 struct transport_watch *transport_watch_start(struct loop *loop, const struct transport_watch_plan *plan,
@@ -115,7 +126,7 @@ struct transport_watch *transport_watch_start(struct loop *loop, const struct tr
     watch->context = context;
     watch->timer = loop_timer(loop, on_time, watch);
     /* The first look has to find the master: that is cheapest before Ansible has anything to do. */
-    timer_arm(watch->timer, 0);
+    look_in(watch, 0);
     return watch;
 }
 
@@ -123,9 +134,10 @@ void transport_watch_be_patient(struct transport_watch *watch, bool patient)
 {
     if (!watch || watch->patient == patient || watch->over)
         return;
-    /* The time until the next look was that of the limits before. */
+    /* The time until the next look was that of the limits before; one that is due sooner stays. */
     watch->patient = patient;
-    timer_arm(watch->timer, NS_PER_S);
+    if (watch->due_ns > moment_monotonic() + NS_PER_S)
+        look_in(watch, NS_PER_S);
 }
 
 void transport_watch_end(struct transport_watch *watch)

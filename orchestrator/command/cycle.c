@@ -129,7 +129,7 @@ static int count_leftovers(struct cycling *cycling, struct error *err)
     const struct history_run *made = part.count ? part.rounds[part.count - 1].create.run : NULL,
                              *gone = part.count ? part.rounds[part.count - 1].destroy.run : NULL;
     int status = 0;
-    if (gone) {
+    if (gone && gone->exit_code == EXIT_OK) {
         if (made)
             words_add(&runs, made->id);
         words_add(&runs, gone->id);
@@ -193,7 +193,7 @@ static int destroy(struct cycling *cycling)
 {
     AUTO_ERROR err = ERROR_INIT;
     int code = go(cycling, "destroy");
-    if (code == EXIT_OK && count_leftovers(cycling, &err) < 0)
+    if (count_leftovers(cycling, &err) < 0)
         return took_trouble(cycling, &err);
     if (code == EXIT_CANCELLED)
         say_kept(cycling);

@@ -42,8 +42,6 @@ static int close_row(const char *store, struct machine *machine, struct error *e
 static int forget(const char *state, const char *target, struct error *err)
 {
     AUTO_FREE char *store = layout_store(state);
-    if (settle_locked(state, target, err) < 0)
-        return -1;
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
     if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
@@ -95,12 +93,12 @@ int command_forget(struct command_context *context, int argc, char **argv)
         help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
     }
-    /* Held from here: what is looked at now is what is forgotten. */
+    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     AUTO_ERROR err = ERROR_INIT;
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);
-    if (settle_lock(state, target, id, &lock, &err) < 0) {
+    if (settle_lock(state, target, id, &lock, &err) < 0 || settle_locked(state, target, &err) < 0) {
         help_problem("%s: %s", target, error_text(&err));
         return exit_code_of(&err);
     }

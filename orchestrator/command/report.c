@@ -95,7 +95,7 @@ static int parse_names(int argc, char **argv, struct request *out)
     if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
         return refuse("--last and --by do not go with --compare, --regress and --group");
     if (out->run && (out->last || (out->target && out->what != WHAT_COMPARE)))
-        return refuse("the run '%s' is named already; --last and --target choose others", out->run);
+        return refuse("'%s' is named already; --last and --target choose others", out->run);
     return EXIT_OK;
 }
 

@@ -29,6 +29,13 @@ static struct path_sample look(double at, double acked, unsigned unacked, unsign
                                         .timer_ns = seconds(due)}};
 }
 
+static struct path_sample stopped_at(double at)
+{
+    struct path_sample sample = look(at, at, 0, 0, 0);
+    sample.stopped = true;
+    return sample;
+}
+
 static enum path_state judge(struct path_health *health, struct path_sample sample, int64_t *again)
 {
     int64_t ignored;
@@ -96,6 +103,60 @@ Test(path_health, packets_dropped_for_five_seconds_are_no_end_however_slow_the_p
         }
 }
 
+/* Whoever looks was stopped himself, or had patience until now: nobody has knocked, so that comes first, and what it finds counts. */
+Test(path_health, a_path_that_is_dead_for_long_when_it_is_seen_first_is_knocked_at_before_the_end_is_said)
+{
+    struct path_health health = {0};
+    int64_t again;
+    cr_assert_eq(judge(&health, look(0, 40, 3, 6, 20), &again), PATH_BACKING_OFF);
+    cr_assert(health.knock);
+    cr_assert(again <= NS_PER_S / 2);
+    cr_assert_eq(judge(&health, look(0.5, 40.5, 3, 6, 19.5), NULL), PATH_DEAD);
+}
+
+Test(path_health, a_limit_of_two_seconds_is_kept_and_knocked_at_first)
+{
+    const struct path_limits two = {.lost_ns = 2 * NS_PER_S, .silent_ns = 18 * NS_PER_S};
+    struct path_health health = {0};
+    bool asked = false;
+    double at = 0.05;
+    for (enum path_state state = PATH_UNSEEN; state != PATH_DEAD;) {
+        int64_t again;
+        asked = health.knock;
+        struct path_sample sample = look(at, at, at > 0.01, at > 1.41 ? 3 : 1, 5);
+        state = path_health_judge(&health, &two, &sample, &again);
+        cr_assert(at < 3);
+        at += state == PATH_DEAD ? 0 : (double)again / (double)NS_PER_S;
+    }
+    cr_assert(asked);
+    cr_assert(at >= 1.89 && at <= 2.15, "%.3f", at);
+}
+
+/* Limits of two minutes, as a task that outlives a lost connection has them: what is seen of a stop or a silent host is not a minute old. */
+Test(path_health, long_limits_do_not_mean_that_nobody_looks)
+{
+    const struct path_limits patient = {.lost_ns = 120 * NS_PER_S, .silent_ns = 120 * NS_PER_S};
+    struct path_health health = {0};
+    struct path_sample well = look(0, 1, 0, 0, 0);
+    int64_t again;
+    path_health_judge(&health, &patient, &well, &again);
+    cr_assert_leq(again, 15 * NS_PER_S / 2);
+}
+
+Test(path_health, a_stop_between_two_looks_counts_from_when_the_master_fell_silent)
+{
+    struct path_health health = {0};
+    judge(&health, look(0, 0.5, 0, 0, 0), NULL);
+    struct path_sample stopped = stopped_at(7);
+    stopped.tcp.sent_age_ns = stopped.tcp.received_age_ns = 7 * NS_PER_S;
+    for (double at = 7; at < 19.9; at += 1) {
+        stopped.at_ns = seconds(100 + at);
+        cr_assert_eq(judge(&health, stopped, NULL), PATH_MASTER_STOPPED, "after %.0f s", at);
+    }
+    stopped.at_ns = seconds(120);
+    cr_assert_eq(judge(&health, stopped, NULL), PATH_MASTER_LOST);
+}
+
 /* What is well is looked at when the last sign would be old enough to mean something, a stopped master within half of what it may be stopped. */
 Test(path_health, a_connection_that_is_well_is_not_looked_at_before_it_could_be_otherwise)
 {
@@ -161,13 +222,6 @@ Test(path_health, a_quiet_connection_is_no_evidence)
         cr_assert_not(path_state_is_end(judge(&health, look(at, at, 0, 0, 0), NULL)));
     cr_assert_not(path_state_is_end(judge(&health, look(300, 300, 1, 1, 0.2), NULL)),
                   "one that is sent at last is not lost at once");
-}
-
-static struct path_sample stopped_at(double at)
-{
-    struct path_sample sample = look(at, at, 0, 0, 0);
-    sample.stopped = true;
-    return sample;
 }
 
 Test(path_health, a_master_that_stays_stopped_is_lost_when_a_silent_host_would_be)
