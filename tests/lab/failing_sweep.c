@@ -14,11 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOUND_S = 25, TASKS = 2, SPREAD = 17 };
+enum { BOUND_S = 25, TASKS = 2, SPREAD = 17, WORDS_MOST = 4 };
 
 const struct failing_sweep failing_sweeps[] = {
     {"one I/O error",
-     {FAULT_OPEN | FAULT_READ | FAULT_WRITE | FAULT_SYNC | FAULT_CHANGE | FAULT_MAP, EIO, false, NULL, NULL},
+     {FAULT_OPEN | FAULT_READ | FAULT_WRITE | FAULT_SYNC | FAULT_CHANGE | FAULT_MAP | FAULT_REMOVE, EIO,
+      false, NULL, NULL},
      false},
     {"disk full from there on",
      {FAULT_WRITE | FAULT_SYNC | FAULT_CHANGE | FAULT_MAP, ENOSPC, true, NULL, NULL},
@@ -150,8 +151,10 @@ static uint64_t stride_of(uint64_t calls, unsigned most)
 
 static struct lab_result run_words(struct lab *lab, const char *const *words)
 {
-    bool two = words[1] != NULL, three = two && words[2];
-    return lab_run(lab, words[0], words[1], two ? words[2] : NULL, three ? words[3] : NULL, NULL);
+    const char *all[WORDS_MOST] = {0};
+    for (size_t i = 0; i < WORDS_MOST && words[i]; i++)
+        all[i] = words[i];
+    return lab_run(lab, all[0], all[1], all[2], all[3], NULL);
 }
 
 void failing_figures_add(struct text *table, const struct failing_sweep *sweep, const char *const *words,
@@ -331,6 +334,47 @@ static void hold_forgotten(struct lab *lab, const struct lab_result *result)
     cr_assert(there == 0 || result->code != 0, "the command says that it forgot");
 }
 
+static char *shell(struct lab *lab, const char *script)
+{
+    AUTO_FREE char *whole = xasprintf("cd %s && %s", lab_folder(lab), script);
+    const char *const argv[] = {"sh", "-c", whole, NULL};
+    struct program program = {.argv = argv, .bound_ns = 20 * NS_PER_S, .keeps_output = true};
+    struct text out = TEXT_INIT;
+    struct child_end end = {0};
+    (void)program_run(&program, &out, NULL, &end, NULL);
+    return text_take(&out);
+}
+
+static void put_back_and_make_room(struct lab *lab)
+{
+    put_back(lab);
+    free(shell(lab, "mkdir -p out"));
+}
+
+/* Whole, with what is missing named in it, or not there at all. */
+static void hold_bundled(struct lab *lab, const struct lab_result *result)
+{
+    AUTO_FREE char *left = shell(lab, "ls -A out"),
+                   *listed = shell(lab, "tar -tzf out/a.tar.gz && echo whole"),
+                   *missing =
+                       shell(lab,
+                             "tar -xzOf out/a.tar.gz --wildcards '*/manifest.json' | "
+                             "python3 -c 'import json, sys; print(len(json.load(sys.stdin)[\"missing\"]))'");
+    if (result->code != 0) {
+        cr_assert(eq(str, left, ""), "a bundle that failed left something: %s", result->err);
+        return;
+    }
+    cr_assert(text_ends(listed, "whole\n"), "it cannot be read: %s", result->err);
+    static char *all, *all_missing; /* the first is the undisturbed one */
+    if (!all) {
+        all = lab_keep(TAKE(listed));
+        all_missing = lab_keep(TAKE(missing));
+        return;
+    }
+    cr_assert(text_is(listed, all) || !text_is(missing, all_missing),
+              "members are missing, and it does not say so: %s", listed);
+}
+
 /* A store without runs, for merging into. */
 static void put_back_empty(struct lab *lab)
 {
@@ -340,33 +384,41 @@ static void put_back_empty(struct lab *lab)
 }
 
 static const struct command {
-    const char *words[5];
+    const char *words[WORDS_MOST + 1]; /* "": a path, filled in */
+    const char *path;                  /* in the lab's folder */
+    const char *below;                 /* as of a fault */
     void (*prepare)(struct lab *lab);
     void (*holds)(struct lab *lab, const struct lab_result *result);
 } commands[] = {
-    {{"store", "merge", "other.db", NULL}, put_back_empty, hold_merged_whole},
-    {{"store", "prune", "--keep", "0s", NULL}, put_back, hold_pruned},
-    {{"forget", "host", "--yes", NULL}, put_back, hold_forgotten},
-    {{"report", NULL}, put_back, hold_said_the_same},
-    {{"status", NULL}, put_back, hold_said_the_same},
-    {{"events", NULL}, put_back, hold_said_the_same},
+    {{"store", "merge", "", NULL}, "other.db", NULL, put_back_empty, hold_merged_whole},
+    {{"store", "prune", "--keep", "0s", NULL}, NULL, NULL, put_back, hold_pruned},
+    {{"forget", "host", "--yes", NULL}, NULL, NULL, put_back, hold_forgotten},
+    {{"report", NULL}, NULL, NULL, put_back, hold_said_the_same},
+    {{"status", NULL}, NULL, NULL, put_back, hold_said_the_same},
+    {{"events", NULL}, NULL, NULL, put_back, hold_said_the_same},
+    {{"bundle", "--no-host", "-o", "", NULL}, "out/a.tar.gz", "", put_back_and_make_room, hold_bundled},
 };
 
 void failing_sweep_commands(struct lab *lab, const struct failing_sweep *sweep, unsigned most,
                             struct text *table)
 {
-    AUTO_FREE char *kept = file_join(lab_folder(lab), "kept"),
-                   *other = file_join(lab_folder(lab), "other.db");
+    AUTO_FREE char *kept = file_join(lab_folder(lab), "kept");
     if (!file_exists(kept))
         keep_state(lab);
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         struct command command = commands[i];
-        if (command.words[1] && text_is(command.words[1], "merge"))
-            command.words[2] = other;
+        struct failing_sweep own = *sweep;
+        own.fault.below = command.below;
+        AUTO_FREE char *path = command.path ? file_join(lab_folder(lab), command.path) : NULL;
+        for (size_t word = 0; command.words[word]; word++)
+            if (!*command.words[word])
+                command.words[word] = path;
         command.prepare(lab);
-        undisturbed = run_words(lab, command.words).out;
+        struct lab_result plain = run_words(lab, command.words);
+        undisturbed = plain.out;
+        command.holds(lab, &plain);
         struct failing_figures figures =
-            sweep_command(lab, sweep, most, command.words, command.prepare, command.holds);
-        failing_figures_add(table, sweep, command.words, &figures);
+            sweep_command(lab, &own, most, command.words, command.prepare, command.holds);
+        failing_figures_add(table, &own, command.words, &figures);
     }
 }

@@ -8,9 +8,10 @@ enum fault_calls {
     FAULT_READ = 2,
     FAULT_WRITE = 4,
     FAULT_SYNC = 8,
-    FAULT_CHANGE = 16, /* make, rename, remove, cut, allocate, owner, mode */
+    FAULT_CHANGE = 16, /* make, rename, cut, allocate, owner, mode */
     FAULT_MAP = 32,
-    FAULT_MEMORY = 64 /* allocations, wherever they come from */
+    FAULT_MEMORY = 64, /* allocations, wherever they come from */
+    FAULT_REMOVE = 128 /* a full disk keeps nothing from it */
 };
 
 enum { FAULT_SHORT = -1 }; /* instead of an errno: half of what was asked for is done */

@@ -122,9 +122,11 @@ SIMPLE(FAULT_CHANGE, int, fchmod, NULL, fd, (int fd, mode_t mode), (fd, mode))
 SIMPLE(FAULT_CHANGE, int, fchown, NULL, fd, (int fd, uid_t user, gid_t group), (fd, user, group))
 SIMPLE(FAULT_CHANGE, int, mkdir, path, -1, (const char *path, mode_t mode), (path, mode))
 SIMPLE(FAULT_CHANGE, int, rename, to, -1, (const char *from, const char *to), (from, to))
-SIMPLE(FAULT_CHANGE, int, unlink, path, -1, (const char *path), (path))
-SIMPLE(FAULT_CHANGE, int, rmdir, path, -1, (const char *path), (path))
+SIMPLE(FAULT_REMOVE, int, unlink, path, -1, (const char *path), (path))
+SIMPLE(FAULT_REMOVE, int, rmdir, path, -1, (const char *path), (path))
 SIMPLE(FAULT_CHANGE, int, link, to, -1, (const char *from, const char *to), (from, to))
+SIMPLE(FAULT_CHANGE, int, linkat, to, -1, (int here, const char *from, int there, const char *to, int flags),
+       (here, from, there, to, flags))
 SIMPLE(FAULT_CHANGE, int, symlink, to, -1, (const char *from, const char *to), (from, to))
 
 /* What _FORTIFY_SOURCE makes of them. */
@@ -172,7 +174,7 @@ int openat(int folder, const char *path, int flags, ...)
     }
     return next(folder, path, flags, mode);
 }
-SIMPLE(FAULT_CHANGE, int, unlinkat, *path == '/' ? path : NULL, folder,
+SIMPLE(FAULT_REMOVE, int, unlinkat, *path == '/' ? path : NULL, folder,
        (int folder, const char *path, int flags), (folder, path, flags))
 SIMPLE(FAULT_CHANGE, int, mkdirat, *path == '/' ? path : NULL, folder,
        (int folder, const char *path, mode_t mode), (folder, path, mode))
