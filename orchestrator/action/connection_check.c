@@ -81,12 +81,12 @@ static char *likely_file(const struct project *project, const char *host, const 
     AUTO_FREE char *found = NULL;
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        words_own(&folders, file_is_dir(path) ? xstrdup(path) : file_parent(path));
+        words_own(&folders, file_folder(path));
     }
     for (size_t i = 0; i < project->recipe_count; i++)
         for (size_t p = 0; p < project->recipes[i].phase_count; p++) {
             AUTO_FREE char *path = file_join(project->directory, project->recipes[i].phases[p].playbook);
-            words_own(&folders, file_is_dir(path) ? xstrdup(path) : file_parent(path));
+            words_own(&folders, file_folder(path));
         }
     words_add(&folders, project->directory);
     for (size_t i = 0; i < folders.count && !found; i++)

@@ -95,14 +95,14 @@ static void add_project(struct walk *walk, const struct plan_inputs *inputs)
     add_beside(walk, project->directory);
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
+        AUTO_FREE char *folder = file_folder(path);
         walk->whole = walk->whole && !has_program(path);
         add_tree(walk, path, 0);
         add_beside(walk, folder);
     }
     for (size_t i = 0; i < inputs->playbooks->count; i++) {
         AUTO_FREE char *path = file_join(project->directory, inputs->playbooks->items[i]);
-        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
+        AUTO_FREE char *folder = file_folder(path);
         digest_add_text(walk->digest, inputs->playbooks->items[i]);
         /* The whole folder: what a playbook includes lies beside or below it. A playbook at the project's
          * top counts alone, with what stands beside it. */

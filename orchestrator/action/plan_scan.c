@@ -357,7 +357,7 @@ static void walk_playbook(const struct project *project, const char *playbook, c
     const char *first = project->inventory.count ? project->inventory.items[0] : "";
     AUTO_FREE char *inventory = file_join(project->directory, first);
     struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .reads = reads};
-    walk.inventory_folder = file_is_dir(inventory) ? xstrdup(inventory) : file_parent(inventory);
+    walk.inventory_folder = file_folder(inventory);
     if (reads)
         push_settings(&walk, vars);
     walk_play_file(&walk, path);

@@ -166,7 +166,7 @@ static void find_roots(const struct used_files_request *request, const struct re
     add_plugins(out, project->directory);
     for (size_t i = 0; i < project->inventory.count; i++) {
         AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
-        AUTO_FREE char *folder = file_is_dir(path) ? xstrdup(path) : file_parent(path);
+        AUTO_FREE char *folder = file_folder(path);
         words_add(out, path);
         add_vars(out, folder, true);
     }
@@ -332,7 +332,7 @@ struct json *used_files_look(const struct used_files_request *request)
     const char *within = NULL; /* sorted: what is below a root follows it */
     for (size_t i = 0; i < found.count; i++) {
         const char *path = found.items[i];
-        if (within && text_starts(path, within) && path[strlen(within)] == '/')
+        if (within && file_is_within(path, within))
             continue;
         within = path;
         json_append(roots, json_new_string(file_below(path, project->directory)));

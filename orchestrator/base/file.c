@@ -203,6 +203,11 @@ char *file_parent(const char *path)
     return !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+char *file_folder(const char *path)
+{
+    return file_is_dir(path) ? xstrdup(path) : file_parent(path);
+}
+
 bool file_is_within(const char *path, const char *folder)
 {
     size_t length = strlen(folder);

@@ -27,6 +27,8 @@ int file_remove_tree(const char *path, struct error *err);
 char *file_join(const char *a, const char *b);
 /* malloc'ed: the path without its last part; "." where it has no slash. */
 char *file_parent(const char *path);
+/* malloc'ed: the path itself where it is a folder, else its parent. */
+char *file_folder(const char *path);
 /* Whether a path is that folder or lies below it, by their names alone. */
 bool file_is_within(const char *path, const char *folder);
 /* What of the path is below the folder, else the whole of it; a part of `path`. */

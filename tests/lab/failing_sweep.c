@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "lab/sandbox.h"
 #include "mechanism/program.h"
 
 #include <criterion/criterion.h>
@@ -336,32 +337,22 @@ static void hold_forgotten(struct lab *lab, const struct lab_result *result)
     cr_assert(there == 0 || result->code != 0, "the command says that it forgot");
 }
 
-static char *shell(struct lab *lab, const char *script)
-{
-    AUTO_FREE char *whole = xasprintf("cd %s && %s", lab_folder(lab), script);
-    const char *const argv[] = {"sh", "-c", whole, NULL};
-    struct program program = {.argv = argv, .bound_ns = 20 * NS_PER_S, .keeps_output = true};
-    struct text out = TEXT_INIT;
-    struct child_end end = {0};
-    (void)program_run(&program, &out, NULL, &end, NULL);
-    return text_take(&out);
-}
-
 static void put_back_and_make_room(struct lab *lab)
 {
     put_back(lab);
-    free(shell(lab, "mkdir -p out"));
+    rig_shell("mkdir -p %s/out", lab_folder(lab));
 }
 
 /* Whole, with what is missing named in it, or not there at all. */
 static void hold_bundled(struct lab *lab, const struct lab_result *result)
 {
-    AUTO_FREE char *left = shell(lab, "ls -A out"),
-                   *listed = shell(lab, "tar -tzf out/a.tar.gz && echo whole"),
+    const char *folder = lab_folder(lab);
+    AUTO_FREE char *left = rig_output("ls -A %s/out", folder),
+                   *listed = rig_output("tar -tzf %s/out/a.tar.gz && echo whole", folder),
                    *missing =
-                       shell(lab,
-                             "tar -xzOf out/a.tar.gz --wildcards '*/manifest.json' | "
-                             "python3 -c 'import json, sys; print(len(json.load(sys.stdin)[\"missing\"]))'");
+                       rig_output("tar -xzOf %s/out/a.tar.gz --wildcards '*/manifest.json' | python3 -c "
+                                  "'import json, sys; print(len(json.load(sys.stdin)[\"missing\"]))'",
+                                  folder);
     if (result->code != 0) {
         cr_assert(eq(str, left, ""), "a bundle that failed left something: %s", result->err);
         return;
