@@ -173,6 +173,25 @@ bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT])
     return walk.whole;
 }
 
+/* Drops all records once there are many: which are old cannot matter, what is dropped is asked again. Whatever else lies there is somebody's. */
+static void drop_records(const char *folder)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    AUTO_WORDS records = WORDS_INIT;
+    (void)file_list(folder, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.items[i];
+        /* Also one that was being written by somebody who was killed. */
+        if (strspn(name, "0123456789abcdef") == DIGEST_TEXT - 1 &&
+            (!name[DIGEST_TEXT - 1] || text_starts(name + DIGEST_TEXT - 1, ".new.")))
+            words_add(&records, name);
+    }
+    for (size_t i = 0; records.count > KEPT && i < records.count; i++) {
+        AUTO_FREE char *old = file_join(folder, records.items[i]);
+        (void)unlink(old);
+    }
+}
+
 static char *record_path(const char *state, const char *digest)
 {
     return xasprintf("%s/plans/%s", state, digest);
@@ -193,15 +212,9 @@ void plan_remember(const char *state, const char *digest, const struct json *war
     AUTO_FREE char *folder = file_join(state, "plans");
     AUTO_FREE char *path = record_path(state, digest);
     AUTO_FREE char *text = json_compact(warnings);
-    AUTO_WORDS names = WORDS_INIT;
     if (file_make_dirs(folder, 0700, NULL) < 0)
         return;
-    /* Which are old cannot matter: what is dropped is asked again. */
-    if (file_list(folder, &names, NULL) == 0 && names.count > KEPT)
-        for (size_t i = 0; i < names.count; i++) {
-            AUTO_FREE char *old = file_join(folder, names.items[i]);
-            (void)unlink(old);
-        }
+    drop_records(folder);
     if (file_replace(path, text, strlen(text), 0600, NULL) == 0) {
         AUTO_INVOKER invoker = {.home = NULL};
         invoker_find(NULL, &invoker);

@@ -118,7 +118,7 @@ static int read_rest(const char *state, struct rest *rest, struct error *err)
 {
     if (!rest->step->events)
         return 0;
-    AUTO_FREE char *path = file_join(state, rest->step->events);
+    AUTO_FREE char *path = layout_stored(state, rest->step->events);
     AUTO_TEXT bytes = TEXT_INIT;
     if (file_read(path, FILE_LIMIT, &bytes, NULL) < 0)
         return 0; /* the folder is gone: the row says what is known */

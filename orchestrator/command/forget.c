@@ -11,6 +11,7 @@
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
+#include "data/value.h"
 #include "view/help.h"
 
 #include <getopt.h>
@@ -92,6 +93,11 @@ int command_forget(struct command_context *context, int argc, char **argv)
     if (!store || !file_exists(store)) {
         help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
+    }
+    if (!value_is_name(target)) {
+        AUTO_FREE char *why = value_name_problem(target);
+        help_problem("forget takes a target's name: %s", why);
+        return EXIT_BAD_USAGE;
     }
     /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     AUTO_ERROR err = ERROR_INIT;

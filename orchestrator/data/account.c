@@ -34,7 +34,7 @@ static int64_t unread(const char *state, const struct history_step *step)
 {
     if (!step->events)
         return 0;
-    AUTO_FREE char *path = file_join(state, step->events);
+    AUTO_FREE char *path = layout_stored(state, step->events);
     struct stat file;
     if (stat(path, &file) < 0 || !S_ISREG(file.st_mode) || file.st_size <= step->event_bytes)
         return 0;

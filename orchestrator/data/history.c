@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "data/outcome.h"
 #include "data/store_schema.h"
+#include "data/value.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -33,6 +34,16 @@ int history_open(const char *path, struct sql **out, struct error *err)
     return 0;
 }
 
+/* What becomes a path or a scope's name further on. */
+static bool are_names(const char *target, const char *id, const char *machine)
+{
+    return target && value_is_name(target) && id && id_is(id) && (!machine || id_is(machine));
+}
+
+static const char strange[] =
+    "the store has a %s with a name or an id that no triphase writes (%s); nothing is done with it, move the "
+    "store away or put an older copy back";
+
 static int read_machine(struct sql *db, const char *statement, const char *key, struct machine **out,
                         struct error *err)
 {
@@ -53,7 +64,10 @@ static int read_machine(struct sql *db, const char *statement, const char *key, 
         return error_set(
             err, ERROR_STORE,
             "the store's record of the machine %s is unreadable; 'triphase store check' says more", key);
-    *out = machine_from_json(json);
+    AUTO_MACHINE *machine = machine_from_json(json);
+    if (!are_names(machine->target, machine->id, NULL))
+        return error_set(err, ERROR_STORE, strange, "machine", key);
+    *out = TAKE(machine);
     return 0;
 }
 
@@ -78,8 +92,11 @@ int history_targets(struct sql *db, struct words *out, struct error *err)
                     "SELECT DISTINCT target FROM machine UNION SELECT DISTINCT target FROM run ORDER BY 1",
                     &query, err) < 0)
         return -1;
-    while ((row = sql_step(query, err)) > 0)
+    while ((row = sql_step(query, err)) > 0) {
+        if (!value_is_name(sql_text(query, 0)))
+            return error_set(err, ERROR_STORE, strange, "target", sql_text(query, 0));
         words_add(&found, sql_text(query, 0));
+    }
     if (row < 0)
         return -1;
     words_add_list(out, words_argv(&found));
@@ -154,8 +171,12 @@ static int read_runs(struct sql *db, const char *statement, const char *text, in
     int row;
     while ((row = sql_step(query, err)) > 0) {
         runs = xreallocarray(runs, count + 2, sizeof *runs);
-        runs[count++] = run_of(query);
+        const struct history_run *run = runs[count++] = run_of(query);
         runs[count] = NULL;
+        if (!are_names(run->target, run->id, run->machine_id)) {
+            row = error_set(err, ERROR_STORE, strange, "run", run->id ? run->id : "");
+            break;
+        }
     }
     if (row < 0) {
         history_runs_free(runs);

@@ -3,11 +3,26 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "data/value.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Below a file that is no folder nothing can be opened, made or removed, whoever asks. */
+static char *refused(const char *name)
+{
+    AUTO_FREE char *shown = text_shown(name);
+    for (char *slash = shown; (slash = strchr(slash, '/'));)
+        *slash = '|';
+    return xasprintf("/dev/null/%s is no name", shown);
+}
+
+static char *of_id(const char *state, const char *folder, const char *id)
+{
+    return id_is(id) ? xasprintf("%s/%s/%s", state, folder, id) : refused(id);
+}
 
 char *layout_state(const char *project_directory)
 {
@@ -21,32 +36,48 @@ char *layout_store(const char *state)
 
 char *layout_run(const char *state, const char *run)
 {
-    return xasprintf("%s/runs/%s", state, run);
+    return of_id(state, "runs", run);
 }
 
 char *layout_machine(const char *state, const char *machine)
 {
-    return xasprintf("%s/machines/%s", state, machine);
+    return of_id(state, "machines", machine);
 }
 
 char *layout_target_state(const char *state, const char *target)
 {
-    return xasprintf("%s/targets/%s/state", state, target);
+    return value_is_name(target) ? xasprintf("%s/targets/%s/state", state, target) : refused(target);
 }
 
 char *layout_lock(const char *state, const char *target)
 {
-    return xasprintf("%s/locks/%s", state, target);
+    return value_is_name(target) ? xasprintf("%s/locks/%s", state, target) : refused(target);
 }
 
 char *layout_step_file(int seq, const char *step, int attempt, const char *suffix)
 {
-    return xasprintf("%02d-%s.%d.%s", seq, step, attempt, suffix);
+    return value_is_name(step) ? xasprintf("%02d-%s.%d.%s", seq, step, attempt, suffix) : refused(step);
+}
+
+char *layout_stored(const char *state, const char *path)
+{
+    if (!*path)
+        return refused(path);
+    for (const char *part = path;; part++) {
+        size_t length = strcspn(part, "/");
+        if (length == 0 || (*part == '.' && strspn(part, ".") == length && length <= 2))
+            return refused(path);
+        part += length;
+        if (!*part)
+            return file_join(state, path);
+    }
 }
 
 char *layout_sockets(const char *run, const char *transport)
 {
     char letter = text_is(transport, "tailnet") ? 't' : text_is(transport, "tailnet-userspace") ? 'u' : 'd';
+    if (!id_is(run))
+        return refused(run);
     const char *base = getenv("XDG_RUNTIME_DIR");
     return xasprintf("%s/triphase-%lu/%s%c", base && *base == '/' && strlen(base) <= 40 ? base : "/tmp",
                      (unsigned long)geteuid(), id_tail(run, 12), letter);

@@ -1,5 +1,6 @@
 /* What lies where below a project's .triphase folder, and where its sockets are (CONTRACT.md, "What lies where"). Pure names, but for layout_make_*.
- * Every returned string is malloc'ed. */
+ * Every returned string is malloc'ed. Names of targets and steps, and ids, are looked at here, wherever they come from (command line, store, journal, another
+ * program): what is none gives a path below /dev/null, on which every call fails, so that it never leads out of the folder. */
 #pragma once
 #include "base/error.h"
 
@@ -12,6 +13,8 @@ char *layout_target_state(const char *state, const char *target);
 char *layout_lock(const char *state, const char *target);
 /* "NN-STEP.ATTEMPT.SUFFIX" within a run's folder; for SUFFIX "log", "events.ndjson", … */
 char *layout_step_file(int seq, const char *step, int attempt, const char *suffix);
+/* A file that the store names: `path` is relative to .triphase, and has no part that leads elsewhere. */
+char *layout_stored(const char *state, const char *path);
 /* Folder of the control sockets of a run over one transport: ${XDG_RUNTIME_DIR:-/tmp}/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
  * holds about 90 characters. */
 char *layout_sockets(const char *run, const char *transport);

@@ -224,7 +224,7 @@ static void follow_step(struct view *view)
 {
     struct live *live = view->live;
     const char *shown = live->terminal ? view->last_events : view->last_log;
-    AUTO_FREE char *path = shown ? file_join(view->state, shown) : NULL;
+    AUTO_FREE char *path = shown ? layout_stored(view->state, shown) : NULL;
     if (path && live->terminal)
         follow_start(live->loop, path, LINE_LIMIT, on_event, view, &view->events, NULL);
     else if (path)
@@ -377,7 +377,7 @@ static void explain(struct view *view, bool crashed, const char *why)
     text_add_char(&out, '\n');
     const char *log = view->outcome && view->blamed_log ? view->blamed_log : view->last_log;
     if (log) {
-        AUTO_FREE char *path = file_join(view->state, log);
+        AUTO_FREE char *path = layout_stored(view->state, log);
         add_tail(&out, path, message);
         text_addf(&out, "  the whole log: %s\n", path);
     }
@@ -437,7 +437,7 @@ static void catch_up(struct view *view)
     view->catching_up = false;
     if (!view->step)
         return;
-    AUTO_FREE char *path = view->last_log ? file_join(view->state, view->last_log) : NULL;
+    AUTO_FREE char *path = view->last_log ? layout_stored(view->state, view->last_log) : NULL;
     struct stat log;
     view->log_before = path && stat(path, &log) == 0 ? (int64_t)log.st_size : 0;
     if (!live->terminal) {

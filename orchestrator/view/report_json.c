@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/layout.h"
 
 static void set_ms(struct json *object, const char *key, int64_t ns)
 {
@@ -23,7 +24,7 @@ static void set_known(struct json *object, const char *key, int64_t value)
 
 static void set_path(struct json *object, const char *key, const char *state, const char *path)
 {
-    AUTO_FREE char *whole = path ? file_join(state, path) : NULL;
+    AUTO_FREE char *whole = path ? layout_stored(state, path) : NULL;
     json_set_string(object, key, whole);
 }
 

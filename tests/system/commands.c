@@ -91,6 +91,10 @@ Test(commands, forget_drops_what_is_known_and_keeps_the_history)
 {
     struct lab *lab = made_lab("");
     hold(lab_run(lab, "forget", "host", NULL), 64, "--yes");
+    AUTO_FREE char *before = lab_read(lab, "triphase.yml");
+    hold(lab_run(lab, "forget", "../../triphase.yml", "--yes", NULL), 64, "is no name");
+    AUTO_FREE char *after = lab_read(lab, "triphase.yml");
+    cr_assert(eq(str, before, after));
     hold(lab_run(lab, "forget", "host", "--yes", NULL), 0, "");
     hold(lab_run(lab, "status", NULL), 0, "absent");
     hold(lab_run(lab, "report", NULL), 0, "work");
