@@ -188,12 +188,12 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
     return status;
 }
 
-/* A run has its machine in its row only when it ends; what was made since it began was made by it, for a target has one run at a time. */
+/* A run's row has the machine that was there when it began; where there was none, it made the one that is there: a target has one run at a time. */
 static struct machine *made_by(struct sql *db, const struct history_run *run)
 {
     AUTO_MACHINE *machine = NULL;
     if (run->machine_id || history_machine(db, run->target, &machine, NULL) < 0 || !machine ||
-        machine->made_ns < run->started_ns)
+        !machine->made_ns)
         return NULL;
     return TAKE(machine);
 }

@@ -125,7 +125,7 @@ int command_attach(struct command_context *context, int argc, char **argv)
     if (store_access_open(context, &state, &db, &err) < 0 ||
         (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_active_run(db, false, &run, &err)) <
             0 ||
-        (!run && history_run(db, NULL, NULL, &run, &err) < 0)) {
+        (!run && history_last_here(db, NULL, &run, &err) < 0)) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }

@@ -113,7 +113,7 @@ static int find_machine(struct found *found, struct error *err)
     if (run->machine_id)
         return history_machine_by_id(found->db, run->machine_id, &found->machine, err);
     struct history_run *last;
-    if (history_run(found->db, NULL, run->target, &last, err) < 0)
+    if (history_last_here(found->db, run->target, &last, err) < 0)
         return -1;
     bool is_last = last && text_is(last->id, run->id);
     history_run_free(last);

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/words.h"
 
-int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err)
+static int choose(struct sql *db, const char *word, bool here, struct history_run **out, struct error *err)
 {
     AUTO_WORDS targets = WORDS_INIT;
     if (history_targets(db, &targets, err) < 0)
@@ -18,16 +18,23 @@ int choose_run(struct sql *db, const char *word, struct history_run **out, struc
                    ? error_prefix(err, "'%s' is neither a target that was ever made nor a run", word)
                    : -1;
     }
-    if (history_run(db, NULL, word, out, err) < 0)
+    if ((here ? history_last_here(db, word, out, err) : history_run(db, NULL, word, out, err)) < 0)
         return -1;
-    return *out ? 0 : error_set(err, ERROR_USAGE, "there is no run of %s in the store", word);
+    return *out ? 0
+                : error_set(err, ERROR_USAGE, "there is no run of %s in the store%s", word,
+                            here ? " that was made here" : "");
+}
+
+int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err)
+{
+    return choose(db, word, true, out, err);
 }
 
 int choose_shown_run(struct sql *db, const char *word, const char *target, struct history_run **out,
                      struct error *err)
 {
     if (word)
-        return choose_run(db, word, out, err);
+        return choose(db, word, false, out, err);
     struct history_run *run;
     if (history_run(db, NULL, target, &run, err) < 0)
         return -1;

@@ -90,7 +90,7 @@ static int check_resumed(struct sql *db, const struct launch *launch, const stru
     struct history_run *last = NULL;
     if (!resume)
         return 0;
-    if (history_run(db, NULL, job->target_name, &last, err) < 0)
+    if (history_last_here(db, job->target_name, &last, err) < 0)
         return -1;
     int status = 0;
     if (!last || !text_is(last->id, resume->parent))

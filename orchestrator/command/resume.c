@@ -38,7 +38,7 @@ static int choose_broken(struct sql *db, struct history_run **out, struct error 
     AUTO_TEXT list = TEXT_INIT;
     for (size_t i = 0; i < targets.count; i++) {
         struct history_run *run = NULL;
-        if (history_run(db, NULL, targets.items[i], &run, err) < 0) {
+        if (history_last_here(db, targets.items[i], &run, err) < 0) {
             history_run_free(found);
             return -1;
         }
@@ -70,6 +70,14 @@ static int find_run(const char *state, const char *word, struct history_run **ou
         if (history_open(store, &db, err) < 0 ||
             (word ? choose_run(db, word, &run, err) : choose_broken(db, &run, err)) < 0)
             return -1;
+        if (run && run->merged) {
+            error_set(err, ERROR_USAGE,
+                      "run %s of %s was made on another machine (%s) and came here by a merge: it is gone on"
+                      " with there",
+                      run->id, run->target, run->node ? run->node : "unknown");
+            history_run_free(run);
+            return -1;
+        }
         if (!run || run->outcome) {
             *out = run;
             return 0;

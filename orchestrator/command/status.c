@@ -28,7 +28,7 @@ static int read_rows(const char *store, const struct words *targets, struct stat
         return -1;
     for (size_t i = 0; i < targets->count; i++) {
         if (history_machine(db, targets->items[i], &found[i].machine, err) < 0 ||
-            history_run(db, NULL, targets->items[i], &found[i].run, err) < 0)
+            history_last_here(db, targets->items[i], &found[i].run, err) < 0)
             return -1;
         rows[i].machine = found[i].machine;
         rows[i].run = found[i].run;

@@ -17,7 +17,7 @@ static int nth_unit(struct sql *db, const char *target, int nth, char **out, str
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db,
                     "SELECT " UNIT " AS unit FROM run WHERE " COUNTS " AND (?1 IS NULL OR target = ?1)"
-                    " GROUP BY unit ORDER BY max(started_ns) DESC, unit DESC LIMIT 1 OFFSET ?2",
+                    " GROUP BY unit ORDER BY min(merged), max(number) DESC LIMIT 1 OFFSET ?2",
                     &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, target);
@@ -59,10 +59,10 @@ static int read_evidence(struct sql *db, const char *unit, struct comparison_sid
 {
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db,
-                    "SELECT step.evidence FROM step JOIN (SELECT number, started_ns, id, " COUNTS " AS counts"
+                    "SELECT step.evidence FROM step JOIN (SELECT number, merged, " COUNTS " AS counts"
                     "  FROM run WHERE group_id = ?1 OR id = ?1) AS run ON run.number = step.run"
                     " WHERE step.evidence IS NOT NULL"
-                    " ORDER BY run.counts DESC, run.started_ns DESC, run.id DESC, step.seq DESC LIMIT 1",
+                    " ORDER BY run.counts DESC, " HISTORY_NEWEST_FIRST ", step.seq DESC LIMIT 1",
                     &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, unit);
@@ -77,7 +77,7 @@ int comparison_side_load(struct sql *db, const char *unit, struct comparison_sid
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db,
                     "SELECT id, target, group_id, " COUNTS " FROM run WHERE group_id = ?1 OR id = ?1"
-                    " ORDER BY started_ns DESC, id DESC",
+                    " ORDER BY " HISTORY_NEWEST_FIRST,
                     &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, unit);
@@ -107,23 +107,24 @@ void comparison_side_free(struct comparison_side *side)
 
 /* Earlier runs of the target of the newest run of the unit: alike ones (?2 = 1), or the others. `grouped`:
  * of cycles only. */
-#define EARLIER                                                                                  \
-    " FROM run, (SELECT * FROM run WHERE (group_id = ?1 OR id = ?1) AND " COUNTS                 \
-    "  ORDER BY started_ns DESC, id DESC LIMIT 1) AS this"                                       \
-    " WHERE run.target = this.target AND run.started_ns <="                                      \
-    "  (SELECT min(started_ns) FROM run WHERE group_id = ?1 OR id = ?1)"                         \
-    " AND coalesce(run.group_id, run.id) <> ?1 AND run.partial = 0 AND run.outcome IS NOT NULL"  \
-    " AND run.kind NOT IN ('destroy', 'resume')"                                                 \
-    " AND (NOT ?3 OR run.group_id IS NOT NULL)"                                                  \
-    " AND (run.recipe IS this.recipe AND run.fresh = this.fresh AND run.ansible IS this.ansible" \
+#define EARLIER                                                                                       \
+    " FROM run, (SELECT * FROM run WHERE (group_id = ?1 OR id = ?1) AND " COUNTS                      \
+    "  ORDER BY " HISTORY_NEWEST_FIRST " LIMIT 1) AS this"                                            \
+    " WHERE run.target = this.target AND (run.merged > this.merged OR (run.merged = this.merged AND " \
+    "run.number <"                                                                                    \
+    "  (SELECT min(number) FROM run WHERE group_id = ?1 OR id = ?1)))"                                \
+    " AND coalesce(run.group_id, run.id) <> ?1 AND run.partial = 0 AND run.outcome IS NOT NULL"       \
+    " AND run.kind NOT IN ('destroy', 'resume')"                                                      \
+    " AND (NOT ?3 OR run.group_id IS NOT NULL)"                                                       \
+    " AND (run.recipe IS this.recipe AND run.fresh = this.fresh AND run.ansible IS this.ansible"      \
     "  AND run.extra_digest IS this.extra_digest) = ?2"
 
 int comparison_side_earlier(struct sql *db, const char *unit, bool grouped, struct comparison_side *out,
                             size_t *others, struct error *err)
 {
     AUTO_STATEMENT *query = NULL, *rest = NULL;
-    if (sql_prepare(db, "SELECT run.id" EARLIER " ORDER BY run.started_ns DESC, run.id DESC LIMIT ?4", &query,
-                    err) < 0 ||
+    if (sql_prepare(db, "SELECT run.id" EARLIER " ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?4", &query, err) <
+            0 ||
         sql_prepare(db, "SELECT count(*)" EARLIER, &rest, err) < 0)
         return -1;
     sql_bind_text(query, 1, unit);

@@ -74,7 +74,7 @@ static int read_machine(struct sql *db, const char *statement, const char *key, 
 int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err)
 {
     return read_machine(
-        db, "SELECT record FROM machine WHERE target = ?1 AND removed_ns = 0 ORDER BY id DESC LIMIT 1",
+        db, "SELECT record FROM machine WHERE target = ?1 AND removed_ns = 0 ORDER BY number DESC LIMIT 1",
         target, out, err);
 }
 
@@ -107,7 +107,7 @@ int history_targets(struct sql *db, struct words *out, struct error *err)
     "SELECT id, kind, target, recipe, provider, ansible, outcome, message, plan, machine_id, extra_digest, " \
     "boot_id, node, group_id,"                                                                               \
     " parent_id, partial, fresh, coalesce(exit_code, -1), started_ns, coalesce(duration_ns, -1), "           \
-    "coalesce(pid, 0), coalesce(pid_start, 0)"                                                               \
+    "coalesce(pid, 0), coalesce(pid_start, 0), merged"                                                       \
     " FROM run "
 
 static char *column(struct sql_statement *row, int at)
@@ -132,6 +132,7 @@ static struct history_run *run_of(struct sql_statement *row)
     run->duration_ns = sql_integer(row, at++);
     run->pid = sql_integer(row, at++);
     run->pid_start = sql_integer(row, at++);
+    run->merged = sql_integer(row, at++) != 0;
     return run;
 }
 
@@ -209,7 +210,7 @@ int history_run(struct sql *db, const char *id, const char *target, struct histo
     struct history_run **runs;
     if (id) {
         const char *by =
-            id_is(id) ? RUN_COLUMNS "WHERE id = ?1" : RUN_COLUMNS "WHERE substr(id, -8) = ?1 ORDER BY id";
+            id_is(id) ? RUN_COLUMNS "WHERE id = ?1" : RUN_COLUMNS "WHERE substr(id, -8) = ?1 ORDER BY number";
         if (read_runs(db, by, id, 0, &runs, err) < 0)
             return -1;
         int result = choose(runs, id, out, err);
@@ -223,20 +224,30 @@ int history_run(struct sql *db, const char *id, const char *target, struct histo
     return 0;
 }
 
+int history_last_here(struct sql *db, const char *target, struct history_run **out, struct error *err)
+{
+    struct history_run **runs;
+    if (history_last_runs(db, target, 1, &runs, err) < 0)
+        return -1;
+    *out = runs[0] && !runs[0]->merged ? TAKE(runs[0]) : NULL;
+    history_runs_free(runs);
+    return 0;
+}
+
 int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
                       struct error *err)
 {
     return read_runs(db,
-                     target ? RUN_COLUMNS "WHERE target = ?1 ORDER BY started_ns DESC, id DESC LIMIT ?2"
-                            : RUN_COLUMNS "ORDER BY started_ns DESC, id DESC LIMIT ?2",
+                     target ? RUN_COLUMNS "WHERE target = ?1 ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?2"
+                            : RUN_COLUMNS "ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?2",
                      target, limit, out, err);
 }
 
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err)
 {
     return read_runs(db,
-                     target ? RUN_COLUMNS "WHERE outcome IS NULL AND target = ?1 ORDER BY started_ns, id"
-                            : RUN_COLUMNS "WHERE outcome IS NULL ORDER BY started_ns, id",
+                     target ? RUN_COLUMNS "WHERE outcome IS NULL AND target = ?1 ORDER BY number"
+                            : RUN_COLUMNS "WHERE outcome IS NULL ORDER BY number",
                      target, 0, out, err);
 }
 
@@ -262,8 +273,8 @@ static void read_step(struct sql_statement *row, struct history_step *step)
 int history_group_runs(struct sql *db, const char *group, size_t skip, struct history_run ***out,
                        struct error *err)
 {
-    return read_runs(db, RUN_COLUMNS "WHERE group_id = ?1 ORDER BY id LIMIT -1 OFFSET coalesce(?2, 0)", group,
-                     (int64_t)skip, out, err);
+    return read_runs(db, RUN_COLUMNS "WHERE group_id = ?1 ORDER BY number LIMIT -1 OFFSET coalesce(?2, 0)",
+                     group, (int64_t)skip, out, err);
 }
 
 int history_group(struct sql *db, const char *id, const char *target, char **out, struct error *err)
@@ -272,7 +283,7 @@ int history_group(struct sql *db, const char *id, const char *target, char **out
     if (sql_prepare(db,
                     "SELECT group_id FROM run WHERE group_id IS NOT NULL AND (?1 IS NULL OR group_id = ?1"
                     "  OR (length(?1) = 8 AND substr(group_id, -8) = ?1)) AND (?2 IS NULL OR target = ?2)"
-                    " GROUP BY group_id ORDER BY group_id DESC LIMIT 2",
+                    " GROUP BY group_id ORDER BY min(merged), max(number) DESC LIMIT 2",
                     &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, id);
@@ -337,7 +348,7 @@ void history_steps_free(struct history_step *steps, size_t count)
     free(steps);
 }
 
-/* A machine is its target's only one while it is there, so what a run without its id (one that died before it could say) did since then was done on it. */
+/* A machine is its target's only one while it is there, so what a run without its id (one that died before it could say) did after all that name another was done on it. */
 int history_unlooked(struct sql *db, const struct machine *machine, int most, struct history_unlooked **out,
                      size_t *count, struct error *err)
 {
@@ -346,21 +357,23 @@ int history_unlooked(struct sql *db, const struct machine *machine, int most, st
         &text,
         "SELECT run.id, step.evidence, step.seq, step.started_monotonic_ns FROM step JOIN run ON run.number "
         "= step.run"
-        " WHERE run.number IN (SELECT number FROM run WHERE target = ?1 ORDER BY started_ns DESC LIMIT 50)"
-        " AND coalesce(run.machine_id, ?2) = ?2 AND step.started_ns >= ?3 AND step.kind = 'phase'"
+        " WHERE run.number IN (SELECT number FROM run WHERE target = ?1 AND merged = 0 ORDER BY number DESC "
+        "LIMIT 50)"
+        " AND (run.machine_id = ?2 OR (run.machine_id IS NULL AND run.number > (SELECT coalesce(max(number), "
+        "0)"
+        " FROM run WHERE target = ?1 AND merged = 0 AND machine_id <> ?2))) AND step.kind = 'phase'"
         " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND (step.outcome IN (''");
     for (enum outcome outcome = OUTCOME_OK; outcome <= OUTCOME_LEFTOVER; outcome++)
         if (outcome_may_leave(outcome, NULL))
             text_addf(&text, ", '%s'", outcome_name(outcome));
     text_add(&text, ") OR step.cause = '" OUTCOME_CAUSE_ABORTED
-                    "') ORDER BY run.started_ns DESC, step.seq DESC LIMIT ?4");
+                    "') ORDER BY run.number DESC, step.seq DESC LIMIT ?3");
     AUTO_STATEMENT *query = NULL;
     if (sql_prepare(db, text_string(&text), &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, machine->target);
     sql_bind_text(query, 2, machine->id);
-    sql_bind_integer(query, 3, machine->made_ns);
-    sql_bind_integer(query, 4, most);
+    sql_bind_integer(query, 3, most);
     struct history_unlooked *list = NULL;
     size_t length = 0;
     int row;

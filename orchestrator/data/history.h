@@ -14,10 +14,14 @@ int history_machine_by_id(struct sql *db, const char *id, struct machine **out, 
 /* Targets that have a machine or a run, sorted. */
 int history_targets(struct sql *db, struct words *out, struct error *err);
 
+/* Runs, the newest first: in the order in which they came into this store, for a wall clock may have been wrong for a while. What another store's merge
+ * brought is older than all that was made here, and never the last run of this machine. */
+#define HISTORY_NEWEST_FIRST "run.merged, run.number DESC"
+
 struct history_run {
     char *id, *kind, *target, *recipe, *provider, *ansible, *outcome /* NULL: running or crashed */, *message,
         *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id;
-    bool partial, fresh;
+    bool partial, fresh, merged /* made elsewhere, and brought by a merge */;
     int exit_code; /* -1 while there is none */
     int64_t started_ns, duration_ns /* -1 */, pid, pid_start;
 };
@@ -32,6 +36,8 @@ struct history_step {
  * given). *out NULL where there is none and id is NULL. */
 int history_run(struct sql *db, const char *id, const char *target, struct history_run **out,
                 struct error *err);
+/* The last run that was made here, of `target` where given: what commands that act go by. *out NULL where there is none. */
+int history_last_here(struct sql *db, const char *target, struct history_run **out, struct error *err);
 /* The last `limit` runs, newest first (of the target where given). NULL-terminated malloc'ed array. */
 int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
                       struct error *err);

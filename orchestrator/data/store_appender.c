@@ -64,7 +64,9 @@ static const char *const statements[STATEMENTS] = {
         " VALUES (?1, ?2, ?3, 'unreachable', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [PUT_MACHINE] =
         "INSERT OR REPLACE INTO machine (id, project, target, provider, reference, address, port, made_ns,"
-        " removed_ns, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        " removed_ns, record, number) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " coalesce((SELECT number FROM machine WHERE id = ?1), (SELECT coalesce(max(number), 0) + 1 FROM "
+        "machine)))",
     [DATA_VERSION] = "PRAGMA data_version",
 };
 

@@ -72,7 +72,7 @@ static const char copy_runs[] =
     "CREATE TEMP TABLE added (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT);"
     "INSERT INTO temp.added (theirs, id) SELECT number, id FROM other.run WHERE outcome IS NOT NULL"
     " AND id NOT IN (SELECT id FROM main.run) ORDER BY number;"
-    "INSERT INTO main.run (" RUN_COLUMNS ") SELECT " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.added) ORDER BY number;"
+    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.added) ORDER BY number;"
     "UPDATE temp.added SET ours = (SELECT number FROM main.run WHERE run.id = added.id);";
 static const char copy_rows[] =
     "CREATE TEMP TABLE word (theirs INTEGER PRIMARY KEY, ours INTEGER);"

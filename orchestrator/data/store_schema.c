@@ -106,11 +106,21 @@ static const char version_1[] =
     "    coalesce(lead(span.from_ns) OVER (PARTITION BY span.run ORDER BY span.from_ns), span.last_ns) AS to_ns,\n"
     "    span.healthy AS healthy\n"
     "  FROM span JOIN run ON run.number = span.run;";
+/* Order is that of the store, never that of the wall clock: a run's number says when it came, and one that
+ * `store merge` brought is older than all that were made here. */
+static const char version_2[] =
+    "ALTER TABLE run ADD COLUMN merged INTEGER NOT NULL DEFAULT 0;\n"
+    "ALTER TABLE machine ADD COLUMN number INTEGER NOT NULL DEFAULT 0;\n"
+    "UPDATE machine SET number = (SELECT count(*) FROM machine AS earlier WHERE earlier.id <= machine.id);\n"
+    "DROP INDEX run_started;\n"
+    "DROP INDEX run_target;\n"
+    "CREATE INDEX run_order ON run (merged, number DESC);\n"
+    "CREATE INDEX run_target ON run (target, merged, number DESC);";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
-    static const char *const migrations[STORE_VERSION] = {version_1};
+    static const char *const migrations[STORE_VERSION] = {version_1, version_2};
     return migrations[version];
 }
 

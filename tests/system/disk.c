@@ -269,6 +269,8 @@ Test(disk, a_store_of_a_newer_triphase_is_refused_untouched)
     struct lab_result first = lab_run(lab, "create", "host", NULL);
     cr_assert(eq(int, first.code, 0), "%s", first.err);
     AUTO_FREE char *path = file_join(lab_folder(lab), ".triphase/store.db");
+    AUTO_FREE char *back =
+        xasprintf("PRAGMA user_version = %lld", (long long)lab_sql_number(lab, "PRAGMA user_version"));
     struct sql *db = NULL;
     AUTO_ERROR err = ERROR_INIT;
     cr_assert(sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 &&
@@ -286,8 +288,7 @@ Test(disk, a_store_of_a_newer_triphase_is_refused_untouched)
     }
     AUTO_FREE char *after = damage_store_digest(lab);
     cr_assert(eq(str, before, after));
-    cr_assert(sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 &&
-              sql_run(db, "PRAGMA user_version = 1", &err) == 0);
+    cr_assert(sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 && sql_run(db, back, &err) == 0);
     sql_close(db);
 }
 

@@ -28,7 +28,7 @@ static void name(char out[ID_SIZE], int number)
 struct how { /* zero: a fresh create of vault that took `phase_ns` */
     const char *kind, *target, *ansible, *digest, *transport, *group, *step;
     bool partial, rerun, failed, second_attempt, open, no_step;
-    int64_t task_ns;
+    int64_t task_ns, ahead_ns /* of the clock */;
 };
 
 static void put_step(struct record *record, const char *id, int64_t phase_ns, struct how how)
@@ -56,7 +56,7 @@ static void put_run(struct record *record, int number, int64_t phase_ns, struct 
 {
     char id[ID_SIZE];
     name(id, number);
-    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, (1700000000 + number) * NS_PER_S + how.ahead_ns);
     event.of_run.kind = how.kind ? how.kind : "create";
     event.of_run.target = how.target ? how.target : "vault";
     event.of_run.ansible = how.ansible ? how.ansible : "2.19.14";
@@ -164,6 +164,36 @@ Test(comparison, a_partial_run_is_not_the_newest_one)
     put_run(&record, 22, 90 * NS_PER_S, (struct how){.kind = "destroy"});
     struct comparison comparison = regress(&record);
     cr_expect_str_eq(comparison.after.name, "run 00000014");
+    comparison_free(&comparison);
+    record_end(&record);
+}
+
+/* Ids and times of a run whose clock was ahead sort behind those of the later ones. */
+Test(comparison, a_clock_that_was_ahead_makes_no_run_the_newest_and_takes_none_out_of_the_history)
+{
+    struct record record = record_start();
+    put_history(&record, (struct how){.kind = NULL});
+    put_run(&record, 90, 10 * NS_PER_S, (struct how){.ahead_ns = 7200 * NS_PER_S});
+    put_run(&record, 20, 30 * NS_PER_S, (struct how){.kind = NULL});
+    struct comparison comparison = regress(&record);
+    cr_expect_str_eq(comparison.after.name, "run 00000014");
+    cr_expect_eq(comparison.before.runs.count, HISTORY + 1);
+    comparison_free(&comparison);
+    record_end(&record);
+}
+
+Test(comparison, what_a_merge_brought_is_older_than_every_run_of_this_machine)
+{
+    struct record record = record_start();
+    put_run(&record, 50, 10 * NS_PER_S, (struct how){.kind = NULL});
+    put_run(&record, 60, 30 * NS_PER_S, (struct how){.kind = NULL});
+    cr_assert_eq(sql_run(record.db, "UPDATE run SET merged = 1 WHERE id LIKE '%3c'", NULL), 0);
+    struct comparison comparison = regress(&record);
+    cr_expect_str_eq(comparison.after.name, "run 00000032");
+    cr_expect_eq(comparison.before.runs.count, 1);
+    comparison_free(&comparison);
+    cr_assert_eq(comparison_regress(record.db, "0000003c", NULL, &comparison, NULL), 0);
+    cr_expect_eq(comparison.before.runs.count, 0);
     comparison_free(&comparison);
     record_end(&record);
 }

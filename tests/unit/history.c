@@ -100,7 +100,7 @@ Test(history, a_run_is_found_whole_by_its_short_id_and_as_the_last_one)
     cr_expect_str_eq(run->id, third);
     history_run_free(run);
     cr_assert_eq(history_run(db, NULL, NULL, &run, &err), 0, "%s", error_text(&err));
-    cr_expect_str_eq(run->id, first, "the last is the one that started last");
+    cr_expect_str_eq(run->id, third, "the last is the one that came last");
     history_run_free(run);
     cr_assert_eq(history_run(db, NULL, "other", &run, &err), 0, "%s", error_text(&err));
     cr_expect_null(run);
@@ -129,7 +129,7 @@ Test(history, the_machine_that_is_there_is_the_newest_not_removed_one)
     AUTO_MACHINE *machine = machine_new();
     machine->target = xstrdup("vault");
     machine->provider = xstrdup("sandbox");
-    const char *const ids[] = {first, second, third};
+    const char *const ids[] = {third, second, first}; /* the last one has the smallest id */
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         free(machine->id);
         machine->id = xstrdup(ids[i]);
@@ -142,7 +142,7 @@ Test(history, the_machine_that_is_there_is_the_newest_not_removed_one)
     AUTO_MACHINE *found = NULL;
     cr_assert_eq(history_machine(db, "vault", &found, &err), 0, "%s", error_text(&err));
     cr_assert_not_null(found);
-    cr_expect_str_eq(found->id, third);
+    cr_expect_str_eq(found->id, first);
     machine_free(TAKE(found));
     cr_assert_eq(history_machine(db, "none", &found, &err), 0);
     cr_expect_null(found);
@@ -163,6 +163,83 @@ static void put_open_run(struct record *record, const char *id, bool alive)
     event = rows_task(id, 1, NULL, "T", "ok");
     event.event_bytes = 100;
     record_put(record, &event);
+}
+
+static const int64_t two_hours = 7200 * NS_PER_S;
+
+/* A clock that was ahead for a while (a machine before its first contact with a time server) hides no run that came after it. */
+Test(history, the_last_run_is_the_one_that_came_last_whatever_the_clock_said)
+{
+    struct record record = record_start();
+    AUTO_ERROR err = ERROR_INIT;
+    record_whole(&record, second, moment_wall() + two_hours, 5);
+    put_open_run(&record, first, true);
+    AUTO_SQL *db = open_history(&record);
+    struct history_run *run, **runs;
+    for (int by_target = 0; by_target < 2; by_target++) {
+        const char *target = by_target ? "vault" : NULL;
+        cr_assert_eq(history_run(db, NULL, target, &run, &err), 0, "%s", error_text(&err));
+        cr_expect_str_eq(run->id, first);
+        history_run_free(run);
+        cr_assert_eq(history_last_here(db, target, &run, &err), 0, "%s", error_text(&err));
+        cr_expect_str_eq(run->id, first);
+        history_run_free(run);
+        cr_assert_eq(history_last_runs(db, target, 9, &runs, &err), 0, "%s", error_text(&err));
+        cr_assert(runs[0] && runs[1] && !runs[2]);
+        cr_expect_str_eq(runs[0]->id, first);
+        cr_expect_str_eq(runs[1]->id, second);
+        history_runs_free(runs);
+    }
+    record_end(&record);
+}
+
+Test(history, a_cycle_is_in_the_order_in_which_it_ran_whatever_the_clock_said)
+{
+    struct record record = record_start();
+    AUTO_ERROR err = ERROR_INIT;
+    const char *const ids[] = {second, third, first}, *const groups[] = {third, third, first};
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        struct event event = rows_run(EVENT_RUN_BEGIN, ids[i], moment_wall() - (int64_t)i * two_hours);
+        event.of_run.group_id = groups[i];
+        record_put(&record, &event);
+    }
+    AUTO_SQL *db = open_history(&record);
+    struct history_run **runs;
+    char *group;
+    cr_assert_eq(history_group_runs(db, third, 0, &runs, &err), 0, "%s", error_text(&err));
+    cr_assert(runs[0] && runs[1] && !runs[2]);
+    cr_expect_str_eq(runs[0]->id, second);
+    cr_expect_str_eq(runs[1]->id, third);
+    history_runs_free(runs);
+    cr_assert_eq(history_group(db, NULL, NULL, &group, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(group, first, "the newest cycle came last, though its id is the smallest");
+    free(group);
+    record_end(&record);
+}
+
+Test(history, what_a_merge_brought_is_never_the_last_run_of_this_machine)
+{
+    struct record record = record_start();
+    AUTO_ERROR err = ERROR_INIT;
+    record_whole(&record, first, 1000, 5);
+    record_whole(&record, third, 2000, 5);
+    cr_assert_eq(sql_run(record.db, "UPDATE run SET merged = 1 WHERE started_ns = 2000", &err), 0);
+    AUTO_SQL *db = open_history(&record);
+    struct history_run *run, **runs;
+    cr_assert_eq(history_last_here(db, "vault", &run, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(run->id, first);
+    history_run_free(run);
+    cr_assert_eq(history_last_runs(db, NULL, 9, &runs, &err), 0, "%s", error_text(&err));
+    cr_assert(runs[0] && runs[1] && !runs[2]);
+    cr_expect(strcmp(runs[0]->id, first) == 0 && strcmp(runs[1]->id, third) == 0 && runs[1]->merged);
+    history_runs_free(runs);
+    cr_assert_eq(sql_run(record.db, "UPDATE run SET merged = 1", &err), 0);
+    cr_assert_eq(history_last_here(db, "vault", &run, &err), 0, "%s", error_text(&err));
+    cr_expect_null(run, "all of them were made elsewhere");
+    cr_assert_eq(history_run(db, NULL, "vault", &run, &err), 0, "%s", error_text(&err));
+    cr_assert_not_null(run, "a report shows what there is");
+    history_run_free(run);
+    record_end(&record);
 }
 
 static struct account load(struct sql *db, struct record *record, const char *id)

@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/history.h"
+#include "data/store_schema.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 
@@ -102,6 +104,34 @@ static void expect_untouched(const char *path, const char *reason)
     cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0,
               "the file changed");
     cr_expect_not(file_exists(wal), "something was left beside it");
+}
+
+/* As the first version wrote it. */
+Test(store, one_of_the_first_version_is_brought_up_to_date_with_all_its_rows)
+{
+    AUTO_FREE char *path = hostile_path("old.db");
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t number;
+    cr_assert_eq(sql_open(path, SQL_CREATE, 100, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(db, store_migration(0), &err), 0, "%s", error_text(&err));
+    AUTO_FREE char *rows =
+        xasprintf("PRAGMA application_id = %d; PRAGMA user_version = 1;"
+                  " INSERT INTO run (id, kind, target, partial, fresh, started_ns)"
+                  " VALUES ('r', 'create', 'vault', 0, 1, 5);"
+                  " INSERT INTO machine (id, target, provider, made_ns, removed_ns, record)"
+                  " VALUES ('a', 'vault', 'sandbox', 1, 0, '{}'), ('b', 'vault', 'sandbox', 1, 0, '{}')",
+                  STORE_APPLICATION);
+    cr_assert_eq(sql_run(db, rows, &err), 0, "%s", error_text(&err));
+    sql_close(TAKE(db));
+    cr_assert_eq(store_prepare(path, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(history_open(path, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM run WHERE merged = 0 AND fresh = 1", 0, &number,
+                                   &err),
+                 0);
+    cr_expect_eq(number, 1);
+    cr_assert_eq(sql_query_integer(db, "SELECT number FROM machine WHERE id = 'b'", 0, &number, &err), 0);
+    cr_expect_eq(number, 2, "what was the newest one by its id is the newest one");
 }
 
 Test(store, one_of_a_newer_triphase_is_refused_and_stays_byte_for_byte)

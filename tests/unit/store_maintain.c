@@ -206,6 +206,7 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
         cr_expect(merged.runs == !round && merged.known == round && merged.machines == !round &&
                   merged.unfinished == 1 && merged.present == 1);
         cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 2);
+        cr_expect_eq(record_number(&record, "SELECT count(*) FROM run WHERE merged = 1 AND id LIKE '%1'"), 1);
         cr_expect_eq(
             record_number(
                 &record,
