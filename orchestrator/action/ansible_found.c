@@ -135,7 +135,7 @@ char *ansible_find_required(const struct project *project, const struct requirem
             found = TAKE(beside);
     }
     if (!found)
-        found = file_find_program(requirement->program, NULL);
+        found = file_find_program(requirement->program, project->programs);
     /* Such a script in PATH, from another environment than Ansible's. */
     AUTO_FREE char *interpreter = found ? interpreter_of(found) : NULL;
     char *inside = interpreter ? inside_packages(found, requirement) : NULL;

@@ -10,6 +10,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/layout.h"
+#include "data/programs.h"
 #include "mechanism/program.h"
 #include "mechanism/scope.h"
 
@@ -53,10 +54,11 @@ static void look_at_ssh(struct facts *out)
 
 static void look_at_ansible(const struct project *project, struct facts *out)
 {
-    static const char install[] =
-        "apt-get install -y ansible-core, or name another ansible-playbook with `ansible:` in triphase.yml";
-    AUTO_FREE char *found = project ? (project->ansible_found ? xstrdup(project->ansible) : NULL)
-                                    : file_find_program("ansible-playbook", NULL);
+    static const char install[] = "apt-get install -y ansible-core, or: " ANSIBLE_INSTALL_LINE;
+    AUTO_FREE char *program = programs_own(),
+                   *places = programs_path(NULL, (const char *const *)environ, program),
+                   *found = project ? (project->ansible_found ? xstrdup(project->ansible) : NULL)
+                                    : file_find_program("ansible-playbook", places);
     if (!found) {
         facts_add(out, "ansible", FACT_MISSING,
                   xasprintf("%s is not to be found: no phase can run",

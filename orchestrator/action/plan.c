@@ -61,11 +61,12 @@ static void look_for_ansible(struct plan_work *work)
 {
     const struct project *project = work->project;
     if (!project->ansible_found) {
-        plan_find(work->report, ERROR_MISSING, NULL,
-                  "%s is not to be found; install it with 'pip install ansible-core==2.19.14' (or 'apt-get "
-                  "install -y ansible-core'), or name it with 'ansible:' in "
-                  "triphase.yml",
-                  project->ansible);
+        plan_find(
+            work->report, ERROR_MISSING, NULL,
+            "%s is not to be found; in the project's folder: " ANSIBLE_INSTALL_LINE
+            " (or for the whole machine: apt-get install -y ansible-core), or name it with 'ansible:' in "
+            "triphase.yml",
+            project->ansible);
         return;
     }
     AUTO_ERROR err = ERROR_INIT;
@@ -92,11 +93,12 @@ static void look_for_requirements(struct plan_work *work)
             }
             AUTO_FREE char *path = ansible_find_required(work->project, need);
             if (!path)
-                plan_find(
-                    work->report, ERROR_MISSING, place,
-                    "the program %s is missing (looked beside %s, among its Python packages and in PATH)%s%s",
-                    need->program, work->project->ansible, need->install ? "; install it with: " : "",
-                    need->install ? need->install : "");
+                plan_find(work->report, ERROR_MISSING, place,
+                          "the program %s is missing (looked beside %s, among its Python packages, in .venv/ "
+                          "and in "
+                          "PATH)%s%s",
+                          need->program, work->project->ansible, need->install ? "; install it with: " : "",
+                          need->install ? need->install : "");
         }
     }
 }

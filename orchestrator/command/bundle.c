@@ -8,6 +8,7 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "command/store_access.h"
 #include "data/invoker.h"
 #include "view/bundle_view.h"
@@ -130,8 +131,7 @@ static int find(const struct command_context *context, const struct request *req
     if (account_load(out->db, out->state, run, &out->account, err) < 0 || find_machine(out, err) < 0)
         return -1;
     /* Files that are wrong keep nobody from a bundle: it may be what they are mended with. */
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &out->project, &out->project_problem) == 0)
+    if (project_access_load(context, NULL, &out->project, NULL, &out->project_problem) == 0)
         out->target = project_target(out->project, out->account.run->target, NULL);
     return 0;
 }

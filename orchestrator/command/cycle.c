@@ -7,6 +7,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/project_access.h"
 #include "command/report_cycle.h"
 #include "data/layout.h"
 #include "view/cycle_view.h"
@@ -279,9 +280,7 @@ int command_cycle(struct command_context *context, int argc, char **argv)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
-    if (config_load(&sources, &project, &err) < 0 ||
-        !(target = project_target(project, request.target, &err))) {
+    if (project_access_load(context, request.target, &project, &target, &err) < 0) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }

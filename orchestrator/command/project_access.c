@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "command/exit_code.h"
+#include "data/programs.h"
 #include "view/help.h"
 
 #include <unistd.h>
@@ -9,7 +10,11 @@
 int project_access_load(const struct command_context *context, const char *name, struct project **project,
                         const struct target **target, struct error *err)
 {
-    struct config_sources sources = {context->directory, (const char *const *)environ, context->sets, NULL};
+    AUTO_FREE char *program = programs_own();
+    struct config_sources sources = {.start = context->directory,
+                                     .environment = (const char *const *)environ,
+                                     .sets = context->sets,
+                                     .program = program};
     AUTO_PROJECT *loaded = NULL;
     const struct target *found = NULL;
     if (config_load(&sources, &loaded, err) < 0 || (name && !(found = project_target(loaded, name, err))))

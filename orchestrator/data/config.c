@@ -188,7 +188,8 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
 static struct project *fill(struct loader *loader)
 {
     struct project *project = xcalloc(1, sizeof *project);
-    struct resolve resolve = {loader->directory, &loader->invoker, loader->environment, &loader->faults};
+    struct resolve resolve = {loader->directory, &loader->invoker, loader->environment,
+                              loader->sources->program, &loader->faults};
     AUTO_VIEW view = {0};
     view_project(loader->layers, &view);
     project->directory = xstrdup(loader->directory);

@@ -11,6 +11,8 @@ struct config_sources {
     const char *const *environment; /* NAME=VALUE list, NULL-terminated */
     const char *const *sets;        /* "PATH=YAML" list, NULL-terminated, may be NULL */
     const char *user_file; /* NULL: $XDG_CONFIG_HOME/triphase/config.yml, the invoking user's behind sudo */
+    const char *
+        program; /* the running program, beside whose checkout programs are looked for too (data/programs.h); may be NULL */
 };
 
 /* All faults of a file at once in one ERROR_PROJECT message, a line each "file:line:column: …" (files

@@ -77,6 +77,7 @@ void project_free(struct project *project)
     free(project->name);
     words_free(&project->inventory);
     free(project->ansible);
+    free(project->programs);
     words_free(&project->warnings);
     layers_free(project->layers);
     free(project);

@@ -74,6 +74,7 @@ struct project {
     struct words inventory; /* as written; what exists of the default is already resolved */
     char *ansible; /* as configured; resolved to an absolute path when it was found, else as written */
     bool ansible_found;
+    char *programs; /* where programs are looked for, like PATH (data/programs.h) */
     int64_t keep_ns;
     struct target *targets; /* in file order */
     size_t target_count;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/programs.h"
 #include "data/value.h"
 
 #include <string.h>
@@ -137,8 +138,8 @@ void resolve_project(const struct resolve *resolve, const struct view *view, str
     if (!ansible)
         ansible = xstrdup("ansible-playbook"); /* the built-in value, which no layer can take away */
     AUTO_FREE char *path = strchr(ansible, '/') ? path_from(resolve, ansible) : NULL;
-    const char *programs = environment_value(resolve->environment, "PATH");
-    char *found = file_find_program(path ? path : ansible, programs ? programs : "");
+    out->programs = programs_path(resolve->directory, resolve->environment, resolve->program);
+    char *found = file_find_program(path ? path : ansible, out->programs);
     out->ansible_found = found != NULL;
     out->ansible = found ? found : TAKE(ansible);
 }

@@ -10,6 +10,7 @@ struct resolve {
     const char *directory; /* the project's, absolute */
     const struct invoker *invoker;
     const char *const *environment;
+    const char *program; /* the running one; may be NULL */
     struct words *faults;
 };
 

@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     write_to("user.yml", &pieces[USER]);
     lines_of(&pieces[ENVIRONMENT], &environment);
     lines_of(&pieces[SETS], &sets);
-    struct config_sources sources = {".", words_argv(&environment), words_argv(&sets), "user.yml"};
+    struct config_sources sources = {".", words_argv(&environment), words_argv(&sets), "user.yml", NULL};
     if (config_load(&sources, &project, &err) < 0) {
         hold(*error_text(&err) != '\0', "a refusal says why");
         hold(text_is_utf8(error_text(&err), strlen(error_text(&err))), "a refusal is text");

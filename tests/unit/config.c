@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/programs.h"
 #include "data/schema.h"
 #include "data/value.h"
 
@@ -405,7 +406,7 @@ Test(config, the_project_is_the_nearest_upwards)
     cr_assert_null(absent);
     struct project *project = NULL;
     AUTO_ERROR err = ERROR_INIT;
-    struct config_sources sources = {"/proc", NULL, NULL, NULL};
+    struct config_sources sources = {"/proc", NULL, NULL, NULL, NULL};
     cr_assert_lt(config_load(&sources, &project, &err), 0);
     cr_assert_eq(err.kind, ERROR_PROJECT);
     cr_has(error_text(&err), "there is no triphase.yml in /proc or any folder above it");
@@ -435,6 +436,29 @@ Test(config, ansible_and_inventory_are_looked_for)
     cr_assert(project->ansible_found);
     cr_assert_str_eq(project->ansible, program, "relative to the project");
     cr_assert_eq(project->inventory.count, 2);
+}
+
+static void expect_programs(const char *environment, const char *program, const char *before,
+                            const char *after)
+{
+    const char *const list[] = {"PATH=/usr/bin:/bin", environment, NULL};
+    AUTO_FREE char *path = programs_path(folder(), list, program),
+                   *expected = xasprintf("%s/usr/bin:/bin%s", before, after);
+    cr_expect_str_eq(path, expected);
+}
+
+Test(config, programs_are_looked_for_in_the_projects_environment_in_PATH_and_beside_the_program)
+{
+    AUTO_FREE char *program = folder_path("checkout/build/triphase"), *own = folder_path(".venv/bin"),
+                   *checkout = folder_path("checkout/.venv/bin"), *before = xasprintf("%s:", own),
+                   *after = xasprintf(":%s", checkout), *last = xasprintf(":%s:%s", own, checkout);
+    expect_programs(NULL, program, "", "");
+    folder_write(".venv/bin/x", "");
+    folder_write("checkout/.venv/bin/x", "");
+    expect_programs(NULL, NULL, before, "");
+    expect_programs(NULL, program, before, after);
+    expect_programs("VIRTUAL_ENV=/somewhere", program, "", last);
+    expect_programs("VIRTUAL_ENV=", program, before, after);
 }
 
 Test(config, an_unknown_target_is_a_usage_error_with_the_nearest)
@@ -484,7 +508,7 @@ Test(config, hostile_bytes_in_any_file_never_crash)
         AUTO_PROJECT *project = NULL;
         AUTO_ERROR err = ERROR_INIT;
         static const char *const environment[] = {"HOME=/nonexistent", NULL};
-        struct config_sources sources = {folder(), environment, NULL, NULL};
+        struct config_sources sources = {folder(), environment, NULL, NULL, NULL};
         int result = config_load(&sources, &project, &err);
         cr_assert(result == 0 ? project != NULL : !project && *error_text(&err) && err.kind == ERROR_PROJECT,
                   "%s", bytes);

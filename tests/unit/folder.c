@@ -105,7 +105,7 @@ static int load(struct project **out, struct error *err)
     AUTO_WORDS whole = WORDS_INIT;
     words_addf(&whole, "HOME=%s/home", folder());
     words_add_list(&whole, words_argv(&environment));
-    struct config_sources sources = {folder(), words_argv(&whole), words_argv(&sets), NULL};
+    struct config_sources sources = {folder(), words_argv(&whole), words_argv(&sets), NULL, NULL};
     return config_load(&sources, out, err);
 }
 

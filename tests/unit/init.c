@@ -54,7 +54,7 @@ Test(init, the_projects_files_are_laid_down_and_load)
     AUTO_FREE char *ignore_path = file_join(directory, ".gitignore"), *ignored = text_of(ignore_path);
     cr_assert_str_eq(ignored, ".triphase/\n");
     static const char *const environment[] = {"HOME=/nonexistent", NULL};
-    struct config_sources sources = {directory, environment, NULL, NULL};
+    struct config_sources sources = {directory, environment, NULL, NULL, NULL};
     AUTO_PROJECT *project = NULL;
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(config_load(&sources, &project, &err), 0, "%s", error_text(&err));

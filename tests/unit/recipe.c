@@ -25,7 +25,7 @@ Test(recipe, the_projects_own_recipe_loads)
     struct project *project = NULL;
     AUTO_ERROR err = ERROR_INIT;
     static const char *const environment[] = {NULL};
-    struct config_sources sources = {".", environment, NULL, NULL};
+    struct config_sources sources = {".", environment, NULL, NULL, NULL};
     if (config_load(&sources, &project, &err) < 0) {
         AUTO_FREE char *directory = config_find_directory(".");
         cr_assert_null(directory, "%s", error_text(&err));
