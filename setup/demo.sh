@@ -31,12 +31,9 @@ fi
 setup/install.sh demo
 "${MAKE:-make}" --no-print-directory -j"$(nproc)"
 
-PATH=$PWD/.venv/bin:$PATH
-export PATH
 run=()
 if [ "$(id -u)" != 0 ]; then
-    # The sandbox needs root; sudo would take the environment's PATH away.
-    run=(sudo env "PATH=$PATH")
+    run=(sudo) # the sandbox needs root
 fi
 "${run[@]}" build/triphase create vault
 "${run[@]}" build/triphase report

@@ -3,6 +3,7 @@
 #include "action/sandbox_host_root.h"
 #include "action/sandbox_mirror.h"
 #include "action/sandbox_prepare.h"
+#include "action/step_log.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -100,7 +101,7 @@ static int debootstrap(const struct release *release, const char *suffix, const 
     const char *keyring = file_exists(KEYRING ".gpg") ? KEYRING ".gpg" : KEYRING ".pgp";
     AUTO_WORDS argv = WORDS_INIT;
     AUTO_WORDS proxies = WORDS_INIT;
-    words_add_all(&argv, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
+    words_add_all(&argv, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
                   "--include=" PACKAGES, NULL);
     mirror_proxies(&proxies);
     for (size_t i = 0; i < proxies.count; i++)
@@ -113,7 +114,9 @@ static int debootstrap(const struct release *release, const char *suffix, const 
             words_addf(&argv, "deb [signed-by=%s] %s %s-security main", keyring, mirror.security,
                        release->suite);
     }
-    return program_do_argv(bound_ns, words_argv(&argv), NULL, err);
+    /* Two minutes in which a log that grows is the only sign of life. */
+    struct program program = {.argv = words_argv(&argv), .bound_ns = bound_ns, .echo = STDERR_FILENO};
+    return program_do_all(&program, NULL, err);
 }
 
 static int build_debian(const struct release *release, const char *into, int64_t bound_ns, struct error *err)
@@ -153,7 +156,9 @@ static int lock_entry(const char *entry, int64_t bound_ns, struct error *err)
     if (fd < 0)
         return error_system(err, errno, "cannot open %s", path);
     int64_t until = moment_monotonic() + bound_ns;
-    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    for (bool said = false; flock(fd, LOCK_EX | LOCK_NB) < 0; said = true) {
+        if (!said)
+            step_log_say("another one is building the root tree %s: waiting for it", entry);
         if (moment_monotonic() >= until)
             return error_set(err, ERROR_DEADLINE, "another one was building the root tree %s all the time",
                              entry);
@@ -176,6 +181,7 @@ static int fill_cache(enum root_kind kind, const char *root, const char *path, c
         return -1;
     if (file_is_dir(entry))
         return 0;
+    step_log_say("making the root tree %s, once for this machine, in %s", root, entry);
     AUTO_FREE char *beside = xasprintf("%s.building", entry);
     int64_t left = bound_ns - (moment_monotonic() - start);
     if (file_remove_tree(beside, err) < 0)

@@ -25,6 +25,7 @@ enum { DEFAULT_LIMIT = 1 << 20, BLOCK = 65536 };
 struct intake {
     int fd;
     size_t limit;
+    int echo; /* 0: none */
     struct text text;
 };
 
@@ -47,6 +48,8 @@ static void intake_read(struct intake *intake)
         fd_close(&intake->fd);
         return;
     }
+    if (intake->echo)
+        (void)file_write_all(intake->echo, block, (size_t)got);
     size_t room = intake->limit - intake->text.length;
     text_add_bytes(&intake->text, block, (size_t)got < room ? (size_t)got : room);
 }
@@ -211,12 +214,16 @@ static void give(struct text *to, const struct intake *from)
         text_add_bytes(to, text_string(&from->text), from->text.length);
 }
 
+static struct intake intake_for(const struct program *program)
+{
+    return (struct intake){-1, program->output_limit ? program->output_limit : DEFAULT_LIMIT, program->echo,
+                           TEXT_INIT};
+}
+
 int program_run(const struct program *program, struct text *out, struct text *error_out,
                 struct child_end *end, struct error *err)
 {
-    size_t limit = program->output_limit ? program->output_limit : DEFAULT_LIMIT;
-    AUTO_INTAKE from_out = {-1, limit, TEXT_INIT};
-    AUTO_INTAKE from_error = {-1, limit, TEXT_INIT};
+    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
     struct child_end how = {0};
     int result = run(program, &from_out, &from_error, &how, err);
     if (result == 0 || program->keeps_output) {
@@ -230,21 +237,25 @@ int program_run(const struct program *program, struct text *out, struct text *er
     return 0;
 }
 
-int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err)
+int program_do_all(const struct program *program, struct text *out, struct error *err)
 {
-    struct program program = {.argv = argv, .bound_ns = bound_ns};
-    AUTO_INTAKE from_out = {-1, DEFAULT_LIMIT, TEXT_INIT};
-    AUTO_INTAKE from_error = {-1, DEFAULT_LIMIT, TEXT_INIT};
+    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
     struct child_end end = {0};
-    if (run(&program, &from_out, &from_error, &end, err) < 0)
+    if (run(program, &from_out, &from_error, &end, err) < 0)
         return -1;
     if (end.code != 0) {
-        AUTO_FREE char *command = command_text(argv);
+        AUTO_FREE char *command = command_text(program->argv);
         AUTO_FREE char *said = last_words(from_error.text.length ? &from_error.text : &from_out.text);
         return error_set(err, ERROR_SYSTEM, "%s exited with %d%s", command, end.code, said);
     }
     give(out, &from_out);
     return 0;
+}
+
+int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err)
+{
+    struct program program = {.argv = argv, .bound_ns = bound_ns};
+    return program_do_all(&program, out, err);
 }
 
 int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...)

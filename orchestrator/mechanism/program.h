@@ -15,6 +15,7 @@ struct program {
     int64_t bound_ns;    /* then its process group is killed and the call fails with ERROR_DEADLINE */
     size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
     bool keeps_output;   /* what was said until then is handed out also when it fails */
+    int echo; /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
 };
 
 /* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be started (ERROR_MISSING for ENOENT), was
@@ -25,3 +26,4 @@ int program_run(const struct program *program, struct text *out, struct text *er
 int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...)
     __attribute__((sentinel));
 int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err);
+int program_do_all(const struct program *program, struct text *out, struct error *err);

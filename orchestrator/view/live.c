@@ -34,6 +34,7 @@ struct view {
     int64_t log_before; /* bytes of the step's log that had been written then */
     int64_t started_monotonic, deadline_ns;
     struct tally tally;
+    char *said; /* by a stage, last: for the line on a terminal. NULL: nothing */
     char *last_events;
     char *blamed_log;        /* of the step that broke: what explains the run's end. NULL: none did */
     char *last_log;          /* of the step that ended last, relative to the state folder */
@@ -107,9 +108,10 @@ static void add_view(struct text *screen, const struct view *view, int columns)
         const struct tally *tally = &view->tally;
         if (view->is_phase)
             add_counts(&line, tally->ok, tally->changed, tally->failed, tally->unreachable);
-        if (tally->task) {
+        const char *doing = view->is_phase ? tally->task : view->said;
+        if (doing) {
             text_add(&line, "  ");
-            text_add_printable(&line, tally->task, strlen(tally->task));
+            text_add_printable(&line, doing, strlen(doing));
         }
     } else {
         text_add(&line, "between two steps");
@@ -182,6 +184,11 @@ static void on_tick(void *context)
 
 /* Reading. */
 
+static bool is_blank(const char *line, size_t length)
+{
+    return strspn(line, " \t\r") >= length;
+}
+
 static void on_event(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct view *view = context;
@@ -210,6 +217,17 @@ static void on_log(void *context, const char *bytes, size_t length, bool skipped
     put(&out);
 }
 
+/* On a terminal the line says what a stage is at; a phase's events say it better than its log. */
+static void on_stage_log(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct view *view = context;
+    if (skipped || is_blank(bytes, length))
+        return;
+    free(view->said);
+    view->said = xstrndup(bytes, length);
+    changed(view->live);
+}
+
 static void end_step(struct view *view)
 {
     if (view->log)
@@ -218,17 +236,20 @@ static void end_step(struct view *view)
     follow_stop(&view->events);
     tally_free(&view->tally);
     free(TAKE(view->step));
+    free(TAKE(view->said));
 }
 
 static void follow_step(struct view *view)
 {
     struct live *live = view->live;
-    const char *shown = live->terminal ? view->last_events : view->last_log;
+    bool events = live->terminal && view->is_phase;
+    const char *shown = events ? view->last_events : view->last_log;
     AUTO_FREE char *path = shown ? layout_stored(view->state, shown) : NULL;
-    if (path && live->terminal)
+    if (path && events)
         follow_start(live->loop, path, LINE_LIMIT, on_event, view, &view->events, NULL);
     else if (path)
-        follow_start(live->loop, path, LINE_LIMIT, on_log, view, &view->log, NULL);
+        follow_start(live->loop, path, LINE_LIMIT, live->terminal ? on_stage_log : on_log, view, &view->log,
+                     NULL);
 }
 
 static void on_step_begin(struct view *view, const struct json *line)
@@ -314,11 +335,6 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
         text_add_printable(&said, message, strlen(message));
         say(view->live, text_string(&said));
     }
-}
-
-static bool is_blank(const char *line, size_t length)
-{
-    return strspn(line, " \t\r") >= length;
 }
 
 /* The last lines of a log that say something, indented; but for `message`, which was said. */

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -246,4 +247,36 @@ Test(program, lack_of_descriptors_is_a_clear_failure)
         ;
     cr_expect_eq(program_do(LONG, &out, &err, "true", NULL), -1);
     cr_expect(strstr(error_text(&err), "Too many open files"), "%s", error_text(&err));
+}
+
+/* The program waits until what it said has been passed on: it would not end otherwise. */
+Test(program, what_it_says_goes_on_as_it_comes)
+{
+    int ends[2];
+    cr_assert(pipe2(ends, O_CLOEXEC) == 0);
+    AUTO_FREE char *path = xasprintf("/tmp/triphase-echo.%d", (int)getpid());
+    pid_t reader = fork();
+    if (reader == 0) {
+        char bytes[16] = "";
+        ssize_t got = read(ends[0], bytes, sizeof bytes - 1);
+        int fd =
+            got > 0 && strcmp(bytes, "first\n") == 0 ? open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1;
+        _exit(fd < 0);
+    }
+    AUTO_FREE char *script =
+        xasprintf("echo first; until [ -e %s ]; do sleep 0.01; done; echo last >&2", path);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct program program = {.argv = argv, .bound_ns = 20 * NS_PER_S, .echo = ends[1]};
+    AUTO_TEXT out = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    int result = program_do_all(&program, &out, &err);
+    unlink(path);
+    close(ends[1]);
+    char rest[16] = "";
+    ssize_t got = read(ends[0], rest, sizeof rest - 1);
+    close(ends[0]);
+    waitpid(reader, NULL, 0);
+    cr_assert_eq(result, 0, "%s", error_text(&err));
+    cr_expect_str_eq(text_string(&out), "first\n");
+    cr_expect(got == 5 && strcmp(rest, "last\n") == 0, "'%s'", rest);
 }
