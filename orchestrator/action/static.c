@@ -108,18 +108,20 @@ static int parse_port(const char *text)
     return text && sscanf(text, "%d", &port) == 1 ? port : SSH_PORT;
 }
 
-/* "type key" of a line of known_hosts or of a public key; 1 when it was one. */
+/* "type key" of a line of known_hosts or of a public key, behind the marker of one that has one; 1 when it was one. */
 static int add_key(struct words *keys, const char *line)
 {
     char type[64], key[16384];
     const char *at = line;
-    if (*line == '#' || *line == '@')
+    if (*line == '#')
         return 0;
+    int marker = *line == '@' ? (int)strcspn(line, " \t") : 0;
+    at += marker;
     for (int column = 0; column < 2; column++) {
         if (sscanf(at, " %63[a-zA-Z0-9@.-] %16383[A-Za-z0-9+/=]", type, key) == 2 &&
             (text_starts(type, "ssh-") || text_starts(type, "ecdsa-") || text_starts(type, "sk-")) &&
             text_starts(key, "AAAA")) {
-            AUTO_FREE char *both = xasprintf("%s %s", type, key);
+            AUTO_FREE char *both = xasprintf("%.*s%s%s %s", marker, line, marker ? " " : "", type, key);
             if (!words_have(keys, both))
                 words_add(keys, both);
             return 1;
@@ -138,15 +140,19 @@ static void add_keys(struct words *keys, char *content)
         add_key(keys, line);
 }
 
+/* The host's name in known_hosts files. malloc'ed. */
+static char *known_name(const struct ssh_view *view, const struct machine *machine)
+{
+    const char *alias = view_value(view, "hostkeyalias");
+    return alias || machine->port == SSH_PORT ? xstrdup(alias ? alias : machine->address)
+                                              : xasprintf("[%s]:%d", machine->address, machine->port);
+}
+
 /* Asks the known_hosts files that ssh itself would ask. */
-static int find_known(const struct ssh_view *view, const char *address, int port, struct words *keys,
-                      struct error *err)
+static int find_known(const struct ssh_view *view, const char *name, struct words *keys, struct error *err)
 {
     static const char *const kinds[] = {"userknownhostsfile", "globalknownhostsfile"};
-    const char *alias = view_value(view, "hostkeyalias");
     AUTO_FREE char *home = ssh_invoking_home();
-    AUTO_FREE char *name =
-        alias || port == SSH_PORT ? xstrdup(alias ? alias : address) : xasprintf("[%s]:%d", address, port);
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         AUTO_FREE char *files = xstrdup_or_null(view_value(view, kinds[i]));
         char *state = NULL;
@@ -167,15 +173,25 @@ static int find_known(const struct ssh_view *view, const char *address, int port
             add_keys(keys, found.bytes);
         }
     }
-    if (keys->count)
-        return 0;
+    return 0;
+}
+
+static bool is_marked(const char *key, const char *marker)
+{
+    size_t length = strlen(marker);
+    return text_starts(key, marker) && key[length] == ' ';
+}
+
+static int say_unknown(const struct machine *machine, const char *name, struct error *err)
+{
+    AUTO_FREE char *home = ssh_invoking_home();
     AUTO_FREE char *known = file_join(home, ".ssh/known_hosts");
     AUTO_TEXT command = TEXT_INIT;
     text_add(&command, "ssh-keyscan");
-    if (port != SSH_PORT)
-        text_addf(&command, " -p %d", port);
+    if (machine->port != SSH_PORT)
+        text_addf(&command, " -p %d", machine->port);
     text_add_char(&command, ' ');
-    text_add_shell_word(&command, address);
+    text_add_shell_word(&command, machine->address);
     text_add(&command, " >>");
     text_add_shell_word(&command, known);
     return error_set(err, ERROR_PROJECT,
@@ -183,6 +199,35 @@ static int find_known(const struct ssh_view *view, const char *address, int port
                      "itself says (ssh-keygen -lf "
                      "/etc/ssh/ssh_host_ed25519_key.pub there), or give host_keys",
                      name, text_string(&command));
+}
+
+/* What the user's known_hosts say: keys and authorities where the target names none itself, what is revoked in any case. */
+static int take_known(const struct target *target, const struct ssh_view *view, struct machine *machine,
+                      struct words *keys, struct error *err)
+{
+    AUTO_WORDS known = WORDS_INIT;
+    AUTO_FREE char *name = known_name(view, machine);
+    bool certified = false, any = keys->count > 0;
+    if (find_known(view, name, &known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < known.count; i++) {
+        bool revoked = is_marked(known.items[i], "@revoked");
+        if (!revoked && target->host_key_kind != HOST_KEYS_DEFAULT)
+            continue;
+        words_add(keys, known.items[i]);
+        any |= !revoked;
+    }
+    for (size_t i = 0; i < keys->count; i++)
+        certified |= is_marked(keys->items[i], "@cert-authority");
+    if (!any && target->host_key_kind == HOST_KEYS_DEFAULT)
+        return say_unknown(machine, name, err);
+    /* A certificate names the host as the user does, so that name is asked for. */
+    const char *alias = view_value(view, "hostkeyalias");
+    if (!machine->resources)
+        machine->resources = json_new_object();
+    json_set_string(machine->resources, SSH_CERTIFIED_AS,
+                    certified ? alias ? alias : machine->address : NULL);
+    return 0;
 }
 
 static int find_host_keys(const struct target *target, const struct ssh_view *view, struct machine *machine,
@@ -203,10 +248,9 @@ static int find_host_keys(const struct target *target, const struct ssh_view *vi
         if (!keys.count)
             return error_set(err, ERROR_PROJECT, "target %s: there is no public host key in %s", target->name,
                              target->host_key_file);
-    } else if (target->host_key_kind == HOST_KEYS_DEFAULT) {
-        if (find_known(view, machine->address, machine->port, &keys, err) < 0)
-            return error_prefix(err, "target %s", target->name);
     }
+    if (take_known(target, view, machine, &keys, err) < 0)
+        return error_prefix(err, "target %s", target->name);
     words_free(&machine->host_keys);
     words_add_list(&machine->host_keys, words_argv(&keys));
     return 0;

@@ -176,7 +176,8 @@ bool ssh_has_own_known_hosts(const struct machine *machine, const struct target 
 
 char *ssh_host_key_alias(const struct machine *machine)
 {
-    return xasprintf("triphase-%s", machine->id ? machine->id : "unmade");
+    const char *certified = json_get_string(machine->resources, SSH_CERTIFIED_AS, NULL);
+    return certified ? xstrdup(certified) : xasprintf("triphase-%s", machine->id ? machine->id : "unmade");
 }
 
 static int add_host_keys(struct ssh_arguments *out, const struct machine *machine,
@@ -487,6 +488,10 @@ int ssh_write_known_hosts(const struct machine *machine, const struct target *ta
     if (target->host_key_kind != HOST_KEYS_FILE)
         for (size_t i = 0; i < keys->count; i++)
             add_known_host(&lines, alias, keys->items[i]);
+    bool written = keys == &machine->host_keys && target->host_key_kind != HOST_KEYS_FILE;
+    for (size_t i = 0; !written && i < machine->host_keys.count; i++)
+        if (text_starts(machine->host_keys.items[i], "@revoked "))
+            add_known_host(&lines, alias, machine->host_keys.items[i]);
     AUTO_TEXT now = TEXT_INIT;
     if (file_exists(path) && file_read(path, 1 << 20, &now, NULL) == 0 &&
         text_is(text_string(&now), text_string(&lines)))

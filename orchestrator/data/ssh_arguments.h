@@ -59,9 +59,10 @@ struct machine *ssh_machine_planned(const struct project *project, const struct 
 /* Where the keys of this machine are known: <machine directory>/known_hosts under the name triphase-<id>;
  * false: the user's known_hosts. */
 bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target);
-/* "triphase-<machine id>", malloc'ed. */
+/* "triphase-<machine id>", malloc'ed; of a host that is known by an authority the name in its certificate (SSH_CERTIFIED_AS of the machine's resources). */
+#define SSH_CERTIFIED_AS "certified_as"
 char *ssh_host_key_alias(const struct machine *machine);
-/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file).
+/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file; what is revoked in any case).
  * Keys learned by accept-new stay. Does nothing where the machine has no known_hosts of its own. */
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
                           const char *project_directory, struct error *err);

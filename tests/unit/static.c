@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/ssh_arguments.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>
@@ -128,4 +129,61 @@ Test(static_hosts, what_is_no_host_key_or_address_is_refused)
         AUTO_ERROR err = ERROR_INIT;
         cr_expect_lt(provider_static.plan(&target, machine, &err), 0, "%s", addresses[i]);
     }
+}
+
+Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
+{
+    static const char bad[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFzzRevokedRevokedRevokedRevokedRevokedRevo";
+    AUTO_FREE char *known = xasprintf("@revoked * %s\n@cert-authority *.example.net %s\n192.0.2.9 %s\n", bad, key,
+                                      "ssh-ed25519 AAAAplain");
+    use_home("Host box\n  HostName web.example.net\n", known);
+    AUTO_FREE char *revoked = xasprintf("@revoked %s", bad);
+    AUTO_FREE char *authority = xasprintf("@cert-authority %s", key);
+    AUTO_ERROR err = ERROR_INIT;
+    {
+        /* Known by its authority: the name that the certificate bears is the one that ssh is to ask for. */
+        struct target target = {.name = (char *)"box"};
+        AUTO_MACHINE *machine = new_machine();
+        cr_assert_eq(provider_static.plan(&target, machine, &err), 0, "%s", error_text(&err));
+        cr_expect(words_have(&machine->host_keys, revoked));
+        cr_expect(words_have(&machine->host_keys, authority));
+        cr_assert_eq(provider_static.make(&target, machine, &err), 0, "%s", error_text(&err));
+        AUTO_FREE char *path = file_join(machine->directory, "known_hosts");
+        AUTO_TEXT written = TEXT_INIT;
+        cr_assert_eq(file_read(path, 65536, &written, &err), 0);
+        AUTO_FREE char *expected =
+            xasprintf("@revoked web.example.net %s\n@cert-authority web.example.net %s\n", bad, key);
+        cr_expect_str_eq(text_string(&written), expected);
+        AUTO_FREE char *alias = ssh_host_key_alias(machine);
+        cr_expect_str_eq(alias, "web.example.net");
+        cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
+    }
+    static const enum host_key_kind kinds[] = {HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_ACCEPT_NEW};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct target target = {
+            .name = (char *)"box", .address = (char *)"192.0.2.9", .host_key_kind = kinds[i]};
+        AUTO_MACHINE *machine = new_machine();
+        words_add(&target.host_keys, key);
+        cr_assert_eq(provider_static.plan(&target, machine, &err), 0, "%s", error_text(&err));
+        cr_assert_eq(provider_static.make(&target, machine, &err), 0, "%s", error_text(&err));
+        AUTO_FREE char *path = file_join(machine->directory, "known_hosts");
+        AUTO_FREE char *line = xasprintf("@revoked triphase-%s %s\n", machine->id, bad);
+        AUTO_TEXT written = TEXT_INIT;
+        cr_assert_eq(file_read(path, 65536, &written, &err), 0);
+        cr_expect(strstr(text_string(&written), line), "%zu: %s", i, text_string(&written));
+        cr_expect_null(strstr(text_string(&written), "@cert-authority"));
+        cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
+        words_free(&target.host_keys);
+    }
+}
+
+Test(static_hosts, a_host_whose_only_known_key_is_revoked_is_unknown)
+{
+    AUTO_FREE char *known = xasprintf("@revoked 192.0.2.9 %s\n", key);
+    use_home("", known);
+    struct target target = {.name = (char *)"box", .address = (char *)"192.0.2.9"};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_MACHINE *machine = new_machine();
+    cr_assert_lt(provider_static.plan(&target, machine, &err), 0);
+    cr_expect(strstr(error_text(&err), "no host key of 192.0.2.9 is known"), "%s", error_text(&err));
 }
