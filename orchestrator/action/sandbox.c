@@ -1,6 +1,7 @@
 #include "action/provider.h"
 #include "action/sandbox_boot.h"
 #include "action/sandbox_check.h"
+#include "action/sandbox_forward.h"
 #include "action/sandbox_host_root.h"
 #include "action/sandbox_mounts.h"
 #include "action/sandbox_network.h"
@@ -135,7 +136,7 @@ static int claim(struct sandbox_owner *owner, struct error *err)
     AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
     if (lock < 0 || network_choose(owner, err) < 0 || sandbox_owner_write(owner, err) < 0)
         return -1;
-    return network_forward_on(err);
+    return forward_on(err);
 }
 
 static void fill(const struct target *target, struct machine *machine, const struct sandbox_owner *owner,
@@ -218,7 +219,7 @@ static int bring_up(const struct machine *machine, struct error *err)
     owner.directory = xstrdup(machine->directory);
     {
         AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
-        if (lock < 0 || network_forward_on(err) < 0)
+        if (lock < 0 || forward_on(err) < 0)
             return -1;
     }
     if (!network_is_there(owner.name) && network_make(&owner, err) < 0)
@@ -273,7 +274,7 @@ static int forget(const char *name, struct error *err)
     AUTO_FREE char *folder = sandbox_path(name, NULL);
     if (lock < 0 || file_remove_tree(folder, err) < 0)
         return -1;
-    return network_forward_off(err);
+    return forward_off(err);
 }
 
 /* The provider's own files in the machine's folder, also half written ones; the folder too when nothing else is in it. */
@@ -353,16 +354,13 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
 /* Whatever on this machine carries a sandbox's name, with a folder or without. */
 static int list(struct words *references, struct error *err)
 {
-    static const char *const folders[] = {"/run/netns", "/sys/class/net"};
-    if (sandbox_names(references, err) < 0)
+    AUTO_WORDS names = WORDS_INIT;
+    if (sandbox_names(references, err) < 0 || network_interfaces(&names, err) < 0)
         return -1;
-    for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        AUTO_WORDS names = WORDS_INIT;
-        file_list(folders[i], &names, NULL);
-        for (size_t k = 0; k < names.count; k++)
-            if (sandbox_is_name(names.items[k]))
-                words_add(references, names.items[k]);
-    }
+    file_list("/run/netns", &names, NULL);
+    for (size_t i = 0; i < names.count; i++)
+        if (sandbox_is_name(names.items[i]))
+            words_add(references, names.items[i]);
     words_sort_unique(references);
     return 0;
 }

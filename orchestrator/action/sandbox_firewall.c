@@ -1,5 +1,6 @@
 #include "action/sandbox_firewall.h"
 
+#include "action/sandbox_owner.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -247,4 +248,26 @@ int firewall_left(const char *name, struct words *left, struct error *err)
         if (strstr(rules.items[i], name))
             words_addf(left, "iptables rule %s", rules.items[i]);
     return 0;
+}
+
+bool firewall_others_forward(void)
+{
+    AUTO_JSON *items = nft_rules(NULL);
+    if (!items || has_legacy())
+        return true;
+    for (size_t i = 0; i < json_count(items); i++) {
+        const struct json *chain = json_get(json_at(items, i), "chain");
+        const char *hook = json_get_string(chain, "hook", "");
+        if (sandbox_is_name(json_get_string(chain, "table", "")) ||
+            !(text_is(hook, "forward") || text_is(hook, "postrouting")))
+            continue;
+        if (text_is(json_get_string(chain, "policy", ""), "drop"))
+            return true;
+        for (size_t k = 0; k < json_count(items); k++) {
+            const struct json *rule = json_get(json_at(items, k), "rule");
+            if (rule && same_chain(chain, rule, "chain"))
+                return true;
+        }
+    }
+    return false;
 }

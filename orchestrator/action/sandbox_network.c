@@ -5,13 +5,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/child.h"
-#include "mechanism/json.h"
 #include "mechanism/program.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,9 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BOUND        (30 * NS_PER_S)
-#define IP_FORWARD   "/proc/sys/net/ipv4/ip_forward"
-#define FORWARD_NOTE SANDBOX_HOME "/ip_forward.json"
+#define BOUND (30 * NS_PER_S)
 
 enum { SMALL_FILE = 65536, PLAIN_MTU = 1500 };
 
@@ -89,78 +84,6 @@ int network_choose(struct sandbox_owner *owner, struct error *err)
     return subnet_choose(&taken, owner->name, &owner->subnet, err);
 }
 
-static int write_forward(const char *value, struct error *err)
-{
-    AUTO_CLOSE int fd = open(IP_FORWARD, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || file_write_all(fd, value, strlen(value)) < 0)
-        return error_system(err, errno, "cannot set ip_forward to %s, which the guest's way out needs",
-                            value);
-    return 0;
-}
-
-/* '0' or '1', NUL when unknown. */
-static char read_forward(void)
-{
-    AUTO_TEXT now = TEXT_INIT;
-    return file_read(IP_FORWARD, 64, &now, NULL) == 0 ? text_string(&now)[0] : '\0';
-}
-
-int network_forward_on(struct error *err)
-{
-    AUTO_TEXT note = TEXT_INIT;
-    AUTO_FREE char *boot = process_boot_id();
-    bool noted = false;
-    if (file_read(FORWARD_NOTE, SMALL_FILE, &note, NULL) == 0) {
-        AUTO_JSON *old = json_parse(text_string(&note), note.length, NULL);
-        noted = text_is(json_get_string(old, "boot", ""), boot);
-    }
-    char now = read_forward();
-    if (!noted) {
-        AUTO_JSON *fresh = json_new_object();
-        json_set_string(fresh, "boot", boot);
-        json_set_string(fresh, "before", now == '1' ? "1" : "0");
-        AUTO_FREE char *bytes = json_compact(fresh);
-        if (file_replace(FORWARD_NOTE, bytes, strlen(bytes), 0600, err) < 0)
-            return -1;
-    }
-    return now == '1' ? 0 : write_forward("1", err);
-}
-
-/* Whether something else that forwards came meanwhile and relies on it. */
-static bool others_forward(void)
-{
-    static const char *const bridges[] = {"docker0", "podman0", "virbr0", "lxcbr0", "lxdbr0", "cni0"};
-    for (size_t i = 0; i < COUNT_OF(bridges); i++)
-        if (if_nametoindex(bridges[i]))
-            return true;
-    return false;
-}
-
-int network_forward_off(struct error *err)
-{
-    AUTO_WORDS names = WORDS_INIT;
-    AUTO_TEXT note = TEXT_INIT;
-    if (sandbox_names(&names, err) < 0)
-        return -1;
-    if (names.count || file_read(FORWARD_NOTE, SMALL_FILE, &note, NULL) < 0)
-        return 0;
-    AUTO_JSON *old = json_parse(text_string(&note), note.length, NULL);
-    AUTO_FREE char *boot = process_boot_id();
-    if (text_is(json_get_string(old, "boot", ""), boot) && text_is(json_get_string(old, "before", ""), "0") &&
-        read_forward() == '1' && !others_forward() && write_forward("0", err) < 0)
-        return -1;
-    /* A note half written by somebody who was killed goes too. */
-    AUTO_WORDS files = WORDS_INIT;
-    if (file_list(SANDBOX_HOME, &files, err) < 0)
-        return -1;
-    for (size_t i = 0; i < files.count; i++) {
-        AUTO_FREE char *path = file_join(SANDBOX_HOME, files.items[i]);
-        if (text_starts(path, FORWARD_NOTE) && unlink(path) < 0 && errno != ENOENT)
-            return error_system(err, errno, "cannot remove %s", path);
-    }
-    return 0;
-}
-
 /* The MTU of the interface behind the default route: a smaller one than the guest's would lose its larger packets where ICMP is filtered. */
 static int way_out_mtu(void)
 {
@@ -206,6 +129,17 @@ bool network_is_there(const char *name)
 {
     AUTO_FREE char *path = namespace_path(name);
     return file_exists(path) && if_nametoindex(name);
+}
+
+int network_interfaces(struct words *out, struct error *err)
+{
+    struct if_nameindex *all = if_nameindex();
+    if (!all)
+        return error_system(err, errno, "cannot list this machine's network interfaces");
+    for (const struct if_nameindex *one = all; one->if_index; one++)
+        words_add(out, one->if_name);
+    if_freenameindex(all);
+    return 0;
 }
 
 int network_make(const struct sandbox_owner *owner, struct error *err)

@@ -50,6 +50,24 @@ Test(sandbox_network, ip_forward_is_on_for_as_long_as_there_is_a_sandbox_and_the
     AUTO_FREE char *rest = rig_output("ls /var/lib/triphase");
     cr_expect_str_eq(rest, "lock\n");
 
+    /* Whoever came meanwhile may forward too. */
+    static const char *const others[][2] = {
+        {"ip link add wg-home type veth peer name wg-far", "ip link del wg-home"},
+        {"nft 'table ip mine { chain out { type nat hook postrouting priority 100; oifname \"out*\" "
+         "masquerade; }; }'",
+         "nft delete table ip mine"},
+        {"mount -t tmpfs none /etc/sysctl.d; echo net.ipv4.ip_forward=1 >/etc/sysctl.d/50-router.conf",
+         "umount /etc/sysctl.d"}};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct rig *one = rig_new(NULL);
+        rig_make(one);
+        rig_shell("%s", others[i][0]);
+        rig_remove(one);
+        cr_expect_eq(forward(), '1', "lowered beside: %s", others[i][0]);
+        rig_shell("%s", others[i][1]);
+        rig_shell("echo 0 >/proc/sys/net/ipv4/ip_forward");
+    }
+
     rig_shell("echo 1 >/proc/sys/net/ipv4/ip_forward");
     struct rig *third = rig_new(NULL);
     rig_make(third);

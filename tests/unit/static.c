@@ -133,9 +133,10 @@ Test(static_hosts, what_is_no_host_key_or_address_is_refused)
 
 Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
 {
-    static const char bad[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFzzRevokedRevokedRevokedRevokedRevokedRevo";
-    AUTO_FREE char *known = xasprintf("@revoked * %s\n@cert-authority *.example.net %s\n192.0.2.9 %s\n", bad, key,
-                                      "ssh-ed25519 AAAAplain");
+    static const char bad[] =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFzzRevokedRevokedRevokedRevokedRevokedRevo";
+    AUTO_FREE char *known = xasprintf("@revoked * %s\n@cert-authority *.example.net %s\n192.0.2.9 %s\n", bad,
+                                      key, "ssh-ed25519 AAAAplain");
     use_home("Host box\n  HostName web.example.net\n", known);
     AUTO_FREE char *revoked = xasprintf("@revoked %s", bad);
     AUTO_FREE char *authority = xasprintf("@cert-authority %s", key);
@@ -160,8 +161,9 @@ Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
     }
     static const enum host_key_kind kinds[] = {HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_ACCEPT_NEW};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        struct target target = {
-            .name = (char *)"box", .address = (char *)"192.0.2.9", .host_key_kind = kinds[i]};
+        struct target target = {.name = (char *)"box",
+                                .address = (char *)"192.0.2.9",
+                                .host_key_kind = kinds[i]};
         AUTO_MACHINE *machine = new_machine();
         words_add(&target.host_keys, key);
         cr_assert_eq(provider_static.plan(&target, machine, &err), 0, "%s", error_text(&err));
