@@ -278,6 +278,7 @@ int plan_check(const struct project *project, const struct target *target, const
                              .recipe = project_recipe(project, target->recipe),
                              .arguments = options->arguments,
                              .forget = options->forget,
+                             .questions_ns = options->questions_ns,
                              .report = &report,
                              .environment =
                                  options->environment ? options->environment : (const char *const *)environ,

@@ -12,6 +12,7 @@ struct plan_options {
     const struct machine *machine;  /* made already: then what could make it is not asked for; may be NULL */
     const char *const *environment; /* NULL: this process's */
     bool forget;                    /* ask Ansible even where a plan is remembered */
+    int64_t questions_ns;           /* for all questions to Ansible together; 0: 50 s */
 };
 
 /* 0 and a report (look at plan_error); -1 only when nothing could be looked at (no state folder could be

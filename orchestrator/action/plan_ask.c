@@ -1,6 +1,8 @@
 #include "action/plan_ask.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "mechanism/offspring.h"
+#include "mechanism/process_look.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,14 +18,12 @@ struct running {
     struct question *question;
     struct child child;
     int out, error;
-    int64_t until;
 };
 
-static void start(struct running *running, struct question *question, const char *directory, int64_t bound_ns)
+static void start(struct running *running, struct question *question, const char *directory)
 {
     AUTO_ERROR err = ERROR_INIT;
-    *running =
-        (struct running){.question = question, .child = CHILD_INIT, .until = moment_monotonic() + bound_ns};
+    *running = (struct running){.question = question, .child = CHILD_INIT};
     running->out = memfd_create("triphase-out", MFD_CLOEXEC);
     running->error = memfd_create("triphase-err", MFD_CLOEXEC);
     struct child_plan plan = {
@@ -63,14 +63,33 @@ static void finish(struct running *running)
     *running = (struct running){.out = -1, .error = -1};
 }
 
-/* Whether it is over; at its bound it is killed with its session. */
-static bool is_over(struct running *running)
+/* What the process itself has started (a program that it asks): the words of each. malloc'ed; NULL: nothing. */
+static char *waits_for(pid_t pid)
+{
+    struct text out = TEXT_INIT;
+    pid_t *found = NULL;
+    int count = offspring_find(NULL, 0, &found);
+    for (int i = 0; i < count; i++) {
+        struct process_look look;
+        if (!process_look(found[i], &look) || look.parent != pid)
+            continue;
+        if (out.length)
+            text_add(&out, ", ");
+        process_look_words(found[i], &out);
+    }
+    free(found);
+    return out.length ? text_take(&out) : NULL;
+}
+
+/* Whether it is over; when the time is, it is killed with its session. */
+static bool is_over(struct running *running, int64_t until)
 {
     struct question *question = running->question;
     if (question->failure)
         return true;
     int ended = child_poll(&running->child, &question->end, NULL);
-    if (ended == 0 && moment_monotonic() >= running->until) {
+    if (ended == 0 && moment_monotonic() >= until) {
+        question->waited_for = waits_for(running->child.pid);
         kill(-running->child.pid, SIGKILL);
         child_signal(&running->child, SIGKILL);
         struct pollfd gone = {running->child.pidfd, POLLIN, 0};
@@ -84,28 +103,25 @@ static bool is_over(struct running *running)
     return ended != 0;
 }
 
-void questions_ask(struct question *questions, size_t count, const char *directory, int64_t bound_ns)
+void questions_ask(struct question *questions, size_t count, const char *directory, int64_t until)
 {
     struct running running[AT_ONCE] = {{0}};
     size_t next = 0;
     for (;;) {
         struct pollfd look[AT_ONCE];
         nfds_t waiting = 0;
-        int64_t until = INT64_MAX;
         bool changed = false;
         for (size_t i = 0; i < AT_ONCE; i++) {
-            if (running[i].question && is_over(&running[i])) {
+            if (running[i].question && is_over(&running[i], until)) {
                 finish(&running[i]);
                 changed = true;
             }
             if (!running[i].question && next < count) {
-                start(&running[i], &questions[next++], directory, bound_ns);
+                start(&running[i], &questions[next++], directory);
                 changed = true;
             }
-            if (running[i].question) {
+            if (running[i].question)
                 look[waiting++] = (struct pollfd){running[i].child.pidfd, POLLIN, 0};
-                until = running[i].until < until ? running[i].until : until;
-            }
         }
         if (!waiting)
             return;
@@ -121,5 +137,6 @@ void question_free(struct question *question)
     text_free(&question->out);
     text_free(&question->said);
     free(question->failure);
+    free(question->waited_for);
     *question = (struct question){0};
 }

@@ -11,10 +11,12 @@ struct question {
     struct ansible_child child; /* argv, environment, descriptors: the caller fills it */
     struct text out, said;      /* stdout and stderr, at most 8 MiB each */
     struct child_end end;
-    char *failure; /* it could not be started, or did not end within the bound; NULL: see `end` */
+    char *failure; /* it could not be started, or did not end in time; NULL: see `end` */
+    char *
+        waited_for; /* what it had started and waited for when the time was over, argv by argv; NULL: nothing */
 };
 
-/* Runs all of them in `directory`, at most two at a time, each at most `bound_ns`. Failures are in each
- * question. */
-void questions_ask(struct question *questions, size_t count, const char *directory, int64_t bound_ns);
+/* Runs all of them in `directory`, at most two at a time, until this moment of the monotonic clock: what still runs
+ * then is killed with what it started, what has not begun is not begun. Failures are in each question. */
+void questions_ask(struct question *questions, size_t count, const char *directory, int64_t until);
 void question_free(struct question *question);

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int64_t question_bound = 120 * NS_PER_S;
+/* All questions of a plan together: a slow machine needs some ten seconds, and what hangs is told within a minute. */
+static const int64_t questions_bound = 50 * NS_PER_S;
 
 struct asking {
     struct question *questions;
@@ -169,13 +170,25 @@ static char *collection_of(const char *complaint)
     return second < length && !text_starts(name, "ansible.") ? xstrndup(name, second) : NULL;
 }
 
+/* Of one that never ended: what it waited for is what has to be mended, whichever question met it. */
+static void find_failure(struct plan_work *work, const struct question *question)
+{
+    AUTO_FREE char *text =
+        xasprintf("%s: %s%s%s", question->waited_for ? "Ansible" : question->child.argv.items[0],
+                  question->failure, question->waited_for ? "; it waited for: " : "",
+                  question->waited_for ? question->waited_for : "");
+    for (size_t i = 0; i < work->report->count; i++)
+        if (text_is(work->report->findings[i].text, text))
+            return;
+    plan_find(work->report, ERROR_PROJECT, NULL, "%s", text);
+}
+
 /* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the
  * place it names. */
 static void find_complaint(struct plan_work *work, const struct question *question, const char *playbook)
 {
     if (question->failure) {
-        plan_find(work->report, ERROR_SYSTEM, playbook, "%s: %s", question->child.argv.items[0],
-                  question->failure);
+        find_failure(work, question);
         return;
     }
     const char *said = text_string(&question->said);
@@ -266,7 +279,8 @@ static void read_inventory(struct plan_work *work, const struct question *questi
 
 /* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a
  * listing failed. */
-static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, struct error *err)
+static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, int64_t until,
+                    struct error *err)
 {
     struct asking asking = {0};
     int result = 0;
@@ -276,7 +290,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         asking_end(&asking);
         return -1;
     }
-    questions_ask(asking.questions, asking.count, work->project->directory, question_bound);
+    questions_ask(asking.questions, asking.count, work->project->directory, until);
     for (size_t i = 0; i < asking.count; i++) {
         struct question *question = &asking.questions[i];
         bool listing = i < asking.listings,
@@ -284,7 +298,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         const char *last = question->child.argv.items[question->child.argv.count - 1];
         if (!listing)
             read_inventory(work, question);
-        else if (failed && !each_alone)
+        else if (failed && !question->failure && !each_alone)
             result = 1;
         else if (failed)
             find_complaint(work, question, last);
@@ -331,9 +345,10 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
     }
     size_t before = report->count;
     AUTO_ERROR err = ERROR_INIT;
-    int result = ask_once(work, false, dynamic, &err);
+    int64_t until = moment_monotonic() + (work->questions_ns ? work->questions_ns : questions_bound);
+    int result = ask_once(work, false, dynamic, until, &err);
     if (result > 0)
-        result = ask_once(work, true, dynamic, &err);
+        result = ask_once(work, true, dynamic, until, &err);
     if (result < 0)
         plan_find_error(work->report, NULL, &err);
     if (known && !plan_refuses(report, before)) {

@@ -13,6 +13,7 @@ struct plan_work {
     const struct recipe *recipe;
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
     bool forget;                               /* ask even where a plan is remembered */
+    int64_t questions_ns;                      /* for all questions together; 0: the usual */
     struct plan_report *report;
     const char *const *environment;
     char *state;

@@ -16,7 +16,8 @@ void plan_find(struct plan_report *report, enum error_kind kind, const char *whe
 
 void plan_find_error(struct plan_report *report, const char *where, const struct error *err)
 {
-    plan_find(report, err->kind, where, "%s", error_text(err));
+    /* No watchdog of a run ended: something that the project names does not answer. */
+    plan_find(report, err->kind == ERROR_DEADLINE ? ERROR_PROJECT : err->kind, where, "%s", error_text(err));
 }
 
 bool plan_refuses(const struct plan_report *report, size_t from)

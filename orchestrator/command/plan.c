@@ -12,6 +12,12 @@
 #include <getopt.h>
 #include <stdio.h>
 
+static int unwritten(void)
+{
+    help_problem("cannot write to standard output");
+    return EXIT_INTERNAL;
+}
+
 /* One target; its exit code. */
 static int plan_one(const struct project *project, const struct target *target, bool again, struct json *list)
 {
@@ -26,7 +32,7 @@ static int plan_one(const struct project *project, const struct target *target, 
     if (list)
         json_append(list, plan_json(&report));
     else if (plan_view_print(project, target, &report) < 0)
-        result = EXIT_INTERNAL;
+        result = unwritten();
     plan_report_free(&report);
     return result;
 }
@@ -64,9 +70,7 @@ int command_plan(struct command_context *context, int argc, char **argv)
         json_set(object, "plans", TAKE(list));
         AUTO_FREE char *text = json_pretty(object);
         if (puts(text) < 0 || fflush(stdout) != 0)
-            code = EXIT_INTERNAL;
+            code = unwritten();
     }
-    if (code == EXIT_INTERNAL)
-        help_problem("cannot write to standard output");
     return code;
 }

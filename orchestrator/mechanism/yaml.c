@@ -17,6 +17,8 @@
 
 enum { FILE_LIMIT = 1 << 20, NODE_LIMIT = 100000, DEPTH_LIMIT = 64 };
 
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
 /* Reading */
 
 struct reader {
@@ -275,6 +277,11 @@ static int check_encoding(struct reader *reader)
 static int read_document(bool forgiving, const char *bytes, size_t length, const char *name,
                          struct node **out, struct words *faults)
 {
+    /* Editors of other systems put it there, and Ansible accepts it too. */
+    if (length >= strlen(byte_order_mark) && memcmp(bytes, byte_order_mark, strlen(byte_order_mark)) == 0) {
+        bytes += strlen(byte_order_mark);
+        length -= strlen(byte_order_mark);
+    }
     struct reader reader = {.bytes = bytes,
                             .length = length,
                             .faults = {.name = name, .lines = faults},

@@ -15,7 +15,7 @@
  * tags other than !unsafe and !vault (both read as strings). Each fault is a line "file:line:column:
  * message" in `faults`; all duplicate keys are collected, a syntax error ends it. A merge key (`<<`) is
  * followed; what the map says itself wins. 0 and the tree (an empty file is NODE_NULL), or -1 with at
- * least one fault added. */
+ * least one fault added. A byte order mark of UTF-8 at the beginning is passed over. */
 int yaml_read(const char *bytes, size_t length, const char *name, struct node **out, struct words *faults);
 /* The same, but keys that stand twice in a map are left out of the tree, both of them, and told in
  * `faults` without failing. */

@@ -142,6 +142,18 @@ Test(config, duplicate_keys_broken_yaml_and_bytes_are_refused)
     }
 }
 
+Test(config, files_may_begin_with_a_byte_order_mark)
+{
+    folder_write("triphase.yml", "\xef\xbb\xbfproject: demo\ntargets:\n  vault:\n    recipe: vault\n");
+    folder_write("phases/vault.yml",
+                 "\xef\xbb\xbfphases:\n  - name: install\n    playbook: playbooks/install.yml\n");
+    folder_write("home/.config/triphase/config.yml", "\xef\xbb\xbfkeep: 5d\n");
+    AUTO_PROJECT *project = folder_load();
+    cr_assert_str_eq(project->name, "demo");
+    cr_assert_eq(project->warnings.count, 0, "%s", project->warnings.items[0]);
+    cr_assert_eq(project->keep_ns, 5 * 24 * 3600 * 1000000000LL);
+}
+
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
     static const char *const lines[] = {"tailnet: {tags: [x]}", "health: {url: x}",

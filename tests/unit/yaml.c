@@ -73,6 +73,21 @@ Test(yaml, scalars_mean_what_yaml_1_1_says)
     }
 }
 
+Test(yaml, a_byte_order_mark_at_the_beginning_is_passed_over)
+{
+    AUTO_NODE *node = must_read("\xef\xbb\xbfkey: 1\nother: 2\n");
+    cr_assert_eq(node_get(node, "key")->integer, 1);
+    cr_assert_eq(node->where[1].line, 2);
+    AUTO_NODE *marked = must_read("\xef\xbb\xbf---\n# comment\nkey: 1\n");
+    cr_assert_eq(node_get(marked, "key")->integer, 1);
+    AUTO_NODE *empty = must_read("\xef\xbb\xbf");
+    cr_assert_eq(empty->kind, NODE_NULL);
+    AUTO_FREE char *twice = faults_of("\xef\xbb\xbfkey: 1\nkey: 2\n");
+    cr_has(twice, "f.yml:2:1:");
+    AUTO_FREE char *utf16 = faults_of_bytes("\xff\xfek\0:\0", 6);
+    cr_has(utf16, "not UTF-8");
+}
+
 Test(yaml, places_of_keys_and_values_are_known)
 {
     AUTO_NODE *node = must_read("a: 1\nbee:\n  - x\n  - {y: 2}\n");
