@@ -227,7 +227,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
                           .run = run->id,
                           .of_run = {.id = run->id,
                                      .machine_id = made ? made->id : run->machine_id,
-                                     .fresh = run->fresh || made,
+                                     .fresh = run->fresh || (made && !machine_was_there(made)),
                                      .duration_ns = last - run->started_ns,
                                      .outcome = OUTCOME_CRASHED,
                                      .exit_code = exit_code,

@@ -124,7 +124,7 @@ static void take_result(struct runner *runner)
         return;
     AUTO_MACHINE *machine = machine_from_json(json_get(attempt->result, "machine"));
     if (machine && machine->id) {
-        bool newly_made = !runner->item.machine->made_ns && machine->made_ns;
+        bool newly_made = !runner->item.machine->made_ns && machine->made_ns && !machine_was_there(machine);
         runner->birth.fresh |= newly_made;
         machine_free(runner->item.machine);
         runner->item.machine = TAKE(machine);

@@ -1,6 +1,7 @@
 #include "data/machine.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <stddef.h>
 
@@ -45,6 +46,11 @@ void machine_free(struct machine *machine)
 void machine_cleanup(struct machine **machine)
 {
     machine_free(*machine);
+}
+
+bool machine_was_there(const struct machine *machine)
+{
+    return text_is(machine->provider, "static");
 }
 
 struct json *machine_to_json(const struct machine *machine)

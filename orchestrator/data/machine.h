@@ -3,6 +3,7 @@
 #pragma once
 #include "base/words.h"
 #include "mechanism/json.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct machine {
@@ -26,6 +27,8 @@ struct machine {
 struct machine *machine_new(void);
 void machine_free(struct machine *machine);
 void machine_cleanup(struct machine **machine);
+/* A host that was there before (provider static) is never made by a run, and so no run's fresh machine. */
+bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);

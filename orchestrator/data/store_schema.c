@@ -116,11 +116,13 @@ static const char version_2[] =
     "DROP INDEX run_target;\n"
     "CREATE INDEX run_order ON run (merged, number DESC);\n"
     "CREATE INDEX run_target ON run (target, merged, number DESC);";
+/* A static host was called a fresh machine in the run that met it first. */
+static const char static_is_never_fresh[] = "UPDATE run SET fresh = 0 WHERE provider = 'static' AND fresh;";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
-    static const char *const migrations[STORE_VERSION] = {version_1, version_2};
+    static const char *const migrations[STORE_VERSION] = {version_1, version_2, static_is_never_fresh};
     return migrations[version];
 }
 

@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "data/history.h"
 #include "data/store_schema.h"
+#include "mechanism/sql.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 
@@ -142,6 +143,33 @@ Test(store, one_of_a_newer_triphase_is_refused_and_stays_byte_for_byte)
     AUTO_FREE char *path = xstrdup(record.path);
     record_end(&record);
     expect_untouched(path, "newer triphase");
+}
+
+Test(store, runs_of_an_older_store_on_a_static_host_lose_the_word_fresh)
+{
+    AUTO_FREE char *path = hostile_path("older.db");
+    AUTO_FREE char *stamp =
+        xasprintf("PRAGMA application_id = %d; PRAGMA user_version = 1", STORE_APPLICATION);
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t fresh = -1;
+    cr_assert_eq(sql_open(path, SQL_CREATE, 100, &db, NULL), 0);
+    cr_assert(sql_run(db, store_migration(0), &err) == 0 && sql_run(db, stamp, &err) == 0 &&
+                  sql_run(db,
+                          "INSERT INTO run (id, kind, target, provider, partial, fresh, started_ns) VALUES"
+                          " ('a', 'create', 'box', 'static', 0, 1, 1), ('b', 'create', 'web', 'sandbox', 0,"
+                          " 1, 2), ('c', 'run', 'web', 'sandbox', 0, 0, 3)",
+                          &err) == 0,
+              "%s", error_text(&err));
+    sql_close(TAKE(db));
+    cr_assert_eq(store_prepare(path, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_open(path, SQL_READ, 100, &db, NULL), 0);
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM run WHERE fresh AND provider = 'sandbox'", 0,
+                                   &fresh, &err),
+                 0);
+    cr_expect_eq(fresh, 1);
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM run WHERE fresh", 0, &fresh, &err), 0);
+    cr_expect_eq(fresh, 1);
 }
 
 Test(store, a_database_of_another_program_is_refused_and_stays_byte_for_byte)
