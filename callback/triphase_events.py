@@ -14,6 +14,8 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
     no_hosts     play, uuid: no host matched this play
     task_start   task fields; async and poll if async is asked for (seconds; -1: a template, not known yet);
                  handler:true for a handler
+    host_start   host, task fields; async and poll as in task_start: this host was given the task (absent where Ansible
+                 runs the task without a worker, as for meta and include)
     result       host, task fields, status (ok changed failed skipped), duration_ns (from the moment this host was
                  given to a worker; absent where Ansible runs the task without one, as for meta and include);
                  failed: ignored (bool), rescued (true, false, or null where the block could not be told),
@@ -530,6 +532,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host, task):
         name = host.get_name()
         self._started[(name, task._uuid)] = time.monotonic_ns()
+        self._events.line('host_start', self._host(host) + self._task(task) + self._async(task))
         if task.async_val:
             # Ansible reports each poll as a task of its own, without a name: a host runs one task at a time
             self._polled[name] = task

@@ -25,17 +25,19 @@ struct json *last_look_facts(const struct last_look_known *known)
                                       [ENDED_BY_TASK] = "task-timeout",
                                       [ENDED_BY_TRANSPORT] = "transport-lost",
                                       [ENDED_BY_CANCEL] = "cancelled"};
-    const struct task_now *now = known->now;
+    const struct task_run *run =
+        task_now_on(known->now, known->by == ENDED_BY_TRANSPORT ? known->host : NULL);
     struct json *facts = json_new_object();
     int64_t event_ns = -1, output_ns = -1;
-    AUTO_FREE char *host = task_now_host(now), *path = transport_watch_words(known->transport_watch);
+    AUTO_FREE char *host = task_now_hosts(known->now, run),
+                   *path = transport_watch_words(known->transport_watch);
     if (known->watchdogs)
         watchdogs_ages(known->watchdogs, &event_ns, &output_ns);
     json_set_string(facts, "why", why[known->by]);
-    json_set_string(facts, "task", now->task);
-    json_set_string(facts, "path", now->path);
+    json_set_string(facts, "task", run ? run->task : NULL);
+    json_set_string(facts, "path", run ? run->path : NULL);
     json_set_string(facts, "host", host ? host : known->host);
-    set_age(facts, "task_ms", now->task ? moment_monotonic() - now->since_ns : -1);
+    set_age(facts, "task_ms", run ? moment_monotonic() - run->since_ns : -1);
     set_age(facts, "step_ms", moment_monotonic() - known->started_monotonic_ns);
     set_age(facts, "last_event_ms", event_ns);
     set_age(facts, "last_output_ms", output_ns);

@@ -99,8 +99,10 @@ static void on_bound(void *context)
 static void on_watchdog(void *context, enum ended_by which)
 {
     struct step *step = context;
-    if (step->by == ENDED_BY_ITSELF)
+    if (step->by == ENDED_BY_ITSELF) {
         step->by = which;
+        step_lines_stand(step->lines, which == ENDED_BY_TRANSPORT ? step->plan.host : NULL);
+    }
     feed(step, WATCHDOG);
 }
 
@@ -109,12 +111,13 @@ static void on_transport(void *context)
 {
     struct step *step = context;
     const struct task_now *now = step_lines_now(step->lines);
-    AUTO_FREE char *words = transport_watch_words(step->transport_watch), *host = task_now_host(now);
+    const struct task_run *run = task_now_on(now, step->plan.host);
+    AUTO_FREE char *words = transport_watch_words(step->transport_watch), *host = task_now_hosts(now, run);
     if (step->state == RUNNING)
         unreachable_put_path(step->sink, &(struct unreachable_path){.run = step->plan.run,
                                                                     .step = step->plan.seq,
                                                                     .host = host ? host : step->plan.host,
-                                                                    .task = now->task,
+                                                                    .task = run ? run->task : NULL,
                                                                     .transport = step->plan.transport,
                                                                     .words = words});
     on_watchdog(step, ENDED_BY_TRANSPORT);
@@ -270,6 +273,8 @@ static enum state close_step(struct step *step)
     timer_disarm(step->bound);
     step_processes_await_nothing(step->processes);
     step_lines_drain(step->lines);
+    if (step->by == ENDED_BY_ITSELF)
+        step_lines_stand(step->lines, NULL);
     const struct tally *tally = step_lines_tally(step->lines);
     AUTO_TEXT tail = TEXT_INIT;
     file_read_tail(step->plan.log, LOG_TAIL, &tail, NULL);
@@ -388,8 +393,10 @@ void step_cancel(struct step *step)
     bool again = step->cancelled_once;
     step->cancelled_once = true;
     /* What ended by itself before was not cancelled. */
-    if (step->by == ENDED_BY_ITSELF && !step->main_ended)
+    if (step->by == ENDED_BY_ITSELF && !step->main_ended) {
         step->by = ENDED_BY_CANCEL;
+        step_lines_stand(step->lines, NULL);
+    }
     feed(step, again ? CANCEL_NOW : CANCEL);
 }
 

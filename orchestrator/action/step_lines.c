@@ -28,15 +28,12 @@ struct step_lines *step_lines_new(struct sink *sink, const struct step_plan *pla
     return lines;
 }
 
-static void tell(struct step_lines *lines, const struct line *line)
+static void tell(struct step_lines *lines)
 {
-    transport_watch_be_patient(lines->transport_watch, lines->now.patient);
-    if (!lines->watchdogs)
-        return;
-    if (line->kind == LINE_TASK_START)
-        watchdogs_task(lines->watchdogs, true);
-    else if (line->kind == LINE_STATS || line->kind == LINE_END)
-        watchdogs_task(lines->watchdogs, false);
+    const struct task_run *oldest = task_now_oldest(&lines->now);
+    transport_watch_be_patient(lines->transport_watch, task_now_is_patient(&lines->now));
+    if (lines->watchdogs)
+        watchdogs_task(lines->watchdogs, oldest ? oldest->since_ns : 0);
 }
 
 static void put(struct step_lines *lines, const struct line *line)
@@ -65,7 +62,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     }
     tally_line(&lines->tally, &line);
     task_now_line(&lines->now, &line);
-    tell(lines, &line);
+    tell(lines);
     put(lines, &line);
     line_free(&line);
 }
@@ -104,6 +101,14 @@ const struct tally *step_lines_tally(const struct step_lines *lines)
 const struct task_now *step_lines_now(const struct step_lines *lines)
 {
     return &lines->now;
+}
+
+void step_lines_stand(struct step_lines *lines, const char *host)
+{
+    const struct task_run *run = task_now_on(&lines->now, host);
+    AUTO_FREE char *hosts = task_now_hosts(&lines->now, run);
+    if (run)
+        tally_stand(&lines->tally, run->task, hosts, run->path);
 }
 
 char *step_lines_owed(const struct step_lines *lines)

@@ -6,35 +6,33 @@
 
 #include <string.h>
 
-enum { HOSTS_MOST = 64 };
-
-static void drop(struct words *words, const char *word)
+static void drop(struct task_now *now, size_t at)
 {
-    for (size_t i = 0; word && i < words->count; i++)
-        if (text_is(words->items[i], word)) {
-            free(words->items[i]);
-            words->items[i] = words->items[--words->count];
-            words->items[words->count] = NULL;
+    struct task_run *run = &now->runs[at];
+    free(run->host);
+    free(run->task);
+    free(run->path);
+    free(run->uuid);
+    now->count--;
+    memmove(run, run + 1, (now->count - at) * sizeof *run);
+}
+
+/* From the end: what was announced last is looked for most. */
+static void drop_announced(struct task_now *now)
+{
+    for (size_t at = now->count; at--;)
+        if (!now->runs[at].host)
+            drop(now, at);
+}
+
+/* A host does one task at a time. */
+static void drop_host(struct task_now *now, const char *host)
+{
+    for (size_t at = 0; host && at < now->count; at++)
+        if (text_is(now->runs[at].host, host)) {
+            drop(now, at);
             return;
         }
-}
-
-static void end_task(struct task_now *now)
-{
-    free(TAKE(now->task));
-    free(TAKE(now->path));
-    free(TAKE(now->uuid));
-    words_free(&now->waiting);
-    now->patient = false;
-}
-
-static void begin_play(struct task_now *now, const struct line *line)
-{
-    const struct json *hosts = json_get(line->json, "hosts");
-    end_task(now);
-    words_free(&now->hosts);
-    for (size_t i = 0; i < json_count(hosts) && i < HOSTS_MOST; i++)
-        words_add(&now->hosts, json_string(json_at(hosts, i), "?"));
 }
 
 /* Under whatever collection it is called. */
@@ -44,56 +42,95 @@ static bool is_action(const struct line *line, const char *name)
     return text_is(dot ? dot + 1 : line->action, name);
 }
 
-static void begin_task(struct task_now *now, const struct line *line)
+static void begin(struct task_now *now, const struct line *line, const char *host)
 {
-    end_task(now);
-    now->task = xstrdup_or_null(line->task);
-    now->path = xstrdup_or_null(line->path);
-    now->uuid = xstrdup_or_null(line->uuid);
-    now->since_ns = moment_monotonic();
-    words_add_list(&now->waiting, words_argv(&now->hosts));
-    now->patient = line->async || is_action(line, "reboot") || is_action(line, "wait_for_connection");
+    drop_announced(now);
+    drop_host(now, host);
+    if (now->count == now->room) {
+        now->room = now->room ? 2 * now->room : 8;
+        now->runs = xreallocarray(now->runs, now->room, sizeof *now->runs);
+    }
+    now->runs[now->count++] = (struct task_run){.host = xstrdup_or_null(host),
+                                                .task = xstrdup_or_null(line->task),
+                                                .path = xstrdup_or_null(line->path),
+                                                .uuid = xstrdup_or_null(line->uuid),
+                                                .since_ns = moment_monotonic(),
+                                                .patient = line->async || is_action(line, "reboot") ||
+                                                           is_action(line, "wait_for_connection")};
+}
+
+/* What had no host of its own (meta, include) is over with its first result. */
+static void end(struct task_now *now, const struct line *line)
+{
+    struct task_run *last = now->count ? &now->runs[now->count - 1] : NULL;
+    if (last && !last->host && text_is(last->uuid, line->uuid))
+        drop(now, now->count - 1);
+    drop_host(now, line->host);
+}
+
+static void clear(struct task_now *now)
+{
+    while (now->count)
+        drop(now, now->count - 1);
 }
 
 void task_now_line(struct task_now *now, const struct line *line)
 {
     switch (line->kind) {
-    case LINE_PLAY_START:
-        begin_play(now, line);
-        break;
     case LINE_TASK_START:
-        begin_task(now, line);
+        begin(now, line, NULL);
+        break;
+    case LINE_HOST_START:
+        begin(now, line, line->host ? line->host : "?");
         break;
     case LINE_UNREACHABLE:
-        if (!line->ignored)
-            drop(&now->hosts, line->host);
-        __attribute__((fallthrough));
     case LINE_RESULT:
-        if (text_is(line->uuid, now->uuid))
-            drop(&now->waiting, line->host);
-        if (!now->waiting.count)
-            now->patient = false;
+        end(now, line);
         break;
+    case LINE_PLAY_START:
     case LINE_STATS:
     case LINE_END:
-        end_task(now);
+        clear(now);
         break;
     default:
         break;
     }
 }
 
-char *task_now_host(const struct task_now *now)
+const struct task_run *task_now_oldest(const struct task_now *now)
 {
-    if (!now->waiting.count)
+    return now->count ? &now->runs[0] : NULL;
+}
+
+const struct task_run *task_now_on(const struct task_now *now, const char *host)
+{
+    for (size_t i = 0; host && i < now->count; i++)
+        if (text_is(now->runs[i].host, host))
+            return &now->runs[i];
+    return task_now_oldest(now);
+}
+
+bool task_now_is_patient(const struct task_now *now)
+{
+    for (size_t i = 0; i < now->count; i++)
+        if (now->runs[i].patient)
+            return true;
+    return false;
+}
+
+char *task_now_hosts(const struct task_now *now, const struct task_run *run)
+{
+    size_t more = 0;
+    for (size_t i = 0; run && i < now->count; i++)
+        more += &now->runs[i] != run && now->runs[i].host && text_is(now->runs[i].uuid, run->uuid);
+    if (!run || !run->host)
         return NULL;
-    return now->waiting.count == 1
-               ? xstrdup(now->waiting.items[0])
-               : xasprintf("%s and %zu more", now->waiting.items[0], now->waiting.count - 1);
+    return more ? xasprintf("%s and %zu more", run->host, more) : xstrdup(run->host);
 }
 
 void task_now_free(struct task_now *now)
 {
-    end_task(now);
-    words_free(&now->hosts);
+    clear(now);
+    free(TAKE(now->runs));
+    now->room = 0;
 }

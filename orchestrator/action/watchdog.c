@@ -10,7 +10,7 @@
 
 struct watchdogs {
     struct timer *deadline, *silence, *task;
-    int64_t silence_ns, task_ns, last_activity, last_event, last_output;
+    int64_t silence_ns, task_ns, task_since, last_activity, last_event, last_output;
     int inotify;
     struct watch *log;
     bool fired;
@@ -102,10 +102,14 @@ void watchdogs_ages(const struct watchdogs *watchdogs, int64_t *event_ns, int64_
     *output_ns = watchdogs->last_output ? now - watchdogs->last_output : -1;
 }
 
-void watchdogs_task(struct watchdogs *watchdogs, bool running)
+void watchdogs_task(struct watchdogs *watchdogs, int64_t since_ns)
 {
-    if (running && watchdogs->task_ns)
-        timer_arm(watchdogs->task, watchdogs->task_ns);
+    if (since_ns == watchdogs->task_since)
+        return;
+    watchdogs->task_since = since_ns;
+    int64_t left = since_ns + watchdogs->task_ns - moment_monotonic();
+    if (since_ns && watchdogs->task_ns)
+        timer_arm(watchdogs->task, left > 0 ? left : 0);
     else
         timer_disarm(watchdogs->task);
 }

@@ -19,8 +19,8 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
                     void *context, struct watchdogs **out, struct error *err);
 /* An event line came. */
 void watchdogs_activity(struct watchdogs *watchdogs);
-/* A task began (its clock starts anew), or none runs any more. */
-void watchdogs_task(struct watchdogs *watchdogs, bool running);
+/* Since when (monotonic) the task runs that has run for the longest on its host; 0: none runs. */
+void watchdogs_task(struct watchdogs *watchdogs, int64_t since_ns);
 /* Since the last event line, and since the last byte of output (-1: none came). */
 void watchdogs_ages(const struct watchdogs *watchdogs, int64_t *event_ns, int64_t *output_ns);
 void watchdogs_stop(struct watchdogs **watchdogs);

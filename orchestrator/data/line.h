@@ -11,6 +11,7 @@ enum line_kind {
     LINE_PLAY_START,
     LINE_NO_HOSTS,
     LINE_TASK_START,
+    LINE_HOST_START,
     LINE_RESULT,
     LINE_ASYNC_POLL,
     LINE_HANDLER,

@@ -6,21 +6,22 @@
 
 #include <string.h>
 
-/* Bounds for records that no playbook makes: searching stays quick and memory small whatever the lines say. */
-enum { HOSTS_MOST = 1 << 16, OWED_MOST = 4096, NOTIFIED_MOST = 256, FILES_MOST = 1024, ROOM_FIRST = 16 };
-
-/* Hosts that were UNREACHABLE once. */
-struct tally_host {
-    char *name; /* NULL: a free place of the table */
-    bool lost;  /* not ignored, nothing heard of since */
-};
+enum { ROOM_FIRST = 16 };
 
 struct tally_owed {
-    char *host, *handler;
+    char *handler;
     bool earlier;         /* an earlier attempt's debt */
     bool paid;            /* for now: another handler that listens to the same topic may still start */
     char *uuid;           /* of the handler task that answers to this name and started last */
     struct words paid_by; /* those that ran */
+};
+
+/* Hosts that were UNREACHABLE once, or that owe handlers. */
+struct tally_host {
+    char *name;
+    bool lost; /* not ignored, nothing heard of since */
+    struct tally_owed *owed;
+    size_t owed_count, owed_room;
 };
 
 static void replace(char **slot, const char *text)
@@ -30,51 +31,51 @@ static void replace(char **slot, const char *text)
     *slot = fresh;
 }
 
-/* Open addressing; FNV-1a. The place of the host, or the free one where it belongs. */
-static struct tally_host *place_of(struct tally_host *hosts, size_t room, const char *name)
+/* Open addressing; FNV-1a. Where the host's number stands, or the free place (0) where it belongs. */
+static size_t *place_of(const struct tally *tally, const char *name)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (const char *at = name; *at; at++)
         hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
-    size_t at = (size_t)(hash ^ hash >> 32) & (room - 1);
-    while (hosts[at].name && !text_is(hosts[at].name, name))
-        at = (at + 1) & (room - 1);
-    return &hosts[at];
+    size_t at = (size_t)(hash ^ hash >> 32) & (tally->place_room - 1);
+    while (tally->places[at] && !text_is(tally->hosts[tally->places[at] - 1].name, name))
+        at = (at + 1) & (tally->place_room - 1);
+    return &tally->places[at];
 }
 
-static struct tally_host *find_host(struct tally *tally, const char *name)
+static struct tally_host *find_host(const struct tally *tally, const char *name)
 {
-    struct tally_host *found = tally->host_room ? place_of(tally->hosts, tally->host_room, name) : NULL;
-    return found && found->name ? found : NULL;
+    size_t number = tally->place_room ? *place_of(tally, name) : 0;
+    return number ? &tally->hosts[number - 1] : NULL;
 }
 
 static void make_room(struct tally *tally)
 {
-    if (tally->host_count < tally->host_room / 2)
+    if (tally->host_count < tally->place_room / 2)
         return;
-    size_t room = tally->host_room ? tally->host_room * 2 : ROOM_FIRST;
-    struct tally_host *hosts = xcalloc(room, sizeof *hosts);
-    for (size_t i = 0; i < tally->host_room; i++)
-        if (tally->hosts[i].name)
-            *place_of(hosts, room, tally->hosts[i].name) = tally->hosts[i];
-    free(tally->hosts);
-    tally->hosts = hosts;
-    tally->host_room = room;
+    tally->place_room = tally->place_room ? tally->place_room * 2 : ROOM_FIRST;
+    free(tally->places);
+    tally->places = xcalloc(tally->place_room, sizeof *tally->places);
+    tally->hosts = xreallocarray(tally->hosts, tally->place_room / 2, sizeof *tally->hosts);
+    for (size_t i = 0; i < tally->host_count; i++)
+        *place_of(tally, tally->hosts[i].name) = i + 1;
+}
+
+static struct tally_host *host_of(struct tally *tally, const char *name)
+{
+    struct tally_host *host = find_host(tally, name);
+    if (host)
+        return host;
+    make_room(tally);
+    *place_of(tally, name) = tally->host_count + 1;
+    host = &tally->hosts[tally->host_count++];
+    *host = (struct tally_host){.name = xstrdup(name)};
+    return host;
 }
 
 static void lose_host(struct tally *tally, const char *name)
 {
-    struct tally_host *host = find_host(tally, name);
-    if (!host && tally->host_count >= HOSTS_MOST) {
-        tally->lost++; /* there is no coming back for it */
-        return;
-    }
-    if (!host) {
-        make_room(tally);
-        host = place_of(tally->hosts, tally->host_room, name);
-        host->name = xstrdup(name);
-        tally->host_count++;
-    }
+    struct tally_host *host = host_of(tally, name);
     tally->lost += !host->lost;
     host->lost = true;
 }
@@ -88,21 +89,20 @@ static void hear_of_host(struct tally *tally, const char *name)
     tally->lost--;
 }
 
-static void owe(struct tally *tally, const char *host, const char *handler, bool earlier)
+static void owe(struct tally *tally, const char *name, const char *handler, bool earlier)
 {
-    for (size_t i = 0; i < tally->owed_count; i++)
-        if (text_is(tally->owed[i].host, host) && text_is(tally->owed[i].handler, handler)) {
-            tally->owed[i].paid = false;
-            words_free(&tally->owed[i].paid_by);
+    struct tally_host *host = host_of(tally, name);
+    for (size_t i = 0; i < host->owed_count; i++)
+        if (text_is(host->owed[i].handler, handler)) {
+            host->owed[i].paid = false;
+            words_free(&host->owed[i].paid_by);
             return;
         }
-    if (tally->owed_count >= OWED_MOST) {
-        tally->bad++;
-        return;
+    if (host->owed_count == host->owed_room) {
+        host->owed_room = host->owed_room ? 2 * host->owed_room : 4;
+        host->owed = xreallocarray(host->owed, host->owed_room, sizeof *host->owed);
     }
-    tally->owed = xreallocarray(tally->owed, tally->owed_count + 1, sizeof *tally->owed);
-    tally->owed[tally->owed_count++] =
-        (struct tally_owed){.host = xstrdup(host), .handler = xstrdup(handler), .earlier = earlier};
+    host->owed[host->owed_count++] = (struct tally_owed){.handler = xstrdup(handler), .earlier = earlier};
 }
 
 void tally_owe(struct tally *tally, const struct json *pending)
@@ -119,8 +119,7 @@ static void on_notify(struct tally *tally, const struct line *line)
 {
     const struct json *handlers = json_get(line->json, "handlers");
     size_t count = json_count(handlers);
-    tally->bad += count > NOTIFIED_MOST;
-    for (size_t i = 0; line->host && i < count && i < NOTIFIED_MOST; i++) {
+    for (size_t i = 0; line->host && i < count; i++) {
         const char *handler = json_string(json_at(handlers, i), NULL);
         if (handler)
             owe(tally, line->host, handler, false);
@@ -129,7 +128,6 @@ static void on_notify(struct tally *tally, const struct line *line)
 
 static void free_owed(struct tally_owed *owed)
 {
-    free(owed->host);
     free(owed->handler);
     free(owed->uuid);
     words_free(&owed->paid_by);
@@ -138,25 +136,36 @@ static void free_owed(struct tally_owed *owed)
 /* What was paid is settled for good: by another play's handlers it cannot be meant. */
 static void settle(struct tally *tally)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < tally->owed_count; i++) {
-        if (tally->owed[i].paid)
-            free_owed(&tally->owed[i]);
-        else
-            tally->owed[kept++] = tally->owed[i];
+    for (size_t h = 0; h < tally->host_count; h++) {
+        struct tally_host *host = &tally->hosts[h];
+        size_t kept = 0;
+        for (size_t i = 0; i < host->owed_count; i++) {
+            if (host->owed[i].paid)
+                free_owed(&host->owed[i]);
+            else
+                host->owed[kept++] = host->owed[i];
+        }
+        host->owed_count = kept;
     }
-    tally->owed_count = kept;
+}
+
+static bool names(const struct json *list, size_t count, const char *handler)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_is(json_string(json_at(list, i), NULL), handler))
+            return true;
+    return false;
 }
 
 /* A handler starts: every debt that calls it by one of its names is tied to it. Several may listen to one topic: each of them has to run. */
 static void on_handler(struct tally *tally, const struct line *line)
 {
-    const struct json *names = json_get(line->json, "names");
-    size_t count = json_count(names);
-    for (size_t n = 0; line->uuid && n < count && n < NOTIFIED_MOST; n++)
-        for (size_t i = 0; i < tally->owed_count; i++) {
-            struct tally_owed *owed = &tally->owed[i];
-            if (!text_is(owed->handler, json_string(json_at(names, n), NULL)) ||
+    const struct json *list = json_get(line->json, "names");
+    size_t count = json_count(list);
+    for (size_t h = 0; line->uuid && h < tally->host_count; h++)
+        for (size_t i = 0; i < tally->hosts[h].owed_count; i++) {
+            struct tally_owed *owed = &tally->hosts[h].owed[i];
+            if (text_is(owed->uuid, line->uuid) || !names(list, count, owed->handler) ||
                 words_have(&owed->paid_by, line->uuid))
                 continue;
             replace(&owed->uuid, line->uuid);
@@ -167,12 +176,13 @@ static void on_handler(struct tally *tally, const struct line *line)
 /* A handler that ran pays; one that failed or was not reached is still owed. */
 static void pay(struct tally *tally, const struct line *line)
 {
-    for (size_t i = 0; line->uuid && i < tally->owed_count; i++) {
-        struct tally_owed *owed = &tally->owed[i];
-        if (!owed->uuid || !text_is(owed->uuid, line->uuid) || !text_is(owed->host, line->host))
+    struct tally_host *host = line->uuid ? find_host(tally, line->host) : NULL;
+    for (size_t i = 0; host && i < host->owed_count; i++) {
+        struct tally_owed *owed = &host->owed[i];
+        if (!owed->uuid || !text_is(owed->uuid, line->uuid))
             continue;
         owed->paid = true;
-        if (owed->paid_by.count < NOTIFIED_MOST)
+        if (!words_have(&owed->paid_by, line->uuid))
             words_add(&owed->paid_by, line->uuid);
     }
 }
@@ -181,7 +191,8 @@ static void on_result(struct tally *tally, const struct line *line)
 {
     if (line->host) {
         hear_of_host(tally, line->host);
-        replace(&tally->task_host, line->host);
+        if (!tally->stands)
+            replace(&tally->task_host, line->host);
     }
     switch (line->status) {
     case STATUS_OK:
@@ -257,7 +268,7 @@ static void keep_file(struct tally *tally, const char *path)
     const char *colon = path ? strrchr(path, ':') : NULL;
     size_t length = colon ? (size_t)(colon - path) : 0;
     const char *last = tally->files.count ? tally->files.items[tally->files.count - 1] : "";
-    if (!length || tally->files.count >= FILES_MOST || (strncmp(last, path, length) == 0 && !last[length]))
+    if (!length || (strncmp(last, path, length) == 0 && !last[length]))
         return;
     AUTO_FREE char *file = xstrndup(path, length);
     if (!words_have(&tally->files, file))
@@ -278,11 +289,14 @@ void tally_line(struct tally *tally, const struct line *line)
         tally->matched += json_get_integer(line->json, "hosts_count", 0) > 0;
         break;
     case LINE_NO_HOSTS:
+    case LINE_HOST_START:
     case LINE_ASYNC_POLL:
         break;
     case LINE_TASK_START:
-        replace(&tally->task, line->task);
-        replace(&tally->task_path, line->path);
+        if (!tally->stands) {
+            replace(&tally->task, line->task);
+            replace(&tally->task_path, line->path);
+        }
         keep_file(tally, line->path);
         break;
     case LINE_RESULT:
@@ -310,6 +324,14 @@ void tally_line(struct tally *tally, const struct line *line)
     }
 }
 
+void tally_stand(struct tally *tally, const char *task, const char *host, const char *path)
+{
+    replace(&tally->task, task);
+    replace(&tally->task_host, host);
+    replace(&tally->task_path, path);
+    tally->stands = true;
+}
+
 void tally_bad_line(struct tally *tally)
 {
     tally->bad++;
@@ -323,16 +345,18 @@ int64_t tally_lost_hosts(const struct tally *tally)
 struct json *tally_owed(const struct tally *tally, bool earlier)
 {
     struct json *list = NULL;
-    for (size_t i = 0; i < tally->owed_count; i++) {
-        if (tally->owed[i].paid || (earlier && !tally->owed[i].earlier))
-            continue;
-        struct json *entry = json_new_object();
-        json_set_string(entry, "host", tally->owed[i].host);
-        json_set_string(entry, "handler", tally->owed[i].handler);
-        if (!list)
-            list = json_new_array();
-        json_append(list, entry);
-    }
+    for (size_t h = 0; h < tally->host_count; h++)
+        for (size_t i = 0; i < tally->hosts[h].owed_count; i++) {
+            const struct tally_host *host = &tally->hosts[h];
+            if (host->owed[i].paid || (earlier && !host->owed[i].earlier))
+                continue;
+            struct json *entry = json_new_object();
+            json_set_string(entry, "host", host->name);
+            json_set_string(entry, "handler", host->owed[i].handler);
+            if (!list)
+                list = json_new_array();
+            json_append(list, entry);
+        }
     return list;
 }
 
@@ -344,12 +368,15 @@ void tally_free(struct tally *tally)
                             &tally->task_host,   &tally->task_path};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
-    for (size_t i = 0; i < tally->host_room; i++)
-        free(tally->hosts[i].name);
-    for (size_t i = 0; i < tally->owed_count; i++)
-        free_owed(&tally->owed[i]);
+    for (size_t h = 0; h < tally->host_count; h++) {
+        struct tally_host *host = &tally->hosts[h];
+        for (size_t i = 0; i < host->owed_count; i++)
+            free_owed(&host->owed[i]);
+        free(host->owed);
+        free(host->name);
+    }
     words_free(&tally->files);
     free(tally->hosts);
-    free(tally->owed);
+    free(tally->places);
     *tally = (struct tally)TALLY_INIT;
 }

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 struct tally_host;
-struct tally_owed;
 
 struct tally {
     int64_t lines, bad, last_seq; /* lines: good ones; bad: no event, or over the limit */
@@ -21,13 +20,13 @@ struct tally {
     char *failed_task, *failed_host, *failed_path, *failed_text; /* of the last failure that counts */
     char *lost_task, *lost_host, *lost_text; /* of the last UNREACHABLE that was not ignored */
     char *refused;                           /* why the callback ended the run, NULL */
-    char *task, *task_host, *task_path;      /* what was started last, and a host that worked on it last */
-    struct words files;                      /* in which tasks stand that were started, each once */
+    char *task, *task_host,
+        *task_path; /* what was started last, and a host that worked on it last; or what tally_stand said */
+    bool stands;
+    struct words files; /* in which tasks stand that were started, each once */
     struct tally_host *hosts;
-    size_t host_count, host_room;
-    int64_t lost; /* of these, and of those beyond the table's bound */
-    struct tally_owed *owed;
-    size_t owed_count;
+    size_t host_count, *places, place_room; /* places: numbers of hosts by their names' hashes */
+    int64_t lost;                           /* of these */
 };
 
 #define TALLY_INIT           \
@@ -36,6 +35,8 @@ struct tally {
     }
 void tally_line(struct tally *tally, const struct line *line);
 void tally_bad_line(struct tally *tally);
+/* What the process was at when it was ended: no line that comes afterwards changes it. */
+void tally_stand(struct tally *tally, const char *task, const char *host, const char *path);
 /* What earlier attempts owe (a JSON list of {host, handler}), before the first line. */
 void tally_owe(struct tally *tally, const struct json *pending);
 /* Hosts that were UNREACHABLE, not ignored, and took no part afterwards. */

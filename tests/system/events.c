@@ -48,7 +48,7 @@ static const char playbook[] =
     "ansible.builtin.debug: {msg: x}\n";
 
 struct kinds {
-    int play_start, task_start, result, notify, handler, async_poll, stats, end, other;
+    int play_start, task_start, host_start, result, notify, handler, async_poll, stats, end, other;
 };
 
 static void count_kind(struct kinds *kinds, const char *kind)
@@ -56,10 +56,15 @@ static void count_kind(struct kinds *kinds, const char *kind)
     const struct {
         const char *name;
         int *count;
-    } all[] = {{"play_start", &kinds->play_start}, {"task_start", &kinds->task_start},
-               {"result", &kinds->result},         {"notify", &kinds->notify},
-               {"handler", &kinds->handler},       {"async_poll", &kinds->async_poll},
-               {"stats", &kinds->stats},           {"end", &kinds->end}};
+    } all[] = {{"play_start", &kinds->play_start},
+               {"task_start", &kinds->task_start},
+               {"host_start", &kinds->host_start},
+               {"result", &kinds->result},
+               {"notify", &kinds->notify},
+               {"handler", &kinds->handler},
+               {"async_poll", &kinds->async_poll},
+               {"stats", &kinds->stats},
+               {"end", &kinds->end}};
     for (size_t i = 0; i < COUNT_OF(all); i++)
         if (text_is(kind, all[i].name)) {
             (*all[i].count)++;
@@ -125,6 +130,7 @@ static void check_lines(const char *ansible)
     AUTO_JSON *lines = read_lines(content, &kinds);
     cr_expect_eq(kinds.play_start, 2);
     cr_expect_eq(kinds.task_start, 15);
+    cr_expect_eq(kinds.host_start, 15);
     cr_expect_eq(kinds.result, 15);
     cr_expect_eq(kinds.notify, 1);
     cr_expect_eq(kinds.handler, 1);

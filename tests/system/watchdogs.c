@@ -11,6 +11,12 @@
 #include <string.h>
 
 #define TASK "say '\"task_start\",\"play\":\"p\",\"task\":\"slow\",\"uuid\":\"x\",\"path\":\"p.yml:7\"'; "
+#define AT(host, task)                                                              \
+    "say \"\\\"host_start\\\",\\\"host\\\":\\\"" host "\\\",\\\"task\\\":\\\"" task \
+    "\\\",\\\"uuid\\\":\\\"" task "\\\"\"; "
+#define OVER(host, task)                                                                                  \
+    "say \"\\\"result\\\",\\\"status\\\":\\\"ok\\\",\\\"host\\\":\\\"" host "\\\",\\\"uuid\\\":\\\"" task \
+    "\\\"\"; "
 #define WAIT "while :; do sleep 0.1; done"
 
 static double seconds_of(struct lab *lab)
@@ -76,6 +82,14 @@ static void check_timers(const char *environment)
     result = run(lab, "begin; " TASK "sleep 0.7; " TASK "while :; do echo on; sleep 0.05; done");
     lab_expect(lab, &result, "one task too long, though it has output", "task-timeout", "task", 5);
     within(lab, "one task too long", 1.6, 2.4);
+
+    result = run(lab, "begin; " AT("stuck", "s") "for i in 1 2 3 4 5 6 7 8; do sleep 0.2; " AT("busy", "q$i")
+                          OVER("busy", "q$i") "done; " WAIT);
+    lab_expect(lab, &result, "one host too long at a task, though another has many", "task-timeout", "task",
+               5);
+    within(lab, "one host too long", 1, 1.7);
+    AUTO_FREE char *who = lab_phase(lab, "message");
+    cr_expect(strstr(who, "'s' on stuck"), "the message names the host that is: %s", who);
 
     result = run(lab, "begin; " TASK "sleep 0.7; " TASK "sleep 0.7; finish; sleep 1.2");
     lab_expect(lab, &result, "each task has the whole time, and what is behind the last none", "ok", "-", 0);

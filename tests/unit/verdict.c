@@ -248,3 +248,66 @@ Test(verdict, a_message_is_printable_and_bounded_whatever_a_line_says)
     cr_expect_leq(strlen(verdict.message), 4 * 8192);
     verdict_free(&verdict);
 }
+
+static void feed(struct tally *tally, int64_t seq, const char *rest)
+{
+    struct line line;
+    AUTO_FREE char *bytes =
+        xasprintf("{\"v\":1,\"seq\":%lld,\"t\":1,\"m\":1,\"kind\":%s}", (long long)seq, rest);
+    cr_assert_eq(line_parse(bytes, strlen(bytes), &line, NULL), 0, "%s", rest);
+    tally_line(tally, &line);
+    line_free(&line);
+}
+
+Test(verdict, no_number_of_hosts_and_handlers_is_too_many_to_be_counted, .timeout = 60)
+{
+    enum { HOSTS = 2000, HANDLERS = 5, NOTIFIED = 300 };
+    struct tally tally = TALLY_INIT;
+    AUTO_TEXT many = TEXT_INIT;
+    int64_t seq = 0;
+    for (int i = 0; i < NOTIFIED; i++)
+        text_addf(&many, "%s\"n%d\"", i ? "," : "", i);
+    AUTO_FREE char *notified =
+        xasprintf("\"notify\",\"host\":\"first\",\"handlers\":[%s]", text_string(&many));
+    feed(&tally, ++seq, "\"play_start\",\"hosts_count\":2000");
+    feed(&tally, ++seq, notified);
+    for (int i = 0; i < HOSTS; i++) {
+        AUTO_FREE char *notify =
+            xasprintf("\"notify\",\"host\":\"h%d\",\"handlers\":[\"a\",\"b\",\"c\",\"d\",\"e\"]", i);
+        feed(&tally, ++seq, notify);
+    }
+    AUTO_JSON *owed = tally_owed(&tally, false);
+    cr_expect_eq(json_count(owed), HOSTS * HANDLERS + NOTIFIED);
+    for (int handler = 0; handler < HANDLERS; handler++) {
+        AUTO_FREE char *start =
+            xasprintf("\"handler\",\"uuid\":\"u%d\",\"names\":[\"%c\"]", handler, 'a' + handler);
+        feed(&tally, ++seq, start);
+        for (int i = 0; i < HOSTS; i++) {
+            AUTO_FREE char *over =
+                xasprintf("\"result\",\"status\":\"ok\",\"handler\":true,\"uuid\":\"u%d\",\"host\":\"h%d\"",
+                          handler, i);
+            feed(&tally, ++seq, over);
+        }
+    }
+    AUTO_JSON *left = tally_owed(&tally, false);
+    cr_expect_eq(json_count(left), NOTIFIED, "each host paid its own");
+    cr_expect_eq(tally.bad, 0, "many are no fault");
+    cr_expect_not(tally.gap);
+    tally_free(&tally);
+}
+
+Test(verdict, what_a_process_was_at_when_it_was_ended_stays_whatever_comes_behind)
+{
+    struct tally tally = TALLY_INIT;
+    feed(&tally, 1, "\"task_start\",\"task\":\"slow\",\"uuid\":\"s\",\"path\":\"x.yml:1\"");
+    feed(&tally, 2, "\"task_start\",\"task\":\"quick\",\"uuid\":\"q\",\"path\":\"x.yml:2\"");
+    feed(&tally, 3, "\"result\",\"status\":\"ok\",\"uuid\":\"q\",\"host\":\"innocent\"");
+    tally_stand(&tally, "slow", "stuck", "x.yml:1");
+    feed(&tally, 4, "\"task_start\",\"task\":\"quick\",\"uuid\":\"q\",\"path\":\"x.yml:2\"");
+    feed(&tally, 5, "\"result\",\"status\":\"ok\",\"uuid\":\"q\",\"host\":\"innocent\"");
+    struct evidence evidence = {.by = ENDED_BY_TASK, .end = &killed, .tally = &tally, .log_tail = ""};
+    struct verdict verdict = verdict_of_phase(&evidence);
+    cr_expect_str_eq(verdict.message, "in task 'slow' on stuck at x.yml:1");
+    verdict_free(&verdict);
+    tally_free(&tally);
+}
