@@ -1,6 +1,7 @@
 #include "base/words.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -70,6 +71,14 @@ void words_sort_unique(struct words *words)
     }
     words->count = kept;
     words->items[kept] = NULL;
+}
+
+char *words_join(const struct words *words, const char *between)
+{
+    struct text text = TEXT_INIT;
+    for (size_t i = 0; i < words->count; i++)
+        text_addf(&text, "%s%s", i ? between : "", words->items[i]);
+    return text_take(&text);
 }
 
 const char *const *words_argv(const struct words *words)

@@ -25,6 +25,8 @@ void words_add_list(struct words *words, const char *const *list);
 bool words_have(const struct words *words, const char *word);
 /* Sorts by bytes and drops equal ones. */
 void words_sort_unique(struct words *words);
+/* All in one, with `between` between them; malloc'ed. */
+char *words_join(const struct words *words, const char *between);
 /* Never NULL; owned by the list. */
 const char *const *words_argv(const struct words *words);
 void words_free(struct words *words);

@@ -4,19 +4,59 @@
 #include "command/exit_code.h"
 #include "command/launch.h"
 #include "command/project_access.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "data/store.h"
 #include "view/help.h"
 
 #include <getopt.h>
+#include <unistd.h>
+
+/* Where none is named: all but those that are protected and made. `made` gets those among them that are there already. */
+static int choose_all(const struct project *project, struct words *out, struct words *made, struct error *err)
+{
+    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
+    if (layout_make(state, err) < 0 || store_prepare(store, err) < 0)
+        return -1;
+    for (size_t i = 0; i < project->target_count; i++) {
+        const struct target *target = &project->targets[i];
+        AUTO_MACHINE *machine = NULL;
+        if (history_made(store, target->name, &machine, err) < 0)
+            return -1;
+        if (machine && target->protected) {
+            help_note("%s is protected and made: left out; 'triphase create %s' acts on it", target->name,
+                      target->name);
+            continue;
+        }
+        words_add(out, target->name);
+        if (machine)
+            words_add(made, target->name);
+    }
+    return 0;
+}
+
+/* Several hosts that work already are not converged by a slip of the hand. */
+static bool may_act(const struct words *made)
+{
+    if (made->count < 2 || !isatty(STDIN_FILENO))
+        return true;
+    AUTO_FREE char *list = words_join(made, ", ");
+    if (help_ask("%s are made already: run all their phases on them?", list))
+        return true;
+    help_problem("nothing was done; name the targets that are meant");
+    return false;
+}
 
 int command_create(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
                                             {"detach", no_argument, NULL, 'd'},
+                                            {"yes", no_argument, NULL, 'y'},
                                             {0}};
     int dashes = launch_dashes(argc, argv), jobs = 1;
-    bool detach = false;
+    bool detach = false, yes = false;
     optind = 0;
-    for (int option; (option = getopt_long(dashes, argv, "j:", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(dashes, argv, "j:y", options, NULL)) != -1;) {
         if (option == 'j') {
             jobs = (int)strtol(optarg, NULL, 10);
             if (jobs < 1 || jobs > 64) {
@@ -25,6 +65,8 @@ int command_create(struct command_context *context, int argc, char **argv)
             }
         } else if (option == 'd') {
             detach = true;
+        } else if (option == 'y') {
+            yes = true;
         } else {
             return EXIT_BAD_USAGE;
         }
@@ -33,15 +75,24 @@ int command_create(struct command_context *context, int argc, char **argv)
     int opened = project_access_open(context, NULL, &project, NULL);
     if (opened != EXIT_OK)
         return opened;
-    AUTO_WORDS targets = WORDS_INIT;
-    for (int i = optind; i < dashes; i++)
-        words_add(&targets, argv[i]);
-    for (size_t i = 0; optind == dashes && i < project->target_count; i++)
-        words_add(&targets, project->targets[i].name);
-    if (!targets.count) {
+    if (!project->target_count) {
         help_problem("there is no target to make: name one under 'targets:' in triphase.yml");
         return EXIT_PROJECT;
     }
+    AUTO_WORDS targets = WORDS_INIT, made = WORDS_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    for (int i = optind; i < dashes; i++)
+        words_add(&targets, argv[i]);
+    if (!targets.count && choose_all(project, &targets, &made, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    if (!targets.count) {
+        help_note("nothing is left to do");
+        return EXIT_OK;
+    }
+    if (!yes && !may_act(&made))
+        return EXIT_CANCELLED;
     if (detach && !launch_may_detach(targets.count, jobs))
         return EXIT_BAD_USAGE;
     static const char *const all_phases[] = {NULL};

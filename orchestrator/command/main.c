@@ -14,7 +14,7 @@ static const struct command commands[] = {
     {{"doctor", "[--json]", "what this machine has and lacks, and what mends it"}, command_doctor},
     {{"plan", "[TARGET] [--json]", "check everything that can be checked before anything is made"},
      command_plan},
-    {{"create", "[TARGET...] [--jobs N] [--detach] [-- ANSIBLE ARGUMENTS]",
+    {{"create", "[TARGET...] [--jobs N] [--detach] [--yes] [-- ANSIBLE ARGUMENTS]",
       "make hosts and run their phases"},
      command_create},
     {{"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",

@@ -78,6 +78,17 @@ int history_machine(struct sql *db, const char *target, struct machine **out, st
         target, out, err);
 }
 
+int history_made(const char *store, const char *target, struct machine **out, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    if (file_exists(store) &&
+        (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0))
+        return -1;
+    *out = machine && machine->made_ns ? TAKE(machine) : NULL;
+    return 0;
+}
+
 int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err)
 {
     return read_machine(db, "SELECT record FROM machine WHERE id = ?1", id, out, err);

@@ -10,6 +10,8 @@
 int history_open(const char *path, struct sql **out, struct error *err);
 /* The machine of the target that is there now (removed_ns 0), newest first; *out NULL when there is none. */
 int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err);
+/* The same for whoever has no store open: *out NULL too where there is no store, or where it was never made whole. */
+int history_made(const char *store, const char *target, struct machine **out, struct error *err);
 int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err);
 /* Targets that have a machine or a run, sorted. */
 int history_targets(struct sql *db, struct words *out, struct error *err);

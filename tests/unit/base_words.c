@@ -30,6 +30,19 @@ Test(base_words, list_is_always_null_terminated)
     cr_expect_null(words_argv(&words)[0]);
 }
 
+Test(base_words, joining_puts_the_word_between_and_nothing_around)
+{
+    AUTO_WORDS words = WORDS_INIT;
+    AUTO_FREE char *none = words_join(&words, ", ");
+    words_add(&words, "a");
+    AUTO_FREE char *one = words_join(&words, ", ");
+    words_add(&words, "b");
+    AUTO_FREE char *two = words_join(&words, ", ");
+    cr_expect_str_eq(none, "");
+    cr_expect_str_eq(one, "a");
+    cr_expect_str_eq(two, "a, b");
+}
+
 Test(base_words, sorting_drops_what_is_there_twice)
 {
     AUTO_WORDS words = WORDS_INIT;
