@@ -28,7 +28,8 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
     notify       host, task fields, handlers (the names or topics as the task wrote them): a changed result
                  notified them; or host, handlers, owed:true: a handler that an earlier attempt owed was notified anew
     handler      task fields, names (everything a notify may have called it: name, role-qualified names, listen
-                 topics): a handler starts; each host's part is a result or unreachable line with its uuid
+                 topics), once:true for run_once, where one host's part is all hosts': a handler starts; each host's part is
+                 a result or unreachable line with its uuid
     refused      host, variable, expected, found: a connection variable is not what TRIPHASE_EXPECT says; or only
                  cause_text: that file could not be read. The process ends with 78 before the play's first task;
                  no play_start for that play, no stats, no end
@@ -526,8 +527,9 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_handler_task_start(self, task):
         self._start(task, ',"handler":true')
-        self._events.line('handler', '%s,"names":[%s]' % (
-            self._task(task), ','.join(quoted(name) for name in handler_names(task))))
+        self._events.line('handler', '%s,"names":[%s]%s' % (
+            self._task(task), ','.join(quoted(name) for name in handler_names(task)),
+            ',"once":true' if task.run_once else ''))
 
     def v2_runner_on_start(self, host, task):
         name = host.get_name()

@@ -20,11 +20,10 @@ static void set_age(struct json *object, const char *key, int64_t ns)
 
 struct json *last_look_facts(const struct last_look_known *known)
 {
-    static const char *const why[] = {[ENDED_BY_DEADLINE] = "deadline",
-                                      [ENDED_BY_SILENCE] = "silence",
-                                      [ENDED_BY_TASK] = "task-timeout",
-                                      [ENDED_BY_TRANSPORT] = "transport-lost",
-                                      [ENDED_BY_CANCEL] = "cancelled"};
+    static const char *const why[] = {
+        [ENDED_BY_DEADLINE] = "deadline",     [ENDED_BY_SILENCE] = "silence",
+        [ENDED_BY_TASK] = "task-timeout",     [ENDED_BY_TRANSPORT] = "transport-lost",
+        [ENDED_BY_STAYING] = "did-not-leave", [ENDED_BY_CANCEL] = "cancelled"};
     const struct task_run *run =
         task_now_on(known->now, known->by == ENDED_BY_TRANSPORT ? known->host : NULL);
     struct json *facts = json_new_object();

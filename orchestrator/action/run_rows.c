@@ -93,6 +93,14 @@ void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const 
     note(notes, "watchdog", detail);
 }
 
+void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict)
+{
+    struct json *detail = json_new_object();
+    json_set_string(detail, "warning", verdict->cause);
+    json_set_string(detail, "message", verdict->message);
+    note(notes, "warning", detail);
+}
+
 void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids)
 {
     struct json *detail = json_new_object();

@@ -30,5 +30,7 @@ void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int 
                          enum outcome because);
 /* A watchdog ended the step, and what it was busy with. */
 void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const struct tally *tally);
+/* The step went well, and its verdict has a warning. */
+void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict);
 /* Async jobs that a look at the host saw: how many, and their ids (an array, kept; may be NULL). */
 void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids);

@@ -205,7 +205,9 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
         take_result(runner);
         owed = tally_owed(over->tally, false);
         runner->changed |= over->tally->changed > 0;
-        if (over->by != ENDED_BY_ITSELF && over->by != ENDED_BY_CANCEL)
+        if (outcome == OUTCOME_OK && over->verdict.cause)
+            run_rows_note_warning(notes(runner), &over->verdict);
+        else if (over->by != ENDED_BY_ITSELF && over->by != ENDED_BY_CANCEL)
             run_rows_note_watchdog(notes(runner), outcome, over->tally);
     }
     bool stored = started && over->stored;

@@ -22,6 +22,7 @@ enum {
     LOG_TAIL = 8192,
     LINGER_MS = 300,  /* what the main process left behind may end by itself for so long */
     KILL_BOUND_S = 5, /* then what survives KILL is counted and said */
+    LEAVE_S = 30,     /* what a process has to leave in, once all its tasks have ended */
 };
 
 enum state { OPENING, RUNNING, LOOKING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
@@ -96,11 +97,12 @@ static void on_bound(void *context)
     feed(context, BOUND);
 }
 
+/* Whatever strikes once all tasks have ended finds a process that does not leave. */
 static void on_watchdog(void *context, enum ended_by which)
 {
     struct step *step = context;
     if (step->by == ENDED_BY_ITSELF) {
-        step->by = which;
+        step->by = step_lines_tally(step->lines)->end ? ENDED_BY_STAYING : which;
         step_lines_stand(step->lines, which == ENDED_BY_TRANSPORT ? step->plan.host : NULL);
     }
     feed(step, WATCHDOG);
@@ -171,7 +173,7 @@ static enum state start(struct step *step)
     child.in = -1;
     child.out = child.error = log;
     struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns,
-                                     step->plan.log};
+                                     LEAVE_S * NS_PER_S, step->plan.log};
     if (step_lines_follow(step->lines, step->loop, &err) < 0 ||
         step_processes_start(step->processes, &child, step->plan.spare, &err) < 0)
         goto failed;

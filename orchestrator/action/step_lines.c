@@ -28,12 +28,16 @@ struct step_lines *step_lines_new(struct sink *sink, const struct step_plan *pla
     return lines;
 }
 
-static void tell(struct step_lines *lines)
+static void tell(struct step_lines *lines, const struct line *line)
 {
     const struct task_run *oldest = task_now_oldest(&lines->now);
     transport_watch_be_patient(lines->transport_watch, task_now_is_patient(&lines->now));
     if (lines->watchdogs)
         watchdogs_task(lines->watchdogs, oldest ? oldest->since_ns : 0);
+    if (line->kind == LINE_END && lines->watchdogs) {
+        watchdogs_leave(lines->watchdogs);
+        transport_watch_end(lines->transport_watch); /* nothing goes over it any more */
+    }
 }
 
 static void put(struct step_lines *lines, const struct line *line)
@@ -62,7 +66,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     }
     tally_line(&lines->tally, &line);
     task_now_line(&lines->now, &line);
-    tell(lines);
+    tell(lines, &line);
     put(lines, &line);
     line_free(&line);
 }

@@ -67,14 +67,20 @@ static bool by_cancel(const struct evidence *e)
     return e->by == ENDED_BY_CANCEL;
 }
 
+/* All tasks had ended before we ended it: how its process went then says nothing. */
+static bool stayed(const struct evidence *e)
+{
+    return e->by == ENDED_BY_STAYING;
+}
+
 static bool oom(const struct evidence *e)
 {
-    return !e->end->exited && e->end->signal == 9 && e->out_of_memory;
+    return !stayed(e) && !e->end->exited && e->end->signal == 9 && e->out_of_memory;
 }
 
 static bool signalled(const struct evidence *e)
 {
-    return !e->end->exited;
+    return !stayed(e) && !e->end->exited;
 }
 
 /* What went wrong here, before there was a child, is nothing that the project says. */
@@ -131,7 +137,14 @@ static bool owing(const struct evidence *e)
 
 static bool strange_code(const struct evidence *e)
 {
-    return e->end->code != 0;
+    return !stayed(e) && e->end->code != 0;
+}
+
+/* What `end_play` and `end_host` throw away, or the phase takes. */
+static bool dropped(const struct evidence *e)
+{
+    AUTO_JSON *owed = tally_owed(e->tally, false);
+    return owed != NULL;
 }
 
 static bool always(const struct evidence *e)
@@ -212,15 +225,39 @@ static char *say_incomplete(const struct evidence *e)
                      e->tally->gap ? ", a gap" : "");
 }
 
+static void add_handlers(struct text *out, const struct evidence *e, bool earlier)
+{
+    AUTO_JSON *owed = tally_owed(e->tally, earlier);
+    for (size_t i = 0; i < json_count(owed); i++)
+        text_addf(out, "%s '%s' on %s", i ? "," : "", json_get_string(json_at(owed, i), "handler", "?"),
+                  json_get_string(json_at(owed, i), "host", "?"));
+}
+
 static char *say_owing(const struct evidence *e)
 {
-    AUTO_JSON *owed = tally_owed(e->tally, true);
     AUTO_TEXT out = TEXT_INIT;
     text_add(&out, "handlers notified in an earlier attempt never ran:");
-    for (size_t i = 0; i < json_count(owed); i++)
-        text_addf(&out, "%s '%s' on %s", i ? "," : "", json_get_string(json_at(owed, i), "handler", "?"),
-                  json_get_string(json_at(owed, i), "host", "?"));
+    add_handlers(&out, e, true);
     text_add(&out, "; restart what they would have, or set lost_handlers: warn");
+    return text_take(&out);
+}
+
+/* Of what went well nevertheless. */
+static char *say_warnings(const struct evidence *e)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    if (stayed(e))
+        text_addf(&out,
+                  "all its tasks had ended, but ansible-playbook did not leave and was ended: a callback or "
+                  "another plugin held it%s%s",
+                  e->looked_at ? "; what was going on: triphase events " : "",
+                  e->looked_at ? e->looked_at : "");
+    if (dropped(e)) {
+        text_add(&out, stayed(e) ? "; handlers that were notified never ran:"
+                                 : "handlers that were notified never ran:");
+        add_handlers(&out, e, false);
+        text_add(&out, "; run what they would have: the next run changes nothing, and notifies nobody");
+    }
     return text_take(&out);
 }
 
@@ -249,6 +286,8 @@ static const struct {
     {incomplete, OUTCOME_FAILED, "events-incomplete", say_incomplete},
     {owing, OUTCOME_FAILED, "handlers-lost", say_owing},
     {strange_code, OUTCOME_CHILD_CRASHED, "exit-code", say_log},
+    {stayed, OUTCOME_OK, "did-not-leave", say_warnings},
+    {dropped, OUTCOME_OK, "handlers-dropped", say_warnings},
     {always, OUTCOME_OK, NULL, NULL},
 };
 

@@ -11,6 +11,7 @@ enum ended_by {
     ENDED_BY_SILENCE,
     ENDED_BY_TASK,
     ENDED_BY_TRANSPORT,
+    ENDED_BY_STAYING, /* all its tasks had ended, and its process did not leave */
     ENDED_BY_CANCEL
 };
 
@@ -30,9 +31,9 @@ struct evidence {
 struct verdict {
     enum outcome outcome;
     char *
-        cause; /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", … */
+        cause; /* a word or two, may be NULL: "signal", "oom", "events-incomplete", "handlers-lost", "refused", "no-hosts", …; of ok it is a warning: "did-not-leave", "handlers-dropped" */
     char *
-        message; /* one line for people, printable, at most 8 KiB before what is not is written as \xNN; NULL for ok */
+        message; /* one line for people, printable, at most 8 KiB before what is not is written as \xNN; NULL for ok without a warning */
 };
 
 /* Malloc'ed texts; verdict_free. */

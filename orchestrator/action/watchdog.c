@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 struct watchdogs {
-    struct timer *deadline, *silence, *task;
-    int64_t silence_ns, task_ns, task_since, last_activity, last_event, last_output;
+    struct timer *deadline, *silence, *task, *staying;
+    int64_t silence_ns, task_ns, leave_ns, task_since, last_activity, last_event, last_output;
     int inotify;
     struct watch *log;
     bool fired;
@@ -34,6 +34,11 @@ static void on_deadline(void *context)
 static void on_task(void *context)
 {
     fire(context, ENDED_BY_TASK);
+}
+
+static void on_staying(void *context)
+{
+    fire(context, ENDED_BY_STAYING);
 }
 
 /* Activity only notes its time; the timer is moved when it fires, so that a chatty play costs nothing here. */
@@ -66,10 +71,12 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
     watchdogs->context = context;
     watchdogs->silence_ns = limits->silence_ns;
     watchdogs->task_ns = limits->task_ns;
+    watchdogs->leave_ns = limits->leave_ns;
     watchdogs->last_activity = moment_monotonic();
     watchdogs->deadline = loop_timer(loop, on_deadline, watchdogs);
     watchdogs->silence = loop_timer(loop, on_silence, watchdogs);
     watchdogs->task = loop_timer(loop, on_task, watchdogs);
+    watchdogs->staying = loop_timer(loop, on_staying, watchdogs);
     if (limits->log && limits->silence_ns) {
         watchdogs->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (watchdogs->inotify < 0 || inotify_add_watch(watchdogs->inotify, limits->log, IN_MODIFY) < 0) {
@@ -93,6 +100,13 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
 void watchdogs_activity(struct watchdogs *watchdogs)
 {
     watchdogs->last_activity = watchdogs->last_event = moment_monotonic();
+}
+
+void watchdogs_leave(struct watchdogs *watchdogs)
+{
+    timer_disarm(watchdogs->silence);
+    timer_disarm(watchdogs->task);
+    timer_arm(watchdogs->staying, watchdogs->leave_ns);
 }
 
 void watchdogs_ages(const struct watchdogs *watchdogs, int64_t *event_ns, int64_t *output_ns)
@@ -123,6 +137,7 @@ void watchdogs_stop(struct watchdogs **watchdogs)
     timer_free(&w->deadline);
     timer_free(&w->silence);
     timer_free(&w->task);
+    timer_free(&w->staying);
     watch_stop(&w->log);
     fd_close(&w->inotify);
     free(w);

@@ -13,6 +13,7 @@ struct tally_owed {
     bool earlier;         /* an earlier attempt's debt */
     bool paid;            /* for now: another handler that listens to the same topic may still start */
     char *uuid;           /* of the handler task that answers to this name and started last */
+    bool once;            /* which runs on one host for all */
     struct words paid_by; /* those that ran */
 };
 
@@ -169,22 +170,35 @@ static void on_handler(struct tally *tally, const struct line *line)
                 words_have(&owed->paid_by, line->uuid))
                 continue;
             replace(&owed->uuid, line->uuid);
+            owed->once = json_get_bool(line->json, "once");
             owed->paid = false;
         }
+}
+
+/* Whether it is paid for all hosts. */
+static bool pay_of(struct tally_host *host, const char *uuid)
+{
+    bool for_all = false;
+    for (size_t i = 0; i < host->owed_count; i++) {
+        struct tally_owed *owed = &host->owed[i];
+        if (!owed->uuid || !text_is(owed->uuid, uuid))
+            continue;
+        for_all |= owed->once;
+        owed->paid = true;
+        if (!words_have(&owed->paid_by, uuid))
+            words_add(&owed->paid_by, uuid);
+    }
+    return for_all;
 }
 
 /* A handler that ran pays; one that failed or was not reached is still owed. */
 static void pay(struct tally *tally, const struct line *line)
 {
     struct tally_host *host = line->uuid ? find_host(tally, line->host) : NULL;
-    for (size_t i = 0; host && i < host->owed_count; i++) {
-        struct tally_owed *owed = &host->owed[i];
-        if (!owed->uuid || !text_is(owed->uuid, line->uuid))
-            continue;
-        owed->paid = true;
-        if (!words_have(&owed->paid_by, line->uuid))
-            words_add(&owed->paid_by, line->uuid);
-    }
+    if (!host || !pay_of(host, line->uuid))
+        return;
+    for (size_t i = 0; i < tally->host_count; i++)
+        pay_of(&tally->hosts[i], line->uuid);
 }
 
 static void on_result(struct tally *tally, const struct line *line)

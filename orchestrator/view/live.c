@@ -310,6 +310,14 @@ static void on_step_end(struct view *view, const struct json *line)
     if (attempt > 1)
         text_addf(&out, "  attempt %lld", (long long)attempt);
     say(live, text_string(&out));
+    const char *warning = json_get_string(line, "cause", NULL);
+    if (text_is(outcome, "ok") && warning) {
+        const char *message = json_get_string(line, "message", "");
+        text_truncate(&out, 0);
+        text_addf(&out, "%-12s warning: %s: ", view->target, warning);
+        text_add_printable(&out, message, strlen(message));
+        say(live, text_string(&out));
+    }
 }
 
 static void on_journal(void *context, const char *bytes, size_t length, bool skipped)

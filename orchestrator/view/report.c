@@ -257,6 +257,25 @@ static void add_failures(const struct account *account, const struct table_look 
     }
 }
 
+/* What went well, and is not all well. */
+static void add_warnings(const struct account *account, const struct table_look *look, struct text *out)
+{
+    for (size_t i = 0; i < account->step_count; i++) {
+        const struct history_step *step = &account->steps[i];
+        if (!step->cause || !text_is(account_step_outcome(account, step), "ok"))
+            continue;
+        AUTO_TEXT line = TEXT_INIT;
+        text_addf(&line, "%3d  %s  ", step->seq, step->name);
+        text_add(out, "\n");
+        say(out, look, TABLE_PLAIN, text_string(&line));
+        say(out, look, TABLE_WARN, "warning");
+        text_add(out, "  ");
+        say(out, look, TABLE_PLAIN, step->cause);
+        text_add(out, "\n");
+        add_message(step->message, look, out);
+    }
+}
+
 static void add_survivors(const struct account *account, struct text *out)
 {
     for (size_t i = 0; i < account->step_count; i++) {
@@ -323,6 +342,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_chain(account, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
+    add_warnings(account, look, out);
     add_survivors(account, out);
 }
 

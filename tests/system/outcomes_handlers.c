@@ -56,7 +56,7 @@ static const struct loss losses[] = {
      "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n "
      " handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY
      "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
-     "TRIPHASE_PHASES_WORK_WORK_LOST_HANDLERS=warn", "ok", "-", 0, 2, NULL, NULL},
+     "TRIPHASE_PHASES_WORK_WORK_LOST_HANDLERS=warn", "ok", "handlers-dropped", 0, 2, NULL, NULL},
     {"two listen to a topic, the connection dies under the second",
      PLAY "  handlers:\n" HANDLER(
          "first") "      listen: news\n    - name: second\n      ansible.builtin.shell: >-\n        echo {{ "
@@ -133,6 +133,65 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
     }
     free(result.out);
     free(result.err);
+}
+
+/* Ansible throws away what was notified, without a word; or runs it in a way of its own. */
+static void check_dropped(const char *ansible)
+{
+#define CHANGED       PLAY "  tasks:\n    - ansible.builtin.command: \"true\"\n      notify: "
+#define NOTHING(name) "    - name: " name "\n      ansible.builtin.debug: {msg: x}\n"
+    static const struct {
+        const char *what, *playbook;
+        bool dropped;
+    } plays[] = {
+        {"end_play",
+         CHANGED "restart app\n    - ansible.builtin.meta: end_play\n  handlers:\n" NOTHING("restart app"),
+         true},
+        {"end_host",
+         CHANGED "restart app\n    - ansible.builtin.meta: end_host\n  handlers:\n" NOTHING("restart app"),
+         true},
+        {"flushed first",
+         CHANGED "restart app\n    - ansible.builtin.meta: flush_handlers\n    - ansible.builtin.meta: "
+                 "end_play\n  handlers:\n" NOTHING("restart app"),
+         false},
+        {"a topic, an include, a templated name, one that is passed over, one that is notified by another",
+         CHANGED "[news, included, \"restart {{ app }}\", passed over, chain]\n  vars: {app: app}\n  "
+                 "handlers:\n" NOTHING("first") "      listen: news\n" NOTHING(
+                     "second") "      listen: [news]\n" NOTHING("restart {{ app }}")
+                     NOTHING("passed over") "      when: false\n"
+                                            "    - name: chain\n      ansible.builtin.command: \"true\"\n    "
+                                            "  notify: chained\n" NOTHING(
+                                                "chained") "    - name: included\n      "
+                                                           "ansible.builtin.include_tasks: included.yml\n",
+         false},
+        {"a role's, by its full name", PLAY "  roles: [thing]\n", false},
+    };
+    struct lab *lab = lab_phase_project(ansible, "");
+    lab_write(lab, "cases/included.yml", "%s", "- ansible.builtin.debug: {msg: x}\n");
+    lab_write(lab, "cases/roles/thing/handlers/main.yml", "%s",
+              "- name: restart\n  ansible.builtin.debug: {msg: x}\n");
+    lab_write(lab, "cases/roles/thing/tasks/main.yml", "%s",
+              "- ansible.builtin.command: \"true\"\n  notify: 'thing : restart'\n");
+    for (size_t i = 0; i < COUNT_OF(plays); i++) {
+        lab_play(lab, plays[i].playbook);
+        struct lab_result result = lab_run(lab, "run", "host", NULL);
+        lab_expect(lab, &result, plays[i].what, "ok", plays[i].dropped ? "handlers-dropped" : "-", 0);
+        struct lab_result report = lab_run(lab, "report", NULL), events = lab_run(lab, "events", NULL);
+        cr_expect(!plays[i].dropped == !strstr(report.out, "'restart app' on host") &&
+                      !plays[i].dropped == !strstr(events.out, "'restart app' on host") &&
+                      !plays[i].dropped == !strstr(result.err, "warning: handlers-dropped"),
+                  "%s: %s\n%s\n%s", plays[i].what, result.err, report.out, events.out);
+    }
+}
+
+Test(outcomes, a_handler_that_ansible_throws_away_is_a_warning_that_names_it)
+{
+    check_dropped(NULL);
+}
+
+Test(outcomes, a_handler_that_the_oldest_ansible_throws_away_is_a_warning_that_names_it)
+{
+    check_dropped(lab_old_ansible());
 }
 
 /* All, or those in which the two Ansibles differ: where a topic, a role's name and what is owed come from. */

@@ -159,6 +159,49 @@ Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
     verdict_free(&paid);
 }
 
+#define NOTIFY(n, host)                                                                                \
+    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"notify\",\"host\":\"" host "\",\"task\":\"T\"," \
+    "\"handlers\":[\"restart it\"]}"
+#define HANDLER(n, rest)                                                                    \
+    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"handler\",\"uuid\":\"u\",\"names\":" \
+    "[\"restart it\"]" rest "}"
+#define RAN RESULT("5", "\"status\":\"changed\",\"handler\":true,\"uuid\":\"u\"")
+
+Test(verdict, a_process_that_stays_behind_the_end_of_its_tasks_is_judged_by_these_alone)
+{
+    EXPECT("ok", "did-not-leave", &killed, ENDED_BY_STAYING, false, PLAY, STATS("2", "0"), END("3", "2"));
+    EXPECT("ok", "did-not-leave", &killed, ENDED_BY_STAYING, true, PLAY, STATS("2", "0"), END("3", "2"));
+    EXPECT("ok", "did-not-leave", &exit_4, ENDED_BY_STAYING, false, PLAY, STATS("2", "0"), END("3", "2"));
+    EXPECT("failed", NULL, &killed, ENDED_BY_STAYING, false, PLAY, STATS("2", "1"), END("3", "2"));
+    EXPECT("unreachable", NULL, &killed, ENDED_BY_STAYING, false, PLAY, LOST("2", "false"), STATS("3", "0"),
+           END("4", "3"));
+    EXPECT("invalid", "no-hosts", &killed, ENDED_BY_STAYING, false, NO_PLAY, END("2", "1"));
+    EXPECT("failed", "events-incomplete", &killed, ENDED_BY_STAYING, false, PLAY, END("2", "7"));
+}
+
+Test(verdict, a_handler_that_was_notified_and_never_ran_is_a_warning_that_names_it)
+{
+    const char *const lines[] = {PLAY, NOTIFY("2", "h"), STATS("3", "0"), END("4", "3"), NULL};
+    struct verdict dropped = judge(&exit_0, ENDED_BY_ITSELF, false, NULL, lines);
+    struct verdict both = judge(&killed, ENDED_BY_STAYING, false, NULL, lines);
+    cr_expect(dropped.outcome == OUTCOME_OK && both.outcome == OUTCOME_OK);
+    cr_expect_str_eq(dropped.cause, "handlers-dropped");
+    cr_expect_str_eq(both.cause, "did-not-leave");
+    cr_expect(strstr(dropped.message, "'restart it' on h"), "%s", dropped.message);
+    cr_expect(strstr(both.message, "did not leave") && strstr(both.message, "'restart it' on h"), "%s",
+              both.message);
+    verdict_free(&dropped);
+    verdict_free(&both);
+}
+
+Test(verdict, a_handler_of_run_once_that_ran_on_one_host_ran_for_all)
+{
+    EXPECT("ok", NULL, &exit_0, ENDED_BY_ITSELF, false, PLAY, NOTIFY("2", "h"), NOTIFY("3", "other"),
+           HANDLER("4", ",\"once\":true"), RAN, STATS("6", "0"), END("7", "6"));
+    EXPECT("ok", "handlers-dropped", &exit_0, ENDED_BY_ITSELF, false, PLAY, NOTIFY("2", "h"),
+           NOTIFY("3", "other"), HANDLER("4", ""), RAN, STATS("6", "0"), END("7", "6"));
+}
+
 Test(verdict, the_message_of_a_failure_names_task_host_and_place)
 {
     const char *const lines[] = {
