@@ -1,6 +1,7 @@
 #include "action/plan.h"
 #include "action/key_agent.h"
 #include "action/plan_questions.h"
+#include "action/plan_said.h"
 #include "action/plan_scan.h"
 #include "action/provider.h"
 #include "action/transport.h"
@@ -254,6 +255,7 @@ static void scan(struct plan_work *work, struct words *dynamic)
                           "and 'poll: 5', and its phase 'network_churn: true'",
                           item->text);
             }
+            plan_said(work, playbook, item);
             for (size_t p = 0; item->kind == SCAN_PROMPT && p < work->phase_count; p++)
                 if (text_is(work->phases[p]->playbook, playbook) &&
                     !is_answered(work, work->phases[p], item->text)) {
@@ -267,6 +269,7 @@ static void scan(struct plan_work *work, struct words *dynamic)
         }
         scan_free(&found);
     }
+    plan_said_by_inventories(work);
 }
 
 int plan_check(const struct project *project, const struct target *target, const struct plan_options *options,

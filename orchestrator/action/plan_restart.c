@@ -1,14 +1,10 @@
 #include "action/plan_restart.h"
 
+#include "action/plan_task.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 #include <string.h>
-
-static const char *text_of(const struct node *node)
-{
-    return node && node_is_scalar(node) ? node->text : NULL;
-}
 
 static const char *const carriers[] = {"ssh",
                                        "sshd",
@@ -67,38 +63,15 @@ static const char *restarted_by_shell(const char *text)
     return NULL;
 }
 
-/* "name=ssh state=restarted" or a map: the argument's text, malloc'ed or NULL. */
-static char *argument(const struct node *arguments, const char *name)
-{
-    const char *value = text_of(node_get(arguments, name));
-    if (value)
-        return xstrdup(value);
-    if (!arguments || arguments->kind != NODE_STRING)
-        return NULL;
-    AUTO_FREE char *copy = xstrdup(arguments->text);
-    size_t length = strlen(name);
-    char *rest = NULL;
-    for (char *word = strtok_r(copy, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
-        if (!strncmp(word, name, length) && word[length] == '=')
-            return xstrdup(word + length + 1);
-    return NULL;
-}
-
-static bool is_asynchronous(const struct node *task)
-{
-    const char *limit = text_of(node_get(task, "async"));
-    return limit && *limit && !text_is(limit, "0");
-}
-
 void restart_find(const struct node *task, const char *module, const struct node *arguments,
                   struct words *out)
 {
-    if (is_asynchronous(task))
+    if (task_is_asynchronous(task))
         return;
     if (text_is(module, "service") || text_is(module, "systemd") || text_is(module, "systemd_service") ||
         text_is(module, "sysvinit")) {
-        AUTO_FREE char *name = argument(arguments, "name");
-        AUTO_FREE char *state = argument(arguments, "state");
+        AUTO_FREE char *name = task_argument(task, arguments, "name");
+        AUTO_FREE char *state = task_argument(task, arguments, "state");
         if (!name || (!text_is(state, "restarted") && !text_is(state, "stopped")))
             return;
         const char *service = carrier(name);
@@ -107,13 +80,14 @@ void restart_find(const struct node *task, const char *module, const struct node
         const struct node *loop =
             node_get(task, "loop") ? node_get(task, "loop") : node_get(task, "with_items");
         for (size_t i = 0; loop && loop->kind == NODE_LIST && strstr(name, "item") && i < loop->count; i++) {
-            service = text_of(loop->items[i]) ? carrier(loop->items[i]->text) : NULL;
+            service = task_text(loop->items[i]) ? carrier(loop->items[i]->text) : NULL;
             if (service)
                 words_add(out, service);
         }
     } else if (text_is(module, "shell") || text_is(module, "command") || text_is(module, "raw")) {
-        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP ? argument(arguments, "cmd")
-                                                                       : xstrdup_or_null(text_of(arguments));
+        AUTO_FREE char *cmd = arguments && arguments->kind == NODE_MAP
+                                  ? task_argument(task, arguments, "cmd")
+                                  : xstrdup_or_null(task_text(arguments));
         const char *service = cmd ? restarted_by_shell(cmd) : NULL;
         if (service)
             words_add(out, service);

@@ -1,5 +1,5 @@
 #include "action/plan_scan.h"
-#include "action/plan_restart.h"
+#include "action/plan_task.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -13,7 +13,7 @@ struct walk {
     const struct project *project;
     const char *playbook_folder; /* absolute: roles lie beside it */
     struct words seen;
-    struct scan *out;    /* NULL: only files are asked for */
+    struct looks looks;
     struct reads *reads; /* NULL: only findings are asked for */
     const char *role;    /* folder of the role whose tasks are looked at; NULL: none */
     char *inventory_folder;
@@ -23,52 +23,6 @@ struct walk {
     size_t owned_count;
     int depth;
 };
-
-static void add(struct walk *walk, enum scan_kind kind, const char *file, int line, const char *text)
-{
-    struct scan *out = walk->out;
-    if (!out)
-        return;
-    AUTO_FREE char *where = xasprintf("%s:%d", file_below(file, walk->project->directory), line);
-    for (size_t i = 0; i < out->count; i++)
-        if (out->items[i].kind == kind && text_is(out->items[i].where, where) &&
-            text_is(out->items[i].text, text))
-            return;
-    out->items = xreallocarray(out->items, out->count + 1, sizeof(*out->items));
-    out->items[out->count++] = (struct scan_item){kind, TAKE(where), xstrdup(text)};
-}
-
-void scan_free(struct scan *scan)
-{
-    for (size_t i = 0; i < scan->count; i++) {
-        free(scan->items[i].where);
-        free(scan->items[i].text);
-    }
-    free(scan->items);
-    *scan = (struct scan){0};
-}
-
-static const char *text_of(const struct node *node)
-{
-    return node && node_is_scalar(node) ? node->text : NULL;
-}
-
-/* Without "ansible.builtin." or "ansible.legacy.". */
-static const char *short_name(const char *module)
-{
-    return text_starts(module, "ansible.builtin.")  ? module + 16
-           : text_starts(module, "ansible.legacy.") ? module + 15
-                                                    : module;
-}
-
-static void look_at_restart(struct walk *walk, const char *file, const struct node *task, const char *module,
-                            const struct node *arguments, int line)
-{
-    AUTO_WORDS services = WORDS_INIT;
-    restart_find(task, module, arguments, &services);
-    for (size_t i = 0; i < services.count; i++)
-        add(walk, SCAN_RESTART, file, line, services.items[i]);
-}
 
 /* ------------------------------------------------------------ what tasks read */
 
@@ -85,9 +39,10 @@ static void push_file(struct walk *walk, const char *path)
 {
     AUTO_WORDS faults = WORDS_INIT;
     struct node *document = NULL;
-    if (!walk->reads || file_is_dir(path) || walk->owned_count >= FILES_MAX ||
+    if (file_is_dir(path) || walk->owned_count >= FILES_MAX ||
         yaml_read_file(path, path, &document, &faults) < 0)
         return;
+    looks_at_variables(&walk->looks, path, document);
     walk->owned = xreallocarray(walk->owned, walk->owned_count + 1, sizeof *walk->owned);
     walk->owned[walk->owned_count++] = document;
     push(walk, document);
@@ -127,7 +82,7 @@ static void add_reads(struct walk *walk, const char *file, const struct node *ta
                                .maps = walk->maps,
                                .map_count = walk->map_count,
                                .loop = loop,
-                               .loop_name = text_of(node_get(node_get(task, "loop_control"), "loop_var"))};
+                               .loop_name = task_text(node_get(node_get(task, "loop_control"), "loop_var"))};
     struct reads_place place = {.project = walk->project->directory,
                                 .playbook_folder = walk->playbook_folder,
                                 .file = file,
@@ -182,6 +137,32 @@ static void walk_folder(struct walk *walk, const char *folder)
     walk->depth--;
 }
 
+/* What a role begins with; the other files are reached from there, or belong to those who name them. */
+static void walk_first_of(struct walk *walk, const char *tasks)
+{
+    static const char *const names[] = {"main.yml", "main.yaml", "main"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *path = file_join(tasks, names[i]);
+        if (file_exists(path)) {
+            walk_task_file(walk, path);
+            return;
+        }
+    }
+}
+
+/* Of a role, or beside a playbook. */
+static void look_at_templates(struct walk *walk, const char *base)
+{
+    AUTO_FREE char *folder = file_join(base, "templates");
+    AUTO_WORDS names = WORDS_INIT;
+    if (walk->looks.out)
+        (void)file_list(folder, &names, NULL);
+    for (size_t i = 0; i < names.count && i < FILES_MAX; i++) {
+        AUTO_FREE char *path = file_join(folder, names.items[i]);
+        looks_at_text(&walk->looks, path);
+    }
+}
+
 static void walk_roles(struct walk *walk, const struct node *roles);
 
 static void walk_role(struct walk *walk, const char *name)
@@ -199,18 +180,24 @@ static void walk_role(struct walk *walk, const char *name)
         walk->role = role;
         push_folder(walk, role, "defaults");
         push_folder(walk, role, "vars");
+        look_at_templates(walk, role);
+        walk_first_of(walk, tasks);
+        walk->looks.unordered++;
         walk_folder(walk, tasks);
         walk_folder(walk, handlers);
+        walk->looks.unordered--;
         walk->role = around;
-        if (!walk->reads)
-            return;
-        words_add(&walk->reads->files, role);
-        words_add(&walk->reads->code, role);
+        if (walk->reads) {
+            words_add(&walk->reads->files, role);
+            words_add(&walk->reads->code, role);
+        }
         AUTO_FREE char *meta = file_join(role, "meta/main.yml");
         AUTO_NODE *document = open_once(walk, meta);
         size_t known = walk->map_count;
         walk->depth++;
+        walk->looks.unordered++;
         walk_roles(walk, node_get(document, "dependencies"));
+        walk->looks.unordered--;
         walk->depth--;
         walk->map_count = known; /* what is known of it ends with the document */
         return;
@@ -223,15 +210,23 @@ static void walk_roles(struct walk *walk, const struct node *roles)
         const struct node *role = roles->items[i];
         const struct node *name = node_get(role, "role") ? node_get(role, "role") : node_get(role, "name");
         push(walk, node_get(role, "vars"));
-        walk_role(walk, text_of(role) ? text_of(role) : text_of(name));
+        walk_role(walk, task_text(role) ? task_text(role) : task_text(name));
     }
+}
+
+static void walk_included_role(struct walk *walk, const struct node *role)
+{
+    bool from_main = !node_get(role, "tasks_from");
+    walk->looks.unordered += !from_main;
+    walk_role(walk, task_text(node_get(role, "name")));
+    walk->looks.unordered -= !from_main;
 }
 
 /* A file named by an include: beside the one that names it. */
 static void walk_included(struct walk *walk, const char *file, const struct node *value,
                           void (*visit)(struct walk *, const char *))
 {
-    const char *name = text_of(value) ? text_of(value) : text_of(node_get(value, "file"));
+    const char *name = task_text(value) ? task_text(value) : task_text(node_get(value, "file"));
     if (!name || word_is_templated(name))
         return;
     AUTO_FREE char *folder = file_parent(file);
@@ -241,27 +236,28 @@ static void walk_included(struct walk *walk, const char *file, const struct node
 
 static void walk_task(struct walk *walk, const char *file, const struct node *task)
 {
-    static const char *const sections[] = {"block", "rescue", "always"};
+    static const char *const sections[] = {"block", "rescue", "always", NULL};
     size_t known = walk->map_count;
+    if (!walk->reads && task_never_runs(task))
+        return;
     push(walk, node_get(task, "vars"));
-    for (size_t i = 0; i < COUNT_OF(sections); i++)
+    for (size_t i = 0; sections[i]; i++)
         walk_tasks(walk, file, node_get(task, sections[i]));
     for (size_t i = 0; i < task->count; i++) {
-        const char *module = short_name(task->keys[i]);
+        const char *module = task_short_name(task->keys[i]);
         const struct node *value = task->items[i];
         int line = task->where[i].line;
-        if (!text_is(module, "block") && !text_is(module, "rescue") && !text_is(module, "always"))
+        bool is_section = text_is_one_of(module, sections);
+        if (!is_section)
             add_reads(walk, file, task, module, value);
         if (text_is(module, "include_tasks") || text_is(module, "import_tasks") || text_is(module, "include"))
             walk_included(walk, file, value, walk_task_file);
         else if (text_is(module, "include_role") || text_is(module, "import_role"))
-            walk_role(walk, text_of(node_get(value, "name")));
+            walk_included_role(walk, value);
         else if (text_is(module, "add_host") || text_is(module, "group_by"))
-            add(walk, SCAN_DYNAMIC, file, line, module);
-        else if (text_is(module, "action") || text_is(module, "local_action"))
-            continue;
-        else
-            look_at_restart(walk, file, task, module, value, line);
+            looks_add(&walk->looks, SCAN_DYNAMIC, file, line, module);
+        if (!is_section)
+            looks_at(&walk->looks, file, task, module, value, line);
     }
     walk->map_count = known;
 }
@@ -285,14 +281,14 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
         for (size_t i = 0; i < hosts->count; i++)
             if (node_is_scalar(hosts->items[i]))
                 walk_hosts(walk, file, hosts->items[i]);
-    } else if (text_of(hosts) && word_is_templated(hosts->text)) {
-        add(walk, SCAN_TEMPLATED, file, hosts->line, hosts->text);
+    } else if (task_text(hosts) && word_is_templated(hosts->text)) {
+        looks_add(&walk->looks, SCAN_TEMPLATED, file, hosts->line, hosts->text);
     }
 }
 
 static void walk_play(struct walk *walk, const char *file, const struct node *play)
 {
-    static const char *const sections[] = {"pre_tasks", "tasks", "post_tasks", "handlers"};
+    static const char *const sections[] = {"pre_tasks", "tasks", "post_tasks", "handlers", NULL};
     const struct node *import = node_get(play, "import_playbook")
                                     ? node_get(play, "import_playbook")
                                     : node_get(play, "ansible.builtin.import_playbook");
@@ -304,22 +300,34 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
     const struct node *prompts = node_get(play, "vars_prompt");
     for (size_t i = 0; prompts && prompts->kind == NODE_LIST && i < prompts->count; i++) {
         const struct node *name = node_get(prompts->items[i], "name");
-        if (text_of(name))
-            add(walk, SCAN_PROMPT, file, name->line, name->text);
+        if (task_text(name))
+            looks_add(&walk->looks, SCAN_PROMPT, file, name->line, name->text);
     }
     size_t known = walk->map_count;
     const struct node *files = node_get(play, "vars_files");
     push(walk, node_get(play, "vars"));
     for (size_t i = 0; files && files->kind == NODE_LIST && i < files->count; i++)
-        if (text_of(files->items[i])) {
+        if (task_text(files->items[i])) {
             AUTO_FREE char *path = file_join(walk->playbook_folder, files->items[i]->text);
             push_file(walk, path);
         }
     walk_roles(walk, node_get(play, "roles"));
     add_reads(walk, file, NULL, "vars_files", files);
     add_reads(walk, file, NULL, "vars", node_get(play, "vars"));
-    for (size_t i = 0; i < COUNT_OF(sections); i++)
+    for (size_t i = 0; i < play->count; i++)
+        if (!text_is_one_of(play->keys[i], sections))
+            looks_at(&walk->looks, file, play, play->keys[i], play->items[i], play->where[i].line);
+    /* Handlers run at the end of each section; of the roles and the tasks together. */
+    struct owed_handlers of_roles = walk->looks.owed;
+    walk->looks.owed = (struct owed_handlers){0};
+    for (size_t i = 0; sections[i]; i++) {
+        if (text_is(sections[i], "tasks"))
+            walk->looks.owed = of_roles;
+        walk->looks.unordered += text_is(sections[i], "handlers");
         walk_tasks(walk, file, node_get(play, sections[i]));
+        walk->looks.unordered -= text_is(sections[i], "handlers");
+        owed_clear(&walk->looks.owed);
+    }
     walk->map_count = known;
 }
 
@@ -356,10 +364,11 @@ static void walk_playbook(const struct project *project, const char *playbook, c
     AUTO_FREE char *folder = file_parent(path);
     const char *first = project->inventory.count ? project->inventory.items[0] : "";
     AUTO_FREE char *inventory = file_join(project->directory, first);
-    struct walk walk = {.project = project, .playbook_folder = folder, .out = out, .reads = reads};
+    struct walk walk = {
+        .project = project, .playbook_folder = folder, .looks = {project->directory, out}, .reads = reads};
     walk.inventory_folder = file_folder(inventory);
-    if (reads)
-        push_settings(&walk, vars);
+    push_settings(&walk, vars);
+    look_at_templates(&walk, folder);
     walk_play_file(&walk, path);
     for (size_t i = 0; i < walk.owned_count; i++)
         node_free(walk.owned[i]);

@@ -66,3 +66,254 @@ Test(plan, what_hangs_while_ansible_is_asked_ends_the_plan_in_time_and_is_named)
     cr_assert_null(strstr(named + 1, "bin/vault-pass.sh"), "told once, not for each question: %s", all);
     plan_report_free(&report);
 }
+
+/* ------------------------------------------------------------ what playbooks say */
+
+/* A project whose Ansible is never asked: what stands in its files is all that is looked at. */
+static void playbook_is(const char *phase_keys, const char *text)
+{
+    AUTO_FREE char *recipe =
+        xasprintf("phases:\n  - name: install\n    playbook: playbooks/install.yml\n    silence: 10s\n%s",
+                  phase_keys);
+    folder_write(
+        "triphase.yml",
+        "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: vault\n");
+    folder_write("phases/vault.yml", recipe);
+    folder_write("playbooks/install.yml", text);
+}
+
+/* Its warnings, and what refuses it for another reason than that Ansible. malloc'ed. */
+static char *said(const char *const *environment)
+{
+    struct plan_report report = plan(&(struct plan_options){.environment = environment});
+    AUTO_FREE char *all = findings(&report);
+    struct text out = TEXT_INIT;
+    char *rest = NULL;
+    for (char *line = strtok_r(all, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (!strstr(line, "/nonexistent/ansible-playbook") && !strstr(line, "/dev/net/tun") &&
+            strstr(line, "playbooks/"))
+            text_addf(&out, "%s\n", line);
+    plan_report_free(&report);
+    return text_take(&out);
+}
+
+static size_t lines_in(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += *text == '\n';
+    return count;
+}
+
+Test(plan, a_pause_that_waits_for_a_key_is_named_and_one_that_ends_by_itself_is_not)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  tasks:\n"
+                    "    - ansible.builtin.pause:\n"
+                    "    - block:\n"
+                    "        - pause: {prompt: Wipe the disk?}\n"
+                    "    - pause: prompt=Really\n"
+                    "    - pause: {seconds: 3}\n"
+                    "    - ansible.builtin.pause: minutes=0\n"
+                    "    - pause:\n"
+                    "      args: {seconds: '{{ as_long }}'}\n"
+                    "    - pause:\n"
+                    "      args: '{{ all_of_them }}'\n"
+                    "    - pause:\n"
+                    "      when: false\n"
+                    "    - pause:\n"
+                    "      tags: [never, by_hand]\n"
+                    "    - block:\n"
+                    "        - pause:\n"
+                    "      when: [1 == 1, false]\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "warning: playbooks/install.yml:3: pause without seconds or minutes");
+    cr_has(all, "warning: playbooks/install.yml:5: pause");
+    cr_has(all, "warning: playbooks/install.yml:6: pause");
+    cr_assert_eq(lines_in(all), 3, "%s", all);
+}
+
+Test(plan, the_task_debugger_is_named_and_one_that_always_asks_is_refused)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  debugger: on_failed\n"
+                    "  tasks:\n"
+                    "    - ansible.builtin.ping:\n"
+                    "      debugger: always\n"
+                    "    - ansible.builtin.ping:\n"
+                    "      debugger: never\n"
+                    "- hosts: all\n"
+                    "  strategy: ansible.builtin.debug\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "warning: playbooks/install.yml:2: the task debugger (on_failed)");
+    cr_has(all, "error: playbooks/install.yml:5: the task debugger (always)");
+    cr_has(all, "warning: playbooks/install.yml:9: the task debugger (on_failed)");
+    cr_assert_eq(lines_in(all), 3, "%s", all);
+}
+
+Test(plan, tasks_that_are_still_for_longer_than_their_phase_allows_are_named_with_the_key)
+{
+    playbook_is("    task: 20s\n    deadline: 30m\n",
+                "- hosts: all\n"
+                "  tasks:\n"
+                "    - ansible.builtin.pause: {seconds: 25}\n"
+                "    - pause: minutes=0.5\n"
+                "    - wait_for: {port: 22, timeout: 600}\n"
+                "    - ansible.builtin.wait_for_connection: {delay: 10}\n"
+                "    - ansible.builtin.reboot: {reboot_timeout: 900}\n"
+                "    - ansible.builtin.uri: {url: 'https://x/'}\n"
+                "      until: x is success\n"
+                "      retries: 3\n"
+                "      delay: 15\n"
+                "    - ansible.builtin.command: /bin/x\n"
+                "      async: 1000\n"
+                "      poll: 60\n"
+                "    - shell: sleep 2m && echo done\n"
+                "    - pause: {seconds: 9}\n"
+                "    - pause: {seconds: '{{ as_long }}'}\n"
+                "    - wait_for: {port: 22}\n"
+                "    - wait_for: {port: 22, timeout: 5}\n"
+                "    - ansible.builtin.uri: {url: 'https://x/'}\n"
+                "      until: x is success\n"
+                "      retries: 300\n"
+                "      delay: 5\n"
+                "    - wait_for: {timeout: 300}\n"
+                "      async: 400\n"
+                "      poll: 5\n"
+                "    - command: echo sleep 1000\n"
+                "    - command: sleep {{ as_long }}\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "playbooks/install.yml:3: silence of phase install is 10.0s, and pause (seconds: 25) can be "
+                "still for "
+                "25.0s: it is ended before that; give the phase a longer 'silence'");
+    cr_has(all, "playbooks/install.yml:4: silence of phase install is 10.0s, and pause (minutes: 0.5) can be "
+                "still for "
+                "30.0s");
+    cr_has(all, "playbooks/install.yml:5: silence of phase install is 10.0s, and wait_for (timeout: 600)");
+    cr_has(all,
+           "playbooks/install.yml:6: silence of phase install is 10.0s, and wait_for_connection (delay: 10)");
+    cr_has(all,
+           "playbooks/install.yml:7: silence of phase install is 10.0s, and reboot (reboot_timeout: 900)");
+    cr_has(all, "playbooks/install.yml:9: silence of phase install is 10.0s, and until (delay: 15)");
+    cr_has(all, "playbooks/install.yml:13: silence of phase install is 10.0s, and async (poll: 60)");
+    cr_has(all, "playbooks/install.yml:15: silence of phase install is 10.0s, and shell (sleep) can be still "
+                "for 2m00s");
+    cr_assert_eq(lines_in(all), 8, "%s", all);
+    playbook_is("    task: 8s\n", "- hosts: all\n  tasks:\n    - pause: {seconds: 9}\n");
+    AUTO_FREE char *task = said(NULL);
+    cr_has(task, "task of phase install is 8.00s, and pause (seconds: 9)");
+    playbook_is("", "- hosts: all\n  tasks:\n    - pause: {seconds: 9}\n");
+    AUTO_FREE char *none = said(NULL);
+    cr_assert_str_eq(none, "");
+}
+
+Test(plan, variables_of_this_machine_that_a_phase_would_not_see_are_named_wherever_they_are_read)
+{
+    static const char *const environment[] = {
+        "PATH=/usr/bin:/bin", "HOME=/root", "TOKEN=a", "SECOND=b", "THIRD=c",
+        "FOURTH=d",           "EMPTY=",     "GIVEN=e", NULL};
+    playbook_is(
+        "",
+        "- hosts: all\n"
+        "  vars:\n"
+        "    given: \"{{ lookup('env', 'GIVEN') }} {{ lookup('env', 'HOME') }}\"\n"
+        "    empty: \"{{ lookup('env', 'EMPTY') }} {{ lookup('env', 'UNSET') }}\"\n"
+        "  roles: [r]\n"
+        "  tasks:\n"
+        "    - debug: {msg: \"{{ lookup(\\\"ansible.builtin.env\\\", 'TOKEN', 'SECOND') }}\"}\n"
+        "    - block:\n"
+        "        - debug: {msg: [{a: \"{{ q('env','THIRD') | first }}\"}]}\n"
+        "    - debug: {msg: '{{ item }}'}\n"
+        "      with_env: [FOURTH]\n"
+        "    - debug: {msg: \"{{ lookup('env', 'FOURTH') }}\"}\n"
+        "      when: false\n"
+        "    - debug: {msg: \"{{ lookup('file', 'FOURTH') }} lookup env 'FOURTH' myq('env','FOURTH')\"}\n");
+    folder_write("triphase.yml",
+                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
+                 "vault\n    env: [GIVEN]\n");
+    folder_write("playbooks/roles/r/tasks/main.yml", "[]\n");
+    folder_write("playbooks/roles/r/defaults/main.yml", "a: 1\nb: \"{{ query('env', 'SECOND') }}\"\n");
+    folder_write("playbooks/roles/r/templates/x.j2", "x\n{{ lookup('env', 'THIRD') }}\n");
+    folder_write("playbooks/group_vars/all/main.yml", "c: \"{{ lookup('env', 'TOKEN') }}\"\n");
+    AUTO_FREE char *all = said(environment);
+    cr_has(all, "warning: playbooks/install.yml:7: lookup('env', 'TOKEN') finds nothing: the variable is set "
+                "here, and "
+                "phases do not see it; name it under the target's 'env:' (env: [TOKEN])");
+    cr_has(all, "playbooks/install.yml:7: lookup('env', 'SECOND')");
+    cr_has(all, "playbooks/install.yml:9: lookup('env', 'THIRD')");
+    cr_has(all, "playbooks/install.yml:11: lookup('env', 'FOURTH')");
+    cr_has(all, "playbooks/roles/r/defaults/main.yml:2: lookup('env', 'SECOND')");
+    cr_has(all, "playbooks/roles/r/templates/x.j2:2: lookup('env', 'THIRD')");
+    cr_has(all, "playbooks/group_vars/all/main.yml:1: lookup('env', 'TOKEN')");
+    cr_assert_eq(lines_in(all), 7, "%s", all);
+}
+
+Test(plan, variables_that_inventories_and_the_projects_own_variables_read_are_named_too)
+{
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", NULL};
+    playbook_is("    vars: {a: \"{{ lookup('env', 'TOKEN') }}\"}\n", "- hosts: all\n");
+    folder_write("triphase.yml",
+                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
+                 "vault\n    vars: {x: \"{{ lookup('env', 'TOKEN') }}\"}\n");
+    folder_write("inventory/hosts", "[web]\nvault b=\"{{ lookup('env', 'TOKEN') }}\"\n");
+    struct plan_report report = plan(&(struct plan_options){.environment = environment});
+    AUTO_FREE char *all = findings(&report);
+    cr_has(all, "warning: inventory/hosts:2: lookup('env', 'TOKEN')");
+    cr_has(all, "warning: phases/vault.yml:5: lookup('env', 'TOKEN')");
+    cr_has(all, "warning: target vault, vars:");
+    plan_report_free(&report);
+}
+
+Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
+{
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", NULL};
+    playbook_is("", "- hosts: all\n  vars: {a: \"{{ lookup('env', 'TOKEN') }}\"}\n");
+    folder_write("triphase.yml",
+                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
+                 "vault\n    secrets: {token: {env: TOKEN}}\n");
+    AUTO_FREE char *all = said(environment);
+    cr_has(all, "that variable is one of the target's secrets");
+}
+
+Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_notifies_them)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  pre_tasks:\n"
+                    "    - copy: {dest: /a, content: a}\n"
+                    "      notify: of section before\n"
+                    "  roles: [r]\n"
+                    "  tasks:\n"
+                    "    - meta: end_host\n"
+                    "      when: nothing_to_do\n"
+                    "    - meta: flush_handlers\n"
+                    "    - block:\n"
+                    "        - copy: {dest: /b, content: b}\n"
+                    "          notify: [restart app, reload proxy]\n"
+                    "    - ansible.builtin.meta: end_play\n"
+                    "  post_tasks:\n"
+                    "    - meta: end_play\n"
+                    "- hosts: all\n"
+                    "  tasks:\n"
+                    "    - meta: end_play\n"
+                    "      when: done_before\n"
+                    "    - copy: {dest: /c, content: c}\n"
+                    "      notify: restart app\n"
+                    "    - meta: end_role\n"
+                    "    - meta: clear_facts\n"
+                    "    - meta: flush_handlers\n"
+                    "    - meta: end_play\n");
+    folder_write("playbooks/roles/r/tasks/main.yml",
+                 "- import_tasks: z.yml\n- copy: {dest: /d, content: d}\n  notify: from main\n");
+    folder_write("playbooks/roles/r/tasks/a.yml",
+                 "- copy: {dest: /e, content: e}\n  notify: nobody knows when\n");
+    folder_write("playbooks/roles/r/tasks/z.yml",
+                 "- meta: end_play\n  when: early\n- copy: {dest: /f, content: f}\n  notify: from z\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "warning: playbooks/install.yml:7: meta: end_host throws away the handler 'from z', which "
+                "playbooks/roles/r/tasks/z.yml:4 notifies");
+    cr_has(all, "playbooks/install.yml:7: meta: end_host throws away the handler 'from main'");
+    cr_has(all, "playbooks/install.yml:13: meta: end_play throws away the handler 'restart app', which "
+                "playbooks/install.yml:12 notifies");
+    cr_has(all, "playbooks/install.yml:13: meta: end_play throws away the handler 'reload proxy'");
+    cr_assert_eq(lines_in(all), 4, "%s", all);
+}

@@ -1,0 +1,48 @@
+/* What plan looks for in the words of playbooks, one look a kind, and what it found. */
+#pragma once
+#include "action/plan_handlers.h"
+#include "mechanism/node.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum scan_kind {
+    SCAN_PROMPT,    /* text: the variable */
+    SCAN_TEMPLATED, /* text: the host pattern */
+    SCAN_DYNAMIC, /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
+    SCAN_RESTART,  /* text: the service */
+    SCAN_PAUSE,    /* waits for a key that nobody presses; text: the module */
+    SCAN_DEBUGGER, /* text: when it asks ("always", "on_failed", …) */
+    SCAN_STILL,    /* text: what is still for lasts_ns */
+    SCAN_VARIABLE, /* text: a variable of this machine's environment that is read */
+    SCAN_DROPPED,  /* text: which handler never runs, and why */
+};
+
+struct scan_item {
+    enum scan_kind kind;
+    char *where; /* "playbooks/x.yml:12" */
+    char *text;
+    int64_t lasts_ns;
+};
+
+struct scan {
+    struct scan_item *items;
+    size_t count;
+};
+
+void scan_free(struct scan *scan);
+
+struct looks {
+    const char *directory;     /* the project's: places are told below it */
+    struct scan *out;          /* NULL: nothing is looked for */
+    struct owed_handlers owed; /* by the play, as far as its tasks are gone through in their order */
+    int unordered;             /* not 0: what is gone through may run at any time, or never */
+};
+
+/* Adds a finding, each once. */
+void looks_add(struct looks *looks, enum scan_kind kind, const char *file, int line, const char *text);
+/* A key of a task with its value: its module (without its collection), or a keyword. Of a play its keywords. */
+void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,
+              const struct node *value, int line);
+/* A file of variables (YAML), and any other text that is templated. */
+void looks_at_variables(struct looks *looks, const char *file, const struct node *document);
+void looks_at_text(struct looks *looks, const char *path);

@@ -1,0 +1,172 @@
+#include "action/plan_said.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/invoker.h"
+
+static bool is_known(const struct plan_report *report, const char *where, const char *text)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (text_is(report->findings[i].where, where) && text_is(report->findings[i].text, text))
+            return true;
+    return false;
+}
+
+/* Takes the text over. */
+static void find_once(struct plan_work *work, enum error_kind kind, const char *where, char *text)
+{
+    if (!is_known(work->report, where, text))
+        plan_find(work->report, kind, where, "%s", text);
+    free(text);
+}
+
+static void pause_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    find_once(work, ERROR_NONE, item->where,
+              xstrdup(
+                  "pause without seconds or minutes waits for a key, and nobody presses one in a supervised "
+                  "phase: the play goes on at once, as if it had been allowed to; where it is a gate, ask "
+                  "before the run and fail the task unless a variable says yes"));
+}
+
+static void debugger_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    bool always = text_is(item->text, "always");
+    find_once(
+        work, always ? ERROR_PROJECT : ERROR_NONE, item->where,
+        xasprintf("the task debugger (%s) asks, and nobody answers a supervised phase: Ansible then breaks "
+                  "off, without rescue, handlers and the plays behind it%s",
+                  item->text, always ? "; take 'debugger: always' out" : ""));
+}
+
+/* The key of the phase that ends a task which is still for so long; NULL: none does. */
+static const char *ending_key(const struct phase *phase, int64_t lasts_ns, int64_t *bound_ns)
+{
+    const struct {
+        const char *key;
+        int64_t bound_ns;
+    } keys[] = {{"silence", phase->silence_ns}, {"task", phase->task_ns}, {"deadline", phase->deadline_ns}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (keys[i].bound_ns && keys[i].bound_ns <= lasts_ns) {
+            *bound_ns = keys[i].bound_ns;
+            return keys[i].key;
+        }
+    return NULL;
+}
+
+static void stillness_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    for (size_t i = 0; i < work->phase_count; i++) {
+        const struct phase *phase = work->phases[i];
+        int64_t bound_ns = 0;
+        const char *key =
+            text_is(phase->playbook, playbook) ? ending_key(phase, item->lasts_ns, &bound_ns) : NULL;
+        if (!key)
+            continue;
+        AUTO_FREE char *bound = duration_show(bound_ns);
+        AUTO_FREE char *lasts = duration_show(item->lasts_ns);
+        find_once(
+            work, ERROR_NONE, item->where,
+            xasprintf("%s of phase %s is %s, and %s can be still for %s: it is ended before that; give the "
+                      "phase a longer '%s'",
+                      key, phase->name, bound, item->text, lasts, key));
+    }
+}
+
+/* Set here, and a phase would not see it. */
+static bool is_kept_back(const struct plan_work *work, const char *name)
+{
+    AUTO_WORDS handed = WORDS_INIT;
+    ansible_environment(work->target, &work->settings, work->environment, &handed);
+    return environment_value(work->environment, name) && !words_env(&handed, name) &&
+           !text_starts(name, "TRIPHASE_");
+}
+
+static void variable_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    if (!is_kept_back(work, item->text))
+        return;
+    AUTO_FREE char *entry = xasprintf("%s=%s", item->text, environment_value(work->environment, item->text));
+    bool is_secret = target_hides(work->target, entry);
+    free_secret(TAKE(entry), strlen(entry));
+    if (is_secret)
+        find_once(
+            work, ERROR_NONE, item->where,
+            xasprintf(
+                "lookup('env', '%s') finds nothing: that variable is one of the target's secrets, which "
+                "phases see as variables of the play only",
+                item->text));
+    else
+        find_once(
+            work, ERROR_NONE, item->where,
+            xasprintf(
+                "lookup('env', '%s') finds nothing: the variable is set here, and phases do not see it; "
+                "name it under the target's 'env:' (env: [%s])",
+                item->text, item->text));
+}
+
+static void drop_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    find_once(
+        work, ERROR_NONE, item->where,
+        xasprintf("%s: what it was to do stays undone, and the next run, which changes nothing, does not "
+                  "notify it again; put 'meta: flush_handlers' before it",
+                  item->text));
+}
+
+static const struct {
+    enum scan_kind kind;
+    void (*say)(struct plan_work *, const char *playbook, const struct scan_item *);
+} sayings[] = {
+    {SCAN_PAUSE, pause_said},       {SCAN_DEBUGGER, debugger_said}, {SCAN_STILL, stillness_said},
+    {SCAN_VARIABLE, variable_said}, {SCAN_DROPPED, drop_said},
+};
+
+void plan_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    for (size_t i = 0; i < COUNT_OF(sayings); i++)
+        if (sayings[i].kind == item->kind)
+            sayings[i].say(work, playbook, item);
+}
+
+static void look_at_source(struct looks *looks, const char *path)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    if (!file_is_dir(path)) {
+        if (!file_is_program(path))
+            looks_at_text(looks, path);
+        return;
+    }
+    (void)file_list(path, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *inside = file_join(path, names.items[i]);
+        if (!file_is_dir(inside) && !file_is_program(inside))
+            looks_at_text(looks, inside);
+    }
+}
+
+void plan_said_by_inventories(struct plan_work *work)
+{
+    const struct project *project = work->project;
+    struct scan found = {0};
+    struct looks looks = {.directory = project->directory, .out = &found};
+    for (size_t i = 0; i < project->inventory.count; i++) {
+        AUTO_FREE char *path = file_join(project->directory, project->inventory.items[i]);
+        look_at_source(&looks, path);
+    }
+    AUTO_FREE char *own = xasprintf("target %s, vars", work->target->name);
+    if (work->target->vars)
+        looks_at_variables(&looks, own, work->target->vars);
+    for (size_t i = 0; i < work->phase_count; i++)
+        if (work->phases[i]->vars)
+            looks_at_variables(&looks, work->recipe->path, work->phases[i]->vars);
+    for (size_t i = 0; i < found.count; i++)
+        plan_said(work, NULL, &found.items[i]);
+    scan_free(&found);
+}

@@ -1,0 +1,7 @@
+/* Environment variables of this machine that a word of a playbook, a variable or a template reads: `lookup('env', 'A', 'B')`,
+ * `query(…)`, `q(…)`. Pure. */
+#pragma once
+#include "base/words.h"
+
+/* Adds the names that stand there as plain text, each once. */
+void variables_find(const char *word, struct words *out);
