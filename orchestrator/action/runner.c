@@ -461,6 +461,7 @@ void runner_cancel(struct runner *runner)
 {
     runner->cancelled = true;
     runner->cancels++;
+    sink_hurry(runner->sink);
     /* A look at the host is bounded, and what it finds belongs to what is being cancelled. */
     if (runner->drive.part == RECOVERY_SWEEP && runner->cancels == 1)
         return;

@@ -47,7 +47,7 @@ static void on_bound(void *context)
     struct sink *sink = context;
     if (!sink->awaited)
         return;
-    /* A writer that failed before anything was awaited has nothing more to signal. One that has much to write is no dead one. Asking takes the signal away, so the
+    /* A writer that failed before anything was awaited has nothing more to signal. One that has much to write, or waits for another process, is no dead one. Asking takes the signal away, so the
      * failure is asked for behind it. */
     uint64_t committed = store_writer_committed(sink->writer);
     const char *failure = store_writer_failure(sink->writer);
@@ -55,12 +55,17 @@ static void on_bound(void *context)
         settle(sink, true, NULL);
         return;
     }
-    if (!failure && committed > sink->seen) {
+    if (!failure && (committed > sink->seen || store_writer_is_held(sink->writer))) {
         sink->seen = committed;
         timer_arm(sink->bound, COMMIT_BOUND_S * NS_PER_S);
         return;
     }
     settle(sink, false, failure ? failure : "the store wrote nothing for 10 s");
+}
+
+void sink_hurry(struct sink *sink)
+{
+    store_writer_hurry(sink->writer);
 }
 
 int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out,

@@ -52,6 +52,7 @@ struct command_run {
     size_t count, running;
     struct loop *loop;
     struct live *live;
+    int64_t known_ns;    /* the newest time that was known before these runs */
     struct timer *begun; /* looks whether the runs are begun, where they are not followed */
     bool cancelled;
 };
@@ -413,7 +414,8 @@ static int prepare(struct command_run *all, struct error *err)
     if (launch->arguments && launch->arguments[0] &&
         ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
         return -1;
-    if (layout_make(all->state, err) < 0 || store_prepare(all->store, err) < 0)
+    if (layout_make(all->state, err) < 0 || store_prepare(all->store, err) < 0 ||
+        store_newest(all->store, &all->known_ns, err) < 0)
         return -1;
     for (const char *const *name = launch->targets; *name; name++) {
         all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);
@@ -432,8 +434,10 @@ static void prune(const struct command_run *all)
 {
     struct store_pruned pruned = {0};
     AUTO_ERROR err = ERROR_INIT;
+    int64_t now = moment_wall(), from = all->known_ns < now ? all->known_ns : now;
     if (all->launch->project && all->state &&
-        store_prune(all->store, all->state, moment_wall() - all->launch->project->keep_ns, &pruned, &err) < 0)
+        store_prune(all->store, all->state, from - all->launch->project->keep_ns, &pruned, &err) < 0 &&
+        err.kind != ERROR_BUSY)
         help_note("warning: old runs could not be pruned: %s", error_text(&err));
 }
 

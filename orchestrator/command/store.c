@@ -76,16 +76,18 @@ static int keep_of(const struct request *request, int64_t *out, struct error *er
 
 static int prune(const struct request *request, struct error *err)
 {
-    int64_t keep;
+    int64_t keep, known, now = moment_wall();
     struct store_pruned pruned;
-    if (keep_of(request, &keep, err) < 0 ||
-        store_prune(request->path, request->state, moment_wall() - keep, &pruned, err) < 0)
+    if (keep_of(request, &keep, err) < 0 || store_newest(request->path, &known, err) < 0 ||
+        store_prune(request->path, request->state, (known < now ? known : now) - keep, &pruned, err) < 0)
         return -1;
     struct json *json = NULL;
     AUTO_FREE char *shown = duration_text(keep);
-    AUTO_FREE char *line = xasprintf(
-        "removed what ended more than %s ago: %lld runs, %lld removed machines, %lld folders without a run",
-        shown, (long long)pruned.runs, (long long)pruned.machines, (long long)pruned.folders);
+    AUTO_FREE char *line = xasprintf("removed what ended more than %s before %s, but for the last 20 runs of "
+                                     "each target: %lld runs, %lld removed"
+                                     " machines, %lld folders without a run",
+                                     shown, known < now ? "the newest run" : "now", (long long)pruned.runs,
+                                     (long long)pruned.machines, (long long)pruned.folders);
     if (request->json) {
         json = json_new_object();
         json_set_integer(json, "version", 1);
@@ -104,7 +106,7 @@ static int export_to(const struct request *request, struct error *err)
 static int merge(const struct request *request, struct error *err)
 {
     struct store_merged merged;
-    if (store_merge(request->path, request->file, &merged, err) < 0)
+    if (layout_make(request->state, err) < 0 || store_merge(request->path, request->file, &merged, err) < 0)
         return -1;
     AUTO_FREE char *line =
         xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld"

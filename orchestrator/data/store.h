@@ -24,10 +24,14 @@ int store_writer_notify_fd(const struct store_writer *writer); /* owned by the w
 /* Highest ticket that is on disk (durable for begin/end: synchronous FULL at those commits). Clears the
  * eventfd. */
 uint64_t store_writer_committed(struct store_writer *writer);
+/* Whether it waits for a lock that another process has: a delay, and no failure. */
+bool store_writer_is_held(const struct store_writer *writer);
+/* From now on it has failed when such a lock is held for 10 s, not 10 min: somebody wants an end. */
+void store_writer_hurry(struct store_writer *writer);
 /* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10
- * s). Borrowed. */
+ * min). Borrowed. */
 const char *store_writer_failure(const struct store_writer *writer);
-/* Writes what is queued (at most bound_ns), joins, closes. 0, or -1 with what failed. Frees it in any
+/* Writes what is queued (at most bound_ns, which begins anew while another process has the lock), joins, closes. 0, or -1 with what failed. Frees it in any
  * case. */
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err);
 

@@ -1,9 +1,14 @@
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/history.h"
+#include "base/words.h"
+#include "data/store.h"
+#include "data/store_batch.h"
 #include "data/store_maintain.h"
 #include "data/store_schema.h"
 #include "mechanism/sql.h"
+
+#include <unistd.h>
 
 enum { BUSY_MS = 10000 };
 
@@ -66,37 +71,46 @@ static const struct {
 #define MACHINE_COLUMNS "id, project, target, provider, reference, address, port, made_ns, removed_ns, record"
 #define WORD(column) "(SELECT word.ours FROM temp.word WHERE word.theirs = task." column ")"
 
-/* What is new is written down first; the rest follows from it. A step's paths hold where its logs lie
- * beside its own store only, so they come along only in the form that cannot leave the folder of runs. */
-static const char copy_runs[] =
-    "CREATE TEMP TABLE added (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT);"
-    "INSERT INTO temp.added (theirs, id) SELECT number, id FROM other.run WHERE outcome IS NOT NULL"
-    " AND id NOT IN (SELECT id FROM main.run) ORDER BY number;"
-    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.added) ORDER BY number;"
-    "UPDATE temp.added SET ours = (SELECT number FROM main.run WHERE run.id = added.id);";
-static const char copy_rows[] =
+/* What is new is written down first; the rest follows from it. */
+static const char list_new[] =
+    "CREATE TEMP TABLE added (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT, rows INTEGER);"
+    "CREATE TEMP TABLE piece (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT);"
+    "CREATE TEMP TABLE piece_step (theirs INTEGER PRIMARY KEY, ours INTEGER);"
     "CREATE TEMP TABLE word (theirs INTEGER PRIMARY KEY, ours INTEGER);"
-    "INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name ORDER BY number;"
-    "INSERT INTO temp.word SELECT theirs.number, ours.number FROM other.name AS theirs CROSS JOIN main.name AS ours ON ours.text = theirs.text;"
-    "CREATE TEMP TABLE added_step (theirs INTEGER PRIMARY KEY, ours INTEGER);"
-    "INSERT INTO main.step (run, log, events, " STEP_COLUMNS ") SELECT added.ours,"
+    "INSERT INTO temp.added (theirs, id, rows) SELECT number, id, (SELECT count(*) FROM other.step JOIN other.task ON task.step = step.number"
+    " WHERE step.run = run.number) FROM other.run WHERE outcome IS NOT NULL AND id NOT IN (SELECT id FROM main.run) ORDER BY number;";
+static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
+                                    " FROM other.machine WHERE removed_ns > 0;";
+/* The next runs, one at least; one that came in another way meanwhile is left out. A step's paths hold where its logs lie beside its own store only, so they
+ * come along only in the form that cannot leave the folder of runs. Of a machine that stays the other project's, a run does not speak here. */
+static const char copy_piece[] =
+    "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.word;"
+    "DELETE FROM temp.added WHERE ours IS NULL AND id IN (SELECT id FROM main.run);"
+    "INSERT INTO temp.piece (theirs, id) SELECT theirs, id FROM (SELECT theirs, id, sum(rows + 1) OVER (ORDER BY theirs) - rows AS before"
+    " FROM temp.added WHERE ours IS NULL) WHERE before <= " STORE_BATCH_TEXT ";"
+    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;"
+    "UPDATE temp.piece SET ours = (SELECT number FROM main.run WHERE run.id = piece.id);"
+    "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.piece) AND machine_id NOT IN (SELECT id FROM main.machine);"
+    "INSERT INTO main.step (run, log, events, " STEP_COLUMNS ") SELECT piece.ours,"
     " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"
     " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, " STEP_COLUMNS
-    " FROM temp.added CROSS JOIN other.step ON step.run = added.theirs ORDER BY step.number;"
-    "INSERT INTO temp.added_step SELECT theirs.number, ours.number FROM temp.added CROSS JOIN other.step AS theirs ON theirs.run = added.theirs"
-    " CROSS JOIN main.step AS ours ON ours.run = added.ours AND ours.seq = theirs.seq;"
+    " FROM temp.piece CROSS JOIN other.step ON step.run = piece.theirs ORDER BY step.number;"
+    "INSERT INTO temp.piece_step SELECT theirs.number, ours.number FROM temp.piece CROSS JOIN other.step AS theirs ON theirs.run = piece.theirs"
+    " CROSS JOIN main.step AS ours ON ours.run = piece.ours AND ours.seq = theirs.seq;"
+    "INSERT INTO temp.word (theirs) WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action FROM temp.piece_step"
+    " CROSS JOIN other.task ON task.step = piece_step.theirs) " STORE_EACH_WORD("part") ";"
+    "INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name WHERE number IN (SELECT theirs FROM temp.word) ORDER BY number;"
+    "UPDATE temp.word SET ours = (SELECT ours.number FROM other.name AS theirs CROSS JOIN main.name AS ours ON ours.text = theirs.text"
+    " WHERE theirs.number = word.theirs);"
     "INSERT INTO main.task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"
-    " SELECT added_step.ours, task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "
+    " SELECT piece_step.ours, task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "
     WORD("action") ", status, flags, items, started_ns, duration_ns, message"
-    " FROM temp.added_step CROSS JOIN other.task ON task.step = added_step.theirs ORDER BY added_step.ours, task.seq;"
-    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT added.ours, " EVENT_COLUMNS
-    " FROM temp.added CROSS JOIN other.event ON event.run = added.theirs ORDER BY event.number;"
-    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT added.ours, kind, at_ns, healthy, value, detail"
-    " FROM temp.added CROSS JOIN other.sample ON sample.run = added.theirs;";
-static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
-                                    " FROM other.machine WHERE removed_ns > 0;"
-    /* Of a machine that stays the other project's, a run does not speak here. */
-    "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.added) AND machine_id NOT IN (SELECT id FROM main.machine);";
+    " FROM temp.piece_step CROSS JOIN other.task ON task.step = piece_step.theirs ORDER BY piece_step.ours, task.seq;"
+    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT piece.ours, " EVENT_COLUMNS
+    " FROM temp.piece CROSS JOIN other.event ON event.run = piece.theirs ORDER BY event.number;"
+    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT piece.ours, kind, at_ns, healthy, value, detail"
+    " FROM temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs;"
+    "UPDATE temp.added SET ours = (SELECT ours FROM temp.piece WHERE piece.theirs = added.theirs) WHERE theirs IN (SELECT theirs FROM temp.piece);";
 /* clang-format on */
 
 static int refuse_strange(struct sql *db, const char *from, struct error *err)
@@ -112,6 +126,42 @@ static int refuse_strange(struct sql *db, const char *from, struct error *err)
     return 0;
 }
 
+static int run_statements(struct sql *db, void *statements, struct error *err)
+{
+    return sql_run(db, statements, err);
+}
+
+static int batch(struct sql *db, const char *statements, struct error *err)
+{
+    return store_batch(db, run_statements, (void *)(uintptr_t)statements, err);
+}
+
+static int copy_runs(struct sql *db, struct error *err)
+{
+    for (int64_t left = 1; left;) {
+        if (batch(db, copy_piece, err) < 0 ||
+            sql_query_integer(db, "SELECT count(*) FROM temp.added WHERE ours IS NULL", 0, &left, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What was added before it failed goes again; where that fails too it is said. */
+static void take_back(struct sql *db, struct error *why)
+{
+    AUTO_STATEMENT *query = NULL;
+    AUTO_WORDS ids = WORDS_INIT;
+    size_t left = 0;
+    if (sql_prepare(db, "SELECT id FROM temp.added WHERE ours IS NOT NULL", &query, NULL) == 0)
+        while (sql_step(query, NULL) > 0)
+            words_add(&ids, sql_text(query, 0));
+    for (size_t i = 0; i < ids.count; i++)
+        left += store_remove_run(db, ids.items[i], NULL) < 0;
+    if (left)
+        error_prefix(why, "%zu whole runs of it were added, then it could not go on (the same again goes on)",
+                     left);
+}
+
 static int merge(struct sql *db, const char *from, struct store_merged *out, struct error *err)
 {
     int64_t before;
@@ -125,34 +175,64 @@ static int merge(struct sql *db, const char *from, struct store_merged *out, str
         sql_query_integer(db, "SELECT count(*) FROM other.machine WHERE removed_ns = 0", 0, &out->present,
                           err) < 0 ||
         sql_query_integer(db, "SELECT count(*) FROM main.machine", 0, &before, err) < 0 ||
-        sql_run(db, copy_runs, err) < 0 ||
-        sql_query_integer(db, "SELECT count(*) FROM temp.added", 0, &out->runs, err) < 0 ||
-        (out->runs && sql_run(db, copy_rows, err) < 0) || sql_run(db, copy_machines, err) < 0 ||
+        sql_run(db, list_new, err) < 0 || batch(db, copy_machines, err) < 0 ||
         sql_query_integer(db, "SELECT count(*) FROM main.machine", 0, &out->machines, err) < 0)
         return -1;
     out->machines -= before;
-    return sql_commit(db, err);
+    if (copy_runs(db, err) < 0) {
+        take_back(db, err);
+        return -1;
+    }
+    return sql_query_integer(db, "SELECT count(*) FROM temp.added", 0, &out->runs, err);
+}
+
+/* A copy that nobody changes while it is looked at and taken over, of this version. */
+static int copy_other(const char *from, const char *copy, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    int version;
+    if (!file_exists(from))
+        return error_set(err, ERROR_STORE, "cannot merge %s: there is no such file", from);
+    if (sql_open(from, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, from, &version, err) < 0)
+        return error_prefix(err, "merging %s", from);
+    if (version == 0)
+        return error_set(err, ERROR_STORE, "cannot merge %s: it is empty", from);
+    if (store_copy(db, copy, err) < 0 || store_prepare(copy, err) < 0)
+        return error_prefix(err, "merging %s", from);
+    return 0;
+}
+
+static void remove_copy(const char *copy)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        AUTO_FREE char *path = xasprintf("%s%s", copy, ends[i]);
+        unlink(path);
+    }
+}
+
+static int merge_copy(const char *path, const char *copy, const char *from, struct store_merged *out,
+                      struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    if (store_prepare(path, err) < 0 || sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 ||
+        sql_run(db, "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL", err) < 0 ||
+        sql_attach(db, copy, "other", err) < 0)
+        return -1;
+    return merge(db, from, out, err);
 }
 
 int store_merge(const char *path, const char *from, struct store_merged *out, struct error *err)
 {
-    AUTO_SQL *db = NULL;
+    AUTO_CLOSE int alone = -1;
+    AUTO_FREE char *copy = xasprintf("%s.merge", path);
     struct store_merged merged = {0};
-    /* Both versions are looked at before anything is opened for writing. */
-    if (history_open(from, &db, err) < 0)
-        return error_prefix(err, "merging %s", from);
-    sql_close(TAKE(db));
-    if (history_open(path, &db, err) < 0)
+    if (store_batch_alone(path, &alone, err) < 0)
         return -1;
-    sql_close(TAKE(db));
-    if (sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 ||
-        sql_run(db, "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL", err) < 0 ||
-        sql_attach(db, from, "other", err) < 0 || sql_begin(db, err) < 0)
-        return -1;
-    if (merge(db, from, &merged, err) < 0) {
-        sql_rollback(db);
-        return -1;
-    }
-    *out = merged;
-    return 0;
+    remove_copy(copy); /* of one that was killed */
+    int result = copy_other(from, copy, err) < 0 || merge_copy(path, copy, from, &merged, err) < 0 ? -1 : 0;
+    remove_copy(copy);
+    if (result == 0)
+        *out = merged;
+    return result;
 }

@@ -18,7 +18,9 @@ enum {
     QUEUE_HURRY = 512 * 1024, /* this much is written without gathering more */
     BATCH_RECORDS = 4096,
 };
-static const int64_t gather_ns = 30 * NS_PER_MS, full_wait_ns = NS_PER_S;
+/* Another process's lock is a delay. One that is never given back (a stopped process, a file system that hangs) is told after so long. */
+static const int64_t gather_ns = 30 * NS_PER_MS, full_wait_ns = NS_PER_S, held_most_ns = 600 * NS_PER_S,
+                     held_hurry_ns = 10 * NS_PER_S;
 
 struct store_writer {
     pthread_t thread;
@@ -26,6 +28,8 @@ struct store_writer {
     pthread_cond_t work, room; /* both on the monotonic clock */
     int notify;
     atomic_uint_least64_t committed;
+    atomic_int_least64_t held; /* since when another process has had the lock (monotonic); 0: nobody has */
+    atomic_bool hurry;
     /* under the mutex */
     struct store_queue queue;
     size_t writing; /* bytes of blocks that the thread has taken */
@@ -77,6 +81,21 @@ static struct timespec at_monotonic(int64_t ns)
 
 /* ---- the thread ---- */
 
+/* Asked by SQLite while another process has the lock. */
+static bool wait_for_lock(void *context)
+{
+    struct store_writer *writer = context;
+    int64_t now = moment_monotonic();
+    if (!atomic_load(&writer->held))
+        atomic_store(&writer->held, now);
+    pthread_mutex_lock(&writer->mutex);
+    bool wanted = !writer->orphan && !writer->failure;
+    pthread_mutex_unlock(&writer->mutex);
+    nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
+    return wanted &&
+           now - atomic_load(&writer->held) < (atomic_load(&writer->hurry) ? held_hurry_ns : held_most_ns);
+}
+
 static int apply(struct store_writer *writer, struct store_record *record, struct error *err)
 {
     if (record->event.kind != EVENT_MACHINE)
@@ -117,6 +136,7 @@ static int write_batch(struct store_writer *writer, struct store_block **block, 
 {
     if (sql_begin(writer->db, err) < 0 || store_appender_begin(writer->appender, err) < 0)
         return -1;
+    atomic_store(&writer->held, 0);
     while (count) {
         struct store_record *record = store_block_next(*block, at);
         if (!record) {
@@ -129,7 +149,10 @@ static int write_batch(struct store_writer *writer, struct store_block **block, 
         *last = record->ticket;
         count--;
     }
-    return store_appender_flush(writer->appender, err) < 0 ? -1 : sql_commit(writer->db, err);
+    if (store_appender_flush(writer->appender, err) < 0 || sql_commit(writer->db, err) < 0)
+        return -1;
+    atomic_store(&writer->held, 0);
+    return 0;
 }
 
 /* What is on disk makes room at once: a caller who waits for it sees whether the writer gets on. */
@@ -183,6 +206,7 @@ static void *run_writer(void *context)
     struct store_writer *writer = context;
     struct store_queue taken;
     AUTO_ERROR err = ERROR_INIT;
+    sql_on_busy(writer->db, wait_for_lock, writer);
     pthread_mutex_lock(&writer->mutex);
     while (!writer->failure && take_work(writer, &taken)) {
         pthread_mutex_unlock(&writer->mutex);
@@ -302,18 +326,42 @@ const char *store_writer_failure(const struct store_writer *writer)
     return failure;
 }
 
+bool store_writer_is_held(const struct store_writer *writer)
+{
+    return atomic_load(&writer->held) != 0;
+}
+
+void store_writer_hurry(struct store_writer *writer)
+{
+    atomic_store(&writer->hurry, true);
+}
+
+/* True when the thread has ended in time: `bound_ns` from the last moment at which another process had the lock. */
+static bool join(struct store_writer *writer, int64_t bound_ns)
+{
+    int64_t end = moment_monotonic() + bound_ns;
+    for (int64_t now; (now = moment_monotonic()) < end;) {
+        int64_t look = now + NS_PER_S;
+        struct timespec until = at_monotonic(look < end ? look : end);
+        if (pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+            return true;
+        if (store_writer_is_held(writer))
+            end = moment_monotonic() + bound_ns;
+    }
+    return false;
+}
+
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err)
 {
     if (!writer)
         return 0;
-    struct timespec until = at_monotonic(moment_monotonic() + bound_ns);
     pthread_mutex_lock(&writer->mutex);
     writer->stop = true;
     uint64_t wanted = writer->ticket;
     pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->mutex);
-    if (pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
-        /* It hangs in the disk or behind another process's lock. It keeps its memory until it comes back. */
+    if (!join(writer, bound_ns)) {
+        /* It hangs in the disk. It keeps its memory until it comes back. */
         pthread_mutex_lock(&writer->mutex);
         bool ended = writer->ended;
         writer->orphan = !ended;

@@ -14,6 +14,8 @@ enum { VALUE_LIMIT = 16 * 1024 * 1024 };
 struct sql {
     sqlite3 *handle;
     char *path;
+    bool (*wait)(void *context); /* NULL: a fixed time */
+    void *wait_context;
 };
 
 /* A statement is SQLite's own; its connection is found through the handle's owner only for messages. */
@@ -155,6 +157,20 @@ int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out
         open_as(path, mode, true, busy_ms, out, NULL) == 0)
         return 0;
     return error_move(err, &why);
+}
+
+static int on_busy(void *context, int asked)
+{
+    (void)asked;
+    const struct sql *db = context;
+    return db->wait(db->wait_context);
+}
+
+void sql_on_busy(struct sql *db, bool (*wait)(void *context), void *context)
+{
+    db->wait = wait;
+    db->wait_context = context;
+    sqlite3_busy_handler(db->handle, on_busy, db);
 }
 
 void sql_close(struct sql *db)

@@ -13,6 +13,7 @@
 
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -380,7 +381,8 @@ Test(store, a_full_disk_ends_writing_with_the_reason_and_what_was_committed_stay
     record_end(&record);
 }
 
-Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_ten_seconds)
+/* Longer than any wait that other commands have for it. */
+Test(store, another_process_with_the_lock_delays_what_is_written_and_ends_nothing)
 {
     struct record record = record_start();
     struct store_writer *writer = start_writer(record.path);
@@ -391,6 +393,27 @@ Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_te
     int64_t start = moment_monotonic();
     uint64_t ticket = put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
     cr_expect(moment_monotonic() - start < NS_PER_S, "putting never waits for the disk");
+    cr_expect_not(wait_committed(writer, ticket, 12000));
+    cr_assert_null(store_writer_failure(writer), "%s", store_writer_failure(writer));
+    cr_expect(store_writer_is_held(writer));
+    sql_rollback(record.db);
+    cr_expect(wait_committed(writer, ticket, 2000));
+    cr_expect_not(store_writer_is_held(writer));
+    cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), 0, "%s", error_text(&err));
+    record_end(&record);
+}
+
+Test(store, one_that_is_to_hurry_waits_ten_seconds_for_another_process)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    int64_t start = moment_monotonic();
+    uint64_t ticket = put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    store_writer_hurry(writer);
     cr_expect_not(wait_committed(writer, ticket, 20000));
     int64_t took = moment_monotonic() - start;
     cr_expect(took > 9 * NS_PER_S && took < 15 * NS_PER_S, "%.1f s", (double)took / 1e9);
@@ -398,6 +421,31 @@ Test(store, another_process_with_the_lock_delays_no_caller_and_is_named_after_te
               store_writer_failure(writer));
     sql_rollback(record.db);
     cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), -1);
+    record_end(&record);
+}
+
+static void *give_back(void *context)
+{
+    struct record *record = context;
+    nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+    sql_rollback(record->db);
+    return NULL;
+}
+
+Test(store, what_is_stopped_behind_another_process_is_written_all_the_same)
+{
+    struct record record = record_start();
+    struct store_writer *writer = start_writer(record.path);
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    pthread_t other;
+    id_make(id);
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
+    cr_assert_eq(pthread_create(&other, NULL, give_back, &record), 0);
+    cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), 0, "%s", error_text(&err));
+    pthread_join(other, NULL);
+    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 1);
     record_end(&record);
 }
 

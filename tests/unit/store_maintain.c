@@ -1,10 +1,11 @@
-/* Checking, pruning, exporting and merging: nothing that is in use goes, and no foreign file gets in half
+/* Checking, exporting and merging: nothing that is in use goes, and no foreign file gets in half
  * or gets its way. */
 #include "data/store_maintain.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/store_schema.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 
@@ -12,15 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <utime.h>
 
 TestSuite(store_maintain, .timeout = 120, .fini = hostile_clean);
 
 static const char old[] = "01890000-0000-7000-8000-000000000001",
                   young[] = "01890000-0000-7000-8000-000000000002",
-                  open_run[] = "01890000-0000-7000-8000-000000000003",
-                  parent[] = "01890000-0000-7000-8000-000000000004",
-                  stray[] = "01890000-0000-7000-8000-000000000005";
+                  open_run[] = "01890000-0000-7000-8000-000000000003";
 
 static struct words check(const char *path)
 {
@@ -56,70 +54,6 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
     const char *const said[] = {"event row 1 of run", "step 1, task 1", "machine gone", "step 1"};
     for (size_t i = 0; i < COUNT_OF(said); i++)
         cr_expect(strstr(text_string(&all), said[i]), "'%s' is missing in\n%s", said[i], text_string(&all));
-    words_free(&findings);
-    record_end(&record);
-}
-
-static void make_folder(const char *state, const char *run)
-{
-    AUTO_FREE char *folder = xasprintf("%s/runs/%s", state, run), *log = file_join(folder, "01.log");
-    cr_assert_eq(file_make_dirs(folder, 0700, NULL), 0);
-    cr_assert_eq(file_replace(log, "x", 1, 0600, NULL), 0);
-    cr_assert_eq(utime(folder, &(struct utimbuf){1, 1}), 0);
-}
-
-static bool has_folder(const char *state, const char *run)
-{
-    AUTO_FREE char *folder = xasprintf("%s/runs/%s", state, run);
-    return file_exists(folder);
-}
-
-Test(store_maintain, pruning_takes_what_is_old_and_finished_and_nothing_else)
-{
-    struct record record = record_start();
-    int64_t now = moment_wall(), long_ago = now - 100 * 86400 * NS_PER_S;
-    record_whole(&record, old, long_ago, 2);
-    struct event event = rows_task(old, 1, "r", "only here", "ok");
-    record_put(&record, &event);
-    record_whole(&record, young, now - NS_PER_S, 2);
-    event = rows_task(young, 1, "r", "kept", "ok");
-    record_put(&record, &event);
-    record_whole(&record, parent, long_ago, 2);
-    event = rows_run(EVENT_RUN_BEGIN, open_run, long_ago);
-    event.of_run.parent_id = parent;
-    record_put(&record, &event);
-    AUTO_MACHINE *machine = machine_new();
-    machine->target = xstrdup("vault");
-    machine->provider = xstrdup("sandbox");
-    for (int i = 0; i < 3; i++) { /* there; removed long ago; removed lately */
-        free(machine->id);
-        machine->id = xasprintf("01890000-0000-7000-8000-00000000001%d", i);
-        machine->made_ns = 1;
-        machine->removed_ns = i == 0 ? 0 : i == 1 ? long_ago : now;
-        event = (struct event){.kind = EVENT_MACHINE, .machine = machine};
-        record_put(&record, &event);
-    }
-    const char *const folders[] = {old, young, parent, open_run, stray, "notes"};
-    for (size_t i = 0; i < COUNT_OF(folders); i++)
-        make_folder(record.state, folders[i]);
-    struct store_pruned pruned;
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(store_prune(record.path, record.state, now - 90 * 86400 * NS_PER_S, &pruned, &err), 0, "%s",
-                 error_text(&err));
-    cr_expect(pruned.runs == 1 && pruned.machines == 1 && pruned.folders == 1, "%lld %lld %lld",
-              (long long)pruned.runs, (long long)pruned.machines, (long long)pruned.folders);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 3);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 1, "its rows go with the run");
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text = 'only here'"), 0);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM name WHERE text = 'kept'"), 1);
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 1,
-                 "a machine that is there is never forgotten");
-    cr_expect_not(has_folder(record.state, old));
-    cr_expect_not(has_folder(record.state, stray));
-    cr_expect(has_folder(record.state, young) && has_folder(record.state, parent) &&
-              has_folder(record.state, open_run) && has_folder(record.state, "notes"));
-    struct words findings = check(record.path);
-    cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
     words_free(&findings);
     record_end(&record);
 }
@@ -231,6 +165,120 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
     struct words findings = check(record.path);
     cr_expect_eq(findings.count, 0, "%s", findings.count ? findings.items[0] : "");
     words_free(&findings);
+    record_end(&record);
+}
+
+static struct store_merged merge(struct record *record, const char *other)
+{
+    struct store_merged merged;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(store_merge(record->path, other, &merged, &err), 0, "%s", error_text(&err));
+    return merged;
+}
+
+static void change(const char *path, const char *statements)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_open(path, SQL_WRITE, 100, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(db, statements, &err), 0, "%s", error_text(&err));
+}
+
+Test(store_maintain, merging_into_nothing_makes_a_store)
+{
+    struct record record = record_start();
+    AUTO_FREE char *other = make_other(&record), *path = hostile_path("new/store.db"),
+                   *folder = hostile_path("new");
+    struct record fresh = {.path = path};
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(file_make_dirs(folder, 0700, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(merge(&fresh, other).runs, 1);
+    struct words findings = check(path);
+    cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
+    words_free(&findings);
+    record_end(&record);
+}
+
+/* Runs of a piece, of several pieces, and one that is larger than a piece. */
+Test(store_maintain, many_runs_and_a_large_one_are_merged_whole)
+{
+    struct record record = record_start();
+    AUTO_FREE char *other = make_other(&record);
+    change(
+        other,
+        "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO task"
+        " SELECT step, i, host, play, role, task, path, action, status, flags, items, started_ns, "
+        "duration_ns,"
+        " message FROM task, n;"
+        " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO run (id,"
+        " kind, target, partial, fresh, started_ns, duration_ns, outcome) SELECT"
+        " printf('01890000-0000-7000-8002-%012x', i), 'create', 'vault', 0, 0, 9, 9, 'ok' FROM n;"
+        " INSERT INTO step (run, seq, kind, name, attempt, started_ns, started_monotonic_ns, deadline_ns,"
+        " duration_ns, outcome) SELECT number, 1, 'phase', 'install', 1, 9, 9, 9, 9, 'ok' FROM run WHERE"
+        " started_ns = 9;"
+        " INSERT INTO name (number, text) VALUES (500, 'rare');"
+        " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150) INSERT INTO task"
+        " SELECT step.number, i, 500, NULL, NULL, 500, NULL, NULL, 0, 0, 0, 9, 9, NULL FROM step, n WHERE"
+        " step.started_ns = 9");
+    cr_expect_eq(merge(&record, other).runs, 101);
+    cr_expect_eq(
+        record_number(&record,
+                      "SELECT count(*) FROM task JOIN name ON number = task.task WHERE text = 'rare'"),
+        15000);
+    cr_expect_eq(record_number(&record,
+                               "SELECT count(*) FROM task JOIN name ON number = task.task WHERE text = 'T'"),
+                 12000);
+    cr_expect_eq(record_number(&record, "SELECT count(DISTINCT run) FROM step"), 101);
+    cr_expect_eq(merge(&record, other).known, 101);
+    record_end(&record);
+}
+
+/* The second run breaks a rule of the tables only when it is written. */
+Test(store_maintain, runs_before_one_that_cannot_be_added_are_taken_away_again)
+{
+    struct record record = record_start();
+    AUTO_FREE char *other = make_other(&record), *copy = xasprintf("%s.merge", record.path);
+    struct store_merged merged;
+    AUTO_ERROR err = ERROR_INIT;
+    change(other,
+           "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO task"
+           " SELECT step, i, host, play, role, task, path, action, status, flags, items, started_ns, "
+           "duration_ns,"
+           " message FROM task, n;"
+           " INSERT INTO run (id, kind, target, partial, fresh, started_ns, outcome) VALUES"
+           " ('01890000-0000-7000-8002-000000000000', 'create', 'vault', 0, 0, 9, 'ok');"
+           " INSERT INTO step (run, seq, kind, name, attempt, started_ns, started_monotonic_ns, deadline_ns, "
+           "outcome)"
+           " SELECT number, 1, 'phase', 'install', 1, 9, 9, 9, 'ok' FROM run WHERE started_ns = 9;"
+           " PRAGMA ignore_check_constraints = ON; INSERT INTO task SELECT number, 1, NULL, NULL, NULL, NULL,"
+           " NULL, NULL, 9, 0, 0, 9, 9, NULL FROM step WHERE started_ns = 9");
+    cr_expect_eq(store_merge(record.path, other, &merged, &err), -1);
+    cr_expect_eq(err.kind, ERROR_STORE, "%s", error_text(&err));
+    cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM task)"),
+                 0);
+    cr_expect_not(file_exists(copy));
+    record_end(&record);
+}
+
+Test(store_maintain, a_store_of_an_older_version_is_merged_and_stays_as_it_is)
+{
+    struct record record = record_start();
+    AUTO_FREE char *other = hostile_path("old.db");
+    AUTO_TEXT before = TEXT_INIT, after = TEXT_INIT;
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *stamp =
+        xasprintf("PRAGMA application_id = %d; PRAGMA user_version = 1", STORE_APPLICATION);
+    cr_assert_eq(sql_open(other, SQL_CREATE, 100, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(db, store_migration(0), &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(db, stamp, &err), 0, "%s", error_text(&err));
+    sql_close(TAKE(db));
+    change(other, "INSERT INTO run (id, kind, target, partial, fresh, started_ns, outcome) VALUES"
+                  " ('01890000-0000-7000-8002-000000000000', 'create', 'vault', 0, 0, 9, 'ok')");
+    cr_assert_eq(file_read(other, 1 << 22, &before, NULL), 0);
+    cr_expect_eq(merge(&record, other).runs, 1);
+    cr_assert_eq(file_read(other, 1 << 22, &after, NULL), 0);
+    cr_expect(before.length == after.length && memcmp(before.bytes, after.bytes, after.length) == 0);
     record_end(&record);
 }
 

@@ -1,0 +1,22 @@
+/* Work on the store that may take long is done piece by piece, so that a run which writes its rows meanwhile is held up for a moment only. */
+#pragma once
+#include "mechanism/sql.h"
+
+/* Rows that one piece may touch, also as text for statements. */
+enum { STORE_BATCH_ROWS = 5000 };
+#define STORE_BATCH_TEXT "5000"
+
+/* SQL for the numbers of all words in a table's rows of tasks. */
+#define STORE_EACH_WORD(table)                                                        \
+    "SELECT host FROM " table " WHERE host IS NOT NULL UNION SELECT play FROM " table \
+    " WHERE play IS NOT NULL UNION SELECT role FROM " table                           \
+    " WHERE role IS NOT NULL UNION SELECT task FROM " table                           \
+    " WHERE task IS NOT NULL UNION SELECT path FROM " table                           \
+    " WHERE path IS NOT NULL UNION SELECT action FROM " table " WHERE action IS NOT NULL"
+
+/* One piece: does `work` in a transaction of its own, and then leaves the lock alone for as long as that took, so that whoever waits for it gets it.
+ * What `work` gives back, or -1: then nothing of the piece was done. */
+int store_batch(struct sql *db, int (*work)(struct sql *db, void *context, struct error *err), void *context,
+                struct error *err);
+/* Numbers of rows that went are given anew, so only one process at a time removes any: *out is to be closed when that is done. ERROR_BUSY while another does. */
+int store_batch_alone(const char *store, int *out, struct error *err);

@@ -1,0 +1,143 @@
+/* Pruning and merging beside a run that writes its rows: it is held up for moments, and loses nothing. */
+#include "data/store_maintain.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "unit/hostile.h"
+#include "unit/record.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+TestSuite(store_beside, .timeout = 120, .fini = hostile_clean);
+
+static const char old[] = "01890000-0000-7000-8000-000000000001",
+                  young[] = "01890000-0000-7000-8000-000000000002",
+                  kept[] = "01890000-0000-7000-8000-000000000003";
+
+enum { MANY = 100000, WORDS = 4000, AT_ONCE = 20 };
+
+struct other {
+    const char *path;
+    pthread_t thread;
+    atomic_bool stop;
+    int written;
+    int64_t longest_ns;
+};
+
+/* Another process's run: some rows a transaction and a moment between them, of words that only the pruned run had used. */
+static void *write_rows(void *context)
+{
+    struct other *other = context;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    struct store_appender *appender;
+    cr_assert_eq(sql_open(other->path, SQL_WRITE, 10000, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(store_appender_new(db, &appender, &err), 0, "%s", error_text(&err));
+    while (!atomic_load(&other->stop)) {
+        int64_t before = moment_monotonic();
+        cr_assert(sql_begin(db, &err) == 0 && store_appender_begin(appender, &err) == 0, "%s",
+                  error_text(&err));
+        for (int i = 0; i < AT_ONCE; i++, other->written++) {
+            AUTO_FREE char *word = xasprintf("word %d", other->written % WORDS + 1);
+            struct event event = rows_task(young, 1, "r", word, "ok");
+            cr_assert_eq(store_appender_put(appender, &event, &err), 0, "%s", error_text(&err));
+        }
+        cr_assert_eq(sql_commit(db, &err), 0, "%s", error_text(&err));
+        int64_t took = moment_monotonic() - before;
+        other->longest_ns = took > other->longest_ns ? took : other->longest_ns;
+        nanosleep(&(struct timespec){.tv_nsec = 5 * NS_PER_MS}, NULL);
+    }
+    store_appender_free(appender);
+    return NULL;
+}
+
+static void begin(struct record *record, struct other *other)
+{
+    *other = (struct other){.path = record->path};
+    struct event event = rows_run(EVENT_RUN_BEGIN, young, moment_wall());
+    event.of_run.target = "other";
+    record_put(record, &event);
+    event = rows_step(EVENT_STEP_BEGIN, young, 1);
+    record_put(record, &event);
+    cr_assert_eq(pthread_create(&other->thread, NULL, write_rows, other), 0);
+}
+
+static void end(struct record *record, struct other *other)
+{
+    AUTO_WORDS findings = WORDS_INIT;
+    AUTO_FREE char *summary = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    atomic_store(&other->stop, true);
+    pthread_join(other->thread, NULL);
+    cr_expect_lt(other->longest_ns, NS_PER_S / 2, "it was held up for %.2f s",
+                 (double)other->longest_ns / 1e9);
+    cr_expect_eq(
+        record_number(record, "SELECT count(*) FROM task JOIN step ON step.number = task.step JOIN run ON"
+                              " run.number = step.run JOIN name ON name.number = task.task WHERE run.target ="
+                              " 'other' AND text = 'word ' || ((task.seq - 1) % 4000 + 1)"),
+        other->written, "words that it used are gone, or are others");
+    cr_assert_eq(store_check(record->path, &findings, &summary, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
+}
+
+/* A run with many tasks, of words of its own or of one. */
+static void put_large(struct record *record, const char *id, int words, int tasks)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    record_whole(record, id, 1, 2);
+    struct event event = rows_task(id, 1, "r", "word", "ok");
+    record_put(record, &event);
+    AUTO_FREE char *many =
+        xasprintf("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                  " INSERT OR IGNORE INTO name (number, text) SELECT 1000 + i, 'word ' || i FROM n;"
+                  " WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                  " INSERT INTO task SELECT step, i, host, play, role, 1001 + i %% %d, path, action, status,"
+                  " flags, items, started_ns, duration_ns, message FROM n, (SELECT * FROM task WHERE step ="
+                  " (SELECT max(number) FROM step))",
+                  words, tasks, words);
+    cr_assert_eq(sql_run(record->db, many, &err), 0, "%s", error_text(&err));
+}
+
+Test(store_beside, a_run_writes_on_while_a_large_one_is_pruned_and_loses_no_word)
+{
+    struct record record = record_start();
+    struct other other;
+    struct store_pruned pruned;
+    AUTO_ERROR err = ERROR_INIT;
+    put_large(&record, old, WORDS, MANY);
+    put_large(&record, kept, 1, MANY);
+    for (int i = 0; i < 19; i++) {
+        AUTO_FREE char *id = xasprintf("01890000-0000-7000-8001-%012x", (unsigned)i);
+        record_whole(&record, id, moment_wall(), 2);
+    }
+    begin(&record, &other);
+    cr_expect_eq(store_prune(record.path, record.state, moment_wall() - 86400 * NS_PER_S, &pruned, &err), 0,
+                 "%s", error_text(&err));
+    cr_expect_eq(pruned.runs, 1);
+    end(&record, &other);
+    record_end(&record);
+}
+
+Test(store_beside, a_run_writes_on_while_another_store_is_merged)
+{
+    struct record record = record_start();
+    struct other other;
+    struct store_merged merged;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *path = hostile_path("other.db");
+    for (int i = 0; i < 20; i++) {
+        AUTO_FREE char *id = xasprintf("01890000-0000-7000-8001-%012x", (unsigned)i);
+        put_large(&record, id, WORDS, 4000);
+    }
+    cr_assert_eq(store_export(record.path, path, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(record.db, "DELETE FROM run; DELETE FROM name", &err), 0, "%s", error_text(&err));
+    begin(&record, &other);
+    cr_expect_eq(store_merge(record.path, path, &merged, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(merged.runs, 20);
+    end(&record, &other);
+    record_end(&record);
+}
