@@ -191,7 +191,7 @@ SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect
 soak: $(BUILD)/soak $(PROGRAM) $(FAILING)
 	@failed=0; \
 	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 28800 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak || failed=1; \
-	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1; $(MAKE) --no-print-directory faults || failed=1;) exit $$failed
+	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1; $(MAKE) --no-print-directory faults || failed=1; tests/firsthour/firsthour.sh --whole debian-12 debian-13 || failed=1;) exit $$failed
 
 # Each C file of tests/fuzz is a fuzzer, built with libFuzzer in a folder of its own. Its corpus and, where it has one, its dictionary lie in tests/fuzz/corpus.
 FUZZ_CC ?= $(firstword $(foreach version,14 19,$(shell command -v clang-$(version))) clang)

@@ -333,6 +333,32 @@ static char *guest_state(struct lab *lab)
                        NULL, NULL);
 }
 
+/* The advice of the refusal, followed to its end. */
+static void hold_a_lost_admin_token_is_made_good(struct lab *lab)
+{
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-admin.token"), *said = NULL;
+    lab_write(lab, path, "s.lost\n");
+    struct lab_result refused = vault_expect(lab, 2, "run", "vault", "finalize", NULL);
+    cr_assert(strstr(refused.err, "-e vault_common_root_from_shares=true") != NULL, "%s", refused.err);
+    vault_expect(lab, 0, "run", "vault", "--", "-e", "vault_common_root_from_shares=true", NULL);
+    vault_expect(lab, 0, "run", "vault", NULL);
+    AUTO_FREE char *admin = lab_read(lab, path);
+    cr_assert(eq(int, vault_ask(lab, admin, "GET", "/v1/auth/token/lookup-self", NULL), 200));
+    AUTO_JSON *kept = vault_kept(lab);
+    cr_assert(json_get(kept, "root_token") == NULL, "the root token is still kept");
+    cr_assert(ne(int, vault_ask(lab, NULL, "PUT", "/v1/sys/generate-root/attempt", &said), 200),
+              "the way to a root token stayed open: %s", said);
+    AUTO_FREE char *root = vault_guest(
+        lab,
+        "set -eu; export BAO_ADDR=https://127.0.0.1:8200 "
+        "BAO_CACERT=/etc/openbao/tls/tls.crt; read -r BAO_TOKEN; export BAO_TOKEN\n"
+        "for one in $(bao list -format=json auth/token/accessors | tr -d '[]\" \\n' | tr , ' '); do "
+        "bao token lookup -accessor $one; done | grep ^policies",
+        admin, NULL);
+    cr_assert(strstr(root, "[admin default]") && !strstr(root, "root"), "a root token is left: %s", root);
+    hold_nothing_changes(lab);
+}
+
 static bool is_tidy(void *context)
 {
     AUTO_FREE char *left =
@@ -384,4 +410,5 @@ Test(vault, it_is_made_unsealed_kept_secret_repeatable_and_comes_back_after_a_re
     vault_expect_active(lab);
     free(vault_guest(lab, "mv /root/receipt.json /var/lib/openbao/receipt.json", NULL, NULL));
     vault_expect(lab, 0, "run", "vault", "converge", "--check-idempotent", NULL);
+    hold_a_lost_admin_token_is_made_good(lab);
 }
