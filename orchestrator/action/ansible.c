@@ -81,9 +81,9 @@ void ansible_environment(const struct target *target, const struct ansible_setti
     /* Ansible passes over an ansible.cfg in a folder that others may write, unless it is named. */
     if (settings->config_is_projects)
         words_set_env(out, "ANSIBLE_CONFIG", settings->config);
-    if (!settings->pipelining_set)
+    if (!settings->of[SETTING_PIPELINING].value)
         words_set_env(out, "ANSIBLE_PIPELINING", "True");
-    if (!settings->timeout_set)
+    if (!settings->of[SETTING_TIMEOUT].value)
         words_set_env(out, "ANSIBLE_TIMEOUT", "10");
     /* Nobody is there to answer. */
     words_set_env(out, "ANSIBLE_ASK_PASS", "False");
@@ -97,10 +97,11 @@ void ansible_environment(const struct target *target, const struct ansible_setti
 static void add_ssh_environment(const struct ansible_request *request,
                                 const struct ansible_settings *settings, struct words *out)
 {
+    const char *ssh_args = settings->of[SETTING_SSH_ARGS].value;
     AUTO_FREE char *arguments =
         xasprintf("-o ServerAliveInterval=%d -o ServerAliveCountMax=%d %s", SSH_ALIVE_INTERVAL,
                   ssh_alive_count(request->phase->host_silent_ns),
-                  settings->ssh_args ? settings->ssh_args : "-C -o ControlMaster=auto -o ControlPersist=60s");
+                  ssh_args ? ssh_args : "-C -o ControlMaster=auto -o ControlPersist=60s");
     words_set_env(out, "ANSIBLE_SSH_ARGS", arguments);
     if (request->control_directory)
         words_set_env(out, "ANSIBLE_SSH_CONTROL_PATH_DIR", request->control_directory);
@@ -451,7 +452,7 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
 {
     struct ansible_child made = {0};
     struct ansible_settings settings = {0};
-    int result = ansible_settings_read(request->project, request->environment, &settings, err);
+    int result = ansible_settings_read(request->project->directory, request->environment, &settings, err);
     if (result == 0)
         result = add_argv(request, &made, err);
     if (result == 0)
@@ -470,7 +471,7 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
 int ansible_environment_ahead(const struct ansible_request *request, struct words *out, struct error *err)
 {
     struct ansible_settings settings = {0};
-    if (ansible_settings_read(request->project, request->environment, &settings, err) < 0)
+    if (ansible_settings_read(request->project->directory, request->environment, &settings, err) < 0)
         return -1;
     add_common_environment(request, &settings, out);
     ansible_settings_free(&settings);

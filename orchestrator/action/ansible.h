@@ -3,9 +3,9 @@
 #pragma once
 #include "action/ansible_arguments.h"
 #include "action/ansible_found.h"
-#include "action/ansible_settings.h"
 #include "base/error.h"
 #include "base/words.h"
+#include "data/ansible_settings.h"
 #include "data/config.h"
 #include "data/machine.h"
 #include "data/ssh_arguments.h"

@@ -267,6 +267,8 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
     keep_open(attempt, request->project);
     attempt->plan.child.keep = attempt->keep;
     attempt->plan.child.argv = words_argv(&attempt->argv);
+    /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
+    attempt->plan.child.directory = request->project_directory;
     /* The stage bounds itself by `bound`; the watchdog is for one that does not. */
     attempt->plan.deadline_ns = bound + STAGE_GRACE_S * NS_PER_S;
     attempt->plan.grace_ns = STAGE_GRACE_S * NS_PER_S;
@@ -278,13 +280,9 @@ static int render(struct item_context *context, enum transport_kind transport, c
 {
     const struct runner_request *request = context->request;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
-    struct ansible_settings settings = {0};
     if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
-                           ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0 ||
-        ansible_settings_read(request->project, (const char *const *)environ, &settings, err) < 0)
+                           ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0)
         return -1;
-    AUTO_FREE char *user_arguments = ansible_user_ssh_arguments(&settings);
-    ansible_settings_free(&settings);
     AUTO_PEERS peers = PEERS_INIT;
     if (peers_find(request->project, request->target, request->state, request->run_id,
                    ssh_alive_count(phase->host_silent_ns), false, &peers, err) < 0)
@@ -294,8 +292,7 @@ static int render(struct item_context *context, enum transport_kind transport, c
                                                    context->control_path},
                                           .peers = peers.hosts,
                                           .peer_count = peers.count,
-                                          .run = request->run_id,
-                                          .user_ssh_arguments = user_arguments};
+                                          .run = request->run_id};
     AUTO_FREE char *yaml = NULL;
     struct json *expect = NULL;
     if (inventory_render(&inventory, &yaml, &expect, err) < 0)

@@ -23,7 +23,7 @@ static struct json *look_at_files(const struct phase_record *record, const struc
     const struct runner_request *request = context->request;
     struct ansible_settings settings = {0};
     if (!record->plan || !request->project || request->partial ||
-        ansible_settings_read(request->project, NULL, &settings, NULL) < 0)
+        ansible_settings_read(request->project->directory, NULL, &settings, NULL) < 0)
         return NULL;
     struct used_files_request look = {.project = request->project,
                                       .phase = phase,

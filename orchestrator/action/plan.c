@@ -3,6 +3,7 @@
 #include "action/plan_questions.h"
 #include "action/plan_said.h"
 #include "action/plan_scan.h"
+#include "action/plan_settings.h"
 #include "action/provider.h"
 #include "action/transport.h"
 #include "action/tun.h"
@@ -177,13 +178,11 @@ static void render(struct plan_work *work)
     if (transport_choose(&target->transports, target, false, &kind, NULL, NULL) < 0)
         kind = TRANSPORT_DIRECT;
     AUTO_FREE char *sockets = layout_sockets(no_run, transport_name(kind));
-    AUTO_FREE char *users = ansible_user_ssh_arguments(&work->settings);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     if (ssh_arguments_make(machine, target, kind, sockets, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, &err) == 0) {
         struct inventory_request request = {.project = work->project,
                                             .host = {target, machine, kind, &ssh, NULL},
-                                            .run = no_run,
-                                            .user_ssh_arguments = users};
+                                            .run = no_run};
         if (inventory_render(&request, &work->inventory, &work->expect, &err) == 0)
             return;
     }
@@ -287,7 +286,7 @@ int plan_check(const struct project *project, const struct target *target, const
                                  options->environment ? options->environment : (const char *const *)environ,
                              .state = layout_state(project->directory)};
     AUTO_WORDS dynamic = WORDS_INIT;
-    int result = ansible_settings_read(project, work.environment, &work.settings, err);
+    int result = ansible_settings_read(project->directory, work.environment, &work.settings, err);
     if (result == 0)
         result = layout_make(work.state, err);
     if (result == 0) {
@@ -298,6 +297,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_transports(&work);
         look_for_keys(&work, options->machine);
         look_at_phase_arguments(&work);
+        plan_look_at_settings(&report, project, target, &work.settings);
         render(&work);
         scan(&work, &dynamic);
         if (project->ansible_found && work.inventory && work.playbooks.count)

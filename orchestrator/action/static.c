@@ -44,8 +44,24 @@ static const char *view_value(const struct ssh_view *view, const char *name)
     return NULL;
 }
 
-static int look_up(const char *host, struct ssh_view *out, struct error *err)
+/* The configuration file that Ansible's own ssh arguments name, malloc'ed; NULL: ssh's usual ones. */
+static char *find_config(const struct target *target)
 {
+    const char *const texts[] = {target->ssh_args, target->ssh_common_args, target->ssh_extra_args};
+    AUTO_WORDS words = WORDS_INIT;
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (texts[i])
+            (void)words_add_split(&words, texts[i]);
+    for (size_t i = words.count; i-- > 0;)
+        if (text_starts(words.items[i], "-F") && (words.items[i][2] || i + 1 < words.count))
+            return xstrdup(words.items[i][2] ? words.items[i] + 2 : words.items[i + 1]);
+    return NULL;
+}
+
+static int look_up(const char *host, const struct target *target, const char *directory, struct ssh_view *out,
+                   struct error *err)
+{
+    AUTO_FREE char *config_file = find_config(target);
     AUTO_INVOKER invoker = {.home = NULL};
     AUTO_TEXT config = TEXT_INIT;
     AUTO_TEXT answer = TEXT_INIT;
@@ -54,7 +70,9 @@ static int look_up(const char *host, struct ssh_view *out, struct error *err)
     invoker_find(NULL, &invoker);
     words_add_all(&argv, "ssh", "-G", NULL);
     const struct passwd *person = invoker.behind_sudo ? getpwuid(invoker.uid) : NULL;
-    if (person) {
+    if (config_file) {
+        words_add_all(&argv, "-F", config_file, NULL);
+    } else if (person) {
         /* Behind sudo: their file first, and where it names no user, they themselves rather than root. */
         AUTO_FREE char *file = xasprintf("%s/.ssh/config", person->pw_dir);
         if (file_exists(file))
@@ -64,6 +82,7 @@ static int look_up(const char *host, struct ssh_view *out, struct error *err)
     }
     words_add_all(&argv, "--", host, NULL);
     struct program program = {.argv = words_argv(&argv),
+                              .directory = config_file ? directory : NULL,
                               .input = config.length ? config.bytes : NULL,
                               .bound_ns = BOUND};
     struct child_end end;
@@ -259,10 +278,11 @@ static int find_host_keys(const struct target *target, const struct ssh_view *vi
 static int plan(const struct target *target, struct machine *machine, struct error *err)
 {
     struct ssh_view view = {WORDS_INIT};
+    AUTO_FREE char *project = machine->directory ? xasprintf("%s/../../..", machine->directory) : NULL;
     const char *name = target->address ? target->address : target->name;
     int result = *name == '-'
                      ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
-                     : look_up(name, &view, err);
+                     : look_up(name, target, project, &view, err);
     const char *proxy = result == 0 ? view_value(&view, "proxycommand") : NULL;
     if (proxy && !text_is(proxy, "none") && !target->jump)
         result = error_set(err, ERROR_PROJECT,

@@ -38,6 +38,37 @@ void words_add_all(struct words *words, ...)
     va_end(args);
 }
 
+/* One word from `*at` on; false where there is none. A backslash within double quotes is one unless '"' or '\\' follows. */
+static bool next_word(const char **at, char *word, bool *open)
+{
+    const char *c = *at + strspn(*at, " \t\r\n");
+    bool found = *c;
+    char quote = '\0';
+    for (; *c && (quote || !strchr(" \t\r\n", *c)); c++) {
+        if (quote ? *c == quote : *c == '"' || *c == '\'')
+            quote = quote ? '\0' : *c;
+        else if (*c == '\\' && c[1] && (!quote || (quote == '"' && strchr("\"\\", c[1]))))
+            *word++ = *++c;
+        else
+            *word++ = *c;
+    }
+    *word = '\0';
+    *open = quote;
+    *at = c;
+    return found;
+}
+
+int words_add_split(struct words *words, const char *text)
+{
+    char *word = xmalloc(strlen(text) + 1);
+    bool open = false;
+    while (!open && next_word(&text, word, &open))
+        if (!open)
+            words_add(words, word);
+    free(word);
+    return open ? -1 : 0;
+}
+
 void words_add_list(struct words *words, const char *const *list)
 {
     for (; *list; list++)

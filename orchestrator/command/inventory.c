@@ -1,6 +1,5 @@
 /* triphase inventory TARGET [--explain] [--transport NAME] [--json]: renders without contact. */
 #include "data/inventory.h"
-#include "action/ansible_settings.h"
 #include "action/peers.h"
 #include "action/transport.h"
 #include "action/tun.h"
@@ -31,15 +30,11 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
 {
     AUTO_FREE char *sockets = NULL;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
-    struct ansible_settings settings = {0};
     struct transport_route route = {0};
     if (find_sockets(reach, &sockets, err) < 0 ||
         ssh_arguments_make(reach->machine, reach->target, reach->kind, sockets, NULL, SSH_ALIVE_INTERVAL, 8,
-                           &ssh, err) < 0 ||
-        ansible_settings_read(reach->project, NULL, &settings, err) < 0)
+                           &ssh, err) < 0)
         return -1;
-    AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
-    ansible_settings_free(&settings);
     /* Only ssh knows what %C stands for; without an address, or without ssh, nobody does. */
     if (ssh.host)
         (void)transport_resolve(&ssh, &route, NULL);
@@ -54,8 +49,7 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
                                         .host = {reach->target, reach->machine, reach->kind, &ssh,
                                                  route.control_path},
                                         .peers = peers.hosts,
-                                        .peer_count = peers.count,
-                                        .user_ssh_arguments = users};
+                                        .peer_count = peers.count};
     int result = inventory_render(&request, yaml, NULL, err);
     transport_route_free(&route);
     return result;

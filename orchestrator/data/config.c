@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/ansible_layer.h"
 #include "data/document.h"
 #include "data/environment.h"
 #include "data/fault.h"
@@ -27,6 +28,7 @@ struct loader {
     const char *directory;
     const char *const *environment;
     struct invoker invoker;
+    struct ansible_settings ansible;
     struct layers *layers;
     struct words faults, set_faults, warnings;
     struct spots spots;       /* of the project and its targets */
@@ -40,6 +42,7 @@ static void loader_clear(struct loader *loader)
 {
     layers_free(loader->layers);
     invoker_clear(&loader->invoker);
+    ansible_settings_free(&loader->ansible);
     words_free(&loader->faults);
     words_free(&loader->set_faults);
     words_free(&loader->warnings);
@@ -188,8 +191,8 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
 static struct project *fill(struct loader *loader)
 {
     struct project *project = xcalloc(1, sizeof *project);
-    struct resolve resolve = {loader->directory, &loader->invoker, loader->environment,
-                              loader->sources->program, &loader->faults};
+    struct resolve resolve = {loader->directory, &loader->invoker,         loader->environment,
+                              &loader->ansible,  loader->sources->program, &loader->faults};
     AUTO_VIEW view = {0};
     view_project(loader->layers, &view);
     project->directory = xstrdup(loader->directory);
@@ -243,6 +246,11 @@ int config_load(const struct config_sources *sources, struct project **out, stru
                             .layers = layers_new()};
     AUTO_PROJECT *project = NULL;
     invoker_find(loader.environment, &loader.invoker);
+    if (ansible_settings_read(directory, loader.environment, &loader.ansible, err) < 0) {
+        loader_clear(&loader);
+        return -1;
+    }
+    ansible_layer_add(loader.layers, &loader.ansible, &loader.warnings);
     user_file_read(loader.layers, &loader.invoker, loader.environment, sources->user_file, &loader.warnings);
     if (read_project_file(&loader) == 0) {
         add_target_spots(&loader);

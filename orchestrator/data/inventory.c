@@ -339,10 +339,7 @@ static int render_host(const struct inventory_request *request, const struct inv
     for (char *c = filling.recipe; *c; c++)
         if (*c == '-')
             *c = '_';
-    const char *users = request->user_ssh_arguments;
-    /* Of -A the last word counts, not the first: what the user's own arguments say, triphase's agent stays here. */
-    filling.ssh_args = xasprintf("%s%s%s%s", host->ssh->text, users && *users ? " " : "", users ? users : "",
-                                 host->ssh->own_agent ? " -a" : "");
+    filling.ssh_args = xstrdup(host->ssh->text);
     int result = -1;
     AUTO_NODE *root = NULL;
     if (template->kind != NODE_MAP) {

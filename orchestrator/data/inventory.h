@@ -21,8 +21,6 @@ struct inventory_request {
     const struct inventory_host *peers; /* other targets, for delegation */
     size_t peer_count;
     const char *run; /* id; NULL: none */
-    const char *
-        user_ssh_arguments; /* ssh_args and ssh_common_args of the user's own Ansible settings, joined behind triphase's; may be NULL */
     const char
         *template_bytes; /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
     size_t template_length;

@@ -105,8 +105,8 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
     }
     bool good = check_value(key, field, node, from, faults);
     bool takes_apart = !field && (key->type == VALUE_FIELDS || schema_is_open(key));
-    /* Of the user's own file a bad value is only warned of: the next lower layer counts. */
-    if (!good && source == SOURCE_USER)
+    /* Of Ansible's settings and the user's own file a bad value is only warned of: the next lower layer counts. */
+    if (!good && source <= SOURCE_USER)
         return;
     if (!takes_apart) {
         bool empty = node->kind == NODE_NULL && key->type != VALUE_VARIABLES;

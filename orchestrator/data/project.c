@@ -18,6 +18,9 @@ static void target_clear(struct target *target)
     free(target->key);
     free(target->jump);
     words_free(&target->ssh_options);
+    free(target->ssh_args);
+    free(target->ssh_common_args);
+    free(target->ssh_extra_args);
     words_free(&target->host_keys);
     free(target->host_key_file);
     free(target->python);

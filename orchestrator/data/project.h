@@ -24,6 +24,8 @@ struct target {
     char *address, *user, *key, *jump; /* NULL: not given */
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
+    char *ssh_args, *ssh_common_args,
+        *ssh_extra_args; /* what Ansible's own settings and variables add for ssh; NULL: nothing */
     enum host_key_kind host_key_kind;
     struct words host_keys;                                                           /* HOST_KEYS_LIST */
     char *host_key_file;                                                              /* HOST_KEYS_FILE */

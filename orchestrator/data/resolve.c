@@ -110,9 +110,17 @@ static void need(const struct resolve *resolve, const struct view *view, const c
 static void check_inventory(const struct resolve *resolve, const struct view *view, struct words *inventory)
 {
     const struct setting *setting = view_top(view, "inventory");
+    const char *ansibles = resolve->ansible->of[SETTING_INVENTORY].value;
+    if (!setting && ansibles && *ansibles) {
+        AUTO_FREE char *list = xstrdup(ansibles);
+        char *state = NULL;
+        for (const char *path = strtok_r(list, ",", &state); path; path = strtok_r(NULL, ",", &state))
+            words_add(inventory, file_below(path, resolve->directory));
+        return;
+    }
     if (!setting) {
         AUTO_FREE char *preset = file_join(resolve->directory, "inventory");
-        if (file_is_dir(preset))
+        if (file_exists(preset))
             words_add(inventory, "inventory");
         return;
     }
@@ -181,6 +189,10 @@ static void resolve_places(const struct resolve *resolve, const struct view *vie
     AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"),
                    *python = text_of(view, "python");
     const char *socket = environment_value(resolve->environment, "TAILSCALE_SOCKET");
+    /* A sandbox has a key of its own. */
+    const struct setting *setting = view_top(view, "key");
+    if (setting && setting->source == SOURCE_ANSIBLE && text_is(out->provider, "sandbox"))
+        free(TAKE(key));
     out->key = !key ? NULL : text_is(key, "agent") ? TAKE(key) : path_from(resolve, key);
     out->root = root && strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
     out->python = text_is(python, "auto") ? NULL : TAKE(python);
@@ -204,6 +216,9 @@ void resolve_target(const struct resolve *resolve, const struct view *view, cons
     out->jump = text_of(view, "jump");
     resolve_places(resolve, view, out);
     texts_of(view, "ssh_options", &out->ssh_options);
+    out->ssh_args = xstrdup_or_null(resolve->ansible->of[SETTING_SSH_ARGS].value);
+    out->ssh_common_args = xstrdup_or_null(resolve->ansible->of[SETTING_SSH_COMMON_ARGS].value);
+    out->ssh_extra_args = xstrdup_or_null(resolve->ansible->of[SETTING_SSH_EXTRA_ARGS].value);
     resolve_host_keys(resolve, view, out);
     out->provision_ns = duration_of(view, "stage_deadline.provision");
     out->root_tree_ns = duration_of(view, "stage_deadline.root_tree");

@@ -1,6 +1,7 @@
 /* From the values that count to plain structs. */
 #pragma once
 #include "base/words.h"
+#include "data/ansible_settings.h"
 #include "data/invoker.h"
 #include "data/layers.h"
 #include "data/project.h"
@@ -10,6 +11,7 @@ struct resolve {
     const char *directory; /* the project's, absolute */
     const struct invoker *invoker;
     const char *const *environment;
+    const struct ansible_settings *ansible;
     const char *program; /* the running one; may be NULL */
     struct words *faults;
 };

@@ -287,6 +287,9 @@ static int add_proxy(struct ssh_arguments *out, const struct machine *machine, c
         text_add(&command, "nc %h %p");
         words_add(&out->options, "-o");
         words_own(&out->options, text_take(&command));
+    } else if (text_is(machine->provider, "sandbox") && !machine->jump) {
+        /* It is on this machine: what leads to others leads past it. */
+        words_add_all(&out->options, "-o", "ProxyCommand=none", NULL);
     } else if (machine->jump) {
         if (check_jump(machine->jump, err) < 0)
             return -1;
@@ -342,6 +345,48 @@ static int add_users_options(struct ssh_arguments *out, const struct target *tar
     return 0;
 }
 
+/* Letters of ssh that say how it shows itself, not how the host is reached: for Ansible alone. */
+static bool is_for_ansible_alone(const char *word)
+{
+    return word[0] == '-' && word[1] && word[1 + strspn(word + 1, "tTvqfnNMyg")] == '\0';
+}
+
+/* Further words of one option with a value of its own ("-E", "file" or "-Efile") that only ssh by itself may take. */
+static size_t takes_along(const char *word)
+{
+    return word[0] == '-' && word[1] && strchr("SEOWQ", word[1]) ? (word[2] ? 1 : 2) : 0;
+}
+
+/* What Ansible's own settings and variables add, behind all else. -J stands as ProxyJump: of two ways the first counts,
+ * where ssh would take two -J for a mistake. */
+static int add_ansibles(struct ssh_arguments *out, const struct target *target, const char *what,
+                        const char *text, struct words *for_ansible, struct error *err)
+{
+    AUTO_WORDS words = WORDS_INIT;
+    if (text && words_add_split(&words, text) < 0)
+        return error_set(err, ERROR_PROJECT, "target %s: the quotes of Ansible's %s are not closed: %s",
+                         target->name, what, text);
+    for (size_t i = 0; i < words.count; i++) {
+        const char *word = words.items[i];
+        AUTO_FREE char *jump = NULL;
+        if (text_starts(word, "-J")) {
+            const char *hops = word[2] ? word + 2 : i + 1 < words.count ? words.items[++i] : "";
+            jump = xasprintf("-oProxyJump=%s", hops);
+            word = jump;
+        }
+        if (for_ansible)
+            words_add(for_ansible, word);
+        size_t along = takes_along(word);
+        if (along == 2 && i + 1 < words.count && for_ansible)
+            words_add(for_ansible, words.items[i + 1]);
+        if (along == 2)
+            i++;
+        if (!along && !is_for_ansible_alone(word))
+            words_add(&out->options, word);
+    }
+    return 0;
+}
+
 int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
                        const char *control_directory, const char *agent_directory, int server_alive_interval,
                        int server_alive_count, struct ssh_arguments *out, struct error *err)
@@ -391,11 +436,23 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
             return -1;
         made.host = xstrdup(machine->address);
     }
+    AUTO_WORDS words = WORDS_INIT;
+    words_add_list(&words, words_argv(&made.options));
+    /* The extra arguments Ansible adds by itself. */
+    if (add_ansibles(&made, target, "ssh_args", target->ssh_args, &words, err) < 0 ||
+        add_ansibles(&made, target, "ssh_common_args", target->ssh_common_args, &words, err) < 0 ||
+        add_ansibles(&made, target, "ssh_extra_args", target->ssh_extra_args, NULL, err) < 0)
+        return -1;
+    /* Of -A the last word counts, not the first: what the user's own arguments say, triphase's agent stays here. */
+    if (made.own_agent) {
+        words_add(&words, "-a");
+        words_add(&made.options, "-a");
+    }
     struct text joined = TEXT_INIT;
-    for (size_t i = 0; i < made.options.count; i++) {
+    for (size_t i = 0; i < words.count; i++) {
         if (i)
             text_add_char(&joined, ' ');
-        text_add_shell_word(&joined, made.options.items[i]);
+        text_add_shell_word(&joined, words.items[i]);
     }
     made.text = text_take(&joined);
     *out = made;

@@ -15,8 +15,9 @@ const char *transport_name(enum transport_kind kind); /* "direct", … */
 int transport_from(const char *name, enum transport_kind *out);
 
 struct ssh_arguments {
-    char *host;           /* the destination word: stands behind "--"; NULL while the address is unknown */
-    struct words options; /* argv words between "ssh" and "--" */
+    char *host; /* the destination word: stands behind "--"; NULL while the address is unknown */
+    struct words
+        options; /* argv words between "ssh" and "--"; of the user's own Ansible arguments those that say how the host is reached */
     char *
         text; /* the same as one string, each word quoted for shlex (and POSIX shells): ansible_ssh_common_args */
     bool multiplexed; /* false: no control directory was given, every connection is its own */
@@ -35,7 +36,8 @@ bool ssh_needs_agent(const struct machine *machine, const struct target *target)
 #define SSH_AGENT_SOCKET "agent"
 char *ssh_agent_public_key(const char *agent_directory, const struct target *target); /* malloc'ed */
 
-/* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options.
+/* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options, then what Ansible's own
+ * ssh_args, ssh_common_args and ssh_extra_args say (`text` without the last, which Ansible adds by itself).
  * `control_directory` NULL: no multiplexing. Sockets in it are called %C (what differs in host, port or
  * user gets a master of its own), or where %C would make the path longer than a socket's can be, %r and
  * %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters,

@@ -82,6 +82,82 @@ Test(settings, the_users_ansible_cfg_callbacks_roles_inventories_and_environment
     check_own_settings(lab_old_ansible());
 }
 
+/* ------------------------------------------------------------ Ansible's own settings */
+
+/* Takes a key away from the target. */
+static void take_key(struct lab *lab, const char *name)
+{
+    AUTO_FREE char *was = lab_read(lab, "triphase.yml"), *start = xasprintf("    %s: ", name);
+    char *at = strstr(was, start);
+    cr_assert(at);
+    char *end = strchr(at, '\n') + 1;
+    memmove(at, end, strlen(end) + 1);
+    lab_write(lab, "triphase.yml", "%s", was);
+}
+
+/* Key, port, interpreter and ssh's own configuration stand in ansible.cfg alone: what is verified first, and what Ansible then does, go by them. */
+Test(settings, a_host_is_reached_and_verified_as_ansible_cfg_says)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "    attempts: 1\n",
+                       PLAY
+                       "  tasks:\n    - ansible.builtin.command: printenv SSH_CONNECTION\n      register: r\n"
+                       "    - ansible.builtin.assert:\n        that: [\"ansible_python_interpreter == "
+                       "'/usr/bin/python3'\", \"r.stdout.split()[3] == ansible_port | string\"]\n");
+    AUTO_FREE char *setting =
+        xasprintf("[defaults]\nremote_port = %d\nprivate_key_file = key\ninterpreter_python = "
+                  "/usr/bin/python3\n[ssh_connection]\nssh_args = -F ssh.conf\n"
+                  "ssh_extra_args = -o SetEnv=EXTRA=1\n",
+                  lab_sshd(lab));
+    static const char *const keys[] = {"port", "key", "python", "address"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        take_key(lab, keys[i]);
+    add_to_target(lab, "    address: behind-a-name\n");
+    lab_write(lab, "ssh.conf", "Host behind-a-name\n    HostName 127.0.0.1\n");
+    lab_write(lab, "ansible.cfg", "%s", setting);
+    create(lab, "as ansible.cfg says", 0);
+    struct lab_result result = lab_run(lab, "config", "host", NULL);
+    cr_expect(strstr(result.out, "ansible.cfg:2"), "%s", result.out);
+    add_to_target(lab, "    user: somebody\n");
+    lab_environment(lab, "ANSIBLE_REMOTE_USER", "other");
+    result = lab_run(lab, "plan", "host", NULL);
+    cr_expect_eq(result.code, 78);
+    cr_expect(strstr(result.out, "environment ANSIBLE_REMOTE_USER: remote_user says 'other'") &&
+                  strstr(result.out, "'user' says 'somebody'"),
+              "%s", result.out);
+}
+
+Test(settings, a_plan_says_what_a_run_does_otherwise_than_the_settings_say)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", PLAY "  tasks: []\n");
+    lab_write(lab, "hosts.ini", "host\n");
+    lab_write(lab, "ansible.cfg",
+              "[defaults]\ninventory = hosts.ini\nhost_key_checking = False\nask_pass = "
+              "yes\n[ssh_connection]\nretries "
+              "= 3\nssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=60\n"
+              "control_path = /tmp/x\n");
+    struct lab_result result = lab_run(lab, "plan", "host", NULL);
+    static const char *const said[] = {"ansible.cfg:2: the inventory is hosts.ini",
+                                       "ansible.cfg:3: host_key_checking = False",
+                                       "ansible.cfg:4: ask_pass = yes",
+                                       "ansible.cfg:6: retries = 3",
+                                       "ansible.cfg:7: ssh_args: ServerAliveInterval",
+                                       "ansible.cfg:8: control_path",
+                                       "6 warnings"};
+    cr_expect_eq(result.code, 0);
+    for (size_t i = 0; i < COUNT_OF(said); i++)
+        cr_expect(strstr(result.out, said[i]), "'%s' is not said: %s", said[i], result.out);
+    static const char *const refused[] = {"[defaults]\ntransport = paramiko\n",
+                                          "[ssh_connection]\nssh_executable = /opt/wrapper\n",
+                                          "[ssh_connection]\nssh_common_args = -o 'User=x\n"};
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        lab_write(lab, "ansible.cfg", "%s", refused[i]);
+        result = lab_run(lab, "plan", "host", NULL);
+        cr_expect_eq(result.code, 78, "%s: %s", refused[i], result.out);
+    }
+}
+
 /* ------------------------------------------------------------ secrets */
 
 #define FROM_ENV     "geh'eim-1 {{ 1 + 1 }} \\\"#: \xc3\xbc"

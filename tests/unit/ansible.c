@@ -197,23 +197,32 @@ Test(ansible, settings_are_read_as_ansible_reads_them)
 {
     put("ansible.cfg",
         "# comment\n[defaults]\nCallback_Plugins = plugins:~/mine:/abs ; comment\ntimeout: 30\n\n"
+        "remote_user = deploy\nprivate_key_file = keys/one\ninventory = hosts.ini, ~/more\n"
         "[ssh_connection]\nssh_args = -o A=b\n   -o C=d\n; x\nssh_common_args=-J hop\n[other]\nssh_args = "
         "wrong\n");
     struct ansible_settings settings = {0};
     const char *const environment[] = {"HOME=/home/x", NULL};
-    cr_assert(ansible_settings_read(&project, environment, &settings, NULL) == 0);
+    cr_assert(ansible_settings_read(folder, environment, &settings, NULL) == 0);
     AUTO_FREE char *plugins = xasprintf("%s/plugins:/home/x/mine:/abs", folder);
-    AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
+    AUTO_FREE char *key = xasprintf("%s/keys/one", folder);
+    AUTO_FREE char *inventories = xasprintf("%s/hosts.ini,/home/x/more", folder);
     cr_assert_str_eq(settings.callback_plugins, plugins);
-    cr_assert_str_eq(users, "-o A=b -o C=d -J hop");
-    cr_assert(settings.timeout_set && !settings.pipelining_set && settings.config_is_projects);
+    cr_assert_str_eq(settings.of[SETTING_SSH_ARGS].value, "-o A=b\n-o C=d");
+    cr_assert_str_eq(settings.of[SETTING_SSH_ARGS].origin, "ansible.cfg:10");
+    cr_assert_str_eq(settings.of[SETTING_SSH_COMMON_ARGS].value, "-J hop");
+    cr_assert_str_eq(settings.of[SETTING_REMOTE_USER].value, "deploy");
+    cr_assert_str_eq(settings.of[SETTING_PRIVATE_KEY_FILE].value, key);
+    cr_assert_str_eq(settings.of[SETTING_INVENTORY].value, inventories);
+    cr_assert(settings.of[SETTING_TIMEOUT].value && !settings.of[SETTING_PIPELINING].value &&
+              settings.config_is_projects);
     ansible_settings_free(&settings);
     const char *const stronger[] = {"HOME=/home/x", "ANSIBLE_SSH_ARGS=-4", "ANSIBLE_CALLBACK_PLUGINS=/env",
                                     "ANSIBLE_PIPELINING=0", NULL};
-    cr_assert(ansible_settings_read(&project, stronger, &settings, NULL) == 0);
-    cr_assert_str_eq(settings.ssh_args, "-4");
+    cr_assert(ansible_settings_read(folder, stronger, &settings, NULL) == 0);
+    cr_assert_str_eq(settings.of[SETTING_SSH_ARGS].value, "-4");
     cr_assert_str_eq(settings.callback_plugins, "/env");
-    cr_assert(settings.pipelining_set);
+    cr_assert_str_eq(settings.of[SETTING_SSH_ARGS].origin, "environment ANSIBLE_SSH_ARGS");
+    cr_assert(settings.of[SETTING_PIPELINING].value);
     ansible_settings_free(&settings);
 }
 
@@ -221,11 +230,11 @@ Test(ansible, without_settings_the_defaults_stay)
 {
     struct ansible_settings settings = {0};
     const char *const environment[] = {"HOME=/home/x", NULL};
-    cr_assert(ansible_settings_read(&project, environment, &settings, NULL) == 0);
-    AUTO_FREE char *users = ansible_user_ssh_arguments(&settings);
+    cr_assert(ansible_settings_read(folder, environment, &settings, NULL) == 0);
     cr_assert_str_eq(settings.callback_plugins,
                      "/home/x/.ansible/plugins/callback:/usr/share/ansible/plugins/callback");
-    cr_assert_str_eq(users, "");
+    for (int i = 0; i < SETTING_COUNT; i++)
+        cr_assert_null(settings.of[i].value, "%s", ansible_setting_name((enum ansible_name)i));
     ansible_settings_free(&settings);
 }
 
@@ -260,7 +269,9 @@ Test(ansible, the_environment_holds_the_usual_and_no_secret)
 
 Test(ansible, a_locale_of_utf8_is_the_users_and_one_that_is_not_there_is_none)
 {
-    struct ansible_settings settings = {.callback_plugins = "", .pipelining_set = true, .timeout_set = true};
+    struct ansible_settings settings = {
+        .callback_plugins = "",
+        .of = {[SETTING_PIPELINING] = {.value = "0"}, [SETTING_TIMEOUT] = {.value = "5"}}};
     AUTO_WORDS utf8 = WORDS_INIT, absent = WORDS_INIT;
     ansible_environment(&target, &settings, ARGUMENTS("LANG=C.UTF-8"), &utf8);
     cr_assert_null(words_env(&utf8, "LC_ALL"));

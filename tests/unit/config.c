@@ -596,3 +596,66 @@ Test(config, the_manual_names_every_key_with_its_default_and_variable)
             cr_has(text, variable);
     }
 }
+
+/* ------------------------------------------------------------ Ansible's own settings */
+
+Test(config, ansibles_settings_count_where_no_key_is_set)
+{
+    folder_write("ansible.cfg",
+                 "[defaults]\nremote_user = deploy\nremote_port = 2222\nprivate_key_file = "
+                 "keys/one\ninterpreter_python = /opt/python\n[ssh_connection]\nssh_common_args = "
+                 "-J hop\n");
+    with_target("    provider: static\n    address: 192.0.2.7\n    port: 22");
+    AUTO_PROJECT *project = folder_load();
+    const struct target *target = &project->targets[0];
+    AUTO_FREE char *key = folder_path("keys/one");
+    cr_assert_str_eq(target->user, "deploy");
+    cr_assert_eq(target->port, 22, "a key beats a setting");
+    cr_assert_str_eq(target->key, key);
+    cr_assert_str_eq(target->python, "/opt/python");
+    cr_assert_str_eq(target->ssh_common_args, "-J hop");
+    project_cleanup(&project);
+    folder_environment("ANSIBLE_REMOTE_USER=other", "ANSIBLE_PYTHON_INTERPRETER=auto_silent", NULL);
+    project = folder_load();
+    cr_assert_str_eq(project->targets[0].user, "other");
+    cr_assert_null(project->targets[0].python, "to be found names no interpreter");
+}
+
+Test(config, a_sandbox_has_a_key_of_its_own)
+{
+    folder_write("ansible.cfg", "[defaults]\nprivate_key_file = keys/one\nremote_user = deploy\n");
+    AUTO_PROJECT *project = folder_load();
+    cr_assert_null(project->targets[0].key);
+    cr_assert_str_eq(project->targets[0].user, "deploy");
+}
+
+Test(config, a_setting_that_no_key_could_take_is_warned_of)
+{
+    folder_write("ansible.cfg", "[defaults]\nremote_port = many\n");
+    AUTO_PROJECT *project = folder_load();
+    cr_assert_eq(project->targets[0].port, 0);
+    cr_assert_eq(project->warnings.count, 1);
+    cr_has(project->warnings.items[0], "ansible.cfg:2");
+}
+
+Test(config, inventories_are_triphases_then_those_of_the_environment_then_of_ansible_cfg)
+{
+    folder_write("inventory", "box\n");
+    AUTO_PROJECT *project = folder_load();
+    cr_assert_eq(project->inventory.count, 1, "a file of that name is one too");
+    project_cleanup(&project);
+    folder_write("ansible.cfg", "[defaults]\ninventory = hosts.ini, /elsewhere\n");
+    project = folder_load();
+    cr_assert_eq(project->inventory.count, 2);
+    cr_assert_str_eq(project->inventory.items[0], "hosts.ini");
+    cr_assert_str_eq(project->inventory.items[1], "/elsewhere");
+    project_cleanup(&project);
+    folder_environment("ANSIBLE_INVENTORY=other.ini", NULL);
+    project = folder_load();
+    cr_assert_eq(project->inventory.count, 1);
+    cr_assert_str_eq(project->inventory.items[0], "other.ini");
+    project_cleanup(&project);
+    folder_environment("ANSIBLE_INVENTORY=other.ini", "TRIPHASE_INVENTORY=[inventory]", NULL);
+    project = folder_load();
+    cr_assert_str_eq(project->inventory.items[0], "inventory");
+}

@@ -222,11 +222,6 @@ Test(inventory, settings_of_the_users_cannot_stand_before_what_is_forced)
     AUTO_NODE *root = rendered("all:\n  hosts:\n    ${host}:\n      ansible_ssh_common_args: ${ssh_args}\n");
     cr_assert_str_eq(node_get(host_of(root), "ansible_ssh_args")->text, "");
     cr_assert(node_get(host_of(root), "ansible_host_key_checking")->boolean);
-    struct inventory_request request = request_for(TRANSPORT_DIRECT, NULL);
-    request.user_ssh_arguments = "-o ControlPath=/tmp/theirs";
-    AUTO_FREE char *yaml = NULL;
-    cr_assert(inventory_render(&request, &yaml, NULL, NULL) == 0);
-    cr_has(yaml, "\"-o BatchMode=yes -o ControlPath=/tmp/theirs\"");
 }
 
 Test(inventory, every_connection_variable_is_expected_set_or_not)

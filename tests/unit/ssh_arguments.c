@@ -369,3 +369,53 @@ Test(ssh_arguments, no_agent_is_named_for_a_key_that_needs_none)
     AUTO_SSH_ARGUMENTS ssh = with_agent("/run/x");
     cr_has_not(ssh.text, "IdentityAgent");
 }
+
+/* What Ansible's own settings say for ssh is what triphase's connections have too, but never before what is forced. */
+Test(ssh_arguments, ansibles_own_arguments_stand_behind_and_reach_every_connection)
+{
+    target.ssh_args = "-C -vvv -tt -o ControlPath=/tmp/theirs -o 'Compression yes'";
+    target.ssh_common_args = "-J hop@192.0.2.1 -i \"/a key\"";
+    target.ssh_extra_args = "-o ForwardAgent=yes";
+    set(&machine->provider, "static");
+    struct ssh_arguments made = make(TRANSPORT_DIRECT, "/tmp/s");
+    AUTO_FREE char *lines = asked(&made);
+    cr_has(lines, "\ncontrolpath /tmp/s/");
+    cr_has(lines, "\ncompression yes\n");
+    cr_has(lines, "\nproxyjump hop@[192.0.2.1]\n");
+    cr_has(lines, "\nforwardagent yes\n");
+    cr_assert(words_have(&made.options, "/a key"));
+    cr_assert_not(words_have(&made.options, "-vvv") || words_have(&made.options, "-tt"),
+                  "a terminal or a flood of words belongs to Ansible's own connections alone");
+    AUTO_WORDS words = WORDS_INIT;
+    cr_assert(words_add_split(&words, made.text) == 0);
+    cr_assert(words_have(&words, "-vvv") && words_have(&words, "/a key"));
+    cr_assert_null(strstr(made.text, "ForwardAgent"), "the extra arguments Ansible adds by itself");
+    ssh_arguments_free(&made);
+}
+
+Test(ssh_arguments, a_jump_of_the_targets_and_one_of_ansibles_are_no_mistake_for_ssh_and_the_targets_counts)
+{
+    set(&machine->provider, "static");
+    set(&machine->jump, "own@192.0.2.2");
+    target.ssh_common_args = "-J hop@192.0.2.1";
+    struct ssh_arguments made = make(TRANSPORT_DIRECT, NULL);
+    AUTO_FREE char *lines = asked(&made);
+    cr_has(lines, "\nproxyjump own@[192.0.2.2]\n");
+    ssh_arguments_free(&made);
+}
+
+Test(ssh_arguments, a_sandbox_is_reached_past_no_host_that_leads_to_others)
+{
+    target.ssh_common_args = "-o ProxyJump=hop@192.0.2.1";
+    struct ssh_arguments made = make(TRANSPORT_DIRECT, NULL);
+    AUTO_FREE char *lines = asked(&made);
+    cr_assert_null(strstr(lines, "proxyjump"), "%s", lines);
+    ssh_arguments_free(&made);
+}
+
+Test(ssh_arguments, a_quote_that_does_not_end_is_refused_by_name)
+{
+    target.ssh_extra_args = "-o 'User=x";
+    AUTO_FREE char *message = refusal(TRANSPORT_DIRECT);
+    cr_has(message, "ssh_extra_args are not closed");
+}
