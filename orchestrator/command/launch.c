@@ -1,5 +1,6 @@
 #include "command/launch.h"
 
+#include "action/linger.h"
 #include "action/plan.h"
 #include "action/reconcile.h"
 #include "action/worker.h"
@@ -441,6 +442,13 @@ static void prune(const struct command_run *all)
         help_note("warning: old runs could not be pruned: %s", error_text(&err));
 }
 
+static void warn_of_logout(void)
+{
+    AUTO_FREE char *warning = linger_warning(geteuid(), "");
+    if (warning)
+        help_note("warning: %s", warning);
+}
+
 bool launch_may_detach(size_t targets, int jobs)
 {
     if (targets <= (size_t)jobs)
@@ -468,6 +476,8 @@ int launch(const struct launch *launch)
     }
     for (size_t i = 0; i < all.count; i++)
         code = exit_code_worse(code, all.jobs[i].code);
+    if (code == EXIT_OK && launch->detach)
+        warn_of_logout();
     if (code == EXIT_OK && follow_all(&all, &err) < 0) {
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);

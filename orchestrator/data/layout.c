@@ -78,9 +78,7 @@ char *layout_sockets(const char *run, const char *transport)
     char letter = text_is(transport, "tailnet") ? 't' : text_is(transport, "tailnet-userspace") ? 'u' : 'd';
     if (!id_is(run))
         return refused(run);
-    const char *base = getenv("XDG_RUNTIME_DIR");
-    return xasprintf("%s/triphase-%lu/%s%c", base && *base == '/' && strlen(base) <= 40 ? base : "/tmp",
-                     (unsigned long)geteuid(), id_tail(run, 12), letter);
+    return xasprintf("/tmp/triphase-%lu/%s%c", (unsigned long)geteuid(), id_tail(run, 12), letter);
 }
 
 int layout_make(const char *state, struct error *err)
@@ -105,9 +103,12 @@ static int make_private(const char *path, struct error *err)
     if (errno != EEXIST || lstat(path, &state) < 0)
         return error_system(err, errno, "cannot make the socket folder %s", path);
     if (!S_ISDIR(state.st_mode) || state.st_uid != geteuid() || (state.st_mode & 077))
-        return error_set(err, ERROR_SYSTEM,
-                         "the socket folder %s is not ours alone (owner, mode or kind differ); remove it",
-                         path);
+        return error_set(
+            err, ERROR_SYSTEM,
+            "the socket folder %s is not ours alone (%s of user %lu, mode %04o): remove it, or have"
+            " root do so, and try again",
+            path, S_ISDIR(state.st_mode) ? "a folder" : "no folder, but something",
+            (unsigned long)state.st_uid, (unsigned)state.st_mode & 07777);
     return 0;
 }
 

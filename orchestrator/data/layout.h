@@ -15,8 +15,8 @@ char *layout_lock(const char *state, const char *target);
 char *layout_step_file(int seq, const char *step, int attempt, const char *suffix);
 /* A file that the store names: `path` is relative to .triphase, and has no part that leads elsewhere. */
 char *layout_stored(const char *state, const char *path);
-/* Folder of the control sockets of a run over one transport: ${XDG_RUNTIME_DIR:-/tmp}/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
- * holds about 90 characters. */
+/* Folder of the control sockets of a run over one transport: /tmp/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
+ * holds about 90 characters; not in XDG_RUNTIME_DIR, which ends with the login. */
 char *layout_sockets(const char *run, const char *transport);
 /* Makes .triphase and the folders that every run needs, all 0700. */
 int layout_make(const char *state, struct error *err);

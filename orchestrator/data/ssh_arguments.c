@@ -154,8 +154,7 @@ static int add_control(struct ssh_arguments *out, const char *directory, const s
         tokens = "%r.%p";
         if (strlen(directory) + strlen("/.65535") + 20 > CONTROL_PATH_MAX)
             return error_set(err, ERROR_PROJECT,
-                             "target %s: the folder of sockets, %s, is too long for a socket's path; set "
-                             "XDG_RUNTIME_DIR to a shorter one",
+                             "target %s: the folder of sockets, %s, is too long for a socket's path",
                              target->name, directory);
     }
     AUTO_TEXT value = TEXT_INIT;

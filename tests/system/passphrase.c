@@ -13,9 +13,12 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(passphrase, .timeout = 150);
@@ -53,6 +56,17 @@ static void add_to_target(struct lab *lab, const char *lines)
     lab_write(lab, "triphase.yml", "%s%s", was, lines);
 }
 
+/* Nobody else's sockets are seen in their folder from here on. */
+static void own_sockets(struct lab *lab)
+{
+    AUTO_FREE char *own = file_join(lab_folder(lab), "sockets"),
+                   *usual = xasprintf("/tmp/triphase-%lu", (unsigned long)geteuid());
+    cr_assert(file_make_dirs(own, 0700, NULL) == 0 && file_make_dirs(usual, 0700, NULL) == 0);
+    cr_assert(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                  mount(own, usual, NULL, MS_BIND, NULL) == 0,
+              "%m");
+}
+
 /* A project whose target's key is locked, and the lines that say where its passphrase is. */
 static struct lab *locked_project(const char *tasks, const char *lines)
 {
@@ -61,7 +75,7 @@ static struct lab *locked_project(const char *tasks, const char *lines)
     lab_static_project(lab, "", playbook);
     lock_key(lab, "key");
     lab_write(lab, "passphrase", "%s\n", PASSPHRASE);
-    lab_environment(lab, "XDG_RUNTIME_DIR", lab_folder(lab));
+    own_sockets(lab);
     add_to_target(lab, lines);
     return lab;
 }
@@ -71,25 +85,30 @@ static struct lab *locked_project(const char *tasks, const char *lines)
 /* Entries in the folder of sockets: of runs, and of those who connect by themselves. */
 static int socket_folders(struct lab *lab)
 {
-    AUTO_FREE char *path = xasprintf("%s/triphase-%lu", lab_folder(lab), (unsigned long)geteuid());
+    AUTO_FREE char *path = file_join(lab_folder(lab), "sockets");
     AUTO_WORDS names = WORDS_INIT;
     file_list(path, &names, NULL);
     return (int)names.count;
 }
 
-/* Agents that use a socket below the lab's folder. */
+/* Agents of programs that see this test's folder of sockets. */
 static int agents(struct lab *lab)
 {
-    AUTO_FREE char *socket = xasprintf("%s/triphase-", lab_folder(lab));
+    (void)lab;
+    AUTO_FREE char *socket = xasprintf("/tmp/triphase-%lu/", (unsigned long)geteuid());
     AUTO_WORDS names = WORDS_INIT;
+    struct stat own, its;
     int found = 0;
+    cr_assert_eq(stat("/proc/self/ns/mnt", &own), 0);
     file_list("/proc", &names, NULL);
     for (size_t i = 0; i < names.count; i++) {
-        AUTO_FREE char *path = xasprintf("/proc/%s/cmdline", names.items[i]);
+        AUTO_FREE char *path = xasprintf("/proc/%s/cmdline", names.items[i]),
+                       *space = xasprintf("/proc/%s/ns/mnt", names.items[i]);
         AUTO_TEXT argv = TEXT_INIT;
         if (names.items[i][0] >= '1' && names.items[i][0] <= '9' &&
             file_read(path, 1 << 16, &argv, NULL) == 0 && text_starts(text_string(&argv), "ssh-agent") &&
-            memmem(argv.bytes, argv.length, socket, strlen(socket)))
+            memmem(argv.bytes, argv.length, socket, strlen(socket)) && stat(space, &its) == 0 &&
+            its.st_ino == own.st_ino)
             found++;
     }
     return found;

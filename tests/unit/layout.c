@@ -12,6 +12,9 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void clean(void)
 {
@@ -62,6 +65,33 @@ Test(layout, a_good_name_stays_where_the_contract_says)
     cr_expect_str_eq(target, "/s/targets/web-1/state");
     cr_expect_str_eq(lock, "/s/locks/web-1");
     cr_expect_str_eq(step, "03-web-1.2.log");
+}
+
+/* XDG_RUNTIME_DIR goes with the login, and a run outlives that. */
+Test(layout, sockets_lie_where_no_logout_removes_them)
+{
+    setenv("XDG_RUNTIME_DIR", folder(), 1);
+    AUTO_FREE char *sockets = layout_sockets(good_id, "tailnet");
+    AUTO_FREE char *expected = xasprintf("/tmp/triphase-%lu/0123456789abt", (unsigned long)geteuid());
+    cr_expect_str_eq(sockets, expected);
+}
+
+Test(layout, a_folder_of_sockets_that_is_not_ours_alone_is_refused_and_its_owner_named)
+{
+    AUTO_FREE char *above = folder_path("triphase-0"), *sockets = file_join(above, "0123456789abd");
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(layout_make_sockets(sockets, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(chmod(above, 0711), 0);
+    cr_expect_eq(layout_make_sockets(sockets, &err), -1);
+    cr_expect(strstr(error_text(&err), "0711"), "%s", error_text(&err));
+    cr_assert(chmod(above, 0700) == 0 && (geteuid() || chown(above, 65534, 0) == 0));
+    if (geteuid() == 0) {
+        cr_expect_eq(layout_make_sockets(sockets, &err), -1);
+        cr_expect(strstr(error_text(&err), "user 65534"), "%s", error_text(&err));
+    }
+    AUTO_FREE char *link = folder_path("link"), *through = file_join(link, "0123456789abd");
+    cr_assert(chown(above, geteuid(), getegid()) == 0 && symlink(above, link) == 0);
+    cr_expect_eq(layout_make_sockets(through, &err), -1, "a link was followed");
 }
 
 Test(layout, a_path_of_a_row_stays_below_the_folder)
