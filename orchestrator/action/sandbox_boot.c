@@ -56,7 +56,7 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
     AUTO_FREE char *root = mounts_root(owner->name);
     AUTO_FREE char *console = file_join(owner->directory, "console.log");
     AUTO_FREE char *namespace = xasprintf("--network-namespace-path=/run/netns/%s", owner->name);
-    AUTO_CLOSE int log = open(console, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_CLOSE int log = file_create(console, O_WRONLY | O_APPEND, 0600);
     if (log < 0)
         return error_system(err, errno, "cannot open the guest's console log %s", console);
     AUTO_WORDS argv = WORDS_INIT;

@@ -355,7 +355,7 @@ static void feed(struct step *step, enum input input)
 /* The callback plugin and ansible-playbook append to files that are there already: made here, new, so that nothing of an earlier step is taken for this one's. */
 static int make_file(const char *path, struct error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = file_create(path, O_WRONLY | O_EXCL, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot make %s", path);
     close(fd);

@@ -98,6 +98,17 @@ static void say_last_words(char *last_words, const char *text)
         snprintf(last_words, LAST_WORDS_LIMIT, "%s", text);
 }
 
+/* What Ansible and its tasks left there as root. */
+static void give_back(const struct runner_request *request)
+{
+    AUTO_FREE char *run = layout_run(request->state, request->run_id);
+    AUTO_FREE char *machines = file_join(request->state, "machines");
+    AUTO_FREE char *targets = file_join(request->state, "targets");
+    file_give_tree(run);
+    file_give_tree(machines);
+    file_give_tree(targets);
+}
+
 static int body(const struct runner_request *request, int lock_fd, char *last_words, struct error *err)
 {
     struct worker worker = {.guard = CHILD_INIT, .lock_fd = lock_fd, .run_scope = {.fd = -1}};
@@ -123,6 +134,7 @@ static int body(const struct runner_request *request, int lock_fd, char *last_wo
     AUTO_FREE char *message = NULL;
     int code = runner_finish(worker.runner, &message);
     say_last_words(last_words, message);
+    give_back(request);
     watch_stop(&worker.guard_watch);
     guard_dismiss(&worker.guard, NULL);
     loop_free(worker.loop);
@@ -159,7 +171,7 @@ int worker_start(const struct runner_request *request, int lock_fd, struct child
     AUTO_FREE char *log_path = file_join(folder, "worker.log");
     if (file_make_dirs(folder, 0700, err) < 0)
         return -1;
-    AUTO_CLOSE int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_CLOSE int log = file_create(log_path, O_WRONLY | O_APPEND, 0600);
     AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (log < 0 || null < 0)
         return error_system(err, errno, "cannot make the run's log %s", log_path);

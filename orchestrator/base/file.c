@@ -80,11 +80,58 @@ int file_write_all(int fd, const void *bytes, size_t length)
     return 0;
 }
 
+/* Whether root is at work in somebody's folder, and whose it is. */
+static bool somebodys(const char *folder, struct stat *owner)
+{
+    return geteuid() == 0 && stat(folder, owner) == 0 && owner->st_uid != 0;
+}
+
+int file_create(const char *path, int flags, mode_t mode)
+{
+    AUTO_CLOSE int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+    AUTO_FREE char *folder = file_parent(path);
+    struct stat owner, made;
+    if (fd >= 0 && somebodys(folder, &owner) && fstat(fd, &made) == 0 && made.st_uid == 0 &&
+        made.st_nlink == 1 && fchown(fd, owner.st_uid, owner.st_gid) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
+/* A name with a second link could be a file of anybody's. */
+static void give(int folder, const char *name, const struct stat *owner)
+{
+    struct stat state;
+    if (fstatat(folder, name, &state, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (state.st_uid == 0 && (S_ISDIR(state.st_mode) || state.st_nlink == 1) &&
+        fchownat(folder, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    if (!S_ISDIR(state.st_mode))
+        return;
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (!text_is(entry->d_name, ".") && !text_is(entry->d_name, ".."))
+            give(dirfd(dir), entry->d_name, owner);
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+}
+
+void file_give_tree(const char *path)
+{
+    AUTO_FREE char *folder = file_parent(path);
+    struct stat owner;
+    if (somebodys(folder, &owner))
+        give(AT_FDCWD, path, &owner);
+}
+
 int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err)
 {
     AUTO_FREE char *beside = xasprintf("%s.new.%ld", path, (long)getpid());
     unlink(beside);
-    AUTO_CLOSE int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd = file_create(beside, O_WRONLY | O_EXCL, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot write %s", path);
     if (file_write_all(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
@@ -122,8 +169,15 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err)
             continue;
         char kept = *slash;
         *slash = '\0';
-        if (mkdir(part, mode) < 0 && errno != EEXIST)
+        bool made = mkdir(part, mode) == 0;
+        if (!made && errno != EEXIST)
             return error_system(err, errno, "cannot make the folder %s", part);
+        if (made) {
+            AUTO_FREE char *above = file_parent(part);
+            struct stat owner;
+            if (somebodys(above, &owner) && lchown(part, owner.st_uid, owner.st_gid) < 0)
+                return error_system(err, errno, "cannot give the folder %s to the owner of %s", part, above);
+        }
         if (!kept)
             break;
         *slash = kept;

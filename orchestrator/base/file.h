@@ -11,6 +11,12 @@
 int file_read(const char *path, size_t limit, struct text *out, struct error *err);
 /* The last `limit` bytes at most. */
 int file_read_tail(const char *path, size_t limit, struct text *out, struct error *err);
+/* open(2) for writing with O_CREAT, O_NOFOLLOW and O_CLOEXEC. What root makes in somebody's folder (behind sudo, or logged in as root) belongs to that
+ * folder's owner: that holds here, for file_replace and for file_make_dirs. Descriptor, or -1 with errno. */
+int file_create(const char *path, int flags, mode_t mode);
+/* Gives what root owns in the tree to the owner of the folder above it: for what other programs made there as root. Follows no link, leaves files with
+ * several names alone. Best effort. */
+void file_give_tree(const char *path);
 /* Writes beside and renames over; fsyncs the file. */
 int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err);
 /* All bytes, over short writes and EINTR. 0 or -1 with errno. */

@@ -19,7 +19,7 @@ struct journal {
 int journal_open(const char *run_folder, struct journal **out, struct error *err)
 {
     AUTO_FREE char *path = file_join(run_folder, "run.ndjson");
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = file_create(path, O_WRONLY | O_APPEND, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot open the run's journal %s", path);
     struct journal *journal = xcalloc(1, sizeof *journal);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "data/invoker.h"
 #include "data/value.h"
 
 #include <errno.h>
@@ -84,6 +85,20 @@ char *layout_sockets(const char *run, const char *transport)
 int layout_make(const char *state, struct error *err)
 {
     static const char *const folders[] = {"runs", "machines", "targets", "locks"};
+    static const char nothing_of_it[] = "*\n";
+    AUTO_FREE char *ignore = file_join(state, ".gitignore");
+    bool fresh = !file_exists(state);
+    if (file_make_dirs(state, 0700, err) < 0)
+        return -1;
+    if (fresh) {
+        /* Behind sudo it is the invoking user's, also in a folder of root's; what is made in it follows. */
+        AUTO_INVOKER invoker = {.home = NULL};
+        invoker_find(NULL, &invoker);
+        if (invoker_own(&invoker, state) < 0)
+            return error_system(err, errno, "cannot give the folder %s to its user", state);
+    }
+    if (!file_exists(ignore) && file_replace(ignore, nothing_of_it, strlen(nothing_of_it), 0644, err) < 0)
+        return -1;
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
         AUTO_FREE char *path = file_join(state, folders[i]);
         if (file_make_dirs(path, 0700, err) < 0)

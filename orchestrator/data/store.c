@@ -14,22 +14,11 @@
 
 enum { BUSY_MS = 10000 };
 
-/* Makes the empty file itself, so that it is 0600 from birth (SQLite gives WAL and index the same mode),
- * and behind sudo the folder's owner's (SQLite does that for the WAL too). */
+/* Makes the empty file itself, so that it is 0600 from birth and its folder's owner's (SQLite gives WAL and index the same mode and owner). */
 static int make_file(const char *path, struct error *err)
 {
-    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno == EEXIST ? 0 : error_system(err, errno, "cannot make the store %s", path);
-    AUTO_FREE char *folder = xstrdup(path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    struct stat owner;
-    if (geteuid() == 0 && stat(slash ? folder : ".", &owner) == 0 &&
-        fchown(fd, owner.st_uid, owner.st_gid) < 0)
-        return error_system(err, errno, "cannot give the store %s to its folder's owner", path);
-    return 0;
+    AUTO_CLOSE int fd = file_create(path, O_RDWR | O_EXCL, 0600);
+    return fd >= 0 || errno == EEXIST ? 0 : error_system(err, errno, "cannot make the store %s", path);
 }
 
 /* Looks at one that exists before it is opened for writing, which might already fold its WAL into it. */

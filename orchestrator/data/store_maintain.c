@@ -84,7 +84,7 @@ int store_copy(struct sql *db, const char *to, struct error *err)
     AUTO_STATEMENT *copy = NULL;
     if (sql_prepare(db, "VACUUM INTO ?1", &copy, err) < 0)
         return -1;
-    AUTO_CLOSE int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd = file_create(to, O_WRONLY | O_EXCL, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot make %s for the copy of the store", to);
     /* SQLite takes "file:..." for a URI. */

@@ -79,7 +79,7 @@ int lock_take(const char *path, const struct lock_owner *owner, int *out_fd, str
 {
     /* A lock file that is removed or replaced between open and flock would be held by nobody who looks for it. */
     for (int left = 10; left; left--) {
-        AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        AUTO_CLOSE int fd = file_create(path, O_RDWR, 0600);
         if (fd < 0)
             return error_system(err, errno, "cannot open the lock %s", path);
         if (!try_exclusive(fd)) {

@@ -218,3 +218,39 @@ Test(base_file, a_path_is_set_against_a_folder_by_whole_names)
     cr_expect_str_eq(file_below("/a/b/c", "/a"), "b/c");
     cr_expect_str_eq(file_below("/ab/c", "/a"), "/ab/c");
 }
+
+/* Behind sudo a project is its user's, whoever's process writes. */
+Test(base_file, what_root_makes_in_somebodys_folder_is_theirs)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    char folder[] = "/tmp/triphase-file.XXXXXX";
+    struct stat state;
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chown(folder, 65534, 65533), 0);
+    AUTO_FREE char *deep = file_join(folder, "a/b"), *replaced = file_join(folder, "a/replaced"),
+                   *created = file_join(folder, "a/created"), *above = file_join(folder, "a");
+    cr_assert_eq(file_make_dirs(deep, 0700, NULL), 0);
+    cr_assert_eq(file_replace(replaced, "x", 1, 0600, NULL), 0);
+    AUTO_CLOSE int fd = file_create(created, O_WRONLY, 0600);
+    cr_assert_geq(fd, 0);
+    const char *const paths[] = {above, deep, replaced, created};
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        cr_expect(lstat(paths[i], &state) == 0 && state.st_uid == 65534 && state.st_gid == 65533,
+                  "%s is %d's", paths[i], (int)state.st_uid);
+
+    /* What other programs made there as root; but nothing that a link leads to. */
+    AUTO_FREE char *strange = file_join(folder, "a/b/strange"), *link_path = file_join(folder, "a/b/link"),
+                   *outside = xasprintf("%s.outside", folder), *hard = file_join(folder, "a/b/hard");
+    cr_assert_eq(file_replace(outside, "x", 1, 0600, NULL), 0);
+    cr_assert_eq(file_replace(strange, "x", 1, 0600, NULL), 0);
+    cr_assert_eq(chown(strange, 0, 0), 0);
+    cr_assert_eq(symlink(outside, link_path), 0);
+    cr_assert_eq(link(outside, hard), 0);
+    file_give_tree(above);
+    cr_expect(lstat(strange, &state) == 0 && state.st_uid == 65534);
+    cr_expect(lstat(link_path, &state) == 0 && state.st_uid == 65534);
+    cr_expect(lstat(outside, &state) == 0 && state.st_uid == 0, "a file elsewhere was given away");
+    cr_assert_eq(file_remove_tree(folder, NULL), 0);
+    unlink(outside);
+}
