@@ -35,10 +35,10 @@ int peers_find(const struct project *project, const struct target *target, const
         return 0;
     AUTO_FREE char *store = layout_store(state);
     AUTO_SQL *db = NULL;
-    if (lenient && !file_exists(store))
-        return 0;
-    if (history_open(store, &db, err) < 0)
+    if ((lenient ? history_find(store, &db, err) : history_open(store, &db, err)) < 0)
         return -1;
+    if (!db)
+        return 0;
     size_t most = target->peers.count;
     *out = (struct peers){xcalloc(most, sizeof *out->hosts), xcalloc(most, sizeof *out->machines),
                           xcalloc(most, sizeof *out->ssh), xcalloc(most, sizeof *out->control_paths), 0};

@@ -149,6 +149,14 @@ bool file_exists(const char *path)
     return lstat(path, &state) == 0;
 }
 
+int file_look(const char *path, struct error *err)
+{
+    struct stat state;
+    if (lstat(path, &state) == 0)
+        return 1;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : error_system(err, errno, "cannot look at %s", path);
+}
+
 bool file_is_dir(const char *path)
 {
     struct stat state;

@@ -22,6 +22,8 @@ int file_replace(const char *path, const void *bytes, size_t length, mode_t mode
 /* All bytes, over short writes and EINTR. 0 or -1 with errno. */
 int file_write_all(int fd, const void *bytes, size_t length);
 bool file_exists(const char *path);
+/* 1 where something is there, 0 where nothing is, -1 where that cannot be seen (a closed folder, a disk that fails): never to be told as absent. */
+int file_look(const char *path, struct error *err);
 bool file_is_dir(const char *path);
 /* An executable regular file. */
 bool file_is_program(const char *path);

@@ -131,11 +131,10 @@ static int act(const struct command_context *context, const char *word, bool now
     AUTO_FREE char *store = layout_store(state);
     struct history_run *run = NULL;
     struct ended ended = {.took_ns = -1, .exit_code = -1};
-    if (file_exists(store)) {
-        AUTO_SQL *db = NULL;
-        if (history_open(store, &db, err) < 0 || choose(db, word, &run, err) < 0)
-            return exit_code_of(err);
-    }
+    AUTO_SQL *db = NULL;
+    if (history_find(store, &db, err) < 0 || (db && choose(db, word, &run, err) < 0))
+        return exit_code_of(err);
+    sql_close(TAKE(db)); /* what follows may take long */
     int code = run && cancel(state, &run, now, &ended, err) < 0 ? exit_code_of(err) : tell(&ended, json);
     history_run_free(run);
     return code;

@@ -178,7 +178,7 @@ static bool is_made(const struct cycling *cycling)
 {
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
-    return file_exists(cycling->store) && history_open(cycling->store, &db, NULL) == 0 &&
+    return history_find(cycling->store, &db, NULL) == 0 && db &&
            history_machine(db, cycling->request->target, &machine, NULL) == 0 && machine;
 }
 

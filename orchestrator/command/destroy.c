@@ -16,11 +16,9 @@
 static int made_targets(const char *directory, struct words *out, struct error *err)
 {
     AUTO_FREE char *state = layout_state(directory), *store = layout_store(state);
-    if (!file_exists(store))
-        return 0;
     AUTO_SQL *db = NULL;
     AUTO_WORDS names = WORDS_INIT;
-    if (history_open(store, &db, err) < 0 || history_targets(db, &names, err) < 0)
+    if (history_find(store, &db, err) < 0 || (db && history_targets(db, &names, err) < 0))
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_MACHINE *machine = NULL;
@@ -57,7 +55,7 @@ int command_destroy(struct command_context *context, int argc, char **argv)
     AUTO_PROJECT *project = NULL;
     AUTO_FREE char *directory = NULL;
     if (project_access_load(context, NULL, &project, NULL, &err) < 0) {
-        directory = config_find_directory(context->directory ? context->directory : ".");
+        directory = config_find_directory(context->directory, NULL);
         if (!directory) {
             help_problem("%s", error_text(&err));
             return exit_code_of(&err);

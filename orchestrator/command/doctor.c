@@ -26,7 +26,9 @@ int command_doctor(struct command_context *context, int argc, char **argv)
     }
     AUTO_PROJECT *project = NULL;
     AUTO_ERROR err = ERROR_INIT;
-    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
+    AUTO_FREE char *directory = config_find_directory(context->directory, &err);
+    if (!directory && err.kind != ERROR_PROJECT)
+        help_note("warning: %s", error_text(&err));
     /* A project with faults says nothing about the machine. */
     if (directory && project_access_load(context, NULL, &project, NULL, &err) < 0)
         help_note("warning: the project here cannot be read, its settings are left out: %s",

@@ -8,6 +8,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/settle.h"
+#include "command/store_access.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
@@ -87,20 +88,24 @@ int command_forget(struct command_context *context, int argc, char **argv)
         return EXIT_BAD_USAGE;
     }
     const char *target = argv[optind];
-    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
-    AUTO_FREE char *state = directory ? layout_state(directory) : NULL;
-    AUTO_FREE char *store = state ? layout_store(state) : NULL;
-    if (!store || !file_exists(store)) {
-        help_problem("there is no project, or no run of it yet: nothing is known of '%s'", target);
-        return EXIT_PROJECT;
-    }
     if (!value_is_name(target)) {
         AUTO_FREE char *why = value_name_problem(target);
         help_problem("forget takes a target's name: %s", why);
         return EXIT_BAD_USAGE;
     }
-    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *state = store_access_state(context, &err);
+    AUTO_FREE char *store = state ? layout_store(state) : NULL;
+    int there = store ? file_look(store, &err) : -1;
+    if (there < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    if (there == 0) {
+        help_problem("no run yet: nothing is known of '%s'", target);
+        return EXIT_PROJECT;
+    }
+    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);

@@ -14,8 +14,8 @@ static int find_machine(struct reach *reach, struct error *err)
     AUTO_FREE char *state = layout_state(reach->project->directory);
     AUTO_FREE char *store = layout_store(state);
     AUTO_SQL *db = NULL;
-    if (file_exists(store) && (history_open(store, &db, err) < 0 ||
-                               history_machine(db, reach->target->name, &reach->machine, err) < 0))
+    if (history_find(store, &db, err) < 0 ||
+        (db && history_machine(db, reach->target->name, &reach->machine, err) < 0))
         return -1;
     if (reach->machine && !reach->machine->made_ns) {
         machine_free(reach->machine);

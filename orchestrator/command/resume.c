@@ -239,7 +239,7 @@ static int go_on(struct command_context *context, const struct asked *asked, con
 
 static int act(struct command_context *context, const struct asked *asked, struct error *err)
 {
-    AUTO_FREE char *directory = config_find_directory(context->directory);
+    AUTO_FREE char *directory = config_find_directory(context->directory, NULL);
     AUTO_FREE char *state = NULL;
     AUTO_SQL *db = NULL;
     struct history_run *run = NULL;

@@ -22,11 +22,9 @@ static int read_rows(const char *store, const struct words *targets, struct stat
                      struct found *found, struct error *err)
 {
     AUTO_SQL *db = NULL;
-    if (!file_exists(store))
-        return 0;
-    if (history_open(store, &db, err) < 0)
+    if (history_find(store, &db, err) < 0)
         return -1;
-    for (size_t i = 0; i < targets->count; i++) {
+    for (size_t i = 0; db && i < targets->count; i++) {
         if (history_machine(db, targets->items[i], &found[i].machine, err) < 0 ||
             history_last_here(db, targets->items[i], &found[i].run, err) < 0)
             return -1;
@@ -41,9 +39,7 @@ static int read_rows(const char *store, const struct words *targets, struct stat
 static int add_known(const char *store, struct words *targets, struct error *err)
 {
     AUTO_SQL *db = NULL;
-    if (!file_exists(store))
-        return 0;
-    return history_open(store, &db, err) < 0 ? -1 : history_targets(db, targets, err);
+    return history_find(store, &db, err) < 0 ? -1 : db ? history_targets(db, targets, err) : 0;
 }
 
 int command_status(struct command_context *context, int argc, char **argv)
@@ -56,11 +52,11 @@ int command_status(struct command_context *context, int argc, char **argv)
             return EXIT_BAD_USAGE;
         json = true;
     }
-    AUTO_FREE char *directory = config_find_directory(context->directory ? context->directory : ".");
     AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *directory = config_find_directory(context->directory, &err);
     if (!directory) {
-        help_problem("there is no triphase.yml here or above; 'triphase init' lays a project down");
-        return EXIT_PROJECT;
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
     }
     AUTO_FREE char *state = layout_state(directory), *store = layout_store(state);
     AUTO_WORDS targets = WORDS_INIT;

@@ -8,14 +8,8 @@
 
 char *store_access_state(const struct command_context *context, struct error *err)
 {
-    AUTO_FREE char *directory = config_find_directory(context->directory);
-    if (!directory) {
-        error_set(err, ERROR_PROJECT,
-                  "no triphase.yml in %s or above it; go into a project or name it with -C",
-                  context->directory ? context->directory : "the current folder");
-        return NULL;
-    }
-    return layout_state(directory);
+    AUTO_FREE char *directory = config_find_directory(context->directory, err);
+    return directory ? layout_state(directory) : NULL;
 }
 
 int store_access_open(const struct command_context *context, char **state, struct sql **out,
@@ -25,11 +19,13 @@ int store_access_open(const struct command_context *context, char **state, struc
     if (!found)
         return -1;
     AUTO_FREE char *path = layout_store(found);
-    /* Nothing is wrong with a project in which nothing was done yet: there is nothing to be asked for. */
-    if (!file_exists(path))
-        return error_set(err, ERROR_USAGE, "no run yet; 'triphase create' makes one");
-    if (history_open(path, out, err) < 0)
+    struct sql *db = NULL;
+    if (history_find(path, &db, err) < 0)
         return -1;
+    /* Nothing is wrong with a project in which nothing was done yet: there is nothing to be asked for. */
+    if (!db)
+        return error_set(err, ERROR_USAGE, "no run yet; 'triphase create' makes one");
+    *out = db;
     *state = TAKE(found);
     return 0;
 }

@@ -15,6 +15,7 @@
 #include "data/value.h"
 #include "mechanism/yaml.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,19 +56,33 @@ static void loader_clear(struct loader *loader)
     words_free(&loader->recipes);
 }
 
-char *config_find_directory(const char *start)
+char *config_find_directory(const char *start, struct error *err)
 {
-    AUTO_FREE char *at = realpath(start ? start : ".", NULL);
+    const char *from = start ? start : ".";
+    AUTO_FREE char *shown = text_shown(from);
+    AUTO_FREE char *at = realpath(from, NULL);
+    if (!at && errno != ENOENT && errno != ENOTDIR) {
+        error_system(err, errno, "cannot look for a project in %s", shown);
+        return NULL;
+    }
     while (at) {
         AUTO_FREE char *file = file_join(at, project_file);
         struct stat state;
-        if (stat(file, &state) == 0 && S_ISREG(state.st_mode))
+        int status = stat(file, &state);
+        if (status == 0 && S_ISREG(state.st_mode))
             return TAKE(at);
+        if (status < 0 && errno != ENOENT && errno != ENOTDIR) {
+            error_system(err, errno, "cannot look whether there is %s", file);
+            return NULL;
+        }
         char *slash = strrchr(at, '/');
         if (!slash || text_is(at, "/"))
             break;
         slash[slash == at] = '\0';
     }
+    error_set(err, ERROR_PROJECT,
+              "there is no triphase.yml in %s or any folder above it; 'triphase init' lays down a project",
+              shown);
     return NULL;
 }
 
@@ -232,14 +247,9 @@ static int report(struct loader *loader, struct error *err)
 int config_load(const struct config_sources *sources, struct project **out, struct error *err)
 {
     static const char *const nothing[] = {NULL};
-    AUTO_FREE char *directory = config_find_directory(sources->start);
-    if (!directory) {
-        AUTO_FREE char *shown = text_shown(sources->start ? sources->start : ".");
-        return error_set(
-            err, ERROR_PROJECT,
-            "there is no triphase.yml in %s or any folder above it; 'triphase init' lays down a project",
-            shown);
-    }
+    AUTO_FREE char *directory = config_find_directory(sources->start, err);
+    if (!directory)
+        return -1;
     struct loader loader = {.sources = sources,
                             .directory = directory,
                             .environment = sources->environment ? sources->environment : nothing,

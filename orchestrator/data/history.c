@@ -17,9 +17,11 @@ int history_open(const char *path, struct sql **out, struct error *err)
 {
     AUTO_SQL *db = NULL;
     int version;
-    if (!file_exists(path))
-        return error_set(err, ERROR_STORE, "no run yet: there is no store %s; 'triphase create' makes one",
-                         path);
+    int there = file_look(path, err);
+    if (there <= 0)
+        return there < 0 ? -1
+                         : error_set(err, ERROR_STORE,
+                                     "no run yet: there is no store %s; 'triphase create' makes one", path);
     if (sql_open(path, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, path, &version, err) < 0)
         return -1;
     if (version == 0)
@@ -32,6 +34,14 @@ int history_open(const char *path, struct sql **out, struct error *err)
                          path);
     *out = TAKE(db);
     return 0;
+}
+
+int history_find(const char *path, struct sql **out, struct error *err)
+{
+    int there = file_look(path, err);
+    if (there == 0)
+        *out = NULL;
+    return there > 0 ? history_open(path, out, err) : there;
 }
 
 /* What becomes a path or a scope's name further on. */

@@ -8,6 +8,8 @@
 
 /* Opens it read-only and checks the version: absent store: ERROR_STORE "no run yet". */
 int history_open(const char *path, struct sql **out, struct error *err);
+/* The same where there may be none yet: *out is NULL then. A store that cannot be seen is an error, never none. */
+int history_find(const char *path, struct sql **out, struct error *err);
 /* The machine of the target that is there now (removed_ns 0), newest first; *out NULL when there is none. */
 int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err);
 /* The same for whoever has no store open: *out NULL too where there is no store, or where it was never made whole. */

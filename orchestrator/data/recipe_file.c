@@ -84,8 +84,13 @@ void recipe_file_read(struct layers *layers, const char *directory, const char *
     AUTO_FREE char *path = file_join(directory, file);
     struct provenance from = {file, true};
     struct node *root = NULL;
-    if (!file_exists(path)) {
-        fault_no_recipe(directory, name, origin, faults);
+    AUTO_ERROR err = ERROR_INIT;
+    int there = file_look(path, &err);
+    if (there <= 0) {
+        if (there < 0)
+            fault_add(faults, origin, "%s", error_text(&err));
+        else
+            fault_no_recipe(directory, name, origin, faults);
         return;
     }
     if (yaml_read_file(path, file, &root, faults) < 0)

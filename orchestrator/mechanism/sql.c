@@ -37,23 +37,24 @@ static void add_words(struct text *text, const char *statement)
 
 static const char *what_to_do(int code, int number)
 {
-    if ((code & 0xff) == SQLITE_CANTOPEN && (number == EMFILE || number == ENFILE))
-        return "; allow more open files (ulimit -n)";
+    const char *meaning = (code & 0xff) == SQLITE_FULL ? error_meaning(ENOSPC) : NULL;
+    if (!meaning && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN))
+        meaning = error_meaning(number);
+    if (meaning)
+        return meaning;
     switch (code & 0xff) {
-    case SQLITE_FULL:
-        return "; make room on that disk and start again";
     case SQLITE_IOERR:
-        return "; look at that disk (dmesg, a full or vanished file system)";
+        return "look at that disk (dmesg, a full or vanished file system)";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return "; another process holds it, end that one or wait for it";
+        return "another process holds it, end that one or wait for it";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return "; move the file away, or merge what 'triphase store check' still reads into a new one";
+        return "move the file away, or merge what 'triphase store check' still reads into a new one";
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-        return "; look at owner and mode of the file and its folder";
+        return "look at owner and mode of the file and its folder";
     default:
         return "";
     }
@@ -78,7 +79,8 @@ static int failed(sqlite3 *handle, const char *path, const char *statement, stru
         char reason[128];
         text_addf(&text, " (%s)", strerror_r(number, reason, sizeof reason));
     }
-    text_add(&text, what_to_do(code, number));
+    const char *next = what_to_do(code, number);
+    text_addf(&text, "%s%s", *next ? "; " : "", next);
     return error_set(err, ERROR_STORE, "%s", text_string(&text));
 }
 

@@ -79,3 +79,76 @@ Test(ownership, behind_sudo_everything_in_the_project_is_the_invoking_users)
     cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
     expect_theirs(lab, "destroy");
 }
+
+/* A user for whom the state folder is closed is told so: not that nothing is there, and never with 0. */
+Test(ownership, what_is_closed_to_this_user_is_not_told_as_absent)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    AUTO_FREE char *state = xasprintf("%s/.triphase", lab_folder(lab));
+    cr_assert_eq(chmod(lab_folder(lab), 0755), 0);
+    cr_assert_eq(mkdir(state, 0700), 0);
+    /* A copy of the program that they may run, as them. */
+    AUTO_FREE char *as_nobody =
+        xasprintf("[ -e %s/program ] || cp \"$1\" %s/program; shift; "
+                  "set -- setpriv --reuid 65534 --regid 65534 --clear-groups %s/program \"$@\"",
+                  lab_folder(lab), lab_folder(lab), lab_folder(lab));
+    static const char *const commands[][4] = {{"status"},
+                                              {"status", "host"},
+                                              {"report"},
+                                              {"events"},
+                                              {"attach"},
+                                              {"cancel"},
+                                              {"cancel", "host"},
+                                              {"destroy", "--all", "--yes"},
+                                              {"destroy", "host", "--yes"},
+                                              {"forget", "host", "--yes"},
+                                              {"resume"},
+                                              {"bundle"},
+                                              {"store", "check"},
+                                              {"run", "host"},
+                                              {"create", "host"},
+                                              {"inventory", "host"},
+                                              {"plan", "host"}};
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        const char *const *c = commands[i];
+        struct lab_result said = lab_run_after(lab, as_nobody, c[0], c[1], c[2], c[3], NULL);
+        cr_expect(said.code != 0, "%s %s: exit 0, %s%s", c[0], c[1] ? c[1] : "", said.out, said.err);
+        cr_expect(strstr(said.err, "Permission denied") && strstr(said.err, "closed to this user"),
+                  "%s %s: %s", c[0], c[1] ? c[1] : "", said.err);
+        cr_expect_null(strstr(said.err, "no run yet"));
+        cr_expect_null(strstr(said.out, "absent"));
+    }
+}
+
+Test(ownership, a_read_only_project_and_a_full_disk_say_so_in_words)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    AUTO_FREE char *state = xasprintf("%s/.triphase", lab_folder(lab));
+    cr_assert_eq(mkdir(state, 0700), 0);
+    const char *folder = lab_folder(lab);
+    AUTO_FREE char *closed =
+        xasprintf("mount --bind %s/.triphase %s/.triphase; mount -o remount,bind,ro %s/.triphase", folder,
+                  folder, folder);
+    AUTO_FREE char *full = xasprintf("mount -t tmpfs -o size=8k none %s/.triphase", folder);
+    const struct {
+        const char *mount, *reason, *meaning;
+    } disks[] = {{closed, "Read-only file system", "nothing can be written there: mount it writable"},
+                 {full, "disk is full", "make room on it (df -h, df -i)"}};
+    for (size_t i = 0; i < COUNT_OF(disks); i++) {
+        AUTO_FREE char *before =
+            xasprintf("set -- unshare -m sh -c '%s; exec \"$@\"' sh \"$@\"", disks[i].mount);
+        static const char *const commands[] = {"create", "run"};
+        for (size_t c = 0; c < COUNT_OF(commands); c++) {
+            struct lab_result said = lab_run_after(lab, before, commands[c], "host", NULL);
+            cr_expect_eq(said.code, 70, "%s: %d %s", commands[c], said.code, said.err);
+            cr_expect(strstr(said.err, disks[i].reason), "%s: %s", commands[c], said.err);
+            cr_expect(strstr(said.err, disks[i].meaning), "%s: %s", commands[c], said.err);
+        }
+    }
+}

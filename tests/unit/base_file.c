@@ -254,3 +254,39 @@ Test(base_file, what_root_makes_in_somebodys_folder_is_theirs)
     cr_assert_eq(file_remove_tree(folder, NULL), 0);
     unlink(outside);
 }
+
+Test(base_file, an_errno_says_what_it_means_to_a_user)
+{
+    static const struct {
+        int number;
+        const char *says;
+    } cases[] = {{EACCES, "closed to this user"}, {EROFS, "nothing can be written there"},
+                 {ENOSPC, "the disk is full"},    {EDQUOT, "share of the disk"},
+                 {EMFILE, "ulimit -n"},           {EIO, "dmesg"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_ERROR err = ERROR_INIT;
+        error_system(&err, cases[i].number, "cannot write %s", "/x");
+        cr_expect(text_starts(error_text(&err), "cannot write /x: ") &&
+                      strstr(error_text(&err), cases[i].says),
+                  "%s", error_text(&err));
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    error_system(&err, ENOENT, "cannot open /x");
+    cr_expect_str_eq(error_text(&err), "cannot open /x: No such file or directory");
+}
+
+Test(base_file, what_cannot_be_seen_is_not_absent)
+{
+    AUTO_FREE char *inside = hostile_path("closed/x"), *closed = hostile_path("closed");
+    AUTO_ERROR err = ERROR_INIT;
+    cr_expect_eq(file_look(closed, &err), 0);
+    cr_assert_eq(mkdir(closed, 0700), 0);
+    cr_expect_eq(file_look(closed, &err), 1);
+    cr_expect_eq(file_look(inside, &err), 0);
+    cr_assert_eq(chmod(closed, 0), 0);
+    if (geteuid() == 0)
+        cr_assert_eq(seteuid(65534), 0);
+    cr_expect_eq(file_look(inside, &err), -1);
+    cr_expect(strstr(error_text(&err), "Permission denied"), "%s", error_text(&err));
+    cr_assert_eq(seteuid(getuid()), 0);
+}

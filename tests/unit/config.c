@@ -410,10 +410,11 @@ Test(config, the_project_is_the_nearest_upwards)
     folder_write("a/b/c.txt", "");
     folder_write("sub/triphase.yml", "project: sub\n");
     AUTO_FREE char *below = folder_path("a/b"), *sub = folder_path("sub"),
-                   *found = config_find_directory(below), *nearer = config_find_directory(sub);
+                   *found = config_find_directory(below, NULL), *nearer = config_find_directory(sub, NULL);
     cr_assert_str_eq(found, folder());
     cr_assert_str_eq(nearer, sub);
-    AUTO_FREE char *none = config_find_directory("/proc"), *absent = config_find_directory("/nonexistent");
+    AUTO_FREE char *none = config_find_directory("/proc", NULL),
+                   *absent = config_find_directory("/nonexistent", NULL);
     cr_assert_null(none);
     cr_assert_null(absent);
     struct project *project = NULL;

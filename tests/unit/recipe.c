@@ -27,7 +27,7 @@ Test(recipe, the_projects_own_recipe_loads)
     static const char *const environment[] = {NULL};
     struct config_sources sources = {".", environment, NULL, NULL, NULL};
     if (config_load(&sources, &project, &err) < 0) {
-        AUTO_FREE char *directory = config_find_directory(".");
+        AUTO_FREE char *directory = config_find_directory(".", NULL);
         cr_assert_null(directory, "%s", error_text(&err));
         cr_skip_test("not run from the checkout");
     }
