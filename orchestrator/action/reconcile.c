@@ -8,8 +8,10 @@
 #include "data/layout.h"
 #include "data/line_event.h"
 #include "data/store.h"
+#include "data/store_batch.h"
 #include "data/tally.h"
 #include "mechanism/child.h"
+#include "mechanism/follow.h"
 #include "mechanism/scope.h"
 
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { END_BOUND_S = 20, LINE_LIMIT = 1 << 20, FILE_LIMIT = 1 << 30, BUSY_MS = 10000 };
+enum { END_BOUND_S = 20, LINE_LIMIT = 1 << 20, BUSY_MS = 10000 };
 
 static bool here(const struct history_run *run)
 {
@@ -86,31 +88,50 @@ static int end_processes(const struct history_run *run, int *ended, struct error
 }
 
 struct rest {
+    struct sql *db;
     const char *run;
     const struct history_step *step;
     struct store_appender *appender;
     struct tally tally;
     int64_t last_ns; /* wall time of the last event, 0: none */
     int64_t offset;
+    int rows; /* since the last commit */
+    int status;
+    struct error *err;
 };
 
-static int take_line(struct rest *rest, const char *bytes, size_t length, struct error *err)
+/* Rows and how far the file was read for them are committed together, so a part of them is no half-done thing. */
+static int commit_some(struct rest *rest)
 {
+    rest->rows = 0;
+    int64_t began = moment_monotonic();
+    if (store_appender_flush(rest->appender, rest->err) < 0 || sql_commit(rest->db, rest->err) < 0)
+        return -1;
+    store_batch_pause(began);
+    return sql_begin(rest->db, rest->err) < 0 ? -1 : store_appender_begin(rest->appender, rest->err);
+}
+
+static void take_line(void *context, const char *bytes, size_t length, bool skipped)
+{
+    struct rest *rest = context;
     struct line line;
-    if (length > LINE_LIMIT || line_parse(bytes, length, &line, NULL) < 0) {
+    if (rest->status < 0)
+        return;
+    if (skipped || line_parse(bytes, length, &line, NULL) < 0) {
         tally_bad_line(&rest->tally);
-        return 0;
+        return;
     }
     tally_line(&rest->tally, &line);
     rest->last_ns = line.wall_ns;
     struct event rows[2];
-    int status = 0,
-        count = line_events(&line, rest->run, rest->step->seq, rest->step->transport, rest->offset, rows);
+    int count = line_events(&line, rest->run, rest->step->seq, rest->step->transport, rest->offset, rows);
     /* Lines before the stored offset have their rows; they are only counted. */
-    for (int i = 0; i < count && status == 0 && rest->offset > rest->step->event_bytes; i++)
-        status = store_appender_put(rest->appender, &rows[i], err);
+    for (int i = 0; i < count && rest->status == 0 && rest->offset > rest->step->event_bytes;
+         i++, rest->rows++)
+        rest->status = store_appender_put(rest->appender, &rows[i], rest->err);
     line_free(&line);
-    return status;
+    if (rest->status == 0 && rest->rows >= STORE_BATCH_ROWS)
+        rest->status = commit_some(rest);
 }
 
 /* The whole event file, since the counts are of all of it; a last half line is what the kill cut off and counts as nothing. */
@@ -119,16 +140,10 @@ static int read_rest(const char *state, struct rest *rest, struct error *err)
     if (!rest->step->events)
         return 0;
     AUTO_FREE char *path = layout_stored(state, rest->step->events);
-    AUTO_TEXT bytes = TEXT_INIT;
-    if (file_read(path, FILE_LIMIT, &bytes, NULL) < 0)
-        return 0; /* the folder is gone: the row says what is known */
-    const char *at = text_string(&bytes), *end = at + bytes.length;
-    for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
-        rest->offset = newline + 1 - text_string(&bytes);
-        if (take_line(rest, at, (size_t)(newline - at), err) < 0)
-            return -1;
-    }
-    return 0;
+    rest->err = err;
+    /* What cannot be read (its folder is gone) leaves the row with what is known. */
+    follow_whole(path, LINE_LIMIT, take_line, rest, &rest->offset, NULL);
+    return rest->status;
 }
 
 /* What the step was given to make up for: the debt of the attempt before it, or of the run that this one goes on with. */
@@ -212,7 +227,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
     int64_t last = run->started_ns;
     for (size_t i = 0; i < count && status == 0; i++) {
         if (!steps[i].outcome) {
-            struct rest rest = {.run = run->id, .step = &steps[i], .appender = appender};
+            struct rest rest = {.db = db, .run = run->id, .step = &steps[i], .appender = appender};
             AUTO_JSON *owed = owed_before(run, steps, i);
             status = close_step_row(&rest, state, owed, err);
             last = rest.last_ns > last ? rest.last_ns : last;

@@ -3,16 +3,22 @@
 #include "base/memory.h"
 #include "base/moment.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Where inotify is not to be had (its instances are counted per user), the log is looked at this often. */
+static const int64_t look_every_ns = 250 * NS_PER_MS;
 
 struct watchdogs {
     struct timer *deadline, *silence, *task, *staying;
     int64_t silence_ns, task_ns, leave_ns, task_since, last_activity, last_event, last_output;
     int inotify;
     struct watch *log;
+    struct timer *look; /* in its place */
+    char *log_path;
+    int64_t log_size;
     bool fired;
     watchdog_function *function;
     void *context;
@@ -62,6 +68,31 @@ static void on_output(void *context, uint32_t events)
     watchdogs->last_activity = watchdogs->last_output = moment_monotonic();
 }
 
+static void on_look(void *context)
+{
+    struct watchdogs *watchdogs = context;
+    struct stat log;
+    if (stat(watchdogs->log_path, &log) == 0 && log.st_size != watchdogs->log_size) {
+        watchdogs->log_size = log.st_size;
+        watchdogs->last_activity = watchdogs->last_output = moment_monotonic();
+    }
+    timer_arm(watchdogs->look, look_every_ns);
+}
+
+static int watch_log(struct loop *loop, struct watchdogs *watchdogs, const char *path, struct error *err)
+{
+    watchdogs->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watchdogs->inotify >= 0 && inotify_add_watch(watchdogs->inotify, path, IN_MODIFY) >= 0)
+        return loop_watch(loop, watchdogs->inotify, EPOLLIN, on_output, watchdogs, &watchdogs->log, err);
+    fd_close(&watchdogs->inotify);
+    struct stat log;
+    watchdogs->log_size = stat(path, &log) == 0 ? log.st_size : 0;
+    watchdogs->log_path = xstrdup(path);
+    watchdogs->look = loop_timer(loop, on_look, watchdogs);
+    timer_arm(watchdogs->look, look_every_ns);
+    return 0;
+}
+
 int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, watchdog_function *function,
                     void *context, struct watchdogs **out, struct error *err)
 {
@@ -77,17 +108,9 @@ int watchdogs_start(struct loop *loop, const struct watchdog_limits *limits, wat
     watchdogs->silence = loop_timer(loop, on_silence, watchdogs);
     watchdogs->task = loop_timer(loop, on_task, watchdogs);
     watchdogs->staying = loop_timer(loop, on_staying, watchdogs);
-    if (limits->log && limits->silence_ns) {
-        watchdogs->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (watchdogs->inotify < 0 || inotify_add_watch(watchdogs->inotify, limits->log, IN_MODIFY) < 0) {
-            error_system(err, errno, "cannot watch the log %s", limits->log);
-            watchdogs_stop(&watchdogs);
-            return -1;
-        }
-        if (loop_watch(loop, watchdogs->inotify, EPOLLIN, on_output, watchdogs, &watchdogs->log, err) < 0) {
-            watchdogs_stop(&watchdogs);
-            return -1;
-        }
+    if (limits->log && limits->silence_ns && watch_log(loop, watchdogs, limits->log, err) < 0) {
+        watchdogs_stop(&watchdogs);
+        return -1;
     }
     if (limits->deadline_ns)
         timer_arm(watchdogs->deadline, limits->deadline_ns);
@@ -138,7 +161,9 @@ void watchdogs_stop(struct watchdogs **watchdogs)
     timer_free(&w->silence);
     timer_free(&w->task);
     timer_free(&w->staying);
+    timer_free(&w->look);
     watch_stop(&w->log);
     fd_close(&w->inotify);
+    free(w->log_path);
     free(w);
 }

@@ -12,8 +12,9 @@
 /* Who waits for the lock looks every 100 ms at the latest. */
 static const int64_t pause_least_ns = 2 * NS_PER_MS, pause_most_ns = 300 * NS_PER_MS;
 
-static void leave_to_others(int64_t took_ns)
+void store_batch_pause(int64_t began_ns)
 {
+    int64_t took_ns = moment_monotonic() - began_ns;
     int64_t pause = took_ns < pause_least_ns  ? pause_least_ns
                     : took_ns > pause_most_ns ? pause_most_ns
                                               : took_ns;
@@ -31,7 +32,7 @@ int store_batch(struct sql *db, int (*work)(struct sql *db, void *context, struc
         sql_rollback(db);
         return -1;
     }
-    leave_to_others(moment_monotonic() - began);
+    store_batch_pause(began);
     return result;
 }
 

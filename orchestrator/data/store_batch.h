@@ -1,6 +1,7 @@
 /* Work on the store that may take long is done piece by piece, so that a run which writes its rows meanwhile is held up for a moment only. */
 #pragma once
 #include "mechanism/sql.h"
+#include <stdint.h>
 
 /* Rows that one piece may touch, also as text for statements. */
 enum { STORE_BATCH_ROWS = 5000 };
@@ -18,5 +19,7 @@ enum { STORE_BATCH_ROWS = 5000 };
  * What `work` gives back, or -1: then nothing of the piece was done. */
 int store_batch(struct sql *db, int (*work)(struct sql *db, void *context, struct error *err), void *context,
                 struct error *err);
+/* That rest alone, for work that began then (monotonic) and is committed. */
+void store_batch_pause(int64_t began_ns);
 /* Numbers of rows that went are given anew, so only one process at a time removes any: *out is to be closed when that is done. ERROR_BUSY while another does. */
 int store_batch_alone(const char *store, int *out, struct error *err);

@@ -39,6 +39,7 @@ struct follow {
     bool stopped;             /* by a callback */
     bool queued;              /* `again` will read on */
     bool truncated;
+    int64_t *told; /* follow_whole: where the line ends */
 };
 
 static void destroy(struct follow *follow)
@@ -77,6 +78,8 @@ static int open_file(struct follow *follow, struct error *err)
 static void hand_out(struct follow *follow, const char *line, size_t length)
 {
     bool skipped = length > follow->limit;
+    if (follow->told)
+        *follow->told = follow->offset;
     if (!skipped) {
         follow->function(follow->context, line, length, false);
         return;
@@ -283,6 +286,26 @@ int follow_drain(struct follow *follow, bool last, struct error *err)
     follow->busy = false;
     if (follow->stopped)
         destroy(follow);
+    return result < 0 ? -1 : 0;
+}
+
+int follow_whole(const char *path, size_t limit, follow_function *function, void *context, int64_t *offset,
+                 struct error *err)
+{
+    AUTO_FREE char *own = xstrdup(path);
+    struct follow follow = {.path = own,
+                            .limit = limit,
+                            .function = function,
+                            .context = context,
+                            .inotify = -1,
+                            .fd = -1,
+                            .told = offset};
+    int64_t size = 0;
+    int result = open_file(&follow, err);
+    if (result == 0 && follow.fd >= 0)
+        result = check_size(&follow, &size, err) < 0 ? -1 : read_on(&follow, size, err);
+    text_free(&follow.partial);
+    fd_close(&follow.fd);
     return result < 0 ? -1 : 0;
 }
 

@@ -17,6 +17,10 @@ int follow_start(struct loop *loop, const char *path, size_t limit, follow_funct
                  struct follow **out, struct error *err);
 /* Reads what is there now to the end, at once; a last line without newline is handed out too when `last`. */
 int follow_drain(struct follow *follow, bool last, struct error *err);
+/* Reads a file that grows no more from begin to end, however large it is; a last line without newline is left out. `*offset` is where the line that is handed out
+ * ends. An absent file has no lines. */
+int follow_whole(const char *path, size_t limit, follow_function *function, void *context, int64_t *offset,
+                 struct error *err);
 /* Bytes handed out so far (for a later reader to go on from). */
 int64_t follow_offset(const struct follow *follow);
 void follow_stop(struct follow **follow);

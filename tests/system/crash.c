@@ -87,7 +87,8 @@ Test(crash, events_written_after_the_worker_died_are_read_by_the_next_acting_com
         "", "if [ -e $FOLDER/again ]; then play; task again; finish; exit 0; fi\n"
             "play; task t1; touch $FOLDER/there\n"
             "until [ -e $FOLDER/stopped ]; do sleep 0.02; done\n"
-            "for i in 2 3 4 5 6 7; do task t$i; done; printf '{\"v\":1,\"seq\":99,\"kind\":\"res' >>$EVENTS\n"
+            "task t2; truncate -s +1100M $EVENTS; echo >>$EVENTS\n" /* a line of more than a gigabyte */
+            "for i in 3 4 5 6 7; do task t$i; done; printf '{\"v\":1,\"seq\":99,\"kind\":\"res' >>$EVENTS\n"
             "touch $FOLDER/written; sleep 1000\n");
     pid_t command = begin_long_run(lab), worker = damage_worker(lab);
     AUTO_FREE char *run = damage_run(lab);

@@ -297,6 +297,40 @@ Test(follow, goes_on_without_inotify)
     run_until(2);
 }
 
+struct lines {
+    int64_t offset, told[8];
+    size_t count, skipped;
+};
+
+static void note_line(void *context, const char *line, size_t length, bool is_skipped)
+{
+    (void)line;
+    (void)length;
+    struct lines *lines = context;
+    cr_assert_lt(lines->count, COUNT_OF(lines->told));
+    lines->told[lines->count++] = lines->offset;
+    lines->skipped += is_skipped;
+}
+
+/* More than a gigabyte in one line, which is a hole: as any other that is too long. */
+Test(follow, a_whole_file_of_any_size_is_read_line_by_line)
+{
+    struct lines lines = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t large = INT64_C(1200) << 20;
+    add("one\n");
+    cr_assert_eq(ftruncate(writer, large), 0);
+    cr_assert_eq(lseek(writer, 0, SEEK_END), large);
+    add("\ntwo\nhalf");
+    cr_assert_eq(follow_whole(path, 1 << 20, note_line, &lines, &lines.offset, &err), 0, "%s",
+                 error_text(&err));
+    cr_assert_eq(lines.count, 3);
+    cr_expect(lines.told[0] == 4 && lines.told[1] == large + 1 && lines.told[2] == large + 5);
+    cr_expect_eq(lines.skipped, 1);
+    cr_expect_eq(follow_whole("/nonexistent/file", 1 << 20, note_line, &lines, &lines.offset, &err), 0);
+    cr_expect_eq(lines.count, 3);
+}
+
 Test(follow, stopping_closes_its_descriptors)
 {
     int before = hostile_descriptors();
