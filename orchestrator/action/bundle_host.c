@@ -244,7 +244,12 @@ int bundle_host_add(struct bundle *bundle, const struct machine *machine, const 
     if (result < 0)
         return -1;
     AUTO_FREE char *said = last_line(&complaint);
-    const char *reason = ran < 0 ? error_text(&why) : *said ? said : "the connection ended without a word";
+    /* A login shell that cannot be used may tell so on either. */
+    AUTO_FREE char *shell = as ? NULL : last_line(&out);
+    const char *reason = ran < 0           ? error_text(&why)
+                         : *said           ? said
+                         : shell && *shell ? shell
+                                           : "the connection ended without a word";
     if (as)
         say_missing(bundle, &absent, whole ? "the host did not say why" : reason);
     else

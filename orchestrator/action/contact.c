@@ -14,7 +14,7 @@ void contact_verified(struct contact *contact, struct sink *sink, const char *ru
     if (boot && contact->boot && !text_is(boot, contact->boot))
         recovery_write_reboot(sink, run, step, phase, contact->boot, boot);
     contact->reboots_before = NULL;
-    contact->drop_masters = false;
+    contact->drop_masters = contact->starting = false;
     free(contact->session);
     contact->session = xstrdup_or_null(json_get_string(result, "session", NULL));
     contact->host_ticks = json_get_integer(result, "host_ticks", 0);
@@ -29,6 +29,15 @@ void contact_disturbed(struct contact *contact, const struct phase *phase)
 {
     contact->drop_masters = true;
     contact->reboots_before = phase;
+}
+
+void contact_ask(const struct contact *contact, const char *stage, struct json *request)
+{
+    json_set_integer(request, "knocked_ns", contact->knocked_ns);
+    if (!text_is(stage, "transport"))
+        return;
+    json_set_bool(request, "drop_masters", contact->drop_masters);
+    json_set_bool(request, "starting", contact->starting);
 }
 
 struct recovery_link contact_link(const struct contact *contact)

@@ -8,6 +8,8 @@ struct contact {
     char *session, *boot;            /* NULL: not known */
     int64_t host_ticks, verified_ns; /* of that connection, as in struct transport_result */
     bool drop_masters;               /* they may lead nowhere: the next transport is to open its own */
+    bool starting;                   /* this run made or rebooted it and has not got through to it since */
+    int64_t knocked_ns; /* when a connection was tried that did not log in, monotonic; 0: never */
     const struct phase
         *reboots_before; /* the one behind which the next transport may find another boot; NULL: none */
 };
@@ -18,6 +20,8 @@ void contact_verified(struct contact *contact, struct sink *sink, const char *ru
                       const struct phase *phase, const struct json *result);
 /* A phase ended well that disturbs connections (network_churn, reboots). */
 void contact_disturbed(struct contact *contact, const struct phase *phase);
+/* What a stage that will connect is asked: its share of the request (action/stage.h). */
+void contact_ask(const struct contact *contact, const char *stage, struct json *request);
 /* For a look at the host; borrowed until the next contact. */
 struct recovery_link contact_link(const struct contact *contact);
 void contact_free(struct contact *contact);

@@ -11,16 +11,15 @@
 #include "data/layout.h"
 #include "mechanism/program.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     CONNECT_FIRST_S = 3,
     CONNECT_MOST_S = 10,
     ANSWER_LIMIT = 64 * 1024,
+    WORDS_MOST = 300,
     ROUND_S = 20,     /* one connection of those that wait for async jobs */
-    ENDING_S = 5,     /* after the grace: KILL, the last look, the answer's way back */
+    ENDING_S = 3,     /* after the grace: KILL, the last look, the answer's way back */
     MASTERS_MS = 500, /* KILL takes a few milliseconds */
 };
 
@@ -55,12 +54,6 @@ void host_drop_masters(const char *run)
         AUTO_FREE char *sockets = layout_sockets(run, transport_name((enum transport_kind)kind));
         transport_close_masters(sockets, NULL);
     }
-}
-
-/* The host may be down for a while: what a wrong key or user says does not change by asking again. */
-static bool worth_asking_again(const char *cause)
-{
-    return !cause || (!text_is(cause, "auth") && !text_is(cause, "host-key"));
 }
 
 /* Only what triphase itself makes such words of reaches the host's shell. */
@@ -119,10 +112,10 @@ static int ask_once(const struct question *question, int connect_s, struct host_
     words_addf(&argv, "ConnectTimeout=%d", connect_s);
     words_add_all(&argv, "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR", "-T", NULL);
     words_add_list(&argv, words_argv(&question->ssh.options));
-    /* Root sees and may end everything; sudo is asked only whether it works without a question. */
+    /* Root sees and may end everything; sudo is asked only whether it works without a question. One line without '!': the login shell may be a csh. */
     words_add_all(&argv, "--", question->ssh.host,
-                  "exec /bin/sh -c 'if [ \"$(id -u)\" != 0 ] && sudo -n true </dev/null >/dev/null 2>&1; "
-                  "then exec sudo -n /bin/sh; fi; exec /bin/sh'",
+                  "exec /bin/sh -c 'case $(id -u) in 0) ;; *) sudo -n true </dev/null >/dev/null 2>&1 "
+                  "&& exec sudo -n /bin/sh ;; esac; exec /bin/sh'",
                   NULL);
     AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
@@ -145,22 +138,36 @@ static int ask_once(const struct question *question, int connect_s, struct host_
         return error_set(err, ERROR_UNREACHABLE, "no connection to the host: %s",
                          shown.length ? text_string(&shown) : "ssh did not say why");
     }
-    return host_answer_read(text_string(&out), out.length, nonce, question->look_count, answer, err);
+    if (host_answer_read(text_string(&out), out.length, nonce, question->look_count, answer, err) == 0)
+        return 0;
+    /* A login shell that cannot be used tells so in words of its own. */
+    AUTO_TEXT words = TEXT_INIT;
+    const struct text *told = said.length ? &said : &out;
+    text_add_printable(&words, text_string(told), told->length < WORDS_MOST ? told->length : WORDS_MOST);
+    return words.length && end.code != 0
+               ? error_set(err, ERROR_SYSTEM, "%s; the login shell there ended with %d: %s", error_text(err),
+                           end.code, text_string(&words))
+               : -1;
 }
 
 static int ask(const struct question *question, struct host_answer *answer, const char **cause,
                struct error *err)
 {
-    for (int connect_s = CONNECT_FIRST_S;;
-         connect_s = connect_s * 2 < CONNECT_MOST_S ? connect_s * 2 : CONNECT_MOST_S) {
+    int64_t connect_until =
+        moment_monotonic() + json_get_integer(question->request, "connect_ns", INT64_MAX / 2);
+    if (connect_until > question->until)
+        connect_until = question->until;
+    int connect_s = CONNECT_FIRST_S;
+    for (int tries = 1;;
+         tries++, connect_s = connect_s * 2 < CONNECT_MOST_S ? connect_s * 2 : CONNECT_MOST_S) {
         AUTO_ERROR failed = ERROR_INIT;
         if (ask_once(question, connect_s, answer, cause, &failed) == 0)
             return 0;
-        if (question->until - moment_monotonic() < NS_PER_S || failed.kind != ERROR_UNREACHABLE ||
-            !worth_asking_again(*cause))
+        int64_t pause = cause_pause_ns(*cause, tries);
+        if (connect_until - moment_monotonic() < pause + NS_PER_S || failed.kind != ERROR_UNREACHABLE ||
+            cause_is_refusal(*cause))
             return error_move(err, &failed);
-        struct timespec pause = {0, 300 * NS_PER_MS};
-        while (nanosleep(&pause, &pause) < 0 && errno == EINTR) {}
+        moment_sleep(pause);
     }
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { AROUND_GRACE_S = 10, CANCELLED_S = 5 };
+enum { AROUND_GRACE_S = 10, LAST_LOOK_S = 4 };
 
 #define BIT(part) (1u << (part))
 
@@ -125,6 +125,12 @@ void recovery_cut(struct recovery *recovery)
     recovery->due = 0;
 }
 
+/* Nobody waits for the host behind it. */
+static bool is_last_look(const struct recovery *recovery, enum recovery_part part)
+{
+    return part == RECOVERY_SWEEP && recovery->lost && !recovery->again;
+}
+
 struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
                               const struct phase *phase)
 {
@@ -132,6 +138,8 @@ struct json *recovery_request(const struct recovery *recovery, enum recovery_par
     json_set_string(request, "root_run", run);
     json_set_integer(request, "grace_ns", phase->host_grace_ns);
     json_set_bool(request, "drop_masters", part == RECOVERY_SWEEP);
+    if (is_last_look(recovery, part))
+        json_set_integer(request, "connect_ns", LAST_LOOK_S * NS_PER_S);
     for (int i = 0; i < recovery->look_count && part != RECOVERY_ASYNC; i++) {
         const struct recovery_look *look = &recovery->looks[i];
         struct json *entry = json_new_object();
@@ -146,15 +154,15 @@ struct json *recovery_request(const struct recovery *recovery, enum recovery_par
     return request;
 }
 
-int64_t recovery_bound(enum recovery_part part, const struct target *target, const struct phase *phase,
-                       bool cancelled, int64_t left_of_run_ns)
+int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part, const struct target *target,
+                       const struct phase *phase, bool cancelled, int64_t left_of_run_ns)
 {
     if (part == RECOVERY_ASYNC)
         return left_of_run_ns;
     int64_t with_grace = phase->host_grace_ns + AROUND_GRACE_S * NS_PER_S,
             bound = target->sweep_ns > with_grace ? target->sweep_ns : with_grace,
-            least = phase->host_grace_ns + CANCELLED_S * NS_PER_S;
-    return cancelled && least < bound ? least : bound;
+            least = phase->host_grace_ns + LAST_LOOK_S * NS_PER_S;
+    return (cancelled || is_last_look(recovery, part)) && least < bound ? least : bound;
 }
 
 void recovery_free(struct recovery *recovery)

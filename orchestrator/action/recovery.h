@@ -36,6 +36,7 @@ struct recovery_link {
 struct recovery {
     unsigned due; /* parts, a bit each */
     bool again;   /* the phase is tried again afterwards */
+    bool lost;    /* the connection to the host was: it may be gone for good */
     struct recovery_look looks[RECOVERY_LOOKS_MOST];
     int look_count;
 };
@@ -62,7 +63,7 @@ void recovery_cut(struct recovery *recovery);
 /* The part's share of its stage's request (action/host_sweep.h). */
 struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
                               const struct phase *phase);
-/* How long its stage may take. A run that is being cancelled waits only for what is told to end. */
-int64_t recovery_bound(enum recovery_part part, const struct target *target, const struct phase *phase,
-                       bool cancelled, int64_t left_of_run_ns);
+/* How long its stage may take. A run that is being cancelled, or whose host was lost and is not tried again, waits only for what is told to end. */
+int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part, const struct target *target,
+                       const struct phase *phase, bool cancelled, int64_t left_of_run_ns);
 void recovery_free(struct recovery *recovery);

@@ -20,7 +20,8 @@ const char *recovery_drive_begin(struct recovery_drive *drive, enum recovery_par
     drive->part = part;
     json_free(context->recovery);
     context->recovery = recovery_request(&drive->recovery, part, request->run_id, phase);
-    context->recovery_bound = recovery_bound(part, request->target, phase, cancelled, left_of_run_ns);
+    context->recovery_bound =
+        recovery_bound(&drive->recovery, part, request->target, phase, cancelled, left_of_run_ns);
     return recovery_stage(part);
 }
 

@@ -126,6 +126,7 @@ static void take_result(struct runner *runner)
     if (machine && machine->id) {
         bool newly_made = !runner->item.machine->made_ns && machine->made_ns && !machine_was_there(machine);
         runner->birth.fresh |= newly_made;
+        runner->contact.starting |= newly_made;
         machine_free(runner->item.machine);
         runner->item.machine = TAKE(machine);
         struct event event = run_rows_machine(&runner->item);
@@ -170,11 +171,17 @@ static void retry(struct runner *runner, enum outcome outcome)
 }
 
 /* An attempt of a phase ended: it may owe handlers, and the host a look. */
-static void take_attempt(struct runner *runner, bool may_leave, bool again, struct json *owed)
+static void take_attempt(struct runner *runner, const struct step_end *over, bool may_leave, bool again,
+                         struct json *owed)
 {
     const struct recovery_link link = contact_link(&runner->contact);
+    enum outcome outcome = over->verdict.outcome;
     progress_owe(&runner->progress, owed);
-    recovery_drive_broke(&runner->drive, notes(runner), may_leave, again, runner->cancels > 1 ? twice : NULL,
+    runner->drive.recovery.lost = outcome == OUTCOME_TRANSPORT_LOST || outcome == OUTCOME_UNREACHABLE;
+    recovery_drive_broke(&runner->drive, notes(runner), may_leave, again,
+                         runner->cancels > 1 ? twice
+                         : over->unanswered  ? "the path was dead and a new connection got no answer either"
+                                             : NULL,
                          &link, runner->step_started_ns);
 }
 
@@ -205,6 +212,8 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
         take_result(runner);
         owed = tally_owed(over->tally, false);
         runner->changed |= over->tally->changed > 0;
+        if (over->knocked_ns)
+            runner->contact.knocked_ns = over->knocked_ns;
         if (outcome == OUTCOME_OK && over->verdict.cause)
             run_rows_note_warning(notes(runner), &over->verdict);
         else if (over->by != ENDED_BY_ITSELF && over->by != ENDED_BY_CANCEL)
@@ -225,7 +234,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
     }
     bool again = !stage && retries(runner, outcome);
     if (!stage)
-        take_attempt(runner, may_leave, again, TAKE(owed));
+        take_attempt(runner, over, may_leave, again, TAKE(owed));
     else if (text_is(stage, "transport"))
         recovery_ended(&runner->drive.recovery, RECOVERY_TRANSPORT, outcome == OUTCOME_OK, 0);
     if (outcome == OUTCOME_OK && !stage)
@@ -268,11 +277,12 @@ static void start(struct runner *runner, const char *stage, const struct item *i
 {
     AUTO_ERROR err = ERROR_INIT;
     const struct phase *phase = stage ? NULL : item->phase;
-    if (text_is(stage, "transport") && runner->contact.drop_masters) {
-        json_free(runner->item.recovery);
+    if (stage && !runner->item.recovery)
         runner->item.recovery = json_new_object();
-        json_set_bool(runner->item.recovery, "drop_masters", true);
-    }
+    if (stage)
+        contact_ask(&runner->contact, stage, runner->item.recovery);
+    else
+        runner->contact.starting |= phase->reboots;
     int attempt = recovering(runner) ? recovery_drive_attempt(&runner->drive)
                                      : progress_attempt(&runner->progress, stage);
     runner->seq++;

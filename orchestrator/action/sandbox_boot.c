@@ -22,7 +22,7 @@
 /* What nspawn sends to the guest's init to halt it (systemd(1)). */
 #define HALT (SIGRTMIN + 3)
 
-enum { SMALL_FILE = 65536, HALT_EVERY_MS = 250, CGROUP_DEPTH = 32 };
+enum { SMALL_FILE = 65536, TABLE_MOST = 1 << 20, HALT_EVERY_MS = 250, CGROUP_DEPTH = 32 };
 
 static void scope_name(const char *machine_id, char **name, char **marker)
 {
@@ -110,6 +110,45 @@ static int depth_of(pid_t pid, int *inner)
     for (int length; *at != '\n' && sscanf(at, "%d%n", inner, &length) == 1; at += length)
         depth++;
     return depth;
+}
+
+/* A table of /proc/PID/net: port and state of each socket. */
+static bool table_has_listener(pid_t pid, const char *table, int port)
+{
+    enum { LISTENING = 0x0a }; /* TCP_LISTEN */
+    AUTO_FREE char *path = xasprintf("/proc/%d/net/%s", (int)pid, table);
+    AUTO_TEXT content = TEXT_INIT;
+    if (file_read(path, TABLE_MOST, &content, NULL) < 0)
+        return false;
+    char *rest = content.bytes;
+    for (const char *line; rest && (line = strsep(&rest, "\n"));) {
+        unsigned local, state;
+        if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local, &state) == 2 &&
+            local == (unsigned)port && state == LISTENING)
+            return true;
+    }
+    return false;
+}
+
+int boot_listens(const char *machine_id, const char *name, int port)
+{
+    AUTO_FREE char *namespace = xasprintf("/run/netns/%s", name);
+    AUTO_FREE pid_t *pids = NULL;
+    struct scope scope = {.fd = -1};
+    struct stat wanted;
+    if (stat(namespace, &wanted) < 0 || open_scope(machine_id, &scope, NULL) < 0)
+        return -1;
+    /* The mark in the environment does not reach the guest's own processes. */
+    int listens = scope.kind == SCOPE_CGROUP ? 0 : -1;
+    int count = listens < 0 ? 0 : scope_members(&scope, &pids, NULL);
+    scope_close(&scope);
+    for (int i = 0; i < count && !listens; i++) {
+        AUTO_FREE char *path = xasprintf("/proc/%d/ns/net", (int)pids[i]);
+        struct stat is;
+        if (stat(path, &is) == 0 && is.st_ino == wanted.st_ino && is.st_dev == wanted.st_dev)
+            listens = table_has_listener(pids[i], "tcp", port) || table_has_listener(pids[i], "tcp6", port);
+    }
+    return listens;
 }
 
 static bool is_nspawn(pid_t pid)

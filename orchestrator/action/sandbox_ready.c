@@ -5,18 +5,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/cause.h"
 #include "mechanism/program.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { PAUSE_MS = 10, LOOK_EVERY = 20, CONSOLE_TAIL = 2000, CONSOLE_LINES = 5 };
+enum { PAUSE_MS = 10, CONSOLE_TAIL = 2000, CONSOLE_LINES = 5 };
 
 /* Adds the last lines of the console to the message. */
 static int with_console(const struct machine *machine, struct error *err)
@@ -42,38 +36,30 @@ static int with_console(const struct machine *machine, struct error *err)
     return error_set(err, err->kind, "%s", text_string(&shown));
 }
 
-/* 0 as soon as somebody listens there. */
+/* 0 as soon as somebody listens there, or where that cannot be told. Nothing connects: the guest's sshd counts what connects and does not log in. */
 static int wait_for_port(const struct machine *machine, int64_t until, struct error *err)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)machine->port)};
-    if (!machine->address || inet_pton(AF_INET, machine->address, &address.sin_addr) != 1)
+    if (!machine->address)
         return error_set(err, ERROR_PROVIDER, "the sandbox %s has no address", machine->reference);
-    for (unsigned tries = 1;; tries++) {
-        AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-            return error_system(err, errno, "cannot make a socket");
-        int failed = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
-        if (failed == EINPROGRESS) {
-            struct pollfd one = {.fd = fd, .events = POLLOUT};
-            socklen_t size = sizeof failed;
-            if (poll(&one, 1, 100) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
-                failed = errno;
-        }
-        if (!failed)
+    for (;;) {
+        if (boot_listens(machine->id, machine->reference, machine->port) != 0)
             return 0;
-        if (moment_monotonic() >= until)
-            return error_set(err, ERROR_PROVIDER, "the sandbox %s (%s) did not open port %d in time: %s",
-                             machine->reference, machine->address, machine->port, strerrordesc_np(failed));
-        if (tries % LOOK_EVERY == 0 && !boot_runs(machine->id))
+        bool runs = boot_runs(machine->id);
+        if (!runs)
             return error_set(err, ERROR_PROVIDER, "the sandbox %s went down while it started",
                              machine->reference);
-        poll(NULL, 0, PAUSE_MS);
+        if (moment_monotonic() >= until)
+            return error_set(err, ERROR_PROVIDER, "in the sandbox %s (%s) nobody listens on port %d in time",
+                             machine->reference, machine->address, machine->port);
+        moment_sleep(PAUSE_MS * NS_PER_MS);
     }
 }
 
 /* Runs the question over ssh; 0 when it was answered. `answer` gets the state. */
-static int ask(const struct machine *machine, int64_t until, struct text *answer, struct error *err)
+static int ask(const struct machine *machine, int64_t until, struct text *answer, const char **cause,
+               struct error *err)
 {
+    *cause = NULL;
     static const char question[] = "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in "
                                    "initializing|starting|'') sleep 0.02;; *) break;; "
                                    "esac; done; echo \"triphase $s\"";
@@ -94,6 +80,7 @@ static int ask(const struct machine *machine, int64_t until, struct text *answer
     AUTO_TEXT said = TEXT_INIT;
     if (program_run(&program, &out, &said, &end, err) < 0)
         return -1;
+    *cause = cause_of_text(text_string(&said));
     if (!end.exited || end.code != 0)
         return error_set(err, ERROR_PROVIDER, "no authenticated channel to the sandbox %s (%s): %.*s",
                          machine->reference, machine->address, (int)strcspn(text_string(&said), "\r\n"),
@@ -114,9 +101,10 @@ int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *er
         with_console(machine, &last);
         return error_move(err, &last);
     }
-    for (;;) {
+    for (int tries = 1;; tries++) {
         AUTO_TEXT state = TEXT_INIT;
-        if (ask(machine, until, &state, &last) == 0) {
+        const char *cause;
+        if (ask(machine, until, &state, &cause, &last) == 0) {
             if (text_is(text_string(&state), "running\n") || text_is(text_string(&state), "degraded\n"))
                 return 0;
             error_set(&last, ERROR_PROVIDER, "the sandbox %s is %.*s", machine->reference,
@@ -125,11 +113,12 @@ int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *er
         if (last.kind == ERROR_MISSING)
             return error_move(err, &last);
         bool runs = boot_runs(machine->id);
-        if (!runs || moment_monotonic() >= until) {
+        int64_t pause = cause ? cause_pause_ns(cause, tries) : PAUSE_MS * NS_PER_MS;
+        if (!runs || moment_monotonic() + pause >= until) {
             error_prefix(&last, runs ? "not ready in time" : "it went down while it started");
             with_console(machine, &last);
             return error_move(err, &last);
         }
-        poll(NULL, 0, PAUSE_MS);
+        moment_sleep(pause);
     }
 }

@@ -2,6 +2,7 @@
 
 #include "action/host_sweep.h"
 #include "action/key_agent.h"
+#include "action/knock.h"
 #include "action/peers.h"
 #include "action/provider.h"
 #include "action/transport.h"
@@ -9,6 +10,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/cause.h"
 #include "data/layout.h"
 
 #include <errno.h>
@@ -111,11 +113,15 @@ struct search {
     const struct project *project;
     const struct target *target;
     const struct json *request;
-    int64_t until; /* monotonic */
+    int64_t until;     /* monotonic */
+    const char *cause; /* of the last failure; static */
+    /* Of a way on which the host answered and let nobody in: that says more than a way that leads nowhere. */
+    struct error refusal;
+    const char *refusal_cause; /* NULL: there is none. Static */
 };
 
 /* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
-static int try_transport(const struct search *search, enum transport_kind kind, bool wait, int64_t bound_ns,
+static int try_transport(struct search *search, enum transport_kind kind, bool wait, int64_t bound_ns,
                          struct machine *machine, struct json *tried, struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
@@ -143,7 +149,8 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
                                      .control_directory = sockets,
                                      .masters = &masters,
                                      .bound_ns = bound_ns,
-                                     .wait = wait};
+                                     .wait = wait,
+                                     .starting = json_get_bool(search->request, "starting")};
     struct transport_result opened = {0};
     int status = transport_open_master(&open, &opened, err);
     struct json *entry = opened.evidence ? json_keep(opened.evidence) : json_new_object();
@@ -164,6 +171,11 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
         json_set_string(result, "control_path", opened.control_path);
     } else if (opened.cause) {
         json_set_string(result, "cause", opened.cause);
+        search->cause = opened.cause;
+        if (cause_is_refusal(opened.cause)) {
+            search->refusal_cause = opened.cause;
+            error_set(&search->refusal, ERROR_UNREACHABLE, "%s", error_text(err));
+        }
     }
     transport_result_free(&opened);
     scope_close(&masters);
@@ -172,7 +184,7 @@ static int try_transport(const struct search *search, enum transport_kind kind, 
 
 /* Once through the list in its order, one verified attempt each. The only one of a list may wait for its host until the bound; where there are others behind
  * it, each has its share of the time and a dead one gives way to the next. */
-static int walk(const struct search *search, const struct words *wanted, struct machine *machine,
+static int walk(struct search *search, const struct words *wanted, struct machine *machine,
                 struct json *tried, struct json **choice, struct json *result, struct error *err)
 {
     AUTO_WORDS names = WORDS_INIT;
@@ -208,12 +220,22 @@ static int walk(const struct search *search, const struct words *wanted, struct 
     return status < 0 ? error_move(err, &last) : 0;
 }
 
+static void keep_apart(const struct json *request)
+{
+    int64_t knocked = json_get_integer(request, "knocked_ns", 0);
+    if (knocked > 0)
+        moment_sleep(knocked + KNOCK_APART_S * NS_PER_S - moment_monotonic());
+}
+
 static int find_transport(const struct project *project, const struct target *target,
                           const struct json *request, struct machine *machine, struct json *result,
                           struct error *err)
 {
-    struct search search = {project, target, request,
-                            moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
+    struct search search = {.project = project,
+                            .target = target,
+                            .request = request,
+                            .until =
+                                moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
     AUTO_WORDS names = WORDS_INIT;
     const struct json *wanted = json_get(request, "transports");
     for (size_t i = 0; i < json_count(wanted); i++)
@@ -225,20 +247,27 @@ static int find_transport(const struct project *project, const struct target *ta
     AUTO_JSON *tried = json_new_array();
     AUTO_JSON *choice = NULL;
     int status;
-    for (;;) {
+    keep_apart(request);
+    for (int round = 1;; round++) {
         AUTO_ERROR failed = ERROR_INIT;
         status = walk(&search, &names, machine, tried, &choice, result, &failed);
         if (status == 0)
             break;
+        int64_t pause = cause_pause_ns(search.cause, round);
+        if (pause < NS_PER_S)
+            pause = NS_PER_S;
         /* A host that is coming back may do so over any of them. */
         if (failed.kind != ERROR_UNREACHABLE || names.count == 1 || json_count(tried) >= TRIED_MOST ||
-            search.until - moment_monotonic() < NS_PER_S) {
-            error_move(err, &failed);
+            (search.refusal_cause && !json_get_bool(request, "starting")) ||
+            search.until - moment_monotonic() < pause + NS_PER_S) {
+            if (search.refusal_cause)
+                json_set_string(result, "cause", search.refusal_cause);
+            error_move(err, search.refusal_cause ? &search.refusal : &failed);
             break;
         }
-        struct timespec pause = {1, 0};
-        while (nanosleep(&pause, &pause) < 0 && errno == EINTR) {}
+        moment_sleep(pause);
     }
+    error_clear(&search.refusal);
     struct json *evidence = choice ? json_keep(choice) : json_new_object();
     json_set(evidence, "tried", json_keep(tried));
     json_set(result, "evidence", evidence);
@@ -254,6 +283,7 @@ static int look_at_host(const struct project *project, const struct target *targ
 {
     const char *run = json_get_string(request, "run", "");
     AUTO_FREE char *sockets = layout_sockets(run, json_get_string(request, "transport", "direct"));
+    keep_apart(request);
     struct host host = {target, machine, NULL};
     if (json_get_bool(request, "drop_masters"))
         host_drop_masters(run);

@@ -6,7 +6,8 @@
 #include "data/machine.h"
 #include "mechanism/json.h"
 
-/* A stage's request, made by the worker. Keys: stage, target, machine, run, transports, bound_ns, keep_state, drop_masters; and those of action/host_sweep.h. */
+/* A stage's request, made by the worker. Keys: stage, target, machine, run, transports, bound_ns, keep_state, drop_masters, starting (struct
+ * transport_request), knocked_ns (when somebody knocked at the host, monotonic: nothing connects to it for KNOCK_APART_S); and those of action/host_sweep.h. */
 /* Runs the body. `target` may be NULL for "destroy" only. Fills *result: {"machine":…} and for "transport" also "transport", "session", "boot", "host_ticks", "at_ns" and "evidence". */
 int stage_run(const char *stage, const struct project *project, const struct target *target,
               const struct json *request, struct json **result, struct error *err);

@@ -347,6 +347,9 @@ static void feed(struct step *step, enum input input)
                            .child = step->child_end,
                            .tally = step_lines_tally(step->lines),
                            .by = step->by,
+                           .knocked_ns = transport_watch_knocked(step->transport_watch),
+                           .unanswered = step->by == ENDED_BY_TRANSPORT &&
+                                         transport_watch_is_unanswered(step->transport_watch),
                            .stored = step->stored,
                            .store_failure = step->store_failure};
     step->over(step->context, true, &end);

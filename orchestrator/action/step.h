@@ -11,7 +11,9 @@ struct step_end {
     struct child_end child;    /* of the main process; exited with -1 when it never started */
     const struct tally *tally; /* valid during the callback */
     enum ended_by by;
-    bool stored;               /* its end is in the store */
+    int64_t knocked_ns; /* when a new connection to the host was tried last, monotonic; 0: never */
+    bool unanswered;    /* it was ended for a dead path on which a new connection got no answer either */
+    bool stored;        /* its end is in the store */
     const char *store_failure; /* why not */
 };
 

@@ -36,11 +36,14 @@ struct transport_request {
     const char *const *environment; /* NULL: inherited */
     int64_t bound_ns;
     bool
-        wait; /* the host may still be starting: refused, unreachable, closed and not yet authorised are tried again until the bound */
+        wait; /* one that is down, or closes the connection, is tried again until the bound, at growing distances */
+    bool
+        starting; /* it was just made or rebooted: with `wait`, one that refuses the user is tried again too */
 };
 
 struct transport_result {
-    char *rung;        /* "resolve" "tcp" "banner" "channel" "output" "done" */
+    char *
+        rung; /* the one that was not taken: "tcp" "banner" "key-exchange" "host-key" "auth" "channel" "output"; "done" */
     const char *cause; /* class of the failure as in CONTRACT.md; NULL when done. Static */
     char *python;      /* interpreter found on the host; NULL: none */
     char *session;     /* logind session of the master; NULL: the host has none */
@@ -51,8 +54,8 @@ struct transport_result {
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };
 
-/* TCP connect, banner, an authenticated channel that printed what it was asked, more than one MTU of
- * output, interpreter and session, over a master that stays (in the scope `masters`) until
+/* One login (action/login.h), then one channel over it that printed what it was asked, more than one MTU of
+ * output, interpreter and session. The master stays (in the scope `masters`) until
  * transport_close_masters or the scope's end. A master that is there already is verified and kept. On
  * failure (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING
  * without ssh) `result` is filled as far as it came. */

@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define KNOCK_APART (KNOCK_APART_S * NS_PER_S)
+
 struct transport_watch {
     struct transport_watch_plan plan;
     struct loop *loop;
@@ -21,8 +23,9 @@ struct transport_watch {
     pid_t seen_pid;
     int knock; /* a new connection that is not decided yet; -1: none */
     struct watch *knocking;
-    bool answered;
-    int64_t due_ns; /* the next look, monotonic */
+    bool knocked, answered; /* of this suspicion */
+    int64_t knocked_ns;     /* monotonic; 0: never */
+    int64_t due_ns;         /* the next look, monotonic */
     bool patient, over;
     transport_watch_function *function;
     void *context;
@@ -56,15 +59,18 @@ static void on_knock(void *context, uint32_t events)
     knock_end(watch);
 }
 
-/* One at a time: TCP tries it again by itself. */
+/* One for each suspicion: TCP tries it again by itself, and the host counts connections that do not log in. */
 static void knock_when_wanted(struct transport_watch *watch)
 {
     struct sockaddr_storage peer;
+    int64_t now = moment_monotonic();
     if (!watch->health.knock) {
         knock_end(watch);
-        watch->answered = false;
-    } else if (watch->knock < 0 && !watch->answered) {
+        watch->knocked = watch->answered = false;
+    } else if (!watch->knocked && (!watch->knocked_ns || now - watch->knocked_ns >= KNOCK_APART)) {
         socklen_t size = tcp_state_peer(&watch->master.socket, &peer);
+        watch->knocked = true;
+        watch->knocked_ns = now;
         watch->knock = knock_begin((const struct sockaddr *)&peer, size);
         if (watch->knock >= 0 &&
             loop_watch(watch->loop, watch->knock, EPOLLOUT, on_knock, watch, &watch->knocking, NULL) < 0)
@@ -80,7 +86,7 @@ static void look(struct transport_watch *watch, struct path_sample *out)
         return;
     /* Gone, or never there: whoever listens there now is another, with a past of its own. */
     knock_end(watch);
-    watch->answered = out->answered = out->stopped = false;
+    watch->knocked = watch->answered = out->answered = out->stopped = false;
     watch->master.pid = 0;
     watch->health = (struct path_health){0};
     if (!mux_master_find(watch->plan.run, watch->plan.control_path, &watch->master) ||
@@ -162,6 +168,16 @@ void transport_watch_free(struct transport_watch **watch)
 enum path_state transport_watch_state(const struct transport_watch *watch)
 {
     return watch ? watch->seen : PATH_UNSEEN;
+}
+
+int64_t transport_watch_knocked(const struct transport_watch *watch)
+{
+    return watch ? watch->knocked_ns : 0;
+}
+
+bool transport_watch_is_unanswered(const struct transport_watch *watch)
+{
+    return watch && watch->seen == PATH_DEAD && watch->knocked && !watch->last.answered;
 }
 
 static const char *knock_words(const struct transport_watch *watch)

@@ -1,5 +1,5 @@
 /* The watchdog "transport": looks from outside at the connection of the run's own master while a phase runs, and strikes when the path is dead (action/path_health.h
- * judges, and says when to look again). It touches nothing; only shortly before it strikes it tries a new connection to the same address. Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
+ * judges, and says when to look again). It touches nothing; only shortly before it strikes it tries one new connection to the same address, one for each suspicion. Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
  * user's inventory) are not: a play may well reboot such a host, and a task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
 #pragma once
 #include "action/path_health.h"
@@ -28,5 +28,9 @@ void transport_watch_free(struct transport_watch **watch);
 enum path_state transport_watch_state(const struct transport_watch *watch);
 /* That in words ("10.0.0.2:22 has acknowledged nothing for 10.0s …"); malloc'ed, NULL where there is nothing to say. */
 char *transport_watch_words(const struct transport_watch *watch);
+/* When a new connection was tried last, monotonic; 0: never, or `watch` is NULL. A host counts such connections, so that the next one is to keep its distance. */
+int64_t transport_watch_knocked(const struct transport_watch *watch);
+/* Whether the path was seen to be dead, and that connection got no answer either. */
+bool transport_watch_is_unanswered(const struct transport_watch *watch);
 /* Whether the last master there was is gone, without another in its place; its pid, 0: it is there, or none ever was. */
 pid_t transport_watch_gone(const struct transport_watch *watch);

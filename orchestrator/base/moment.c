@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +23,12 @@ int64_t moment_wall(void)
 int64_t moment_monotonic(void)
 {
     return read_clock(CLOCK_MONOTONIC);
+}
+
+void moment_sleep(int64_t ns)
+{
+    struct timespec left = {ns / NS_PER_S, ns % NS_PER_S};
+    while (ns > 0 && nanosleep(&left, &left) < 0 && errno == EINTR) {}
 }
 
 char *moment_rfc3339(int64_t wall_ns)

@@ -9,6 +9,8 @@
 
 int64_t moment_wall(void);
 int64_t moment_monotonic(void);
+/* Sleeps that long, whatever signals come; at once where it is not positive. */
+void moment_sleep(int64_t ns);
 /* "2026-01-02T03:04:05.123456789Z", malloc'ed. */
 char *moment_rfc3339(int64_t wall_ns);
 /* "03:04:05" local time, malloc'ed. */

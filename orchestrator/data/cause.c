@@ -1,6 +1,8 @@
 #include "data/cause.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -17,6 +19,7 @@ static const struct {
     {"too many authentication failures", "auth"},
     {"no supported authentication methods", "auth"},
     {"load key", "auth"},
+    {"not allowed at this time", "penalty"},
     {"banner exchange", "banner-timeout"},
     {"timed out waiting for become success", "become-timeout"},
     {"waiting for privilege escalation prompt", "become-timeout"},
@@ -61,4 +64,22 @@ const char *cause_of_text(const char *message)
         if (strcasestr(message, signs[i].text))
             return signs[i].cause;
     return "other";
+}
+
+bool cause_is_refusal(const char *cause)
+{
+    return text_is(cause, "auth") || text_is(cause, "host-key");
+}
+
+int64_t cause_pause_ns(const char *cause, int tries)
+{
+    static const char *const unseen[] = {"refused", "no-route", "connect-timeout", "dns", NULL};
+    int64_t first = 5 * NS_PER_S, most = 30 * NS_PER_S;
+    if (text_is_one_of(cause, unseen))
+        first = 100 * NS_PER_MS, most = NS_PER_S;
+    else if (text_is(cause, "proxy-exit")) /* the proxy's own login went well */
+        first = NS_PER_S, most = 5 * NS_PER_S;
+    for (int i = 1; i < tries && first < most; i++)
+        first *= 2;
+    return first < most ? first : most;
 }

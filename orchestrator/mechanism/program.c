@@ -19,7 +19,7 @@
 /* How long a killed process may take to be gone. */
 #define REAP_BOUND (5 * NS_PER_S)
 
-enum { DEFAULT_LIMIT = 1 << 20, BLOCK = 65536 };
+enum { DEFAULT_LIMIT = 1 << 20, BLOCK = 65536, ASK_MS = 50 };
 
 /* One output pipe on its way into a text. */
 struct intake {
@@ -119,11 +119,11 @@ static int milliseconds_until(int64_t moment)
     return left > 3600 * NS_PER_S ? 3600 * 1000 : (int)(left / NS_PER_MS) + 1;
 }
 
-/* Reads both pipes until the program has ended and both are closed, the drain is over, or the bound is reached. 1 ended, 0 bound reached, -1 failed. */
-static int read_to_end(struct child *child, struct intake *out, struct intake *error_out, int64_t bound_ns,
-                       struct child_end *end, struct error *err)
+/* Reads both pipes until the program has ended and both are closed, the drain is over, the bound is reached or it shall not go on. 1 ended, 0 it did not, -1 failed. */
+static int read_to_end(const struct program *program, struct child *child, struct intake *out,
+                       struct intake *error_out, struct child_end *end, struct error *err)
 {
-    int64_t until = moment_monotonic() + bound_ns;
+    int64_t until = moment_monotonic() + program->bound_ns;
     bool ended = false;
     while (!ended || out->fd >= 0 || error_out->fd >= 0) {
         struct pollfd look[] = {
@@ -133,7 +133,7 @@ static int read_to_end(struct child *child, struct intake *out, struct intake *e
         };
         /* A flood never lets poll time out, so the clock is asked each time. */
         int wait = milliseconds_until(until);
-        int ready = poll(look, COUNT_OF(look), wait);
+        int ready = poll(look, COUNT_OF(look), program->goes_on && wait > ASK_MS ? ASK_MS : wait);
         if (ready < 0 && errno != EINTR)
             return error_system(err, errno, "cannot wait for process %d", (int)child->pid);
         if (ready > 0 && look[0].revents)
@@ -149,7 +149,7 @@ static int read_to_end(struct child *child, struct intake *out, struct intake *e
                 until = moment_monotonic() + DRAIN;
             }
         }
-        if (!wait)
+        if (!wait || (!ended && program->goes_on && !program->goes_on(program->context, &out->text)))
             return ended;
     }
     return 1;
@@ -190,7 +190,7 @@ static int run(const struct program *program, struct intake *out, struct intake 
         return -1;
     fd_close(&out_in);
     fd_close(&error_in);
-    int done = read_to_end(&child, out, error_out, program->bound_ns, end, err);
+    int done = read_to_end(program, &child, out, error_out, end, err);
     if (done <= 0)
         kill_group(&child);
     child_close(&child);

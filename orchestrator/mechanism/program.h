@@ -16,6 +16,9 @@ struct program {
     size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
     bool keeps_output;   /* what was said until then is handed out also when it fails */
     int echo; /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
+    /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound does. NULL: nobody is asked. */
+    bool (*goes_on)(void *context, const struct text *out);
+    void *context;
 };
 
 /* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be started (ERROR_MISSING for ENOENT), was

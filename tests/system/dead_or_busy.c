@@ -122,6 +122,11 @@ Test(dead_or_busy, packets_that_vanish_for_good_are_noticed_within_ten_seconds)
     int64_t dropped = moment_wall();
     drop(&guest);
     cr_expect_eq(lab_wait(guest.lab, command, 40), 4);
+    /* Where a new connection gets no answer there is nobody to look at. */
+    cr_expect_leq(moment_wall() - dropped, 20 * NS_PER_S);
+    cr_expect_eq(lab_sql_number(guest.lab, "SELECT count(*) FROM step WHERE name = 'sweep'"), 0);
+    AUTO_FREE char *unlooked = lab_phase(guest.lab, "host_evidence");
+    cr_expect(strstr(unlooked, "a new connection got no answer"), "%s", unlooked);
     pass(&guest);
 
     int64_t noticed = lab_sql_number(guest.lab, "SELECT at_ns FROM event WHERE kind = 'unreachable'");
@@ -178,6 +183,23 @@ Test(dead_or_busy, a_connection_that_alone_is_dead_is_told_from_a_dead_path)
     cr_expect_str_eq(outcome, "transport-lost");
     cr_expect_leq(noticed - dropped, 13 * NS_PER_S);
     cr_expect(strstr(message, "a new connection gets an answer)"), "%s", message);
+    /* The host's sshd counts connections that do not log in: it got one (and may have been too slow to see it), and none at all shortly behind it. */
+    struct lab_result journal =
+        lab_run(guest.lab, "ssh", "box", "--", "journalctl -u ssh -o short-unix --no-pager", NULL);
+    AUTO_FREE char *lines = xstrdup(journal.out);
+    double knock = 0, next = 0;
+    int knocks = 0;
+    char *state = NULL;
+    for (char *line = strtok_r(lines, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        double at = strtod(line, NULL);
+        if (strstr(line, "Accepted ") && knock > 0 && !(next > 0))
+            next = at;
+        if ((strstr(line, "]: Connection closed by ") || strstr(line, "]: Connection reset by ")) &&
+            !strstr(line, " user "))
+            knocks++, knock = at;
+    }
+    cr_expect_leq(knocks, 1, "%s", journal.out);
+    cr_expect(!knocks || next - knock >= 5, "the next came %.1f s behind it", next - knock);
     finish(&guest);
 }
 

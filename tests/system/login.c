@@ -1,0 +1,252 @@
+/* Logins that are refused, late or penalised: what is said of them, after how many connections. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "lab/climb.h"
+#include "mechanism/child.h"
+#include "mechanism/program.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+
+TestSuite(login, .timeout = 100);
+
+static int attempts(const struct transport_result *result)
+{
+    return (int)json_get_integer(result->evidence, "attempts", 0);
+}
+
+/* A key that the lab's sshd does not know; its path, malloc'ed. */
+static char *other_key(struct climb *fixture)
+{
+    char *path = file_join(lab_folder(fixture->lab), "other");
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path,
+                         NULL) == 0,
+              "%s", error_text(&err));
+    return path;
+}
+
+/* Has to be refused at once, as a host that this run neither made nor rebooted is. */
+static char *expect_refusal(struct climb *fixture, const char *cause)
+{
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t since = moment_monotonic();
+    cr_assert(climb_up(fixture, true, 60 * NS_PER_S, &result, &err) < 0);
+    cr_expect_lt(moment_monotonic() - since, 15 * NS_PER_S);
+    cr_expect_str_eq(result.cause, cause, "%s", error_text(&err));
+    cr_expect_eq(attempts(&result), 1);
+    transport_result_free(&result);
+    return xstrdup(error_text(&err));
+}
+
+Test(login, a_refused_key_ends_at_once_with_the_words_of_ssh_the_user_and_the_key)
+{
+    struct climb fixture = climb_begin();
+    free(fixture.machine->key);
+    fixture.machine->key = other_key(&fixture);
+    fixture.machine->user = xstrdup("root");
+
+    AUTO_FREE char *said = expect_refusal(&fixture, "auth");
+
+    cr_has(said, "root@127.0.0.1: Permission denied (publickey");
+    cr_has(said, "tried as user root with the key");
+    cr_has(said, fixture.machine->key);
+    cr_has(said, "SHA256:");
+
+    free(fixture.machine->user);
+    fixture.machine->user = xstrdup("nobody-of-that-name");
+    AUTO_FREE char *wrong_user = expect_refusal(&fixture, "auth");
+    cr_has(wrong_user, "nobody-of-that-name@127.0.0.1: Permission denied");
+
+    free(fixture.machine->key);
+    fixture.machine->key = xstrdup("/nonexistent/key");
+    AUTO_FREE char *absent = expect_refusal(&fixture, "auth");
+    cr_has(absent, "/nonexistent/key");
+    climb_end(&fixture);
+}
+
+Test(login, a_jump_host_that_is_not_known_is_told_as_such)
+{
+    struct climb fixture = climb_begin();
+    fixture.machine->jump = xasprintf("root@localhost:%d", fixture.machine->port);
+    AUTO_FREE char *said = expect_refusal(&fixture, "host-key");
+    cr_has(said, "Host key verification failed");
+    climb_end(&fixture);
+}
+
+/* Changes the file of the lab's authorized key after a while. */
+static struct child authorise_later(struct climb *fixture, const char *public_key, const char *seconds)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct child later = CHILD_INIT;
+    AUTO_FREE char *authorized = file_join(lab_folder(fixture->lab), "key.pub");
+    AUTO_FREE char *script = xasprintf("sleep %s; cp '%s' '%s'", seconds, public_key, authorized);
+    struct child_plan plan = {.argv = (const char *const[]){"/bin/sh", "-c", script, NULL},
+                              .in = -1,
+                              .out = -1,
+                              .error = -1,
+                              .die_with_parent = true};
+    cr_assert(child_start(&plan, &later, &err) == 0, "%s", error_text(&err));
+    return later;
+}
+
+Test(login, a_host_that_is_starting_may_make_its_user_late_and_is_asked_five_seconds_later)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    fixture.starting = true;
+    free(fixture.machine->key);
+    fixture.machine->key = other_key(&fixture);
+    AUTO_FREE char *public_key = xasprintf("%s.pub", fixture.machine->key);
+    struct child later = authorise_later(&fixture, public_key, "1");
+    int64_t since = moment_monotonic();
+
+    cr_assert(climb_up(&fixture, true, 40 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+
+    cr_expect_eq(attempts(&result), 2);
+    cr_expect_geq(moment_monotonic() - since, 5 * NS_PER_S);
+    transport_result_free(&result);
+    child_await(&later, 5 * NS_PER_S);
+    child_close(&later);
+    climb_end(&fixture);
+}
+
+Test(login, a_later_try_that_was_cut_off_leaves_the_reason_that_is_known)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    fixture.starting = true;
+    free(fixture.machine->key);
+    fixture.machine->key = other_key(&fixture);
+    struct child stop = CHILD_INIT;
+    AUTO_FREE char *script = xasprintf("sleep 2; kill -STOP %d", (int)lab_sshd_pid(fixture.lab));
+    struct child_plan plan = {.argv = (const char *const[]){"/bin/sh", "-c", script, NULL},
+                              .in = -1,
+                              .out = -1,
+                              .error = -1,
+                              .die_with_parent = true};
+    cr_assert(child_start(&plan, &stop, &err) == 0, "%s", error_text(&err));
+
+    cr_assert(climb_up(&fixture, true, 10 * NS_PER_S, &result, &err) < 0);
+
+    kill(lab_sshd_pid(fixture.lab), SIGCONT);
+    cr_expect_eq(attempts(&result), 2);
+    cr_expect_str_eq(result.cause, "auth");
+    cr_has(error_text(&err), "Permission denied");
+    transport_result_free(&result);
+    child_await(&stop, 5 * NS_PER_S);
+    child_close(&stop);
+    climb_end(&fixture);
+}
+
+/* Says a line to whoever connects and closes, as OpenSSH 10 does to an address that it penalises; counts. */
+static int refuse_all(int fd, int seconds, const char *line)
+{
+    int count = 0;
+    int64_t until = moment_monotonic() + seconds * NS_PER_S;
+    for (int64_t left; (left = until - moment_monotonic()) > 0;) {
+        struct pollfd ready = {fd, POLLIN, 0};
+        if (poll(&ready, 1, (int)(left / NS_PER_MS) + 1) <= 0)
+            continue;
+        int taken = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        if (taken < 0)
+            continue;
+        count++;
+        (void)!write(taken, line, strlen(line));
+        shutdown(taken, SHUT_WR);
+        char byte;
+        while (read(taken, &byte, 1) > 0) {}
+        close(taken);
+    }
+    return count;
+}
+
+Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    int port = 0, fd = climb_listener(&port);
+    fixture.machine->port = port;
+    pid_t server = fork();
+    if (server == 0)
+        _exit(refuse_all(fd, 14, "Not allowed at this time\r\n"));
+    close(fd);
+
+    cr_assert(climb_up(&fixture, true, 13 * NS_PER_S, &result, &err) < 0);
+
+    int status = 0;
+    cr_assert(waitpid(server, &status, 0) == server);
+    cr_expect_eq(WEXITSTATUS(status), 2, "%d connections in 13 s", WEXITSTATUS(status));
+    cr_expect_str_eq(result.cause, "penalty", "%s", error_text(&err));
+    cr_expect_str_eq(result.rung, "banner");
+    cr_has(error_text(&err), "Not allowed at this time");
+    cr_has(error_text(&err), "PerSourcePenalties");
+    transport_result_free(&result);
+    climb_end(&fixture);
+}
+
+/* What the lab's sshd runs for the key in place of a login shell; "$SSH_ORIGINAL_COMMAND" is what it was asked. */
+static void set_login_shell(struct climb *fixture, const char *command)
+{
+    AUTO_FREE char *key = lab_read(fixture->lab, "key.pub");
+    lab_write(fixture->lab, "key.pub", "command=\"%s\" %s", command, key);
+}
+
+Test(login, a_login_shell_that_takes_half_a_minute_is_waited_for)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    set_login_shell(&fixture, "sleep 31; eval \\\"$SSH_ORIGINAL_COMMAND\\\"");
+    cr_assert(climb_up(&fixture, true, 60 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+    cr_expect_eq(attempts(&result), 1);
+    transport_result_free(&result);
+    climb_end(&fixture);
+}
+
+/* csh takes no newline in quotes and expands '!' there too. */
+Test(login, a_login_shell_that_is_not_posix_is_enough)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    lab_write(fixture.lab, "csh",
+              "#!/bin/sh\ncase $1 in *'\n'*) echo \"Unmatched '.\" >&2; exit 1;; *!*) echo '!: Event not "
+              "found.' >&2; exit 1;; esac\neval \"$1\"\n");
+    AUTO_FREE char *shell = xasprintf("%s/csh \\\"$SSH_ORIGINAL_COMMAND\\\"", lab_folder(fixture.lab));
+    set_login_shell(&fixture, shell);
+    cr_assert(climb_up(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+    transport_result_free(&result);
+    climb_end(&fixture);
+}
+
+Test(login, a_login_shell_that_cannot_be_used_is_told_in_its_own_words)
+{
+    static const char *const shells[] = {"echo This account is currently not available.; exit 1",
+                                         "echo This account is currently not available."};
+    for (size_t i = 0; i < COUNT_OF(shells); i++) {
+        struct climb fixture = climb_begin();
+        struct transport_result result = {0};
+        AUTO_ERROR err = ERROR_INIT;
+        set_login_shell(&fixture, shells[i]);
+        cr_assert(climb_up(&fixture, false, 20 * NS_PER_S, &result, &err) < 0);
+        cr_expect_str_eq(result.rung, "channel");
+        cr_has(error_text(&err), "login shell");
+        cr_has(error_text(&err), "This account is currently not available.");
+        transport_result_free(&result);
+        climb_end(&fixture);
+    }
+}
