@@ -334,8 +334,8 @@ void item_look_ahead(struct item_context *context, const struct phase *phase)
                                   .environment = (const char *const *)environ};
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
     words_add(&command, request->project->ansible);
-    if (launcher_wrap(&command, context->launcher_folder, NULL) < 0 || command.count != 3 ||
-        ansible_environment_ahead(&ask, &environment, NULL) < 0)
+    if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
+        command.count != 3 || ansible_environment_ahead(&ask, &environment, NULL) < 0)
         return;
     spare_start(words_argv(&command), words_argv(&environment), request->project->directory,
                 &context->run_scope, &context->spare, NULL);
@@ -379,7 +379,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                   .environment = (const char *const *)environ};
     if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
-    if (launcher_wrap(&attempt->ansible.argv, context->launcher_folder, err) < 0)
+    if (launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err) < 0)
         return -1;
     words_add_list(&attempt->environment, words_argv(&attempt->ansible.environment));
     attempt->pending = owed ? json_parse(pending, strlen(pending), NULL) : NULL;

@@ -4,10 +4,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/embedded.h"
+#include "data/invoker.h"
 
 #include <string.h>
 
-enum { SCRIPT_LIMIT = 4096 };
+enum { SCRIPT_LIMIT = 4096, SCRIPT_MAX = 1 << 20 };
 
 /* The interpreter of a script that does nothing but call Ansible's main; NULL for any other program. malloc'ed. */
 static char *interpreter_of(const char *program)
@@ -25,16 +26,30 @@ static char *interpreter_of(const char *program)
     return plain ? TAKE(interpreter) : NULL;
 }
 
-int launcher_wrap(struct words *argv, const char *folder, struct error *err)
+/* A script of another version of this program may lie there. */
+static int lay_down(const struct embedded_file *file, const char *path, const char *folder, struct error *err)
+{
+    AUTO_INVOKER invoker = {.home = NULL};
+    AUTO_TEXT there = TEXT_INIT;
+    if (file_exists(path) && file_read(path, SCRIPT_MAX, &there, NULL) == 0 && there.length == file->size &&
+        memcmp(text_string(&there), file->bytes, file->size) == 0)
+        return 0;
+    if (file_make_dirs(folder, 0700, err) < 0 || file_replace(path, file->bytes, file->size, 0600, err) < 0)
+        return -1;
+    invoker_find(NULL, &invoker);
+    (void)invoker_own(&invoker, path);
+    return 0;
+}
+
+int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err)
 {
     AUTO_FREE char *interpreter = interpreter_of(argv->items[0]);
+    AUTO_FREE char *name = file_join("launcher", script);
     for (size_t i = 0; interpreter && i < embedded_file_count; i++) {
-        const struct embedded_file *file = &embedded_files[i];
-        if (!text_is(file->path, "launcher/triphase_launch.py"))
+        if (!text_is(embedded_files[i].path, name))
             continue;
-        AUTO_FREE char *path = file_join(folder, "triphase_launch.py");
-        if (file_make_dirs(folder, 0700, err) < 0 ||
-            (!file_exists(path) && file_replace(path, file->bytes, file->size, 0600, err) < 0))
+        AUTO_FREE char *path = file_join(folder, script);
+        if (lay_down(&embedded_files[i], path, folder, err) < 0)
             return -1;
         AUTO_WORDS wrapped = WORDS_INIT;
         words_add_all(&wrapped, interpreter, path, NULL);

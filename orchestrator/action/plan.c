@@ -1,5 +1,6 @@
 #include "action/plan.h"
 #include "action/key_agent.h"
+#include "action/plan_files.h"
 #include "action/plan_questions.h"
 #include "action/plan_said.h"
 #include "action/plan_scan.h"
@@ -105,6 +106,18 @@ static void look_for_requirements(struct plan_work *work)
     }
 }
 
+/* As a run will say it: what the provider looks up for that is looked up now, and nothing is made. */
+static int plan_machine(const struct plan_work *work, const struct provider *provider, struct error *err)
+{
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup(no_run);
+    machine->project = xstrdup(work->project->name);
+    machine->target = xstrdup(work->target->name);
+    machine->provider = xstrdup(work->target->provider);
+    machine->directory = xasprintf("%s/machines/%s", work->state, no_run);
+    return provider->plan(work->target, machine, err);
+}
+
 static void look_for_provider(struct plan_work *work, bool made)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -112,7 +125,7 @@ static void look_for_provider(struct plan_work *work, bool made)
     if (!provider)
         plan_find(work->report, ERROR_PROJECT, NULL, "the provider %s is not in this version",
                   work->target->provider);
-    else if (!made && provider->check(work->target, &err) < 0)
+    else if (!made && (provider->check(work->target, &err) < 0 || plan_machine(work, provider, &err) < 0))
         plan_find_error(work->report, NULL, &err);
 }
 
@@ -296,6 +309,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_provider(&work, options->machine != NULL);
         look_for_transports(&work);
         look_for_keys(&work, options->machine);
+        plan_files_look(&work, options->machine);
         look_at_phase_arguments(&work);
         plan_look_at_settings(&report, project, target, &work.settings);
         render(&work);

@@ -11,7 +11,7 @@
 enum { FILES_MAX = 20000, DEPTH_MAX = 24, KEPT = 64, RECORD_MAX = 1 << 20 };
 
 /* Changes when what a plan looks at does. */
-static const char format[] = "plan 1";
+static const char format[] = "plan 2";
 
 struct walk {
     struct digest *digest;
@@ -63,11 +63,12 @@ static void add_tree(struct walk *walk, const char *path, int depth)
 
 static void add_beside(struct walk *walk, const char *folder)
 {
-    static const char *const names[] = {"group_vars",      "host_vars",      "roles",
-                                        "collections",     "library",        "module_utils",
-                                        "filter_plugins",  "lookup_plugins", "test_plugins",
-                                        "action_plugins",  "vars_plugins",   "inventory_plugins",
-                                        "strategy_plugins"};
+    static const char *const names[] = {"group_vars",       "host_vars",        "roles",
+                                        "collections",      "library",          "module_utils",
+                                        "filter_plugins",   "lookup_plugins",   "test_plugins",
+                                        "action_plugins",   "vars_plugins",     "inventory_plugins",
+                                        "strategy_plugins", "callback_plugins", "connection_plugins",
+                                        "become_plugins",   "cache_plugins"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO_FREE char *path = file_join(folder, names[i]);
         add_tree(walk, path, 0);

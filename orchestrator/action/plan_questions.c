@@ -1,7 +1,9 @@
 #include "action/plan_questions.h"
 
 #include "action/connection_check.h"
+#include "action/launcher.h"
 #include "action/plan_ask.h"
+#include "action/plan_facts.h"
 #include "action/plan_memory.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -80,7 +82,7 @@ static int add_listing(struct plan_work *work, struct asking *asking, const stru
     words_add(argv, "--list-hosts");
     words_add_list(argv, words_argv(playbooks));
     asking->listings = asking->count;
-    return 0;
+    return launcher_wrap(argv, "triphase_ask.py", work->state, err);
 }
 
 static bool stands_alone(const struct phase *phase)
@@ -173,14 +175,10 @@ static char *collection_of(const char *complaint)
 /* Of one that never ended: what it waited for is what has to be mended, whichever question met it. */
 static void find_failure(struct plan_work *work, const struct question *question)
 {
-    AUTO_FREE char *text =
-        xasprintf("%s: %s%s%s", question->waited_for ? "Ansible" : question->child.argv.items[0],
-                  question->failure, question->waited_for ? "; it waited for: " : "",
+    char *text =
+        xasprintf("Ansible: %s%s%s", question->failure, question->waited_for ? "; it waited for: " : "",
                   question->waited_for ? question->waited_for : "");
-    for (size_t i = 0; i < work->report->count; i++)
-        if (text_is(work->report->findings[i].text, text))
-            return;
-    plan_find(work->report, ERROR_PROJECT, NULL, "%s", text);
+    plan_find_once(work->report, ERROR_PROJECT, NULL, text);
 }
 
 /* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the
@@ -290,12 +288,20 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         asking_end(&asking);
         return -1;
     }
+    struct plan_facts facts = {.report = work->report,
+                               .project = work->project,
+                               .target = work->target,
+                               .rendered = asking.rendered,
+                               .whole = true};
     questions_ask(asking.questions, asking.count, work->project->directory, until);
     for (size_t i = 0; i < asking.count; i++) {
         struct question *question = &asking.questions[i];
         bool listing = i < asking.listings,
              failed = question->failure || !question->end.exited || question->end.code != 0;
         const char *last = question->child.argv.items[question->child.argv.count - 1];
+        facts.whole = facts.whole && !(listing && failed);
+        if (listing && (each_alone || !failed))
+            plan_facts_take(&facts, text_string(&question->out));
         if (!listing)
             read_inventory(work, question);
         else if (failed && !question->failure && !each_alone)
@@ -305,6 +311,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         else
             read_listing(work, question, dynamic);
     }
+    plan_facts_end(&facts);
     asking_end(&asking);
     return result;
 }

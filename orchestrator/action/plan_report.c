@@ -14,6 +14,17 @@ void plan_find(struct plan_report *report, enum error_kind kind, const char *whe
         (struct plan_finding){kind != ERROR_NONE, kind, xstrdup_or_null(where), text};
 }
 
+void plan_find_once(struct plan_report *report, enum error_kind kind, const char *where, char *text)
+{
+    bool known = false;
+    for (size_t i = 0; i < report->count; i++)
+        known =
+            known || (text_is(report->findings[i].where, where) && text_is(report->findings[i].text, text));
+    if (!known)
+        plan_find(report, kind, where, "%s", text);
+    free(text);
+}
+
 void plan_find_error(struct plan_report *report, const char *where, const struct error *err)
 {
     /* No watchdog of a run ended: something that the project names does not answer. */

@@ -24,6 +24,8 @@ struct plan_report {
 /* Adds a finding; `kind` ERROR_NONE: a warning. `where` may be NULL. */
 void plan_find(struct plan_report *report, enum error_kind kind, const char *where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same, unless that stands there already. Takes the text over. */
+void plan_find_once(struct plan_report *report, enum error_kind kind, const char *where, char *text);
 void plan_find_error(struct plan_report *report, const char *where, const struct error *err);
 /* Whether any finding from the one of that index on refuses. */
 bool plan_refuses(const struct plan_report *report, size_t from);

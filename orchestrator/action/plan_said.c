@@ -6,38 +6,22 @@
 #include "base/text.h"
 #include "data/invoker.h"
 
-static bool is_known(const struct plan_report *report, const char *where, const char *text)
-{
-    for (size_t i = 0; i < report->count; i++)
-        if (text_is(report->findings[i].where, where) && text_is(report->findings[i].text, text))
-            return true;
-    return false;
-}
-
-/* Takes the text over. */
-static void find_once(struct plan_work *work, enum error_kind kind, const char *where, char *text)
-{
-    if (!is_known(work->report, where, text))
-        plan_find(work->report, kind, where, "%s", text);
-    free(text);
-}
-
 static void pause_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
 {
     (void)playbook;
-    find_once(work, ERROR_NONE, item->where,
-              xstrdup(
-                  "pause without seconds or minutes waits for a key, and nobody presses one in a supervised "
-                  "phase: the play goes on at once, as if it had been allowed to; where it is a gate, ask "
-                  "before the run and fail the task unless a variable says yes"));
+    plan_find_once(
+        work->report, ERROR_NONE, item->where,
+        xstrdup("pause without seconds or minutes waits for a key, and nobody presses one in a supervised "
+                "phase: the play goes on at once, as if it had been allowed to; where it is a gate, ask "
+                "before the run and fail the task unless a variable says yes"));
 }
 
 static void debugger_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
 {
     (void)playbook;
     bool always = text_is(item->text, "always");
-    find_once(
-        work, always ? ERROR_PROJECT : ERROR_NONE, item->where,
+    plan_find_once(
+        work->report, always ? ERROR_PROJECT : ERROR_NONE, item->where,
         xasprintf("the task debugger (%s) asks, and nobody answers a supervised phase: Ansible then breaks "
                   "off, without rescue, handlers and the plays behind it%s",
                   item->text, always ? "; take 'debugger: always' out" : ""));
@@ -69,8 +53,8 @@ static void stillness_said(struct plan_work *work, const char *playbook, const s
             continue;
         AUTO_FREE char *bound = duration_show(bound_ns);
         AUTO_FREE char *lasts = duration_show(item->lasts_ns);
-        find_once(
-            work, ERROR_NONE, item->where,
+        plan_find_once(
+            work->report, ERROR_NONE, item->where,
             xasprintf("%s of phase %s is %s, and %s can be still for %s: it is ended before that; give the "
                       "phase a longer '%s'",
                       key, phase->name, bound, item->text, lasts, key));
@@ -95,15 +79,15 @@ static void variable_said(struct plan_work *work, const char *playbook, const st
     bool is_secret = target_hides(work->target, entry);
     free_secret(TAKE(entry), strlen(entry));
     if (is_secret)
-        find_once(
-            work, ERROR_NONE, item->where,
+        plan_find_once(
+            work->report, ERROR_NONE, item->where,
             xasprintf(
                 "lookup('env', '%s') finds nothing: that variable is one of the target's secrets, which "
                 "phases see as variables of the play only",
                 item->text));
     else
-        find_once(
-            work, ERROR_NONE, item->where,
+        plan_find_once(
+            work->report, ERROR_NONE, item->where,
             xasprintf(
                 "lookup('env', '%s') finds nothing: the variable is set here, and phases do not see it; "
                 "name it under the target's 'env:' (env: [%s])",
@@ -113,8 +97,8 @@ static void variable_said(struct plan_work *work, const char *playbook, const st
 static void drop_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
 {
     (void)playbook;
-    find_once(
-        work, ERROR_NONE, item->where,
+    plan_find_once(
+        work->report, ERROR_NONE, item->where,
         xasprintf("%s: what it was to do stays undone, and the next run, which changes nothing, does not "
                   "notify it again; put 'meta: flush_handlers' before it",
                   item->text));

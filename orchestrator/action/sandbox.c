@@ -15,7 +15,6 @@
 #include "mechanism/program.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,18 +26,11 @@
 
 enum { SMALL_FILE = 65536, SSH_PORT = 22 };
 
-/* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed. */
-static char *project_of(const struct machine *machine)
-{
-    AUTO_FREE char *copy = xstrdup(machine->directory);
-    return xstrdup(dirname(dirname(dirname(copy))));
-}
-
 static int plan(const struct target *target, struct machine *machine, struct error *err)
 {
     char name[SANDBOX_NAME_SIZE];
     AUTO_FREE char *path = NULL;
-    AUTO_FREE char *project = project_of(machine);
+    AUTO_FREE char *project = machine_project(machine);
     if (root_kind(target->root, project, &path, err) < 0 || sandbox_name(machine->id, name, err) < 0)
         return -1;
     free(machine->reference);
@@ -168,7 +160,7 @@ static int make(const struct target *target, struct machine *machine, struct err
     if (sandbox_name(machine->id, owner.name, err) < 0 ||
         (!machine->reference && plan(target, machine, err) < 0))
         return -1;
-    AUTO_FREE char *project = project_of(machine);
+    AUTO_FREE char *project = machine_project(machine);
     /* Somebody began to make this very machine: nothing of that is built upon. */
     if (sandbox_owner_read(owner.name, &earlier) && remove_sandbox(machine, target->destroy_ns, err) < 0)
         return -1;

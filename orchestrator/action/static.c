@@ -275,10 +275,37 @@ static int find_host_keys(const struct target *target, const struct ssh_view *vi
     return 0;
 }
 
+/* The program by which the user's ssh config reaches the first jump host; one that a shell has to make out first is left to it. */
+static int check_jump(const struct target *target, const char *directory, const char *jump, struct error *err)
+{
+    AUTO_FREE char *hop = xstrndup(jump, strcspn(jump, ","));
+    const char *host = strchr(hop, '@') ? strrchr(hop, '@') + 1 : hop;
+    if (!*host || *host == '-' || *host == '[')
+        return 0;
+    AUTO_FREE char *name = xstrndup(host, strcspn(host, ":"));
+    struct ssh_view view = {WORDS_INIT};
+    int result = look_up(name, target, directory, &view, err);
+    const char *proxy = result == 0 ? view_value(&view, "proxycommand") : NULL;
+    if (proxy && text_starts(proxy, "exec "))
+        proxy += strlen("exec ");
+    AUTO_FREE char *program = proxy ? xstrndup(proxy, strcspn(proxy, " \t")) : NULL;
+    if (program && *program && !text_is(program, "none") && !strpbrk(program, "%$~'\"\\=;&|(){}<>")) {
+        AUTO_FREE char *found = file_find_program(program, NULL);
+        if (!found || !file_is_program(found))
+            result = error_set(
+                err, ERROR_PROJECT,
+                "target %s: the user's ssh config reaches the jump host %s by the ProxyCommand '%s', "
+                "whose program is not to be found",
+                target->name, name, proxy);
+    }
+    words_free(&view.lines);
+    return result;
+}
+
 static int plan(const struct target *target, struct machine *machine, struct error *err)
 {
     struct ssh_view view = {WORDS_INIT};
-    AUTO_FREE char *project = machine->directory ? xasprintf("%s/../../..", machine->directory) : NULL;
+    AUTO_FREE char *project = machine_project(machine);
     const char *name = target->address ? target->address : target->name;
     int result = *name == '-'
                      ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
@@ -302,6 +329,8 @@ static int plan(const struct target *target, struct machine *machine, struct err
         machine->key = target->key ? xstrdup(target->key) : find_identity(&view);
         result = find_host_keys(target, &view, machine, err);
     }
+    if (result == 0 && machine->jump)
+        result = check_jump(target, project, machine->jump, err);
     if (result == 0 && !machine->resources)
         machine->resources = json_new_object();
     words_free(&view.lines);
@@ -310,7 +339,7 @@ static int plan(const struct target *target, struct machine *machine, struct err
 
 static int make(const struct target *target, struct machine *machine, struct error *err)
 {
-    AUTO_FREE char *project = xasprintf("%s/../../..", machine->directory);
+    AUTO_FREE char *project = machine_project(machine);
     if ((!machine->address && plan(target, machine, err) < 0) ||
         file_make_dirs(machine->directory, 0700, err) < 0 ||
         ssh_write_known_hosts(machine, target, project, err) < 0)

@@ -1,5 +1,6 @@
 #include "data/machine.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -51,6 +52,13 @@ void machine_cleanup(struct machine **machine)
 bool machine_was_there(const struct machine *machine)
 {
     return text_is(machine->provider, "static");
+}
+
+char *machine_project(const struct machine *machine)
+{
+    AUTO_FREE char *machines = machine->directory ? file_parent(machine->directory) : NULL;
+    AUTO_FREE char *state = machines ? file_parent(machines) : NULL;
+    return state ? file_parent(state) : NULL;
 }
 
 struct json *machine_to_json(const struct machine *machine)

@@ -30,6 +30,8 @@ void machine_cleanup(struct machine **machine);
 /* A host that was there before (provider static) is never made by a run, and so no run's fresh machine. */
 bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
+/* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL where the machine has none. */
+char *machine_project(const struct machine *machine);
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);
 struct machine *machine_from_json(const struct json *object);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SECRET_LIMIT = 65536, FD_LIMIT = 1 << 20, LINE_LIMIT = 200 };
@@ -222,6 +223,50 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
         result = hand_over(block, have, what, out, length, err);
     free_secret(block, SECRET_LIMIT + 2);
     return result;
+}
+
+int secret_check(const struct secret *secret, const char *directory, struct error *err)
+{
+    switch (secret->kind) {
+    case SECRET_NONE:
+        return 0;
+    case SECRET_ENV: {
+        const char *value = getenv(secret->where);
+        return value && *value
+                   ? 0
+                   : error_set(err, ERROR_PROJECT, "the environment variable %s is not set", secret->where);
+    }
+    case SECRET_FILE: {
+        AUTO_INVOKER invoker;
+        invoker_find(NULL, &invoker);
+        AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
+        AUTO_FREE char *path = file_join(directory, expanded);
+        struct stat info;
+        if (stat(path, &info) < 0 || access(path, R_OK) < 0)
+            return error_set(err, ERROR_PROJECT, "the file %s: %s", path, strerror(errno));
+        if (S_ISDIR(info.st_mode))
+            return error_set(err, ERROR_PROJECT, "the file %s is a folder", path);
+        return S_ISREG(info.st_mode) && !info.st_size
+                   ? error_set(err, ERROR_PROJECT, "the file %s is empty", path)
+                   : 0;
+    }
+    case SECRET_FD:
+        return secret_is_given(secret->fd)
+                   ? 0
+                   : error_set(err, ERROR_PROJECT, "the descriptor %d is not open; give it like %d<file",
+                               secret->fd, secret->fd);
+    case SECRET_COMMAND: {
+        const char *name = secret->command.items[0];
+        AUTO_FREE char *path = strchr(name, '/') ? file_join(directory, name) : file_find_program(name, NULL);
+        if (path && file_is_program(path))
+            return 0;
+        return path && file_exists(path)
+                   ? error_set(err, ERROR_PROJECT, "the program %s is not executable (chmod +x)", path)
+                   : error_set(err, ERROR_PROJECT, "the program %s is not to be found%s", path ? path : name,
+                               path ? "" : " in PATH");
+    }
+    }
+    return 0;
 }
 
 int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length,

@@ -23,6 +23,8 @@ void secret_from_node(const struct node *node, const char *name, struct secret *
 void secret_clear(struct secret *secret);
 /* Whether whoever started this process gave it this descriptor: its own are all close-on-exec. */
 bool secret_is_given(int fd);
+/* Whether its source is there, without reading or running it. ERROR_PROJECT: it is not. */
+int secret_check(const struct secret *secret, const char *directory, struct error *err);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
  * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
  * malloc'ed, a NUL behind it; free with free_secret. */

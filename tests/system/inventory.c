@@ -195,7 +195,7 @@ static void tailnet_project(struct lab *lab)
 {
     lab_write(lab, "triphase.yml",
               "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
-              "100.64.0.7\n    transport: [tailnet, tailnet-userspace]\n");
+              "100.64.0.7\n    host_keys: accept-new\n    transport: [tailnet, tailnet-userspace]\n");
     lab_write(lab, "phases/work.yml",
               "phases:\n  - name: work\n    playbook: work.yml\n    require: [tun]\n");
     lab_write(lab, "work.yml", "- hosts: all\n");

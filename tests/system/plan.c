@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
@@ -19,10 +20,10 @@ static struct lab *project(const char *ansible, const char *keys, const char *pl
 {
     struct lab *lab = lab_new();
     AUTO_FREE char *line = ansible ? xasprintf("ansible: %s/ansible-playbook\n", ansible) : xstrdup("");
-    lab_write(
-        lab, "triphase.yml",
-        "project: lab\n%stargets:\n  host:\n    provider: static\n    recipe: work\n    address: 192.0.2.1\n",
-        line);
+    lab_write(lab, "triphase.yml",
+              "project: lab\n%stargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
+              "192.0.2.1\n    host_keys: accept-new\n",
+              line);
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n%s", keys);
     lab_write(lab, "playbooks/work.yml", "%s", playbook);
     return lab;
@@ -231,6 +232,140 @@ Test(plan, hostile_playbooks_are_only_faults)
         cr_expect(result.code == 78 || result.code == 0, "%zu: %d %s%s", i, result.code, result.out,
                   result.err);
     }
+}
+
+/* A plan by each Ansible there is: its code, and all of them say each of the texts; the last is NULL. */
+static void expect_by_each(struct lab *(*make)(const char *bin), int code, const char *const *says)
+{
+    AUTO_WORDS bins = WORDS_INIT;
+    ansibles(&bins);
+    for (size_t i = 0; i < bins.count; i++) {
+        struct lab_result result = lab_run(make(bins.items[i]), "plan", "host", NULL);
+        cr_expect_eq(result.code, code, "%s: %d: %s%s", bins.items[i], result.code, result.out, result.err);
+        for (const char *const *text = says; *text; text++)
+            cr_expect(strstr(result.out, *text), "%s: '%s' does not say '%s'", bins.items[i], result.out,
+                      *text);
+    }
+}
+
+static struct lab *with_missing_plugins(const char *bin)
+{
+    struct lab *lab =
+        project(bin, "",
+                "- hosts: recipe_work\n  gather_facts: false\n  strategy: no.such.strategy\n  tasks:\n"
+                "    - ansible.builtin.ping:\n      become: true\n      become_method: nosuchbecome\n"
+                "    - ansible.builtin.ping:\n      connection: nosuchconnection\n");
+    lab_write(lab, "ansible.cfg",
+              "[defaults]\n# a comment\nstdout_callback = no.such.stdout\ncallbacks_enabled = minimal, "
+              "nosuchcallback\n"
+              "vars_plugins_enabled = host_group_vars, nosuchvars\n"
+              "[inventory]\nenable_plugins = yaml, ini, script, nosuchinventory\n");
+    return lab;
+}
+
+Test(plan, plugins_that_this_ansible_cannot_load_are_named_with_place_and_setting)
+{
+    expect_by_each(
+        with_missing_plugins, 78,
+        (const char *const[]){"refused: ansible.cfg:3: stdout_callback: Ansible cannot load the callback "
+                              "plugin no.such.stdout",
+                              "ansible-galaxy collection install no.such",
+                              "refused: playbooks/work.yml:1: Ansible cannot load the strategy plugin "
+                              "no.such.strategy",
+                              "refused: playbooks/work.yml:5: Ansible cannot load the become plugin "
+                              "nosuchbecome",
+                              "warning: playbooks/work.yml:8: Ansible cannot load the connection plugin "
+                              "nosuchconnection",
+                              "warning: ansible.cfg:4: callbacks_enabled: Ansible cannot load the callback "
+                              "plugin nosuchcallback",
+                              "warning: ansible.cfg:5: vars_plugins_enabled: Ansible cannot load the vars "
+                              "plugin nosuchvars",
+                              "warning: ansible.cfg:7: enable_plugins: Ansible cannot load the inventory "
+                              "plugin nosuchinventory",
+                              "3 to mend, 4 warnings", NULL});
+}
+
+static struct lab *with_broken_inventories(const char *bin)
+{
+    struct lab *lab = project(bin, "", fine);
+    lab_write(lab, "triphase.yml",
+              "project: lab\nansible: %s/ansible-playbook\ninventory: [inventory]\ntargets:\n  "
+              "host:\n    "
+              "provider: static\n    recipe: work\n    address: 192.0.2.1\n    host_keys: accept-new\n",
+              bin);
+    lab_write(lab, "inventory/broken.yml", "web:\n  hosts:\n    box:\n   vars:\n     a: 1\n");
+    lab_write(lab, "inventory/cloud.yml", "plugin: no.such.cloud\nregions: [x]\n");
+    lab_write(lab, "inventory/list", "%s", "");
+    lab_write(lab, "inventory/script", "#!/bin/sh\necho '{}'\n");
+    AUTO_FREE char *script = xasprintf("%s/inventory/script", lab_folder(lab));
+    cr_assert_eq(chmod(script, 0644), 0);
+    lab_write(lab, "inventory/program", "#!/bin/sh\necho broken >&2\nexit 3\n");
+    lab_write(lab, "inventory/good.yml", "all: {hosts: {other: {}}}\n");
+    lab_write(lab, "inventory/good.ini", "[web]\nother\n");
+    lab_write(lab, "inventory/group_vars/all.yml", "a: 1\n");
+    return lab;
+}
+
+Test(plan, inventories_that_ansible_would_pass_over_are_refused_with_its_reason)
+{
+    expect_by_each(with_broken_inventories, 78,
+                   (const char *const[]){"refused: inventory/broken.yml", "refused: inventory/cloud.yml",
+                                         "unknown plugin 'no.such.cloud'", "refused: inventory/script",
+                                         "it begins with #! and is not executable (chmod +x)",
+                                         "refused: inventory/program", "broken", "4 to mend, 0 warnings",
+                                         NULL});
+}
+
+Test(plan, inventory_plugins_that_triphase_itself_needs_have_to_be_enabled)
+{
+    struct lab *lab = project(NULL, "", fine);
+    lab_write(lab, "ansible.cfg", "[inventory]\nenable_plugins = ini\n");
+    expect(lab, 78, "refused: ansible.cfg:2: enable_plugins lacks the inventory plugin 'yaml'");
+    lab_write(lab, "ansible.cfg", "[inventory]\nenable_plugins = ansible.builtin.yaml, ini\n");
+    expect(lab, 0, NULL);
+    lab_environment(lab, "PASSWORD", "secret");
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
+              "192.0.2.1\n    host_keys: accept-new\n    "
+              "secrets: {password: {env: PASSWORD}}\n");
+    expect(lab, 78, "refused: ansible.cfg:2: enable_plugins lacks the inventory plugin 'script'");
+}
+
+/* `says` NULL: nothing of such words. The project is refused anyway, so that nothing begins. */
+static void expect_asked(struct lab *lab, const char *option, const char *word, const char *says)
+{
+    struct lab_result result = lab_run(lab, "create", "host", "--", option, word, NULL);
+    cr_expect_eq(result.code, 78, "%s %s: %d %s%s", option, word, result.code, result.out, result.err);
+    cr_expect(!says == !strstr(result.err, "no task of any phase has it"), "%s %s: %s", option, word,
+              result.err);
+    if (says)
+        cr_expect(strstr(result.err, says), "%s %s: %s", option, word, result.err);
+}
+
+Test(plan, tags_and_tasks_that_no_phase_has_are_refused_before_anything_is_made)
+{
+    struct lab *lab = project(NULL, "  - name: more\n    playbook: playbooks/more.yml\n",
+                              "- hosts: recipe_work\n  gather_facts: false\n  tags: [whole]\n  tasks:\n"
+                              "    - name: first\n      ansible.builtin.ping:\n      tags: [config]\n"
+                              "    - ansible.builtin.ping:\n      tags: always\n");
+    lab_write(lab, "playbooks/more.yml",
+              "- hosts: recipe_work\n  gather_facts: false\n  roles: [r]\n  tasks:\n    - name: last\n      "
+              "ansible.builtin.ping:\n");
+    lab_write(lab, "playbooks/roles/r/tasks/main.yml", "- ansible.builtin.ping:\n  tags: [inner]\n");
+    AUTO_FREE char *settings = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml", "%s    secrets: {gone: {file: gone}}\n", settings);
+    expect_asked(lab, "--tags", "confg", "--tags confg: no task of any phase has it; did you mean 'config'?");
+    expect_asked(lab, "--tags", "config,confg", "--tags confg: no task of any phase has it");
+    expect_asked(lab, "--skip-tags", "nothing", "--skip-tags nothing: no task of any phase has it");
+    expect_asked(lab, "--start-at-task", "middle", "--start-at-task middle: no task of any phase has it");
+    expect_asked(lab, "--tags", "inner,config,whole,all", NULL);
+    expect_asked(lab, "--start-at-task", "las*", NULL);
+    /* What a dynamic include brings can be skipped by its tag, but is reached only by a tag of the include. */
+    lab_write(lab, "playbooks/more.yml",
+              "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_role: "
+              "{name: r}\n");
+    expect_asked(lab, "--skip-tags", "inner", NULL);
+    expect_asked(lab, "--tags", "inner", "--tags inner: no task of any phase has it");
 }
 
 Test(plan, the_plan_as_json_has_every_finding)

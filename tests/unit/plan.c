@@ -1,5 +1,6 @@
 /* What a plan finds without a host: with a program in Ansible's place where only its answers matter. */
 #include "action/plan.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "folder.h"
@@ -316,4 +317,92 @@ Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_noti
                 "playbooks/install.yml:12 notifies");
     cr_has(all, "playbooks/install.yml:13: meta: end_play throws away the handler 'reload proxy'");
     cr_assert_eq(lines_in(all), 4, "%s", all);
+}
+
+/* ------------------------------------------------------------ what this machine lacks */
+
+Test(plan, a_secret_whose_file_variable_or_program_is_missing_is_refused_without_reading_or_running_one)
+{
+    playbook_is("", "[]\n");
+    folder_write("empty", "");
+    folder_write("there", "value");
+    folder_write("no-program", "#!/bin/sh\n");
+    write_program("program", "#!/bin/sh\ntouch was-run\n");
+    folder_write(
+        "triphase.yml",
+        "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: vault\n"
+        "    secrets:\n"
+        "      gone: {file: gone}\n"
+        "      empty: {file: empty}\n"
+        "      folder: {file: playbooks}\n"
+        "      unset: {env: TRIPHASE_TEST_NOT_SET}\n"
+        "      closed: {fd: 999}\n"
+        "      nothing: {command: [no-such-program, x]}\n"
+        "      not_beside: {command: [./gone-program]}\n"
+        "      text: {command: [./no-program]}\n"
+        "      file_there: {file: there}\n"
+        "      home_there: {env: PATH}\n"
+        "      program_there: {command: [./program]}\n"
+        "      tool_there: {command: [cat, there]}\n"
+        "    become_password: {file: gone}\n"
+        "    vault_passwords: {id: {file: gone}}\n");
+    struct plan_report report = plan(&(struct plan_options){0});
+    AUTO_FREE char *all = findings(&report);
+    static const char *const refused[] = {
+        "secret gone: the file ",
+        "secret empty: the file ",
+        "secret folder: the file ",
+        "secret unset: the environment variable TRIPHASE_TEST_NOT_SET is not set",
+        "secret closed: the descriptor 999 is not open",
+        "secret nothing: the program no-such-program is not to be found in PATH",
+        "secret not_beside: the program ",
+        "secret text: the program ",
+        "become_password: the file ",
+        "vault_passwords id: the file "};
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        AUTO_FREE char *line = xasprintf("error: target vault, %s", refused[i]);
+        cr_has(all, line);
+    }
+    cr_has(all, "gone: No such file or directory");
+    cr_has(all, "no-program is not executable (chmod +x)");
+    cr_assert_null(strstr(all, "_there:"), "what is there is no finding: %s", all);
+    AUTO_FREE char *trace = folder_path("was-run");
+    cr_assert(!file_exists(trace));
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(plan_error(&report, &err), -1);
+    cr_assert_eq(err.kind, ERROR_PROJECT, "%s", error_text(&err));
+    plan_report_free(&report);
+}
+
+static char *findings_of_static(const char *keys)
+{
+    playbook_is("", "[]\n");
+    AUTO_FREE char *text =
+        xasprintf("project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    "
+                  "recipe: vault\n    provider: static\n    address: 192.0.2.77\n%s",
+                  keys);
+    folder_write("triphase.yml", text);
+    struct plan_report report = plan(&(struct plan_options){0});
+    char *all = findings(&report);
+    plan_report_free(&report);
+    return all;
+}
+
+Test(plan, what_the_way_to_a_static_host_needs_here_is_looked_for_before_anything_is_made)
+{
+    folder_write("key", "a key\n");
+    folder_write("held-by-agent.pub", "its public part\n");
+    AUTO_FREE char *unknown = findings_of_static("");
+    cr_has(unknown, "no host key of 192.0.2.77 is known");
+    AUTO_FREE char *no_file = findings_of_static("    host_keys: {file: gone}\n");
+    cr_has(no_file, "host_keys");
+    cr_has(no_file, "No such file");
+    AUTO_FREE char *no_key = findings_of_static("    host_keys: accept-new\n    key: gone\n");
+    cr_has(no_key, "error: target vault, key: there is no private key ");
+    static const char *const fine[] = {"key", "held-by-agent", "agent"};
+    for (size_t i = 0; i < COUNT_OF(fine); i++) {
+        AUTO_FREE char *keys = xasprintf("    host_keys: accept-new\n    key: %s\n", fine[i]);
+        AUTO_FREE char *all = findings_of_static(keys);
+        cr_has_not(all, "target vault");
+    }
 }

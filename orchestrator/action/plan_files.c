@@ -1,0 +1,57 @@
+#include "action/plan_files.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/invoker.h"
+
+static void look_at_secret(struct plan_work *work, const struct target *target, const struct secret *secret,
+                           const char *key)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    if (secret_check(secret, work->project->directory, &err) == 0)
+        return;
+    AUTO_FREE char *where = xasprintf("target %s, %s%s%s", target->name, key, secret->name ? " " : "",
+                                      secret->name ? secret->name : "");
+    plan_find_once(work->report, ERROR_PROJECT, where, xstrdup(error_text(&err)));
+}
+
+/* What a phase is given. */
+static void look_at_secrets(struct plan_work *work)
+{
+    const struct target *target = work->target;
+    for (size_t i = 0; i < target->secret_count; i++)
+        look_at_secret(work, target, &target->secrets[i], "secret");
+    look_at_secret(work, target, &target->become_password, "become_password");
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        look_at_secret(work, target, &target->vault_passwords[i], "vault_passwords");
+}
+
+/* A sandbox's key is triphase's own; a key that only an agent holds is named by its public part. */
+static void look_at_key(struct plan_work *work, const struct target *target, const char *key)
+{
+    bool tried =
+        target->key_passphrase.kind != SECRET_NONE; /* on the key itself, by whoever knows the passphrase */
+    if (!key || tried || text_is(key, "agent") || text_is(target->provider, "sandbox"))
+        return;
+    AUTO_INVOKER invoker;
+    invoker_find(NULL, &invoker);
+    AUTO_FREE char *expanded = invoker_expand(&invoker, key);
+    AUTO_FREE char *path = file_join(work->project->directory, expanded);
+    AUTO_FREE char *public_part = xasprintf("%s.pub", path);
+    AUTO_FREE char *where = xasprintf("target %s, key", target->name);
+    if (!file_exists(path) && !file_exists(public_part))
+        plan_find_once(work->report, ERROR_PROJECT, where, xasprintf("there is no private key %s", path));
+}
+
+void plan_files_look(struct plan_work *work, const struct machine *machine)
+{
+    const struct target *target = work->target;
+    look_at_secrets(work);
+    look_at_key(work, target, machine && machine->key ? machine->key : target->key);
+    for (size_t i = 0; i < target->peers.count; i++) {
+        const struct target *peer = project_target(work->project, target->peers.items[i], NULL);
+        if (peer)
+            look_at_key(work, peer, peer->key);
+    }
+}
