@@ -167,11 +167,13 @@ void resume_compare(const struct resume *resume, const struct project *project, 
     run_plan_compare(resume->plan, now, recipe, out);
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];
-        AUTO_WORDS files = WORDS_INIT, open = WORDS_INIT;
-        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files, &open);
+        AUTO_WORDS files = WORDS_INIT, may = WORDS_INIT, open = WORDS_INIT;
+        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files, &may, &open);
         for (size_t f = 0; f < open.count; f++)
             words_addf(untold, "%s: %s", phase, open.items[f]);
         for (size_t f = 0; f < files.count; f++)
             words_addf(out, "%s (used by the phase %s, which is completed)", files.items[f], phase);
+        for (size_t f = 0; f < may.count; f++)
+            words_addf(out, "%s (may be used by the phase %s, which is completed)", may.items[f], phase);
     }
 }

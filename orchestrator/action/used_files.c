@@ -382,6 +382,15 @@ void used_files_mark_changed(struct json *look, const struct json *earlier)
     settle_guesses(look, earlier);
 }
 
+/* Named one by one, and not only because it lies in a folder that counts as a whole (a role, group_vars). */
+static bool is_named(const struct json *roots, const char *path)
+{
+    for (size_t i = 0; i < json_count(roots); i++)
+        if (text_is(json_string(json_at(roots, i), NULL), path))
+            return true;
+    return false;
+}
+
 static void compare_guesses(const struct project *project, const struct json *look, struct words *out)
 {
     const char *path;
@@ -401,7 +410,7 @@ static void compare_guesses(const struct project *project, const struct json *lo
 }
 
 void used_files_compare(const struct project *project, const struct json *look, struct words *out,
-                        struct words *untold)
+                        struct words *may, struct words *untold)
 {
     const struct json *before = json_get(look, "files"), *others = json_get(look, "written_by_others");
     AUTO_JSON *now = digests(project, json_get(look, "roots"));
@@ -409,7 +418,9 @@ void used_files_compare(const struct project *project, const struct json *look, 
     struct json *value;
     for (void *at = NULL; json_each(before, &at, &path, &value);) {
         const char *was = json_string(value, ""), *is = json_get_string(now, path, NULL);
-        struct words *to = is_written(others, path) ? untold : out;
+        struct words *to = is_written(others, path)                  ? untold
+                           : is_named(json_get(look, "roots"), path) ? out
+                                                                     : may;
         if (text_is(was, changed_meanwhile) || text_is(was, too_many))
             words_addf(to, "%s: %s", path, was);
         else if (!is)
@@ -420,8 +431,8 @@ void used_files_compare(const struct project *project, const struct json *look, 
     for (void *at = NULL; json_each(now, &at, &path, &value);)
         if (!json_get(before, path) && !is_written(others, path) &&
             !is_written(json_get(look, "written"), path))
-            words_addf(out, "%s is new", path);
-    compare_guesses(project, look, out);
+            words_addf(may, "%s is new", path);
+    compare_guesses(project, look, may);
     for (size_t i = 0; i < json_count(json_get(look, "untold")); i++)
         words_add(untold, json_string(json_at(json_get(look, "untold"), i), ""));
 }

@@ -22,6 +22,7 @@ struct json *used_files_look(const struct used_files_request *request);
 /* A file that was another one in an earlier look, or is gone since, will never count as unchanged: nobody knows which of the two the phase read. One that the phase
  * writes itself counts as it is now; of one that was only guessed it is untold. */
 void used_files_mark_changed(struct json *look, const struct json *earlier);
-/* Adds a line for each file that is not as it was: "playbooks/a.yml changed", "… is gone", "… is new"; to `untold` what cannot be told. */
+/* Adds a line for each file that is not as it was: "playbooks/a.yml changed", "… is gone", "… is new"; to `may` for one of which nobody knows whether the phase read
+ * it (it was guessed, or lies in a folder that counts as a whole), and to `untold` what cannot be told. */
 void used_files_compare(const struct project *project, const struct json *look, struct words *out,
-                        struct words *untold);
+                        struct words *may, struct words *untold);

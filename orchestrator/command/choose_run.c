@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "data/fault.h"
 
 static int choose(struct sql *db, const char *word, bool here, struct history_run **out, struct error *err)
 {
@@ -14,8 +15,11 @@ static int choose(struct sql *db, const char *word, bool here, struct history_ru
     if (!words_have(&targets, word)) {
         if (history_run(db, word, NULL, out, err) == 0)
             return 0;
+        AUTO_FREE char *shown = text_shown(word), *instead = fault_instead(word, words_argv(&targets));
         return err && err->kind == ERROR_USAGE
-                   ? error_prefix(err, "'%s' is neither a target that was ever made nor a run", word)
+                   ? error_set(err, ERROR_USAGE,
+                               "'%s' is neither a target that was ever made nor a run of the store%s", shown,
+                               instead)
                    : -1;
     }
     if ((here ? history_last_here(db, word, out, err) : history_run(db, NULL, word, out, err)) < 0)
@@ -30,6 +34,20 @@ int choose_run(struct sql *db, const char *word, struct history_run **out, struc
     return choose(db, word, true, out, err);
 }
 
+static int say_none(struct sql *db, const char *target, struct error *err)
+{
+    AUTO_WORDS targets = WORDS_INIT;
+    if (!target)
+        return error_set(err, ERROR_USAGE, "no run yet; 'triphase create' makes one");
+    if (history_targets(db, &targets, err) < 0)
+        return -1;
+    AUTO_FREE char *shown = text_shown(target), *instead = words_have(&targets, target)
+                                                               ? xstrdup("")
+                                                               : fault_instead(target, words_argv(&targets));
+    return error_set(err, ERROR_USAGE, "no run of '%s' yet%s", shown,
+                     *instead ? instead : "; 'triphase create' makes one");
+}
+
 int choose_shown_run(struct sql *db, const char *word, const char *target, struct history_run **out,
                      struct error *err)
 {
@@ -39,9 +57,32 @@ int choose_shown_run(struct sql *db, const char *word, const char *target, struc
     if (history_run(db, NULL, target, &run, err) < 0)
         return -1;
     if (!run)
-        return error_set(err, ERROR_USAGE, "no run%s%s yet; 'triphase create' makes one",
-                         target ? " of " : "", target ? target : "");
+        return say_none(db, target, err);
     *out = run;
+    return 0;
+}
+
+int choose_last_runs(struct sql *db, const char *word, const char *target, int last,
+                     struct history_run ***out, struct error *err)
+{
+    AUTO_WORDS targets = WORDS_INIT;
+    struct history_run **runs;
+    if (history_targets(db, &targets, err) < 0)
+        return -1;
+    struct history_run *one;
+    if (word && !words_have(&targets, word) && history_run(db, word, NULL, &one, NULL) == 0) {
+        history_run_free(one);
+        return error_set(err, ERROR_USAGE, "'%s' is one run: --last counts the runs of a target, or of all",
+                         word);
+    }
+    target = word ? word : target;
+    if (history_last_runs(db, target, last, &runs, err) < 0)
+        return -1;
+    if (!runs[0]) {
+        history_runs_free(runs);
+        return say_none(db, target, err);
+    }
+    *out = runs;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/known_target.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/history.h"
@@ -104,6 +105,11 @@ int command_forget(struct command_context *context, int argc, char **argv)
     if (there == 0) {
         help_problem("no run yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
+    }
+    AUTO_WORDS known = WORDS_INIT;
+    if (known_targets(context, store, false, &known, &err) < 0 || known_target(&known, target, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
     }
     /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     AUTO_CLOSE int lock = -1;

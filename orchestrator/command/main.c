@@ -33,7 +33,7 @@ static const struct command commands[] = {
       "create and destroy again and again, with a row for each round"},
      command_cycle},
     {{"status", "[TARGET] [--json]", "what is there, and what runs"}, command_status},
-    {{"ssh", "TARGET [-- COMMAND]", "a shell or command on the host, over its transport"}, command_ssh},
+    {{"ssh", "TARGET [--] [COMMAND...]", "a shell or command on the host, over its transport"}, command_ssh},
     {{"inventory", "TARGET [--explain] [--transport NAME]",
       "the rendered inventory, and the evidence for it"},
      command_inventory},

@@ -94,8 +94,8 @@ static int parse_names(int argc, char **argv, struct request *out)
     out->other = names == 2 ? argv[optind + 1] : NULL;
     if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
         return refuse("--last and --by do not go with --compare, --regress and --group");
-    if (out->run && (out->last || (out->target && out->what != WHAT_COMPARE)))
-        return refuse("'%s' is named already; --last and --target choose others", out->run);
+    if (out->run && out->target && out->what != WHAT_COMPARE)
+        return refuse("'%s' is named already; --target chooses another", out->run);
     return EXIT_OK;
 }
 
@@ -152,7 +152,7 @@ static int parse(int argc, char **argv, struct request *out)
 static int choose(struct sql *db, const struct request *request, struct history_run ***out, struct error *err)
 {
     if (request->last)
-        return history_last_runs(db, request->target, request->last, out, err);
+        return choose_last_runs(db, request->run, request->target, request->last, out, err);
     struct history_run *run;
     if (choose_shown_run(db, request->run, request->target, &run, err) < 0)
         return -1;

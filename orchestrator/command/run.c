@@ -5,13 +5,15 @@
 #include "command/exit_code.h"
 #include "command/launch.h"
 #include "command/project_access.h"
+#include "data/fault.h"
 #include "view/help.h"
 
 #include <getopt.h>
 
 /* Names the recipe's phases where one of the asked ones is none of them. */
-static int check_phases(const struct recipe *recipe, const char *const *phases)
+static int check_phases(const struct project *project, const struct target *target, const char *const *phases)
 {
+    const struct recipe *recipe = project_recipe(project, target->recipe);
     for (; *phases; phases++) {
         bool found = false;
         AUTO_WORDS names = WORDS_INIT;
@@ -21,11 +23,14 @@ static int check_phases(const struct recipe *recipe, const char *const *phases)
         }
         if (found)
             continue;
-        AUTO_TEXT list = TEXT_INIT;
-        for (size_t i = 0; i < names.count; i++)
-            text_addf(&list, "%s%s", i ? ", " : "", names.items[i]);
-        help_problem("the recipe '%s' has no phase '%s'; it has %s", recipe->name, *phases,
-                     text_string(&list));
+        AUTO_FREE char *shown = text_shown(*phases), *instead = fault_instead(*phases, words_argv(&names));
+        if (project_target(project, *phases, NULL))
+            help_problem(
+                "run takes one target, and phases behind it; '%s' is another target: 'triphase create %s %s'"
+                " acts on both",
+                *phases, target->name, *phases);
+        else
+            help_problem("the recipe '%s' has no phase '%s'%s", recipe->name, shown, instead);
         return -1;
     }
     return 0;
@@ -57,7 +62,7 @@ int command_run(struct command_context *context, int argc, char **argv)
     AUTO_WORDS phases = WORDS_INIT;
     for (int i = optind + 1; i < dashes; i++)
         words_add(&phases, argv[i]);
-    if (check_phases(project_recipe(project, target->recipe), words_argv(&phases)) < 0)
+    if (check_phases(project, target, words_argv(&phases)) < 0)
         return EXIT_BAD_USAGE;
     const char *const targets[] = {target->name, NULL};
     struct launch what = {.kind = "run",

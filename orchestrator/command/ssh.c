@@ -12,8 +12,8 @@
 int command_ssh(struct command_context *context, int argc, char **argv)
 {
     bool ends = argc > 2 && text_is(argv[2], "--");
-    if (argc < 2 || argv[1][0] == '-' || (argc > 2 && !ends)) {
-        help_problem("ssh takes one target, and a command behind --: triphase ssh TARGET [-- COMMAND]");
+    if (argc < 2 || argv[1][0] == '-' || (argc > 2 && !ends && argv[2][0] == '-')) {
+        help_problem("ssh takes one target, and a command behind it: triphase ssh TARGET [--] [COMMAND...]");
         return EXIT_BAD_USAGE;
     }
     AUTO_ERROR err = ERROR_INIT;
@@ -49,7 +49,7 @@ int command_ssh(struct command_context *context, int argc, char **argv)
         words_add_all(&words, "-o", "BatchMode=no", NULL);
     words_add_list(&words, words_argv(&ssh.options));
     words_add_all(&words, "--", ssh.host, NULL);
-    for (int i = 3; i < argc; i++)
+    for (int i = ends ? 3 : 2; i < argc; i++)
         words_add(&words, argv[i]);
     execvp("ssh", words.items);
     help_problem("cannot start ssh: %s; install Debian's package openssh-client", strerror(errno));

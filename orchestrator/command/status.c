@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
-#include "command/project_access.h"
+#include "command/known_target.h"
 #include "data/config.h"
 #include "data/layout.h"
 #include "view/help.h"
@@ -36,10 +36,19 @@ static int read_rows(const char *store, const struct words *targets, struct stat
     return 0;
 }
 
-static int add_known(const char *store, struct words *targets, struct error *err)
+/* All, or those that were asked for. Files that are wrong do not hide what was made. */
+static int choose(const struct command_context *context, const char *store, int argc, char **argv,
+                  struct words *out, struct error *err)
 {
-    AUTO_SQL *db = NULL;
-    return history_find(store, &db, err) < 0 ? -1 : db ? history_targets(db, targets, err) : 0;
+    AUTO_WORDS known = WORDS_INIT;
+    if (known_targets(context, store, argc == 0, argc ? &known : out, err) < 0)
+        return -1;
+    for (int i = 0; i < argc; i++) {
+        if (known_target(&known, argv[i], err) < 0)
+            return -1;
+        words_add(out, argv[i]);
+    }
+    return 0;
 }
 
 int command_status(struct command_context *context, int argc, char **argv)
@@ -60,21 +69,9 @@ int command_status(struct command_context *context, int argc, char **argv)
     }
     AUTO_FREE char *state = layout_state(directory), *store = layout_store(state);
     AUTO_WORDS targets = WORDS_INIT;
-    for (int i = optind; i < argc; i++)
-        words_add(&targets, argv[i]);
-    if (!targets.count) {
-        /* Files that are wrong do not hide what was made. */
-        AUTO_PROJECT *project = NULL;
-        if (project_access_load(context, NULL, &project, NULL, &err) < 0)
-            help_note("warning: %s", error_text(&err));
-        for (size_t i = 0; project && i < project->target_count; i++)
-            words_add(&targets, project->targets[i].name);
-        error_clear(&err);
-        if (add_known(store, &targets, &err) < 0) {
-            help_problem("%s", error_text(&err));
-            return exit_code_of(&err);
-        }
-        words_sort_unique(&targets);
+    if (choose(context, store, argc - optind, argv + optind, &targets, &err) < 0) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
     }
     struct status_row *rows = xcalloc(targets.count, sizeof *rows);
     struct found *found = xcalloc(targets.count, sizeof *found);

@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/fault.h"
 #include "data/history.h"
 
 enum { HISTORY_MOST = 60 };
@@ -29,6 +30,18 @@ static int nth_unit(struct sql *db, const char *target, int nth, char **out, str
     return 0;
 }
 
+static int say_none(struct sql *db, const char *which, const char *target, struct error *err)
+{
+    AUTO_WORDS targets = WORDS_INIT;
+    if (target && history_targets(db, &targets, err) < 0)
+        return -1;
+    AUTO_FREE char *instead =
+        target && !words_have(&targets, target) ? fault_instead(target, words_argv(&targets)) : xstrdup("");
+    return error_set(err, ERROR_USAGE, "there is no %s run or cycle%s%s to compare%s", which,
+                     target ? " of " : "", target ? target : "",
+                     *instead ? instead : ": whole runs count, partial ones and destroys do not");
+}
+
 /* A run's or a cycle's whole id from what the user gave. */
 int comparison_side_find(struct sql *db, const char *name, const char *target, char **out, struct error *err)
 {
@@ -36,12 +49,7 @@ int comparison_side_find(struct sql *db, const char *name, const char *target, c
     if (previous || text_is(name, "last")) {
         if (nth_unit(db, target, previous, out, err) < 0)
             return -1;
-        if (!*out)
-            return error_set(err, ERROR_USAGE,
-                             "there is no %s run or cycle%s%s to compare: whole runs count, partial ones and "
-                             "destroys do not",
-                             previous ? "previous" : "finished", target ? " of " : "", target ? target : "");
-        return 0;
+        return *out ? 0 : say_none(db, previous ? "previous" : "finished", target, err);
     }
     AUTO_ERROR none = ERROR_INIT;
     if (history_group(db, name, NULL, out, &none) == 0)

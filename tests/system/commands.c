@@ -130,6 +130,60 @@ Test(commands, what_shows_a_run_takes_it_by_its_id_or_by_its_target)
     hold(lab_run(lab, "bundle", "nobody", NULL), 64, "neither a target that was ever made nor a run");
 }
 
+Test(commands, every_one_that_takes_a_target_refuses_an_unknown_one_and_says_what_may_be_meant)
+{
+    struct lab *lab = made_lab("");
+    static const char *const words[][6] = {
+        {"create", "hots"},
+        {"run", "hots"},
+        {"resume", "hots"},
+        {"destroy", "hots", "--yes"},
+        {"cycle", "hots", "-n", "1", "--yes"},
+        {"cancel", "hots"},
+        {"attach", "hots"},
+        {"status", "hots"},
+        {"ssh", "hots"},
+        {"forget", "hots", "--yes"},
+        {"inventory", "hots"},
+        {"plan", "hots"},
+        {"config", "hots"},
+        {"report", "hots"},
+        {"report", "hots", "--last", "5"},
+        {"report", "--target", "hots"},
+        {"report", "--target", "hots", "--last", "5"},
+        {"report", "--regress", "--target", "hots"},
+        {"events", "hots"},
+        {"events", "--target", "hots"},
+        {"bundle", "hots"},
+        {"bundle", "--target", "hots"},
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        const char *const *w = words[i];
+        struct lab_result refused = lab_run(lab, w[0], w[1], w[2], w[3], w[4], w[5], NULL);
+        cr_expect(eq(int, refused.code, 64), "%s %s: %s", w[0], w[1], refused.err);
+        cr_expect(strstr(refused.err, "did you mean 'host'?") != NULL, "%s %s: %s", w[0], w[1], refused.err);
+    }
+}
+
+Test(commands, words_do_what_they_look_like)
+{
+    struct lab *lab = made_lab("");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml",
+              "%s  other:\n    provider: static\n    recipe: work\n    address: 127.0.0.1\n", project);
+    hold(lab_run(lab, "run", "host", "other", NULL), 64, "'triphase create host other'");
+    hold(lab_run(lab, "run", "host", "wrok", NULL), 64, "did you mean 'work'?");
+    hold(lab_run(lab, "report", "host", "--last", "20", NULL), 0, "median");
+    AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM run");
+    hold(lab_run(lab, "report", id, "--last", "2", NULL), 64, "is one run");
+    struct lab_result plain = lab_run(lab, "ssh", "host", "echo", "said-there", NULL),
+                      behind = lab_run(lab, "ssh", "host", "--", "echo", "said-there", NULL);
+    cr_expect(eq(int, plain.code, 0), "%s", plain.err);
+    cr_expect(eq(str, plain.out, "said-there\n"));
+    cr_expect(eq(str, behind.out, "said-there\n"));
+    hold(lab_run(lab, "ssh", "host", "-v", NULL), 64, "triphase ssh TARGET");
+}
+
 Test(commands, check_idempotent_finds_a_changed_task)
 {
     struct lab *lab = lab_new();

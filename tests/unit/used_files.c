@@ -54,7 +54,7 @@ static char *differences(const struct project *project, const struct json *befor
 {
     AUTO_WORDS lines = WORDS_INIT, untold = WORDS_INIT;
     struct text out = TEXT_INIT;
-    used_files_compare(project, before, &lines, &untold);
+    used_files_compare(project, before, &lines, &lines, &untold);
     for (size_t i = 0; i < lines.count; i++)
         text_addf(&out, "%s%s", i ? "; " : "", lines.items[i]);
     return text_take(&out);
@@ -242,7 +242,7 @@ Test(used_files, what_a_phase_writes_into_the_project_itself_does_not_refuse_its
 static char *untold_of(const struct project *project, const struct json *before, size_t *changed)
 {
     AUTO_WORDS lines = WORDS_INIT, untold = WORDS_INIT;
-    used_files_compare(project, before, &lines, &untold);
+    used_files_compare(project, before, &lines, &lines, &untold);
     *changed = lines.count;
     return untold.count ? xstrdup(untold.items[0]) : xstrdup("");
 }
