@@ -153,3 +153,29 @@ char *connection_difference_text(const struct connection_difference *difference)
                    "user, key, jump, ssh_options)");
     return text_take(&out);
 }
+
+static bool is_secret(const struct target *target, const char *name)
+{
+    for (size_t i = 0; i < target->secret_count; i++)
+        if (text_is(target->secrets[i].name, name))
+            return true;
+    return false;
+}
+
+char *connection_password_text(const struct project *project, const struct target *target,
+                               const struct json *effective, char **file)
+{
+    static const char *const names[] = {"ansible_password", "ansible_ssh_pass", "ansible_ssh_password"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *found = text_of(json_get(effective, names[i]));
+        bool secret = is_secret(target, names[i]);
+        if (!*found && !secret)
+            continue;
+        *file = secret ? NULL : likely_file(project, target->host_name, names[i]);
+        return xasprintf(
+            "%s %s of host %s is set and not used: triphase logs in by a key alone (key: in "
+            "triphase.yml, else ssh's own); take it out, and give the host the key's public part",
+            secret ? "secret" : "variable", names[i], target->host_name);
+    }
+    return NULL;
+}

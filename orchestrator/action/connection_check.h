@@ -20,5 +20,9 @@ struct connection_differences {
 void connection_compare(const struct project *project, const char *host, const struct json *expected,
                         const struct json *effective, struct connection_differences *out);
 void connection_differences_free(struct connection_differences *differences);
+/* A variable of the target's host, or a secret of the target, that is a password for logging in, which nothing here uses: a key logs in. One line with what to do, `file` as above (malloc'ed); NULL:
+ * there is none. The password is not in it. */
+char *connection_password_text(const struct project *project, const struct target *target,
+                               const struct json *effective, char **file);
 /* One line: variable, both values, the likely file, and what to do. malloc'ed. */
 char *connection_difference_text(const struct connection_difference *difference);

@@ -79,7 +79,9 @@ static void put_rungs(const struct attempt *attempt, struct json *rungs)
             json_append(rungs, entry);
         } else {
             put_rung(rungs, login_rung_name((enum login_rung)rung), until - since,
-                     rung == LOGIN_BANNER ? attempt->log.version : NULL);
+                     rung == LOGIN_BANNER     ? attempt->log.version
+                     : rung == LOGIN_HOST_KEY ? attempt->log.host_key
+                                              : NULL);
         }
         since = until;
     }

@@ -118,9 +118,19 @@ static void at_variables(struct looks *looks, const char *file, const struct nod
         at_variables(looks, file, task, module, value->items[i], line);
 }
 
+static void at_become(struct looks *looks, const char *file, const struct node *task, const char *module,
+                      const struct node *value, int line)
+{
+    (void)task;
+    static const char *const off[] = {"false", "no", "off", "0", NULL};
+    const char *text = text_is(module, "become") ? task_text(value) : NULL;
+    if (text && !text_is_one_of(text, off))
+        looks_add(looks, SCAN_BECOME, file, line, text);
+}
+
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
-    at_restart, at_prompt, at_stillness, at_handlers, at_variables,
+    at_restart, at_prompt, at_stillness, at_handlers, at_variables, at_become,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

@@ -15,6 +15,7 @@ enum scan_kind {
     SCAN_STILL,    /* text: what is still for lasts_ns */
     SCAN_VARIABLE, /* text: a variable of this machine's environment that is read */
     SCAN_DROPPED,  /* text: which handler never runs, and why */
+    SCAN_BECOME,   /* text: what 'become' is said to be */
 };
 
 struct scan_item {

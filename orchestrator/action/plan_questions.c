@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "mechanism/yaml.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -254,6 +255,31 @@ static void read_listing(struct plan_work *work, const struct question *question
     }
 }
 
+/* Older ones look for a program of their own as soon as there is a password, used or not. */
+enum { NEEDS_NO_SSHPASS = 19 }; /* ansible-core 2.x */
+
+static void find_password(struct plan_work *work, const struct json *effective)
+{
+    AUTO_FREE char *file = NULL;
+    AUTO_FREE char *text = connection_password_text(work->project, work->target, effective, &file);
+    AUTO_FREE char *sshpass = file_find_program("sshpass", NULL);
+    const char *version = work->report->ansible_version;
+    int minor = NEEDS_NO_SSHPASS;
+    if (!text)
+        return;
+    for (size_t f = 0; f < work->report->count; f++)
+        if (text_starts(work->report->findings[f].text, text))
+            return;
+    if (version)
+        (void)sscanf(version, "2.%d", &minor);
+    if (!sshpass && minor < NEEDS_NO_SSHPASS)
+        plan_find(work->report, ERROR_PROJECT, file,
+                  "%s; with it Ansible %s fails at every task, for it wants the program sshpass", text,
+                  version);
+    else
+        plan_find(work->report, ERROR_NONE, file, "%s", text);
+}
+
 static void read_inventory(struct plan_work *work, const struct question *question)
 {
     AUTO_JSON *effective = json_parse(text_string(&question->out), question->out.length, NULL);
@@ -273,6 +299,7 @@ static void read_inventory(struct plan_work *work, const struct question *questi
             plan_find(work->report, ERROR_PROJECT, found.items[i].file, "%s", text);
     }
     connection_differences_free(&found);
+    find_password(work, effective);
 }
 
 /* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a

@@ -49,6 +49,7 @@ void plan_report_free(struct plan_report *report)
     free(report->target);
     free(report->ansible_version);
     json_free(report->evidence);
+    json_free(report->contact);
     *report = (struct plan_report){0};
 }
 
@@ -74,15 +75,26 @@ int plan_error(const struct plan_report *report, struct error *err)
     return error_set(err, worst < COUNT_OF(order) ? order[worst] : ERROR_PROJECT, "%s", text_string(&lines));
 }
 
+size_t plan_contact_failures(const struct plan_report *report)
+{
+    const struct json *checks = json_get(report->contact, "checks");
+    size_t failures = 0;
+    for (size_t i = 0; i < json_count(checks); i++)
+        failures += text_is(json_get_string(json_at(checks, i), "state", NULL), "failed");
+    return failures;
+}
+
 struct json *plan_json(const struct plan_report *report)
 {
     struct json *object = json_new_object(), *findings = json_new_array();
     json_set_integer(object, "version", 1);
     json_set_string(object, "target", report->target);
-    json_set_bool(object, "ok", !plan_refuses(report, 0));
+    json_set_bool(object, "ok", !plan_refuses(report, 0) && !plan_contact_failures(report));
     json_set_string(object, "ansible", report->ansible_version);
     json_set_bool(object, "remembered", report->remembered);
     json_set(object, "evidence", report->evidence ? json_keep(report->evidence) : json_new_null());
+    if (report->contact)
+        json_set(object, "contact", json_keep(report->contact));
     for (size_t i = 0; i < report->count; i++) {
         const struct plan_finding *finding = &report->findings[i];
         struct json *entry = json_new_object();

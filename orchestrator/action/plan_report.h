@@ -17,6 +17,7 @@ struct plan_report {
     struct plan_finding *findings;
     size_t count;
     struct json *evidence; /* of the transports; see transport_choose */
+    struct json *contact;  /* what the host itself said (action/host_check.h); NULL: it was not asked */
     bool remembered;       /* an unchanged plan that passed before: Ansible was not asked again */
     char *ansible_version; /* NULL: not found */
 };
@@ -33,4 +34,6 @@ void plan_report_free(struct plan_report *report);
 /* 0 when nothing refuses; else -1 and an error that lists what does, with the kind that counts (project
  * before missing before usage). */
 int plan_error(const struct plan_report *report, struct error *err);
+/* What the host itself said that a run would certainly fail by. */
+size_t plan_contact_failures(const struct plan_report *report);
 struct json *plan_json(const struct plan_report *report);

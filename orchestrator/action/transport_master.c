@@ -76,13 +76,6 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
 
 /* ------------------------------------------------------------ the master and its channel */
 
-static void ssh_argv(const struct ladder *ladder, struct words *argv, const char *const *first)
-{
-    words_add(argv, "ssh");
-    words_add_list(argv, first);
-    words_add_list(argv, words_argv(&ladder->request->ssh->options));
-}
-
 /* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. Nor has it
  * any use for a secret of the target. */
 static void master_environment(const struct ladder *ladder, struct words *out)
@@ -125,41 +118,20 @@ static void add_shells_words(struct text *words, const struct text *out, const s
     }
 }
 
-/* Runs a script of /bin/sh over the master. It goes over stdin: the login shell, which need not be a POSIX one, is asked for two words alone. 0 with what it printed. */
+/* Runs a script over the master. 0 with what it printed. */
 static int run_over_master(struct ladder *ladder, const char *script, struct answering *answering,
                            struct text *out, struct error *err)
 {
-    AUTO_TEXT path = TEXT_INIT;
-    text_add(&path, "ControlPath=");
-    ssh_add_option_value(&path, ladder->route.control_path, true);
-    /* Where the master does not answer, ssh would connect by itself and prove nothing: it must not be able
-     * to. */
-    const char *const first[] = {"-T",
-                                 "-o",
-                                 "ControlMaster=no",
-                                 "-o",
-                                 text_string(&path),
-                                 "-o",
-                                 "ProxyCommand=false",
-                                 "-o",
-                                 "ClearAllForwardings=yes",
-                                 "-o",
-                                 "LogLevel=ERROR",
-                                 NULL};
-    AUTO_WORDS argv = WORDS_INIT;
-    ssh_argv(ladder, &argv, first);
-    words_add_all(&argv, "--", ladder->request->ssh->host, "exec /bin/sh", NULL);
     AUTO_TEXT said = TEXT_INIT, words = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
-    struct program program = {.argv = words_argv(&argv),
-                              .environment = ladder->request->environment,
-                              .input = script,
-                              .bound_ns = within(ladder, INT64_MAX),
-                              .keeps_output = true,
-                              .goes_on = goes_on,
-                              .context = answering};
-    int status = program_run(&program, out, &said, &end, &failed);
+    const struct program how = {.environment = ladder->request->environment,
+                                .bound_ns = within(ladder, INT64_MAX),
+                                .keeps_output = true,
+                                .goes_on = goes_on,
+                                .context = answering};
+    int status =
+        master_run(ladder->route.control_path, ladder->request->ssh, script, &how, out, &said, &end, &failed);
     if (status < 0 && answering->done_ns)
         return fail(ladder, "output", "channel-broken", err,
                     "short output came through, long output does not: the signs of a path-MTU hole");

@@ -1,9 +1,10 @@
-/* triphase plan [TARGET] [--json]: everything that can be checked before anything is made. */
+/* triphase plan [TARGET] [--json] [--contact]: everything that can be checked before anything is made. */
 #include "action/plan.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/plan_contact.h"
 #include "command/project_access.h"
 #include "data/config.h"
 #include "view/help.h"
@@ -19,9 +20,10 @@ static int unwritten(void)
 }
 
 /* One target; its exit code. */
-static int plan_one(const struct project *project, const struct target *target, bool again, struct json *list)
+static int plan_one(const struct project *project, const struct target *target, bool again, bool contact,
+                    struct json *list)
 {
-    AUTO_ERROR err = ERROR_INIT;
+    AUTO_ERROR err = ERROR_INIT, failed = ERROR_INIT;
     struct plan_options options = {.forget = again};
     struct plan_report report = {0};
     if (plan_check(project, target, &options, &report, &err) < 0) {
@@ -29,6 +31,8 @@ static int plan_one(const struct project *project, const struct target *target, 
         return exit_code_of(&err);
     }
     int result = plan_error(&report, &err) < 0 ? exit_code_of(&err) : EXIT_OK;
+    if (contact && plan_contact(project, target, report.ansible_version, &report.contact, &failed) < 0)
+        result = exit_code_worse(result, exit_code_of(&failed));
     if (list)
         json_append(list, plan_json(&report));
     else if (plan_view_print(project, target, &report) < 0)
@@ -41,14 +45,16 @@ int command_plan(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"again", no_argument, NULL, 'a'},
+                                            {"contact", no_argument, NULL, 'c'},
                                             {0}};
-    bool json = false, again = false;
+    bool json = false, again = false, contact = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         json = json || option == 'j';
         again = again || option == 'a';
+        contact = contact || option == 'c';
     }
     if (argc - optind > 1) {
         help_problem("plan takes one target at most; 'triphase plan' looks at all");
@@ -63,7 +69,7 @@ int command_plan(struct command_context *context, int argc, char **argv)
     int code = EXIT_OK;
     for (size_t i = 0; i < project->target_count; i++)
         if (!target || target == &project->targets[i])
-            code = exit_code_worse(code, plan_one(project, &project->targets[i], again, list));
+            code = exit_code_worse(code, plan_one(project, &project->targets[i], again, contact, list));
     if (list) {
         AUTO_JSON *object = json_new_object();
         json_set_integer(object, "version", 1);

@@ -48,12 +48,18 @@ static void add_line(struct text *text, const char *line, size_t length)
     text_add_printable(text, line, length);
 }
 
+static char *printable(const char *words)
+{
+    struct text text = TEXT_INIT;
+    text_add_printable(&text, words, strlen(words));
+    return text_take(&text);
+}
+
 static void take_trace(const char *line, struct login_log *out)
 {
     static const char instead[] = "banner line ", version[] = "Remote protocol version ",
-                      software[] = ", remote software version ", offer[] = "Offering public key: ";
-    if (text_starts(line, "Connecting to "))
-        out->addresses++;
+                      software[] = ", remote software version ",
+                      offer[] = "Offering public key: ", host_key[] = "Server host key: ";
     if (text_starts(line, instead) && strstr(line, ": "))
         add_line(&out->instead, strstr(line, ": ") + 2, strlen(strstr(line, ": ") + 2));
     const char *product = text_starts(line, version) ? strstr(line, software) : NULL;
@@ -61,15 +67,18 @@ static void take_trace(const char *line, struct login_log *out)
         const char *protocol = line + strlen(version);
         AUTO_FREE char *whole =
             xasprintf("SSH-%.*s-%s", (int)(product - protocol), protocol, product + strlen(software));
-        out->version = text_shown(whole);
+        out->version = printable(whole);
+    }
+    if (text_starts(line, host_key)) {
+        free(out->host_key);
+        out->host_key = printable(line + strlen(host_key));
     }
     if (text_starts(line, offer)) {
         static const char named[] = " explicit";
-        struct text key = TEXT_INIT;
-        text_add_printable(&key, line + strlen(offer), strlen(line + strlen(offer)));
-        if (text_ends(text_string(&key), named))
-            text_truncate(&key, key.length - strlen(named));
-        words_own(&out->keys, text_take(&key));
+        char *key = printable(line + strlen(offer));
+        if (text_ends(key, named))
+            key[strlen(key) - strlen(named)] = '\0';
+        words_own(&out->keys, key);
     }
 }
 
@@ -102,6 +111,7 @@ void login_log_read(const char *bytes, size_t length, struct login_log *out)
 void login_log_free(struct login_log *log)
 {
     free(log->version);
+    free(log->host_key);
     words_free(&log->keys);
     text_free(&log->said);
     text_free(&log->instead);

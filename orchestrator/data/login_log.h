@@ -14,16 +14,16 @@ enum login_rung { LOGIN_TCP, LOGIN_BANNER, LOGIN_KEY_EXCHANGE, LOGIN_HOST_KEY, L
 
 struct login_log {
     enum login_rung rung;
-    int addresses;       /* that a connection was tried to */
     char *version;       /* what the server says it is; NULL: it did not */
+    char *host_key;      /* that the server showed, "ssh-ed25519 SHA256:…"; NULL: none */
     struct words keys;   /* that were offered, "PATH TYPE SHA256:…" */
     struct text said;    /* what is no mere trace, "; " between lines, printable */
     struct text instead; /* lines in place of the server's version, the same */
 };
 
-#define LOGIN_LOG_INIT                                       \
-    {                                                        \
-        LOGIN_TCP, 0, NULL, WORDS_INIT, TEXT_INIT, TEXT_INIT \
+#define LOGIN_LOG_INIT                                          \
+    {                                                           \
+        LOGIN_TCP, NULL, NULL, WORDS_INIT, TEXT_INIT, TEXT_INIT \
     }
 #define AUTO_LOGIN_LOG __attribute__((cleanup(login_log_free))) struct login_log
 

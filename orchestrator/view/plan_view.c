@@ -14,6 +14,16 @@ static void add_finding(struct text *out, const char *mark, const struct plan_fi
     text_addf(out, "%s\n", finding->text);
 }
 
+static void add_contact(struct text *out, const struct json *contact)
+{
+    const struct json *checks = json_get(contact, "checks");
+    for (size_t i = 0; i < json_count(checks); i++) {
+        const struct json *check = json_at(checks, i);
+        text_addf(out, "  host %-9s %-8s %s\n", json_get_string(check, "name", ""),
+                  json_get_string(check, "state", ""), json_get_string(check, "text", ""));
+    }
+}
+
 int plan_view_print(const struct project *project, const struct target *target,
                     const struct plan_report *report)
 {
@@ -40,6 +50,8 @@ int plan_view_print(const struct project *project, const struct target *target,
             add_finding(&out, "warning:", &report->findings[i]);
             warnings++;
         }
+    add_contact(&out, report->contact);
+    errors += plan_contact_failures(report);
     text_addf(&out, "  %s%s", errors ? "cannot be run" : "can be run",
               report->remembered ? " (unchanged since it was last asked)" : "");
     if (errors || warnings)

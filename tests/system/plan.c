@@ -115,6 +115,19 @@ Test(plan, a_prompt_needs_a_value)
     expect(project(NULL, "    args: [--step]\n", fine), 78, NULL);
 }
 
+Test(plan, a_password_for_the_login_is_named_with_its_file_and_not_shown)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    lab_write(lab, "playbooks/group_vars/all.yml", "ansible_password: tr0ub4dor\n");
+    struct lab_result result = lab_run(lab, "plan", NULL);
+    cr_expect_eq(result.code, 0, "%s%s", result.out, result.err);
+    cr_has(
+        result.out,
+        "warning: playbooks/group_vars/all.yml: variable ansible_password of host host is set and not used");
+    cr_expect_null(strstr(result.out, "tr0ub4dor"));
+}
+
 Test(plan, host_vars_that_would_bend_the_connection_are_refused_by_name_value_and_file)
 {
     AUTO_WORDS bins = WORDS_INIT;

@@ -1,0 +1,109 @@
+#include "command/plan_contact.h"
+
+#include "action/host_check.h"
+#include "action/key_agent.h"
+#include "action/provider.h"
+#include "action/transport.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "mechanism/guard.h"
+
+/* The machine that was made. NULL without an error: none is. */
+static int find_made(const struct project *project, const struct target *target, struct machine **out,
+                     struct error *err)
+{
+    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
+    AUTO_SQL *db = NULL;
+    if (history_find(store, &db, err) < 0 || (db && history_machine(db, target->name, out, err) < 0))
+        return -1;
+    if (*out && !(*out)->made_ns) {
+        machine_free(*out);
+        *out = NULL;
+    }
+    return 0;
+}
+
+/* A static host is there without having been made: it is known as `create` would know it, with what is to be written about it in `folder`. */
+static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
+                                  const char *folder, struct error *err)
+{
+    AUTO_MACHINE *machine = ssh_machine_planned(project, target);
+    const struct provider *provider = provider_named(target->provider);
+    machine->id = xstrdup(id);
+    machine->directory = xstrdup(folder);
+    return provider && provider->plan(target, machine, err) == 0 ? TAKE(machine) : NULL;
+}
+
+/* Everything that a look leaves on this machine is in the scope and in the folder `sockets`, which are gone afterwards. */
+static int look(const struct host_check_request *request, const char *id, struct json **out,
+                struct error *err)
+{
+    AUTO_FREE char *name = xasprintf("contact-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
+    struct scope scope = {.fd = -1};
+    struct child guard = CHILD_INIT;
+    if (scope_open(name, marker, &scope, err) < 0)
+        return -1;
+    int status = guard_start(&scope, request->sockets, -1, &guard, err);
+    if (status == 0) {
+        struct host_check_request with = *request;
+        struct key_agent agent = {request->project, request->sockets, &scope, marker};
+        with.masters = &scope;
+        status = key_agent_load(&agent, request->target, request->machine, err);
+        if (status == 0)
+            status = host_check(&with, out, err);
+        (void)transport_close_masters(request->sockets, NULL);
+        (void)scope_end(&scope, 2 * NS_PER_S, NULL);
+        (void)guard_dismiss(&guard, NULL);
+    }
+    (void)scope_remove(&scope, NULL);
+    scope_close(&scope);
+    return status;
+}
+
+static int contact(const struct project *project, const struct target *target, const char *ansible_version,
+                   struct json **out, struct error *err)
+{
+    AUTO_MACHINE *machine = NULL;
+    enum transport_kind kind;
+    char id[ID_SIZE];
+    id_make(id);
+    if (find_made(project, target, &machine, err) < 0)
+        return -1;
+    if (!machine && !text_is(target->provider, "static")) {
+        AUTO_FREE char *text = xasprintf("nothing is made for the target '%s', so there is nothing to "
+                                         "contact; 'triphase create %s' makes it",
+                                         target->name, target->name);
+        *out = host_check_alone("login", "unknown", text);
+        return 0;
+    }
+    if (transport_choose(&target->transports, target, true, &kind, NULL, err) < 0)
+        return -1;
+    AUTO_FREE char *sockets = layout_sockets(id, transport_name(kind));
+    if (layout_make_sockets(sockets, err) < 0)
+        return -1;
+    if (!machine && !(machine = as_planned(project, target, id, sockets, err))) {
+        (void)transport_close_masters(sockets, NULL);
+        return -1;
+    }
+    const struct host_check_request request = {.project = project,
+                                               .target = target,
+                                               .machine = machine,
+                                               .kind = kind,
+                                               .sockets = sockets,
+                                               .ansible_version = ansible_version};
+    return look(&request, id, out, err);
+}
+
+int plan_contact(const struct project *project, const struct target *target, const char *ansible_version,
+                 struct json **out, struct error *err)
+{
+    AUTO_ERROR failed = ERROR_INIT;
+    struct json *report = NULL;
+    int status = contact(project, target, ansible_version, &report, &failed);
+    *out = report ? report : host_check_alone("login", "failed", error_text(&failed));
+    return status < 0 ? error_move(err, &failed) : 0;
+}
