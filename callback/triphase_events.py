@@ -88,6 +88,25 @@ ALIASES = {
     'ansible_private_key_file': ('ansible_ssh_private_key_file',),
 }
 
+# What known secrets are found by: as orchestrator/data/redact_token.c and redact_value.c have it.
+NOISE = frozenset(range(0x21)) | frozenset(b'\\\'"$\x7f')
+BLANK = frozenset(b' \t\r\n')
+LETTERS = {ord(letter): text.encode('utf-8') for letter, text in (
+    ('n', '\n'), ('t', '\t'), ('r', '\r'), ('b', '\b'), ('f', '\f'), ('a', '\a'), ('v', '\v'), ('e', '\x1b'),
+    ('E', '\x1b'), ('0', '\0'), ('N', '\x85'), ('_', '\xa0'), ('L', '\u2028'), ('P', '\u2029'))}
+SLASHES = re.compile(rb'\\+')
+FOLDED = (re.compile(rb'\\+(?:[\r\n]+[ \t]*|n[ \t]+)(?=[^\\])'), re.compile(rb'\\+(?:[\r\n]+[ \t+]*|n[ \t+]+)(?=[^\\])'))
+NUMBER = re.compile(rb'x([0-9a-fA-F]{2})|u([dD][89abAB][0-9a-fA-F]{2})\\[\\n\r\n \t+]*u([dD][c-fC-F][0-9a-fA-F]{2})'
+                    rb'|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})')
+BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
+PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')
+ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos));')
+NAMES = {b'quot': b'"', b'amp': b'&', b'lt': b'<', b'gt': b'>', b'apos': b"'"}
+DIGITS64 = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+URL64 = {ord('+'): ord('-'), ord('/'): ord('_')}
+BASE64 = frozenset(DIGITS64 + b'-_')
+VALUE_LEAST, LINE_LEAST, GAP_MOST, TRIES_MOST = 4, 8, 128, 4096
+
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
 
 
@@ -172,6 +191,280 @@ def rescuing(task):
                 return None
         child, parent = parent, getattr(parent, '_parent', None)
     return None
+
+
+def character(point):
+    return chr(point).encode('utf-8', 'surrogatepass') if point < 0x110000 else b'\0'
+
+
+def escapes(data, begin, behind, folded):
+    """What a letter or number stands for behind backslashes."""
+    found = NUMBER.match(data, behind)
+    if found:
+        byte, high, low, short, long, octal = found.groups()
+        length = found.end() - begin
+        if byte:
+            yield bytes([int(byte, 16)]), length
+            if int(byte, 16) >= 0x80:
+                yield character(int(byte, 16)), length
+        elif high:
+            yield character(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00), length
+        elif octal:
+            yield bytes([int(octal, 8)]), length
+        else:
+            yield character(int(short or long, 16)), length
+        if int(byte or short or '0', 16) == 0x26:
+            yield from entities(data, begin, found.end())
+    if behind < len(data):
+        if data[behind] in LETTERS:
+            yield LETTERS[data[behind]], behind + 1 - begin
+        if not folded:
+            yield data[behind:behind + 1], behind + 1 - begin
+
+
+def entities(data, begin, behind):
+    found = ENTITY.match(data, behind)
+    if found:
+        decimal, hexadecimal, name = found.groups()
+        yield (NAMES[name] if name else character(int(decimal or hexadecimal, 10 if decimal else 16)), found.end() - begin)
+
+
+def readings(data, at):
+    """What can begin here, as (bytes, length): the rules of orchestrator/data/redact_token.h."""
+    ways = []
+    if data[at] == 0x5C:
+        plain = SLASHES.match(data, at).end()
+        ends = {plain} | {found.end() for found in (folded.match(data, at) for folded in FOLDED) if found}
+        for end in ends:
+            ways.extend(escapes(data, at, end, end > plain))
+    elif data[at] == 0x26:
+        ways.extend(entities(data, at, at + 1))
+    ways.append((data[at:at + 1], 1))
+    return ways
+
+
+def unquoted(data, origins):
+    """Percent-encoding taken away, and where each byte and the end came from."""
+    plain, offsets, at = bytearray(), [], 0
+    while at < len(data):
+        found = PERCENT.match(data, at)
+        offsets.append(at)
+        plain.append(int(found.group(1), 16) if found else data[at])
+        at = found.end() if found else at + 1
+    offsets.append(at)
+    return bytes(plain), [origins[offset] for offset in offsets] if origins else offsets
+
+
+def joined(spans):
+    """In order, those that overlap as one."""
+    whole = []
+    for first, last, kind in sorted(spans):
+        if whole and first < whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(last, whole[-1][1]), whole[-1][2])
+        else:
+            whole.append((first, last, kind))
+    return whole
+
+
+class Pattern:
+    """What must stand there, byte by byte, and before which of them blanks may stand."""
+
+    def __init__(self, kind, wanted, gaps, base64, before, behind, tail):
+        self.kind, self.wanted, self.gaps, self.base64 = kind, wanted, gaps, base64
+        self.before, self.behind, self.tail = before, behind, tail
+
+    def fits(self, index, text):
+        if self.wanted.startswith(text, index):
+            return True
+        return self.base64 and len(text) == 1 and text[0] == URL64.get(self.wanted[index])
+
+    def passable(self, index, text, length, slash, newline):
+        byte = text[0]
+        if len(text) > 1 or byte not in NOISE:
+            return False
+        if self.base64:
+            return byte in (0x0A, 0x0D, 0x5C) or (newline and byte in BLANK)
+        return byte not in BLANK or length > len(text) or slash or index in self.gaps
+
+    def ways(self, data, at, index, gap, slash, newline):
+        """(bytes of the pattern, bytes of the data, escaped, end of line): to pass over or to match, those that take most first."""
+        ways = []
+        readable = readings(data, at)
+        if index and gap < GAP_MOST:
+            for text, length in readable:
+                byte = b' ' if text == b'+' else text  # in a form
+                if self.passable(index, byte, length, slash, newline) and not (length == 1 and ways and text != b'+'):
+                    ways.append((0, length, length > 1 or text == b'\\', text in (b'\r', b'\n')))
+        ways += [(len(text), length, False, False) for text, length in readable if self.fits(index, text)]
+        if len(ways) > 1:
+            ways.sort(key=lambda way: -way[1])
+        return ways
+
+    def end(self, data, at):
+        """Where the value ends that begins here; 0: it does not."""
+        index, gap, slash, newline = 0, 0, False, False
+        others, seen = [], set()
+        while index < len(self.wanted):
+            ways = self.ways(data, at, index, gap, slash, newline) if at < len(data) else ()
+            for count, length, escaped, broken in reversed(ways):
+                state = (index + count, at + length)
+                if len(ways) > 1 and (state in seen or len(seen) > TRIES_MOST):
+                    continue
+                if len(ways) > 1:
+                    seen.add(state)
+                others.append(state + ((0, False, False) if count else (gap + length, slash or escaped, newline or broken)))
+            if not others:
+                return 0
+            index, at, gap, slash, newline = others.pop()
+        return at
+
+
+class Known:
+    """Values that are known as secret, taken out of text in every form that orchestrator/data/redact_value.h names."""
+
+    def __init__(self):
+        self._patterns = {}
+        self._candidates = None
+        self._seen = set()
+        self._done = {}
+
+    @staticmethod
+    def read(number):
+        """From the sealed descriptor: kind, length and bytes of each, with a NUL behind the first two."""
+        known = Known()
+        try:
+            fd = int(number)
+            with open(fd, 'rb', closefd=True) as stream:
+                data = os.pread(stream.fileno(), os.fstat(stream.fileno()).st_size, 0)
+        except (OSError, ValueError):
+            return known
+        while data:
+            kind, length, data = data.split(b'\0', 2)
+            known.add(kind.decode('utf-8', 'replace'), data[:int(length)])
+            data = data[int(length):]
+        return known
+
+    def add(self, kind, value):
+        if len(value) < VALUE_LEAST:
+            return
+        self._add(kind, value)
+        if b'\n' in value:
+            for line in value.split(b'\n'):
+                line = line.rstrip(b'\r')
+                if len(line) >= LINE_LEAST and not line.startswith(b'-----'):
+                    self._add(kind, line)
+
+    def _add(self, kind, value):
+        if value in self._seen:
+            return
+        self._seen.add(value)
+        self._candidates = None
+        wanted, gaps = self._text(value, False)
+        if len(wanted) < VALUE_LEAST:
+            wanted, gaps = self._text(value, True)
+        tail = value[len(value.rstrip(bytes(NOISE))):]
+        self._keep(Pattern(kind, wanted, gaps, False, False, False, re.split(rb'["\\]', tail)[0]))
+        number, size = int.from_bytes(value, 'big'), 8 * len(value)
+        for before in range(3):
+            first, last = (8 * before + 5) // 6, 8 * (before + len(value)) // 6
+            core = bytes(DIGITS64[self._six(number, size, 6 * digit - 8 * before)] for digit in range(first, last))
+            self._keep(Pattern(kind, core, (), True, before > 0, 8 * (before + len(value)) % 6 != 0, b''))
+
+    @staticmethod
+    def _six(number, size, at):
+        return number >> (size - at - 6) & 63
+
+    @staticmethod
+    def _text(value, whole):
+        wanted, gaps, gap = bytearray(), set(), False
+        breaks = {found.end() for found in BREAK.finditer(value)}
+        for at, byte in enumerate(value):
+            gap = gap or byte in BLANK or at in breaks
+            if byte in NOISE and not whole:
+                continue
+            if gap:
+                gaps.add(len(wanted))
+            wanted.append(byte)
+            gap = False
+        return bytes(wanted), gaps
+
+    def _keep(self, pattern):
+        for first in {pattern.wanted[0]} | ({URL64.get(pattern.wanted[0], pattern.wanted[0])} if pattern.base64 else set()):
+            self._patterns.setdefault(first, []).append(pattern)
+
+    def _find_candidates(self):
+        """Where a value can begin: at its first byte with what can stand behind that, or at what may be an escape."""
+        parts = [rb'[\\&]']
+        for first, patterns in self._patterns.items():
+            seconds = NOISE | frozenset(b'&+')
+            for pattern in patterns:
+                seconds |= {pattern.wanted[1]} | ({URL64.get(pattern.wanted[1], pattern.wanted[1])} if pattern.base64 else set())
+            parts.append(b'%s(?=[%s])' % (re.escape(bytes([first])), b''.join(re.escape(bytes([byte])) for byte in sorted(seconds))))
+        return re.compile(b'|'.join(parts))
+
+    def clear(self, text):
+        """The text without them."""
+        if not self._patterns:
+            return text
+        done = self._done.get(text)
+        if done is None:
+            if len(self._done) > 4096:
+                self._done.clear()
+            done = self._done[text] = self._clear(text)
+        return done
+
+    def _clear(self, text):
+        data = text.encode('utf-8', 'surrogatepass')
+        if self._candidates is None:
+            self._candidates = self._find_candidates()
+        spans = self._spans(data)
+        plain, offsets = data, None
+        for _level in range(3):
+            if b'%' not in plain:
+                break
+            plain, offsets = unquoted(plain, offsets)
+            spans += [(offsets[first], offsets[last], kind) for first, last, kind in self._spans(plain)]
+        spans = joined(spans)
+        if not spans:
+            return text
+        parts, at = [], 0
+        for first, last, kind in spans:
+            parts += [data[at:first], b'[REDACTED %s]' % kind.encode('utf-8')]
+            at = last
+        parts.append(data[at:])
+        return b''.join(parts).decode('utf-8', 'replace')
+
+    def _spans(self, data):
+        spans, at = [], 0
+        while True:
+            found = self._candidates.search(data, at)
+            if not found:
+                return joined(spans)
+            at = found.start()
+            span = self._span(data, at)
+            if span:
+                spans.append(span)
+            at += 1
+
+    def _span(self, data, at):
+        best = None
+        for first in {text[0] for text, _length in readings(data, at)}:
+            for pattern in self._patterns.get(first, ()):
+                end = pattern.end(data, at)
+                if not end:
+                    continue
+                start = at
+                if pattern.base64:
+                    end += pattern.behind and end < len(data) and data[end] in BASE64
+                    start -= pattern.before and at > 0 and data[at - 1] in BASE64
+                else:
+                    for byte in pattern.tail:
+                        if end >= len(data) or data[end] != byte:
+                            break
+                        end += 1
+                if best is None or end > best[1]:
+                    best = (start, end, pattern.kind)
+        return best
 
 
 class EventFile:

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "data/redact_shape.h"
+#include "data/redact_token.h"
 #include "data/redact_value.h"
 
 #include <stdint.h>
@@ -9,11 +10,18 @@
 
 enum { LINE_LEAST = 8 }; /* a shorter line of a value says nothing by itself */
 
+/* One pattern of one value. */
+struct redact_place {
+    size_t value;
+    int pattern;
+};
+
 struct redact_rules {
     struct redact_value *values;
     size_t count;
     size_t reach; /* nothing that begins somewhere depends on what lies farther behind it */
-    unsigned char pairs[65536 / 8];
+    struct redact_place *places[256]; /* by the byte that a pattern begins with */
+    size_t place_counts[256];
 };
 
 struct redact {
@@ -45,6 +53,8 @@ void redact_rules_free(struct redact_rules *rules)
         return;
     for (size_t i = 0; i < rules->count; i++)
         redact_value_clear(&rules->values[i]);
+    for (size_t i = 0; i < COUNT_OF(rules->places); i++)
+        free(rules->places[i]);
     free(rules->values);
     free(rules);
 }
@@ -57,9 +67,19 @@ static void add_one(struct redact_rules *rules, const char *kind, const char *va
     rules->values = xreallocarray(rules->values, rules->count + 1, sizeof *rules->values);
     struct redact_value *made = &rules->values[rules->count++];
     redact_value_make(kind, value, length, made);
-    redact_value_mark(made, rules->pairs);
-    if (length * REDACT_VALUE_EXPANSION > rules->reach)
-        rules->reach = length * REDACT_VALUE_EXPANSION;
+    for (int pattern = 0; pattern < REDACT_PATTERNS; pattern++) {
+        unsigned char firsts[2];
+        size_t many = redact_value_firsts(made, pattern, firsts);
+        for (size_t i = 0; i < many; i++) {
+            size_t *at = &rules->place_counts[firsts[i]];
+            struct redact_place **places = &rules->places[firsts[i]];
+            *places = xreallocarray(*places, *at + 1, sizeof **places);
+            (*places)[(*at)++] = (struct redact_place){rules->count - 1, pattern};
+        }
+    }
+    size_t reach = length * REDACT_VALUE_EXPANSION + REDACT_VALUE_SLACK;
+    if (reach > rules->reach)
+        rules->reach = reach;
 }
 
 bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *value, size_t length)
@@ -111,26 +131,49 @@ static const unsigned char *source_at(const struct redact *redact, size_t at)
     return (const unsigned char *)redact->source.bytes + at;
 }
 
-/* The known value that begins here and takes most; its kind, NULL: there is none. */
-static const char *known_at(const struct redact *redact, size_t at, bool final, struct redact_value_hit *out)
+/* The best of those that begin with this byte; `itself`: it stands there as it is. */
+static void look_at(const struct redact *redact, size_t at, unsigned char first, bool itself, bool final,
+                    struct redact_value_hit *out, const char **kind)
 {
     const struct redact_rules *rules = redact->rules;
     const unsigned char *data = source_at(redact, at);
     size_t left = redact->source.length - at;
-    const char *kind = NULL;
-    *out = (struct redact_value_hit){0};
-    if (left < 2)
-        return NULL;
-    unsigned pair = (unsigned)data[0] << 8 | data[1];
-    if (!(rules->pairs[pair / 8] >> pair % 8 & 1))
-        return NULL;
-    for (size_t i = 0; i < rules->count; i++) {
-        struct redact_value_hit hit = redact_value_find(&rules->values[i], data, left, final);
+    for (size_t i = 0; i < rules->place_counts[first]; i++) {
+        const struct redact_place *place = &rules->places[first][i];
+        const struct redact_value *value = &rules->values[place->value];
+        if (itself && !redact_value_goes_on(value, place->pattern, data, left))
+            continue;
+        struct redact_value_hit hit = redact_value_find(value, place->pattern, data, left, final);
         if (hit.length > out->length) {
             *out = hit;
-            kind = rules->values[i].kind;
+            *kind = value->kind;
         }
     }
+}
+
+/* The known value that begins here and takes most; its kind, NULL: there is none. */
+static const char *known_at(const struct redact *redact, size_t at, bool final, struct redact_value_hit *out)
+{
+    const unsigned char *data = source_at(redact, at);
+    size_t left = redact->source.length - at;
+    const char *kind = NULL;
+    *out = (struct redact_value_hit){0};
+    if (left < 2 || !redact->rules->count)
+        return NULL;
+    look_at(redact, at, *data, true, final, out, &kind);
+    bool firsts[256] = {false};
+    if (*data == '\\' || *data == '&') {
+        struct redact_token tokens[REDACT_TOKENS_MOST];
+        for (size_t i = redact_tokens(data, left, tokens); i--;)
+            firsts[tokens[i].bytes[0]] = true;
+    } else if (*data == '%') {
+        redact_percent_firsts(data, left, firsts);
+    } else {
+        return kind;
+    }
+    for (size_t i = 0; i < COUNT_OF(firsts); i++)
+        if (firsts[i])
+            look_at(redact, at, (unsigned char)i, false, final, out, &kind);
     return kind;
 }
 

@@ -1,13 +1,13 @@
 #include "data/redact_value.h"
 
 #include "base/memory.h"
+#include "data/redact_token.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
-/* Where one form can be read two ways, both are tried, this often and this deep. */
-enum { BRANCHES = 4096, DEEPEST = 64, FORMS = 12, ESCAPES = 8, INDENT = 64 };
+/* Where one form can be read in several ways, so many are tried. GAP: bytes between two characters of a value. */
+enum { BRANCHES = 4096, GAP = 128, CORE_CUT_LEAST = 6, LEVELS = 3, SEEN = 512 };
 
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -17,324 +17,311 @@ bool redact_value_is_digit64(unsigned char c)
            c == '/' || c == '-' || c == '_';
 }
 
+static void pattern_room(struct redact_pattern *pattern, size_t room)
+{
+    *pattern = (struct redact_pattern){.bytes = xmalloc(room + 1), .gap = xcalloc(room + 1, sizeof(bool))};
+}
+
+static void pattern_clear(struct redact_pattern *pattern)
+{
+    free_secret(pattern->bytes, pattern->length);
+    free(pattern->gap);
+}
+
 /* The digits whose six bits all come from the value, when `before` bytes of something else stand before it. */
-static char *core_of(const unsigned char *bytes, size_t length, size_t before)
+static void make_core(const unsigned char *bytes, size_t length, size_t before, struct redact_pattern *out)
 {
     size_t first = (8 * before + 5) / 6, last = 8 * (before + length) / 6;
-    char *core = xmalloc(last - first + 1);
+    pattern_room(out, last - first);
     for (size_t digit = first; digit < last; digit++) {
         unsigned index = 0;
         for (size_t bit = 6 * digit; bit < 6 * digit + 6; bit++)
             index = index << 1 | (bytes[bit / 8 - before] >> (7 - bit % 8) & 1u);
-        core[digit - first] = digits64[index];
+        out->bytes[out->length++] = (unsigned char)digits64[index];
     }
-    core[last - first] = '\0';
-    return core;
+}
+
+static void make_text(const unsigned char *bytes, size_t length, bool whole, struct redact_pattern *out)
+{
+    out->length = 0;
+    bool gap = false;
+    for (size_t i = 0; i < length; i++) {
+        bool noise = redact_is_noise(bytes[i]);
+        gap |= redact_is_blank(bytes[i]);
+        if (noise && !whole)
+            continue;
+        out->gap[out->length] = gap;
+        out->bytes[out->length++] = bytes[i];
+        gap = i > 1 && redact_break(bytes + i - 1, 2) + redact_break(bytes + i - 2, 3) > 0;
+    }
 }
 
 void redact_value_make(const char *kind, const char *bytes, size_t length, struct redact_value *out)
 {
     *out = (struct redact_value){.kind = xstrdup(kind), .bytes = xmalloc(length), .length = length};
     memcpy(out->bytes, bytes, length);
-    for (size_t i = 0; i < COUNT_OF(out->cores); i++)
-        out->cores[i] = core_of(out->bytes, length, i);
+    struct redact_pattern *text = &out->patterns[0];
+    pattern_room(text, length);
+    make_text(out->bytes, length, false, text);
+    if (text->length < REDACT_VALUE_LEAST)
+        make_text(out->bytes, length, true, text);
+    for (size_t i = 1; i < REDACT_PATTERNS; i++)
+        make_core(out->bytes, length, i - 1, &out->patterns[i]);
 }
 
 void redact_value_clear(struct redact_value *value)
 {
     free(value->kind);
     free_secret(value->bytes, value->length);
-    for (size_t i = 0; i < COUNT_OF(value->cores); i++)
-        free_secret(value->cores[i], value->cores[i] ? strlen(value->cores[i]) : 0);
+    for (size_t i = 0; i < REDACT_PATTERNS; i++)
+        pattern_clear(&value->patterns[i]);
     *value = (struct redact_value){0};
 }
 
-static void mark(unsigned char *pairs, unsigned first, unsigned second)
+/* What a byte of base64 is in the URL's alphabet. */
+static unsigned char url64(unsigned char c)
 {
-    unsigned at = first << 8 | second;
-    pairs[at / 8] |= (unsigned char)(1u << at % 8);
+    return c == '+' ? '-' : c == '/' ? '_' : c;
 }
 
-static void mark_all(unsigned char *pairs, unsigned first)
+size_t redact_value_firsts(const struct redact_value *value, int pattern, unsigned char firsts[2])
 {
-    for (unsigned second = 0; second < 256; second++)
-        mark(pairs, first, second);
+    firsts[0] = value->patterns[pattern].bytes[0];
+    firsts[1] = (unsigned char)url64(firsts[0]);
+    return pattern && firsts[1] != firsts[0] ? 2 : 1;
 }
 
-void redact_value_mark(const struct redact_value *value, unsigned char pairs[65536 / 8])
+bool redact_value_goes_on(const struct redact_value *value, int pattern, const unsigned char *data,
+                          size_t length)
 {
-    unsigned first = value->bytes[0], second = value->bytes[1];
-    mark_all(pairs, '\\');
-    mark_all(pairs, '%');
-    if (first == ' ')
-        mark_all(pairs, '+');
-    if (first == '\'' || first == '\n' || first == '\\')
-        mark_all(pairs, first == '\n' ? '\r' : first);
-    static const char behind[] = "\\%+'\r";
-    mark(pairs, first, second);
-    for (const char *c = behind; *c; c++)
-        mark(pairs, first, (unsigned char)*c);
-    for (size_t i = 0; i < COUNT_OF(value->cores); i++) {
-        const char *core = value->cores[i];
-        for (const char *c = "+/"; *c; c++) /* both alphabets */
-            if (core[0] == *c)
-                mark_all(pairs, *c == '+' ? '-' : '_');
-        mark(pairs, (unsigned char)core[0], (unsigned char)core[1]);
-        for (const char *c = "\r\n\\%-_"; *c; c++)
-            mark(pairs, (unsigned char)core[0], (unsigned char)*c);
+    unsigned char second = value->patterns[pattern].bytes[1];
+    return length < 2 || data[1] == second || (pattern && data[1] == url64(second)) || data[1] == '%' ||
+           data[1] == '&' || data[1] == '+' || redact_is_noise(data[1]);
+}
+
+/* ---- one pattern ---- */
+
+/* What stands between two characters of the pattern. */
+struct gap {
+    size_t length;
+    bool slash, newline;
+};
+
+struct state {
+    size_t in_pattern, at;
+    struct gap gap;
+};
+
+struct search {
+    const struct redact_pattern *pattern;
+    bool base64;
+    const unsigned char *data;
+    size_t length;
+    bool final;
+    size_t cut_least;     /* so much of the pattern tells it where the rest is cut off */
+    struct state *others; /* to be tried when this way leads nowhere, the next one last */
+    size_t other_count, other_room;
+    int branches; /* left to try */
+    bool remembers;
+    uint64_t seen[SEEN]; /* in_pattern and at of what is among them or was, by their sum; once `remembers` */
+};
+
+static bool is_wanted(const struct search *search, size_t in_pattern, const struct redact_token *token)
+{
+    const struct redact_pattern *pattern = search->pattern;
+    if (token->count > pattern->length - in_pattern)
+        return false;
+    const unsigned char *wanted = pattern->bytes + in_pattern;
+    return !memcmp(token->bytes, wanted, token->count) ||
+           (search->base64 && token->count == 1 && token->bytes[0] == url64(*wanted));
+}
+
+/* Whether this may be passed over there. */
+static bool is_passable(const struct search *search, size_t in_pattern, const struct gap *gap,
+                        unsigned char c, bool escaped)
+{
+    if (!in_pattern || !redact_is_noise(c))
+        return false;
+    bool newline = c == '\n' || c == '\r';
+    if (search->base64)
+        return newline || c == '\\' || (gap->newline && redact_is_blank(c));
+    return !redact_is_blank(c) || escaped || gap->slash || search->pattern->gap[in_pattern];
+}
+
+enum { WAYS_MOST = 2 * REDACT_TOKENS_MOST + 3 };
+
+static void add_way(struct redact_token ways[WAYS_MOST], size_t *count, struct redact_token way)
+{
+    size_t at = (*count)++;
+    for (; at && ways[at - 1].length < way.length; at--)
+        ways[at] = ways[at - 1];
+    ways[at] = way;
+}
+
+/* What stands here can be: each way to pass over it (count 0) or to match the pattern, those that take most first. */
+static size_t ways_on(const struct search *search, size_t in_pattern, size_t at, const struct gap *gap,
+                      struct redact_token ways[WAYS_MOST])
+{
+    struct redact_token tokens[REDACT_TOKENS_MOST + 1];
+    const unsigned char *data = search->data + at;
+    size_t count = 0, found = redact_tokens(data, search->length - at, tokens);
+    tokens[found++] = (struct redact_token){{*data}, 1, 1, redact_is_noise(*data)};
+    for (size_t i = 0; i < found && gap->length < GAP; i++) {
+        bool literal = tokens[i].length == 1, form = tokens[i].bytes[0] == '+'; /* a space there */
+        unsigned char byte = form ? ' ' : tokens[i].bytes[0];
+        if ((form || (tokens[i].noise && !(literal && count))) &&
+            is_passable(search, in_pattern, gap, byte, !literal))
+            add_way(ways, &count, (struct redact_token){{byte}, 0, tokens[i].length, true});
     }
-}
-
-/* ---- as text ---- */
-
-static int hex_of(unsigned char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* Number of `count` hex digits, -1 when they are none. */
-static long hex_number(const unsigned char *at, size_t left, size_t count)
-{
-    long number = 0;
-    if (left < count)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        int digit = hex_of(at[i]);
-        if (digit < 0)
-            return -1;
-        number = number << 4 | digit;
-    }
-    return number;
-}
-
-/* Bytes of the UTF-8 character, and which one it is; a byte that is no UTF-8 stands for itself. */
-static size_t character(const unsigned char *at, size_t left, long *point)
-{
-    size_t more = at[0] >= 0xf0 && at[0] < 0xf8   ? 3
-                  : at[0] >= 0xe0 && at[0] < 0xf0 ? 2
-                  : at[0] >= 0xc2 && at[0] < 0xe0 ? 1
-                                                  : 0;
-    *point = at[0];
-    if (!more || left <= more)
-        return 1;
-    long value = at[0] & (0x3f >> more);
-    for (size_t i = 1; i <= more; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 1;
-        value = value << 6 | (at[i] & 0x3f);
-    }
-    *point = value;
-    return more + 1;
-}
-
-static size_t run_of(const unsigned char *at, size_t left, unsigned char c, size_t most)
-{
-    size_t run = 0;
-    while (run < left && run < most && at[run] == c)
-        run++;
-    return run;
-}
-
-/* Length of \uXXXX or a letter, behind `slashes` backslashes; 0: not this character. */
-static size_t escaped(long point, const unsigned char *at, size_t left, size_t slashes)
-{
-    static const struct {
-        char letter, meaning;
-    } letters[] = {{'n', '\n'}, {'t', '\t'}, {'r', '\r'}, {'b', '\b'}, {'f', '\f'}};
-    at += slashes;
-    left -= slashes;
-    if (!slashes || !left)
-        return 0;
-    if (*at == 'u' && hex_number(at + 1, left - 1, 4) == point)
-        return slashes + 5;
-    if (*at == 'u' && point > 0xffff) {
-        long high = 0xd800 + ((point - 0x10000) >> 10), low = 0xdc00 + ((point - 0x10000) & 0x3ff);
-        size_t again = left > 5 ? run_of(at + 5, left - 5, '\\', ESCAPES) : 0;
-        if (again && hex_number(at + 1, left - 1, 4) == high && left > 5 + again && at[5 + again] == 'u' &&
-            hex_number(at + 6 + again, left - 6 - again, 4) == low)
-            return slashes + 5 + again + 5;
-    }
-    for (size_t i = 0; i < COUNT_OF(letters); i++)
-        if (letters[i].meaning == point && letters[i].letter == (char)*at)
-            return slashes + 1;
-    return point < 0x80 && *at == point && ispunct((int)point) && point != '\\' ? slashes + 1 : 0;
-}
-
-/* Length of each byte as \xXX or \OOO (Python's bytes, octal as in mount tables); 0: not these. */
-static size_t numbered(const unsigned char *value, size_t bytes, const unsigned char *at, size_t left)
-{
-    size_t length = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        size_t slashes = run_of(at + length, left - length, '\\', ESCAPES);
-        const unsigned char *digits = at + length + slashes;
-        size_t rest = left - length - slashes;
-        if (!slashes || rest < 3)
-            return 0;
-        bool octal = (digits[0] & ~3) == '0' && (digits[1] & ~7) == '0' && (digits[2] & ~7) == '0' &&
-                     ((digits[0] & 3) << 6 | (digits[1] & 7) << 3 | (digits[2] & 7)) == value[i];
-        if (!octal && (digits[0] != 'x' || hex_number(digits + 1, 2, 2) != value[i]))
-            return 0;
-        length += slashes + 3;
-    }
-    return length;
-}
-
-static bool begins(const unsigned char *at, size_t left, const char *text)
-{
-    size_t length = strlen(text);
-    return left >= length && !memcmp(at, text, length);
-}
-
-/* Lengths of what can stand for the value's next character at this place, the longest first; `took`: its bytes in the value. */
-static int forms_of(const unsigned char *value, size_t value_left, const unsigned char *at, size_t left,
-                    size_t *lengths, size_t *took)
-{
-    int count = 0;
-    long point;
-    size_t bytes = character(value, value_left, &point);
-    *took = bytes;
-    if (!left)
-        return 0;
-    if (point == '\'') {
-        static const char *const quotes[] = {"'\"'\"'", "'\\''", "''"};
-        for (size_t i = 0; i < COUNT_OF(quotes); i++)
-            if (begins(at, left, quotes[i]))
-                lengths[count++] = strlen(quotes[i]);
-    }
-    size_t slashes = run_of(at, left, '\\', ESCAPES);
-    if (point == '\\') {
-        for (size_t run = ESCAPES; run; run /= 2)
-            if (slashes >= run)
-                lengths[count++] = run;
-    } else if (slashes) {
-        size_t length = escaped(point, at, left, slashes);
-        if (length)
-            lengths[count++] = length;
-        if ((length = numbered(value, bytes, at, left)))
-            lengths[count++] = length;
-    }
-    size_t encoded = 0;
-    while (encoded < bytes && left >= 3 * encoded + 3 && at[3 * encoded] == '%' &&
-           hex_number(at + 3 * encoded + 1, 2, 2) == value[encoded])
-        encoded++;
-    if (encoded == bytes)
-        lengths[count++] = 3 * bytes;
-    if (point == '\n' && begins(at, left, "\r\n"))
-        lengths[count++] = 2;
-    if (point == ' ' && *at == '+')
-        lengths[count++] = 1;
-    if (point != '\\' && left >= bytes && !memcmp(at, value, bytes))
-        lengths[count++] = bytes;
+    for (size_t i = 0; i < found; i++)
+        if (is_wanted(search, in_pattern, &tokens[i]))
+            add_way(ways, &count, tokens[i]);
     return count;
 }
 
-struct text_search {
-    const struct redact_value *value;
-    const unsigned char *data;
-    size_t length, deep;
-    bool final;
-    int branches; /* left to try */
-};
+/* The data was cut off here, or within the escape that begins here. */
+static bool is_cut(const struct search *search, size_t in_pattern, size_t at)
+{
+    return search->final && in_pattern >= search->cut_least && 2 * in_pattern >= search->pattern->length &&
+           (at == search->length || redact_token_is_cut(search->data + at, search->length - at));
+}
+
+static struct gap gap_behind(struct gap gap, const struct redact_token *way)
+{
+    if (way->count)
+        return (struct gap){0};
+    bool newline = way->bytes[0] == '\n' || way->bytes[0] == '\r',
+         slash = way->length > 1 || way->bytes[0] == '\\';
+    return (struct gap){gap.length + way->length, gap.slash || slash, gap.newline || newline};
+}
+
+/* The place where it is noted that this state was met; which one is told by its content. */
+static uint64_t *note_of(struct search *search, uint64_t state)
+{
+    if (!search->remembers)
+        memset(search->seen, 0, sizeof search->seen);
+    search->remembers = true;
+    return &search->seen[(state ^ state >> 32) % SEEN];
+}
+
+static void put_off(struct search *search, struct state state)
+{
+    uint64_t name = (uint64_t)state.in_pattern << 32 | state.at, *note = note_of(search, name);
+    if (*note == name || search->branches <= 0)
+        return;
+    *note = name;
+    search->branches--;
+    if (search->other_count == search->other_room) {
+        search->other_room = search->other_room ? 2 * search->other_room : 16;
+        search->others = xreallocarray(search->others, search->other_room, sizeof *search->others);
+    }
+    search->others[search->other_count++] = state;
+}
 
 /* End of the match in the data, 0 where there is none. */
-static size_t text_end(struct text_search *search, size_t in_value, size_t at)
+static size_t match(struct search *search)
 {
-    const struct redact_value *value = search->value;
-    while (in_value < value->length) {
-        size_t lengths[FORMS], took;
-        int count = forms_of(value->bytes + in_value, value->length - in_value, search->data + at,
-                             search->length - at, lengths, &took);
-        if (!count)
-            return search->final && at == search->length && in_value >= REDACT_VALUE_LEAST &&
-                           2 * in_value >= value->length
-                       ? at
-                       : 0;
-        for (int i = 0; i + 1 < count && search->deep < DEEPEST && search->branches > 0; i++) {
-            search->branches--;
-            search->deep++;
-            size_t end = text_end(search, in_value + took, at + lengths[i]);
-            search->deep--;
-            if (end)
-                return end;
-        }
-        in_value += took;
-        at += lengths[count - 1];
-    }
-    return at;
-}
-
-/* ---- as base64 ---- */
-
-/* Bytes of a line's end within base64, with what indents the next line: itself or escaped; 0: none. */
-static size_t break_length(const unsigned char *at, size_t left)
-{
-    size_t length = 0;
-    while (length < left) {
-        size_t slashes = run_of(at + length, left - length, '\\', ESCAPES);
-        unsigned char c = at[length];
-        if (c == '\n' || c == '\r')
-            length++;
-        else if (slashes && length + slashes < left &&
-                 (at[length + slashes] == 'n' || at[length + slashes] == 'r'))
-            length += slashes + 1;
+    struct state now = {0};
+    while (now.in_pattern < search->pattern->length) {
+        struct redact_token ways[WAYS_MOST];
+        size_t count = now.at < search->length ? ways_on(search, now.in_pattern, now.at, &now.gap, ways) : 0;
+        if (!count && is_cut(search, now.in_pattern, now.at))
+            return search->length;
+        for (size_t i = count; i-- > 1;)
+            put_off(search, (struct state){now.in_pattern + ways[i].count, now.at + ways[i].length,
+                                           gap_behind(now.gap, &ways[i])});
+        if (count)
+            now = (struct state){now.in_pattern + ways[0].count, now.at + ways[0].length,
+                                 gap_behind(now.gap, &ways[0])};
+        else if (search->other_count)
+            now = search->others[--search->other_count];
         else
+            return 0;
+    }
+    return now.at;
+}
+
+/* What the value ends with and the pattern has not: as far as it stands there unchanged, and no string's end is taken away. */
+static size_t with_tail(const struct redact_value *value, const unsigned char *data, size_t length,
+                        size_t end)
+{
+    size_t tail = value->length;
+    while (tail && redact_is_noise(value->bytes[tail - 1]))
+        tail--;
+    for (; tail < value->length && end < length && data[end] == value->bytes[tail]; tail++, end++)
+        if (value->bytes[tail] == '"' || value->bytes[tail] == '\\')
             break;
+    return end;
+}
+
+/* Backslashes at the end of a value that has little else: as many as belong together go. */
+static size_t with_slashes(const unsigned char *data, size_t length, size_t end)
+{
+    size_t run = 0, all;
+    while (run < end && data[end - 1 - run] == '\\')
+        run++;
+    for (all = run; run && end + all - run < length && data[end + all - run] == '\\';)
+        all++;
+    return run ? end - run + all - all % 2 : end;
+}
+
+static struct redact_value_hit find(const struct redact_value *value, int pattern, const unsigned char *data,
+                                    size_t length, bool final)
+{
+    struct search search;
+    search.pattern = &value->patterns[pattern];
+    search.base64 = pattern > 0;
+    search.data = data;
+    search.length = length;
+    search.final = final;
+    search.cut_least = pattern ? CORE_CUT_LEAST : REDACT_VALUE_LEAST;
+    search.branches = BRANCHES;
+    search.others = NULL;
+    search.other_count = search.other_room = 0;
+    search.remembers = false;
+    size_t end = match(&search);
+    free(search.others);
+    if (!end || pattern == 0)
+        return (struct redact_value_hit){
+            end ? with_slashes(data, length, with_tail(value, data, length, end)) : 0, false};
+    bool cut = 8 * ((size_t)pattern - 1 + value->length) % 6 != 0;
+    if (cut && end < length && redact_value_is_digit64(data[end]))
+        end++;
+    return (struct redact_value_hit){end, pattern > 1};
+}
+
+/* The same in what is percent-encoded here: decoded once, and what that makes once more. */
+static struct redact_value_hit find_encoded(const struct redact_value *value, int pattern,
+                                            const unsigned char *data, size_t length, bool final, int levels)
+{
+    unsigned char *plain = xmalloc(length + 1);
+    AUTO_FREE size_t *offsets = xcalloc(length + 1, sizeof *offsets);
+    size_t count = 0;
+    for (size_t at = 0; at < length; count++) {
+        size_t taken = redact_percent(data + at, length - at, &plain[count]);
+        offsets[count] = at;
+        if (!taken)
+            plain[count] = data[at];
+        at += taken ? taken : 1;
     }
-    if (!length)
-        return 0;
-    for (size_t end = length + INDENT;
-         length < left && length < end && (at[length] == ' ' || at[length] == '\t');)
-        length++;
-    return length;
+    offsets[count] = length;
+    struct redact_value_hit hit = find(value, pattern, plain, count, final);
+    if (!hit.length && levels > 1 && count < length && memchr(plain, '%', count))
+        hit = find_encoded(value, pattern, plain, count, final, levels - 1);
+    hit.length = hit.length ? offsets[hit.length] : 0;
+    free_secret(plain, length + 1);
+    return hit;
 }
 
-/* Bytes that stand for the digit here; 0: it is another one. */
-static size_t digit_length(char digit, const unsigned char *at, size_t left)
+struct redact_value_hit redact_value_find(const struct redact_value *value, int pattern,
+                                          const unsigned char *data, size_t length, bool final)
 {
-    if (!left)
-        return 0;
-    if (*at == digit || (digit == '+' && *at == '-') || (digit == '/' && *at == '_'))
-        return 1;
-    if (digit != '+' && digit != '/')
-        return 0;
-    if (*at == '%' && hex_number(at + 1, left - 1, 2) == digit)
-        return 3;
-    size_t slashes = digit == '/' ? run_of(at, left, '\\', ESCAPES) : 0;
-    return slashes && slashes < left && at[slashes] == '/' ? slashes + 1 : 0;
-}
-
-static size_t core_end(const char *core, const unsigned char *data, size_t length, bool final)
-{
-    size_t at = 0, all = strlen(core);
-    for (size_t digit = 0; digit < all; digit++) {
-        size_t broken = digit ? break_length(data + at, length - at) : 0;
-        size_t bytes = digit_length(core[digit], data + at + broken, length - at - broken);
-        if (!bytes)
-            return final && at + broken == length && digit >= 6 && 2 * digit >= all ? length : 0;
-        at += broken + bytes;
-    }
-    return at;
-}
-
-struct redact_value_hit redact_value_find(const struct redact_value *value, const unsigned char *data,
-                                          size_t length, bool final)
-{
-    size_t most = value->length * REDACT_VALUE_EXPANSION;
+    size_t most = value->length * REDACT_VALUE_EXPANSION + REDACT_VALUE_SLACK;
     bool last = final && length <= most;
     if (length > most)
         length = most;
-    struct text_search search = {value, data, length, 0, last, BRANCHES};
-    struct redact_value_hit hit = {text_end(&search, 0, 0), false};
-    if (hit.length)
-        return hit;
-    for (size_t i = 0; i < COUNT_OF(value->cores); i++) {
-        size_t end = core_end(value->cores[i], data, length, last);
-        if (!end)
-            continue;
-        bool cut = 8 * (i + value->length) % 6 != 0;
-        if (cut && end < length && redact_value_is_digit64(data[end]))
-            end++;
-        return (struct redact_value_hit){end, i != 0};
-    }
-    return hit;
+    struct redact_value_hit hit = find(value, pattern, data, length, last);
+    return hit.length || !memchr(data, '%', length)
+               ? hit
+               : find_encoded(value, pattern, data, length, last, LEVELS);
 }

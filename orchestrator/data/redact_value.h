@@ -1,20 +1,30 @@
-/* Finding a value that is known as secret, in whatever form programs write it: as it is, in JSON and in JSON within JSON (\" \n \u0026 \/, Python's, Go's and
- * jansson's ways), percent-encoded (any set of characters, any case, + for a space), quoted for a shell or for YAML, and in base64 at each of the three
- * alignments, also of the URL's alphabet, percent-encoded, or broken into lines. */
+/* Finding a value that is known as secret, in whatever form programs write it: as it is; escaped (data/redact_token.h), also within what is escaped; quoted for a shell, for YAML, for JSON, also
+ * within what is quoted; folded at its blanks, or behind a backslash; percent-encoded with + for a space; and in base64 at each of the three alignments, also of the URL's alphabet, escaped,
+ * percent-encoded, or broken into lines. What quoting adds and takes away (blanks, quotes, backslashes, $, control characters) does not count in it where it has 4 bytes without. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
-    REDACT_VALUE_LEAST = 4,     /* bytes: a shorter value cannot be told from anything else */
-    REDACT_VALUE_EXPANSION = 16 /* no form has more bytes for one of the value's */
+    REDACT_VALUE_LEAST = 4,      /* bytes: a shorter value cannot be told from anything else */
+    REDACT_VALUE_EXPANSION = 24, /* no form has more bytes for one of the value's, */
+    REDACT_VALUE_SLACK = 512     /* apart from these */
 };
+
+struct redact_pattern {
+    unsigned char *bytes; /* what must stand there, one behind the other */
+    bool *gap;            /* blanks may stand before this one: the value has some there */
+    size_t length;
+};
+
+/* How a value is looked for: as text, and by the base64 digits that it alone decides at each alignment. */
+enum { REDACT_PATTERNS = 4 };
 
 struct redact_value {
     char *kind; /* what stands in its place */
     unsigned char *bytes;
     size_t length;
-    char *cores[3]; /* per alignment, the base64 digits that the value alone decides */
+    struct redact_pattern patterns[REDACT_PATTERNS]; /* the text is the first */
 };
 
 struct redact_value_hit {
@@ -25,10 +35,13 @@ struct redact_value_hit {
 /* Copies. `length` must be REDACT_VALUE_LEAST or more. */
 void redact_value_make(const char *kind, const char *bytes, size_t length, struct redact_value *out);
 void redact_value_clear(struct redact_value *value);
-/* Marks every pair of bytes (first * 256 + second) with which the value can begin: elsewhere it need not be looked for. */
-void redact_value_mark(const struct redact_value *value, unsigned char pairs[65536 / 8]);
-/* Whether the data begins with the value. `final`: nothing comes behind `length`: then what was cut off within the value counts, from half of the value on. */
-struct redact_value_hit redact_value_find(const struct redact_value *value, const unsigned char *data,
-                                          size_t length, bool final);
+/* The bytes that the pattern begins with, as they stand for themselves: one or two, how many. */
+size_t redact_value_firsts(const struct redact_value *value, int pattern, unsigned char firsts[2]);
+/* Whether the data, which begins with such a byte, can go on like the pattern: a quick look. */
+bool redact_value_goes_on(const struct redact_value *value, int pattern, const unsigned char *data,
+                          size_t length);
+/* Whether the data begins with the pattern. `final`: nothing comes behind `length`: then what was cut off within the value counts, from half of the value on. */
+struct redact_value_hit redact_value_find(const struct redact_value *value, int pattern,
+                                          const unsigned char *data, size_t length, bool final);
 /* Letters, digits, + / - _ */
 bool redact_value_is_digit64(unsigned char c);

@@ -123,6 +123,21 @@ Test(redact, shell_and_yaml_quoting_of_a_value_goes)
     hold("it''s me", "k: \"it''s me\"", "k: \"[REDACTED secret db]\"");
 }
 
+/* What bundles showed once. */
+Test(redact, a_value_goes_however_quoting_and_folding_tore_it)
+{
+    hold("correct horse", "k: \"correct\\\n    \\ horse\"", "k: \"[REDACTED secret db]\"");
+    hold("correct horse", "k: correct\n      horse\nx", "k: [REDACTED secret db]\nx");
+    hold("it's me & co", "it\\'s\\ me\\ \\&\\ co x", "[REDACTED secret db] x");
+    hold("it's me & co", "'it'\\\''s me & co' x", "'[REDACTED secret db]' x");
+    hold("it's me & co", "''\"'\"'it'\"'\"'\"'\"'\"'\"'\"'\"'s me & co'", "''\"'\"'[REDACTED secret db]'");
+    hold("f\xc3\xbcnf\\elf", "\"f\\xFCnf\\x5celf\"", "\"[REDACTED secret db]\"");
+    hold("new\nline", "$'new\\nline'", "$'[REDACTED secret db]'");
+    hold("b\xc3\xa4r fox", "$'b\\303\\244r fox'", "$'[REDACTED secret db]'");
+    hold("<a b>&'c", "&lt;a b&gt;&amp;&#39;c", "[REDACTED secret db]");
+    hold("plain", "a plai\n n", "a plai\n n");
+}
+
 /* By the system's own base64: whatever stands before and behind it. */
 static char *base64_of(const char *text, bool url)
 {

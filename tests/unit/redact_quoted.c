@@ -1,0 +1,69 @@
+/* Random secrets, quoted by the programs that quote things in the world, are found by what reads logs and bundles and by the event callback: tests/lab/quoters.py. */
+#include "data/redact.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "folder.h"
+#include "mechanism/json.h"
+#include "mechanism/program.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROUNDS = 400, CASES_MOST = 1 << 28 };
+
+static void quoters(const char *what, const char *first, const char *second, const char *third)
+{
+    const char *const argv[] = {"python3", "tests/lab/quoters.py", what, first, second, third, NULL};
+    AUTO_TEXT out = TEXT_INIT, errors = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    struct child_end end;
+    cr_assert_eq(program_run(&(struct program){.argv = argv, .bound_ns = 3000 * NS_PER_S}, &out, &errors,
+                             &end, &err),
+                 0, "%s", error_text(&err));
+    cr_assert(end.exited && end.code == 0, "%s %s: %s%s", what, first, text_string(&out),
+              text_string(&errors));
+}
+
+/* What reads logs and bundles, over all cases. */
+static void take_out(const char *cases, const char *left)
+{
+    AUTO_TEXT content = TEXT_INIT, results = TEXT_INIT;
+    cr_assert_eq(file_read(cases, CASES_MOST, &content, NULL), 0);
+    char *state = NULL;
+    for (char *line = strtok_r(content.bytes, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        AUTO_JSON *round = json_parse(line, strlen(line), NULL);
+        const char *secret = json_get_string(round, "secret", NULL),
+                   *text = json_get_string(round, "text", NULL);
+        cr_assert(secret && text, "%s", line);
+        struct redact_rules *rules = redact_rules_new();
+        AUTO_TEXT out = TEXT_INIT;
+        cr_assert(redact_rules_add(rules, "secret it", secret, strlen(secret)));
+        redact_text(rules, text, strlen(text), &out);
+        redact_rules_free(rules);
+        AUTO_JSON *result = json_new_array();
+        json_append(result, json_new_string(text_string(&out)));
+        AUTO_FREE char *shown = json_compact(result);
+        text_addf(&results, "%s\n", shown);
+    }
+    cr_assert_eq(file_replace(left, text_string(&results), results.length, 0600, NULL), 0);
+}
+
+/* QUOTED_ROUNDS and QUOTED_SEED: how many, and which. */
+Test(redact_quoted, nothing_is_left_of_a_secret_however_it_was_quoted, .timeout = 7200)
+{
+    const char *rounds = getenv("QUOTED_ROUNDS"), *seed = getenv("QUOTED_SEED");
+    AUTO_FREE char *count = rounds ? xstrdup(rounds) : xasprintf("%d", ROUNDS);
+    AUTO_FREE char *number = seed ? xstrdup(seed) : xasprintf("%lld", (long long)time(NULL));
+    AUTO_FREE char *cases = folder_path("cases"), *left = folder_path("left");
+    quoters("make", number, count, cases);
+    take_out(cases, left);
+    quoters("check", cases, left, NULL);
+    quoters("callback", cases, left, NULL);
+    quoters("check", cases, left, NULL);
+    folder_clean();
+}
