@@ -15,6 +15,7 @@
 #include "data/embedded.h"
 #include "data/inventory.h"
 #include "data/layout.h"
+#include "data/made.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,10 +107,8 @@ int item_enter(struct item_context *context, const struct runner_request *reques
     context->boot_id = process_boot_id();
     context->node = xstrdup(uname(&names) == 0 ? names.nodename : "unknown");
     context->fact_cache = file_join(folder, "facts");
-    if (request->machine) {
-        AUTO_JSON *copy = machine_to_json(request->machine);
-        context->machine = machine_from_json(copy);
-    }
+    if (request->machine)
+        context->machine = machine_copy(request->machine);
     return 0;
 }
 
@@ -168,6 +167,7 @@ int item_announce(struct item_context *context, struct error *err)
     AUTO_FREE char *state = file_join(machine->directory, "state");
     if (file_make_dirs(state, 0700, err) < 0 || provider->plan(request->target, machine, err) < 0)
         return -1;
+    made_note(request->project, request->target, machine);
     context->machine = TAKE(machine);
     return 0;
 }
@@ -227,6 +227,7 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
     json_set_string(ask, "run", request->run_id);
     json_set(ask, "machine", machine_to_json(context->machine));
     json_set_bool(ask, "keep_state", request->keep_state);
+    json_set_bool(ask, "as_made", text_is(request->does, "destroy"));
     json_set_bool(ask, "project_readable", request->project != NULL);
     int64_t bound = DESTROY_BOUND_S * NS_PER_S;
     if (text_is(stage, "provision"))

@@ -1,5 +1,6 @@
 #include "action/peers.h"
 
+#include "action/made_look.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/history.h"
@@ -48,7 +49,12 @@ int peers_find(const struct project *project, const struct target *target, const
         if (!peer || history_machine(db, peer->name, &machine, err) < 0)
             return -1;
         if (machine && machine->made_ns) {
-            if (add(peer, TAKE(machine), run, alive_count, !lenient, out, err) < 0)
+            AUTO_MADE made = MADE_INIT;
+            AUTO_MACHINE *now = NULL;
+            made_look(project, peer, machine, &made, &now);
+            if (made_refuse(&made, peer, machine, false, err) < 0)
+                return error_prefix(err, "peer %s", peer->name);
+            if (add(peer, TAKE(now), run, alive_count, !lenient, out, err) < 0)
                 return -1;
         } else if (!lenient) {
             return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",

@@ -18,7 +18,7 @@ struct peers {
 #define AUTO_PEERS __attribute__((cleanup(peers_free))) struct peers
 
 /* Finds their machines in the store and their ssh arguments over the first transport of each one's list, with sockets of the run's own (the folders are made). `state`: the
- * .triphase folder. ERROR_PROJECT for a peer that is not made, unless `lenient` leaves it out: that is for whoever uses them without a run, and so without
+ * .triphase folder. ERROR_PROJECT for a peer that is not what was made of it, and for one that is not made, unless `lenient` leaves it out: that is for whoever uses them without a run, and so without
  * a run's agents. `out` is to be freed in any case. */
 int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
                int alive_count, bool lenient, struct peers *out, struct error *err);

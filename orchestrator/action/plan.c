@@ -1,6 +1,7 @@
 #include "action/plan.h"
 #include "action/key_agent.h"
 #include "action/plan_files.h"
+#include "action/plan_made.h"
 #include "action/plan_questions.h"
 #include "action/plan_said.h"
 #include "action/plan_scan.h"
@@ -307,6 +308,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_ansible(&work);
         look_for_requirements(&work);
         look_for_provider(&work, options->machine != NULL);
+        plan_made(project, target, work.state, options->create, &report);
         look_for_transports(&work);
         look_for_keys(&work, options->machine);
         plan_files_look(&work, options->machine);

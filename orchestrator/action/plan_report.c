@@ -50,6 +50,7 @@ void plan_report_free(struct plan_report *report)
     free(report->ansible_version);
     json_free(report->evidence);
     json_free(report->contact);
+    json_free(report->differs);
     *report = (struct plan_report){0};
 }
 
@@ -95,6 +96,7 @@ struct json *plan_json(const struct plan_report *report)
     json_set(object, "evidence", report->evidence ? json_keep(report->evidence) : json_new_null());
     if (report->contact)
         json_set(object, "contact", json_keep(report->contact));
+    json_set(object, "differs", report->differs ? json_keep(report->differs) : json_new_array());
     for (size_t i = 0; i < report->count; i++) {
         const struct plan_finding *finding = &report->findings[i];
         struct json *entry = json_new_object();

@@ -18,6 +18,7 @@ struct plan_report {
     size_t count;
     struct json *evidence; /* of the transports; see transport_choose */
     struct json *contact;  /* what the host itself said (action/host_check.h); NULL: it was not asked */
+    struct json *differs;  /* from what was made, see made_json; NULL: nothing is made, or not looked at */
     bool remembered;       /* an unchanged plan that passed before: Ansible was not asked again */
     char *ansible_version; /* NULL: not found */
 };

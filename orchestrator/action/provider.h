@@ -9,6 +9,8 @@ struct provider {
     const char *name;
     /* What this machine lacks for it: 0, or ERROR_MISSING naming everything missing with the exact command or container flag that mends it. Changes nothing. */
     int (*check)(const struct target *target, struct error *err);
+    /* How the host would be reached if it were made now (address, port, user, key, jump; `machine` has its directory at most), for a provider that takes that from what the target says; else NULL. */
+    int (*resolve)(const struct target *target, struct machine *machine, struct error *err);
     /* Says before anything exists how it will be called: fills reference, resources and whatever is needed by remove after a crash at any later instant. Makes nothing. */
     int (*plan)(const struct target *target, struct machine *machine, struct error *err);
     /* Makes it and fills address, port, user, key, host_keys, python… Does not wait until it is ready. */

@@ -3,6 +3,7 @@
 #include "action/host_sweep.h"
 #include "action/key_agent.h"
 #include "action/knock.h"
+#include "action/made_look.h"
 #include "action/peers.h"
 #include "action/provider.h"
 #include "action/transport.h"
@@ -63,8 +64,8 @@ static void put_machine(struct json *result, const struct machine *machine)
     json_set(result, "machine", machine_to_json(machine));
 }
 
-static int provision(const struct target *target, struct machine *machine, struct json *result,
-                     struct error *err)
+static int provision(const struct project *project, const struct target *target, struct machine *machine,
+                     struct json *result, struct error *err)
 {
     const struct provider *provider = provider_named(machine->provider);
     if (!provider)
@@ -76,6 +77,10 @@ static int provision(const struct target *target, struct machine *machine, struc
         if (provider->remove(machine, target->destroy_ns, err) < 0)
             return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'",
                                 machine->target);
+        /* What is said of it may have changed since it was announced. */
+        if (provider->plan(target, machine, err) < 0)
+            return -1;
+        made_note(project, target, machine);
         if (provider->make(target, machine, err) < 0)
             return -1;
         machine->made_ns = moment_wall();
@@ -271,7 +276,6 @@ static int find_transport(const struct project *project, const struct target *ta
     struct json *evidence = choice ? json_keep(choice) : json_new_object();
     json_set(evidence, "tried", json_keep(tried));
     json_set(result, "evidence", evidence);
-    put_machine(result, machine);
     return status;
 }
 
@@ -337,15 +341,26 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     if (!project || !target)
         return error_set(err, ERROR_PROJECT, "the stage '%s' needs the project's files", stage);
     if (text_is(stage, "provision")) {
-        int status = provision(target, machine, *result, err);
+        int status = provision(project, target, machine, *result, err);
         put_machine(*result, machine);
         return status;
     }
+    /* A destroy's phases reach it as it was made, all others as is said now. */
+    bool as_made = json_get_bool(request, "as_made");
+    struct target made = made_target(target, machine);
+    AUTO_MACHINE *now = as_made ? machine_copy(machine) : made_look_now(project, target, machine);
+    target = as_made ? &made : target;
     if (text_is(stage, "sweep"))
-        return look_at_host(project, target, machine, request, host_sweep, *result, err);
+        return look_at_host(project, target, now, request, host_sweep, *result, err);
     if (text_is(stage, "async"))
-        return look_at_host(project, target, machine, request, host_await_jobs, *result, err);
-    if (text_is(stage, "transport"))
-        return find_transport(project, target, request, machine, *result, err);
+        return look_at_host(project, target, now, request, host_await_jobs, *result, err);
+    if (text_is(stage, "transport")) {
+        int status = find_transport(project, target, request, now, *result, err);
+        if (status == 0)
+            ssh_learn_host_keys(now);
+        /* What is said now is written down once the host answered over it. */
+        put_machine(*result, status == 0 ? now : machine);
+        return status;
+    }
     return error_set(err, ERROR_SYSTEM, "there is no stage '%s'", stage);
 }

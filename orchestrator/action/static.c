@@ -302,31 +302,48 @@ static int check_jump(const struct target *target, const char *directory, const 
     return result;
 }
 
+static int look_up_target(const struct target *target, struct ssh_view *view, struct machine *machine,
+                          struct error *err)
+{
+    AUTO_FREE char *project = machine_project(machine);
+    const char *name = target->address ? target->address : target->name;
+    if (*name == '-')
+        return error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name);
+    if (look_up(name, target, project, view, err) < 0)
+        return -1;
+    const char *jump = view_value(view, "proxyjump"), *host = view_value(view, "hostname");
+    set(&machine->address, host ? host : name);
+    machine->port = target->port ? target->port : parse_port(view_value(view, "port"));
+    set(&machine->user, target->user ? target->user : view_value(view, "user"));
+    set(&machine->jump, target->jump ? target->jump : jump && !text_is(jump, "none") ? jump : NULL);
+    free(machine->key);
+    machine->key = target->key ? xstrdup(target->key) : find_identity(view);
+    return 0;
+}
+
+static int resolve(const struct target *target, struct machine *machine, struct error *err)
+{
+    struct ssh_view view = {WORDS_INIT};
+    int result = look_up_target(target, &view, machine, err);
+    words_free(&view.lines);
+    return result;
+}
+
 static int plan(const struct target *target, struct machine *machine, struct error *err)
 {
     struct ssh_view view = {WORDS_INIT};
     AUTO_FREE char *project = machine_project(machine);
-    const char *name = target->address ? target->address : target->name;
-    int result = *name == '-'
-                     ? error_set(err, ERROR_PROJECT, "target %s: '%s' is no address", target->name, name)
-                     : look_up(name, target, project, &view, err);
+    int result = look_up_target(target, &view, machine, err);
     const char *proxy = result == 0 ? view_value(&view, "proxycommand") : NULL;
     if (proxy && !text_is(proxy, "none") && !target->jump)
         result = error_set(err, ERROR_PROJECT,
                            "target %s: the user's ssh config reaches %s by a ProxyCommand, which a transport "
                            "of triphase would replace; say "
                            "the way with jump: or name the address",
-                           target->name, name);
+                           target->name, target->address ? target->address : target->name);
     if (result == 0) {
-        const char *jump = view_value(&view, "proxyjump");
-        set(&machine->address, view_value(&view, "hostname") ? view_value(&view, "hostname") : name);
-        machine->port = target->port ? target->port : parse_port(view_value(&view, "port"));
-        set(&machine->user, target->user ? target->user : view_value(&view, "user"));
-        set(&machine->jump, target->jump ? target->jump : jump && !text_is(jump, "none") ? jump : NULL);
         set(&machine->python, target->python);
         set(&machine->reference, machine->address);
-        free(machine->key);
-        machine->key = target->key ? xstrdup(target->key) : find_identity(&view);
         result = find_host_keys(target, &view, machine, err);
     }
     if (result == 0 && machine->jump)
@@ -384,6 +401,7 @@ static int list(struct words *references, struct error *err)
 const struct provider provider_static = {
     .name = "static",
     .check = check,
+    .resolve = resolve,
     .plan = plan,
     .make = make,
     .verify = verify,

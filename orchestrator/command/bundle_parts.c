@@ -1,6 +1,7 @@
 #include "command/bundle_parts.h"
 
 #include "action/bundle_host.h"
+#include "action/made_look.h"
 #include "action/tool_versions.h"
 #include "action/transport.h"
 #include "base/file.h"
@@ -179,7 +180,7 @@ int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *s
 
 /* ---- the host ---- */
 
-/* Which one carries a connection now; where the project's files do not say it any more, the one that the run used last. */
+/* Which one carries a connection now; where the project's files cannot be read, the one that the run used last. */
 static int choose_transport(const struct bundle_subject *subject, enum transport_kind *out, struct error *err)
 {
     if (subject->target)
@@ -206,8 +207,21 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         bundle_missing(bundle, "host", "the machine was removed at %s", when);
         return 0;
     }
+    if (subject->project && !subject->target) {
+        bundle_missing(bundle, "host", "the files name no target %s any more", subject->account->run->target);
+        return 0;
+    }
     struct target bare = {.name = subject->account->run->target, .provider = machine->provider};
     const struct target *target = subject->target ? subject->target : &bare;
+    AUTO_MADE made = MADE_INIT;
+    AUTO_MACHINE *now = NULL;
+    if (subject->target)
+        made_look(subject->project, target, machine, &made, &now);
+    if (made_refuse(&made, target, machine, false, &why) < 0) {
+        bundle_missing(bundle, "host", "%s", error_text(&why));
+        return 0;
+    }
+    machine = now ? now : machine;
     if (choose_transport(subject, &kind, &why) < 0 ||
         (subject->target && ssh_write_known_hosts(machine, target, subject->project->directory, &why) < 0)) {
         bundle_missing(bundle, "host", "%s", error_text(&why));

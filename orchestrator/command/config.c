@@ -1,14 +1,39 @@
 /* triphase config [TARGET]: each effective value, its origin and what it hides. */
 #include "data/config.h"
+#include "action/made_look.h"
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/project_access.h"
+#include "data/history.h"
+#include "data/layout.h"
 #include "view/config_view.h"
 #include "view/help.h"
 
 #include <errno.h>
 #include <getopt.h>
+
+/* What was made of the targets that are told of, where it is otherwise. A store that cannot be read keeps nobody from the
+ * settings. */
+static size_t compare(const struct project *project, const struct target *only, struct config_made *out)
+{
+    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
+    size_t count = 0;
+    for (size_t i = 0; i < project->target_count; i++) {
+        const struct target *target = &project->targets[i];
+        AUTO_MACHINE *machine = NULL;
+        AUTO_ERROR err = ERROR_INIT;
+        if (only && target != only)
+            continue;
+        if (history_made(store, target->name, &machine, &err) < 0)
+            help_note("warning: what was made cannot be looked at: %s", error_text(&err));
+        if (!machine)
+            continue;
+        out[count].target = target->name;
+        made_look(project, target, machine, &out[count++].made, NULL);
+    }
+    return count;
+}
 
 int command_config(struct command_context *context, int argc, char **argv)
 {
@@ -29,8 +54,16 @@ int command_config(struct command_context *context, int argc, char **argv)
     int opened = project_access_open(context, optind < argc ? argv[optind] : NULL, &project, &target);
     if (opened != EXIT_OK)
         return opened;
-    if ((json ? config_view_print_json(project, target) : config_view_print(project, target)) < 0) {
-        if (errno == EPIPE) /* a reader that has seen enough */
+    struct config_made *differs = xcalloc(project->target_count, sizeof *differs);
+    size_t count = compare(project, target, differs);
+    int printed = json ? config_view_print_json(project, target, differs, count)
+                       : config_view_print(project, target, differs, count);
+    int why = errno;
+    for (size_t i = 0; i < count; i++)
+        made_free(&differs[i].made);
+    free(differs);
+    if (printed < 0) {
+        if (why == EPIPE) /* a reader that has seen enough */
             return EXIT_OK;
         help_problem("cannot write to standard output");
         return EXIT_INTERNAL;

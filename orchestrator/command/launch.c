@@ -1,6 +1,7 @@
 #include "command/launch.h"
 
 #include "action/linger.h"
+#include "action/made_look.h"
 #include "action/plan.h"
 #include "action/reconcile.h"
 #include "action/worker.h"
@@ -33,6 +34,7 @@ enum { BEGUN_LOOK_MS = 10 };
 struct job {
     const char *target_name;
     const struct target *target; /* NULL: not in the project's files */
+    struct target as_made;       /* what `target` is of a destroy */
     struct machine *machine;
     char *ansible_version;
     char run[ID_SIZE];
@@ -141,9 +143,13 @@ static int look(struct command_run *all, struct job *job, struct error *err)
         return 0;
     AUTO_WORDS phases = WORDS_INIT;
     remaining_phases(launch, job, &phases);
+    AUTO_MACHINE *now = job->machine && job->machine->made_ns
+                            ? made_look_now(launch->project, job->target, job->machine)
+                            : NULL;
     struct plan_options options = {.phases = phases.count ? &phases : NULL,
                                    .arguments = &all->arguments,
-                                   .machine = job->machine && job->machine->made_ns ? job->machine : NULL};
+                                   .machine = now,
+                                   .create = text_is(launch->kind, "create")};
     struct plan_report report = {0};
     if (plan_check(launch->project, job->target, &options, &report, err) < 0)
         return -1;
@@ -192,6 +198,21 @@ static char *plan_text(const struct command_run *all, const struct job *job)
     return json_compact(plan);
 }
 
+/* Nothing acts on a host that the files do not name; a destroy goes by what was made, and so does its target. */
+static int check_made(const struct launch *launch, struct job *job, struct error *err)
+{
+    AUTO_MADE made = MADE_INIT;
+    if (text_is(does(launch), "destroy")) {
+        if (job->target) {
+            job->as_made = made_target(job->target, job->machine);
+            job->target = &job->as_made;
+        }
+        return 0;
+    }
+    made_look(launch->project, job->target, job->machine, &made, NULL);
+    return made_refuse(&made, job->target, job->machine, text_is(launch->kind, "create"), err);
+}
+
 static int begin(struct command_run *all, struct job *job, struct error *err)
 {
     const struct launch *launch = all->launch;
@@ -219,6 +240,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
         job->over = true;
         return 0;
     }
+    if (machine && check_made(launch, job, err) < 0)
+        return -1;
     const struct resume *resume = launch->resume;
     AUTO_FREE char *plan = plan_text(all, job);
     struct runner_request request = {.project = launch->project,

@@ -1,29 +1,34 @@
 #include "command/reach.h"
 #include "action/key_agent.h"
+#include "action/made_look.h"
 #include "action/transport.h"
-#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "mechanism/guard.h"
+#include "view/help.h"
 
 static int find_machine(struct reach *reach, struct error *err)
 {
     AUTO_FREE char *state = layout_state(reach->project->directory);
     AUTO_FREE char *store = layout_store(state);
-    AUTO_SQL *db = NULL;
-    if (history_find(store, &db, err) < 0 ||
-        (db && history_machine(db, reach->target->name, &reach->machine, err) < 0))
+    AUTO_MACHINE *row = NULL;
+    AUTO_MADE made = MADE_INIT;
+    if (history_made(store, reach->target->name, &row, err) < 0)
         return -1;
-    if (reach->machine && !reach->machine->made_ns) {
-        machine_free(reach->machine);
-        reach->machine = NULL;
-    }
-    reach->made = reach->machine != NULL;
-    if (!reach->made)
+    reach->made = row != NULL;
+    if (!row)
         reach->machine = ssh_machine_planned(reach->project, reach->target);
+    else
+        made_look(reach->project, reach->target, row, &made, &reach->machine);
+    if (row && made_refuse(&made, reach->target, row, false, err) < 0)
+        return error_prefix(err, "%s", reach->target->name);
+    for (size_t i = 0; i < made.count; i++) {
+        AUTO_FREE char *text = made_text(&made.items[i]);
+        help_note("%s: warning: %s", reach->target->name, text);
+    }
     return ssh_write_known_hosts(reach->machine, reach->target, reach->project->directory, err);
 }
 

@@ -11,14 +11,15 @@
 struct reach {
     struct project *project;
     const struct target *target; /* of the project */
-    struct machine *machine;     /* what was made, else what the project says of it */
+    struct machine
+        *machine; /* what was made, with what may be taken over; else what the project says of it */
     bool made;
     enum transport_kind kind;
     struct json *evidence; /* of transport_choose */
 };
 
 /* `transport`: a name that is taken whether it can be used or not; NULL: the first of the target's that
- * can (`for_contact`: be used now). Writes the machine's known_hosts where it has one. On failure `out` is
+ * can (`for_contact`: be used now). ERROR_PROJECT where the files name another host by now; other differences are said. Writes the machine's known_hosts where it has one. On failure `out` is
  * untouched. */
 int reach_find(const struct command_context *context, const char *target, const char *transport,
                bool for_contact, struct reach *out, struct error *err);

@@ -1,4 +1,5 @@
 /* triphase status [TARGET]: reads only; changes no row and ends nothing. */
+#include "action/made_look.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -16,6 +17,7 @@
 struct found {
     struct machine *machine;
     struct history_run *run;
+    struct made made;
 };
 
 static int read_rows(const char *store, const struct words *targets, struct status_row *rows,
@@ -34,6 +36,19 @@ static int read_rows(const char *store, const struct words *targets, struct stat
             rows[i].look = reconcile_look(found[i].run);
     }
     return 0;
+}
+
+/* What is there beside what the files say of it. */
+static void compare(const struct project *project, size_t count, struct status_row *rows, struct found *found)
+{
+    for (size_t i = 0; project && i < count; i++) {
+        const struct target *target = project_target(project, rows[i].target, NULL);
+        rows[i].unnamed = !target;
+        if (!target || !found[i].machine)
+            continue;
+        made_look(project, target, found[i].machine, &found[i].made, NULL);
+        rows[i].made = &found[i].made;
+    }
 }
 
 /* All, or those that were asked for. Files that are wrong do not hide what was made. */
@@ -81,12 +96,17 @@ int command_status(struct command_context *context, int argc, char **argv)
     if (read_rows(store, &targets, rows, found, &err) < 0) {
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);
-    } else if ((json ? status_print_json(rows, targets.count) : status_print(rows, targets.count)) < 0) {
-        code = EXIT_INTERNAL;
+    } else {
+        AUTO_PROJECT *project = NULL;
+        (void)project_access_load(context, NULL, &project, NULL, NULL);
+        compare(project, targets.count, rows, found);
+        if ((json ? status_print_json(rows, targets.count) : status_print(rows, targets.count)) < 0)
+            code = EXIT_INTERNAL;
     }
     for (size_t i = 0; i < targets.count; i++) {
         machine_free(found[i].machine);
         history_run_free(found[i].run);
+        made_free(&found[i].made);
     }
     free(rows);
     free(found);

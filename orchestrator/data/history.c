@@ -92,8 +92,7 @@ int history_made(const char *store, const char *target, struct machine **out, st
 {
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
-    if (file_exists(store) &&
-        (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0))
+    if (history_find(store, &db, err) < 0 || (db && history_machine(db, target, &machine, err) < 0))
         return -1;
     *out = machine && machine->made_ns ? TAKE(machine) : NULL;
     return 0;

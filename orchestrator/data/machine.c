@@ -20,6 +20,7 @@ static const struct {
     {"key", offsetof(struct machine, key)},
     {"jump", offsetof(struct machine, jump)},
     {"python", offsetof(struct machine, python)},
+    {"root", offsetof(struct machine, root)},
     {"directory", offsetof(struct machine, directory)},
 };
 
@@ -40,6 +41,8 @@ void machine_free(struct machine *machine)
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         free(*string_at(machine, i));
     words_free(&machine->host_keys);
+    words_free(&machine->ssh_options);
+    json_free(machine->said);
     json_free(machine->resources);
     free(machine);
 }
@@ -61,16 +64,34 @@ char *machine_project(const struct machine *machine)
     return state ? file_parent(state) : NULL;
 }
 
+static struct json *list_of(const struct words *words)
+{
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < words->count; i++)
+        json_append(list, json_new_string(words->items[i]));
+    return list;
+}
+
+static void read_list(const struct json *list, struct words *out)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        const char *word = json_string(json_at(list, i), NULL);
+        if (word)
+            words_add(out, word);
+    }
+}
+
 struct json *machine_to_json(const struct machine *machine)
 {
     struct json *object = json_new_object();
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         json_set_string(object, strings[i].key, *string_at((struct machine *)machine, i));
     json_set_integer(object, "port", machine->port);
-    struct json *keys = json_new_array();
-    for (size_t i = 0; i < machine->host_keys.count; i++)
-        json_append(keys, json_new_string(machine->host_keys.items[i]));
-    json_set(object, "host_keys", keys);
+    json_set(object, "host_keys", list_of(&machine->host_keys));
+    if (machine->ssh_options_known)
+        json_set(object, "ssh_options", list_of(&machine->ssh_options));
+    if (machine->said)
+        json_set(object, "said", json_keep(machine->said));
     json_set(object, "resources", machine->resources ? json_keep(machine->resources) : json_new_null());
     json_set_integer(object, "made_ns", machine->made_ns);
     json_set_integer(object, "removed_ns", machine->removed_ns);
@@ -84,16 +105,21 @@ struct machine *machine_from_json(const struct json *object)
         *string_at(machine, i) = xstrdup_or_null(json_get_string(object, strings[i].key, NULL));
     int64_t port = json_get_integer(object, "port", 0);
     machine->port = port > 0 && port < 65536 ? (int)port : 0;
-    const struct json *keys = json_get(object, "host_keys");
-    for (size_t i = 0; i < json_count(keys); i++) {
-        const char *key = json_string(json_at(keys, i), NULL);
-        if (key)
-            words_add(&machine->host_keys, key);
-    }
+    read_list(json_get(object, "host_keys"), &machine->host_keys);
+    read_list(json_get(object, "ssh_options"), &machine->ssh_options);
+    machine->ssh_options_known = json_is_array(json_get(object, "ssh_options"));
+    struct json *said = json_get(object, "said");
+    machine->said = json_is_object(said) ? json_keep(said) : NULL;
     struct json *resources = json_get(object, "resources");
     if (json_is_object(resources) || json_is_array(resources))
         machine->resources = json_keep(resources);
     machine->made_ns = json_get_integer(object, "made_ns", 0);
     machine->removed_ns = json_get_integer(object, "removed_ns", 0);
     return machine;
+}
+
+struct machine *machine_copy(const struct machine *machine)
+{
+    AUTO_JSON *copy = machine_to_json(machine);
+    return machine_from_json(copy);
 }

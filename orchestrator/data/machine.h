@@ -18,6 +18,10 @@ struct machine {
     struct words
         host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
     char *python;  /* interpreter on the host; NULL while unknown */
+    struct words ssh_options; /* "Name=value" */
+    bool ssh_options_known;   /* false: of an older version's row, which does not hold them */
+    char *root;               /* what a sandbox's tree was made of; NULL: unknown, or no sandbox */
+    struct json *said;      /* what was said of it when it was made, by key (data/made.h); NULL: not known */
     char *directory;        /* absolute .triphase/machines/<id>: key, known_hosts, console.log, state/ */
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */
@@ -32,6 +36,7 @@ bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
 /* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL where the machine has none. */
 char *machine_project(const struct machine *machine);
+struct machine *machine_copy(const struct machine *machine);
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);
 struct machine *machine_from_json(const struct json *object);

@@ -33,22 +33,14 @@ static void set_vars(struct json *object, const char *key, const struct node *va
     set_digest(object, key, flow);
 }
 
-/* What makes the host what it is, and what every phase sees of it. */
+/* What makes the host what it is, and what every phase sees of it. How it is made and reached is compared with the
+ * machine itself (data/made.h). */
 static struct json *settings_of(const struct target *target)
 {
     struct json *settings = json_new_object();
-    AUTO_FREE char *port = xasprintf("%d", target->port);
-    json_set_string(settings, "provider", target->provider);
     json_set_string(settings, "recipe", target->recipe);
-    json_set_string(settings, "address", target->address);
-    json_set_string(settings, "port", port);
-    json_set_string(settings, "user", target->user);
-    json_set_string(settings, "key", target->key);
-    json_set_string(settings, "jump", target->jump);
     json_set_string(settings, "python", target->python);
-    json_set_string(settings, "root", target->root);
     json_set_string(settings, "host_name", target->host_name);
-    set_words(settings, "ssh_options", &target->ssh_options);
     set_words(settings, "groups", &target->groups);
     set_words(settings, "peers", &target->peers);
     set_vars(settings, "vars", target->vars);

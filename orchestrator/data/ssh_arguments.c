@@ -297,8 +297,10 @@ static int add_proxy(struct ssh_arguments *out, const struct machine *machine, c
     return 0;
 }
 
-static int add_users_options(struct ssh_arguments *out, const struct target *target, struct error *err)
+static int add_users_options(struct ssh_arguments *out, const struct machine *machine,
+                             const struct target *target, struct error *err)
 {
+    const struct words *options = machine->ssh_options_known ? &machine->ssh_options : &target->ssh_options;
     static const char *const forced[] = {"BatchMode",           "ControlMaster",
                                          "ControlPath",         "ControlPersist",
                                          "ServerAliveInterval", "ServerAliveCountMax",
@@ -313,8 +315,8 @@ static int add_users_options(struct ssh_arguments *out, const struct target *tar
                 {"IdentityFile", "key"},  {"ProxyJump", "jump"}, {"ProxyCommand", "jump"},
                 {"IdentitiesOnly", "key"}};
     static const char *const of_agent[] = {"IdentityAgent", "ForwardAgent"};
-    for (size_t i = 0; i < target->ssh_options.count; i++) {
-        const char *option = target->ssh_options.items[i];
+    for (size_t i = 0; i < options->count; i++) {
+        const char *option = options->items[i];
         size_t length = strcspn(option, "= \t");
         AUTO_FREE char *name = xstrndup(option, length);
         if (!is_made_of(name, "") || has_control(option))
@@ -428,7 +430,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     if (text_is(machine->provider, "sandbox"))
         words_add_all(&made.options, "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org",
                       NULL);
-    if (add_users_options(&made, target, err) < 0)
+    if (add_users_options(&made, machine, target, err) < 0)
         return -1;
     if (machine->address) {
         if (check_address("address", machine->address, err) < 0)
@@ -553,4 +555,20 @@ int ssh_write_known_hosts(const struct machine *machine, const struct target *ta
         text_is(text_string(&now), text_string(&lines)))
         return 0;
     return file_replace(path, text_string(&lines), lines.length, 0600, err);
+}
+
+void ssh_learn_host_keys(struct machine *machine)
+{
+    AUTO_FREE char *path = machine->directory ? file_join(machine->directory, "known_hosts") : NULL;
+    AUTO_TEXT content = TEXT_INIT;
+    if (!path || machine->host_keys.count || !file_exists(path) ||
+        file_read(path, 1 << 20, &content, NULL) < 0)
+        return;
+    char *state = NULL;
+    for (char *line = content.length ? strtok_r(content.bytes, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state)) {
+        const char *key = strchr(line, ' ');
+        if (key && is_key_type(key + 1))
+            words_add(&machine->host_keys, key + 1);
+    }
 }

@@ -69,6 +69,9 @@ char *ssh_host_key_alias(const struct machine *machine);
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
                           const char *project_directory, struct error *err);
 
+/* Takes the keys that accept-new learned, from the machine's known_hosts, into a machine of which none is known. */
+void ssh_learn_host_keys(struct machine *machine);
+
 /* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
  * "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);

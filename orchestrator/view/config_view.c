@@ -52,7 +52,8 @@ void config_view_add(const struct project *project, const struct target *target,
     table_write(table, look, out);
 }
 
-int config_view_print(const struct project *project, const struct target *target)
+int config_view_print(const struct project *project, const struct target *target,
+                      const struct config_made *differs, size_t count)
 {
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
@@ -60,6 +61,11 @@ int config_view_print(const struct project *project, const struct target *target
     if (!isatty(STDOUT_FILENO))
         look.width = 0;
     config_view_add(project, target, &look, &out);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < differs[i].made.count; k++) {
+            AUTO_FREE char *text = made_text(&differs[i].made.items[k]);
+            text_addf(&out, "%s: %s\n", differs[i].target, text);
+        }
     return write_out(text_string(&out));
 }
 
@@ -108,7 +114,8 @@ static void add_json(void *context, const char *path, const char *value, const c
     json_append(context, row);
 }
 
-int config_view_print_json(const struct project *project, const struct target *target)
+int config_view_print_json(const struct project *project, const struct target *target,
+                           const struct config_made *differs, size_t count)
 {
     AUTO_JSON *root = json_new_object();
     struct json *settings = json_new_array();
@@ -116,6 +123,10 @@ int config_view_print_json(const struct project *project, const struct target *t
     json_set_integer(root, "version", 1);
     json_set_string(root, "directory", project->directory);
     json_set(root, "settings", settings);
+    struct json *made = json_new_object();
+    for (size_t i = 0; i < count; i++)
+        json_set(made, differs[i].target, made_json(&differs[i].made));
+    json_set(root, "differs", made);
     AUTO_FREE char *text = json_pretty(root);
     return write_out(text) < 0 || write_out("\n") < 0 ? -1 : 0;
 }

@@ -44,6 +44,17 @@ static void add_run(struct text *out, const struct status_row *row)
     text_add_char(out, '\n');
 }
 
+static void add_differences(struct text *out, const struct status_row *row)
+{
+    if (row->unnamed && row->machine)
+        text_addf(out, "  the files name no target %s: 'triphase destroy %s' removes what was made\n",
+                  row->target, row->target);
+    for (size_t i = 0; row->made && i < row->made->count; i++) {
+        AUTO_FREE char *text = made_text(&row->made->items[i]);
+        text_addf(out, "  %s\n", text);
+    }
+}
+
 int status_print(const struct status_row *rows, size_t count)
 {
     AUTO_TEXT out = TEXT_INIT;
@@ -58,6 +69,7 @@ int status_print(const struct status_row *rows, size_t count)
                 text_addf(&out, " (%s)", row->machine->reference);
         }
         text_add_char(&out, '\n');
+        add_differences(&out, row);
         if (row->run)
             add_run(&out, row);
     }
@@ -89,6 +101,8 @@ int status_print_json(const struct status_row *rows, size_t count)
             json_set_string(machine, "user", row->machine->user);
         }
         json_set(entry, "machine", machine);
+        json_set_bool(entry, "named", !row->unnamed);
+        json_set(entry, "differs", row->made ? made_json(row->made) : json_new_array());
         struct json *run = json_new_null();
         if (row->run) {
             json_free(run);

@@ -2,12 +2,16 @@
 #pragma once
 #include "action/reconcile.h"
 #include "data/history.h"
+#include "data/made_difference.h"
 
 struct status_row {
     const char *target;
     const struct machine *machine; /* NULL: nothing is there */
     const struct history_run *run; /* the last one; NULL: none yet */
     struct reconcile_look look;    /* of a run without an outcome */
+    const struct made
+        *made; /* how it differs from what is said now; NULL: the files cannot be read, or nothing is made */
+    bool unnamed; /* the files name no such target */
 };
 
 /* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */

@@ -1,0 +1,12 @@
+/* How a made target is reached now: its row, compared with what the files say, and with what may be taken
+ * over put in. */
+#pragma once
+#include "data/made.h"
+
+/* `machine` is the row. `out` gets the differences; `now` (may be NULL) the machine to be used, a copy that
+ * the caller frees. Asks the user's ssh configuration of a static host. */
+void made_look(const struct project *project, const struct target *target, const struct machine *machine,
+               struct made *out, struct machine **now);
+/* The machine to be used alone; the caller frees. */
+struct machine *made_look_now(const struct project *project, const struct target *target,
+                              const struct machine *machine);
