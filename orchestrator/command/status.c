@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/known_target.h"
+#include "command/project_access.h"
 #include "data/config.h"
 #include "data/layout.h"
 #include "view/help.h"
