@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "command/bundle_parts.h"
+#include "command/bundle_project.h"
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
@@ -166,7 +167,7 @@ static int fill(struct bundle *bundle, const struct found *found, const struct r
                                      found->machine, found->project, error_text(&found->project_problem),
                                      found->target};
     if (bundle_parts_add_stored(bundle, &subject, err) < 0 || sql_run(found->db, "COMMIT", err) < 0 ||
-        bundle_parts_add_files(bundle, &subject, err) < 0)
+        bundle_parts_add_files(bundle, &subject, err) < 0 || bundle_project_add(bundle, &subject, err) < 0)
         return -1;
     if (request->no_host)
         bundle_missing(bundle, "host", "it was not asked: --no-host");

@@ -107,7 +107,7 @@ int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *
 }
 
 /* This process's, without what the target's secrets are read from. */
-static void environment_of_children(const struct bundle_subject *subject, struct words *out)
+void bundle_parts_environment(const struct bundle_subject *subject, struct words *out)
 {
     for (char **entry = environ; *entry; entry++)
         if (!subject->target || !target_hides(subject->target, *entry))
@@ -169,7 +169,7 @@ int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *s
 {
     AUTO_TEXT versions = TEXT_INIT;
     AUTO_WORDS environment = WORDS_INIT;
-    environment_of_children(subject, &environment);
+    bundle_parts_environment(subject, &environment);
     if (add_run_folder(bundle, subject, err) < 0 || add_console(bundle, subject, err) < 0 ||
         add_config(bundle, subject, err) < 0)
         return -1;
@@ -238,6 +238,6 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         return 0;
     }
     AUTO_WORDS environment = WORDS_INIT;
-    environment_of_children(subject, &environment);
+    bundle_parts_environment(subject, &environment);
     return bundle_host_add(bundle, machine, target, kind, agent, words_argv(&environment), facts, err);
 }

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import glob
+import json
 import os
 import signal
 import subprocess
@@ -41,6 +42,7 @@ class Fault:
     resume: bool = False  # the run ended: `triphase resume` gets through
     mend: object = None  # what an operator puts right before that
     left_on_host: bool = False  # nobody can look at the host
+    then: object = None  # looks at what comes after it
     delayed: bool = False  # the strike itself waits until the fault begins
     quick: bool = False  # the one of its class that make check runs
 
@@ -115,6 +117,40 @@ def turn(project, offset):
     os.replace(project.path('clock.new'), project.path('clock'))
 
 
+def ahead(offset):
+    def begin(project):
+        clock(project)
+        turn(project, offset)
+    return begin
+
+
+def see_live_run(project):
+    """With the right time again: the run of before was later by its clock, and hides none that goes on."""
+    turn(project, '+0')
+    project.start('run', 'vault')
+    run = guest.until(60, lambda: project.sql('select id from run where outcome is null'), 'a second run')[0][0]
+    check('running' in project.triphase('status', 'vault'), 'status does not see the run that goes on')
+    project.triphase('cancel', 'vault')
+    check(project.wait(60) == 130, 'it was not cancelled')
+    check(project.report()['run']['id'] == run, 'report takes another run for the last one')
+
+
+OLD_RUNS = 30
+
+
+def history(project):
+    """Old runs, some of them older than the last 20; then the clock goes wrong."""
+    project.write_store('insert into run (id, kind, target, partial, fresh, started_ns, duration_ns, outcome, exit_code) select '
+                        "printf('01890000-0000-7000-8000-%012x', value), 'run', 'vault', 0, 0, started_ns - (1 + value) * 86400000000000, 1, 'ok', 0 "
+                        "from run, json_each('" + json.dumps(list(range(OLD_RUNS))) + "')")
+    turn(project, '+200d')
+
+
+def keep_history(project):
+    left = project.sql('select count(*) from run')[0][0]
+    check(left == OLD_RUNS + 1, '%d runs are left of %d', left, OLD_RUNS + 1)
+
+
 # The reset itself leaves through OUTPUT.
 RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset', chains=('INPUT',))
 LOSS, UNLOSS = rule('-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP')
@@ -170,6 +206,8 @@ FAULTS = (
     Fault('triphase killed -9', 'triphase', to_workers(signal.SIGKILL), first=('crashed',), exit=70, resume=True, quick=True),
     Fault('triphase stopped for 30 s', 'triphase', to_workers(signal.SIGSTOP), to_workers(signal.SIGCONT), 30),
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
+    Fault('clock two hours ahead', 'clock', lambda project: None, before=ahead('+2h'), then=see_live_run),
+    Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
 )
 COLUMNS = ('fault', 'detected after', 'first attempt', 'UNREACHABLE', 'outcome', 'exit', 'time', 'against undisturbed', 'left here', 'left on host')
 
@@ -231,6 +269,8 @@ def play(fault):
                 project.triphase('resume', 'vault')
             took = time.monotonic() - begun
             late, first, causes, outcome, here, there = judge(fault, project, code, struck)
+            if fault.then:
+                fault.then(project)
             if fault.resume and code:
                 outcome = '%s, then resumed: %s' % (ended or 'crashed', outcome)
         except AssertionError:

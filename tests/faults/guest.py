@@ -154,16 +154,24 @@ class Project:
         finally:
             store.close()
 
+    def write_store(self, statement):
+        store = sqlite3.connect(self.path('.triphase', 'store.db'), timeout=10)
+        try:
+            with store:
+                store.execute(statement)
+        finally:
+            store.close()
+
     def report(self):
         return json.loads(self.triphase('report', '--json', ok=None))
 
     def run_id(self):
-        return self.sql('select id from run order by started_ns desc limit 1')[0][0]
+        return self.sql('select id from run order by number desc limit 1')[0][0]
 
     # The host from outside
 
     def name(self):
-        return 'tp' + self.sql('select id from machine order by id desc limit 1')[0][0].replace('-', '')[-10:]
+        return 'tp' + self.sql('select id from machine order by number desc limit 1')[0][0].replace('-', '')[-10:]
 
     def netns(self, *words):
         subprocess.run(['ip', 'netns', 'exec', self.name(), *words], check=True, stdin=subprocess.DEVNULL,
@@ -182,7 +190,7 @@ class Project:
 
     def on_host(self):
         """Every process of the guest, by its cgroup."""
-        scope = '/machine-%s/' % self.sql('select id from machine order by id desc limit 1')[0][0]
+        scope = '/machine-%s/' % self.sql('select id from machine order by number desc limit 1')[0][0]
         for pid in pids():
             with contextlib.suppress(OSError), open('/proc/%d/cgroup' % pid, encoding='utf-8') as groups:
                 if scope in groups.read():

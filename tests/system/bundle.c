@@ -181,6 +181,45 @@ Test(bundle, holds_everything_and_unpacks_with_tar_in_both_formats)
     }
 }
 
+#define TOKEN "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+
+Test(bundle, has_recipe_playbooks_and_what_differs_from_the_commit_and_no_secret_of_them)
+{
+    struct lab *lab = made_lab(GOOD);
+    struct lab_result result;
+    lab_write(lab, "playbooks/group_vars/all.yml", "%s", "value: of-group-vars\n");
+    AUTO_FREE char *commit =
+        shell("cd %s && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one &&"
+              " git config diff.external 'touch strange; true' && git config core.fsmonitor 'touch strange; "
+              "false' &&"
+              " echo '# edited, token %s' >>playbooks/work.yml && git rev-parse HEAD",
+              lab_folder(lab), TOKEN);
+    AUTO_FREE char *top = bundle_into(lab, "a.tar.zst", &result);
+    AUTO_FREE char *recipe = content(lab, top, "project/phases/work.yml"),
+                   *playbook = content(lab, top, "project/playbooks/work.yml"),
+                   *about = content(lab, top, "project/git.txt"),
+                   *diff = content(lab, top, "project/git.diff");
+    cr_expect(strstr(recipe, "playbooks/work.yml") != NULL, "%s", recipe);
+    cr_expect(strstr(playbook, "# edited, token [REDACTED") != NULL, "%s", playbook);
+    commit[strcspn(commit, "\n")] = '\0';
+    cr_expect(strstr(about, commit) && strstr(about, " M playbooks/work.yml"), "%s", about);
+    cr_expect(strstr(diff, "+# edited, token [REDACTED") != NULL, "%s", diff);
+    AUTO_FREE char *found =
+        shell("cd %s/%s && grep -rlE 'ghp_|of-group-vars' . || true", lab_folder(lab), top);
+    cr_expect(eq(str, found, ""));
+    cr_expect(not(lab_exists(lab, "strange")), "a program that the repository names was started");
+}
+
+Test(bundle, says_why_there_is_no_commit)
+{
+    struct lab *lab = made_lab(GOOD);
+    struct lab_result result;
+    AUTO_FREE char *top = bundle_into(lab, "a.tar.zst", &result);
+    AUTO_JSON *manifest = manifest_of(lab, top);
+    cr_expect(strstr(missing_in(manifest, "project/git.txt"), "not a git repository") != NULL, "%s",
+              missing_in(manifest, "project/git.txt"));
+}
+
 Test(bundle, is_named_after_target_and_run_in_the_current_folder)
 {
     struct lab *lab = made_lab(GOOD);

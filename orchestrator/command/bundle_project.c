@@ -1,0 +1,137 @@
+#include "command/bundle_project.h"
+
+#include "action/used_files.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "mechanism/program.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DIFF_MOST = 16 << 20 };
+
+#define GIT_BOUND (20 * NS_PER_S)
+
+/* ---- recipe and playbooks ---- */
+
+/* Plays, tasks and templates: what says what was done. What holds values (variables, inventories, files for the host) is left out. */
+static bool belongs(const char *path)
+{
+    static const char *const ends[] = {".yml", ".yaml", ".j2"}, *const values[] = {"group_vars/",
+                                                                                   "host_vars/", "inventory/",
+                                                                                   "files/"};
+    bool is_text = false;
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        is_text |= text_ends(path, ends[i]);
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        const char *at = strstr(path, values[i]);
+        if (at && (at == path || at[-1] == '/'))
+            return false;
+    }
+    return is_text && *path != '/' && !strstr(path, "..");
+}
+
+static void add_paths(const struct project *project, const struct phase *phases, size_t count,
+                      struct words *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct used_files_request request = {.project = project, .phase = &phases[i]};
+        AUTO_JSON *look = used_files_look(&request);
+        const char *path;
+        struct json *digest;
+        for (void *at = NULL; json_each(json_get(look, "files"), &at, &path, &digest);)
+            if (belongs(path))
+                words_add(out, path);
+    }
+}
+
+static int add_file(struct bundle *bundle, int folder, const char *path, struct error *err)
+{
+    AUTO_FREE char *name = xasprintf("project/%s", path);
+    for (char *c = name; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/", *c))
+            *c = '_';
+    return bundle_has(bundle, name) ? 0 : bundle_add_file(bundle, folder, path, name, err);
+}
+
+static int add_playbooks(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
+{
+    const struct project *project = subject->project;
+    const struct recipe *recipe = project_recipe(project, subject->account->run->recipe);
+    if (!recipe) {
+        bundle_missing(bundle, "project", "the project has no recipe '%s' any more",
+                       subject->account->run->recipe ? subject->account->run->recipe : "");
+        return 0;
+    }
+    AUTO_CLOSE int folder = open(project->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_WORDS paths = WORDS_INIT;
+    words_addf(&paths, "phases/%s.yml", recipe->name);
+    add_paths(project, recipe->phases, recipe->phase_count, &paths);
+    add_paths(project, recipe->teardown, recipe->teardown_count, &paths);
+    words_sort_unique(&paths);
+    for (size_t i = 0; i < paths.count; i++)
+        if (add_file(bundle, folder, paths.items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- git ---- */
+
+struct git {
+    const char *directory;
+    struct words environment;
+};
+
+/* No hook, monitor or diff program that the repository's configuration names is started. */
+static int ask_git(const struct git *git, struct text *out, struct error *err, const char *const *words)
+{
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add_all(&argv, "git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-pager",
+                  NULL);
+    words_add_list(&argv, words);
+    struct program program = {.argv = words_argv(&argv),
+                              .environment = words_argv(&git->environment),
+                              .directory = git->directory,
+                              .bound_ns = GIT_BOUND,
+                              .output_limit = DIFF_MOST};
+    return program_do_all(&program, out, err);
+}
+
+static int add_git(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
+{
+    static const char *const commit[] = {"log", "-1", "--format=commit %H%ndate %cI%n", NULL},
+                             *const state[] = {"status", "--porcelain=v1", "--branch", "--", ".", NULL},
+                             *const difference[] = {
+                                 "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--",
+                                 ".",    NULL};
+    struct git git = {.directory = subject->project->directory, .environment = WORDS_INIT};
+    AUTO_TEXT about = TEXT_INIT, diff = TEXT_INIT;
+    AUTO_ERROR why = ERROR_INIT;
+    bundle_parts_environment(subject, &git.environment);
+    words_add(&git.environment, "GIT_OPTIONAL_LOCKS=0");
+    bool known = ask_git(&git, &about, &why, commit) == 0 && ask_git(&git, &about, &why, state) == 0 &&
+                 ask_git(&git, &diff, &why, difference) == 0;
+    words_free(&git.environment);
+    if (!known) {
+        bundle_missing(bundle, "project/git.txt", "%s", error_text(&why));
+        return 0;
+    }
+    if (diff.length >= DIFF_MOST)
+        bundle_missing(bundle, "project/git.diff", "what is behind its first 16 MiB");
+    return bundle_add(bundle, "project/git.txt", &about, NULL, err) < 0 ||
+                   (diff.length && bundle_add(bundle, "project/git.diff", &diff, NULL, err) < 0)
+               ? -1
+               : 0;
+}
+
+int bundle_project_add(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
+{
+    if (!subject->project) {
+        bundle_missing(bundle, "project", "%s", subject->project_problem);
+        return 0;
+    }
+    return add_playbooks(bundle, subject, err) < 0 ? -1 : add_git(bundle, subject, err);
+}
