@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "data/invoker.h"
 
+enum { SCRIPT_MAX = 1 << 16 };
+
 static void look_at_secret(struct plan_work *work, const struct target *target, const struct secret *secret,
                            const char *key)
 {
@@ -44,10 +46,30 @@ static void look_at_key(struct plan_work *work, const struct target *target, con
         plan_find_once(work->report, ERROR_PROJECT, where, xasprintf("there is no private key %s", path));
 }
 
+/* Ansible's own setting. A script that is not executable is taken for the password itself. */
+static void look_at_vault_password_file(struct plan_work *work)
+{
+    const struct ansible_setting *setting = &work->settings.of[SETTING_VAULT_PASSWORD_FILE];
+    AUTO_TEXT begins = TEXT_INIT;
+    if (!setting->value || !*setting->value)
+        return;
+    if (!file_exists(setting->value))
+        plan_find_once(work->report, ERROR_PROJECT, setting->origin,
+                       xasprintf("there is no vault_password_file %s", setting->value));
+    else if (!file_is_program(setting->value) && file_read(setting->value, SCRIPT_MAX, &begins, NULL) == 0 &&
+             text_starts(text_string(&begins), "#!"))
+        plan_find_once(
+            work->report, ERROR_NONE, setting->origin,
+            xasprintf("the vault_password_file %s begins with #! and is not executable: Ansible takes its "
+                      "text for the password (chmod +x)",
+                      setting->value));
+}
+
 void plan_files_look(struct plan_work *work, const struct machine *machine)
 {
     const struct target *target = work->target;
     look_at_secrets(work);
+    look_at_vault_password_file(work);
     look_at_key(work, target, machine && machine->key ? machine->key : target->key);
     for (size_t i = 0; i < target->peers.count; i++) {
         const struct target *peer = project_target(work->project, target->peers.items[i], NULL);

@@ -143,6 +143,8 @@ bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT])
     add_tree(&walk, inputs->project->ansible, 0);
     if (inputs->settings->config)
         add_tree(&walk, inputs->settings->config, 0);
+    if (inputs->settings->of[SETTING_VAULT_PASSWORD_FILE].value)
+        add_tree(&walk, inputs->settings->of[SETTING_VAULT_PASSWORD_FILE].value, 0);
     for (const char *const *entry = inputs->environment; *entry; entry++)
         if (text_starts(*entry, "ANSIBLE_") || text_starts(*entry, "HOME="))
             digest_add_text(&digest, *entry);

@@ -40,6 +40,7 @@ static const struct {
     [SETTING_ASK_PASS] = {"ask_pass", {"ANSIBLE_ASK_PASS"}, {"defaults"}},
     [SETTING_BECOME_ASK_PASS] = {"become_ask_pass", {"ANSIBLE_BECOME_ASK_PASS"}, {"privilege_escalation"}},
     [SETTING_ASK_VAULT_PASS] = {"ask_vault_pass", {"ANSIBLE_ASK_VAULT_PASS"}, {"defaults"}},
+    [SETTING_VAULT_PASSWORD_FILE] = {"vault_password_file", {"ANSIBLE_VAULT_PASSWORD_FILE"}, {"defaults"}},
     [SETTING_FACT_CACHING] = {"fact_caching", {"ANSIBLE_CACHE_PLUGIN"}, {"defaults"}},
     [SETTING_GATHERING] = {"gathering", {"ANSIBLE_GATHERING"}, {"defaults"}},
 };
@@ -166,7 +167,7 @@ static void find_config(const char *directory, const char *const *environment, c
  * from its own. */
 static char *with_paths(enum ansible_name name, const char *value, const char *home, const char *base)
 {
-    if (name == SETTING_PRIVATE_KEY_FILE && *value)
+    if ((name == SETTING_PRIVATE_KEY_FILE || name == SETTING_VAULT_PASSWORD_FILE) && *value)
         return expanded(value, home, base);
     return name == SETTING_INVENTORY ? absolute_list(value, ',', home, base) : xstrdup(value);
 }

@@ -406,3 +406,35 @@ Test(plan, what_the_way_to_a_static_host_needs_here_is_looked_for_before_anythin
         cr_has_not(all, "target vault");
     }
 }
+
+Test(plan, a_vault_password_file_of_ansibles_settings_is_there_and_a_script_is_one)
+{
+    playbook_is("", "[]\n");
+    folder_write("ansible.cfg", "[defaults]\nvault_password_file = pass.sh\n");
+    struct plan_report report = plan(&(struct plan_options){0});
+    AUTO_FREE char *gone = findings(&report);
+    cr_has(gone, "error: ansible.cfg:2: there is no vault_password_file ");
+    plan_report_free(&report);
+    folder_write("pass.sh", "#!/bin/sh\necho secret\n");
+    report = plan(&(struct plan_options){0});
+    AUTO_FREE char *text = findings(&report);
+    cr_has(text, "warning: ansible.cfg:2: the vault_password_file ");
+    plan_report_free(&report);
+    write_program("pass.sh", "#!/bin/sh\necho secret\n");
+    report = plan(&(struct plan_options){0});
+    AUTO_FREE char *fine = findings(&report);
+    cr_has_not(fine, "vault_password_file");
+    plan_report_free(&report);
+}
+
+Test(plan, a_root_tree_that_is_not_there_is_refused_before_anything_is_made)
+{
+    playbook_is("", "[]\n");
+    folder_write("triphase.yml",
+                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
+                 "vault\n    root: ./gone.tar\n");
+    struct plan_report report = plan(&(struct plan_options){0});
+    AUTO_FREE char *all = findings(&report);
+    cr_has(all, "gone.tar");
+    plan_report_free(&report);
+}
