@@ -357,7 +357,7 @@ static void expect_asked(struct lab *lab, const char *option, const char *word, 
 
 Test(plan, tags_and_tasks_that_no_phase_has_are_refused_before_anything_is_made)
 {
-    struct lab *lab = project(NULL, "  - name: more\n    playbook: playbooks/more.yml\n",
+    struct lab *lab = project(NULL, "  - name: more\n    playbook: playbooks/more.yml\n    vars: {x: 1}\n",
                               "- hosts: recipe_work\n  gather_facts: false\n  tags: [whole]\n  tasks:\n"
                               "    - name: first\n      ansible.builtin.ping:\n      tags: [config]\n"
                               "    - ansible.builtin.ping:\n      tags: always\n");
