@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/cause.h"
+#include "data/host_key_change.h"
 #include "mechanism/program.h"
 
 #include <errno.h>
@@ -248,8 +249,13 @@ static int open_master(struct ladder *ladder, struct error *err)
     ladder->attempts = login.tries;
     for (size_t i = 0; i < json_count(login.rungs); i++)
         json_append(ladder->rungs, json_keep(json_at(login.rungs, i)));
+    const char *known_as =
+        ladder->route.host_key_alias ? ladder->route.host_key_alias : ladder->route.hostname;
+    AUTO_FREE char *key = text_is(login.cause, "host-key")
+                              ? host_key_change_text(login.why, request->target->name, known_as)
+                              : NULL;
     if (status < 0 && failed.kind == ERROR_NONE)
-        fail(ladder, login_rung_name(login.rung), login.cause, &failed, "%s", login.why);
+        fail(ladder, login_rung_name(login.rung), login.cause, &failed, "%s", key ? key : login.why);
     login_free(&login);
     return status < 0 ? error_move(err, &failed) : 0;
 }

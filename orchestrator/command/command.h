@@ -29,6 +29,7 @@ int command_inventory(struct command_context *context, int argc, char **argv);
 int command_report(struct command_context *context, int argc, char **argv);
 int command_events(struct command_context *context, int argc, char **argv);
 int command_config(struct command_context *context, int argc, char **argv);
+int command_trust(struct command_context *context, int argc, char **argv);
 int command_forget(struct command_context *context, int argc, char **argv);
 int command_bundle(struct command_context *context, int argc, char **argv);
 int command_store(struct command_context *context, int argc, char **argv);

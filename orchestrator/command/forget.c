@@ -12,34 +12,12 @@
 #include "command/store_access.h"
 #include "data/history.h"
 #include "data/layout.h"
-#include "data/store.h"
 #include "data/value.h"
 #include "view/help.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
-
-static int close_row(const char *store, struct machine *machine, struct error *err)
-{
-    AUTO_SQL *db = NULL;
-    struct store_appender *appender = NULL;
-    if (sql_open(store, SQL_WRITE, 10000, &db, err) < 0 || store_appender_new(db, &appender, err) < 0)
-        return -1;
-    machine->removed_ns = moment_wall();
-    struct event event = {.kind = EVENT_MACHINE, .machine = machine};
-    int status = sql_begin(db, err);
-    if (status == 0 &&
-        (store_appender_begin(appender, err) < 0 || store_appender_put(appender, &event, err) < 0 ||
-         store_appender_flush(appender, err) < 0)) {
-        sql_rollback(db);
-        status = -1;
-    }
-    if (status == 0)
-        status = sql_commit(db, err);
-    store_appender_free(appender);
-    return status;
-}
 
 /* Under the target's lock. */
 static int forget(const char *state, const char *target, struct error *err)
@@ -52,7 +30,9 @@ static int forget(const char *state, const char *target, struct error *err)
     sql_cleanup(&db);
     db = NULL;
     AUTO_FREE char *folder = layout_target_state(state, target);
-    if (machine && close_row(store, machine, err) < 0)
+    if (machine)
+        machine->removed_ns = moment_wall();
+    if (machine && store_access_put_machine(store, machine, err) < 0)
         return -1;
     if (machine && machine->directory && file_remove_tree(machine->directory, err) < 0)
         return -1;

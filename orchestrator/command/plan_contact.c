@@ -2,6 +2,7 @@
 
 #include "action/host_check.h"
 #include "action/key_agent.h"
+#include "action/made_look.h"
 #include "action/provider.h"
 #include "action/transport.h"
 #include "base/id.h"
@@ -11,21 +12,6 @@
 #include "data/history.h"
 #include "data/layout.h"
 #include "mechanism/guard.h"
-
-/* The machine that was made. NULL without an error: none is. */
-static int find_made(const struct project *project, const struct target *target, struct machine **out,
-                     struct error *err)
-{
-    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
-    AUTO_SQL *db = NULL;
-    if (history_find(store, &db, err) < 0 || (db && history_machine(db, target->name, out, err) < 0))
-        return -1;
-    if (*out && !(*out)->made_ns) {
-        machine_free(*out);
-        *out = NULL;
-    }
-    return 0;
-}
 
 /* A static host is there without having been made: it is known as `create` would know it, with what is to be written about it in `folder`. */
 static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
@@ -67,11 +53,17 @@ static int look(const struct host_check_request *request, const char *id, struct
 static int contact(const struct project *project, const struct target *target, const char *ansible_version,
                    struct json **out, struct error *err)
 {
-    AUTO_MACHINE *machine = NULL;
+    AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
+    AUTO_MACHINE *row = NULL, *machine = NULL;
+    AUTO_MADE made = MADE_INIT;
     enum transport_kind kind;
     char id[ID_SIZE];
     id_make(id);
-    if (find_made(project, target, &machine, err) < 0)
+    if (history_made(store, target->name, &row, err) < 0)
+        return -1;
+    if (row)
+        made_look(project, target, row, &made, &machine);
+    if (row && made_refuse(&made, target, row, false, err) < 0)
         return -1;
     if (!machine && !text_is(target->provider, "static")) {
         AUTO_FREE char *text = xasprintf("nothing is made for the target '%s', so there is nothing to "

@@ -5,6 +5,7 @@
 #include "data/config.h"
 #include "data/history.h"
 #include "data/layout.h"
+#include "data/store.h"
 
 char *store_access_state(const struct command_context *context, struct error *err)
 {
@@ -28,4 +29,24 @@ int store_access_open(const struct command_context *context, char **state, struc
     *out = db;
     *state = TAKE(found);
     return 0;
+}
+
+int store_access_put_machine(const char *store, struct machine *machine, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    struct store_appender *appender = NULL;
+    if (sql_open(store, SQL_WRITE, 10000, &db, err) < 0 || store_appender_new(db, &appender, err) < 0)
+        return -1;
+    struct event event = {.kind = EVENT_MACHINE, .machine = machine};
+    int status = sql_begin(db, err);
+    if (status == 0 &&
+        (store_appender_begin(appender, err) < 0 || store_appender_put(appender, &event, err) < 0 ||
+         store_appender_flush(appender, err) < 0)) {
+        sql_rollback(db);
+        status = -1;
+    }
+    if (status == 0)
+        status = sql_commit(db, err);
+    store_appender_free(appender);
+    return status;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/error.h"
 #include "command/command.h"
+#include "data/machine.h"
 #include "mechanism/sql.h"
 
 /* malloc'ed .triphase folder of the project; NULL with ERROR_PROJECT where there is no triphase.yml. */
@@ -10,3 +11,5 @@ char *store_access_state(const struct command_context *context, struct error *er
 /* The same, with its store open for reading. */
 int store_access_open(const struct command_context *context, char **state, struct sql **out,
                       struct error *err);
+/* Writes a machine's row as it is now, for who holds its target's lock. */
+int store_access_put_machine(const char *store, struct machine *machine, struct error *err);

@@ -164,9 +164,7 @@ static void add_host_key_file(const char *path, struct host_keys *out)
         add_host_key_lines(text_string(&content), out);
 }
 
-/* Whether none of the host keys that are said now is one that is known of the machine. Where a side names none, or an
- * authority, nobody can tell. */
-static bool host_keys_differ(const struct target *target, const struct machine *machine)
+bool made_host_keys_differ(const struct target *target, const struct machine *machine)
 {
     struct host_keys known = {WORDS_INIT, false}, said = {WORDS_INIT, false};
     AUTO_FREE char *of_row = words_join(&machine->host_keys, "\n"),
@@ -236,7 +234,7 @@ static void compare_said(const struct made_key *key, const struct target *target
     AUTO_FREE char *had = key->effective ? key->effective(machine) : NULL;
     AUTO_FREE char *have = key->effective ? key->effective(now) : NULL;
     bool unknown = key->effective && !had && !machine->said && !(follows && key->follows);
-    if (unknown || (key->effective ? same(key, had, have) : !host_keys_differ(target, machine)))
+    if (unknown || (key->effective ? same(key, had, have) : !made_host_keys_differ(target, machine)))
         return;
     enum made_effect effect = follows ? MADE_TAKEN : key->how & MAKING ? MADE_AT_MAKING : MADE_REFUSES;
     if (in_same_words)
@@ -334,7 +332,7 @@ void made_take(const struct project *project, const struct target *target, const
 struct target made_target(const struct target *target, const struct machine *machine)
 {
     struct target made = *target;
-    if (host_keys_differ(target, machine))
+    if (made_host_keys_differ(target, machine))
         made.host_key_kind = machine->host_keys.count ? HOST_KEYS_DEFAULT : HOST_KEYS_ACCEPT_NEW;
     return made;
 }

@@ -14,6 +14,9 @@ void made_compare(const struct project *project, const struct target *target, co
 /* Puts into the machine what is MADE_TAKEN. Not for one with something that is MADE_REFUSES. */
 void made_take(const struct project *project, const struct target *target, const struct machine *resolved,
                struct machine *machine);
+/* Whether none of the host keys that are said now is one that is known of the machine. Where a side names none, or an
+ * authority, nobody can tell. */
+bool made_host_keys_differ(const struct target *target, const struct machine *machine);
 /* The target as it was when the machine was made, for whoever removes it: a copy that borrows everything
  * and is not freed. */
 struct target made_target(const struct target *target, const struct machine *machine);

@@ -198,7 +198,7 @@ Test(config, every_command_has_help_and_refuses_an_unknown_option_with_64)
     static const char *const wanted[] = {"init",   "doctor", "plan",      "create",  "run",
                                          "resume", "attach", "cancel",    "destroy", "cycle",
                                          "status", "ssh",    "inventory", "report",  "events",
-                                         "bundle", "config", "forget",    "store"};
+                                         "bundle", "config", "trust",     "forget",  "store"};
     struct lab *lab = project();
     char names[32][32];
     size_t count = 0;

@@ -59,7 +59,8 @@ Test(made, another_address_stops_whatever_acts_and_is_named_with_both_values)
                                           {"resume", "host", "--replan"},
                                           {"ssh", "host"},
                                           {"plan", "host"},
-                                          {"inventory", "host"}};
+                                          {"inventory", "host"},
+                                          {"plan", "host", "--contact"}};
     for (size_t i = 0; i < COUNT_OF(acts); i++) {
         struct lab_result refused = lab_run(lab, acts[i][0], acts[i][1], acts[i][2], NULL);
         hold(refused, 78, "address was made as 127.0.0.1, triphase.yml:");

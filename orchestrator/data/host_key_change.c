@@ -1,0 +1,88 @@
+#include "data/host_key_change.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+/* What stands between two texts on one line, printable, malloc'ed; NULL: they are not there. */
+static char *between(const char *said, const char *before, const char *behind)
+{
+    const char *from = strstr(said, before);
+    from = from ? from + strlen(before) : NULL;
+    const char *to = from ? strstr(from, behind) : NULL;
+    if (!to || memchr(from, '\n', (size_t)(to - from)))
+        return NULL;
+    struct text out = TEXT_INIT;
+    text_add_printable(&out, from, (size_t)(to - from));
+    return text_take(&out);
+}
+
+/* The word that ends at `end`, malloc'ed; NULL: none. */
+static char *word_before(const char *end, const char *said)
+{
+    const char *begin = end;
+    while (begin && begin > said && begin[-1] != ' ' && begin[-1] != '\n')
+        begin--;
+    if (!begin || begin == end)
+        return NULL;
+    struct text out = TEXT_INIT;
+    text_add_printable(&out, begin, (size_t)(end - begin));
+    return text_take(&out);
+}
+
+/* "ED25519 SHA256:…" of ssh's paragraph, malloc'ed; NULL: it is not told. */
+static char *shown_key(const char *said)
+{
+    AUTO_FREE char *kind = between(said, "The fingerprint for the ", " key sent by the remote host is");
+    const char *print = kind ? strstr(said, "key sent by the remote host is") : NULL;
+    print = print ? strstr(print, "SHA256:") : NULL;
+    size_t length = print ? strcspn(print, " ;\r\n") : 0;
+    while (length && print[length - 1] == '.')
+        length--;
+    return length ? xasprintf("%s %.*s", kind, (int)length, print) : NULL;
+}
+
+static char *text_of_change(const char *name, const char *target, bool own, const char *shown)
+{
+    AUTO_FREE char *which = shown ? xasprintf(": it shows %s, and another is known", shown) : xstrdup("");
+    if (own)
+        return xasprintf(
+            "the host key of %s has changed%s\n"
+            "'triphase trust %s' shows both fingerprints and takes the new one; look on the host itself "
+            "first (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there)",
+            target, which, target);
+    return xasprintf("the host key of %s, on the way to %s, has changed%s\n"
+                     "'ssh-keygen -R %s' forgets the former one; look at the fingerprint on that host first",
+                     name, target, which, name);
+}
+
+static char *text_of_unknown(const char *name, const char *kind, const char *target, bool own)
+{
+    if (own)
+        return xasprintf(
+            "the host key of %s is of a kind (%s) of which none is known\n"
+            "'triphase trust %s' shows its fingerprint and takes it; look on the host itself first "
+            "(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there)",
+            target, kind, target);
+    return xasprintf(
+        "no %s host key of %s, on the way to %s, is known\n"
+        "log in there once by hand ('ssh %s') and look at its fingerprint, or write its key into your "
+        "known_hosts",
+        kind, name, target, name);
+}
+
+char *host_key_change_text(const char *said, const char *target, const char *known_as)
+{
+    AUTO_FREE char *changed =
+        between(said, "ost key for ", " has changed and you have requested strict checking");
+    AUTO_FREE char *kind = word_before(strstr(said, " host key is known for "), said);
+    AUTO_FREE char *unknown =
+        between(said, " host key is known for ", " and you have requested strict checking");
+    AUTO_FREE char *shown = shown_key(said);
+    if (changed)
+        return text_of_change(changed, target, text_is(changed, known_as), shown);
+    if (kind && unknown)
+        return text_of_unknown(unknown, kind, target, text_is(unknown, known_as));
+    return NULL;
+}

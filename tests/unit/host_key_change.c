@@ -1,0 +1,87 @@
+/* A host key that is not the known one is told in two lines, of which the second says what to do. */
+#include "data/host_key_change.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define PARAGRAPH(name)                                                             \
+    "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n"               \
+    "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n"               \
+    "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n"               \
+    "IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\n"                     \
+    "The fingerprint for the ED25519 key sent by the remote host is\r\n"            \
+    "SHA256:onrEZPL1UORDBa501iZJPrlm1M1jUrarUwfZ4zymNuM.\r\n"                       \
+    "Please contact your system administrator.\r\n"                                 \
+    "Offending ED25519 key in /x/known_hosts:1\r\n"                                 \
+    "Host key for " name " has changed and you have requested strict checking.\r\n" \
+    "Host key verification failed.\r\n"
+
+static size_t lines(const char *text)
+{
+    size_t count = 1;
+    for (; *text; text++)
+        count += *text == '\n';
+    return count;
+}
+
+Test(host_key_change, a_changed_key_is_two_lines_with_its_fingerprint_and_the_command)
+{
+    AUTO_FREE char *told = host_key_change_text(PARAGRAPH("triphase-1"), "box", "triphase-1");
+    cr_assert_not_null(told);
+    cr_expect_eq(lines(told), 2, "%s", told);
+    cr_expect(strstr(told, "the host key of box has changed: it shows ED25519 "
+                           "SHA256:onrEZPL1UORDBa501iZJPrlm1M1jUrarUwfZ4zymNuM, and another is known\n"),
+              "%s", told);
+    cr_expect(strstr(told, "'triphase trust box'"), "%s", told);
+}
+
+Test(host_key_change, so_it_is_where_ssh_s_lines_were_joined)
+{
+    AUTO_TEXT joined = TEXT_INIT;
+    for (const char *at = PARAGRAPH("triphase-1"); *at; at++)
+        if (*at == '\n')
+            text_add(&joined, "; ");
+        else if (*at != '\r')
+            text_add_char(&joined, *at);
+    AUTO_FREE char *told = host_key_change_text(text_string(&joined), "box", "triphase-1");
+    cr_assert_not_null(told);
+    cr_expect(strstr(told, "ED25519 SHA256:onrEZPL1UORDBa501iZJPrlm1M1jUrarUwfZ4zymNuM, and"), "%s", told);
+    cr_expect_eq(lines(told), 2, "%s", told);
+}
+
+Test(host_key_change, the_key_of_a_host_on_the_way_is_not_the_targets)
+{
+    AUTO_FREE char *told = host_key_change_text(PARAGRAPH("bastion"), "box", "triphase-1");
+    cr_assert_not_null(told);
+    cr_expect(strstr(told, "the host key of bastion, on the way to box, has changed"), "%s", told);
+    cr_expect(strstr(told, "ssh-keygen -R bastion") && !strstr(told, "trust"), "%s", told);
+}
+
+Test(host_key_change, one_of_a_kind_that_is_not_known_is_told_too)
+{
+    static const char said[] =
+        "No such file; No ED25519 host key is known for triphase-1 and you have requested "
+        "strict checking.; Host key verification failed.";
+    AUTO_FREE char *told = host_key_change_text(said, "box", "triphase-1");
+    AUTO_FREE char *jump = host_key_change_text(said, "box", "triphase-2");
+    cr_assert(told && jump);
+    cr_expect(strstr(told, "of a kind (ED25519) of which none is known\n'triphase trust box'"), "%s", told);
+    cr_expect(strstr(jump, "no ED25519 host key of triphase-1, on the way to box, is known"), "%s", jump);
+}
+
+Test(host_key_change, other_words_stay_as_they_are)
+{
+    static const char *const others[] = {"",
+                                         "Permission denied (publickey).",
+                                         "Host key verification failed.",
+                                         "Host key for ",
+                                         "No  host key is known for ",
+                                         " host key is known for x"};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        AUTO_FREE char *told = host_key_change_text(others[i], "box", "triphase-1");
+        cr_expect_null(told, "'%s': %s", others[i], told);
+    }
+}
