@@ -46,6 +46,8 @@ Environment read, and all but the marks removed, so that an Ansible started by a
     TRIPHASE_PENDING_HANDLERS  JSON list of {"host", "handler"}, or the path of a file that holds one: notified anew
                                when a task that would notify it ends ok or skipped on that host, else after the last
                                role and task of the first play that has the host and such a handler, before its flush
+    TRIPHASE_SECRETS           number of a sealed descriptor that holds the values that are known as secret: they are taken
+                               out of every text, in whatever form, before it is cut; it is read and closed
     TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset
 
 If the file cannot be opened or written, one line on stderr says so, nothing more is written, and the missing `end`
@@ -75,6 +77,7 @@ description:
 
 TEXT_MAX = 1024
 CAUSE_MAX = 2000
+WINDOW = 64 * 1024  # more of a text is not looked at: what is told of it is far shorter
 NAMES_MAX = 1000
 LINE_SOFT_MAX = 256 * 1024  # far below the 1 MiB at which the reader skips a line
 WRITE_RETRIES = 4
@@ -105,7 +108,7 @@ NAMES = {b'quot': b'"', b'amp': b'&', b'lt': b'<', b'gt': b'>', b'apos': b"'"}
 DIGITS64 = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 URL64 = {ord('+'): ord('-'), ord('/'): ord('_')}
 BASE64 = frozenset(DIGITS64 + b'-_')
-VALUE_LEAST, LINE_LEAST, GAP_MOST, TRIES_MOST = 4, 8, 128, 4096
+VALUE_LEAST, LINE_LEAST, GAP_MOST, TRIES_MOST, KEPT_MOST = 4, 8, 128, 4096, 4096
 
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
 
@@ -130,10 +133,11 @@ def clean(value, limit=TEXT_MAX):
         if value is None or isinstance(value, (bool, int, float)):
             value = str(value)
         elif isinstance(value, bytes):
-            value = value[:limit + 4].decode('utf-8', 'replace')
+            value = value[:WINDOW].decode('utf-8', 'replace')
         else:
             # str() of a stranger could decrypt a vaulted value
             value = '<%s>' % type(value).__name__
+    value = KNOWN.clear(value[:WINDOW])
     if len(value) > limit:
         value = value[:limit]
     try:
@@ -328,21 +332,16 @@ class Known:
         self._seen = set()
         self._done = {}
 
-    @staticmethod
-    def read(number):
+    def read(self, number):
         """From the sealed descriptor: kind, length and bytes of each, with a NUL behind the first two."""
-        known = Known()
-        try:
-            fd = int(number)
-            with open(fd, 'rb', closefd=True) as stream:
-                data = os.pread(stream.fileno(), os.fstat(stream.fileno()).st_size, 0)
-        except (OSError, ValueError):
-            return known
+        if not number:
+            return
+        with open(int(number), 'rb') as stream:
+            data = os.pread(stream.fileno(), os.fstat(stream.fileno()).st_size, 0)
         while data:
             kind, length, data = data.split(b'\0', 2)
-            known.add(kind.decode('utf-8', 'replace'), data[:int(length)])
+            self.add(kind.decode('utf-8', 'replace'), data[:int(length)])
             data = data[int(length):]
-        return known
 
     def add(self, kind, value):
         if len(value) < VALUE_LEAST:
@@ -408,9 +407,11 @@ class Known:
             return text
         done = self._done.get(text)
         if done is None:
-            if len(self._done) > 4096:
-                self._done.clear()
-            done = self._done[text] = self._clear(text)
+            done = self._clear(text)
+            if len(text) <= TEXT_MAX:
+                if len(self._done) > KEPT_MOST:
+                    self._done.clear()
+                self._done[text] = done
         return done
 
     def _clear(self, text):
@@ -465,6 +466,9 @@ class Known:
                 if best is None or end > best[1]:
                     best = (start, end, pattern.kind)
         return best
+
+
+KNOWN = Known()
 
 
 class EventFile:
@@ -525,9 +529,11 @@ class CallbackModule(CallbackBase):
         path = os.environ.pop('TRIPHASE_EVENTS', '')
         expect = os.environ.pop('TRIPHASE_EXPECT', '')
         pending = os.environ.pop('TRIPHASE_PENDING_HANDLERS', '')
+        secrets = os.environ.pop('TRIPHASE_SECRETS', '')
         self.disabled = not path
         if not path:
             return
+        KNOWN.read(secrets)
         self._events = EventFile(path)
         self._marks = {key: os.environ[key] for key in ('TRIPHASE_RUN', 'TRIPHASE_STEP') if os.environ.get(key)}
         self._expect, self._expect_error = self._load_expect(expect)

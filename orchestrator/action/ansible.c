@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/layout.h"
+#include "data/redact_sealed.h"
 #include "mechanism/yaml.h"
 
 #include <errno.h>
@@ -111,11 +112,15 @@ static void add_ssh_environment(const struct ansible_request *request,
 
 /* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the
  * last process that holds it. */
+static int close_for_good(int fd)
+{
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
 static int seal(const char *name, const char *bytes, size_t length, struct error *err)
 {
     AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, bytes, length) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, bytes, length) < 0 || close_for_good(fd) < 0)
         return error_system(err, errno, "cannot keep a secret in memory");
     return TAKE_FD(fd);
 }
@@ -130,12 +135,18 @@ static void keep(struct ansible_child *child, int fd)
     child->keep[count + 1] = -1;
 }
 
+/* What is read is known from then on: `known`, -1 for nowhere. */
 static int read_named(const struct project *project, const struct target *target, const struct secret *secret,
-                      const char *what, char **value, size_t *length, struct error *err)
+                      const char *what, int known, char **value, size_t *length, struct error *err)
 {
+    AUTO_FREE char *kind =
+        xasprintf("%s%s%s", what, secret->name ? " " : "", secret->name ? secret->name : "");
     if (secret_read(secret, project->directory, value, length, err) < 0)
-        return error_prefix(err, "target %s, %s%s%s", target->name, what, secret->name ? " " : "",
-                            secret->name ? secret->name : "");
+        return error_prefix(err, "target %s, %s", target->name, kind);
+    if (known >= 0 && redact_sealed_put(known, kind, *value, *length, err) < 0) {
+        free_secret(*value, *length);
+        return -1;
+    }
     return 0;
 }
 
@@ -147,12 +158,12 @@ static void forget(char **value, size_t length)
 
 /* One secret by itself, under /proc/self/fd. */
 static int keep_secret(const struct project *project, const struct target *target,
-                       const struct secret *secret, const char *what, struct ansible_child *out,
+                       const struct secret *secret, const char *what, int known, struct ansible_child *out,
                        struct error *err)
 {
     char *value = NULL;
     size_t length = 0;
-    if (read_named(project, target, secret, what, &value, &length, err) < 0)
+    if (read_named(project, target, secret, what, known, &value, &length, err) < 0)
         return -1;
     int fd = seal("triphase-secret", value, length, err);
     forget(&value, length);
@@ -161,11 +172,11 @@ static int keep_secret(const struct project *project, const struct target *targe
     return fd;
 }
 
-int ansible_add_vault_passwords(const struct project *project, const struct target *target,
-                                struct ansible_child *out, struct error *err)
+static int add_vault_passwords(const struct project *project, const struct target *target, int known,
+                               struct ansible_child *out, struct error *err)
 {
     for (size_t i = 0; i < target->vault_password_count; i++) {
-        int fd = keep_secret(project, target, &target->vault_passwords[i], "vault password", out, err);
+        int fd = keep_secret(project, target, &target->vault_passwords[i], "vault password", known, out, err);
         if (fd < 0)
             return -1;
         words_add(&out->argv, "--vault-id");
@@ -173,6 +184,12 @@ int ansible_add_vault_passwords(const struct project *project, const struct targ
                    target->vault_passwords[i].name ? target->vault_passwords[i].name : "default", fd);
     }
     return 0;
+}
+
+int ansible_add_vault_passwords(const struct project *project, const struct target *target,
+                                struct ansible_child *out, struct error *err)
+{
+    return add_vault_passwords(project, target, -1, out, err);
 }
 
 static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes,
@@ -199,11 +216,11 @@ static bool is_variable(const char *name)
 
 /* {"__ansible_unsafe": VALUE} under the name: Ansible's own JSON for text that is never templated. */
 static int add_secret(const struct ansible_request *request, const struct secret *secret, const char *what,
-                      const char *name, struct json *object, struct error *err)
+                      const char *name, int known, struct json *object, struct error *err)
 {
     char *value = NULL;
     size_t length = 0;
-    if (read_named(request->project, request->target, secret, what, &value, &length, err) < 0)
+    if (read_named(request->project, request->target, secret, what, known, &value, &length, err) < 0)
         return -1;
     int result = 0;
     if (strlen(value) != length || !text_is_utf8(value, length)) {
@@ -221,7 +238,7 @@ static int add_secret(const struct ansible_request *request, const struct secret
 
 /* An inventory that Ansible asks for: `triphase_secrets` for every host, and for the target's host alone
  * its become password (a variable for all would be offered to whatever host a task is delegated to). */
-static struct json *secret_inventory(const struct ansible_request *request, struct error *err)
+static struct json *secret_inventory(const struct ansible_request *request, int known, struct error *err)
 {
     const struct target *target = request->target;
     AUTO_JSON *secrets = json_new_object();
@@ -233,11 +250,13 @@ static struct json *secret_inventory(const struct ansible_request *request, stru
                       target->secrets[i].name);
             return NULL;
         }
-        if (add_secret(request, &target->secrets[i], "secret", target->secrets[i].name, secrets, err) < 0)
+        if (add_secret(request, &target->secrets[i], "secret", target->secrets[i].name, known, secrets, err) <
+            0)
             return NULL;
     }
     if (target->become_password.kind != SECRET_NONE &&
-        add_secret(request, &target->become_password, "secret", "ansible_become_password", own, err) < 0)
+        add_secret(request, &target->become_password, "become password", "ansible_become_password", known,
+                   own, err) < 0)
         return NULL;
     struct json *root = json_new_object(), *meta = json_new_object(), *hosts = json_new_object(),
                 *all = json_new_object(), *vars = json_new_object();
@@ -259,7 +278,7 @@ static struct json *secret_inventory(const struct ansible_request *request, stru
  * the Ansible that asks it. */
 static int keep_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
-    AUTO_JSON *inventory = secret_inventory(request, err);
+    AUTO_JSON *inventory = secret_inventory(request, out->known[0], err);
     if (!inventory)
         return -1;
     char *text = json_compact(inventory);
@@ -390,7 +409,7 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
     words_add_list(argv, words_argv(&request->phase->args));
     if (request->arguments)
         words_add_list(argv, words_argv(&request->arguments->words));
-    if (ansible_add_vault_passwords(project, target, out, err) < 0)
+    if (add_vault_passwords(project, target, out->known[0], out, err) < 0)
         return -1;
     AUTO_FREE char *forced = forced_variables(request, err);
     if (!forced || write_file(request, "vars.yml", forced, 0600, out, &path, err) < 0)
@@ -398,6 +417,33 @@ static int add_argv(const struct ansible_request *request, struct ansible_child 
     words_add(argv, "-e");
     words_addf(argv, "@%s", path);
     words_own(argv, playbook_word(request->phase));
+    return 0;
+}
+
+/* No process of the phase has it, but a playbook may have the same from elsewhere. One that a command or a descriptor gives is not asked for again. */
+static int know_passphrase(const struct ansible_request *request, int known, struct error *err)
+{
+    const struct secret *secret = &request->target->key_passphrase;
+    char *value = NULL;
+    size_t length = 0;
+    if (secret->kind != SECRET_FILE && secret->kind != SECRET_ENV)
+        return 0;
+    int result =
+        read_named(request->project, request->target, secret, "key passphrase", known, &value, &length, err);
+    if (result == 0)
+        forget(&value, length);
+    return result;
+}
+
+/* Once all is known. */
+static int keep_known(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    if (know_passphrase(request, out->known[0], err) < 0)
+        return -1;
+    if (close_for_good(out->known[0]) < 0)
+        return error_system(err, errno, "cannot keep a secret in memory");
+    AUTO_FREE char *number = xasprintf("%d", out->known[0]);
+    words_set_env(&out->environment, "TRIPHASE_SECRETS", number);
     return 0;
 }
 
@@ -445,13 +491,17 @@ static int add_environment(const struct ansible_request *request, const struct a
             return -1;
         words_set_env(environment, "TRIPHASE_EXPECT", path);
     }
-    return 0;
+    return keep_known(request, out, err);
 }
 
 int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
-    struct ansible_child made = {0};
+    struct ansible_child made = {
+        .known = {memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING), -1}};
     struct ansible_settings settings = {0};
+    if (made.known[0] < 0 || fchmod(made.known[0], 0600) < 0)
+        return error_system(err, errno, "cannot keep a secret in memory");
+    keep(&made, made.known[0]);
     int result = ansible_settings_read(request->project->directory, request->environment, &settings, err);
     if (result == 0)
         result = add_argv(request, &made, err);

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BOUND_MS = 1300, RESULT_MOST = 1 << 20, PIDS_MOST = 512, KEEP_MOST = 16 };
+enum { BOUND_MS = 1300, RESULT_MOST = 1 << 20, PIDS_MOST = 512, KEEP_MOST = 4 };
 
 struct forensics {
     struct child child;

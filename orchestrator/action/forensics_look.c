@@ -193,7 +193,7 @@ static struct json *last_lines(const struct look *look, const char *path, size_t
     struct stat info;
     /* A pipe or a device in its place would hang whoever reads it. */
     if (!path || stat(path, &info) < 0 || !S_ISREG(info.st_mode) ||
-        file_read_tail(path, TAIL, &tail, NULL) < 0)
+        redact_tail(look->secrets, path, TAIL, &tail, NULL) < 0)
         return NULL;
     size_t starts[LOG_LINES + 1], count = 0, end = tail.length;
     while (end && count < most) {

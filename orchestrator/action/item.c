@@ -404,7 +404,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                                                   .silent_ns = phase->host_silent_ns};
     attempt->plan.forensics.control_directory = own(attempt, xstrdup(sockets));
     attempt->plan.forensics.control_path = context->control_path;
-    attempt->plan.forensics.secrets = attempt->ansible.keep;
+    attempt->plan.forensics.secrets = attempt->ansible.known;
     return 0;
 }
 

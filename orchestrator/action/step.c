@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/redact_sealed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -269,6 +270,16 @@ static enum state see_whether_empty(struct step *step)
     return scope_populated(step->scope) ? step->state : close_step(step);
 }
 
+/* What it was given is known. */
+static void read_tail(const struct step *step, struct text *out)
+{
+    struct redact_rules *rules = redact_rules_new();
+    for (const int *fd = step->plan.forensics.secrets; fd && *fd >= 0; fd++)
+        redact_sealed_add(rules, *fd);
+    redact_tail(rules, step->plan.log, LOG_TAIL, out, NULL);
+    redact_rules_free(rules);
+}
+
 static enum state close_step(struct step *step)
 {
     stop_watching(step);
@@ -279,7 +290,7 @@ static enum state close_step(struct step *step)
         step_lines_stand(step->lines, NULL);
     const struct tally *tally = step_lines_tally(step->lines);
     AUTO_TEXT tail = TEXT_INIT;
-    file_read_tail(step->plan.log, LOG_TAIL, &tail, NULL);
+    read_tail(step, &tail);
     AUTO_FREE char *path_words = transport_watch_words(step->transport_watch);
     struct evidence evidence = {step->by,
                                 &step->child_end,

@@ -67,6 +67,8 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
     AUTO_ERROR unseen = ERROR_INIT;
     if (live_join(live, state, (*run)->target, (*run)->id, &unseen) < 0)
         help_note("%s: run %s cannot be followed: %s", (*run)->target, (*run)->id, error_text(&unseen));
+    if (lives)
+        live_worker(live, (*run)->id, attached->worker.pid);
     int status = lives ? loop_run(attached->loop, err) : 0;
     watch_stop(&watch);
     if (status == 0 && !attached->left)

@@ -280,6 +280,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     all->running++;
     if (!launch->detach && live_add(all->live, all->state, job->target_name, job->run, NULL) < 0)
         help_note("%s: run %s goes on unseen; 'triphase status' tells of it", job->target_name, job->run);
+    if (!launch->detach)
+        live_worker(all->live, job->run, job->worker.pid);
     return loop_watch(all->loop, job->worker.pidfd, EPOLLIN, on_worker, job, &job->watch, err);
 }
 

@@ -1,5 +1,6 @@
 #include "data/redact.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/redact_shape.h"
 #include "data/redact_token.h"
@@ -37,6 +38,7 @@ struct redact {
     size_t list_left;            /* bytes it may have */
     bool list_long;              /* one that is long has come */
     size_t count;
+    bool known_only;
     struct json *kinds;
 };
 
@@ -277,7 +279,7 @@ static void decide(struct redact *redact, bool final)
         return;
     }
     struct redact_shape_hit hit = {0};
-    if (!redact_shape_find(data, left, at > 2 ? 2 : at, &hit)) {
+    if (redact->known_only || !redact_shape_find(data, left, at > 2 ? 2 : at, &hit)) {
         keep(redact, 1);
     } else if (hit.list == REDACT_KEYS) {
         keep(redact, hit.from);
@@ -338,12 +340,38 @@ void redact_add_kinds(const struct redact *redact, struct json *counts)
         json_set_integer(counts, kind, json_get_integer(counts, kind, 0) + json_integer(value, 0));
 }
 
-size_t redact_text(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
+static size_t all_of(const struct redact_rules *rules, bool known_only, const char *bytes, size_t length,
+                     struct text *out)
 {
     struct redact *redact = redact_new(rules);
+    redact->known_only = known_only;
     redact_add(redact, bytes, length, out);
     redact_end(redact, out);
     size_t count = redact_count(redact);
     redact_free(redact);
     return count;
+}
+
+size_t redact_text(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
+{
+    return all_of(rules, false, bytes, length, out);
+}
+
+size_t redact_text_known(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
+{
+    return all_of(rules, true, bytes, length, out);
+}
+
+int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
+                struct error *err)
+{
+    AUTO_TEXT bytes = TEXT_INIT, clean = TEXT_INIT;
+    if (file_read_tail(path, most + (rules->count ? rules->reach : 0), &bytes, err) < 0)
+        return -1;
+    redact_text_known(rules, bytes.bytes, bytes.length, &clean);
+    size_t drop = clean.length > most ? clean.length - most : 0;
+    text_add_bytes(out, text_string(&clean) + drop, clean.length - drop);
+    if (bytes.bytes)
+        explicit_bzero(bytes.bytes, bytes.room);
+    return 0;
 }

@@ -2,6 +2,7 @@
  * a marker "[REDACTED kind]", which changes no quoting around it. How the stream is cut into pieces makes no difference: nothing is decided before all that
  * bears on it has come. Where two secrets overlap, all of both goes. */
 #pragma once
+#include "base/error.h"
 #include "base/text.h"
 #include "mechanism/json.h"
 #include <stdbool.h>
@@ -29,3 +30,9 @@ size_t redact_count(const struct redact *redact);
 void redact_add_kinds(const struct redact *redact, struct json *counts);
 /* All of one text; how many redactions it took. */
 size_t redact_text(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out);
+/* The same by known values alone. */
+size_t redact_text_known(const struct redact_rules *rules, const char *bytes, size_t length,
+                         struct text *out);
+/* The end of a file, at most `most` bytes without the known values: a value that began before is none of it either. */
+int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
+                struct error *err);

@@ -1,37 +1,65 @@
 #include "data/redact_sealed.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "base/words.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { DESCRIPTOR_MOST = 1 << 20, DEPTH_MOST = 64 };
+static const off_t most = 64 << 20;
 
-/* {"__ansible_unsafe": VALUE} anywhere: how a secret is handed to Ansible. How many there were. */
-static size_t add_marked(struct redact_rules *rules, const struct json *value, int depth)
+int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err)
 {
-    const char *key;
-    struct json *member;
-    size_t count = 0;
-    for (void *at = NULL;
-         depth < DEPTH_MOST && json_is_object(value) && json_each(value, &at, &key, &member);) {
-        const char *string = text_is(key, "__ansible_unsafe") ? json_string(member, NULL) : NULL;
-        if (string)
-            redact_rules_add(rules, "secret", string, strlen(string));
-        count += (string != NULL) + add_marked(rules, member, depth + 1);
-    }
-    return count;
+    AUTO_FREE char *size = xasprintf("%zu", length);
+    if (file_write_all(fd, kind, strlen(kind) + 1) < 0 || file_write_all(fd, size, strlen(size) + 1) < 0 ||
+        file_write_all(fd, value, length) < 0)
+        return error_system(err, errno, "cannot keep a secret in memory");
+    return 0;
 }
 
 void redact_sealed_add(struct redact_rules *rules, int fd)
 {
-    char *bytes = xmalloc(DESCRIPTOR_MOST);
+    struct stat state;
+    if (fd < 0 || fstat(fd, &state) < 0 || state.st_size > most)
+        return;
+    char *bytes = xcalloc(1, (size_t)state.st_size + 1);
     size_t have = 0;
-    for (ssize_t got;
-         have < DESCRIPTOR_MOST && (got = pread(fd, bytes + have, DESCRIPTOR_MOST - have, (off_t)have)) > 0;)
+    for (ssize_t got; have < (size_t)state.st_size &&
+                      (got = pread(fd, bytes + have, (size_t)state.st_size - have, (off_t)have)) > 0;)
         have += (size_t)got;
-    AUTO_JSON *json = json_parse(bytes, have, NULL);
-    if (!add_marked(rules, json, 0))
-        redact_rules_add(rules, "secret", bytes, have);
-    free_secret(bytes, DESCRIPTOR_MOST);
+    const char *end = bytes + have;
+    for (const char *at = bytes; at < end;) {
+        const char *kind = at, *size = kind + strlen(kind) + 1;
+        const char *value = size < end ? size + strlen(size) + 1 : end;
+        size_t length = value < end ? strtoul(size, NULL, 10) : 0;
+        if (!length || length > (size_t)(end - value))
+            break;
+        redact_rules_add(rules, kind, value, length);
+        at = value + length;
+    }
+    free_secret(bytes, (size_t)state.st_size + 1);
+}
+
+void redact_sealed_learn(struct redact_rules *rules, pid_t pid)
+{
+    AUTO_FREE char *folder = xasprintf("/proc/%d/fd", (int)pid);
+    AUTO_WORDS names = WORDS_INIT;
+    if (file_list(folder, &names, NULL) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *path = file_join(folder, names.items[i]);
+        char name[64];
+        ssize_t length = readlink(path, name, sizeof name - 1);
+        name[length > 0 ? length : 0] = '\0';
+        if (!text_starts(name, "/memfd:" REDACT_SEALED_NAME " "))
+            continue;
+        AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+        redact_sealed_add(rules, fd);
+    }
 }

@@ -1,7 +1,16 @@
-/* The secrets that a phase was given, learned from the sealed descriptors that hold them (action/ansible.c). */
+/* The secrets that a phase was given, in sealed memory: what its event callback, the look before its end, and whoever shows its output know them by. Each is its kind, its length in
+ * decimal digits and its bytes, a NUL behind the first two. */
 #pragma once
+#include "base/error.h"
 #include "data/redact.h"
+#include <sys/types.h>
 
-/* Adds the values of the descriptor's variables, those that are marked {"__ansible_unsafe": VALUE}, or all of it where it is one secret by itself. At most 1 MiB
- * is read, the descriptor's position stays; one that cannot be read adds nothing. */
+/* What such a descriptor is called in /proc/PID/fd: "/memfd:triphase-known (deleted)". */
+#define REDACT_SEALED_NAME "triphase-known"
+
+/* Appends one. */
+int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
+/* Adds all of them; the descriptor's position stays. One that cannot be read adds nothing. */
 void redact_sealed_add(struct redact_rules *rules, int fd);
+/* Adds what that process of the same user, a run's worker, knows at this moment. */
+void redact_sealed_learn(struct redact_rules *rules, pid_t pid);

@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/layout.h"
+#include "data/redact_sealed.h"
 #include "data/tally.h"
 #include "mechanism/follow.h"
 #include "mechanism/json.h"
@@ -33,6 +34,8 @@ struct view {
     bool catching_up;   /* reads what has been before it was joined */
     int64_t log_before; /* bytes of the step's log that had been written then */
     int64_t started_monotonic, deadline_ns;
+    pid_t worker;               /* 0: not known */
+    struct redact_rules *rules; /* what is known as secret so far */
     struct tally tally;
     char *said; /* by a stage, last: for the line on a terminal. NULL: nothing */
     char *last_events;
@@ -212,7 +215,9 @@ static void on_log(void *context, const char *bytes, size_t length, bool skipped
         return;
     if (view->live->several)
         text_addf(&out, "%s | ", view->target);
-    text_add_printable(&out, bytes, length);
+    AUTO_TEXT clean = TEXT_INIT;
+    redact_text_known(view->rules, bytes, length, &clean);
+    text_add_printable(&out, text_string(&clean), clean.length);
     text_add(&out, skipped ? " ...\n" : "\n");
     put(&out);
 }
@@ -252,6 +257,12 @@ static void follow_step(struct view *view)
                      NULL);
 }
 
+static void learn_secrets(struct view *view)
+{
+    if (view->is_phase && view->worker)
+        redact_sealed_learn(view->rules, view->worker);
+}
+
 static void on_step_begin(struct view *view, const struct json *line)
 {
     end_step(view);
@@ -259,6 +270,7 @@ static void on_step_begin(struct view *view, const struct json *line)
     view->step = xstrdup(json_get_string(line, "name", "?"));
     view->attempt = (int)json_get_integer(line, "attempt", 1);
     view->is_phase = text_is(json_get_string(line, "step_kind", ""), "phase");
+    learn_secrets(view);
     view->started_monotonic = json_get_integer(line, "started_monotonic_ns", moment_monotonic());
     view->deadline_ns = json_get_integer(line, "deadline_ns", 0);
     const char *log = json_get_string(line, "log", NULL), *events = json_get_string(line, "events", NULL);
@@ -346,10 +358,11 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
 }
 
 /* The last lines of a log that say something, indented; but for `message`, which was said. */
-static void add_tail(struct text *out, const char *path, const char *message)
+static void add_tail(struct text *out, const struct redact_rules *rules, const char *path,
+                     const char *message)
 {
     AUTO_TEXT bytes = TEXT_INIT;
-    if (file_read_tail(path, TAIL_BYTES, &bytes, NULL) < 0 || !bytes.length)
+    if (redact_tail(rules, path, TAIL_BYTES, &bytes, NULL) < 0 || !bytes.length)
         return;
     const char *start = bytes.bytes + bytes.length;
     for (int lines = 0; start > bytes.bytes && lines < TAIL_LINES;) {
@@ -402,7 +415,7 @@ static void explain(struct view *view, bool crashed, const char *why)
     const char *log = view->outcome && view->blamed_log ? view->blamed_log : view->last_log;
     if (log) {
         AUTO_FREE char *path = layout_stored(view->state, log);
-        add_tail(&out, path, message);
+        add_tail(&out, view->rules, path, message);
         text_addf(&out, "  the whole log: %s\n", path);
     }
     say(view->live, text_string(&out));
@@ -426,6 +439,7 @@ static void view_free(struct view *view)
 {
     end_step(view);
     follow_stop(&view->journal);
+    redact_rules_free(view->rules);
     char *const texts[] = {view->target,  view->run,     view->state,       view->folder,    view->last_log,
                            view->outcome, view->message, view->last_events, view->blamed_log};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -441,6 +455,7 @@ int live_add(struct live *live, const char *state, const char *target, const cha
     view->run = xstrdup(run);
     view->state = xstrdup(state);
     view->folder = layout_run(state, run);
+    view->rules = redact_rules_new();
     view->tally = (struct tally)TALLY_INIT;
     AUTO_FREE char *journal = file_join(view->folder, "run.ndjson");
     if (follow_start(live->loop, journal, LINE_LIMIT, on_journal, view, &view->journal, err) < 0) {
@@ -450,6 +465,15 @@ int live_add(struct live *live, const char *state, const char *target, const cha
     live->views = xreallocarray(live->views, live->count + 1, sizeof(struct view *));
     live->views[live->count++] = view;
     return 0;
+}
+
+void live_worker(struct live *live, const char *run, pid_t pid)
+{
+    for (size_t i = 0; i < live->count; i++)
+        if (text_is(live->views[i]->run, run)) {
+            live->views[i]->worker = pid;
+            learn_secrets(live->views[i]);
+        }
 }
 
 /* The step that was under way when the view joined. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "mechanism/loop.h"
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct live;
 /* `terminal`: redrawn lines and, unless `plain`, colour. `several`: streamed lines say whose they are. */
@@ -12,6 +13,8 @@ struct live *live_new(struct loop *loop, bool terminal, bool plain, bool several
 int live_add(struct live *live, const char *state, const char *target, const char *run, struct error *err);
 /* The same for a run that goes on already, or is over: what has been so far is told in short, a line for each step that ended; from now on it is followed. */
 int live_join(struct live *live, const char *state, const char *target, const char *run, struct error *err);
+/* The process that works on the run: what it knows as secret is not shown. */
+void live_worker(struct live *live, const char *run, pid_t pid);
 /* The run's worker is gone: shows what is left to read and, where it failed, why: task, host, place, message, the log's last 20 lines and its path.
  * `crashed` says that the worker died without storing its end; `why`, where known, is what it said of that or how it died. */
 void live_done(struct live *live, const char *run, bool crashed, const char *why);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/redact_sealed.h"
 #include "mechanism/child.h"
 #include "mechanism/program.h"
 #include "mechanism/yaml.h"
@@ -316,7 +317,18 @@ Test(ansible, a_secret_is_neither_in_argv_nor_environment_nor_a_file)
         cr_assert_eq(fcntl(*fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
         cr_assert(fcntl(*fd, F_GETFD) & FD_CLOEXEC);
     }
-    cr_assert_eq(count, 2);
+    cr_assert_eq(count, 3);
+    /* And all of them are known to who has to leave them out. */
+    struct redact_rules *rules = redact_rules_new();
+    redact_sealed_add(rules, child.known[0]);
+    AUTO_TEXT left = TEXT_INIT;
+    static const char said[] = "s3cret-token {{ 1 + 1 }}, s3cret-vault, s3cret-become";
+    cr_expect_eq(redact_text(rules, said, strlen(said), &left), 3);
+    cr_expect_str_eq(text_string(&left),
+                     "[REDACTED secret token], [REDACTED vault password dev], [REDACTED become password]");
+    redact_rules_free(rules);
+    AUTO_FREE char *number = xasprintf("%d", child.known[0]);
+    cr_expect_str_eq(words_env(&child.environment, "TRIPHASE_SECRETS"), number);
     ansible_child_free(&child);
 }
 

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/redact_sealed.h"
 #include "mechanism/process_look.h"
 #include "unit/hostile.h"
 #include "view/forensics_view.h"
@@ -111,7 +112,7 @@ Test(forensics, the_look_names_processes_as_a_tree_with_state_and_wchan_and_tell
     cr_assert_eq(file_read(children, 4096, &list, NULL), 0);
     cr_assert_eq(file_replace(log, "one\ntwo geheimnis\n\nthree\n", 25, 0600, NULL), 0);
     AUTO_CLOSE int secret = memfd_create("secret", MFD_CLOEXEC);
-    cr_assert_eq(file_write_all(secret, "geheimnis", 9), 0);
+    cr_assert_eq(redact_sealed_put(secret, "secret", "geheimnis", 9, NULL), 0);
 
     struct json *request = json_new_object(), *pids = json_new_array(), *secrets = json_new_array();
     json_append(pids, json_new_integer(parent.pid));

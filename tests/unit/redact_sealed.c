@@ -7,26 +7,45 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-Test(redact_sealed, variables_that_are_marked_and_a_secret_by_itself_are_known)
+static const char said[] = "swordfish, open sesame, vaultword, boxhost";
+
+static void expect_known(const struct redact_rules *rules)
 {
-    static const char inventory[] =
-        "{\"_meta\":{\"hostvars\":{\"box\":{\"ansible_become_password\":{\"__ansible_unsafe\":\"swordfish\"}}"
-        "}},"
-        "\"all\":{\"hosts\":[\"boxhost\"],\"vars\":{\"triphase_secrets\":{\"x\":{\"__ansible_unsafe\":\"open "
-        "sesame\"}}}}}";
-    static const char said[] = "swordfish, open sesame, vaultword, boxhost";
-    struct redact_rules *rules = redact_rules_new();
-    AUTO_CLOSE int variables = memfd_create("a", MFD_CLOEXEC), single = memfd_create("b", MFD_CLOEXEC);
-    cr_assert(file_write_all(variables, inventory, strlen(inventory)) == 0 &&
-              file_write_all(single, "vaultword", 9) == 0);
-
-    redact_sealed_add(rules, variables);
-    redact_sealed_add(rules, single);
-    redact_sealed_add(rules, -1);
-
     AUTO_TEXT out = TEXT_INIT;
     cr_expect_eq(redact_text(rules, said, strlen(said), &out), 3U);
-    cr_expect_str_eq(text_string(&out), "[REDACTED secret], [REDACTED secret], [REDACTED secret], boxhost");
+    cr_expect_str_eq(text_string(&out), "[REDACTED a], [REDACTED b], [REDACTED c], boxhost");
+}
+
+Test(redact_sealed, what_was_put_there_is_known_and_a_damaged_one_is_no_danger)
+{
+    struct redact_rules *rules = redact_rules_new();
+    AUTO_CLOSE int fd = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC),
+                   torn = memfd_create("torn", MFD_CLOEXEC);
+    cr_assert(redact_sealed_put(fd, "a", "swordfish", 9, NULL) == 0 &&
+              redact_sealed_put(fd, "b", "open sesame", 11, NULL) == 0 &&
+              redact_sealed_put(fd, "c", "vaultword", 9, NULL) == 0);
+    cr_assert_eq(file_write_all(torn,
+                                "kind\0"
+                                "99\0short",
+                                13),
+                 0);
+    redact_sealed_add(rules, fd);
+    redact_sealed_add(rules, torn);
+    redact_sealed_add(rules, -1);
+    expect_known(rules);
+    redact_rules_free(rules);
+}
+
+Test(redact_sealed, another_process_of_the_user_learns_them_from_the_one_that_holds_them)
+{
+    struct redact_rules *rules = redact_rules_new();
+    AUTO_CLOSE int fd = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC);
+    cr_assert(redact_sealed_put(fd, "a", "swordfish", 9, NULL) == 0 &&
+              redact_sealed_put(fd, "b", "open sesame", 11, NULL) == 0 &&
+              redact_sealed_put(fd, "c", "vaultword", 9, NULL) == 0);
+    redact_sealed_learn(rules, getpid());
+    expect_known(rules);
     redact_rules_free(rules);
 }
