@@ -50,6 +50,8 @@ static void at_restart(struct looks *looks, const char *file, const struct node 
                        const struct node *value, int line)
 {
     AUTO_WORDS services = WORDS_INIT;
+    if (node_get(task, "local_action"))
+        return;
     restart_find(task, module, value, &services);
     for (size_t i = 0; i < services.count; i++)
         looks_add(looks, SCAN_RESTART, file, line, services.items[i]);
@@ -110,6 +112,8 @@ static void at_variables(struct looks *looks, const char *file, const struct nod
         if (text_is(module, "with_env"))
             words_add(&names, value->text);
         variables_find(value->text, &names);
+        if (looks->here)
+            variables_find_in_facts(value->text, &names);
         for (size_t i = 0; i < names.count; i++)
             looks_add(looks, SCAN_VARIABLE, file, value->line ? value->line : line, names.items[i]);
         return;

@@ -2,6 +2,7 @@
 #pragma once
 #include "action/plan_handlers.h"
 #include "mechanism/node.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct looks {
     const char *directory;     /* the project's: places are told below it */
     struct scan *out;          /* NULL: nothing is looked for */
     struct owed_handlers owed; /* by the play, as far as its tasks are gone through in their order */
+    bool here;                 /* the play runs on this machine */
     int unordered;             /* not 0: what is gone through may run at any time, or never */
 };
 

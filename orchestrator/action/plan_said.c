@@ -81,17 +81,15 @@ static void variable_said(struct plan_work *work, const char *playbook, const st
     if (is_secret)
         plan_find_once(
             work->report, ERROR_NONE, item->where,
-            xasprintf(
-                "lookup('env', '%s') finds nothing: that variable is one of the target's secrets, which "
-                "phases see as variables of the play only",
-                item->text));
+            xasprintf("the environment variable %s is read here: it is one of the target's secrets, which "
+                      "phases see as variables of the play only",
+                      item->text));
     else
-        plan_find_once(
-            work->report, ERROR_NONE, item->where,
-            xasprintf(
-                "lookup('env', '%s') finds nothing: the variable is set here, and phases do not see it; "
-                "name it under the target's 'env:' (env: [%s])",
-                item->text, item->text));
+        plan_find_once(work->report, ERROR_NONE, item->where,
+                       xasprintf("the environment variable %s is read here: it is set on this machine, and "
+                                 "phases do not see it; name it under the "
+                                 "target's 'env:' (env: [%s])",
+                                 item->text, item->text));
 }
 
 static void drop_said(struct plan_work *work, const char *playbook, const struct scan_item *item)

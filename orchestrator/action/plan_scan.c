@@ -256,8 +256,14 @@ static void walk_task(struct walk *walk, const char *file, const struct node *ta
             walk_included_role(walk, value);
         else if (text_is(module, "add_host") || text_is(module, "group_by"))
             looks_add(&walk->looks, SCAN_DYNAMIC, file, line, module);
+        AUTO_NODE *arguments = NULL;
+        AUTO_FREE char *named = text_is(module, "action") || text_is(module, "local_action")
+                                    ? task_named_module(value, &arguments)
+                                    : NULL;
         if (!is_section)
             looks_at(&walk->looks, file, task, module, value, line);
+        if (named)
+            looks_at(&walk->looks, file, task, named, arguments, line);
     }
     walk->map_count = known;
 }
@@ -304,6 +310,9 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
             looks_add(&walk->looks, SCAN_PROMPT, file, name->line, name->text);
     }
     size_t known = walk->map_count;
+    const char *hosts = task_text(node_get(play, "hosts"));
+    walk->looks.here = text_is(hosts, "localhost") || text_is(hosts, "127.0.0.1") ||
+                       text_is(task_text(node_get(play, "connection")), "local");
     const struct node *files = node_get(play, "vars_files");
     push(walk, node_get(play, "vars"));
     for (size_t i = 0; files && files->kind == NODE_LIST && i < files->count; i++)

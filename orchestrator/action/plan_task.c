@@ -35,6 +35,17 @@ char *task_argument(const struct node *task, const struct node *arguments, const
     return NULL;
 }
 
+char *task_named_module(const struct node *action, struct node **arguments)
+{
+    const char *text = task_text(node_get(action, "module")), *line = task_text(action);
+    size_t length = line ? strcspn(line, " \t\n") : 0;
+    if (!text && !length)
+        return NULL;
+    AUTO_FREE char *name = text ? xstrdup(text) : xstrndup(line, length);
+    *arguments = text ? node_copy(action) : node_new_string(line + length);
+    return xstrdup(task_short_name(name));
+}
+
 bool task_is_asynchronous(const struct node *task)
 {
     const char *limit = task_text(node_get(task, "async"));

@@ -66,3 +66,21 @@ void variables_find(const char *word, struct words *out)
                 of_call(at + length, out);
     }
 }
+
+void variables_find_in_facts(const char *word, struct words *out)
+{
+    static const char *const facts[] = {"ansible_env", "ansible_facts.env", "ansible_facts['env']"};
+    for (size_t i = 0; i < COUNT_OF(facts); i++)
+        for (const char *at = word; (at = strstr(at, facts[i]));) {
+            at += strlen(facts[i]);
+            const char *name = at + 1;
+            AUTO_FREE char *key = *at == '[' ? quoted(&name) : NULL;
+            size_t length = 0;
+            while (*at == '.' && (isalnum((unsigned char)at[1 + length]) || at[1 + length] == '_'))
+                length++;
+            if (*at == '.')
+                key = xstrndup(at + 1, length);
+            if (key && is_name(key) && !words_have(out, key))
+                words_add(out, key);
+        }
+}

@@ -237,15 +237,15 @@ Test(plan, variables_of_this_machine_that_a_phase_would_not_see_are_named_wherev
     folder_write("playbooks/roles/r/templates/x.j2", "x\n{{ lookup('env', 'THIRD') }}\n");
     folder_write("playbooks/group_vars/all/main.yml", "c: \"{{ lookup('env', 'TOKEN') }}\"\n");
     AUTO_FREE char *all = said(environment);
-    cr_has(all, "warning: playbooks/install.yml:7: lookup('env', 'TOKEN') finds nothing: the variable is set "
-                "here, and "
-                "phases do not see it; name it under the target's 'env:' (env: [TOKEN])");
-    cr_has(all, "playbooks/install.yml:7: lookup('env', 'SECOND')");
-    cr_has(all, "playbooks/install.yml:9: lookup('env', 'THIRD')");
-    cr_has(all, "playbooks/install.yml:11: lookup('env', 'FOURTH')");
-    cr_has(all, "playbooks/roles/r/defaults/main.yml:2: lookup('env', 'SECOND')");
-    cr_has(all, "playbooks/roles/r/templates/x.j2:2: lookup('env', 'THIRD')");
-    cr_has(all, "playbooks/group_vars/all/main.yml:1: lookup('env', 'TOKEN')");
+    cr_has(all,
+           "warning: playbooks/install.yml:7: the environment variable TOKEN is read here: it is set "
+           "on this machine, and phases do not see it; name it under the target's 'env:' (env: [TOKEN])");
+    cr_has(all, "playbooks/install.yml:7: the environment variable SECOND");
+    cr_has(all, "playbooks/install.yml:9: the environment variable THIRD");
+    cr_has(all, "playbooks/install.yml:11: the environment variable FOURTH");
+    cr_has(all, "playbooks/roles/r/defaults/main.yml:2: the environment variable SECOND");
+    cr_has(all, "playbooks/roles/r/templates/x.j2:2: the environment variable THIRD");
+    cr_has(all, "playbooks/group_vars/all/main.yml:1: the environment variable TOKEN");
     cr_assert_eq(lines_in(all), 7, "%s", all);
 }
 
@@ -259,10 +259,46 @@ Test(plan, variables_that_inventories_and_the_projects_own_variables_read_are_na
     folder_write("inventory/hosts", "[web]\nvault b=\"{{ lookup('env', 'TOKEN') }}\"\n");
     struct plan_report report = plan(&(struct plan_options){.environment = environment});
     AUTO_FREE char *all = findings(&report);
-    cr_has(all, "warning: inventory/hosts:2: lookup('env', 'TOKEN')");
-    cr_has(all, "warning: phases/vault.yml:5: lookup('env', 'TOKEN')");
+    cr_has(all, "warning: inventory/hosts:2: the environment variable TOKEN");
+    cr_has(all, "warning: phases/vault.yml:5: the environment variable TOKEN");
     cr_has(all, "warning: target vault, vars:");
     plan_report_free(&report);
+}
+
+Test(plan, facts_of_a_play_on_this_machine_are_read_as_lookups_are)
+{
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", "SECOND=b", NULL};
+    playbook_is(
+        "",
+        "- hosts: localhost\n"
+        "  tasks:\n"
+        "    - debug: {msg: \"{{ ansible_env.TOKEN }} {{ ansible_env['SECOND'] }} {{ ansible_env.PATH }}\"}\n"
+        "    - debug: {msg: \"{{ ansible_facts.env.SECOND }} {{ my_ansible_envy.TOKEN }}\"}\n"
+        "- hosts: all\n"
+        "  tasks:\n"
+        "    - debug: {msg: \"{{ ansible_env.TOKEN }}\"}\n");
+    AUTO_FREE char *all = said(environment);
+    cr_has(all, "playbooks/install.yml:3: the environment variable TOKEN is read here");
+    cr_has(all, "playbooks/install.yml:3: the environment variable SECOND");
+    cr_has(all, "playbooks/install.yml:4: the environment variable SECOND");
+    cr_assert_eq(lines_in(all), 3, "%s", all);
+}
+
+Test(plan, tasks_in_the_forms_of_action_and_local_action_are_looked_at_too)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  tasks:\n"
+                    "    - action: pause prompt=Really\n"
+                    "    - local_action: {module: ansible.builtin.pause, seconds: 60}\n"
+                    "    - action: ansible.builtin.service name=ssh state=restarted\n"
+                    "    - local_action: service name=docker state=restarted\n"
+                    "    - action: pause seconds=1\n"
+                    "    - action: '{{ whatever }}'\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "playbooks/install.yml:3: pause without seconds or minutes");
+    cr_has(all, "playbooks/install.yml:4: silence of phase install is 10.0s, and pause (seconds: 60)");
+    cr_has(all, "playbooks/install.yml:5: ssh is stopped or restarted");
+    cr_assert_eq(lines_in(all), 3, "%s", all);
 }
 
 Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
@@ -273,7 +309,7 @@ Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
                  "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
                  "vault\n    secrets: {token: {env: TOKEN}}\n");
     AUTO_FREE char *all = said(environment);
-    cr_has(all, "that variable is one of the target's secrets");
+    cr_has(all, "the environment variable TOKEN is read here: it is one of the target's secrets");
 }
 
 Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_notifies_them)
