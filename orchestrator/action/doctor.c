@@ -3,7 +3,7 @@
 #include "action/ansible_found.h"
 #include "action/provider.h"
 #include "action/sandbox_check.h"
-#include "action/sandbox_owner.h"
+#include "action/sandbox_life.h"
 #include "action/tun.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -102,36 +102,20 @@ static void look_at_store(const struct project *project, struct facts *out)
         facts_add(out, "store", FACT_OK, xasprintf("%s can hold the store", at), NULL, NULL);
 }
 
-/* A sandbox whose machine folder is gone cannot be destroyed through its project any more. */
+/* How to remove one is said only of what is dead beyond doubt. */
 static void look_at_sandboxes(struct facts *out)
 {
     AUTO_WORDS names = WORDS_INIT;
-    if (provider_sandbox.list(&names, NULL) < 0)
-        return;
+    AUTO_ERROR err = ERROR_INIT;
+    if (provider_sandbox.list(&names, &err) < 0)
+        facts_add(out, "sandboxes", FACT_WARNING, xstrdup(error_text(&err)), NULL, NULL);
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
-        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
-        int known = sandbox_owner_read(name, &owner);
-        if (known && owner.directory && file_is_dir(owner.directory)) {
-            facts_add(out, name, FACT_OK,
-                      xasprintf("a sandbox of target %s of project %s (%s)",
-                                owner.target ? owner.target : "?", owner.project ? owner.project : "?",
-                                owner.directory),
-                      NULL, NULL);
-            continue;
-        }
-        AUTO_TEXT mend = TEXT_INIT;
-        const char *root = scope_root(NULL);
-        if (known && root && owner.machine)
-            text_addf(&mend, "echo 1 >%s/machine-%s/cgroup.kill; sleep 1; ", root, owner.machine);
-        text_addf(&mend,
-                  "ip link del %s; ip netns del %s; nft delete table ip %s; umount -R " SANDBOX_HOME
-                  "/%s/root; rm -r " SANDBOX_HOME "/%s",
-                  name, name, name, name, name);
-        facts_add(out, name, FACT_WARNING,
-                  xasprintf("a sandbox without a project%s%s: nothing of triphase's will remove it",
-                            owner.directory ? ", once of " : "", owner.directory ? owner.directory : ""),
-                  text_string(&mend), NULL);
+        char *said = NULL;
+        enum sandbox_life life = sandbox_judge(name, &said);
+        AUTO_FREE char *mend = life == SANDBOX_DEAD ? sandbox_removal(name) : NULL;
+        facts_add(out, name, life == SANDBOX_RUNS || life == SANDBOX_RESTS ? FACT_OK : FACT_WARNING, said,
+                  mend, NULL);
     }
 }
 

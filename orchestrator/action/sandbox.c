@@ -162,13 +162,14 @@ static int make(const struct target *target, struct machine *machine, struct err
         return -1;
     AUTO_FREE char *project = machine_project(machine);
     /* Somebody began to make this very machine: nothing of that is built upon. */
-    if (sandbox_owner_read(owner.name, &earlier) && remove_sandbox(machine, target->destroy_ns, err) < 0)
+    if (sandbox_owner_read(owner.name, &earlier, NULL) != 0 &&
+        remove_sandbox(machine, target->destroy_ns, err) < 0)
         return -1;
     owner.machine = xstrdup(machine->id);
     owner.project = xstrdup_or_null(machine->project);
     owner.target = xstrdup_or_null(machine->target);
-    owner.directory = xstrdup(machine->directory);
-    if (root_parts(target->root, project, target->root_tree_ns, &owner, err) < 0 ||
+    if (sandbox_owner_take(&owner, machine, err) < 0 ||
+        root_parts(target->root, project, target->root_tree_ns, &owner, err) < 0 ||
         file_make_dirs(machine->directory, 0700, err) < 0 || make_keys(machine, &keys, err) < 0 ||
         claim(&owner, err) < 0)
         return -1;
@@ -200,18 +201,18 @@ static int make(const struct target *target, struct machine *machine, struct err
 static int bring_up(const struct machine *machine, struct error *err)
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
-    if (!machine->reference || !sandbox_owner_read(machine->reference, &owner) || !owner.subnet ||
-        !owner.machine || !machine->directory || !text_is(owner.machine, machine->id))
+    int known = machine->reference ? sandbox_owner_read(machine->reference, &owner, err) : 0;
+    if (known < 0)
+        return -1;
+    if (!known || !owner.subnet || !owner.machine || !machine->directory)
         return error_set(err, ERROR_PROVIDER,
                          "the sandbox %s of target %s is gone: there is no " SANDBOX_HOME
                          "/%s/owner.json; destroy it",
                          machine->reference, machine->target, machine->reference);
-    /* The project may have been moved since. */
-    free(owner.directory);
-    owner.directory = xstrdup(machine->directory);
     {
         AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
-        if (lock < 0 || forward_on(err) < 0)
+        if (lock < 0 || sandbox_owner_take(&owner, machine, err) < 0 ||
+            sandbox_owner_write(&owner, err) < 0 || forward_on(err) < 0)
             return -1;
     }
     if (!network_is_there(owner.name) && network_make(&owner, err) < 0)
@@ -297,13 +298,16 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
         memcpy(name, machine->reference, SANDBOX_NAME_SIZE);
     else if (sandbox_name(machine->id, name, err) < 0)
         return -1;
-    int known = sandbox_owner_read(name, &owner);
+    /* A note that cannot be read is no reason to leave its resources; one of another project is. */
+    int known = sandbox_owner_read(name, &owner, NULL);
+    if (known > 0 && machine->directory && sandbox_owner_take(&owner, machine, err) < 0)
+        return -1;
     const char *id = machine->id ? machine->id : owner.machine;
     AUTO_ERROR last = ERROR_INIT;
     AUTO_WORDS first = WORDS_INIT;
     /* Nothing was ever made, or all of it is gone: a look is enough. */
     AUTO_FREE char *folder = sandbox_path(name, NULL);
-    if (!known && !file_exists(folder) && find_left(id, name, &first, &last) == 0 && !first.count) {
+    if (known == 0 && !file_exists(folder) && find_left(id, name, &first, &last) == 0 && !first.count) {
         remove_files(machine->directory);
         return 0;
     }

@@ -70,7 +70,7 @@ int network_choose(struct sandbox_owner *owner, struct error *err)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_SANDBOX_OWNER other = SANDBOX_OWNER_INIT;
-        if (!text_is(names.items[i], owner->name) && sandbox_owner_read(names.items[i], &other) &&
+        if (!text_is(names.items[i], owner->name) && sandbox_owner_read(names.items[i], &other, NULL) > 0 &&
             other.subnet)
             subnets_add(&taken, ntohl(other.subnet), 30);
     }

@@ -4,6 +4,8 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/identity.h"
+#include "data/layout.h"
 #include "mechanism/child.h"
 #include "mechanism/json.h"
 
@@ -13,6 +15,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { OWNER_LIMIT = 1 << 20, LOCK_PAUSE_MS = 5 };
@@ -23,6 +26,10 @@ void sandbox_owner_free(struct sandbox_owner *owner)
     free(owner->project);
     free(owner->target);
     free(owner->directory);
+    free(owner->project_id);
+    free(owner->path);
+    free(owner->boot);
+    free(owner->view);
     for (size_t i = 0; i < owner->part_count; i++) {
         free(owner->parts[i].at);
         free(owner->parts[i].lower);
@@ -77,6 +84,37 @@ int sandbox_lock(int64_t bound_ns, struct error *err)
     return TAKE_FD(fd);
 }
 
+/* The namespaces that decide which folders and processes this process sees, of itself or of process 1. malloc'ed. */
+static char *view_of(const char *process)
+{
+    char mounts[64] = "?", processes[64] = "?";
+    AUTO_FREE char *mount_path = xasprintf("/proc/%s/ns/mnt", process);
+    AUTO_FREE char *process_path = xasprintf("/proc/%s/ns/pid", process);
+    ssize_t got = readlink(mount_path, mounts, sizeof mounts - 1);
+    mounts[got > 0 ? got : 1] = '\0';
+    got = readlink(process_path, processes, sizeof processes - 1);
+    processes[got > 0 ? got : 1] = '\0';
+    return xasprintf("%s %s", mounts, processes);
+}
+
+bool sandbox_owner_sees_the_same(const struct sandbox_owner *owner)
+{
+    AUTO_FREE char *boot = process_boot_id();
+    AUTO_FREE char *view = view_of("self");
+    AUTO_FREE char *of_first = view_of("1");
+    return owner->boot && text_is(owner->boot, boot) ? text_is(owner->view, view)
+                                                     : owner->first && text_is(view, of_first);
+}
+
+char *sandbox_whose(const struct sandbox_owner *owner)
+{
+    return xasprintf("a sandbox of target %s of project %s (%s)", owner->target ? owner->target : "?",
+                     owner->project ? owner->project : "?",
+                     owner->path        ? owner->path
+                     : owner->directory ? owner->directory
+                                        : "of an unknown folder");
+}
+
 int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err)
 {
     AUTO_JSON *object = json_new_object();
@@ -86,6 +124,12 @@ int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err)
     json_set_string(object, "project", owner->project);
     json_set_string(object, "target", owner->target);
     json_set_string(object, "directory", owner->directory);
+    json_set_string(object, "project_id", owner->project_id);
+    json_set_string(object, "path", owner->path);
+    AUTO_FREE char *view = view_of("self");
+    AUTO_FREE char *of_first = view_of("1");
+    json_set_string(object, "view", view);
+    json_set_bool(object, "first", text_is(view, of_first));
     json_set_integer(object, "pid", getpid());
     json_set_integer(object, "start", process_start_time(getpid()));
     AUTO_FREE char *boot = process_boot_id();
@@ -116,23 +160,31 @@ int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err)
     return 0;
 }
 
-int sandbox_owner_read(const char *name, struct sandbox_owner *out)
+int sandbox_owner_read(const char *name, struct sandbox_owner *out, struct error *err)
 {
     if (!sandbox_is_name(name))
         return 0;
     AUTO_FREE char *path = sandbox_path(name, "owner.json");
     AUTO_TEXT bytes = TEXT_INIT;
-    if (file_read(path, OWNER_LIMIT, &bytes, NULL) < 0)
-        return 0;
+    int there = file_look(path, err);
+    if (there <= 0)
+        return there;
+    if (file_read(path, OWNER_LIMIT, &bytes, err) < 0)
+        return -1;
     AUTO_JSON *object = json_parse(text_string(&bytes), bytes.length, NULL);
     if (!json_is_object(object))
-        return 0;
+        return error_set(err, ERROR_SYSTEM, "%s is damaged", path);
     struct sandbox_owner owner = SANDBOX_OWNER_INIT;
     memcpy(owner.name, name, SANDBOX_NAME_SIZE);
     owner.machine = xstrdup_or_null(json_get_string(object, "machine", NULL));
     owner.project = xstrdup_or_null(json_get_string(object, "project", NULL));
     owner.target = xstrdup_or_null(json_get_string(object, "target", NULL));
     owner.directory = xstrdup_or_null(json_get_string(object, "directory", NULL));
+    owner.project_id = xstrdup_or_null(json_get_string(object, "project_id", NULL));
+    owner.path = xstrdup_or_null(json_get_string(object, "path", NULL));
+    owner.boot = xstrdup_or_null(json_get_string(object, "boot", NULL));
+    owner.view = xstrdup_or_null(json_get_string(object, "view", NULL));
+    owner.first = json_get_bool(object, "first");
     struct in_addr subnet;
     if (inet_pton(AF_INET, json_get_string(object, "subnet", ""), &subnet) == 1)
         owner.subnet = subnet.s_addr;
@@ -146,6 +198,77 @@ int sandbox_owner_read(const char *name, struct sandbox_owner *out)
     sandbox_owner_free(out);
     *out = owner;
     return 1;
+}
+
+/* What lay below the folder is below the other one now. */
+static void move_path(char **path, const char *from, const char *to)
+{
+    if (!*path || !from || !file_is_within(*path, from))
+        return;
+    char *moved = xasprintf("%s%s", to, *path + strlen(from));
+    free(*path);
+    *path = moved;
+}
+
+static void move_to(struct sandbox_owner *owner, const char *project)
+{
+    AUTO_FREE char *was = TAKE(owner->path);
+    for (size_t i = 0; i < owner->part_count; i++)
+        move_path(&owner->parts[i].lower, was, project);
+    owner->path = xstrdup(project);
+}
+
+/* Whether a note without an id names the same machine's folder, or one that is nowhere any more. */
+static bool is_old_note_of(const struct sandbox_owner *owner, const char *directory)
+{
+    struct stat theirs, ours;
+    if (!owner->directory || text_is(owner->directory, directory) || stat(owner->directory, &theirs) < 0)
+        return true;
+    return stat(directory, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machine, struct error *err)
+{
+    AUTO_FREE char *project = xasprintf("%s/../../..", machine->directory);
+    AUTO_FREE char *real = realpath(project, NULL);
+    AUTO_FREE char *id = real ? identity_id(real) : NULL;
+    bool ours =
+        owner->project_id && id ? text_is(owner->project_id, id) : is_old_note_of(owner, machine->directory);
+    if (!ours || (owner->machine && !text_is(owner->machine, machine->id))) {
+        AUTO_FREE char *whose = sandbox_whose(owner);
+        return error_set(err, ERROR_PROJECT,
+                         "%s is %s, not of this project: nothing of it was touched; 'triphase "
+                         "forget %s' drops it here",
+                         owner->name, whose, machine->target);
+    }
+    if (real)
+        move_to(owner, real);
+    free(owner->project_id);
+    owner->project_id = TAKE(id);
+    free(owner->directory);
+    owner->directory = xstrdup(machine->directory);
+    return 0;
+}
+
+int sandbox_owner_follow(const char *project_directory, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    AUTO_FREE char *id = identity_id(project_directory);
+    AUTO_FREE char *state = layout_state(project_directory);
+    if (!id || sandbox_names(&names, err) < 0)
+        return id ? -1 : 0;
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+        if (sandbox_owner_read(names.items[i], &owner, NULL) <= 0 || !text_is(owner.project_id, id) ||
+            !owner.machine)
+            continue;
+        move_to(&owner, project_directory);
+        free(owner.directory);
+        owner.directory = layout_machine(state, owner.machine);
+        if (sandbox_owner_write(&owner, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int sandbox_names(struct words *out, struct error *err)

@@ -5,6 +5,7 @@
 #include "base/words.h"
 #include "data/machine.h"
 #include <netinet/in.h>
+#include <stdbool.h>
 
 #define SANDBOX_HOME "/var/lib/triphase"
 
@@ -18,6 +19,11 @@ struct sandbox_part {
 struct sandbox_owner {
     char name[SANDBOX_NAME_SIZE];
     char *machine, *project, *target, *directory; /* directory: the machine's folder of the project */
+    char *project_id,
+        *path; /* of the project (data/identity.h), and its folder; NULL in a note of an older triphase */
+    char *boot,
+        *view; /* what the writer saw the machine as: its boot, and the namespaces that folder and processes are seen from */
+    bool first;       /* those of process 1 */
     in_addr_t subnet; /* network byte order, of a /30: +1 is this machine, +2 the guest; 0: none yet */
     struct sandbox_part *parts;
     size_t part_count;
@@ -39,10 +45,19 @@ char *sandbox_path(const char *name, const char *file);
 
 /* Makes /var/lib/triphase and waits, bounded, for its lock. Descriptor, closed by the caller to let go. */
 int sandbox_lock(int64_t bound_ns, struct error *err);
-/* Makes the folder and writes the file, replacing an older one. */
+/* Makes the folder and writes the file, replacing an older one; boot and view are this process's. */
 int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err);
-/* 1 and `out` (to be freed), 0 when there is none or nothing that can be read. */
-int sandbox_owner_read(const char *name, struct sandbox_owner *out);
+/* 1 and `out` (to be freed), 0 when there is none, -1 where there is one that cannot be read. */
+int sandbox_owner_read(const char *name, struct sandbox_owner *out, struct error *err);
+/* "a sandbox of target T of project P (folder)", malloc'ed. */
+char *sandbox_whose(const struct sandbox_owner *owner);
+/* Whether this process sees folders and processes as the note's writer did, or as process 1 where that was a boot ago. */
+bool sandbox_owner_sees_the_same(const struct sandbox_owner *owner);
+/* Fills in whose the machine is, from its folder; ERROR_PROJECT where the note names another project. What lay in the folder that the project was moved from is
+ * named by the new one. */
+int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machine, struct error *err);
+/* The project was moved: writes it into the notes of all its sandboxes. */
+int sandbox_owner_follow(const char *project_directory, struct error *err);
 /* Names of all sandboxes that have a folder here. */
 int sandbox_names(struct words *out, struct error *err);
 /* The guest's and this machine's address of the subnet, dotted, malloc'ed. */

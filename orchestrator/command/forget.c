@@ -11,7 +11,9 @@
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/history.h"
+#include "data/identity.h"
 #include "data/layout.h"
+#include "data/store.h"
 #include "data/value.h"
 #include "view/help.h"
 
@@ -34,24 +36,73 @@ static int forget(const char *state, const char *target, struct error *err)
         machine->removed_ns = moment_wall();
     if (machine && store_access_put_machine(store, machine, err) < 0)
         return -1;
-    if (machine && machine->directory && file_remove_tree(machine->directory, err) < 0)
+    AUTO_FREE char *keys = machine ? layout_machine(state, machine->id) : NULL;
+    if (keys && file_remove_tree(keys, err) < 0)
         return -1;
     return file_remove_tree(folder, err);
 }
 
-/* A machine that is still to be found would be lost with its row. */
-static bool still_there(const char *state, const char *target)
+/* A machine that is still to be found, or of which that cannot be told, would be lost with its row: 1, -1. */
+static int still_there(const char *store, const char *target, struct error *err)
 {
-    AUTO_FREE char *store = layout_store(state);
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
     AUTO_WORDS references = WORDS_INIT;
-    if (history_open(store, &db, NULL) < 0 || history_machine(db, target, &machine, NULL) < 0 || !machine ||
-        !machine->reference)
-        return false;
-    const struct provider *provider = provider_named(machine->provider);
-    return provider && provider->claims_absence && provider->list(&references, NULL) == 0 &&
-           words_have(&references, machine->reference);
+    if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
+        return -1;
+    const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
+    if (!provider || !provider->claims_absence || !machine->reference)
+        return 0;
+    return provider->list(&references, err) < 0 ? -1 : words_have(&references, machine->reference);
+}
+
+/* In a copy, what the store believes in is the original's: its row goes, and nothing is looked at or ended. `original`: where that is, NULL: it is no copy. */
+static int find_copy(const char *project, char **original, struct error *err)
+{
+    if (settle_project(project, err) == 0)
+        return 0;
+    if (identity_is_copy(project, original, NULL) <= 0)
+        return -1;
+    error_clear(err);
+    return 0;
+}
+
+static int forget_target(const struct command_context *context, const char *state, const char *target,
+                         bool yes, struct error *err)
+{
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_FREE char *project = file_parent(state);
+    AUTO_FREE char *original = NULL;
+    AUTO_CLOSE int lock = -1;
+    char id[ID_SIZE];
+    id_make(id);
+    AUTO_WORDS known = WORDS_INIT;
+    /* A slip of the pen is told. */
+    if (find_copy(project, &original, err) < 0 || store_prepare(store, err) < 0 ||
+        known_targets(context, store, false, &known, err) < 0 || known_target(&known, target, err) < 0)
+        return -1;
+    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
+    if (settle_lock(state, target, id, &lock, err) < 0 ||
+        (!original && settle_locked(state, target, err) < 0))
+        return -1;
+    int there = original ? 0 : still_there(store, target, err);
+    if (there)
+        return there < 0
+                   ? -1
+                   : error_set(err, ERROR_PROVIDER,
+                               "it is still there; 'triphase destroy %s' removes it, and then nothing is "
+                               "left to forget",
+                               target);
+    if (!yes && !help_ask("Forget what is known of %s (its machine's row, its keys and state)?", target))
+        return isatty(STDIN_FILENO)
+                   ? error_set(err, ERROR_CANCELLED, "nothing was forgotten")
+                   : error_set(err, ERROR_USAGE, "nothing was forgotten: without a terminal it needs --yes");
+    if (forget(state, target, err) < 0)
+        return -1;
+    if (original)
+        help_note("%s: forgotten here; what is made of it belongs to the project in %s and was not touched",
+                  target, original);
+    return 0;
 }
 
 int command_forget(struct command_context *context, int argc, char **argv)
@@ -86,31 +137,7 @@ int command_forget(struct command_context *context, int argc, char **argv)
         help_problem("no run yet: nothing is known of '%s'", target);
         return EXIT_PROJECT;
     }
-    AUTO_WORDS known = WORDS_INIT;
-    if (known_targets(context, store, false, &known, &err) < 0 || known_target(&known, target, &err) < 0) {
-        help_problem("%s", error_text(&err));
-        return exit_code_of(&err);
-    }
-    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
-    AUTO_CLOSE int lock = -1;
-    char id[ID_SIZE];
-    id_make(id);
-    if (settle_lock(state, target, id, &lock, &err) < 0 || settle_locked(state, target, &err) < 0) {
-        help_problem("%s: %s", target, error_text(&err));
-        return exit_code_of(&err);
-    }
-    if (still_there(state, target)) {
-        help_problem(
-            "%s is still there; 'triphase destroy %s' removes it, and then nothing is left to forget", target,
-            target);
-        return EXIT_PROVIDER;
-    }
-    if (!yes && !help_ask("Forget what is known of %s (its machine's row, its keys and state)?", target)) {
-        help_problem("nothing was forgotten%s",
-                     isatty(STDIN_FILENO) ? "" : ": without a terminal it needs --yes");
-        return isatty(STDIN_FILENO) ? EXIT_CANCELLED : EXIT_BAD_USAGE;
-    }
-    if (forget(state, target, &err) < 0) {
+    if (forget_target(context, state, target, yes, &err) < 0) {
         help_problem("%s: %s", target, error_text(&err));
         return exit_code_of(&err);
     }

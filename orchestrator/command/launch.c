@@ -440,8 +440,8 @@ static int prepare(struct command_run *all, struct error *err)
     if (launch->arguments && launch->arguments[0] &&
         ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
         return -1;
-    if (layout_make(all->state, err) < 0 || store_prepare(all->store, err) < 0 ||
-        store_newest(all->store, &all->known_ns, err) < 0)
+    if (layout_make(all->state, err) < 0 || settle_project(launch->project_directory, err) < 0 ||
+        store_prepare(all->store, err) < 0 || store_newest(all->store, &all->known_ns, err) < 0)
         return -1;
     for (const char *const *name = launch->targets; *name; name++) {
         all->jobs = xreallocarray(all->jobs, all->count + 1, sizeof *all->jobs);

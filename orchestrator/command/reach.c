@@ -2,9 +2,11 @@
 #include "action/key_agent.h"
 #include "action/made_look.h"
 #include "action/transport.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "command/project_access.h"
+#include "command/settle.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "mechanism/guard.h"
@@ -48,12 +50,20 @@ static int find_transport(struct reach *reach, const char *transport, bool for_c
     return 0;
 }
 
+/* Where nothing was made yet, there is nothing that could be another project's. */
+static int claim(const struct project *project, struct error *err)
+{
+    AUTO_FREE char *state = layout_state(project->directory);
+    return file_is_dir(state) ? settle_project(project->directory, err) : 0;
+}
+
 int reach_find(const struct command_context *context, const char *target, const char *transport,
                bool for_contact, struct reach *out, struct error *err)
 {
     struct reach found = {0};
     if (project_access_load(context, target, &found.project, &found.target, err) < 0 ||
-        find_machine(&found, err) < 0 || find_transport(&found, transport, for_contact, err) < 0) {
+        (for_contact && claim(found.project, err) < 0) || find_machine(&found, err) < 0 ||
+        find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);
         return -1;
     }

@@ -1,11 +1,14 @@
 #include "command/settle.h"
 
 #include "action/reconcile.h"
+#include "action/sandbox_owner.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "command/exit_code.h"
+#include "data/identity.h"
 #include "data/layout.h"
 #include "mechanism/child.h"
 #include "mechanism/lock.h"
@@ -55,8 +58,22 @@ int settle_locked(const char *state, const char *target, struct error *err)
     return status;
 }
 
+int settle_project(const char *project_directory, struct error *err)
+{
+    AUTO_FREE char *moved_from = NULL;
+    if (identity_claim(project_directory, &moved_from, err) < 0)
+        return -1;
+    if (!moved_from)
+        return 0;
+    help_note("this project was in %s and was moved here", moved_from);
+    return geteuid() == 0 ? sandbox_owner_follow(project_directory, err) : 0;
+}
+
 int settle(const char *state, const char *target, struct error *err)
 {
+    AUTO_FREE char *project = file_parent(state);
+    if (settle_project(project, err) < 0)
+        return -1;
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/layout.h"
 #include "data/outcome.h"
 #include "data/store_schema.h"
 #include "data/value.h"
@@ -74,7 +75,8 @@ static int read_machine(struct sql *db, const char *statement, const char *key, 
         return error_set(
             err, ERROR_STORE,
             "the store's record of the machine %s is unreadable; 'triphase store check' says more", key);
-    AUTO_MACHINE *machine = machine_from_json(json);
+    AUTO_FREE char *project = layout_project(sql_path(db));
+    AUTO_MACHINE *machine = machine_from_row(json, project);
     if (!are_names(machine->target, machine->id, NULL))
         return error_set(err, ERROR_STORE, strange, "machine", key);
     *out = TAKE(machine);

@@ -35,6 +35,12 @@ char *layout_store(const char *state)
     return file_join(state, "store.db");
 }
 
+char *layout_project(const char *store)
+{
+    AUTO_FREE char *state = file_parent(store);
+    return file_parent(state);
+}
+
 char *layout_run(const char *state, const char *run)
 {
     return of_id(state, "runs", run);

@@ -7,6 +7,8 @@
 /* <project>/.triphase */
 char *layout_state(const char *project_directory);
 char *layout_store(const char *state);
+/* The project's folder that a store is of. */
+char *layout_project(const char *store);
 char *layout_run(const char *state, const char *run);
 char *layout_machine(const char *state, const char *machine);
 char *layout_target_state(const char *state, const char *target);

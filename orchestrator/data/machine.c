@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/layout.h"
 
 #include <stddef.h>
 
@@ -122,4 +123,31 @@ struct machine *machine_copy(const struct machine *machine)
 {
     AUTO_JSON *copy = machine_to_json(machine);
     return machine_from_json(copy);
+}
+
+struct json *machine_to_row(const struct machine *machine, const char *project_directory)
+{
+    struct json *object = machine_to_json(machine);
+    if (machine->directory)
+        json_set_string(object, "directory", file_below(machine->directory, project_directory));
+    if (machine->key)
+        json_set_string(object, "key", file_below(machine->key, project_directory));
+    return object;
+}
+
+static void take_path(char **path, const char *project_directory)
+{
+    if (!*path || **path == '/' || **path == '~' || text_is(*path, "agent"))
+        return;
+    char *whole = layout_stored(project_directory, *path);
+    free(*path);
+    *path = whole;
+}
+
+struct machine *machine_from_row(const struct json *object, const char *project_directory)
+{
+    struct machine *machine = machine_from_json(object);
+    take_path(&machine->directory, project_directory);
+    take_path(&machine->key, project_directory);
+    return machine;
 }

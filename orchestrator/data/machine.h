@@ -21,8 +21,9 @@ struct machine {
     struct words ssh_options; /* "Name=value" */
     bool ssh_options_known;   /* false: of an older version's row, which does not hold them */
     char *root;               /* what a sandbox's tree was made of; NULL: unknown, or no sandbox */
-    struct json *said;      /* what was said of it when it was made, by key (data/made.h); NULL: not known */
-    char *directory;        /* absolute .triphase/machines/<id>: key, known_hosts, console.log, state/ */
+    struct json *said; /* what was said of it when it was made, by key (data/made.h); NULL: not known */
+    char *
+        directory; /* absolute (in the store from the project's folder) .triphase/machines/<id>: key, known_hosts, console.log, state/ */
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */
     int64_t removed_ns;     /* 0 while it is there */
@@ -40,3 +41,7 @@ struct machine *machine_copy(const struct machine *machine);
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);
 struct machine *machine_from_json(const struct json *object);
+/* The same as a row of the store has it: what lies in the project's folder is named from there, so that the folder can be moved; what a row names never leads
+ * out of it by "..". */
+struct json *machine_to_row(const struct machine *machine, const char *project_directory);
+struct machine *machine_from_row(const struct json *object, const char *project_directory);

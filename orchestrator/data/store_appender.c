@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/layout.h"
 #include "data/store.h"
 #include "data/store_names.h"
 #include "mechanism/json.h"
@@ -425,7 +426,8 @@ static int put_machine(struct store_appender *appender, const struct machine *ma
     struct sql_statement *put = get(appender, PUT_MACHINE, err);
     if (!put)
         return -1;
-    AUTO_JSON *json = machine_to_json(machine);
+    AUTO_FREE char *project = layout_project(sql_path(appender->db));
+    AUTO_JSON *json = machine_to_row(machine, project);
     AUTO_FREE char *record = json_compact(json);
     const char *const texts[] = {machine->id,       machine->project,   machine->target,
                                  machine->provider, machine->reference, machine->address};

@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "data/history.h"
 #include "data/layout.h"
+#include "data/store_schema.h"
 #include "mechanism/sql.h"
 
 #include <errno.h>
@@ -102,4 +103,23 @@ int store_export(const char *path, const char *to, struct error *err)
 {
     AUTO_SQL *db = NULL;
     return history_open(path, &db, err) < 0 ? -1 : store_copy(db, to, err);
+}
+
+int store_disown_runs(const char *path, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    int version;
+    if (sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 || store_version(db, path, &version, err) < 0)
+        return -1;
+    return version == 0
+               ? 0
+               : sql_run(
+                     db,
+                     "BEGIN IMMEDIATE;"
+                     "UPDATE step SET outcome = 'crashed', message = 'it ran while this project was copied'"
+                     " WHERE outcome IS NULL;"
+                     "UPDATE run SET outcome = 'crashed', exit_code = 70,"
+                     " message = 'it ran while this project was copied' WHERE outcome IS NULL;"
+                     "COMMIT",
+                     err);
 }

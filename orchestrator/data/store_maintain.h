@@ -22,6 +22,10 @@ int store_newest(const char *path, int64_t *out, struct error *err);
 int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out,
                 struct error *err);
 
+/* Closes the rows of runs without an outcome, as crashed, without a look at their processes: those of a project that this store is a copy of. The store may be of
+ * an older version. */
+int store_disown_runs(const char *path, struct error *err);
+
 /* All rows of a finished run, piece by piece. */
 int store_remove_run(struct sql *db, const char *id, struct error *err);
 

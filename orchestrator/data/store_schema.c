@@ -118,11 +118,21 @@ static const char version_2[] =
     "CREATE INDEX run_target ON run (target, merged, number DESC);";
 /* A static host was called a fresh machine in the run that met it first. */
 static const char static_is_never_fresh[] = "UPDATE run SET fresh = 0 WHERE provider = 'static' AND fresh;";
+/* Paths in the project's folder are named from there, so that it can be moved. */
+static const char paths_from_the_project[] =
+    "CREATE TEMP TABLE place AS SELECT id, json_extract(record, '$.directory') AS folder, json_extract(record, '$.key') AS key,\n"
+    "  substr(json_extract(record, '$.directory'), 1, length(json_extract(record, '$.directory')) - length('/.triphase/machines/' || id)) AS project\n"
+    "  FROM main.machine WHERE json_valid(record) AND json_extract(record, '$.directory') LIKE '/%/.triphase/machines/' || id;\n"
+    "UPDATE main.machine SET record = json_set(record, '$.directory', '.triphase/machines/' || id,\n"
+    "  '$.key', (SELECT CASE WHEN substr(key, 1, length(project) + 1) = project || '/' THEN substr(key, length(project) + 2) ELSE key END\n"
+    "    FROM temp.place WHERE place.id = machine.id)) WHERE id IN (SELECT id FROM temp.place);\n"
+    "DROP TABLE temp.place;";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
-    static const char *const migrations[STORE_VERSION] = {version_1, version_2, static_is_never_fresh};
+    static const char *const migrations[STORE_VERSION] = {version_1, version_2, static_is_never_fresh,
+                                                          paths_from_the_project};
     return migrations[version];
 }
 

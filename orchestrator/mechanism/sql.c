@@ -175,6 +175,11 @@ void sql_on_busy(struct sql *db, bool (*wait)(void *context), void *context)
     sqlite3_busy_handler(db->handle, on_busy, db);
 }
 
+const char *sql_path(const struct sql *db)
+{
+    return db->path;
+}
+
 void sql_close(struct sql *db)
 {
     if (!db)

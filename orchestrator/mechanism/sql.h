@@ -24,7 +24,8 @@ void sql_on_busy(struct sql *db, bool (*wait)(void *context), void *context);
 /* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its
  * schema is trusted. */
 int sql_attach(struct sql *db, const char *path, const char *name, struct error *err);
-void sql_close(struct sql *db); /* finalizes what is left; NULL is fine */
+const char *sql_path(const struct sql *db); /* as it was opened by; borrowed */
+void sql_close(struct sql *db);             /* finalizes what is left; NULL is fine */
 void sql_cleanup(struct sql **db);
 #define AUTO_SQL __attribute__((cleanup(sql_cleanup))) struct sql
 /* One or more statements without results. */

@@ -94,7 +94,7 @@ static void make_in_child(struct rig *rig, pid_t *pid)
 static void fill_from_owner(struct rig *rig)
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
-    cr_assert(sandbox_owner_read(rig->machine->reference, &owner));
+    cr_assert(sandbox_owner_read(rig->machine->reference, &owner, NULL) == 1);
     rig->machine->address = sandbox_guest_address(owner.subnet);
     rig->machine->port = 22;
     rig->machine->user = xstrdup("root");
@@ -356,7 +356,8 @@ Test(sandbox, a_root_without_systemd_or_sshd_is_refused_before_anything_is_made)
     cr_expect_lt(provider_sandbox.make(&rig->target, rig->machine, &err), 0);
     cr_expect_eq(err.kind, ERROR_PROJECT);
     cr_expect(strstr(error_text(&err), "openssh-server"), "%s", error_text(&err));
-    cr_expect_not(sandbox_owner_read(rig->machine->reference, &(struct sandbox_owner)SANDBOX_OWNER_INIT));
+    cr_expect_eq(sandbox_owner_read(rig->machine->reference, &(struct sandbox_owner)SANDBOX_OWNER_INIT, NULL),
+                 0);
     free(rig->target.root);
     rig->target.root = xstrdup("debian-9");
     cr_expect_lt(provider_sandbox.plan(&rig->target, rig->machine, &err), 0);

@@ -1,0 +1,261 @@
+/* A project knows which one it is: a moved folder is followed, a copied one acts on nothing of the original's. */
+#include "data/identity.h"
+
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/history.h"
+#include "data/layout.h"
+#include "data/store.h"
+#include "data/store_schema.h"
+#include "mechanism/sql.h"
+#include "unit/folder.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(identity, .fini = folder_clean);
+
+static const char machine_id[] = "01890000-0000-7000-8000-0123456789ab";
+
+/* A project folder with a store in which `web` is made. */
+static char *project_at(const char *name)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    char *project = folder_path(name);
+    AUTO_FREE char *state = layout_state(project);
+    AUTO_FREE char *store = layout_store(state);
+    cr_assert_eq(layout_make(state, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(store_prepare(store, &err), 0, "%s", error_text(&err));
+    AUTO_SQL *db = NULL;
+    struct store_appender *appender = NULL;
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup(machine_id);
+    machine->target = xstrdup("web");
+    machine->provider = xstrdup("static");
+    machine->directory = layout_machine(state, machine_id);
+    machine->key = file_join(machine->directory, "key");
+    machine->made_ns = 1;
+    struct event event = {.kind = EVENT_MACHINE, .machine = machine};
+    cr_assert_eq(sql_open(store, SQL_WRITE, 1000, &db, &err), 0);
+    cr_assert_eq(store_appender_new(db, &appender, &err), 0);
+    cr_assert_eq(store_appender_put(appender, &event, &err), 0, "%s", error_text(&err));
+    store_appender_free(appender);
+    return project;
+}
+
+static void run_sql(const char *project, const char *statement)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *state = layout_state(project);
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_SQL *db = NULL;
+    cr_assert_eq(sql_open(store, SQL_WRITE, 1000, &db, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(sql_run(db, statement, &err), 0, "%s", error_text(&err));
+}
+
+static void copy(const char *from, const char *to)
+{
+    AUTO_FREE char *command = xasprintf("cp -a '%s' '%s'", from, to);
+    cr_assert_eq(system(command), 0); /* NOLINT */
+}
+
+/* The id after a claim that must succeed; `moved` NULL: it must not say that the folder was moved. malloc'ed. */
+static char *claimed(const char *project, const char *moved)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = NULL;
+    cr_assert_eq(identity_claim(project, &from, &err), 0, "%s", error_text(&err));
+    if (moved)
+        cr_expect_str_eq(from ? from : "(not moved)", moved);
+    else
+        cr_expect_null(from, "moved from %s", from);
+    char *id = identity_id(project);
+    cr_assert(id && id_is(id));
+    return id;
+}
+
+static void expect_copy(const char *project, const char *original)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = NULL;
+    AUTO_FREE char *found = NULL;
+    cr_assert_eq(identity_claim(project, &from, &err), -1, "taken for its own");
+    cr_expect_eq(err.kind, ERROR_PROJECT);
+    cr_expect(strstr(error_text(&err), "is a copy of the project in") && strstr(error_text(&err), original) &&
+                  strstr(error_text(&err), "(web)") && strstr(error_text(&err), "triphase forget"),
+              "%s", error_text(&err));
+    cr_expect_eq(identity_is_copy(project, &found, NULL), 1);
+    cr_expect_str_eq(found ? found : "", original);
+}
+
+Test(identity, a_project_keeps_its_id_under_any_name_of_its_folder)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *other_name = folder_path("link");
+    cr_assert_eq(symlink(project, other_name), 0);
+    AUTO_FREE char *id = claimed(project, NULL);
+    AUTO_FREE char *again = claimed(project, NULL);
+    AUTO_FREE char *by_link = claimed(other_name, NULL);
+    cr_expect_str_eq(id, again);
+    cr_expect_str_eq(id, by_link);
+}
+
+Test(identity, a_moved_folder_is_followed_and_its_rows_with_it)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *moved = folder_path("two");
+    AUTO_FREE char *id = claimed(project, NULL);
+    cr_assert_eq(rename(project, moved), 0);
+    AUTO_FREE char *after = claimed(moved, project);
+    cr_expect_str_eq(after, id);
+    AUTO_FREE char *then = claimed(moved, NULL);
+    cr_expect_str_eq(then, id);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    AUTO_FREE char *state = layout_state(moved);
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_FREE char *folder_of_it = layout_machine(state, machine_id);
+    cr_assert_eq(history_open(store, &db, &err), 0);
+    cr_assert_eq(history_machine(db, "web", &machine, &err), 0, "%s", error_text(&err));
+    cr_expect_str_eq(machine->directory, folder_of_it);
+    cr_expect(text_starts(machine->key, folder_of_it), "%s", machine->key);
+    int64_t absolute = 0;
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM machine WHERE record LIKE '%\"/%'", 0, &absolute,
+                                   &err),
+                 0);
+    cr_expect_eq(absolute, 0, "a row names the project by an absolute path");
+}
+
+Test(identity, a_copy_that_believes_in_the_originals_machines_is_refused_until_they_are_forgotten)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *other = folder_path("two");
+    AUTO_FREE char *id = claimed(project, NULL);
+    run_sql(project, "INSERT INTO run (id, kind, target, partial, fresh, started_ns) VALUES"
+                     " ('01890000-0000-7000-8000-0123456789ac', 'run', 'web', 0, 0, 1)");
+    copy(project, other);
+    expect_copy(other, project);
+    expect_copy(other, project);
+    AUTO_FREE char *still = claimed(project, NULL);
+    cr_expect_str_eq(still, id);
+
+    run_sql(other, "UPDATE machine SET removed_ns = 2");
+    AUTO_FREE char *own = claimed(other, NULL);
+    cr_expect_str_neq(own, id);
+    AUTO_FREE char *kept = claimed(other, NULL);
+    cr_expect_str_eq(kept, own);
+    AUTO_FREE char *original = claimed(project, NULL);
+    cr_expect_str_eq(original, id);
+    /* What ran when it was copied runs in the original, not here. */
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *state = layout_state(other);
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_SQL *db = NULL;
+    int64_t open = -1;
+    cr_assert_eq(history_open(store, &db, &err), 0);
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM run WHERE outcome IS NULL", -1, &open, &err), 0);
+    cr_expect_eq(open, 0);
+}
+
+Test(identity, a_copy_whose_original_is_gone_is_that_project)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *other = folder_path("two");
+    AUTO_FREE char *id = claimed(project, NULL);
+    copy(project, other);
+    cr_assert_eq(file_remove_tree(project, NULL), 0);
+    AUTO_FREE char *after = claimed(other, project);
+    cr_expect_str_eq(after, id);
+}
+
+Test(identity, an_original_that_cannot_be_seen_is_not_taken_for_gone)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    AUTO_FREE char *project = project_at("closed/one");
+    AUTO_FREE char *closed = folder_path("closed");
+    AUTO_FREE char *other = folder_path("two");
+    AUTO_FREE char *id = claimed(project, NULL);
+    copy(project, other);
+    AUTO_FREE char *give =
+        xasprintf("chown -R 65534 '%s'; chmod 711 '%s'; chmod 0 '%s'", other, folder(), closed);
+    cr_assert_eq(system(give), 0); /* NOLINT */
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = NULL;
+    cr_assert_eq(seteuid(65534), 0);
+    int status = identity_claim(other, &from, &err);
+    cr_assert_eq(seteuid(0), 0);
+    cr_expect_eq(status, -1);
+    cr_expect_eq(err.kind, ERROR_PROJECT);
+    cr_expect(strstr(error_text(&err), "cannot be seen"), "%s", error_text(&err));
+}
+
+/* Rows of an older triphase held absolute paths, and there was no id. */
+static void make_old(const char *project, const char *was_at)
+{
+    AUTO_FREE char *state = layout_state(project);
+    AUTO_FREE char *identity = file_join(state, "project.json");
+    unlink(identity);
+    AUTO_FREE char *statement =
+        xasprintf("UPDATE machine SET record = json_set(record, '$.directory', '%s/.triphase/machines/%s',"
+                  " '$.key', '%s/.triphase/machines/%s/key'); PRAGMA user_version = %d",
+                  was_at, machine_id, was_at, machine_id, STORE_VERSION - 1);
+    run_sql(project, statement);
+}
+
+Test(identity, an_old_store_is_brought_up_to_paths_from_the_project)
+{
+    AUTO_FREE char *project = project_at("one");
+    make_old(project, project);
+    AUTO_FREE char *id = claimed(project, NULL);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    AUTO_FREE char *state = layout_state(project);
+    AUTO_FREE char *store = layout_store(state);
+    cr_assert_eq(store_prepare(store, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(history_open(store, &db, &err), 0, "%s", error_text(&err));
+    AUTO_STATEMENT *query = NULL;
+    cr_assert_eq(
+        sql_prepare(db,
+                    "SELECT json_extract(record, '$.directory'), json_extract(record, '$.key') FROM machine",
+                    &query, &err),
+        0);
+    cr_assert_eq(sql_step(query, &err), 1);
+    cr_expect_str_eq(sql_text(query, 0), ".triphase/machines/01890000-0000-7000-8000-0123456789ab");
+    cr_expect_str_eq(sql_text(query, 1), ".triphase/machines/01890000-0000-7000-8000-0123456789ab/key");
+}
+
+Test(identity, a_copy_of_an_old_project_is_known_by_its_rows_and_stays_known)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *other = folder_path("two");
+    make_old(project, project);
+    copy(project, other);
+    expect_copy(other, project);
+    AUTO_FREE char *state = layout_state(other);
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(store_prepare(store, &err), 0, "%s", error_text(&err));
+    expect_copy(other, project);
+    AUTO_FREE char *id = claimed(project, NULL);
+    cr_expect(id);
+}
+
+Test(identity, a_damaged_file_is_refused_by_name)
+{
+    AUTO_FREE char *project = project_at("one");
+    AUTO_FREE char *id = claimed(project, NULL);
+    AUTO_FREE char *path = folder_path("one/.triphase/project.json");
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = NULL;
+    cr_assert_eq(file_replace(path, "{}", 2, 0600, NULL), 0);
+    cr_expect_eq(identity_claim(project, &from, &err), -1);
+    cr_expect(strstr(error_text(&err), path), "%s", error_text(&err));
+}
