@@ -20,7 +20,7 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  given to a worker; absent where Ansible runs the task without one, as for meta and include);
                  failed: ignored (bool), rescued (true, false, or null where the block could not be told),
                  cause_text unless no_log or without a message; loops: items (how many);
-                 async: async, poll, jid; handler:true; delegate (where delegate_to sent it)
+                 async: async, poll, jid; handler:true; delegate (where delegate_to sent it; cause_text begins with it)
     unreachable  host, task fields, ignored (bool: ignore_unreachable), cause_text, duration_ns, items, async, poll,
                  handler, delegate as in result. A host with a result after its unreachable line was cleared
                  (clear_host_errors); one without took no further part
@@ -31,8 +31,8 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  topics), once:true for run_once, where one host's part is all hosts': a handler starts; each host's part is
                  a result or unreachable line with its uuid
     refused      host, variable, expected, found: a connection variable is not what TRIPHASE_EXPECT says; or only
-                 cause_text: that file could not be read. The process ends with 78 before the play's first task;
-                 no play_start for that play, no stats, no end
+                 cause_text: that file could not be read, or the play would reach a host beyond. The process ends with
+                 78 before the play's first task; no play_start for that play, no stats, no end
     stats        hosts: {name: {ok, changed, failures, unreachable, skipped, rescued, ignored}}; more than one line
                  where there are many hosts
     end          count: lines before this one; always the last line of a whole file
@@ -49,6 +49,7 @@ Environment read, and all but the marks removed, so that an Ansible started by a
     TRIPHASE_SECRETS           number of a sealed descriptor that holds the values that are known as secret: they are taken
                                out of every text, in whatever form, before it is cut; it is read and closed
     TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset
+    TRIPHASE_BEYOND            refuse: no play may reach a host beyond those, but this machine and what add_host made here
 
 If the file cannot be opened or written, one line on stderr says so, nothing more is written, and the missing `end`
 tells the reader that the record is not whole. Ansible itself goes on.
@@ -62,6 +63,7 @@ import re
 import sys
 import time
 
+from ansible import constants as C
 from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 from ansible.plugins.callback import CallbackBase
@@ -170,6 +172,10 @@ def seconds(value):
 def listed(value):
     """`notify` and `listen` as a list: before 2.15 a single name of a handler's `listen` is still what the file says."""
     return [value] if isinstance(value, str) else list(value or [])
+
+
+def listed_dicts(value):
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, (list, tuple)) else []
 
 
 def handler_names(handler):
@@ -530,6 +536,7 @@ class CallbackModule(CallbackBase):
         expect = os.environ.pop('TRIPHASE_EXPECT', '')
         pending = os.environ.pop('TRIPHASE_PENDING_HANDLERS', '')
         secrets = os.environ.pop('TRIPHASE_SECRETS', '')
+        self._bounded = os.environ.pop('TRIPHASE_BEYOND', '') == 'refuse'
         self.disabled = not path
         if not path:
             return
@@ -538,6 +545,7 @@ class CallbackModule(CallbackBase):
         self._marks = {key: os.environ[key] for key in ('TRIPHASE_RUN', 'TRIPHASE_STEP') if os.environ.get(key)}
         self._expect, self._expect_error = self._load_expect(expect)
         self._checked = set()
+        self._made, self._given = set(), None  # hosts: of add_host, and what the inventories had before
         self._pending = self._load_pending(pending)
         self._gates = set()
         if self._pending:
@@ -613,8 +621,26 @@ class CallbackModule(CallbackBase):
         start = self._started.pop((host.get_name(), task._uuid), None)
         return '' if start is None else ',"duration_ns":%d' % (time.monotonic_ns() - start)
 
-    @staticmethod
-    def _common(task, data):
+    def _delegate(self, host, task, data):
+        """Whom delegate_to meant; None where it does not say so, or it cannot be told any more."""
+        if not task.delegate_to:
+            return None
+        broken = [item for item in listed_dicts(data.get('results')) if item.get('failed') or item.get('unreachable')]
+        found = broken[0] if broken else data
+        known = found.get('_ansible_delegated_vars') or {}
+        name = known.get('ansible_delegated_host') or task.delegate_to
+        if '{' in name:
+            try:
+                variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, task=task)
+                loop = found.get('ansible_loop_var', 'item')
+                if loop in found:
+                    variables[loop] = found[loop]
+                name = Templar(loader=self._play.get_loader(), variables=variables).template(name)
+            except Exception:  # it names what only the task itself knew
+                return None
+        return str(name)
+
+    def _common(self, host, task, data):
         """What result and unreachable lines share beyond host and task."""
         rest = ''
         items = data.get('results')
@@ -628,12 +654,19 @@ class CallbackModule(CallbackBase):
                 rest += ',"jid":' + quoted(jid)
         if isinstance(task, Handler):
             rest += ',"handler":true'
-        if task.delegate_to:
-            rest += ',"delegate":' + quoted(task.delegate_to)
+        delegate = self._delegate(host, task, data)
+        if delegate:
+            rest += ',"delegate":' + quoted(delegate)
         return rest
 
+    def _cause(self, host, task, data):
+        message, delegate = self._message(task, data), self._delegate(host, task, data)
+        if delegate and delegate != host.get_name():
+            message = 'delegated to %s%s%s' % (clean(delegate), ': ' if message else '', message)
+        return ',"cause_text":' + quoted(message, CAUSE_MAX) if message else ''
+
     @staticmethod
-    def _cause(task, data):
+    def _message(task, data):
         if task.no_log or data.get('_ansible_no_log') or 'censored' in data:
             return ''
         found = data
@@ -660,7 +693,7 @@ class CallbackModule(CallbackBase):
         code = found.get('rc')
         if isinstance(code, int) and code:
             message = clean(message, CAUSE_MAX - 24) + ' (rc %d)' % code
-        return ',"cause_text":' + _encode(message)
+        return message
 
     @staticmethod
     def _parts(result):
@@ -694,6 +727,8 @@ class CallbackModule(CallbackBase):
         manager = play.get_variable_manager()
         hosts = manager._inventory.get_hosts(play.hosts)
         self._play_hosts = {host.get_name(): host for host in hosts}
+        if self._bounded:
+            self._refuse_beyond(play, manager._inventory)
         self._verify(play, manager)
 
         shown, size = [], 0
@@ -718,6 +753,37 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self):
         self._events.line('no_hosts', ',"play":%s,"uuid":%s' % (
             self._play_name, quoted(self._play._uuid if self._play else '')))
+
+    # Hosts beyond the target
+
+    def _refuse_beyond(self, play, inventory):
+        """All batches of a play are looked at before its first one."""
+        if self._given is None:
+            self._given = set(inventory.hosts)
+        beyond = [host.get_name() for host in inventory.get_hosts(play.hosts, ignore_restrictions=True)
+                  if host.get_name() not in self._expect and host.get_name() not in self._made
+                  and not self._is_here(host, play.hosts)]
+        if beyond and not self._expect_error:
+            message = "play '%s' would reach %s%s, beyond the target and its peers: name their hosts in `hosts:`, or say " \
+                      "`beyond: allow` for the phase" % (play.get_name(), ', '.join(beyond[:8]),
+                                                         ' and %d more' % (len(beyond) - 8) if beyond[8:] else '')
+            self._refuse(',"cause_text":' + quoted(message, CAUSE_MAX), message)
+
+    @staticmethod
+    def _is_here(host, patterns):
+        """This machine: where no inventory has it, or the play names it by itself."""
+        patterns = [patterns] if isinstance(patterns, str) else patterns
+        words = [word.strip() for pattern in patterns for word in re.split(r'[,:]', str(pattern))]
+        return getattr(host, 'implicit', False) or (
+            host.get_name() in C.LOCALHOST and (host.get_name() in words or host.get_name() in patterns))
+
+    def _note_made(self, data):
+        """What add_host made in this run is none of an inventory's."""
+        for entry in [data] + listed_dicts(data.get('results')):
+            made = entry.get('add_host')
+            name = made.get('host_name') if isinstance(made, dict) else None
+            if name and name not in self._given:
+                self._made.add(str(name))
 
     # Connection variables: what Ansible will really use against what was rendered
 
@@ -840,10 +906,12 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         host, task, data = self._parts(result)
+        if self._bounded and task.action.endswith('add_host'):
+            self._note_made(data)
         changed = result.is_changed()
         self._events.line('result', '%s%s,"status":"%s"%s%s' % (
             self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
-            self._common(task, data)))
+            self._common(host, task, data)))
         if changed and task.notify:
             self._events.line('notify', '%s%s,"handlers":[%s]' % (
                 self._host(host), self._task(task), ','.join(quoted(name) for name in listed(task.notify))))
@@ -853,7 +921,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_skipped(self, result):
         host, task, data = self._parts(result)
         self._events.line('result', '%s%s,"status":"skipped"%s%s' % (
-            self._host(host), self._task(task), self._duration(host, task), self._common(task, data)))
+            self._host(host), self._task(task), self._duration(host, task), self._common(host, task, data)))
         if self._pending and task.notify:
             self._notify_owed(host.get_name(), listed(task.notify))
 
@@ -863,13 +931,13 @@ class CallbackModule(CallbackBase):
         self._events.line('result', '%s%s,"status":"failed","ignored":%s,"rescued":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if ignore_errors else 'false',
             'null' if saved is None else 'true' if saved else 'false',
-            self._duration(host, task), self._common(task, data), self._cause(task, data)))
+            self._duration(host, task), self._common(host, task, data), self._cause(host, task, data)))
 
     def v2_runner_on_unreachable(self, result):
         host, task, data = self._parts(result)
         self._events.line('unreachable', '%s%s,"ignored":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if task.ignore_unreachable else 'false',
-            self._duration(host, task), self._common(task, data), self._cause(task, data)))
+            self._duration(host, task), self._common(host, task, data), self._cause(host, task, data)))
 
     def v2_runner_on_async_poll(self, result):
         host, task, data = self._parts(result)

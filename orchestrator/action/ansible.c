@@ -490,6 +490,8 @@ static int add_environment(const struct ansible_request *request, const struct a
         if (write_file(request, "expect.json", text, 0600, out, &path, err) < 0)
             return -1;
         words_set_env(environment, "TRIPHASE_EXPECT", path);
+        if (!request->phase->beyond_allowed)
+            words_set_env(environment, "TRIPHASE_BEYOND", "refuse");
     }
     return keep_known(request, out, err);
 }

@@ -16,6 +16,7 @@
 #include "data/inventory.h"
 #include "data/layout.h"
 #include "data/made.h"
+#include "data/own_hosts.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -397,6 +398,8 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.task_ns = phase->task_ns;
     attempt->plan.grace_ns = phase->grace_ns;
     attempt->plan.host = request->target->host_name;
+    own_hosts_of(request->project, request->target, &attempt->own);
+    attempt->plan.own = phase->beyond_allowed ? NULL : &attempt->own;
     attempt->plan.transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
                                                                   .run = &context->run_scope,
                                                                   .lost_ns = phase->transport_lost_ns,
@@ -494,6 +497,7 @@ void item_attempt_free(struct item_attempt *attempt)
     words_free(&attempt->argv);
     words_free(&attempt->environment);
     words_free(&attempt->owned);
+    words_free(&attempt->own);
     fd_close(&attempt->request_fd);
     fd_close(&attempt->result_fd);
     free(attempt->keep);

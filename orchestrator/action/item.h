@@ -45,7 +45,7 @@ struct item_attempt {
     const char *stage;   /* NULL: a phase */
     struct json *result; /* of a stage, once judged */
     int request_fd, result_fd, *keep;
-    struct words argv, environment, owned; /* owned: strings the plan points to */
+    struct words argv, environment, owned, own; /* owned: strings the plan points to; own: its hosts */
     struct ansible_child ansible;
     struct json *pending;
 };

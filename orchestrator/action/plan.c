@@ -1,5 +1,6 @@
 #include "action/plan.h"
 #include "action/key_agent.h"
+#include "action/plan_beyond.h"
 #include "action/plan_files.h"
 #include "action/plan_made.h"
 #include "action/plan_questions.h"
@@ -269,6 +270,7 @@ static void scan(struct plan_work *work, struct words *dynamic)
                           item->text);
             }
             plan_said(work, playbook, item);
+            plan_beyond_keep(work, playbook, item);
             for (size_t p = 0; item->kind == SCAN_PROMPT && p < work->phase_count; p++)
                 if (text_is(work->phases[p]->playbook, playbook) &&
                     !is_answered(work, work->phases[p], item->text)) {
@@ -321,6 +323,8 @@ int plan_check(const struct project *project, const struct target *target, const
     }
     ansible_settings_free(&work.settings);
     words_free(&work.playbooks);
+    scan_free(&work.delegates);
+    words_free(&work.patterns);
     json_free(work.expect);
     free(work.inventory);
     free(work.phases);

@@ -3,6 +3,7 @@
 #include "action/plan_stillness.h"
 #include "action/plan_task.h"
 #include "action/plan_variables.h"
+#include "action/word_meaning.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -103,6 +104,15 @@ static void at_handlers(struct looks *looks, const char *file, const struct node
     }
 }
 
+static void at_delegate(struct looks *looks, const char *file, const struct node *task, const char *module,
+                        const struct node *value, int line)
+{
+    (void)task;
+    const char *host = text_is(module, "delegate_to") ? task_text(value) : NULL;
+    if (host && !word_is_templated(host))
+        looks_add(looks, SCAN_DELEGATE, file, line, host);
+}
+
 /* In all that a value holds. */
 static void at_variables(struct looks *looks, const char *file, const struct node *task, const char *module,
                          const struct node *value, int line)
@@ -134,7 +144,7 @@ static void at_become(struct looks *looks, const char *file, const struct node *
 
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
-    at_restart, at_prompt, at_stillness, at_handlers, at_variables, at_become,
+    at_restart, at_prompt, at_stillness, at_handlers, at_delegate, at_variables, at_become,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

@@ -125,6 +125,7 @@ static void add_phases(struct digest *digest, const struct phase *phases, size_t
         digest_add_text(digest, phases[i].name);
         digest_add_text(digest, phases[i].playbook);
         digest_add_text(digest, vars);
+        digest_add_text(digest, phases[i].beyond_allowed ? "beyond" : "");
         for (size_t a = 0; a < phases[i].args.count; a++)
             digest_add_text(digest, phases[i].args.items[a]);
     }
@@ -153,6 +154,12 @@ bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT])
     for (size_t i = 0; i < inputs->target->secret_count; i++)
         digest_add_text(&digest, inputs->target->secrets[i].name);
     add_phases(&digest, inputs->recipe->phases, inputs->recipe->phase_count);
+    digest_add_text(&digest, "asked for");
+    for (size_t i = 0; i < inputs->phase_count; i++)
+        digest_add_text(&digest, inputs->phases[i]->name);
+    digest_add_text(&digest, "peers");
+    for (size_t i = 0; i < inputs->target->peers.count; i++)
+        digest_add_text(&digest, inputs->target->peers.items[i]);
     digest_add_text(&digest, "teardown");
     add_phases(&digest, inputs->recipe->teardown, inputs->recipe->teardown_count);
     add_project(&walk, inputs);

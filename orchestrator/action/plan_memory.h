@@ -11,7 +11,9 @@ struct plan_inputs {
     const struct project *project;
     const struct target *target;
     const struct recipe *recipe;
-    const struct words *playbooks; /* as written */
+    const struct phase *const *phases; /* that are asked for */
+    size_t phase_count;
+    const struct words *playbooks; /* of them, as written */
     const struct ansible_settings *settings;
     const struct ansible_arguments *arguments; /* may be NULL */
     const char *const *environment;

@@ -3,6 +3,7 @@
 #include "action/connection_check.h"
 #include "action/launcher.h"
 #include "action/plan_ask.h"
+#include "action/plan_beyond.h"
 #include "action/plan_facts.h"
 #include "action/plan_memory.h"
 #include "base/file.h"
@@ -21,8 +22,9 @@ static const int64_t questions_bound = 50 * NS_PER_S;
 struct asking {
     struct question *questions;
     size_t count;
-    size_t listings;    /* the first of them list hosts, the others are asked of ansible-inventory */
-    struct words files; /* to be removed */
+    const struct phase **of; /* a listing's own phase; NULL: those that need none of their own */
+    size_t listings;         /* the first of them list hosts, the others are asked of ansible-inventory */
+    struct words files;      /* to be removed */
     char *rendered;
 };
 
@@ -82,6 +84,8 @@ static int add_listing(struct plan_work *work, struct asking *asking, const stru
         words_add_list(argv, words_argv(&work->arguments->words));
     words_add(argv, "--list-hosts");
     words_add_list(argv, words_argv(playbooks));
+    asking->of = xreallocarray(asking->of, asking->count, sizeof(*asking->of));
+    asking->of[asking->count - 1] = phase;
     asking->listings = asking->count;
     return launcher_wrap(argv, "triphase_ask.py", work->state, err);
 }
@@ -145,6 +149,12 @@ static int add_inventories(struct plan_work *work, struct asking *asking, struct
             return -1;
         words_add_all(&question->child.argv, "--playbook-dir", path, "--host", work->target->host_name, NULL);
     }
+    if (!work->delegates.count)
+        return 0;
+    struct question *question = add_question(work, asking, program, err);
+    if (!question)
+        return -1;
+    words_add(&question->child.argv, "--list");
     return 0;
 }
 
@@ -153,7 +163,9 @@ static void asking_end(struct asking *asking)
     for (size_t i = 0; i < asking->count; i++)
         question_free(&asking->questions[i]);
     free(asking->questions);
+    free(asking->of);
     asking->questions = NULL;
+    asking->of = NULL;
     asking->count = asking->listings = 0;
     for (size_t i = 0; i < asking->files.count; i++)
         (void)unlink(asking->files.items[i]);
@@ -280,6 +292,15 @@ static void find_password(struct plan_work *work, const struct json *effective)
         plan_find(work->report, ERROR_NONE, file, "%s", text);
 }
 
+static void read_beyond(struct plan_work *work, const struct phase *of, const struct question *question)
+{
+    for (size_t i = 0; i < work->phase_count; i++) {
+        const struct phase *phase = work->phases[i];
+        if (!phase->beyond_allowed && (of ? of == phase : !stands_alone(phase)))
+            plan_beyond_refuse(work, phase, text_string(&question->out));
+    }
+}
+
 static void read_inventory(struct plan_work *work, const struct question *question)
 {
     AUTO_JSON *effective = json_parse(text_string(&question->out), question->out.length, NULL);
@@ -329,14 +350,18 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         facts.whole = facts.whole && !(listing && failed);
         if (listing && (each_alone || !failed))
             plan_facts_take(&facts, text_string(&question->out));
-        if (!listing)
+        if (!listing && text_is(last, "--list"))
+            plan_beyond_warn(work, text_string(&question->out));
+        else if (!listing)
             read_inventory(work, question);
         else if (failed && !question->failure && !each_alone)
             result = 1;
         else if (failed)
             find_complaint(work, question, last);
-        else
+        else {
             read_listing(work, question, dynamic);
+            read_beyond(work, asking.of[i], question);
+        }
     }
     plan_facts_end(&facts);
     asking_end(&asking);
@@ -361,6 +386,8 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
     struct plan_inputs inputs = {.project = work->project,
                                  .target = work->target,
                                  .recipe = work->recipe,
+                                 .phases = work->phases,
+                                 .phase_count = work->phase_count,
                                  .playbooks = &work->playbooks,
                                  .settings = &work->settings,
                                  .arguments = work->arguments,

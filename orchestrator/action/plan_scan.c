@@ -292,6 +292,20 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
     }
 }
 
+static void add_hosts(struct walk *walk, const char *file, const struct node *hosts)
+{
+    AUTO_TEXT listed = TEXT_INIT;
+    size_t count = hosts && hosts->kind == NODE_LIST ? hosts->count : 1;
+    for (size_t i = 0; i < count; i++) {
+        const char *pattern = task_text(hosts && hosts->kind == NODE_LIST ? hosts->items[i] : hosts);
+        if (!pattern || word_is_templated(pattern))
+            return;
+        text_addf(&listed, "%s'%s'", i ? ", " : "[", pattern);
+    }
+    text_add_char(&listed, ']');
+    looks_add(&walk->looks, SCAN_HOSTS, file, hosts ? hosts->line : 0, text_string(&listed));
+}
+
 static void walk_play(struct walk *walk, const char *file, const struct node *play)
 {
     static const char *const sections[] = {"pre_tasks", "tasks", "post_tasks", "handlers", NULL};
@@ -303,6 +317,7 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
         return;
     }
     walk_hosts(walk, file, node_get(play, "hosts"));
+    add_hosts(walk, file, node_get(play, "hosts"));
     const struct node *prompts = node_get(play, "vars_prompt");
     for (size_t i = 0; prompts && prompts->kind == NODE_LIST && i < prompts->count; i++) {
         const struct node *name = node_get(prompts->items[i], "name");

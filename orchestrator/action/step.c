@@ -109,7 +109,8 @@ static void on_watchdog(void *context, enum ended_by which)
     feed(step, WATCHDOG);
 }
 
-/* The ledger has it like an UNREACHABLE of Ansible's, which was not let come to one. */
+/* The ledger has it like an UNREACHABLE of Ansible's, which was not let come to one; the path is the target's, whoever else
+ * has a task at the moment. */
 static void on_transport(void *context)
 {
     struct step *step = context;
@@ -117,12 +118,13 @@ static void on_transport(void *context)
     const struct task_run *run = task_now_on(now, step->plan.host);
     AUTO_FREE char *words = transport_watch_words(step->transport_watch), *host = task_now_hosts(now, run);
     if (step->state == RUNNING)
-        unreachable_put_path(step->sink, &(struct unreachable_path){.run = step->plan.run,
-                                                                    .step = step->plan.seq,
-                                                                    .host = host ? host : step->plan.host,
-                                                                    .task = run ? run->task : NULL,
-                                                                    .transport = step->plan.transport,
-                                                                    .words = words});
+        unreachable_put_path(step->sink,
+                             &(struct unreachable_path){.run = step->plan.run,
+                                                        .step = step->plan.seq,
+                                                        .host = step->plan.host ? step->plan.host : host,
+                                                        .task = run ? run->task : NULL,
+                                                        .transport = step->plan.transport,
+                                                        .words = words});
     on_watchdog(step, ENDED_BY_TRANSPORT);
 }
 

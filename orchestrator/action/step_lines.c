@@ -24,6 +24,7 @@ struct step_lines *step_lines_new(struct sink *sink, const struct step_plan *pla
     lines->sink = sink;
     lines->plan = plan;
     lines->tally = (struct tally)TALLY_INIT;
+    lines->tally.own = plan->own;
     tally_owe(&lines->tally, plan->pending_handlers);
     return lines;
 }
@@ -47,7 +48,8 @@ static void put(struct step_lines *lines, const struct line *line)
     int count = line_events(line, plan->run, plan->seq, plan->transport, step_lines_bytes(lines), rows);
     for (int i = 0; i < count; i++) {
         if (rows[i].kind == EVENT_UNREACHABLE)
-            unreachable_put(lines->sink, &rows[i], &lines->witness, lines->tally.unreachable,
+            unreachable_put(lines->sink, &rows[i], &lines->witness,
+                            line->delegate ? line->delegate : line->host, lines->tally.unreachable,
                             lines->transport_watch);
         else
             sink_put(lines->sink, &rows[i]);

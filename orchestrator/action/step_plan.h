@@ -14,6 +14,7 @@ struct step_plan {
     const char *run;                  /* id */
     const char *transport, *evidence; /* may be NULL */
     const char *host;                 /* the target's name in the inventory; may be NULL */
+    const struct words *own;          /* hosts that it is about (data/own_hosts.h); NULL: all */
     const char *log,
         *log_shown; /* absolute path, made by the step (0600), and relative to the state folder, for the row */
     const char *events, *events_shown; /* the same; NULL for stages */

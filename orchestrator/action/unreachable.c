@@ -54,11 +54,11 @@ static void explain(struct event *row, const struct unreachable_witness *witness
 }
 
 void unreachable_put(struct sink *sink, struct event *row, const struct unreachable_witness *witness,
-                     int64_t count, const struct transport_watch *watch)
+                     const char *meant, int64_t count, const struct transport_watch *watch)
 {
     AUTO_TEXT tail = TEXT_INIT;
     AUTO_FREE char *words = NULL;
-    if (witness->master_log && text_is(row->unreachable.host, witness->host) && count <= EXPLAINED_MOST &&
+    if (witness->master_log && text_is(meant, witness->host) && count <= EXPLAINED_MOST &&
         line_event_is_vague(row))
         explain(row, witness, watch, &tail, &words);
     sink_put(sink, row);

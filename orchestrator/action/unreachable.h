@@ -14,11 +14,12 @@ struct unreachable_witness {
 };
 
 struct unreachable_witness unreachable_witness(const char *master_log, const char *host);
-/* Stores an UNREACHABLE of Ansible's, with cause and message of the witness where it is of its host and its own are vague. `count`:
+/* Stores an UNREACHABLE of Ansible's, with cause and message of the witness where it is of its host and its own are vague. `meant`: the host that could
+ * not be reached, which is another than the row's where the task was delegated. `count`:
  * how many there were in the step; a step with very many has them stored as they are. `watch` (may be NULL)
  * tells of a master that is gone. The row is the caller's, and changed. */
 void unreachable_put(struct sink *sink, struct event *row, const struct unreachable_witness *witness,
-                     int64_t count, const struct transport_watch *watch);
+                     const char *meant, int64_t count, const struct transport_watch *watch);
 
 /* A path that was found dead under a step; `words` say how. All borrowed, all but the ids may be NULL. */
 struct unreachable_path {

@@ -124,6 +124,11 @@ static bool failed(const struct evidence *e)
     return e->tally->stats_failures > 0 || (e->tally->stats_failures < 0 && e->tally->failed > 0);
 }
 
+static bool lost_beyond(const struct evidence *e)
+{
+    return e->tally->lost_beyond > 0;
+}
+
 static bool incomplete(const struct evidence *e)
 {
     return e->tally->gap || e->tally->bad || e->tally->end_count != e->tally->lines - 1;
@@ -206,6 +211,17 @@ static char *say_lost(const struct evidence *e)
                      e->path_words ? "; " : "", e->path_words ? e->path_words : "");
 }
 
+static char *say_lost_beyond(const struct evidence *e)
+{
+    const struct tally *t = e->tally;
+    return xasprintf(
+        "%s was UNREACHABLE in task '%s': %s; the host that was meant is beyond the target and its "
+        "peers, so the target is not looked at and the phase is not tried again (beyond: allow makes "
+        "it the phase's own)",
+        t->lost_host ? t->lost_host : "a host", t->lost_task ? t->lost_task : "?",
+        t->lost_text && *t->lost_text ? t->lost_text : "ssh gave no reason");
+}
+
 static char *say_failed(const struct evidence *e)
 {
     const struct tally *t = e->tally;
@@ -283,6 +299,7 @@ static const struct {
     {without_end, OUTCOME_CHILD_CRASHED, "no-end", say_log},
     {lost, OUTCOME_UNREACHABLE, NULL, say_lost},
     {failed, OUTCOME_FAILED, NULL, say_failed},
+    {lost_beyond, OUTCOME_FAILED, "host-beyond", say_lost_beyond},
     {incomplete, OUTCOME_FAILED, "events-incomplete", say_incomplete},
     {owing, OUTCOME_FAILED, "handlers-lost", say_owing},
     {strange_code, OUTCOME_CHILD_CRASHED, "exit-code", say_log},

@@ -79,6 +79,7 @@ static int fill(const struct line_members *members, struct line *out, struct err
         .uuid = text[MEMBER_UUID],
         .path = text[MEMBER_PATH],
         .action = text[MEMBER_ACTION],
+        .delegate = text[MEMBER_DELEGATE],
         .cause_text = text[MEMBER_CAUSE],
         .async = members->is_number[MEMBER_ASYNC] && number[MEMBER_ASYNC], /* -1: a template */
         .ignored = !members->is_number[MEMBER_IGNORED] && number[MEMBER_IGNORED],

@@ -27,6 +27,7 @@ struct line {
     enum line_kind kind;
     int64_t seq, wall_ns, monotonic_ns;
     const char *host, *play, *role, *task, *uuid, *path, *action,
+        *delegate,           /* whom the task was given to in the host's place */
         *cause_text;         /* NULL when absent; borrowed from the line */
     enum line_status status; /* LINE_RESULT */
     bool async, ignored, rescued, handler;

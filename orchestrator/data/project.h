@@ -56,7 +56,8 @@ struct phase {
     struct words transports; /* empty: the target's */
     struct requirement *requires;
     size_t require_count;
-    bool network_churn, reboots, facts_cached, lost_handlers_warn;
+    bool network_churn, reboots, facts_cached, lost_handlers_warn,
+        beyond_allowed; /* it may act on hosts beyond the target and its peers */
     struct words args;
     struct node *vars; /* map or NULL */
     int line;          /* in the recipe's file */

@@ -301,6 +301,7 @@ void resolve_phase(const struct resolve *resolve, const struct view *view, const
     out->reboots = bool_of(view, "reboots");
     out->facts_cached = is_text(view, "facts", "cached");
     out->lost_handlers_warn = is_text(view, "lost_handlers", "warn");
+    out->beyond_allowed = is_text(view, "beyond", "allow");
     texts_of(view, "args", &out->args);
     out->vars = variables_of(view);
 }

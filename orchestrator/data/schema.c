@@ -11,6 +11,7 @@ static const char *const outcomes[] = {"failed",  "unreachable",  "transport-los
                                        "silence", "task-timeout", "child-crashed",  NULL};
 static const char *const facts[] = {"fresh", "cached", NULL};
 static const char *const lost_handlers[] = {"fail", "warn", NULL};
+static const char *const beyond[] = {"refuse", "allow", NULL};
 
 #define TEXT_KEY(key_name, key_scope, ...)                                    \
     {                                                                         \
@@ -128,6 +129,7 @@ const struct key schema_keys[] = {
      .type = VALUE_CHOICE,
      .preset = "fail",
      .choices = lost_handlers},
+    {.name = "beyond", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "refuse", .choices = beyond},
     {.name = "args",
      .scope = SCOPE_PHASE,
      .type = VALUE_TEXTS,

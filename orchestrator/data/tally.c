@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "data/own_hosts.h"
 
 #include <string.h>
 
@@ -20,7 +21,8 @@ struct tally_owed {
 /* Hosts that were UNREACHABLE once, or that owe handlers. */
 struct tally_host {
     char *name;
-    bool lost; /* not ignored, nothing heard of since */
+    bool lost;   /* not ignored, nothing heard of since */
+    bool beyond; /* and that is no fault of the hosts that the step is about */
     struct tally_owed *owed;
     size_t owed_count, owed_room;
 };
@@ -74,11 +76,19 @@ static struct tally_host *host_of(struct tally *tally, const char *name)
     return host;
 }
 
-static void lose_host(struct tally *tally, const char *name)
+static int64_t *count_of(struct tally *tally, const struct tally_host *host)
+{
+    return host->beyond ? &tally->lost_beyond : &tally->lost;
+}
+
+static void lose_host(struct tally *tally, const char *name, bool beyond)
 {
     struct tally_host *host = host_of(tally, name);
-    tally->lost += !host->lost;
+    if (host->lost)
+        --*count_of(tally, host);
     host->lost = true;
+    host->beyond = beyond;
+    ++*count_of(tally, host);
 }
 
 static void hear_of_host(struct tally *tally, const char *name)
@@ -87,7 +97,7 @@ static void hear_of_host(struct tally *tally, const char *name)
     if (!host || !host->lost)
         return;
     host->lost = false;
-    tally->lost--;
+    --*count_of(tally, host);
 }
 
 static void owe(struct tally *tally, const char *name, const char *handler, bool earlier)
@@ -241,7 +251,10 @@ static void on_unreachable(struct tally *tally, const struct line *line)
     tally->unreachable++;
     if (line->ignored || !line->host)
         return;
-    lose_host(tally, line->host);
+    bool beyond = !own_hosts_have(tally->own, line->delegate ? line->delegate : line->host);
+    lose_host(tally, line->host, beyond);
+    if (beyond && tally->lost)
+        return;
     replace(&tally->lost_task, line->task);
     replace(&tally->lost_host, line->host);
     replace(&tally->lost_text, line->cause_text);

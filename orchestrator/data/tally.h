@@ -18,15 +18,19 @@ struct tally {
         rescued;            /* results; ok without changed; failed: neither ignored nor rescued */
     int64_t stats_failures; /* -1 before the stats line */
     char *failed_task, *failed_host, *failed_path, *failed_text; /* of the last failure that counts */
-    char *lost_task, *lost_host, *lost_text; /* of the last UNREACHABLE that was not ignored */
-    char *refused;                           /* why the callback ended the run, NULL */
+    char *lost_task, *lost_host,
+        *lost_text; /* of the last UNREACHABLE that was not ignored; one that counts goes before one of a host beyond */
+    char *refused; /* why the callback ended the run, NULL */
     char *task, *task_host,
         *task_path; /* what was started last, and a host that worked on it last; or what tally_stand said */
     bool stands;
     struct words files; /* in which tasks stand that were started, each once */
     struct tally_host *hosts;
     size_t host_count, *places, place_room; /* places: numbers of hosts by their names' hashes */
-    int64_t lost;                           /* of these */
+    const struct words
+        *own;            /* the hosts that the step is about, borrowed; NULL: all are. Others are beyond */
+    int64_t lost_beyond; /* lost hosts that are beyond, or were for a delegate that is */
+    int64_t lost;        /* of these */
 };
 
 #define TALLY_INIT           \

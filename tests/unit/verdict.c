@@ -109,6 +109,66 @@ Test(verdict, an_ignored_unreachable_or_one_cleared_by_later_work_lets_the_phase
            RESULT("3", "\"status\":\"ok\""), STATS("4", "0"), END("5", "4"));
 }
 
+#define LOST_AT(n, host, delegate)                                                                         \
+    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"unreachable\",\"host\":\"" host "\",\"task\":\"T\"" \
+    ",\"delegate\":\"" delegate "\",\"ignored\":false,\"cause_text\":\"gone: " host " " delegate "\"}"
+
+static struct verdict judge_own(const char *own, const char *const *lines)
+{
+    AUTO_WORDS hosts = WORDS_INIT;
+    words_add_all(&hosts, own, "peer", NULL);
+    struct tally tally = TALLY_INIT;
+    tally.own = &hosts;
+    for (; *lines; lines++) {
+        struct line line;
+        cr_assert_eq(line_parse(*lines, strlen(*lines), &line, NULL), 0);
+        tally_line(&tally, &line);
+        line_free(&line);
+    }
+    struct evidence evidence = {.end = &exit_4, .tally = &tally, .log_tail = ""};
+    struct verdict verdict = verdict_of_phase(&evidence);
+    tally_free(&tally);
+    return verdict;
+}
+
+Test(verdict, a_host_beyond_the_target_and_its_peers_never_makes_the_phase_unreachable)
+{
+    static const struct {
+        const char *own, *lines[6], *outcome, *says;
+    } cases[] = {
+        {"mine", {PLAY, LOST("2", "false"), STATS("3", "0"), END("4", "3")}, "failed", "h was UNREACHABLE"},
+        {"h", {PLAY, LOST("2", "false"), STATS("3", "0"), END("4", "3")}, "unreachable", "h was UNREACHABLE"},
+        {"h", {PLAY, LOST_AT("2", "h", "prod"), STATS("3", "0"), END("4", "3")}, "failed", "gone: h prod"},
+        {"h",
+         {PLAY, LOST_AT("2", "h", "peer"), STATS("3", "0"), END("4", "3")},
+         "unreachable",
+         "gone: h peer"},
+        {"h", {PLAY, LOST_AT("2", "h", "localhost"), STATS("3", "0"), END("4", "3")}, "unreachable", "gone"},
+        {"h",
+         {PLAY, LOST_AT("2", "other", "h"), STATS("3", "0"), END("4", "3")},
+         "unreachable",
+         "gone: other h"},
+        {"h",
+         {PLAY, LOST_AT("2", "peer", "peer"), LOST_AT("3", "h", "prod"), STATS("4", "0"), END("5", "4")},
+         "unreachable",
+         "gone: peer peer"},
+        {"h",
+         {PLAY, LOST_AT("2", "h", "prod"), RESULT("3", "\"status\":\"ok\""), STATS("4", "0"), END("5", "4")},
+         "child-crashed",
+         ""},
+        {"h",
+         {PLAY, LOST_AT("2", "h", "prod"), STATS("3", "1"), END("4", "3")},
+         "failed",
+         "1 task(s) failed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct verdict verdict = judge_own(cases[i].own, cases[i].lines);
+        cr_expect_str_eq(outcome_name(verdict.outcome), cases[i].outcome, "%zu: %s", i, verdict.message);
+        cr_expect(strstr(verdict.message, cases[i].says), "%zu: %s", i, verdict.message);
+        verdict_free(&verdict);
+    }
+}
+
 Test(verdict, failed_tasks_count_unless_rescued_or_ignored)
 {
     EXPECT("failed", NULL, &exit_2, ENDED_BY_ITSELF, false, PLAY,
