@@ -155,8 +155,11 @@ class Inventories:
         if not os.path.exists(source):
             return 'it does not exist'
         with open(source, 'rb') as content:
-            if content.read(2) == b'#!' and not os.access(source, os.X_OK):
-                return 'it begins with #! and is not executable (chmod +x)'
+            begins = content.read(3)
+        if begins.startswith(b'#!') and not os.access(source, os.X_OK):
+            return 'it begins with #! and is not executable (chmod +x)'
+        if begins == b'\xef\xbb\xbf' and not source.endswith(YAML_FILE):
+            return 'it begins with a byte order mark, which Ansible takes for a part of the first line'
         said = self.reasons.get(source, {})
         if os.access(source, os.X_OK) and 'script' in said:
             return said['script']

@@ -313,6 +313,7 @@ static struct lab *with_broken_inventories(const char *bin)
     AUTO_FREE char *script = xasprintf("%s/inventory/script", lab_folder(lab));
     cr_assert_eq(chmod(script, 0644), 0);
     lab_write(lab, "inventory/program", "#!/bin/sh\necho broken >&2\nexit 3\n");
+    lab_write(lab, "inventory/marked", "\xef\xbb\xbf[web]\nother\n");
     lab_write(lab, "inventory/good.yml", "all: {hosts: {other: {}}}\n");
     lab_write(lab, "inventory/good.ini", "[web]\nother\n");
     lab_write(lab, "inventory/group_vars/all.yml", "a: 1\n");
@@ -325,8 +326,8 @@ Test(plan, inventories_that_ansible_would_pass_over_are_refused_with_its_reason)
                    (const char *const[]){"refused: inventory/broken.yml", "refused: inventory/cloud.yml",
                                          "unknown plugin 'no.such.cloud'", "refused: inventory/script",
                                          "it begins with #! and is not executable (chmod +x)",
-                                         "refused: inventory/program", "broken", "4 to mend, 0 warnings",
-                                         NULL});
+                                         "refused: inventory/program", "broken", "refused: inventory/marked",
+                                         "begins with a byte order mark", "5 to mend, 0 warnings", NULL});
 }
 
 Test(plan, inventory_plugins_that_triphase_itself_needs_have_to_be_enabled)

@@ -474,3 +474,23 @@ Test(plan, a_root_tree_that_is_not_there_is_refused_before_anything_is_made)
     cr_has(all, "gone.tar");
     plan_report_free(&report);
 }
+
+Test(plan, a_proxy_command_of_the_users_ssh_config_is_there_and_is_one_that_a_transport_can_keep)
+{
+    static const char jump[] = "    host_keys: accept-new\n    jump: me@gate:22\n";
+    folder_write("ansible.cfg", "[ssh_connection]\nssh_args = -F ssh.cfg\n");
+    folder_write("ssh.cfg", "Host gate\n    ProxyCommand no-such-program %h %p\n");
+    AUTO_FREE char *gone = findings_of_static(jump);
+    cr_has(gone, "reaches the jump host gate by the ProxyCommand 'no-such-program %h %p', whose program is "
+                 "not to be found");
+    static const char *const fine[] = {"cat %h", "exec /bin/cat", "$HOME/made-out-by-a-shell %h", "none"};
+    for (size_t i = 0; i < COUNT_OF(fine); i++) {
+        AUTO_FREE char *text = xasprintf("Host gate\n    ProxyCommand %s\n", fine[i]);
+        folder_write("ssh.cfg", text);
+        AUTO_FREE char *all = findings_of_static(jump);
+        cr_has_not(all, "ProxyCommand");
+    }
+    folder_write("ssh.cfg", "Host 192.0.2.77\n    ProxyCommand cat %h\n");
+    AUTO_FREE char *replaced = findings_of_static("    host_keys: accept-new\n");
+    cr_has(replaced, "reaches 192.0.2.77 by a ProxyCommand, which a transport of triphase would replace");
+}
