@@ -208,8 +208,8 @@ int bundle_host_add(struct bundle *bundle, const struct machine *machine, const 
     AUTO_ERROR why = ERROR_INIT;
     AUTO_JSON *about = json_new_object();
     json_set_bool(about, "reached", false);
-    if (ssh_arguments_make(machine, target, kind, NULL, agent_directory, SSH_ALIVE_INTERVAL, 8, &ssh, &why) <
-            0 ||
+    if (ssh_arguments_make(machine, target, kind, NULL, agent_directory, SSH_ALIVE_INTERVAL,
+                           ssh_alive_count(BOUND), &ssh, &why) < 0 ||
         !ssh.host) {
         bundle_missing(bundle, "host", "%s", why.kind ? error_text(&why) : "its address is not known");
         *facts = TAKE(about);

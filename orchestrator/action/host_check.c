@@ -260,8 +260,8 @@ int host_check(const struct host_check_request *request, struct json **out, stru
     AUTO_ERROR failed = ERROR_INIT;
     if (ssh_write_known_hosts(request->machine, request->target, request->project->directory, err) < 0 ||
         ssh_arguments_make(request->machine, request->target, request->kind, request->sockets,
-                           request->sockets, SSH_ALIVE_INTERVAL, ssh_alive_count(18 * NS_PER_S), &ssh,
-                           err) < 0)
+                           request->sockets, SSH_ALIVE_INTERVAL,
+                           ssh_alive_count(request->target->transport_ns), &ssh, err) < 0)
         return -1;
     const struct transport_request open = {.target = request->target,
                                            .machine = request->machine,

@@ -158,15 +158,27 @@ static int ask(const struct question *question, struct host_answer *answer, cons
     if (connect_until > question->until)
         connect_until = question->until;
     int connect_s = CONNECT_FIRST_S;
-    for (int tries = 1;;
-         tries++, connect_s = connect_s * 2 < CONNECT_MOST_S ? connect_s * 2 : CONNECT_MOST_S) {
+    AUTO_ERROR known = ERROR_INIT;
+    const char *known_cause = NULL;
+    for (int tries = 1;; tries++) {
         AUTO_ERROR failed = ERROR_INIT;
         if (ask_once(question, connect_s, answer, cause, &failed) == 0)
             return 0;
-        int64_t pause = cause_pause_ns(*cause, tries);
-        if (connect_until - moment_monotonic() < pause + NS_PER_S || failed.kind != ERROR_UNREACHABLE ||
-            cause_is_refusal(*cause))
-            return error_move(err, &failed);
+        /* What is known is not overwritten by a try that was only cut off. */
+        if (failed.kind != ERROR_UNREACHABLE || *cause || known.kind == ERROR_NONE) {
+            error_move(&known, &failed);
+            known_cause = *cause;
+        }
+        int64_t pause = cause_pause_ns(known_cause, tries);
+        if (connect_until - moment_monotonic() < pause + NS_PER_S || known.kind != ERROR_UNREACHABLE ||
+            cause_is_refusal(known_cause)) {
+            *cause = known_cause;
+            return error_move(err, &known);
+        }
+        /* The time counts for the server's version too, which a slow host gives late. */
+        connect_s *= 2;
+        if (connect_s > CONNECT_MOST_S && !text_is(known_cause, "banner-timeout"))
+            connect_s = CONNECT_MOST_S;
         moment_sleep(pause);
     }
 }
@@ -179,8 +191,9 @@ static int prepare(const struct host *host, const struct json *request, struct q
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the transport that the step had");
     *out = (struct question){.request = request, .ssh = SSH_ARGUMENTS_INIT};
     out->until = moment_monotonic() + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
+    /* A host may be slow to log in: the stage's bound is enough. */
     return ssh_arguments_make(host->machine, host->target, kind, NULL, host->agent_directory,
-                              SSH_ALIVE_INTERVAL, (int)json_get_integer(request, "alive_count", 8), &out->ssh,
+                              SSH_ALIVE_INTERVAL, ssh_alive_count(out->until - moment_monotonic()), &out->ssh,
                               err);
 }
 

@@ -28,6 +28,7 @@ struct attempt {
     int64_t reached[LOGIN_DONE + 1]; /* when that rung was first seen to be climbed, monotonic; 0: never */
     struct login_log log;
     bool cut;
+    bool slow; /* it was connected, and what came next took longer than ssh waits for a silent host */
 };
 
 static int64_t left_of(const struct login_request *request)
@@ -136,7 +137,7 @@ static const char *cut_cause(const struct attempt *attempt)
     return attempt->log.rung <= LOGIN_BANNER ? "banner-timeout" : "channel-broken";
 }
 
-static void judge(const struct attempt *attempt, const struct text *said, const struct error *failed,
+static void judge(struct attempt *attempt, const struct text *said, const struct error *failed,
                   struct login *out)
 {
     static const char *const doing[] = {[LOGIN_TCP] = "connecting",
@@ -155,14 +156,15 @@ static void judge(const struct attempt *attempt, const struct text *said, const 
         text_addf(&words, "%sin place of its version the server said '%s'", words.length ? "; " : "",
                   text_string(&log->instead));
     const char *cause = cause_of_text(text_string(&words));
-    if (failed->kind == ERROR_DEADLINE && (!cause || text_is(cause, "other")))
+    attempt->slow = log->rung > LOGIN_BANNER && strstr(text_string(&words), " timed out") != NULL;
+    if ((attempt->cut || attempt->slow) && (!cause || text_is(cause, "other")))
         cause = cut_cause(attempt);
     if (text_is(cause, "reset") && attempt->request->route->proxy)
         cause = "proxy-exit";
     if (!cause)
         cause = "other";
     text_add(&all, text_string(&words));
-    if (failed->kind == ERROR_DEADLINE) {
+    if (attempt->cut || attempt->slow) {
         AUTO_FREE char *after = duration_show(moment_monotonic() - attempt->since);
         text_addf(&all, "%sended while %s, after %s", all.length ? "; " : "", doing[log->rung], after);
     } else if (!all.length) {
@@ -184,7 +186,7 @@ static bool is_numeric(const char *host)
     return host && (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1);
 }
 
-static int try_once(struct attempt *attempt, int slow_s, struct login *out, struct error *err)
+static int try_once(struct attempt *attempt, int slow_s, bool patient, struct login *out, struct error *err)
 {
     const struct login_request *request = attempt->request;
     const struct transport_route *route = request->route;
@@ -195,6 +197,11 @@ static int try_once(struct attempt *attempt, int slow_s, struct login *out, stru
     words_add_all(&argv, "ssh", "-o", NULL);
     /* It counts for the server's version too, which a slow host gives late. */
     words_addf(&argv, "ConnectTimeout=%d", sole || left_s < slow_s ? left_s : slow_s);
+    /* ssh takes a host for dead that says nothing for so long, also while it logs in. A host that is so slow gets no shorter time as long as its master lives. */
+    if (patient) {
+        words_add(&argv, "-o");
+        words_addf(&argv, "ServerAliveCountMax=%d", ssh_alive_count(left));
+    }
     /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters, and writes down how it
      * ends. */
     words_add_all(&argv, "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o",
@@ -249,11 +256,12 @@ int login_open(const struct login_request *request, struct login *out, struct er
     struct login known = {.rung = LOGIN_TCP};
     const char *last = NULL;
     int status = -1, slow_s = TCP_BOUND_S, alike = 0;
+    bool patient = false;
     for (;;) {
         struct attempt attempt = {.request = request, .log = LOGIN_LOG_INIT};
         struct login now = {.tries = known.tries};
         AUTO_ERROR failed = ERROR_INIT;
-        status = try_once(&attempt, slow_s, &now, &failed);
+        status = try_once(&attempt, slow_s, patient, &now, &failed);
         login_log_free(&attempt.log);
         if (failed.kind != ERROR_NONE) {
             login_free(&now);
@@ -274,6 +282,7 @@ int login_open(const struct login_request *request, struct login *out, struct er
         last = known.cause;
         if (text_is(cause, "banner-timeout"))
             slow_s *= 2;
+        patient |= attempt.slow;
         int64_t pause = cause_pause_ns(known.cause, alike);
         if (status == 0 || !may_change(request, known.cause) || left_of(request) < pause + LEAST_S * NS_PER_S)
             break;

@@ -55,26 +55,30 @@ static int wait_for_port(const struct machine *machine, int64_t until, struct er
     }
 }
 
-/* Runs the question over ssh; 0 when it was answered. `answer` gets the state. */
+/* Runs the question over ssh, by a shell of its own: root's may be any. 0 when it was answered. `answer` gets the state. */
 static int ask(const struct machine *machine, int64_t until, struct text *answer, const char **cause,
                struct error *err)
 {
     *cause = NULL;
     static const char question[] = "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in "
                                    "initializing|starting|'') sleep 0.02;; *) break;; "
-                                   "esac; done; echo \"triphase $s\"";
+                                   "esac; done; echo \"triphase $s\"\n";
     AUTO_FREE char *alias = xasprintf("HostKeyAlias=triphase-%s", machine->id);
     AUTO_FREE char *port = xasprintf("%d", machine->port);
     AUTO_FREE char *to = xasprintf("%s@%s", machine->user, machine->address);
+    int64_t left = until - moment_monotonic();
+    /* Somebody listens there, who may be slow to say who he is. */
+    AUTO_FREE char *connect = xasprintf("ConnectTimeout=%d", (int)((left > 0 ? left : 0) / NS_PER_S) + 1);
     /* Paths relative to the machine's folder: nothing in the project's path can be taken for a pattern or a second file. */
     const char *const argv[] = {
-        "ssh", "-F", "/dev/null", "-T", "-n", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
+        "ssh", "-F", "/dev/null", "-T", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
         "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=known_hosts", "-o",
-        "GlobalKnownHostsFile=/dev/null", "-o", alias, "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR",
+        "GlobalKnownHostsFile=/dev/null", "-o", alias, "-o", connect, "-o", "LogLevel=ERROR",
         /* Half the time of the post-quantum default, which matters on no wire of this machine. */
-        "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, question, NULL};
-    int64_t left = until - moment_monotonic();
-    struct program program = {.argv = argv, .directory = machine->directory, .bound_ns = left > 0 ? left : 1};
+        "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, "exec /bin/sh",
+        NULL};
+    struct program program = {
+        .argv = argv, .input = question, .directory = machine->directory, .bound_ns = left > 0 ? left : 1};
     struct child_end end;
     AUTO_TEXT out = TEXT_INIT;
     AUTO_TEXT said = TEXT_INIT;
@@ -104,7 +108,12 @@ int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *er
     for (int tries = 1;; tries++) {
         AUTO_TEXT state = TEXT_INIT;
         const char *cause;
-        if (ask(machine, until, &state, &cause, &last) == 0) {
+        AUTO_ERROR failed = ERROR_INIT;
+        int answered = ask(machine, until, &state, &cause, &failed);
+        /* One that was only cut off by the bound tells less than what is known. */
+        if (answered < 0 && (failed.kind != ERROR_DEADLINE || last.kind == ERROR_NONE))
+            error_move(&last, &failed);
+        if (answered == 0) {
             if (text_is(text_string(&state), "running\n") || text_is(text_string(&state), "degraded\n"))
                 return 0;
             error_set(&last, ERROR_PROVIDER, "the sandbox %s is %.*s", machine->reference,

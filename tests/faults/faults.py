@@ -45,6 +45,8 @@ class Fault:
     then: object = None  # looks at what comes after it
     delayed: bool = False  # the strike itself waits until the fault begins
     quick: bool = False  # the one of its class that make check runs
+    says: str = ''  # what the message of the run, or a step's log, has to tell
+    logins: int = 0  # at most so many connections to the host from the strike until it is healed; 0: not asked
 
 
 def drop(project):
@@ -151,6 +153,48 @@ def keep_history(project):
     check(left == OLD_RUNS + 1, '%d runs are left of %d', left, OLD_RUNS + 1)
 
 
+def and_the_master(strike):
+    """Whoever holds a connection sees nothing of what happens to logins: it goes too."""
+    def both(project):
+        strike(project)
+        to_masters(signal.SIGKILL)(project)
+    return both
+
+
+def sweep_has_time(project):
+    project.environment['TRIPHASE_TARGETS_VAULT_STAGE_DEADLINE_SWEEP'] = '90s'
+
+
+SLOW_LOGIN = 'sed -i "1i account optional pam_exec.so /bin/sleep 30" /etc/pam.d/sshd'
+KEYS = '/root/.ssh/authorized_keys'
+# What OpenSSH 9.8 and newer say to an address that they penalise.
+PENALTY = '''
+import socket
+server = socket.create_server(('0.0.0.0', 22))
+for count in range(1, 1000):
+    one = server.accept()[0]
+    with open('/run/penalties', 'w') as out:
+        out.write(str(count))
+    one.sendall(b'Not allowed at this time\\r\\n')
+    one.shutdown(socket.SHUT_WR)
+    while one.recv(4096):
+        pass
+    one.close()
+'''
+
+
+def penalise(project):
+    project.inside('systemctl', 'stop', 'ssh')
+    project.inside('systemd-run', '-q', '--unit', 'penalties', 'python3', '-c', PENALTY)
+    guest.until(10, lambda: project.inside('sh', '-c', 'ss -Hltn sport = :22 || true'), 'somebody at port 22')
+
+
+def forgive(project):
+    project.logins = int(project.inside('cat', '/run/penalties') or 0)
+    project.inside('systemctl', 'stop', 'penalties')
+    project.inside('systemctl', 'start', 'ssh')
+
+
 # The reset itself leaves through OUTPUT.
 RESET, UNRESET = rule('-p', 'tcp', '-j', 'REJECT', '--reject-with', 'tcp-reset', chains=('INPUT',))
 LOSS, UNLOSS = rule('-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP')
@@ -197,6 +241,10 @@ FAULTS = (
           exit=(0, 2), resume=True),
     Fault('mux master killed', 'connection', to_masters(signal.SIGKILL), first=('unreachable',), detect=5, causes=('mux-lost',), quick=True),
     Fault('mux master stopped', 'connection', to_masters(signal.SIGSTOP), first=LOST + ('silence',), detect=30, keys={'silence': '25s'}, causes=BROKEN),
+    Fault('login that takes 30 s', 'login', and_the_master(inside('sh', '-c', SLOW_LOGIN)), before=sweep_has_time, first=('unreachable',), causes=('mux-lost',)),
+    Fault('refused key', 'login', and_the_master(inside('mv', KEYS, KEYS + '.away')), mend=inside('mv', KEYS + '.away', KEYS), first=('unreachable',), detect=5, exit=4,
+          causes=('mux-lost',), resume=True, says='Permission denied (publickey', quick=True),
+    Fault('penalised address', 'login', and_the_master(penalise), forgive, 30, first=('unreachable',), detect=5, causes=('mux-lost',), says='Not allowed at this time', logins=6),
     Fault('disk full under the store', 'disk', fill('.triphase'), mend=empty('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70, resume=True, quick=True),
     Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), mend=empty('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2,
           resume=True),
@@ -234,6 +282,8 @@ def judge(fault, project, code, struck):
     for cause, source in ledger:
         check(cause in fault.causes, 'an UNREACHABLE was put down to %s (%s), not to one of %s', cause, source, fault.causes)
     check(not any(first == 'unreachable' for _, first, _, _ in tries) or ledger, 'an unreachable attempt stands in no ledger')
+    check(fault.says in project.told(), "'%s' was never said", fault.says)
+    check(not fault.logins or 0 < project.logins <= fault.logins, '%d connections, not at most %d', project.logins, fault.logins)
     project.triphase('store', 'check')
     here = guest.until(10, lambda: project.left_here() == 0, 'an empty scope') and 0
     there = None if fault.left_on_host else len(project.left_on_host())

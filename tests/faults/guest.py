@@ -86,6 +86,7 @@ class Project:
         self.folder = tempfile.mkdtemp(prefix='triphase-faults.')
         self.environment = environment(HOME=self.path('home'), **(environment_more or {}))
         self.undo = []
+        self.logins = 0
         self.child = None
         os.mkdir(self.path('home'))
         self.keys = keys or {}
@@ -146,6 +147,14 @@ class Project:
             return out.read()
 
     # What it wrote
+
+    def told(self):
+        """What was said on stderr and in the logs of stages."""
+        told = self.said()
+        for path in glob.glob(self.path('.triphase', 'runs', '*', '*.log')):
+            with open(path, encoding='utf-8', errors='replace') as log:
+                told += log.read()
+        return told
 
     def sql(self, query):
         store = sqlite3.connect('file:%s?mode=ro' % self.path('.triphase', 'store.db'), uri=True, timeout=10)

@@ -217,6 +217,29 @@ Test(login, a_login_shell_that_takes_half_a_minute_is_waited_for)
     climb_end(&fixture);
 }
 
+/* ssh takes a host for dead that says nothing for 16 s (host_silent), also while it logs in: that try is lost, the next one has the time. */
+Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited_for)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    /* Asked twice in a login. */
+    lab_write(fixture.lab, "slow",
+              "cd %s && { [ -e slept.twice ] || sleep 18; [ ! -e slept ] || : >slept.twice; : >slept; cat "
+              "key.pub; }\n",
+              lab_folder(fixture.lab));
+    AUTO_FREE char *config = lab_read(fixture.lab, "sshd/config");
+    lab_write(fixture.lab, "sshd/config",
+              "AuthorizedKeysFile none\nAuthorizedKeysCommand /bin/sh %s/slow\nAuthorizedKeysCommandUser "
+              "root\n%s",
+              lab_folder(fixture.lab), config);
+    cr_assert(kill(lab_sshd_pid(fixture.lab), SIGHUP) == 0);
+    cr_assert(climb_up(&fixture, true, 60 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+    cr_expect_geq(attempts(&result), 2);
+    transport_result_free(&result);
+    climb_end(&fixture);
+}
+
 /* csh takes no newline in quotes and expands '!' there too. */
 Test(login, a_login_shell_that_is_not_posix_is_enough)
 {
@@ -249,4 +272,42 @@ Test(login, a_login_shell_that_cannot_be_used_is_told_in_its_own_words)
         transport_result_free(&result);
         climb_end(&fixture);
     }
+}
+
+static const char playbook[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                               "    - name: say\n      ansible.builtin.command: 'true'\n";
+
+/* As someone who has the wrong key in the file sees it. */
+Test(login, a_run_with_a_refused_key_is_over_in_seconds_and_says_why)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_KEY", "sshd/host_key");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 4, "%s", made.err);
+    cr_has(made.err, "Permission denied (publickey");
+    cr_has(made.err, "sshd/host_key");
+    AUTO_FREE char *row = lab_sql(lab, "SELECT outcome || ' ' || cause FROM step WHERE name = 'transport'");
+    AUTO_FREE char *message = lab_sql(lab, "SELECT message FROM step WHERE name = 'transport'");
+    cr_expect_str_eq(row, "unreachable auth");
+    cr_has(message, "Permission denied (publickey");
+    cr_expect_lt(lab_sql_number(lab, "SELECT duration_ns FROM step WHERE name = 'transport'"), 10 * NS_PER_S);
+}
+
+/* An sshd that counts them (OpenSSH 9.8 and newer) would lock this address out. */
+Test(login, no_connection_of_a_run_is_there_only_to_look)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *before = lab_read(lab, "sshd/log");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    struct lab_result ran = lab_run(lab, "run", "host", NULL);
+    cr_assert_eq(ran.code, 0, "%s", ran.err);
+    AUTO_FREE char *after = lab_read(lab, "sshd/log");
+    const char *log = after + strlen(before);
+    cr_has(log, "Accepted publickey");
+    cr_expect(!strstr(log, "Connection closed by") && !strstr(log, "Connection reset by") &&
+                  !strstr(log, "kex_exchange_identification"),
+              "%s", log);
 }
