@@ -276,7 +276,14 @@ install: $(PROGRAM)
 	$(if $(PAGES1),install -d $(MAN_DIR)/man1 && install -m 0644 $(PAGES1) $(MAN_DIR)/man1)
 	$(if $(PAGES5),install -d $(MAN_DIR)/man5 && install -m 0644 $(PAGES5) $(MAN_DIR)/man5)
 
+# What was laid in /var goes too, unless a sandbox is alive or cannot be judged. A staged tree (DESTDIR) has nothing of it.
 uninstall:
+ifeq ($(DESTDIR),)
+	@program=$(PREFIX)/bin/triphase; [ -x "$$program" ] || program=$(PROGRAM); \
+	if [ -x "$$program" ]; then "$$program" forget --everything --this-machine --yes; \
+	elif [ -e /var/lib/triphase ] || [ -e /var/cache/triphase ]; then \
+		echo "triphase: no program is here to judge the sandboxes in /var/lib/triphase: build it first ('make')" >&2; exit 1; fi
+endif
 	rm -f $(DESTDIR)$(PREFIX)/bin/triphase \
 		$(PAGES1:docs/%=$(MAN_DIR)/man1/%) $(PAGES5:docs/%=$(MAN_DIR)/man5/%)
 

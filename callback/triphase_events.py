@@ -42,7 +42,7 @@ U+FFFD. Arguments and results are never written.
 
 Environment read, and all but the marks removed, so that an Ansible started by a task does not write here:
     TRIPHASE_EVENTS            file to append to; unset: this plugin does nothing
-    TRIPHASE_RUN TRIPHASE_STEP marks: put first into every play's environment, so that each remote process carries them
+    TRIPHASE_STEP              mark: put first into every play's environment, so that each remote process carries it
     TRIPHASE_PENDING_HANDLERS  JSON list of {"host", "handler"}, or the path of a file that holds one: notified anew
                                when a task that would notify it ends ok or skipped on that host, else after the last
                                role and task of the first play that has the host and such a handler, before its flush
@@ -542,7 +542,8 @@ class CallbackModule(CallbackBase):
             return
         KNOWN.read(secrets)
         self._events = EventFile(path)
-        self._marks = {key: os.environ[key] for key in ('TRIPHASE_RUN', 'TRIPHASE_STEP') if os.environ.get(key)}
+        # Never TRIPHASE_RUN: what carries that is this side's, and ends with the worker, also where a host shares this kernel.
+        self._marks = {key: os.environ[key] for key in ('TRIPHASE_STEP',) if os.environ.get(key)}
         self._expect, self._expect_error = self._load_expect(expect)
         self._checked = set()
         self._made, self._given = set(), None  # hosts: of add_host, and what the inventories had before

@@ -35,6 +35,8 @@ void sandbox_owner_free(struct sandbox_owner *owner)
         free(owner->parts[i].lower);
     }
     free(owner->parts);
+    if (owner->tree_lock >= 0)
+        close(owner->tree_lock);
     *owner = (struct sandbox_owner)SANDBOX_OWNER_INIT;
 }
 

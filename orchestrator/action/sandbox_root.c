@@ -149,14 +149,14 @@ static int unpack(const char *archive, const char *into, int64_t bound_ns, struc
 }
 
 /* The lock of one entry of the cache; waits at most `bound_ns`. */
-static int lock_entry(const char *entry, int64_t bound_ns, struct error *err)
+static int lock_entry(const char *entry, int kind, int64_t bound_ns, struct error *err)
 {
     AUTO_FREE char *path = xasprintf("%s.lock", entry);
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot open %s", path);
     int64_t until = moment_monotonic() + bound_ns;
-    for (bool said = false; flock(fd, LOCK_EX | LOCK_NB) < 0; said = true) {
+    for (bool said = false; flock(fd, kind | LOCK_NB) < 0; said = true) {
         if (!said)
             step_log_say("another one is building the root tree %s: waiting for it", entry);
         if (moment_monotonic() >= until)
@@ -176,7 +176,7 @@ static int fill_cache(enum root_kind kind, const char *root, const char *path, c
     /* Set-user-id programs of a tree that is never updated are not for this machine's users. */
     if (file_make_dirs(SANDBOX_CACHE, 0700, err) < 0)
         return -1;
-    AUTO_CLOSE int lock = lock_entry(entry, bound_ns, err);
+    AUTO_CLOSE int lock = lock_entry(entry, LOCK_EX, bound_ns, err);
     if (lock < 0)
         return -1;
     if (file_is_dir(entry))
@@ -218,7 +218,50 @@ int root_parts(const char *root, const char *project, int64_t bound_ns, struct s
         return error_set(err, ERROR_PROJECT, "cannot read the root %s", path);
     if (fill_cache((enum root_kind)kind, root, path, entry, bound_ns, err) < 0)
         return -1;
+    /* Until the sandbox's own note says that it is in use. */
+    AUTO_CLOSE int held = lock_entry(entry, LOCK_SH, bound_ns, err);
+    if (held < 0)
+        return -1;
+    if (!file_is_dir(entry))
+        return error_set(err, ERROR_PROVIDER, "the root tree %s was taken away at this moment: try again",
+                         entry);
+    owner->tree_lock = TAKE_FD(held);
     sandbox_owner_add_part(owner, "", entry);
+    return 0;
+}
+
+static bool is_shown(const char *entry, const struct words *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+        int known = sandbox_owner_read(names->items[i], &owner, NULL);
+        if (known < 0)
+            return true;
+        for (size_t k = 0; k < owner.part_count; k++)
+            if (file_is_within(owner.parts[k].lower, entry))
+                return true;
+    }
+    return false;
+}
+
+int root_drop_unused(struct words *kept, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT, files = WORDS_INIT;
+    if (sandbox_names(&names, err) < 0 || file_list(SANDBOX_CACHE, &files, err) < 0)
+        return -1;
+    for (size_t i = 0; i < files.count; i++) {
+        AUTO_FREE char *path = file_join(SANDBOX_CACHE, files.items[i]);
+        if (text_ends(path, ".lock"))
+            continue;
+        AUTO_FREE char *entry =
+            text_ends(path, ".building") ? xstrndup(path, strlen(path) - strlen(".building")) : xstrdup(path);
+        AUTO_FREE char *lock = xasprintf("%s.lock", entry);
+        AUTO_CLOSE int held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (held < 0 || flock(held, LOCK_EX | LOCK_NB) < 0 || is_shown(entry, &names))
+            words_add(kept, path);
+        else if (file_remove_tree(path, err) < 0)
+            return -1;
+    }
     return 0;
 }
 

@@ -1,5 +1,4 @@
 /* triphase forget TARGET: the store stops believing in a machine that triphase cannot or need not remove. Nothing outside the project is touched; runs stay in the history. */
-#include "action/provider.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -7,11 +6,11 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/forget_everything.h"
 #include "command/known_target.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/history.h"
-#include "data/identity.h"
 #include "data/layout.h"
 #include "data/store.h"
 #include "data/value.h"
@@ -19,7 +18,6 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* Under the target's lock. */
 static int forget(const char *state, const char *target, struct error *err)
@@ -42,31 +40,6 @@ static int forget(const char *state, const char *target, struct error *err)
     return file_remove_tree(folder, err);
 }
 
-/* A machine that is still to be found, or of which that cannot be told, would be lost with its row: 1, -1. */
-static int still_there(const char *store, const char *target, struct error *err)
-{
-    AUTO_SQL *db = NULL;
-    AUTO_MACHINE *machine = NULL;
-    AUTO_WORDS references = WORDS_INIT;
-    if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
-        return -1;
-    const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
-    if (!provider || !provider->claims_absence || !machine->reference)
-        return 0;
-    return provider->list(&references, err) < 0 ? -1 : words_have(&references, machine->reference);
-}
-
-/* In a copy, what the store believes in is the original's: its row goes, and nothing is looked at or ended. `original`: where that is, NULL: it is no copy. */
-static int find_copy(const char *project, char **original, struct error *err)
-{
-    if (settle_project(project, err) == 0)
-        return 0;
-    if (identity_is_copy(project, original, NULL) <= 0)
-        return -1;
-    error_clear(err);
-    return 0;
-}
-
 static int forget_target(const struct command_context *context, const char *state, const char *target,
                          bool yes, struct error *err)
 {
@@ -78,14 +51,14 @@ static int forget_target(const struct command_context *context, const char *stat
     id_make(id);
     AUTO_WORDS known = WORDS_INIT;
     /* A slip of the pen is told. */
-    if (find_copy(project, &original, err) < 0 || store_prepare(store, err) < 0 ||
+    if (forget_claim(project, &original, err) < 0 || store_prepare(store, err) < 0 ||
         known_targets(context, store, false, &known, err) < 0 || known_target(&known, target, err) < 0)
         return -1;
     /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     if (settle_lock(state, target, id, &lock, err) < 0 ||
         (!original && settle_locked(state, target, err) < 0))
         return -1;
-    int there = original ? 0 : still_there(store, target, err);
+    int there = original ? 0 : forget_still_there(store, target, err);
     if (there)
         return there < 0
                    ? -1
@@ -93,10 +66,9 @@ static int forget_target(const struct command_context *context, const char *stat
                                "it is still there; 'triphase destroy %s' removes it, and then nothing is "
                                "left to forget",
                                target);
-    if (!yes && !help_ask("Forget what is known of %s (its machine's row, its keys and state)?", target))
-        return isatty(STDIN_FILENO)
-                   ? error_set(err, ERROR_CANCELLED, "nothing was forgotten")
-                   : error_set(err, ERROR_USAGE, "nothing was forgotten: without a terminal it needs --yes");
+    if (forget_agreed(yes, err, "Forget what is known of %s (its machine's row, its keys and state)?",
+                      target) < 0)
+        return -1;
     if (forget(state, target, err) < 0)
         return -1;
     if (original)
@@ -107,16 +79,28 @@ static int forget_target(const struct command_context *context, const char *stat
 
 int command_forget(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"yes", no_argument, NULL, 'y'}, {0}};
-    bool yes = false;
+    static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
+                                            {"everything", no_argument, NULL, 'e'},
+                                            {"this-machine", no_argument, NULL, 'm'},
+                                            {0}};
+    bool yes = false, everything = false, machine = false;
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
-        yes = true;
+        yes |= option == 'y';
+        everything |= option == 'e';
+        machine |= option == 'm';
     }
-    if (optind + 1 != argc) {
-        help_problem("forget takes one target");
+    AUTO_ERROR err = ERROR_INIT;
+    if (everything && optind == argc) {
+        if ((machine ? forget_machine(yes, &err) : forget_project(context, yes, &err)) == 0)
+            return EXIT_OK;
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
+    if (everything || machine || optind + 1 != argc) {
+        help_problem("forget takes one target, or --everything");
         return EXIT_BAD_USAGE;
     }
     const char *target = argv[optind];
@@ -125,7 +109,6 @@ int command_forget(struct command_context *context, int argc, char **argv)
         help_problem("forget takes a target's name: %s", why);
         return EXIT_BAD_USAGE;
     }
-    AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *state = store_access_state(context, &err);
     AUTO_FREE char *store = state ? layout_store(state) : NULL;
     int there = store ? file_look(store, &err) : -1;

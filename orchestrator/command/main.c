@@ -50,7 +50,8 @@ static const struct command commands[] = {
     {{"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"}, command_config},
     {{"trust", "TARGET [--yes] [--json]", "take a changed host key, after both fingerprints were shown"},
      command_trust},
-    {{"forget", "TARGET [--yes]", "drop what is known of a target"}, command_forget},
+    {{"forget", "TARGET|--everything [--yes]", "drop what is known of a target, or of the project"},
+     command_forget},
     {{"store", "check|prune|export|merge", "look after the store"}, command_store},
     {{"stage", NULL, NULL}, command_stage},
 };

@@ -112,6 +112,11 @@ Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_re
     rig_shell("chmod 755 %s", folder);
     expect_said(lab, as_nobody, "owner cannot be read");
 
+    hold(lab_run(lab, "forget", "--everything", "--yes", NULL), 3, "box of this project is still there");
+    hold(lab_run(lab, "forget", "--everything", "--this-machine", "--yes", NULL), 3,
+         "a sandbox of target box of project lab");
+    cr_expect(lab_exists(lab, ".triphase/store.db"));
+
     /* It was moved: the next command follows, and the note of its owner with it. */
     rig_shell("mkdir %s/moved && cd %s && mv triphase.yml phases playbooks .triphase moved", folder, folder);
     hold(in(lab, "moved", "run", "box", NULL), 0, "was moved here");

@@ -327,3 +327,26 @@ Test(crash, even_a_command_that_is_refused_by_the_plan_ends_what_the_dead_run_le
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_assert(strstr(status.out, "crashed in ") != NULL, "%s", status.out);
 }
+
+/* The test's own sshd is a host whose processes are seen from here, as a container's are. What runs there for the run is the host's, not this side's. */
+Test(crash, an_async_job_of_a_host_that_shares_this_kernel_outlives_the_worker)
+{
+    struct lab *lab = lab_new();
+    AUTO_FREE char *play = xasprintf("- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                                     "    - ansible.builtin.shell: echo $$ >%s/job && exec sleep 1000\n"
+                                     "      async: 900\n      poll: 0\n"
+                                     "    - ansible.builtin.command: sleep 300\n",
+                                     lab_folder(lab));
+    lab_static_project(lab, "", play);
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "job"), "the job did not begin");
+    AUTO_FREE char *text = lab_read(lab, "job");
+    pid_t job = (pid_t)strtol(text, NULL, 10);
+    cr_assert(gt(int, job, 1));
+    damage_kill_both(lab);
+    cr_assert(eq(int, lab_wait(lab, command, 20), 70));
+    struct lab_result settled = lab_run(lab, "cancel", "host", NULL);
+    cr_expect(eq(int, settled.code, 0), "%s", settled.err);
+    cr_expect(damage_alive(job), "the host's job was ended with this side's processes");
+    kill(job, SIGKILL);
+}

@@ -367,8 +367,9 @@ Test(recovery, a_killed_fork_of_ansible_leaves_nothing_of_its_task_on_the_host, 
 }
 
 /* A task that has systemd look after something of its own. */
-#define KEPT                                                                                              \
-    "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_RUN=$TRIPHASE_RUN env sleep " \
+#define KEPT                                                                                             \
+    "    - ansible.builtin.shell: systemd-run --unit=kept --setenv=TRIPHASE_RUN={{ triphase_run }} env " \
+    "sleep "                                                                                             \
     "1004.%1$s\n"
 
 Test(recovery, cancelling_at_once_does_not_wait_for_what_still_runs_on_the_host, .timeout = 180)

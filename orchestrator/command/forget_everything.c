@@ -1,0 +1,221 @@
+#include "command/forget_everything.h"
+
+#include "action/provider.h"
+#include "action/sandbox_life.h"
+#include "action/sandbox_owner.h"
+#include "action/sandbox_root.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "command/settle.h"
+#include "command/store_access.h"
+#include "data/history.h"
+#include "data/identity.h"
+#include "data/layout.h"
+#include "data/store.h"
+#include "view/help.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_BOUND   (30 * NS_PER_S)
+#define REMOVE_BOUND (60 * NS_PER_S)
+
+int forget_agreed(bool yes, struct error *err, const char *question, ...)
+{
+    va_list args;
+    va_start(args, question);
+    AUTO_FREE char *text = xvasprintf(question, args);
+    va_end(args);
+    if (yes || help_ask("%s", text))
+        return 0;
+    return isatty(STDIN_FILENO)
+               ? error_set(err, ERROR_CANCELLED, "nothing was forgotten")
+               : error_set(err, ERROR_USAGE, "nothing was forgotten: without a terminal it needs --yes");
+}
+
+int forget_claim(const char *project_directory, char **original, struct error *err)
+{
+    if (settle_project(project_directory, err) == 0)
+        return 0;
+    if (identity_is_copy(project_directory, original, NULL) <= 0)
+        return -1;
+    error_clear(err);
+    return 1;
+}
+
+int forget_still_there(const char *store, const char *target, struct error *err)
+{
+    AUTO_SQL *db = NULL;
+    AUTO_MACHINE *machine = NULL;
+    AUTO_WORDS references = WORDS_INIT;
+    if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
+        return -1;
+    const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
+    if (!provider || !provider->claims_absence || !machine->reference)
+        return 0;
+    return provider->list(&references, err) < 0 ? -1 : words_have(&references, machine->reference);
+}
+
+/* Sandboxes that are in the way, a line each; the others that are dead by name. */
+static int judge_all(bool unjudged_alone, struct words *refused, struct words *dead, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    if (provider_sandbox.list(&names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++) {
+        char *said = NULL;
+        enum sandbox_life life = sandbox_judge(names.items[i], &said);
+        if (life == SANDBOX_DEAD)
+            words_add(dead, names.items[i]);
+        else if (life == SANDBOX_UNJUDGED || !unjudged_alone)
+            words_addf(refused, "%s is %s", names.items[i], said);
+        free(said);
+    }
+    return 0;
+}
+
+static int refuse(const struct words *refused, const char *what, struct error *err)
+{
+    if (!refused->count)
+        return 0;
+    AUTO_TEXT list = TEXT_INIT;
+    for (size_t i = 0; i < refused->count; i++)
+        text_addf(&list, "%s%s", i ? "; " : "", refused->items[i]);
+    return error_set(err, ERROR_PROVIDER, "%s: %s; 'triphase destroy' in its project removes one", what,
+                     text_string(&list));
+}
+
+/* The root trees go under the lock under which sandboxes are claimed. */
+static int drop_trees(struct error *err)
+{
+    AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
+    AUTO_WORDS kept = WORDS_INIT;
+    if (lock < 0 || root_drop_unused(&kept, err) < 0)
+        return -1;
+    for (size_t i = 0; i < kept.count; i++)
+        help_note("the root tree %s is in use and stays", kept.items[i]);
+    return 0;
+}
+
+/* Takes the lock of each target, and puts in order what dead runs left; `locks` has a descriptor for each. */
+static int lock_all(const char *state, bool is_copy, int **locks, size_t *count, struct error *err)
+{
+    AUTO_FREE char *store = layout_store(state);
+    AUTO_SQL *db = NULL;
+    AUTO_WORDS targets = WORDS_INIT;
+    int there = file_look(store, err);
+    if (there <= 0)
+        return there;
+    if (store_prepare(store, err) < 0 || history_open(store, &db, err) < 0 ||
+        history_targets(db, &targets, err) < 0)
+        return -1;
+    sql_close(TAKE(db));
+    for (size_t i = 0; i < targets.count; i++) {
+        const char *target = targets.items[i];
+        char id[ID_SIZE];
+        int lock = -1;
+        id_make(id);
+        if (settle_lock(state, target, id, &lock, err) < 0)
+            return error_prefix(err, "%s", target);
+        *locks = xreallocarray(*locks, *count + 1, sizeof **locks);
+        (*locks)[(*count)++] = lock;
+        int still = is_copy                                 ? 0
+                    : settle_locked(state, target, err) < 0 ? -1
+                                                            : forget_still_there(store, target, err);
+        if (still)
+            return still < 0
+                       ? error_prefix(err, "%s", target)
+                       : error_set(err, ERROR_PROVIDER,
+                                   "%s of this project is still there; 'triphase destroy %s' removes it",
+                                   target, target);
+    }
+    return 0;
+}
+
+static int drop_project(const char *project, const char *state, bool yes, struct error *err)
+{
+    AUTO_FREE char *original = NULL;
+    AUTO_FREE int *locks = NULL;
+    AUTO_WORDS refused = WORDS_INIT, dead = WORDS_INIT;
+    size_t count = 0;
+    bool root = geteuid() == 0;
+    int status = forget_claim(project, &original, err);
+    if (status >= 0)
+        status = lock_all(state, original != NULL, &locks, &count, err);
+    /* An ordinary user makes no sandbox, and cannot see whose the others are. */
+    if (status == 0 && root && !original)
+        status = judge_all(true, &refused, &dead, err);
+    if (status == 0)
+        status = refuse(&refused, "nothing was forgotten, since these could be this project's", err);
+    if (status == 0)
+        status =
+            forget_agreed(yes, err,
+                          "Forget all that is known of the project in %s (its store, logs, keys and state)?",
+                          project);
+    if (status == 0)
+        status = file_remove_tree(state, err);
+    for (size_t i = 0; i < count; i++)
+        close(locks[i]);
+    if (status == 0 && original)
+        help_note("what is made belongs to the project in %s and was not touched", original);
+    return status;
+}
+
+int forget_project(const struct command_context *context, bool yes, struct error *err)
+{
+    AUTO_FREE char *state = store_access_state(context, err);
+    int there = state ? file_look(state, err) : -1;
+    if (there < 0)
+        return -1;
+    AUTO_FREE char *project = file_parent(state);
+    if (there > 0 && drop_project(project, state, yes, err) < 0)
+        return -1;
+    return geteuid() == 0 && file_is_dir(SANDBOX_CACHE) ? drop_trees(err) : 0;
+}
+
+/* Only while nobody else can have put anything there. */
+static int drop_folders(struct error *err)
+{
+    static const char *const folders[] = {SANDBOX_CACHE, SANDBOX_HOME};
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_WORDS names = WORDS_INIT;
+        if (file_list(folders[i], &names, err) < 0)
+            return -1;
+        bool locks_alone = true;
+        for (size_t k = 0; k < names.count; k++)
+            locks_alone =
+                locks_alone && (text_is(names.items[k], "lock") || text_ends(names.items[k], ".lock"));
+        if (locks_alone && file_remove_tree(folders[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int forget_machine(bool yes, struct error *err)
+{
+    AUTO_WORDS refused = WORDS_INIT, dead = WORDS_INIT;
+    if (!file_exists(SANDBOX_HOME) && !file_exists(SANDBOX_CACHE))
+        return 0;
+    if (geteuid() != 0)
+        return error_set(err, ERROR_MISSING,
+                         "what triphase laid in " SANDBOX_HOME " and " SANDBOX_CACHE " is root's: use sudo");
+    if (judge_all(false, &refused, &dead, err) < 0 ||
+        refuse(&refused, "nothing was removed, since there are sandboxes", err) < 0 ||
+        forget_agreed(yes, err, "Remove what triphase laid in " SANDBOX_HOME " and " SANDBOX_CACHE "?") < 0)
+        return -1;
+    for (size_t i = 0; i < dead.count; i++) {
+        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+        AUTO_MACHINE *machine = machine_new();
+        if (sandbox_owner_read(dead.items[i], &owner, err) < 0)
+            return -1;
+        machine->id = xstrdup_or_null(owner.machine);
+        machine->reference = xstrdup(dead.items[i]);
+        if (provider_sandbox.remove(machine, REMOVE_BOUND, err) < 0)
+            return -1;
+    }
+    return drop_trees(err) < 0 ? -1 : drop_folders(err);
+}
