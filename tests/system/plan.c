@@ -97,11 +97,8 @@ Test(plan, a_missing_program_alone_is_69_with_the_line_that_installs_it)
     expect(project(NULL, "    require: [{program: no-such-program, install: apt-get install no-such}]\n",
                    fine),
            69, "install it with: apt-get install no-such");
-    struct lab *lab = project(NULL, "", fine);
-    lab_environment(lab, "PATH", "/nonexistent");
-    struct lab_result result = lab_run(lab, "plan", NULL);
-    cr_assert_eq(result.code, 69, "%s", result.out);
-    cr_has(result.out, "pip install ansible-core==");
+    /* Beside a checkout's program there may be an Ansible that no PATH names; one that is named is the only one. */
+    expect(project("/nonexistent", "", fine), 69, "pip install ansible-core==");
 }
 
 Test(plan, a_prompt_needs_a_value)
