@@ -48,6 +48,8 @@ Environment read, and all but the marks removed, so that an Ansible started by a
                                role and task of the first play that has the host and such a handler, before its flush
     TRIPHASE_SECRETS           number of a sealed descriptor that holds the values that are known as secret: they are taken
                                out of every text, in whatever form, before it is cut; it is read and closed
+    TRIPHASE_VAULTED           number of a descriptor that takes, in the same form, the values that Ansible Vault holds in this
+                               project: they are decrypted when a text that was templated, or a message, is to be told
     TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset
     TRIPHASE_BEYOND            refuse: no play may reach a host beyond those, but this machine and what add_host made here
 
@@ -63,6 +65,7 @@ import re
 import sys
 import time
 
+import yaml
 from ansible import constants as C
 from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
@@ -329,6 +332,79 @@ class Pattern:
         return at
 
 
+VAULT_MARK = b'$ANSIBLE_VAULT;'
+VAULT_INLINE = re.compile(rb'(?:([A-Za-z_][A-Za-z0-9_.-]*)["\']?[ \t]*:[ \t]*!vault(?:-encrypted)?[ \t]*[|>][-+0-9]*[ \t]*\r?\n)?'
+                          rb'[ \t]*(\$ANSIBLE_VAULT;[^\r\n]*(?:\r?\n[ \t]*[0-9a-f]+(?=[ \t]*(?:\r?\n|\Z)))+)')
+ORDINARY = re.compile(rb'[-+]?[0-9][0-9_.:eE+-]*|0x[0-9a-fA-F]+|true|false|yes|no|on|off|null|none|~', re.IGNORECASE)
+VAULT_FILES_MOST, VAULT_FILE_MOST, VAULTED_LEAST = 20000, 1 << 20, 8
+
+
+def vault_files(folder):
+    """Files of the project that hold something of Ansible Vault, with their content."""
+    count = 0
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.') and name not in ('node_modules', '__pycache__')]
+        for name in files:
+            path = os.path.join(place, name)
+            count += 1
+            if count > VAULT_FILES_MOST:
+                return
+            try:
+                if not os.path.isfile(path) or os.path.getsize(path) > VAULT_FILE_MOST:
+                    continue
+                with open(path, 'rb') as stream:
+                    content = stream.read()
+            except OSError:
+                continue
+            if VAULT_MARK in content:
+                yield content
+
+
+def scalars(node, key):
+    """(key, text) of all that stands in a YAML document."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            yield from scalars(value, str(name.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from scalars(value, key)
+    elif node is not None:
+        yield key, node.value
+
+
+def vaulted(vault, folder):
+    """(key, value) of what Ansible Vault holds below the folder and this vault opens."""
+    for content in vault_files(folder):
+        for key, text in VAULT_INLINE.findall(content):
+            try:
+                plain = vault.decrypt(b'\n'.join(line.strip() for line in text.splitlines()))
+            except Exception:  # another password's: Ansible says so where it needs it
+                continue
+            plain = plain if isinstance(plain, bytes) else plain.encode('utf-8')
+            whole = content.startswith(VAULT_MARK)
+            try:
+                document = yaml.compose(plain, Loader=yaml.SafeLoader) if whole else None
+            except (yaml.YAMLError, ValueError):
+                document = None
+            if isinstance(document, (yaml.MappingNode, yaml.SequenceNode)):
+                for name, value in scalars(document, ''):
+                    yield name, value.encode('utf-8', 'surrogatepass')
+            else:
+                yield key.decode('ascii'), plain.strip(b'\r\n')
+
+
+def vaulted_records(vault, folder, names):
+    """(kind, value): known everywhere, or only beside its key where it says too little by itself."""
+    for key, value in vaulted(vault, folder):
+        little = len(value) < VAULTED_LEAST or ORDINARY.fullmatch(value) or value.decode('utf-8', 'replace') in names
+        if value and not (little and not key):
+            yield '%s %s' % ('beside' if little else 'vaulted', key), value
+
+
+def record(kind, value):
+    return b'%s\0%d\0%s' % (kind.encode('utf-8'), len(value), value)
+
+
 class Known:
     """Values that are known as secret, taken out of text in every form that orchestrator/data/redact_value.h names."""
 
@@ -337,6 +413,8 @@ class Known:
         self._candidates = None
         self._seen = set()
         self._done = {}
+        self._beside = []
+        self._later = None
 
     def read(self, number):
         """From the sealed descriptor: kind, length and bytes of each, with a NUL behind the first two."""
@@ -349,7 +427,22 @@ class Known:
             self.add(kind.decode('utf-8', 'replace'), data[:int(length)])
             data = data[int(length):]
 
+    def learn_later(self, records):
+        """What is known only once it is asked for: to decrypt takes its time."""
+        self._later = records
+
+    def learn(self):
+        records, self._later = self._later, None
+        for kind, value in records() if records else ():
+            self.add(kind, value)
+
     def add(self, kind, value):
+        if kind.startswith('beside '):
+            key = re.escape(kind[len('beside '):].encode('utf-8'))
+            self._beside.append(re.compile(
+                rb'(?<![A-Za-z0-9_])(%s(?:\\*["\'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\*["\'])?)%s(?![A-Za-z0-9_])' % (key, re.escape(value))))
+            self._done.clear()
+            return
         if len(value) < VALUE_LEAST:
             return
         self._add(kind, value)
@@ -364,6 +457,7 @@ class Known:
             return
         self._seen.add(value)
         self._candidates = None
+        self._done.clear()
         wanted, gaps = self._text(value, False)
         if len(wanted) < VALUE_LEAST:
             wanted, gaps = self._text(value, True)
@@ -409,7 +503,7 @@ class Known:
 
     def clear(self, text):
         """The text without them."""
-        if not self._patterns:
+        if not self._patterns and not self._beside:
             return text
         done = self._done.get(text)
         if done is None:
@@ -422,6 +516,10 @@ class Known:
 
     def _clear(self, text):
         data = text.encode('utf-8', 'surrogatepass')
+        for beside in self._beside:
+            data = beside.sub(rb'\1[REDACTED vaulted]', data)
+        if self._beside:
+            text = data.decode('utf-8', 'replace')
         if self._candidates is None:
             self._candidates = self._find_candidates()
         spans = self._spans(data)
@@ -537,6 +635,7 @@ class CallbackModule(CallbackBase):
         pending = os.environ.pop('TRIPHASE_PENDING_HANDLERS', '')
         secrets = os.environ.pop('TRIPHASE_SECRETS', '')
         self._bounded = os.environ.pop('TRIPHASE_BEYOND', '') == 'refuse'
+        self._vaulted = os.environ.pop('TRIPHASE_VAULTED', '')
         self.disabled = not path
         if not path:
             return
@@ -603,7 +702,7 @@ class CallbackModule(CallbackBase):
             role = ',"role":' + quoted(task._role.get_name())
         action = getattr(task, 'resolved_action', None) or task.action
         text = ',"play":%s%s,"task":%s,"uuid":%s,"path":%s,"action":%s' % (
-            self._play_name, role, quoted(task.name or task.action or ''), quoted(task._uuid),
+            self._play_name, role, self._title(task, task.name) if task.name else quoted(task.action or ''), quoted(task._uuid),
             quoted(task.get_path() or ''), quoted(action or ''))
         self._fields[task._uuid] = text
         return text
@@ -670,6 +769,7 @@ class CallbackModule(CallbackBase):
     def _message(task, data):
         if task.no_log or data.get('_ansible_no_log') or 'censored' in data:
             return ''
+        KNOWN.learn()
         found = data
         items = data.get('results')
         if isinstance(items, (list, tuple)):
@@ -724,8 +824,9 @@ class CallbackModule(CallbackBase):
         self._fields.clear()
         self._started.clear()
         self._polled.clear()
-        self._play_name = quoted(play.get_name())
         manager = play.get_variable_manager()
+        self._know_vaulted(play, manager)
+        self._play_name = self._title(play, play.get_name())
         hosts = manager._inventory.get_hosts(play.hosts)
         self._play_hosts = {host.get_name(): host for host in hosts}
         if self._bounded:
@@ -750,6 +851,32 @@ class CallbackModule(CallbackBase):
             self._play_name, quoted(play._uuid), quoted(pattern), len(self._play_hosts), ','.join(shown), batch))
         if self._pending:
             self._set_gate(play, manager)
+
+    def _know_vaulted(self, play, manager):
+        loader, inventory, fd = play.get_loader(), manager._inventory, self._vaulted
+        vault = getattr(loader, '_vault', None)
+        if not fd or not getattr(vault, 'secrets', None):
+            return
+        self._vaulted = ''
+
+        def records():
+            names = set(inventory.hosts) | set(inventory.groups) | {role.get_name() for role in play.roles}
+            names.update(task.name for block in play.get_tasks() for task in (block if isinstance(block, list) else [block])
+                         if getattr(task, 'name', None))
+            with open(int(fd), 'ab', buffering=0) as stream:
+                for kind, value in vaulted_records(vault, os.getcwd(), names):
+                    stream.write(record(kind, value))
+                    yield kind, value
+
+        KNOWN.learn_later(records)
+
+    @staticmethod
+    def _title(part, name):
+        """The name of a play or task. One that is not what the file says was templated."""
+        source = part.get_ds()
+        if not isinstance(source, dict) or source.get('name') != name:
+            KNOWN.learn()
+        return quoted(name)
 
     def v2_playbook_on_no_hosts_matched(self):
         self._events.line('no_hosts', ',"play":%s,"uuid":%s' % (
@@ -824,6 +951,7 @@ class CallbackModule(CallbackBase):
             same = str(expected) == str(found)
         if same:
             return
+        KNOWN.learn()
         if 'pass' in variable:
             expected, found = '(hidden)', '(hidden)'
         self._refuse(',"host":%s,"variable":%s,"expected":%s,"found":%s' % (
@@ -962,3 +1090,21 @@ class CallbackModule(CallbackBase):
             size += len(entry) + 1
         self._events.line('stats', ',"hosts":{%s}' % ','.join(part))
         self._events.line('end', ',"count":%d' % self._events.seq)
+
+
+def main(folder, vault_ids, names):
+    """For a bundle: what Ansible Vault holds in a project, to stdout, by the passwords that Ansible would take."""
+    from ansible.cli import CLI
+    from ansible.parsing.dataloader import DataLoader
+    loader = DataLoader()
+    files = [C.DEFAULT_VAULT_PASSWORD_FILE] if C.DEFAULT_VAULT_PASSWORD_FILE else []
+    loader.set_vault_secrets(CLI.setup_vault_secrets(loader, list(C.DEFAULT_VAULT_IDENTITY_LIST) + vault_ids, files,
+                                                     ask_vault_pass=False, auto_prompt=False))
+    if os.path.isdir('roles'):
+        names.update(os.listdir('roles'))
+    for kind, value in vaulted_records(loader._vault, folder, names):
+        sys.stdout.buffer.write(record(kind, value))
+
+
+if __name__ == '__main__':
+    main(os.getcwd(), sys.argv[1].split(), set(sys.argv[2:]))

@@ -442,8 +442,9 @@ static int keep_known(const struct ansible_request *request, struct ansible_chil
         return -1;
     if (close_for_good(out->known[0]) < 0)
         return error_system(err, errno, "cannot keep a secret in memory");
-    AUTO_FREE char *number = xasprintf("%d", out->known[0]);
-    words_set_env(&out->environment, "TRIPHASE_SECRETS", number);
+    AUTO_FREE char *given = xasprintf("%d", out->known[0]), *vaulted = xasprintf("%d", out->known[1]);
+    words_set_env(&out->environment, "TRIPHASE_SECRETS", given);
+    words_set_env(&out->environment, "TRIPHASE_VAULTED", vaulted);
     return 0;
 }
 
@@ -496,14 +497,27 @@ static int add_environment(const struct ansible_request *request, const struct a
     return keep_known(request, out, err);
 }
 
+static int open_known(struct ansible_child *out, struct error *err)
+{
+    for (int i = 0; i < 2; i++) {
+        out->known[i] = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (out->known[i] < 0 || fchmod(out->known[i], 0600) < 0) {
+            error_system(err, errno, "cannot keep a secret in memory");
+            fd_close(&out->known[i]);
+            ansible_child_free(out);
+            return -1;
+        }
+        keep(out, out->known[i]);
+    }
+    return 0;
+}
+
 int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
-    struct ansible_child made = {
-        .known = {memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING), -1}};
+    struct ansible_child made = {.known = {-1, -1, -1}};
     struct ansible_settings settings = {0};
-    if (made.known[0] < 0 || fchmod(made.known[0], 0600) < 0)
-        return error_system(err, errno, "cannot keep a secret in memory");
-    keep(&made, made.known[0]);
+    if (open_known(&made, err) < 0)
+        return -1;
     int result = ansible_settings_read(request->project->directory, request->environment, &settings, err);
     if (result == 0)
         result = add_argv(request, &made, err);

@@ -34,8 +34,9 @@ struct ansible_request {
 
 struct ansible_child {
     struct words argv, environment;
-    int known[2]; /* among `keep`, -1 behind it: the values of all that is secret (data/redact_sealed.h) */
-    int *keep;    /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
+    /* Among `keep`, -1 behind them: the values of all that is secret (data/redact_sealed.h), and those that the callback decrypts, which come while it runs. */
+    int known[3];
+    int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
     char *
         async_marker; /* what an async job of this run has in its environment and no other process of the phase: "ANSIBLE_ASYNC_DIR=…" */
     struct words

@@ -1,24 +1,37 @@
 #include "action/bundle_secrets.h"
 
+#include "action/launcher.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "data/embedded.h"
 #include "data/invoker.h"
 #include "data/layout.h"
+#include "data/redact_sealed.h"
 #include "data/redact_value.h"
+#include "mechanism/program.h"
 
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define BOUND (10 * NS_PER_S)
-enum { LONGEST = 65536, DEEPEST = 6, STATE_LEAST = 8 };
+#define BOUND       (10 * NS_PER_S)
+#define VAULT_BOUND (30 * NS_PER_S)
+enum { LONGEST = 65536, DEEPEST = 6, STATE_LEAST = 8, VAULTED_MOST = 16 << 20 };
 
 struct work {
     const struct bundle_secrets *from;
     struct redact_rules *rules;
     struct json *unread;
 };
+
+static void wipe(struct text *text)
+{
+    if (text->bytes)
+        explicit_bzero(text->bytes, text->room);
+}
 
 static void say_unread(const struct work *work, const char *kind, const char *why)
 {
@@ -86,6 +99,71 @@ static void add_configured(const struct work *work)
     }
 }
 
+/* ---- what Ansible Vault holds ---- */
+
+/* Each vault password in memory of this process, where the Ansible that is asked may read it: "ID@PATH …". */
+static void give_passwords(const struct work *work, struct text *ids, int *fds)
+{
+    const struct target *target = work->from->target;
+    for (size_t i = 0; target && i < target->vault_password_count; i++) {
+        const struct secret *secret = &target->vault_passwords[i];
+        char *value = NULL;
+        size_t length = 0;
+        fds[i] = -1;
+        if (secret_read_within(secret, work->from->project->directory, BOUND, &value, &length, NULL) < 0)
+            continue;
+        fds[i] = memfd_create("triphase-secret", MFD_CLOEXEC);
+        if (fds[i] >= 0 && fchmod(fds[i], 0600) == 0 && file_write_all(fds[i], value, length) == 0)
+            text_addf(ids, "%s@/proc/%d/fd/%d ", secret->name ? secret->name : "default", (int)getpid(),
+                      fds[i]);
+        free_secret(value, length);
+    }
+}
+
+static const struct embedded_file *callback_file(void)
+{
+    for (size_t i = 0; i < embedded_file_count; i++)
+        if (text_is(embedded_files[i].path, "callback/triphase_events.py"))
+            return &embedded_files[i];
+    return NULL;
+}
+
+/* Asked of the project's own Ansible, which knows its passwords. */
+static void add_vaulted(const struct work *work)
+{
+    const struct project *project = work->from->project;
+    const struct embedded_file *callback = callback_file();
+    AUTO_FREE char *interpreter = project ? launcher_interpreter(project->ansible) : NULL;
+    if (!interpreter || !callback)
+        return;
+    const struct target *target = work->from->target;
+    AUTO_TEXT ids = TEXT_INIT, out = TEXT_INIT, complaint = TEXT_INIT;
+    AUTO_FREE int *fds = xcalloc((target ? target->vault_password_count : 0) + 1, sizeof *fds);
+    AUTO_WORDS argv = WORDS_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    struct child_end end;
+    give_passwords(work, &ids, fds);
+    words_add_all(&argv, interpreter, "-", text_string(&ids), NULL);
+    for (size_t i = 0; i < project->target_count; i++) {
+        words_add_all(&argv, project->targets[i].name, project->targets[i].host_name,
+                      project->targets[i].recipe, NULL);
+        words_add_list(&argv, words_argv(&project->targets[i].groups));
+    }
+    struct program program = {.argv = words_argv(&argv),
+                              .directory = project->directory,
+                              .input = (const char *)callback->bytes,
+                              .bound_ns = VAULT_BOUND,
+                              .output_limit = VAULTED_MOST};
+    if (program_run(&program, &out, &complaint, &end, &err) < 0)
+        say_unread(work, "vaulted values", error_text(&err));
+    else if (!end.exited || end.code)
+        say_unread(work, "vaulted values", "Ansible could not open them");
+    redact_sealed_read(work->rules, text_string(&out), out.length);
+    wipe(&out);
+    for (size_t i = 0; target && i < target->vault_password_count; i++)
+        fd_close(&fds[i]);
+}
+
 /* ---- what the environment names ---- */
 
 static void add_environment(const struct work *work)
@@ -114,12 +192,6 @@ static bool read_small(const char *path, struct text *out)
     struct stat state;
     return lstat(path, &state) == 0 && S_ISREG(state.st_mode) && file_read(path, LONGEST, out, NULL) == 0 &&
            out->length;
-}
-
-static void wipe(struct text *text)
-{
-    if (text->bytes)
-        explicit_bzero(text->bytes, text->room);
 }
 
 /* Its lines: none of them is a secret's whole, but each is a part of it. */
@@ -197,6 +269,7 @@ void bundle_secrets_add(const struct bundle_secrets *from, struct redact_rules *
 {
     struct work work = {from, rules, unread};
     add_configured(&work);
+    add_vaulted(&work);
     add_environment(&work);
     AUTO_FREE char *kept = layout_target_state(from->state, from->target_name);
     add_state(&work, kept, 0);

@@ -11,7 +11,7 @@
 enum { SCRIPT_LIMIT = 4096, SCRIPT_MAX = 1 << 20 };
 
 /* The interpreter of a script that does nothing but call Ansible's main; NULL for any other program. malloc'ed. */
-static char *interpreter_of(const char *program)
+char *launcher_interpreter(const char *program)
 {
     AUTO_TEXT script = TEXT_INIT;
     if (file_read(program, SCRIPT_LIMIT, &script, NULL) < 0 || !text_starts(text_string(&script), "#!") ||
@@ -43,7 +43,7 @@ static int lay_down(const struct embedded_file *file, const char *path, const ch
 
 int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err)
 {
-    AUTO_FREE char *interpreter = interpreter_of(argv->items[0]);
+    AUTO_FREE char *interpreter = launcher_interpreter(argv->items[0]);
     AUTO_FREE char *name = file_join("launcher", script);
     for (size_t i = 0; interpreter && i < embedded_file_count; i++) {
         if (!text_is(embedded_files[i].path, name))

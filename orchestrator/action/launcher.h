@@ -8,3 +8,5 @@
 /* `argv[0]` is the absolute ansible-playbook; puts interpreter and script (its name, "triphase_launch.py") before it where that is possible. The script is laid
  * down in `folder`, where it is not there yet as it is now. */
 int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err);
+/* The interpreter that such a program is run by; NULL: it is another kind of program. malloc'ed. */
+char *launcher_interpreter(const char *program);

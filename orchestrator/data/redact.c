@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/redact_beside.h"
 #include "data/redact_shape.h"
 #include "data/redact_token.h"
 #include "data/redact_value.h"
@@ -17,7 +18,14 @@ struct redact_place {
     int pattern;
 };
 
+struct beside {
+    char *key, *value;
+    size_t length;
+};
+
 struct redact_rules {
+    struct beside *beside;
+    size_t beside_count;
     struct redact_value *values;
     size_t count;
     size_t reach; /* nothing that begins somewhere depends on what lies farther behind it */
@@ -57,6 +65,11 @@ void redact_rules_free(struct redact_rules *rules)
         redact_value_clear(&rules->values[i]);
     for (size_t i = 0; i < COUNT_OF(rules->places); i++)
         free(rules->places[i]);
+    for (size_t i = 0; i < rules->beside_count; i++) {
+        free(rules->beside[i].key);
+        free_secret(rules->beside[i].value, rules->beside[i].length);
+    }
+    free(rules->beside);
     free(rules->values);
     free(rules);
 }
@@ -103,9 +116,17 @@ bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *
     return true;
 }
 
+void redact_rules_add_beside(struct redact_rules *rules, const char *key, const char *value, size_t length)
+{
+    rules->beside = xreallocarray(rules->beside, rules->beside_count + 1, sizeof *rules->beside);
+    struct beside *made = &rules->beside[rules->beside_count++];
+    *made = (struct beside){xstrdup(key), xmalloc(length + 1), length};
+    memcpy(made->value, value, length);
+}
+
 size_t redact_rules_count(const struct redact_rules *rules)
 {
-    return rules->count;
+    return rules->count + rules->beside_count;
 }
 
 struct redact *redact_new(const struct redact_rules *rules)
@@ -279,7 +300,11 @@ static void decide(struct redact *redact, bool final)
         return;
     }
     struct redact_shape_hit hit = {0};
-    if (redact->known_only || !redact_shape_find(data, left, at > 2 ? 2 : at, &hit)) {
+    struct redact_view view = {data, left < REDACT_SHAPE_REACH ? left : REDACT_SHAPE_REACH, at > 2 ? 2 : at};
+    for (size_t i = 0; i < redact->rules->beside_count && !hit.to; i++)
+        redact_beside_find(&view, redact->rules->beside[i].key, redact->rules->beside[i].value,
+                           redact->rules->beside[i].length, &hit);
+    if (!hit.to && (redact->known_only || !redact_shape_find(data, left, at > 2 ? 2 : at, &hit))) {
         keep(redact, 1);
     } else if (hit.list == REDACT_KEYS) {
         keep(redact, hit.from);

@@ -15,6 +15,8 @@ void redact_rules_free(struct redact_rules *rules);
 /* `kind` is what the marker says. A value of several lines is known line by line too. The bytes are copied, and wiped with the rules. false: the value is shorter
  * than REDACT_VALUE_LEAST and was not taken. */
 bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *value, size_t length);
+/* A value that is a secret only beside its key (data/redact_beside.h), of any length. */
+void redact_rules_add_beside(struct redact_rules *rules, const char *key, const char *value, size_t length);
 size_t redact_rules_count(const struct redact_rules *rules);
 
 struct redact;

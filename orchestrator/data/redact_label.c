@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LONGEST_NAME = 128, TOKEN_LEAST = 16, WORD_LEAST = 4 };
+enum { LONGEST_NAME = 128, TOKEN_LEAST = 16, WORD_LEAST = 4, DOCUMENT_MOST = 16384 };
 
 enum label { LABEL_NONE, LABEL_WORD, LABEL_TOKEN, LABEL_KEYS, LABEL_HEADER };
 
@@ -153,19 +153,58 @@ bool redact_label_unseal_key(const struct redact_view *view, struct redact_shape
     return true;
 }
 
-/* What is handed to Ansible as a variable: to the end of the word, of a document to its brace. */
+/* The brace that closes the one at `at`, strings passed over; the line's end where there is none. */
+static size_t document_end(const struct redact_view *view, size_t at)
+{
+    size_t depth = 0, from = at;
+    unsigned char quote = 0;
+    for (; at < view->length && at - from < DOCUMENT_MOST && view->data[at] != '\n'; at++) {
+        unsigned char c = view->data[at];
+        if (c == '\\')
+            at++;
+        else if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"')
+            quote = c;
+        else if (c == '{')
+            depth++;
+        else if (c == '}' && --depth == 0)
+            return at + 1;
+    }
+    return at < view->length ? at : view->length;
+}
+
+/* End of KEY=VALUE; a quoted value has its blanks. `from`: there is none. */
+static size_t assignment_end(const struct redact_view *view, size_t from)
+{
+    size_t at = from, equals = 0;
+    while (at < view->length && at - from < REDACT_VALUE_MOST && redact_is_name(view->data[at]))
+        at++;
+    if (at == from || at >= view->length || view->data[at] != '=')
+        return from;
+    equals = at++;
+    size_t quote = redact_view_quote(view, at), end = quote ? quoted_end(view, at, at + quote) : 0;
+    if (end)
+        return end + redact_view_quote(view, end);
+    while (at < view->length && at - equals < REDACT_VALUE_MOST && !isspace(view->data[at]) &&
+           !redact_is_one_of(view->data[at], "\"'"))
+        at++;
+    return at;
+}
+
+/* What is handed to Ansible as variables: a document, or one KEY=VALUE behind the other. */
 static size_t variables_end(const struct redact_view *view, size_t at)
 {
-    bool document = at < view->length && view->data[at] == '{';
-    size_t from = at, equals = 0;
-    for (; at < view->length && at - from < REDACT_VALUE_MOST && view->data[at] != '\n'; at++) {
-        equals += view->data[at] == '=';
-        if (document && view->data[at] == '}')
-            return at + 1;
-        if (!document && (isspace(view->data[at]) || redact_is_one_of(view->data[at], "\"'")))
+    if (at < view->length && view->data[at] == '{')
+        return document_end(view, at);
+    size_t end = assignment_end(view, at);
+    for (size_t next; end > at; end = next) {
+        size_t spaces = redact_view_spaces(view, end);
+        next = spaces ? assignment_end(view, end + spaces) : 0;
+        if (next <= end + spaces)
             break;
     }
-    return document || equals ? at : from;
+    return end;
 }
 
 bool redact_label_option(const struct redact_view *view, struct redact_shape_hit *hit)

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Before a key: the value says too little by itself. */
+#define BESIDE "beside "
+
 static const off_t most = 64 << 20;
 
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err)
@@ -21,6 +24,23 @@ int redact_sealed_put(int fd, const char *kind, const char *value, size_t length
         file_write_all(fd, value, length) < 0)
         return error_system(err, errno, "cannot keep a secret in memory");
     return 0;
+}
+
+void redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length)
+{
+    const char *end = bytes + length;
+    for (const char *at = bytes; at < end;) {
+        const char *kind = at, *size = kind + strnlen(kind, (size_t)(end - kind)) + 1;
+        const char *value = size < end ? size + strnlen(size, (size_t)(end - size)) + 1 : end;
+        size_t many = value < end ? strtoul(size, NULL, 10) : 0;
+        if (!many || many > (size_t)(end - value))
+            break;
+        if (text_starts(kind, BESIDE))
+            redact_rules_add_beside(rules, kind + strlen(BESIDE), value, many);
+        else
+            redact_rules_add(rules, kind, value, many);
+        at = value + many;
+    }
 }
 
 void redact_sealed_add(struct redact_rules *rules, int fd)
@@ -33,16 +53,7 @@ void redact_sealed_add(struct redact_rules *rules, int fd)
     for (ssize_t got; have < (size_t)state.st_size &&
                       (got = pread(fd, bytes + have, (size_t)state.st_size - have, (off_t)have)) > 0;)
         have += (size_t)got;
-    const char *end = bytes + have;
-    for (const char *at = bytes; at < end;) {
-        const char *kind = at, *size = kind + strlen(kind) + 1;
-        const char *value = size < end ? size + strlen(size) + 1 : end;
-        size_t length = value < end ? strtoul(size, NULL, 10) : 0;
-        if (!length || length > (size_t)(end - value))
-            break;
-        redact_rules_add(rules, kind, value, length);
-        at = value + length;
-    }
+    redact_sealed_read(rules, bytes, have);
     free_secret(bytes, (size_t)state.st_size + 1);
 }
 

@@ -10,6 +10,8 @@
 
 /* Appends one. */
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
+/* Adds those that stand in these bytes, up to one that is damaged. A kind "beside KEY" is known only beside its key. */
+void redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length);
 /* Adds all of them; the descriptor's position stays. One that cannot be read adds nothing. */
 void redact_sealed_add(struct redact_rules *rules, int fd);
 /* Adds what that process of the same user, a run's worker, knows at this moment. */

@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SECRET "Zug \"27\" f\xc3\xa4hrt\\ab"
@@ -63,4 +64,80 @@ Test(secrets, a_templated_name_or_message_tells_nothing_of_them_anywhere, .timeo
     expect_none("the event file", lines);
     expect_none("run.ndjson", told);
     cr_expect(strstr(lines, "With [REDACTED secret db] in it"), "%s", lines);
+}
+
+/* ansible-vault encrypt, the password is pw-of-test:
+ * langes_wort: Wal"fisch und Bär / pin: kx7 / port: 12345678 / name_of_role: deploy_it_all */
+static const char vault[] =
+    "$ANSIBLE_VAULT;1.1;AES256\n"
+    "37323534383564393437323139346132653561623061343734663432636364613963343437626661\n"
+    "6537306232656436366235663537383239613639363238320a656533393634373331663363356139\n"
+    "35333464633831316435373363663138666532373035613831653033363065663761323362316631\n"
+    "6130613939363639360a383131376233343961633036303366386363346363306233373234343733\n"
+    "31376630643039363061356464326161626661643237363838343234356362313934373532643734\n"
+    "61323638343530303166633161336138373836313633363132316230356631373931396131663837\n"
+    "33393862303336623337393636366464373761613534666330343531363331373466386438636337\n"
+    "65306266666264613632346364333661366632643534363263663838333138383862386134633763\n"
+    "3831\n";
+/* Eisvogel-am-Bach */
+static const char inline_vault[] =
+    "---\n"
+    "inline: !vault |\n"
+    "          $ANSIBLE_VAULT;1.1;AES256\n"
+    "          34366335313965373566646537666237356136323731306331306435313532663236306261396632\n"
+    "          3462356432303763303632383138616261306636626461330a373432333532353036393762653966\n"
+    "          38633563333764626565323730663563363734666133336235383138653335643930663161356565\n"
+    "          3133636235336661650a396331336165613932393438646262326434633761626466303866373336\n"
+    "          35666434663564616132656139383834656239323831613263646231376536326639\n";
+
+static const char vaulted_playbook[] =
+    "- hosts: recipe_work\n  gather_facts: false\n  vars_files: [../hidden.yml, ../other.yml]\n  tasks:\n"
+    "    - name: \"With {{ langes_wort }}, {{ inline | b64encode }}\"\n      ansible.builtin.debug: {msg: "
+    "x}\n"
+    "    - name: fails\n      ansible.builtin.command: \"sh -c 'echo secret on the host; exit 3'\"\n      "
+    "changed_when: false\n"
+    "      ignore_errors: true\n"
+    "    - name: fails at last\n      ansible.builtin.fail: {msg: \"{{ 'z' * 1980 }} {{ langes_wort }} {{ "
+    "inline }}\"}\n"
+    "      ignore_errors: true\n"
+    "    - name: tells\n      ansible.builtin.fail: {msg: \"pin: {{ pin }} and {{ inline | to_json }}, port "
+    "12345678\"}\n";
+
+Test(secrets, what_ansible_vault_holds_is_known_in_events_and_bundle, .timeout = 180)
+{
+    struct lab *lab = lab_new();
+    lab_environment(lab, "VAULT_OF_TEST", "pw-of-test");
+    lab_static_project(lab, "    attempts: 1\n", vaulted_playbook);
+    lab_write(lab, "hidden.yml", "%s", vault);
+    lab_write(lab, "other.yml", "%s", inline_vault);
+    AUTO_FREE char *file = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml", "%s    vault_passwords:\n      default: {env: VAULT_OF_TEST}\n", file);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 2, "%s", made.err);
+
+    AUTO_FREE char *events = lab_sql(lab, "SELECT max(events) FROM step"),
+                   *path = xasprintf(".triphase/%s", events),
+                   *log = lab_sql(lab, "SELECT max(log) FROM step WHERE kind = 'phase'"),
+                   *message = lab_sql(lab, "SELECT max(message) FROM step WHERE kind = 'phase'");
+    AUTO_FREE char *lines = lab_read(lab, path);
+    cr_expect(strstr(lines, "With [REDACTED vaulted langes_wort], [REDACTED vaulted inline]"), "%s", lines);
+    cr_expect(strstr(message, "pin: [REDACTED vaulted] and \"[REDACTED vaulted inline]\", port 12345678"),
+              "%s", message);
+    static const char *const parts[] = {"Wal\"fisch", "Wal\\\"fisch", "und B",
+                                        "Eisvogel",   "RWlzdm9nZWwt", "kx7"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        cr_expect_null(strstr(lines, parts[i]), "the events tell '%s'", parts[i]);
+
+    AUTO_FREE char *archive = xasprintf("%s/packed.tgz", lab_folder(lab));
+    struct lab_result packed = lab_run(lab, "bundle", "host", "-o", archive, NULL);
+    cr_expect_eq(packed.code, 0, "%s", packed.err);
+    AUTO_FREE char *all =
+                       xasprintf("tar -xzOf %s --wildcards '*/run/*' > %s/all.txt", archive, lab_folder(lab)),
+                   *logged = xasprintf(".triphase/%s", log);
+    cr_assert_eq(system(all), 0);
+    AUTO_FREE char *said = lab_read(lab, "all.txt"), *own = lab_read(lab, logged);
+    cr_expect(strstr(own, "Eisvogel"), "the playbook's own words are its own: %s", own);
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        cr_expect_null(strstr(said, parts[i]), "the bundle tells '%s': %.300s", parts[i],
+                       strstr(said, parts[i]));
 }
