@@ -1,5 +1,6 @@
 #include "action/runner.h"
 
+#include "action/aside.h"
 #include "action/contact.h"
 #include "action/item.h"
 #include "action/phase_record.h"
@@ -7,6 +8,7 @@
 #include "action/recovery_drive.h"
 #include "action/recovery_rows.h"
 #include "action/run_rows.h"
+#include "action/secret_fetch.h"
 #include "action/step.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -42,6 +44,10 @@ struct runner {
     } ending;                /* how the run ends once the host was looked at */
     int64_t step_started_ns; /* monotonic */
     struct timer *deadline, *pause, *ahead;
+    struct aside *aside; /* what a child of this program works on between two steps */
+    struct secret_fetch fetch;
+    const char *fetch_for; /* the phase */
+    bool fetched;          /* the secrets of the phase that begins are there */
     bool cancelled, expired, changed;
     bool committing; /* waits for the store: its answer goes on, nothing else may */
     int64_t started_monotonic;
@@ -89,6 +95,7 @@ static void finish(struct runner *runner, enum outcome outcome, const char *stag
     timer_disarm(runner->deadline);
     timer_disarm(runner->pause);
     timer_disarm(runner->ahead);
+    aside_stop(&runner->aside);
     free(runner->message);
     runner->message = xstrdup_or_null(message);
     item_leave(&runner->item);
@@ -273,15 +280,36 @@ static void on_ahead(void *context)
     look_ahead(context, 1);
 }
 
+static void on_secrets(void *context, const char *bytes, size_t length, const struct error *failure);
+
+/* Secrets that may take their time are there before the phase begins: its time, and nobody else's, waits for them. */
+static bool fetches_secrets(struct runner *runner, const struct phase *phase)
+{
+    const struct runner_request *request = &runner->request;
+    AUTO_ERROR err = ERROR_INIT;
+    if (runner->fetched || !secret_fetch_needed(request->project, request->target))
+        return false;
+    AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
+    runner->fetch = (struct secret_fetch){request->project, request->target};
+    runner->fetch_for = phase->name;
+    if (aside_start(runner->loop, &runner->item.run_scope, marker, secret_fetch_read, &runner->fetch,
+                    on_secrets, runner, &runner->aside, &err) < 0)
+        on_secrets(runner, "", 0, &err);
+    return true;
+}
+
 static void start(struct runner *runner, const char *stage, const struct item *item)
 {
     AUTO_ERROR err = ERROR_INIT;
     const struct phase *phase = stage ? NULL : item->phase;
+    if (phase && fetches_secrets(runner, phase))
+        return;
+    runner->fetched = false;
     if (stage && !runner->item.recovery)
         runner->item.recovery = json_new_object();
     if (stage)
         contact_ask(&runner->contact, stage, runner->item.recovery);
-    else
+    else if (phase)
         runner->contact.starting |= phase->reboots;
     int attempt = recovering(runner) ? recovery_drive_attempt(&runner->drive)
                                      : progress_attempt(&runner->progress, stage);
@@ -309,6 +337,20 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
     else if (!runner->ending.set)
         look_ahead(runner, 0);
+}
+
+static void on_secrets(void *context, const char *bytes, size_t length, const struct error *failure)
+{
+    struct runner *runner = context;
+    runner->aside = NULL;
+    if (failure) {
+        AUTO_FREE char *message = xasprintf("cannot begin %s: %s", runner->fetch_for, error_text(failure));
+        finish(runner, failure->kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, NULL, message);
+        return;
+    }
+    secret_fetch_take(&runner->fetch, bytes, length);
+    runner->fetched = true;
+    start(runner, NULL, progress_item(&runner->progress));
 }
 
 static void on_machine_stored(void *context, bool committed, const char *failure)
@@ -424,6 +466,7 @@ static void on_deadline(void *context)
     runner->expired = true;
     if (runner->drive.part == RECOVERY_SWEEP)
         return; /* it has a bound of its own */
+    aside_stop(&runner->aside);
     if (runner->step)
         step_expire(runner->step);
     else if (!runner->committing)
@@ -475,6 +518,7 @@ void runner_cancel(struct runner *runner)
     /* A look at the host is bounded, and what it finds belongs to what is being cancelled. */
     if (runner->drive.part == RECOVERY_SWEEP && runner->cancels == 1)
         return;
+    aside_stop(&runner->aside);
     if (runner->step) {
         step_cancel(runner->step);
     } else if (!runner->committing) {
@@ -496,6 +540,7 @@ int runner_finish(struct runner *runner, char **message)
     timer_free(&runner->deadline);
     timer_free(&runner->pause);
     timer_free(&runner->ahead);
+    aside_stop(&runner->aside);
     recovery_free(&runner->drive.recovery);
     contact_free(&runner->contact);
     phase_record_free(&runner->record);

@@ -170,9 +170,45 @@ static int read_command(const struct secret *secret, const char *directory, int6
     return result;
 }
 
+/* What was read elsewhere, until it is asked for. */
+static struct fetched {
+    const struct secret *secret;
+    char *value;
+    size_t length;
+    struct fetched *next;
+} * fetched;
+
+static bool take_fetched(const struct secret *secret, char **out, size_t *length)
+{
+    for (struct fetched **at = &fetched; *at; at = &(*at)->next)
+        if ((*at)->secret == secret) {
+            struct fetched *found = *at;
+            *at = found->next;
+            *out = found->value;
+            *length = found->length;
+            free(found);
+            return true;
+        }
+    return false;
+}
+
+void secret_fetched(const struct secret *secret, const char *value, size_t length)
+{
+    char *old;
+    size_t old_length;
+    if (take_fetched(secret, &old, &old_length))
+        free_secret(old, old_length);
+    struct fetched *entry = xmalloc(sizeof *entry);
+    *entry = (struct fetched){secret, xcalloc(1, length + 1), length, fetched};
+    memcpy(entry->value, value, length);
+    fetched = entry;
+}
+
 int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out,
                        size_t *length, struct error *err)
 {
+    if (take_fetched(secret, out, length))
+        return 0;
     AUTO_FREE char *what = NULL;
     AUTO_CLOSE int fd = -1;
     char *block = xcalloc(1, SECRET_LIMIT + 2);

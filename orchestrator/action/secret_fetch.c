@@ -1,0 +1,73 @@
+#include "action/secret_fetch.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/secret.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static bool may_take_long(const struct secret *secret, const char *directory)
+{
+    struct stat state;
+    if (secret->kind != SECRET_FILE)
+        return secret->kind == SECRET_COMMAND;
+    AUTO_FREE char *path = file_join(directory, secret->where);
+    return stat(path, &state) == 0 && !S_ISREG(state.st_mode);
+}
+
+/* Those that a phase is given; NULL behind the last. */
+static const struct secret *nth(const struct target *target, size_t at, const char **what)
+{
+    *what = "secret";
+    if (at < target->secret_count)
+        return &target->secrets[at];
+    at -= target->secret_count;
+    if (at == 0) {
+        *what = "become_password";
+        return &target->become_password;
+    }
+    *what = "vault password";
+    return at - 1 < target->vault_password_count ? &target->vault_passwords[at - 1] : NULL;
+}
+
+bool secret_fetch_needed(const struct project *project, const struct target *target)
+{
+    const char *what;
+    bool needed = false;
+    for (size_t i = 0; !needed && nth(target, i, &what); i++)
+        needed = may_take_long(nth(target, i, &what), project->directory);
+    return needed;
+}
+
+int secret_fetch_read(const void *context, struct text *out, struct error *err)
+{
+    const struct secret_fetch *fetch = context;
+    const struct secret *secret;
+    const char *what;
+    for (size_t i = 0; (secret = nth(fetch->target, i, &what)); i++) {
+        char *value;
+        size_t length;
+        if (!may_take_long(secret, fetch->project->directory))
+            continue;
+        if (secret_read(secret, fetch->project->directory, &value, &length, err) < 0)
+            return error_prefix(err, "target %s, %s%s%s", fetch->target->name, what, secret->name ? " " : "",
+                                secret->name ? secret->name : "");
+        text_add_bytes(out, (const char *)&i, sizeof i);
+        text_add_bytes(out, (const char *)&length, sizeof length);
+        text_add_bytes(out, value, length);
+        free_secret(value, length);
+    }
+    return 0;
+}
+
+void secret_fetch_take(const struct secret_fetch *fetch, const char *bytes, size_t length)
+{
+    for (size_t at = 0, index, size; at + sizeof index + sizeof size <= length; at += size) {
+        const char *what;
+        memcpy(&index, bytes + at, sizeof index);
+        memcpy(&size, bytes + at + sizeof index, sizeof size);
+        at += sizeof index + sizeof size;
+        secret_fetched(nth(fetch->target, index, &what), bytes + at, size);
+    }
+}
