@@ -177,6 +177,9 @@ static enum state start(struct step *step)
     child.out = child.error = log;
     struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns,
                                      LEAVE_S * NS_PER_S, step->plan.log};
+    /* Its time begins with its process, however long the row before it took. */
+    step->birth.started_ns = moment_wall();
+    step->birth.started_monotonic_ns = moment_monotonic();
     if (step_lines_follow(step->lines, step->loop, &err) < 0 ||
         step_processes_start(step->processes, &child, step->plan.spare, &err) < 0)
         goto failed;

@@ -45,13 +45,15 @@ static const char *const statements[STATEMENTS] = {
     [STEP_BEGIN] = "INSERT INTO step (run, seq, kind, name, attempt, transport, evidence, scope, log, events,"
                    " started_ns, started_monotonic_ns, deadline_ns)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    [STEP_END] =
-        "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence),"
-        " scope = coalesce(?5, scope), duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9,"
-        " exit_code = ?10, signal = ?11, ok = ?12, changed = ?13, failed = ?14, skipped = ?15,"
-        " unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, survivors_here = ?20,"
-        " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), handlers_owed = ?24"
-        " WHERE run = ?1 AND seq = ?2",
+    [STEP_END] = "UPDATE step SET transport = coalesce(?3, transport), evidence = coalesce(?4, evidence),"
+                 " scope = coalesce(?5, scope), duration_ns = ?6, outcome = ?7, cause = ?8, message = ?9,"
+                 " exit_code = ?10, signal = ?11, ok = ?12, changed = ?13, failed = ?14, skipped = ?15,"
+                 " unreachable = ?16, ignored = ?17, rescued = ?18, cpu_usec = ?19, survivors_here = ?20,"
+                 " survivors_host = ?21, host_evidence = ?22, event_bytes = max(event_bytes, ?23), "
+                 "handlers_owed = ?24,"
+                 " started_ns = coalesce(nullif(?25, 0), started_ns),"
+                 " started_monotonic_ns = coalesce(nullif(?26, 0), started_monotonic_ns)"
+                 " WHERE run = ?1 AND seq = ?2",
     [HOST_LOOK] = "UPDATE step SET survivors_host = ?3, host_evidence = ?4 WHERE run = ?1 AND seq = ?2",
     [STEP_BYTES] = "UPDATE step SET event_bytes = max(event_bytes, ?2) WHERE number = ?1",
     [ADD_TASK] = "INSERT INTO task (step, seq, host, play, role, task, path, action, status, flags, items,"
@@ -401,6 +403,8 @@ static int put_step_end(struct store_appender *appender, const struct event *eve
     sql_bind_text(update, 22, step->host_evidence);
     sql_bind_integer(update, 23, step->event_bytes);
     sql_bind_text(update, 24, step->handlers_owed);
+    sql_bind_integer(update, 25, step->started_ns);
+    sql_bind_integer(update, 26, step->started_monotonic_ns);
     if (sql_do(update, err) < 0)
         return -1;
     if (sql_changes(appender->db) == 0)

@@ -526,6 +526,31 @@ Test(store, an_event_of_no_known_run_or_step_is_an_error_not_a_lost_row)
     record_end(&record);
 }
 
+/* The row of its begin is written before the process starts; a crash knows no other time. */
+Test(store, the_end_of_a_step_says_when_its_process_began)
+{
+    struct record record = record_start();
+    char id[ID_SIZE];
+    id_make(id);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 5);
+    record_put(&record, &event);
+    for (int seq = 1; seq <= 2; seq++) {
+        event = rows_step(EVENT_STEP_BEGIN, id, seq);
+        event.of_step.started_ns = 100;
+        event.of_step.started_monotonic_ns = 10;
+        record_put(&record, &event);
+        event = rows_step(EVENT_STEP_END, id, seq);
+        event.of_step.started_ns = seq == 1 ? 700 : 0;
+        event.of_step.started_monotonic_ns = seq == 1 ? 70 : 0;
+        record_put(&record, &event);
+    }
+    cr_expect_eq(record_number(&record, "SELECT started_ns + started_monotonic_ns FROM step WHERE seq = 1"),
+                 770);
+    cr_expect_eq(record_number(&record, "SELECT started_ns + started_monotonic_ns FROM step WHERE seq = 2"),
+                 110);
+    record_end(&record);
+}
+
 Test(store, an_unreachable_line_that_is_read_again_adds_no_second_row)
 {
     struct record record = record_start();
