@@ -33,6 +33,7 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
     refused      host, variable, expected, found: a connection variable is not what TRIPHASE_EXPECT says; or only
                  cause_text: that file could not be read, or the play would reach a host beyond. The process ends with
                  78 before the play's first task; no play_start for that play, no stats, no end
+    never_ran    host, play, cause_text: a host of a play that ended before it came to it, since others were lost or failed
     stats        hosts: {name: {ok, changed, failures, unreachable, skipped, rescued, ignored}}; more than one line
                  where there are many hosts
     end          count: lines before this one; always the last line of a whole file
@@ -119,17 +120,25 @@ _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circu
 
 
 COLOUR = re.compile(r'\x1b\[[0-9;]*m')  # Python 3.13 and later paint what goes to a terminal
+COMPLAINT = re.compile(r'(/\S*/)?[\w.+-]+: \S')  # "sudo: ...", "/bin/sh: 1: sudo: not found"
+NO_TTY = ' (requiretty on the host: pipelining has no terminal; ANSIBLE_PIPELINING=False, or Defaults !requiretty there)'
 EXCEPTION = re.compile(r'[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b')
 
 
-def last_words(found, message):
-    """A module that died without an answer: Ansible's message says only that. The last exception it printed says why; nothing else of its output is told."""
-    if not message.startswith(('MODULE FAILURE', 'Module result deserialization failed')):
-        return ''
+def last_words(found):
+    """Of a module that died without an answer, whose message says only that: the last exception, or the last complaint of a program, that was printed; nothing
+    else of its output is told."""
+    broken = found.get('failed_modules')
+    if isinstance(broken, dict):  # of facts
+        found = next((entry for entry in broken.values() if isinstance(entry, dict)), found)
     # On a terminal both are one.
-    lines = '%s\n%s' % (found.get('module_stdout') or '', found.get('module_stderr') or '')
-    said = [line.strip() for line in COLOUR.sub('', lines).splitlines() if EXCEPTION.match(line)]
-    return 'the module died: ' + said[-1] if said else ''
+    lines = [line.strip() for line in COLOUR.sub('', '%s\n%s' % (
+        found.get('module_stdout') or '', found.get('module_stderr') or '')).splitlines()]
+    for kind in (EXCEPTION, COMPLAINT):
+        said = [line for line in lines if kind.match(line)]
+        if said:
+            return 'the module died: ' + said[-1] + (NO_TTY if 'must have a tty' in said[-1] else '')
+    return ''
 
 
 def clean(value, limit=TEXT_MAX):
@@ -645,6 +654,8 @@ class CallbackModule(CallbackBase):
         self._marks = {key: os.environ[key] for key in ('TRIPHASE_STEP',) if os.environ.get(key)}
         self._expect, self._expect_error = self._load_expect(expect)
         self._checked = set()
+        self._plays, self._begun = [], set()  # of the playbook; uuids of those that began
+        self._of_play, self._ran, self._broken, self._out, self._lost_now = {}, set(), '', set(), set()
         self._made, self._given = set(), None  # hosts: of add_host, and what the inventories had before
         self._pending = self._load_pending(pending)
         self._gates = set()
@@ -788,7 +799,7 @@ class CallbackModule(CallbackBase):
         if not message:
             return ''
         message = clean(message, CAUSE_MAX)
-        died = last_words(found, message)
+        died = last_words(found)
         if died:
             message = clean(died, CAUSE_MAX // 2)
         code = found.get('rc')
@@ -809,6 +820,7 @@ class CallbackModule(CallbackBase):
     # Plays
 
     def v2_playbook_on_start(self, playbook):
+        self._plays = playbook.get_plays()
         if not self._marks:
             return
         for play in playbook.get_plays():
@@ -820,6 +832,11 @@ class CallbackModule(CallbackBase):
             play.environment = [dict(self._marks)] + own
 
     def v2_playbook_on_play_start(self, play):
+        if play._uuid not in self._begun:
+            self._tell_never_ran()
+            self._begun.add(play._uuid)
+            self._ran, self._broken = set(), ''
+            self._of_play = self._hosts_of(play, play.get_variable_manager())
         self._play = play
         self._fields.clear()
         self._started.clear()
@@ -881,6 +898,40 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self):
         self._events.line('no_hosts', ',"play":%s,"uuid":%s' % (
             self._play_name, quoted(self._play._uuid if self._play else '')))
+
+    # Hosts that a play did not come to
+
+    @staticmethod
+    def _hosts_of(play, manager):
+        hosts = manager._inventory.get_hosts(play.hosts, ignore_restrictions=True)
+        return {host.get_name(): play.get_name() for host in hosts}
+
+    def _tell_never_ran(self):
+        """A batch that is lost, or the host of a run_once, takes the rest along: Ansible names these nowhere."""
+        if self._broken:
+            for name, play in sorted(self._of_play.items()):
+                if name not in self._ran and name not in self._out:
+                    text = "never ran: play '%s' ended before it came to this host, %s" % (play, self._broken)
+                    self._events.line('never_ran', ',"host":%s,"play":%s,"cause_text":%s' % (
+                        quoted(name), quoted(play), quoted(text, CAUSE_MAX)))
+        self._out |= self._lost_now
+        self._lost_now = set()
+
+    def _tell_plays_never_begun(self):
+        for play in self._plays:
+            if play._uuid in self._begun or not self._play or '{' in str(play.hosts):
+                continue
+            manager = self._play.get_variable_manager()
+            self._of_play = {name: title for name, title in self._hosts_of(play, manager).items()
+                             if name in manager._inventory.hosts}
+            self._ran = set()
+            self._tell_never_ran()
+
+    def _note_broken(self, host, task, how):
+        name = host.get_name()
+        self._ran.add(name)
+        self._lost_now.add(name)
+        self._broken = self._broken or "since %s %s in task '%s'" % (name, how, task.name or task.action)
 
     # Hosts beyond the target
 
@@ -1035,6 +1086,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         host, task, data = self._parts(result)
+        self._ran.add(host.get_name())
         if self._bounded and task.action.endswith('add_host'):
             self._note_made(data)
         changed = result.is_changed()
@@ -1049,6 +1101,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result):
         host, task, data = self._parts(result)
+        self._ran.add(host.get_name())
         self._events.line('result', '%s%s,"status":"skipped"%s%s' % (
             self._host(host), self._task(task), self._duration(host, task), self._common(host, task, data)))
         if self._pending and task.notify:
@@ -1057,6 +1110,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result, ignore_errors=False):
         host, task, data = self._parts(result)
         saved = False if ignore_errors else rescuing(task)
+        self._ran.add(host.get_name())
+        if not ignore_errors and saved is False:
+            self._note_broken(host, task, 'failed')
         self._events.line('result', '%s%s,"status":"failed","ignored":%s,"rescued":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if ignore_errors else 'false',
             'null' if saved is None else 'true' if saved else 'false',
@@ -1064,6 +1120,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result):
         host, task, data = self._parts(result)
+        self._ran.add(host.get_name())
+        if not task.ignore_unreachable:
+            self._note_broken(host, task, 'was UNREACHABLE')
         self._events.line('unreachable', '%s%s,"ignored":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if task.ignore_unreachable else 'false',
             self._duration(host, task), self._common(host, task, data), self._cause(host, task, data)))
@@ -1078,6 +1137,9 @@ class CallbackModule(CallbackBase):
     # The end
 
     def v2_playbook_on_stats(self, stats):
+        self._tell_never_ran()
+        if self._broken:
+            self._tell_plays_never_begun()
         part, size = [], 0
         for name in sorted(stats.processed):
             counts = stats.summarize(name)

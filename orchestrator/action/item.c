@@ -393,6 +393,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.master_log = own(attempt, file_join(sockets, "master.log"));
     attempt->plan.pending_handlers = attempt->pending;
     attempt->plan.lost_handlers_warn = phase->lost_handlers_warn;
+    attempt->plan.reboots = phase->reboots;
     attempt->plan.deadline_ns = phase->deadline_ns;
     attempt->plan.silence_ns = phase->silence_ns;
     attempt->plan.task_ns = phase->task_ns;

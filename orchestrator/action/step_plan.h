@@ -31,5 +31,5 @@ struct step_plan {
     struct forensics_plan
         forensics; /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
     const struct json *pending_handlers; /* owed by earlier attempts; may be NULL */
-    bool lost_handlers_warn;
+    bool lost_handlers_warn, reboots;
 };

@@ -202,13 +202,24 @@ static char *say_no_hosts(const struct evidence *e)
         "no host matched any play: compare `hosts:` with the names and groups of `triphase inventory`");
 }
 
+/* Whom an end takes along. malloc'ed; "" for nobody. */
+static char *never_ran(const struct tally *t)
+{
+    if (!t->never_ran)
+        return xstrdup("");
+    return t->never_ran == 1
+               ? xasprintf("; %s never ran", t->never_ran_host)
+               : xasprintf("; %s and %lld more never ran", t->never_ran_host, (long long)t->never_ran - 1);
+}
+
 static char *say_lost(const struct evidence *e)
 {
     const struct tally *t = e->tally;
-    return xasprintf("%s was UNREACHABLE in task '%s': %s%s%s", t->lost_host ? t->lost_host : "a host",
+    AUTO_FREE char *rest = never_ran(t);
+    return xasprintf("%s was UNREACHABLE in task '%s': %s%s%s%s", t->lost_host ? t->lost_host : "a host",
                      t->lost_task ? t->lost_task : "?",
                      t->lost_text && *t->lost_text ? t->lost_text : "ssh gave no reason",
-                     e->path_words ? "; " : "", e->path_words ? e->path_words : "");
+                     e->path_words ? "; " : "", e->path_words ? e->path_words : "", rest);
 }
 
 static char *say_lost_beyond(const struct evidence *e)
@@ -227,9 +238,11 @@ static char *say_failed(const struct evidence *e)
     const struct tally *t = e->tally;
     if (!t->failed_task)
         return xasprintf("%lld task(s) failed", (long long)t->stats_failures);
-    return xasprintf("task '%s' failed on %s%s%s: %s", t->failed_task, t->failed_host ? t->failed_host : "?",
-                     t->failed_path ? " at " : "", t->failed_path ? t->failed_path : "",
-                     t->failed_text ? t->failed_text : "its message is censored or empty");
+    AUTO_FREE char *rest = never_ran(t);
+    return xasprintf("task '%s' failed on %s%s%s: %s%s", t->failed_task,
+                     t->failed_host ? t->failed_host : "?", t->failed_path ? " at " : "",
+                     t->failed_path ? t->failed_path : "",
+                     t->failed_text ? t->failed_text : "its message is censored or empty", rest);
 }
 
 static char *say_incomplete(const struct evidence *e)

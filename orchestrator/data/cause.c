@@ -54,6 +54,8 @@ static const struct {
     {"return code 255", "rc-255"},
     /* Ansible's words for any 255 of a pipelined ssh; what ssh itself said stands behind them and counts before. */
     {"data could not be sent to remote host", "rc-255"},
+    /* wait_for_connection and reboot that ran out, and know no more. */
+    {"timed out waiting for", "connect-timeout"},
 };
 
 const char *cause_of_text(const char *message)

@@ -13,7 +13,8 @@ static const char *const kinds[] = {
     [LINE_ASYNC_POLL] = "async_poll", [LINE_HANDLER] = "handler",
     [LINE_NOTIFY] = "notify",         [LINE_UNREACHABLE] = "unreachable",
     [LINE_STATS] = "stats",           [LINE_END] = "end",
-    [LINE_REFUSED] = "refused",       [LINE_HOST_START] = "host_start",
+    [LINE_REFUSED] = "refused",       [LINE_NEVER_RAN] = "never_ran",
+    [LINE_HOST_START] = "host_start",
 };
 
 static const char *const statuses[] = {

@@ -19,7 +19,8 @@ enum line_kind {
     LINE_UNREACHABLE,
     LINE_STATS,
     LINE_END,
-    LINE_REFUSED
+    LINE_REFUSED,
+    LINE_NEVER_RAN /* a host that its play did not come to: host, play, cause_text */
 };
 enum line_status { STATUS_OK, STATUS_CHANGED, STATUS_FAILED, STATUS_SKIPPED };
 

@@ -8,7 +8,8 @@
 
 static struct event unreachable(const struct line *line, const char *run, int step, const char *transport)
 {
-    const char *cause = cause_of_text(line->cause_text);
+    /* What became of another host is no reason of its own. */
+    const char *cause = line->kind == LINE_NEVER_RAN ? NULL : cause_of_text(line->cause_text);
     return (struct event){.kind = EVENT_UNREACHABLE,
                           .run = run,
                           .step = step,
@@ -53,7 +54,7 @@ int line_events(const struct line *line, const char *run, int step, const char *
                 struct event out[2])
 {
     int count = 0;
-    if (line->kind == LINE_UNREACHABLE)
+    if (line->kind == LINE_UNREACHABLE || line->kind == LINE_NEVER_RAN)
         out[count++] = unreachable(line, run, step, transport);
     if (line->kind == LINE_UNREACHABLE || line->kind == LINE_RESULT)
         out[count++] = task(line, run, step);

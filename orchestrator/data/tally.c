@@ -338,6 +338,11 @@ void tally_line(struct tally *tally, const struct line *line)
     case LINE_UNREACHABLE:
         on_unreachable(tally, line);
         break;
+    case LINE_NEVER_RAN:
+        tally->never_ran++;
+        if (!tally->never_ran_host)
+            replace(&tally->never_ran_host, line->host);
+        break;
     case LINE_STATS:
         on_stats(tally, line);
         break;
@@ -391,8 +396,8 @@ void tally_free(struct tally *tally)
 {
     char **const texts[] = {&tally->failed_task, &tally->failed_host, &tally->failed_path,
                             &tally->failed_text, &tally->lost_task,   &tally->lost_host,
-                            &tally->lost_text,   &tally->refused,     &tally->task,
-                            &tally->task_host,   &tally->task_path};
+                            &tally->lost_text,   &tally->refused,     &tally->never_ran_host,
+                            &tally->task,        &tally->task_host,   &tally->task_path};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
     for (size_t h = 0; h < tally->host_count; h++) {
