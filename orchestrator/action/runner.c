@@ -184,6 +184,8 @@ static void take_attempt(struct runner *runner, const struct step_end *over, boo
     const struct recovery_link link = contact_link(&runner->contact);
     enum outcome outcome = over->verdict.outcome;
     progress_owe(&runner->progress, owed);
+    /* A look drops them; where there is none they lead nowhere still. */
+    runner->contact.drop_masters |= over->unanswered;
     runner->drive.recovery.lost = outcome == OUTCOME_TRANSPORT_LOST || outcome == OUTCOME_UNREACHABLE;
     recovery_drive_broke(&runner->drive, notes(runner), may_leave, again,
                          runner->cancels > 1 ? twice
