@@ -194,7 +194,7 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     int left_s = (int)(left / NS_PER_S) + 1;
     bool sole = !route->proxy && is_numeric(route->hostname);
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "ssh", "-o", NULL);
+    words_add_all(&argv, "ssh", "-o", "ControlMaster=yes", "-o", NULL);
     /* It counts for the server's version too, which a slow host gives late. */
     words_addf(&argv, "ConnectTimeout=%d", sole || left_s < slow_s ? left_s : slow_s);
     /* ssh takes a host for dead that says nothing for so long, also while it logs in. A host that is so slow gets no shorter time as long as its master lives. */
@@ -204,9 +204,9 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     }
     /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters, and writes down how it
      * ends. */
-    words_add_all(&argv, "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o",
-                  "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "LogLevel=VERBOSE", "-o",
-                  "LogVerbose=" LOGIN_LOG_VERBOSE, "-E", request->log, "-f", "-N", NULL);
+    words_add_all(&argv, "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes", "-o",
+                  "PermitLocalCommand=no", "-o", "LogLevel=VERBOSE", "-o", "LogVerbose=" LOGIN_LOG_VERBOSE,
+                  "-E", request->log, "-f", "-N", NULL);
     words_add_list(&argv, words_argv(&request->ssh->options));
     words_add_all(&argv, "--", request->ssh->host, NULL);
     struct stat info;
