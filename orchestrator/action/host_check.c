@@ -40,7 +40,7 @@ static void add(struct json *report, const char *name, const char *state, const 
     AUTO_FREE char *words = xvasprintf(format, args);
     va_end(args);
     AUTO_TEXT text = TEXT_INIT;
-    text_add_printable(&text, words, strlen(words));
+    text_add_printable_lines(&text, words, "; ");
     struct json *entry = json_new_object();
     json_set_string(entry, "name", name);
     json_set_string(entry, "state", state);

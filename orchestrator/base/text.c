@@ -199,6 +199,16 @@ void text_add_printable(struct text *text, const char *bytes, size_t length)
     }
 }
 
+void text_add_printable_lines(struct text *text, const char *message, const char *between)
+{
+    for (const char *line = message; *line;) {
+        size_t length = strcspn(line, "\n");
+        text_add_printable(text, line, length);
+        line += length + (line[length] == '\n');
+        text_add(text, *line ? between : "");
+    }
+}
+
 char *text_shown(const char *string)
 {
     struct text out = TEXT_INIT;

@@ -12,6 +12,7 @@ static const struct {
 } signs[] = {
     {"host key verification failed", "host-key"},
     {"remote host identification has changed", "host-key"},
+    {"host key of ", "host-key"},
     {"could not resolve hostname", "dns"},
     {"name or service not known", "dns"},
     {"temporary failure in name resolution", "dns"},

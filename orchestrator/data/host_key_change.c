@@ -37,10 +37,10 @@ static char *shown_key(const char *said)
     AUTO_FREE char *kind = between(said, "The fingerprint for the ", " key sent by the remote host is");
     const char *print = kind ? strstr(said, "key sent by the remote host is") : NULL;
     print = print ? strstr(print, "SHA256:") : NULL;
-    size_t length = print ? strcspn(print, " ;\r\n") : 0;
-    while (length && print[length - 1] == '.')
-        length--;
-    return length ? xasprintf("%s %.*s", kind, (int)length, print) : NULL;
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    return print ? xasprintf("%s SHA256:%.*s", kind, (int)strspn(print + strlen("SHA256:"), base64),
+                             print + strlen("SHA256:"))
+                 : NULL;
 }
 
 static char *text_of_change(const char *name, const char *target, bool own, const char *shown)
@@ -72,6 +72,12 @@ static char *text_of_unknown(const char *name, const char *kind, const char *tar
         kind, name, target, name);
 }
 
+/* The name under which triphase itself knows a machine's keys is no other host's. */
+static bool is_own(const char *name, const char *known_as)
+{
+    return text_is(name, known_as) || text_starts(name, "triphase-");
+}
+
 char *host_key_change_text(const char *said, const char *target, const char *known_as)
 {
     AUTO_FREE char *changed =
@@ -81,8 +87,8 @@ char *host_key_change_text(const char *said, const char *target, const char *kno
         between(said, " host key is known for ", " and you have requested strict checking");
     AUTO_FREE char *shown = shown_key(said);
     if (changed)
-        return text_of_change(changed, target, text_is(changed, known_as), shown);
+        return text_of_change(changed, target, is_own(changed, known_as), shown);
     if (kind && unknown)
-        return text_of_unknown(unknown, kind, target, text_is(unknown, known_as));
+        return text_of_unknown(unknown, kind, target, is_own(unknown, known_as));
     return NULL;
 }

@@ -2,5 +2,5 @@
 #pragma once
 
 /* What is (line 1) and what to do (line 2), malloc'ed; NULL where `said`, ssh's own words whole or joined, tells of no such key. `known_as`: the name
- * under which the target's keys are known (HostKeyAlias, else the host's); a key of another name is one of a host on the way. */
+ * under which the target's keys are known (HostKeyAlias, else the host's); a key of another name, but for one of triphase's own making, is one of a host on the way. */
 char *host_key_change_text(const char *said, const char *target, const char *known_as);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/host_key_change.h"
 #include "data/line_members.h"
 
 #include <string.h>
@@ -93,6 +94,16 @@ static int fill(const struct line_members *members, struct line *out, struct err
     return 0;
 }
 
+/* ssh's page about a host key is put in two lines. */
+static void put_in_other_words(struct line *line)
+{
+    if (line->kind != LINE_UNREACHABLE || !line->cause_text || !line->host)
+        return;
+    line->told = host_key_change_text(line->cause_text, line->host, line->host);
+    if (line->told)
+        line->cause_text = line->told;
+}
+
 /* The whole grammar, for what the quick way did not take. */
 static int parse_any(const char *bytes, size_t length, struct line *out, struct error *err)
 {
@@ -106,6 +117,7 @@ static int parse_any(const char *bytes, size_t length, struct line *out, struct 
     if (fill(&members, out, err) < 0)
         return -1;
     out->json = TAKE(json);
+    put_in_other_words(out);
     return 0;
 }
 
@@ -118,6 +130,7 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
         needs_json(line.kind))
         return parse_any(bytes, length, out, err);
     line.copy = TAKE(copy);
+    put_in_other_words(&line);
     *out = line;
     return 0;
 }
@@ -125,6 +138,7 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
 void line_free(struct line *line)
 {
     json_free(line->json);
+    free(line->told);
     free(line->copy);
     *line = (struct line){0};
 }

@@ -35,6 +35,7 @@ struct line {
     int64_t items, duration_ns, count; /* count: of LINE_END */
     struct json *
         json; /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused); of others it may be NULL */
+    char *told; /* what cause_text is, where it is put in other words */
     char *copy; /* where the text lies when there is no JSON */
 };
 

@@ -352,7 +352,7 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
         text_addf(&said, "%-12s UNREACHABLE (%s)%s: ", view->target, json_get_string(line, "cause", "other"),
                   json_get_bool(line, "ignored") ? ", ignored" : "");
         const char *message = json_get_string(line, "message", "");
-        text_add_printable(&said, message, strlen(message));
+        text_add_printable_lines(&said, message, "\n    ");
         say(view->live, text_string(&said));
     }
 }
@@ -374,7 +374,8 @@ static void add_tail(struct text *out, const struct redact_rules *rules, const c
     while (*start) {
         size_t length = strcspn(start, "\n");
         size_t skip = text_starts(start, STAGE_WORDS) ? strlen(STAGE_WORDS) : 0;
-        bool was_said = skip && message && strncmp(message, start + skip, length - skip) == 0;
+        bool was_said =
+            skip && message && memmem(message, strlen(message), start + skip, length - skip) != NULL;
         if (!is_blank(start, length) && !was_said) {
             text_add(out, "    ");
             text_add_printable(out, start, length);
@@ -407,7 +408,7 @@ static void explain(struct view *view, bool crashed, const char *why)
     const char *message = view->message ? view->message : why;
     if (message) {
         text_add(&out, ": ");
-        text_add_printable(&out, message, strlen(message));
+        text_add_printable_lines(&out, message, "\n    ");
     } else if (!view->outcome) {
         text_addf(&out, ": its worker died without a word; see %s/worker.log", view->folder);
     }

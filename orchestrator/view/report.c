@@ -124,6 +124,15 @@ static void say(struct text *out, const struct table_look *look, enum table_styl
     table_styled(out, look, style, text_string(&printable));
 }
 
+/* A message may have several lines. */
+static void say_lines(struct text *out, const struct table_look *look, const char *message,
+                      const char *between)
+{
+    AUTO_TEXT printable = TEXT_INIT;
+    text_add_printable_lines(&printable, message, between);
+    table_styled(out, look, TABLE_PLAIN, text_string(&printable));
+}
+
 static void add_head(const struct account *account, const struct table_look *look, struct text *out)
 {
     const struct history_run *run = account->run;
@@ -177,7 +186,7 @@ static void add_message(const char *message, const struct table_look *look, stru
     if (!message || !*message)
         return;
     text_add(out, "     ");
-    say(out, look, TABLE_PLAIN, message);
+    say_lines(out, look, message, "\n     ");
     text_add(out, "\n");
 }
 
@@ -252,7 +261,7 @@ static void add_failures(const struct account *account, const struct table_look 
     }
     if (account->run->message && !told && !text_is(account->outcome, "ok")) {
         text_add(out, "\n");
-        say(out, look, TABLE_PLAIN, account->run->message);
+        say_lines(out, look, account->run->message, "\n");
         text_add(out, "\n");
     }
 }

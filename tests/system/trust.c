@@ -93,7 +93,7 @@ Test(trust, takes_a_changed_key_only_after_both_were_shown_and_somebody_agreed)
 
     struct lab_result run = lab_run(lab, "run", "host", NULL);
     cr_expect(eq(int, run.code, 4), "%s", run.err);
-    cr_expect(strstr(run.err, after) && strstr(run.err, "'triphase trust host'"), "%s", run.err);
+    cr_expect(strstr(run.err, after) && strstr(run.err, "\n    'triphase trust host'"), "%s", run.err);
     cr_expect(strstr(run.err, "@@@") == NULL && strstr(run.err, "NASTY") == NULL, "ssh's own paragraph: %s",
               run.err);
     cr_expect(eq(int, damage_lines(lab, "ran", ""), 1));

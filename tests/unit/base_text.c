@@ -11,6 +11,16 @@
 
 TestSuite(base_text, .timeout = 30);
 
+Test(base_text, lines_of_a_message_stay_lines_and_each_is_printable)
+{
+    AUTO_TEXT text = TEXT_INIT;
+    text_add_printable_lines(&text, "one\x1b[31m\ntwo\r\n\nthree\n", "\n  ");
+    cr_expect_str_eq(text_string(&text), "one\\x1b[31m\n  two\\x0d\n  \n  three");
+    AUTO_TEXT empty = TEXT_INIT;
+    text_add_printable_lines(&empty, "", "\n  ");
+    cr_expect_str_eq(text_string(&empty), "");
+}
+
 Test(base_text, grows_and_stays_terminated)
 {
     AUTO_TEXT text = TEXT_INIT;

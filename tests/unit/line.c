@@ -41,6 +41,31 @@ Test(line, a_result_is_read_whole)
     line_free(&line);
 }
 
+Test(line, an_unreachable_host_with_another_host_key_is_told_in_two_lines)
+{
+    static const char text[] =
+        "{\"v\":1,\"seq\":3,\"t\":1,\"m\":1,\"kind\":\"unreachable\",\"host\":\"box\",\"cause_text\":"
+        "\"Failed to"
+        " connect to the host via ssh: @@@@@@\\r\\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! "
+        "@\\r\\nThe"
+        " fingerprint for the ED25519 key sent by the remote host is\\r\\nSHA256:abc+/9.\\r\\nHost key for"
+        " triphase-1 has changed and you have requested strict checking.\\r\\nHost key verification "
+        "failed.\"}";
+    struct line line;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(parse(text, &line, &err), 0, "%s", error_text(&err));
+    cr_expect(strstr(line.cause_text,
+                     "it shows ED25519 SHA256:abc+/9, and another is known\n'triphase trust box'"),
+              "%s", line.cause_text);
+    struct event rows[2];
+    int count = line_events(&line, "r", 1, "direct", 0, rows);
+    cr_assert_gt(count, 0);
+    for (int i = 0; i < count; i++)
+        if (rows[i].kind == EVENT_UNREACHABLE)
+            cr_expect_str_eq(rows[i].unreachable.cause, "host-key");
+    line_free(&line);
+}
+
 static void expect_refused(const char *text, const char *reason)
 {
     struct line line = {.seq = 4711};
