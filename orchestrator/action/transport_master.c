@@ -257,7 +257,7 @@ static int open_master(struct ladder *ladder, struct error *err)
     if (status < 0 && failed.kind == ERROR_NONE)
         fail(ladder, login_rung_name(login.rung), login.cause, &failed, "%s", login.why);
     if (key)
-        error_set(&failed, ERROR_UNREACHABLE, "target %s over %s: %s", request->target->name,
+        error_set(&failed, ERROR_UNREACHABLE, "target %s over %s (host-key): %s", request->target->name,
                   transport_name(request->kind), key);
     login_free(&login);
     return status < 0 ? error_move(err, &failed) : 0;
