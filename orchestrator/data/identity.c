@@ -156,7 +156,7 @@ static int find_place(const char *here, struct known *known, struct words *made,
     int status = read_known(here, known, err);
     if (status < 0)
         return -1;
-    if (status > 0 && !known->original && is_same_folder(known->path, here))
+    if (known->path && !known->original && is_same_folder(known->path, here))
         return HERE;
     AUTO_FREE char *was_at = NULL;
     if (read_rows(here, made, &was_at, err) < 0)
