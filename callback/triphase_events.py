@@ -109,7 +109,7 @@ NUMBER = re.compile(rb'x([0-9a-fA-F]{2})|u([dD][89abAB][0-9a-fA-F]{2})\\[\\n\r\n
                     rb'|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})')
 BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
 PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')
-ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos));')
+ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos))\\*;')
 NAMES = {b'quot': b'"', b'amp': b'&', b'lt': b'<', b'gt': b'>', b'apos': b"'"}
 DIGITS64 = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 URL64 = {ord('+'): ord('-'), ord('/'): ord('_')}
@@ -238,6 +238,8 @@ def escapes(data, begin, behind, folded):
         if int(byte or short or '0', 16) == 0x26:
             yield from entities(data, begin, found.end())
     if behind < len(data):
+        if data[behind] == 0x26 and not folded:
+            yield from entities(data, begin, behind + 1)
         if data[behind] in LETTERS:
             yield LETTERS[data[behind]], behind + 1 - begin
         if not folded:
@@ -245,10 +247,12 @@ def escapes(data, begin, behind, folded):
 
 
 def entities(data, begin, behind):
+    """What stands behind an & of HTML, and what that begins when it is an & again."""
     found = ENTITY.match(data, behind)
-    if found:
+    while found:
         decimal, hexadecimal, name = found.groups()
-        yield (NAMES[name] if name else character(int(decimal or hexadecimal, 10 if decimal else 16)), found.end() - begin)
+        yield (NAMES[name] if name else character(int(decimal or hexadecimal, 10 if decimal else 16))), found.end() - begin
+        found = ENTITY.match(data, found.end()) if name == b'amp' else None
 
 
 def readings(data, at):

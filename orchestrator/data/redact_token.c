@@ -47,6 +47,8 @@ static int64_t hex_number(const unsigned char *at, size_t left, size_t count)
 static void add_bytes(struct redact_token out[], size_t *count, const unsigned char *bytes, size_t many,
                       size_t length)
 {
+    if (*count == REDACT_TOKENS_MOST)
+        return;
     struct redact_token token = {.count = many, .length = length};
     memcpy(token.bytes, bytes, many);
     token.noise = many == 1 && redact_is_noise(bytes[0]);
@@ -154,6 +156,13 @@ static void read_number(const unsigned char *at, size_t left, size_t slashes, st
     }
 }
 
+/* End of the ; there, which a shell may have escaped; 0: there is none. */
+static size_t entity_end(const unsigned char *at, size_t left, size_t end)
+{
+    end += slashes_at(at + end, left - end);
+    return end < left && at[end] == ';' ? end + 1 : 0;
+}
+
 /* What stands behind an & that has that length in the text. */
 static void read_entity(const unsigned char *at, size_t left, size_t length, struct redact_token out[],
                         size_t *count)
@@ -161,13 +170,16 @@ static void read_entity(const unsigned char *at, size_t left, size_t length, str
     static const struct {
         const char *text;
         unsigned char byte;
-    } names[] = {{"quot;", '"'}, {"amp;", '&'}, {"lt;", '<'}, {"gt;", '>'}, {"apos;", '\''}};
+    } names[] = {{"quot", '"'}, {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"apos", '\''}};
     at += length;
     left -= length;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         size_t size = strlen(names[i].text);
-        if (left >= size && !memcmp(at, names[i].text, size))
-            add_byte(out, count, names[i].byte, length + size);
+        size_t end = left >= size && !memcmp(at, names[i].text, size) ? entity_end(at, left, size) : 0;
+        if (end)
+            add_byte(out, count, names[i].byte, length + end);
+        if (end && names[i].byte == '&' && *count < REDACT_TOKENS_MOST)
+            read_entity(at - length, left + length, length + end, out, count);
     }
     if (left < 3 || at[0] != '#')
         return;
@@ -180,8 +192,9 @@ static void read_entity(const unsigned char *at, size_t left, size_t length, str
             break;
         point = point * (hex ? 16 : 10) + digit;
     }
-    if (i > first && i < left && at[i] == ';')
-        add_point(out, count, point, length + i + 1);
+    size_t end = i > first ? entity_end(at, left, i) : 0;
+    if (end)
+        add_point(out, count, point, length + end);
 }
 
 /* Behind backslashes. */
@@ -201,6 +214,8 @@ static void read_escape(const unsigned char *at, size_t left, size_t slashes, bo
     read_number(at, left, slashes, out, count);
     if (*count > before && out[before].count == 1 && out[before].bytes[0] == '&')
         read_entity(at, left, out[before].length, out, count);
+    if (letter == '&' && !folded)
+        read_entity(at, left, slashes + 1, out, count);
     for (size_t i = 0; i < COUNT_OF(letters); i++)
         if ((unsigned char)letters[i].letter == letter)
             add_point(out, count, letters[i].point, slashes + 1);

@@ -112,18 +112,19 @@ def make(seed, rounds, cases):
             how.append(name)
             text = BASE64[name](text)
         for _ in range(chance.choice((1, 2)) if not how else chance.randrange(2)):
-            name = chance.choice(chosen)
+            # A page is not quoted any further.
+            name = chance.choice(chosen if not how else [name for name in chosen if name != 'html'])
             try:
                 text = str(QUOTERS[name](text))
             except (UnicodeError, subprocess.CalledProcessError):
                 continue
             how.append(name)
-            if len(text) > 200000:
+            if len(text) > 200000 or name == 'html':
                 break
         cases.write(json.dumps({'secret': value, 'text': text, 'how': how, 'prefix': prefix.strip()}) + '\n')
 
 
-NOISE = re.compile(r'(?:\\+(?:[abefnrtv0NLP_E\s"\'$\\]|x[01][0-9a-fA-F]|x20|x2[27]|x7[fF]|x5[cC]|u00(?:[01][0-9a-fA-F]|2[0247]|7[fF]|5[cC])|u202[89]|u0085|x85|[0-3][0-7]{2})'
+NOISE = re.compile(r'(?:\\+(?:[0-3][0-7]{2}|[abefnrtv0NLP_E\s"\'$\\]|x[01][0-9a-fA-F]|x20|x2[27]|x7[fF]|x5[cC]|u00(?:[01][0-9a-fA-F]|2[0247]|7[fF]|5[cC])|u202[89]|u0085|x85|#x?[0-9a-fA-F]+\\*;)'
                    r'|%(?:25)*(?:[01][0-9a-fA-F]|2[0247]|5[cC]|7[fF])|&(?:quot|apos|#x27|#39|#34);'
                    r'|[\x00-\x20\x7f\x85\u2028\u2029\\\'"$+!\-])*')
 
