@@ -165,6 +165,37 @@ def sweep_has_time(project):
     project.environment['TRIPHASE_TARGETS_VAULT_STAGE_DEADLINE_SWEEP'] = '90s'
 
 
+INSTALLED = '        creates: /usr/bin/g++\n'
+TELL = '''    - name: Tell the neighbour
+      ansible.builtin.raw: "true"
+      changed_when: false
+      delegate_to: neighbour
+'''
+
+
+def neighbour(reached):
+    """A host of the user's own inventory."""
+    def write(project):
+        os.makedirs(project.path('inventory'), exist_ok=True)
+        with open(project.path('inventory', 'hosts'), 'w', encoding='ascii') as out:
+            out.write('neighbour %s\n' % reached)
+    return write
+
+
+def told_a_dead_neighbour(project):
+    neighbour('ansible_host=127.0.0.1 ansible_port=1')(project)
+    path = project.path('playbooks', 'vault', 'install.yml')
+    with open(path, encoding='utf-8') as play:
+        text = play.read()
+    with open(path, 'w', encoding='utf-8') as play:
+        play.write(text.replace(INSTALLED, INSTALLED + TELL, 1))
+
+
+def target_left_alone(project):
+    check(not project.sql("select 1 from step where name = 'sweep'"), 'the target was looked at for what another host did')
+    check(len(attempts(project)) == 2, 'the phase was tried again before anybody mended it')
+
+
 SLOW_LOGIN = 'sed -i "1i account optional pam_exec.so /bin/sleep 30" /etc/pam.d/sshd'
 KEYS = '/root/.ssh/authorized_keys'
 # What OpenSSH 9.8 and newer say to an address that they penalise.
@@ -245,6 +276,8 @@ FAULTS = (
     Fault('refused key', 'login', and_the_master(inside('mv', KEYS, KEYS + '.away')), mend=inside('mv', KEYS + '.away', KEYS), first=('unreachable',), detect=5, exit=4,
           causes=('mux-lost',), resume=True, says='Permission denied (publickey', quick=True),
     Fault('penalised address', 'login', and_the_master(penalise), forgive, 30, first=('unreachable',), detect=5, causes=('mux-lost',), says='Not allowed at this time', logins=6),
+    Fault('host beyond the target down', 'beyond', lambda project: None, before=told_a_dead_neighbour, mend=neighbour('ansible_connection=local'), first=('failed',),
+          exit=2, causes=('refused',), resume=True, says='delegated to neighbour', then=target_left_alone),
     Fault('disk full under the store', 'disk', fill('.triphase'), mend=empty('.triphase'), before=small_disk('.triphase'), first=ANY, exit=70, resume=True, quick=True),
     Fault('disk full under the log', 'disk', fill('.triphase', 'runs'), mend=empty('.triphase', 'runs'), before=small_disk('.triphase', 'runs'), first=ANY, exit=2,
           resume=True),
