@@ -32,7 +32,9 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  a result or unreachable line with its uuid
     refused      host, variable, expected, found: a connection variable is not what TRIPHASE_EXPECT says; or only
                  cause_text: that file could not be read, or the play would reach a host beyond. The process ends with
-                 78 before the play's first task; no play_start for that play, no stats, no end
+                 78 before the play's first task; no play_start for that play, no stats, no end. Before the first play all
+                 plays are looked at, so that a later one is refused only for what came up meanwhile. As whom a play logs
+                 in (MAY_CHANGE) is the play's
     never_ran    host, play, cause_text: a host of a play that ended before it came to it, since others were lost or failed
     stats        hosts: {name: {ok, changed, failures, unreachable, skipped, rescued, ignored}}; more than one line
                  where there are many hosts
@@ -51,7 +53,8 @@ Environment read, and all but the marks removed, so that an Ansible started by a
                                out of every text, in whatever form, before it is cut; it is read and closed
     TRIPHASE_VAULTED           number of a descriptor that takes, in the same form, the values that Ansible Vault holds in this
                                project: they are decrypted when a text that was templated, or a message, is to be told
-    TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset
+    TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset;
+                               "triphase_gives_way": a play's own remote_user counts beside the rendered user
     TRIPHASE_BEYOND            refuse: no play may reach a host beyond those, but this machine and what add_host made here
 
 If the file cannot be opened or written, one line on stderr says so, nothing more is written, and the missing `end`
@@ -115,6 +118,12 @@ DIGITS64 = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 URL64 = {ord('+'): ord('-'), ord('/'): ord('_')}
 BASE64 = frozenset(DIGITS64 + b'-_')
 VALUE_LEAST, LINE_LEAST, GAP_MOST, TRIES_MOST, KEPT_MOST = 4, 8, 128, 4096, 4096
+
+# As whom a host is entered: a play that says otherwise is followed, as Ansible has it.
+MAY_CHANGE = {'ansible_port', 'ansible_ssh_port', 'ansible_user', 'ansible_ssh_user', 'ansible_private_key_file',
+              'ansible_ssh_private_key_file'}
+# Keywords of a play, which Ansible passes over where a variable stands, be it only a rendered one.
+KEYWORDS = {'remote_user': 'ansible_user', 'port': 'ansible_port', 'connection': 'ansible_connection'}
 
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(',', ':'), check_circular=False).encode
 
@@ -657,10 +666,11 @@ class CallbackModule(CallbackBase):
         # Never TRIPHASE_RUN: what carries that is this side's, and ends with the worker, also where a host shares this kernel.
         self._marks = {key: os.environ[key] for key in ('TRIPHASE_STEP',) if os.environ.get(key)}
         self._expect, self._expect_error = self._load_expect(expect)
-        self._checked = set()
         self._plays, self._begun = [], set()  # of the playbook; uuids of those that began
         self._of_play, self._ran, self._broken, self._out, self._lost_now = {}, set(), '', set(), set()
         self._made, self._given = set(), None  # hosts: of add_host, and what the inventories had before
+        self._giving_way = {name for name, entry in self._expect.items() if entry.pop('triphase_gives_way', False)}
+        self._keywords, self._looked_ahead = {}, False
         self._pending = self._load_pending(pending)
         self._gates = set()
         if self._pending:
@@ -825,9 +835,14 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook):
         self._plays = playbook.get_plays()
+        for play in self._plays:
+            # Later nothing tells a keyword that was written from one that is only the default.
+            written = {word: getattr(play, '_' + word, None) for word in KEYWORDS}
+            self._keywords[play._uuid] = {
+                word: value for word, value in written.items() if isinstance(value, (str, int)) and value != ''}
         if not self._marks:
             return
-        for play in playbook.get_plays():
+        for play in self._plays:
             own = play.environment
             if own is None:
                 own = []
@@ -852,6 +867,7 @@ class CallbackModule(CallbackBase):
         self._play_hosts = {host.get_name(): host for host in hosts}
         if self._bounded:
             self._refuse_beyond(play, manager._inventory)
+        self._follow_keywords(play)
         self._verify(play, manager)
 
         shown, size = [], 0
@@ -970,24 +986,56 @@ class CallbackModule(CallbackBase):
 
     # Connection variables: what Ansible will really use against what was rendered
 
+    def _follow_keywords(self, play):
+        """remote_user, port and connection of a play count beside what triphase rendered, as they do where an inventory says nothing."""
+        if not self._play_hosts or not set(self._play_hosts) <= self._giving_way:
+            return
+        own = dict(play.vars or {})
+        for word, value in self._keywords.get(play._uuid, {}).items():
+            variable = KEYWORDS[word]
+            if any(self._expect[name].get(variable) is not None for name in self._play_hosts):
+                own.setdefault(variable, value)
+        play.vars = own
+
     def _verify(self, play, manager):
         if self._expect_error:
             self._refuse(',"cause_text":' + quoted(self._expect_error, CAUSE_MAX), self._expect_error)
-        for name, expected in self._expect.items():
-            host = self._play_hosts.get(name)
-            if host is None or (play._uuid, name) in self._checked:
+        plays = [play]
+        if not self._looked_ahead:
+            self._looked_ahead = True
+            for name in self._expect:
+                self._verify_host(name, None, manager)
+            plays += [later for later in self._plays if later._uuid != play._uuid]
+        for each in plays:
+            for name in self._expect:
+                if name in self._play_hosts if each is play else self._plainly_has(each, name, manager._inventory):
+                    self._verify_host(name, each, manager)
+
+    @staticmethod
+    def _plainly_has(play, name, inventory):
+        """Whether a play to come has the host, as far as its pattern tells it without being resolved."""
+        hosts = play.hosts if isinstance(play.hosts, (list, tuple)) else [play.hosts]
+        parts = [part.strip() for text in hosts for part in re.split('[,:]', str(text))]
+        if any(part[:1] in ('!', '&', '~') or '{' in part or '[' in part for part in parts):
+            return False
+        return any(part in ('all', '*', name) or part in inventory.groups and any(
+            host.name == name for host in inventory.groups[part].get_hosts()) for part in parts)
+
+    def _verify_host(self, name, play, manager):
+        """Without a play: what inventories and extra variables say, all of it; with one, what no play may change."""
+        host = manager._inventory.get_host(name)
+        try:
+            found = manager.get_vars(play=play, host=host)
+        except Exception:  # a file of variables that is missing, say: Ansible meets it by itself, straight afterwards
+            return
+        templar = Templar(loader=manager._loader, variables=found)
+        for variable, value in self._expect[name].items():
+            if play is not None and variable in MAY_CHANGE:
                 continue
-            try:
-                found = manager.get_vars(play=play, host=host)
-            except Exception:  # a file of variables that is missing, say: Ansible meets it by itself, straight afterwards
-                continue
-            self._checked.add((play._uuid, name))
-            templar = Templar(loader=play.get_loader(), variables=found)
-            for variable, value in expected.items():
-                self._compare(name, variable, value, self._effective(templar, found, variable))
-                for alias in ALIASES.get(variable, ()):
-                    if alias in found and alias not in expected:
-                        self._compare(name, alias, value, self._effective(templar, found, alias))
+            self._compare(name, variable, value, self._effective(templar, found, variable))
+            for alias in ALIASES.get(variable, ()):
+                if alias in found and alias not in self._expect[name]:
+                    self._compare(name, alias, value, self._effective(templar, found, alias))
 
     @staticmethod
     def _effective(templar, variables, name):
@@ -1004,7 +1052,8 @@ class CallbackModule(CallbackBase):
             same = (expected is None or expected == '') and (found is None or found == '')
         else:
             same = str(expected) == str(found)
-        if same:
+        # A task on this machine leads to no other host.
+        if same or (variable == 'ansible_connection' and found == 'local'):
             return
         KNOWN.learn()
         if 'pass' in variable:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What an ended step of triphase left running on this host: found by its marks, ended, counted. Sent to /bin/sh over stdin, behind lines that set
-#   nonce   a word that nobody else can know    root    id of the run whose async jobs are counted and waited for
+#   nonce   a word that nobody else can know    root    id of the first run of a chain: its async jobs are counted and waited for, and those of `run`
 #   grace   seconds from TERM to KILL           budget  seconds for all of it
 #   looks   a word for each step: RUN/NN/SESSION/BOOT/SINCE; SINCE is when the step began, TICKS+SECONDS since this host's boot; "-": not known
 #   wait    seconds to wait for async jobs; 0: only count them
@@ -14,7 +14,7 @@
 # look N FOUND KILLED LEFT JOBS UNITS SESSION (seen shared gone rebooted unknown) and left N PID NAME, then job ID and jobs COUNT, then end NONCE.
 set -u
 LC_ALL=C
-: "${nonce:?}" "${root:?}" "${grace:?}" "${budget:?}" "${wait:?}" "${looks?}"
+: "${nonce:?}" "${root:?}" "${run:?}" "${grace:?}" "${budget:?}" "${wait:?}" "${looks?}"
 cd /proc || exit 1
 nl='
 '
@@ -58,7 +58,14 @@ words_of() {
 }
 
 is_async() { case $environ in *"${nl}ANSIBLE_ASYNC_DIR="*) ;; *) return 1 ;; esac; }
-is_of_root() { case $environ in *"${nl}ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-$root$nl"*) ;; *) return 1 ;; esac; }
+# By their folder where it is triphase's, else by their marks.
+is_of_root() {
+    is_async || return 1
+    case $environ in
+    *"${nl}ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-$root$nl"* | *"${nl}TRIPHASE_STEP=$root/"* | *"${nl}TRIPHASE_STEP=$run/"*) ;;
+    *) return 1 ;;
+    esac
+}
 
 # systemd looks after it. A host without sessions has what came over SSH in sshd's own service.
 is_service() {
@@ -224,6 +231,12 @@ async_jobs() {
     done
 }
 
+# The folders of their records, of whoever the tasks became: only what is empty goes.
+tidy() {
+    rmdir "$HOME/.ansible_async/triphase-$root"
+    while IFS=: read -r _ _ _ _ _ home _; do rmdir "$home/.ansible_async/triphase-$root"; done </etc/passwd
+} 2>/dev/null
+
 # Last, so that a script of which only a part came does nothing.
 main() {
     ticks=$(getconf CLK_TCK 2>/dev/null) || ticks=100
@@ -263,6 +276,7 @@ main() {
         async_jobs
     done
     for id in $ids; do echo "job $id"; done
+    [ $running -gt 0 ] || tidy
     echo "jobs $running"
     echo "end $nonce"
 }

@@ -67,7 +67,9 @@ void ansible_environment(const struct target *target, const struct ansible_setti
         bool wanted = is_usual(*entry);
         for (size_t i = 0; i < target->env.count; i++)
             wanted = wanted || names_entry(target->env.items[i], *entry);
-        if (wanted && !text_starts(*entry, "TRIPHASE_") && !target_hides(target, *entry))
+        /* Of async jobs the inventory says where they are kept (action/async_directory.h). */
+        if (wanted && !text_starts(*entry, "TRIPHASE_") && !text_starts(*entry, "ANSIBLE_ASYNC_DIR=") &&
+            !target_hides(target, *entry))
             words_add(out, *entry);
     }
     if (!words_env(out, "PATH"))
@@ -334,16 +336,10 @@ static void add_programs(struct yaml_writer *writer, const struct ansible_reques
     yaml_map_end(writer);
 }
 
-static char *async_directory(const struct ansible_request *request)
-{
-    return xasprintf("~/.ansible_async/triphase-%s", request->root_run);
-}
-
 /* What no variable of a playbook or inventory may override, and what every phase finds. */
 static char *forced_variables(const struct ansible_request *request, struct error *err)
 {
     struct yaml_writer *writer = yaml_writer_new();
-    AUTO_FREE char *async = async_directory(request);
     yaml_map_begin(writer);
     add_text(writer, "triphase_run", request->run);
     yaml_string(writer, "triphase_step");
@@ -367,7 +363,6 @@ static char *forced_variables(const struct ansible_request *request, struct erro
     }
     yaml_string(writer, "ansible_ssh_retries");
     yaml_integer(writer, 0);
-    add_text(writer, "ansible_async_dir", async);
     yaml_map_end(writer);
     char *yaml = yaml_writer_finish(writer, err);
     yaml_writer_free(writer);
@@ -464,6 +459,8 @@ static void add_common_environment(const struct ansible_request *request,
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0");
     }
     words_set_env(environment, "TRIPHASE_RUN", request->run);
+    if (request->no_pipelining && !settings->of[SETTING_PIPELINING].value)
+        words_set_env(environment, "ANSIBLE_PIPELINING", "False");
 }
 
 static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings,
@@ -472,10 +469,6 @@ static int add_environment(const struct ansible_request *request, const struct a
     struct words *environment = &out->environment;
     const char *path;
     add_common_environment(request, settings, environment);
-    /* The directory comes as a variable: so of all processes here only the async jobs themselves, which
-     * Ansible gives it to, have it in their environment. */
-    AUTO_FREE char *async = async_directory(request);
-    out->async_marker = xasprintf("ANSIBLE_ASYNC_DIR=%s", async);
     AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
     words_set_env(environment, "TRIPHASE_STEP", step);
     words_set_env(environment, "TRIPHASE_EVENTS", request->events);
@@ -552,6 +545,5 @@ void ansible_child_free(struct ansible_child *child)
     words_free(&child->argv);
     words_free(&child->environment);
     words_free(&child->files);
-    free(child->async_marker);
     *child = (struct ansible_child){0};
 }

@@ -17,7 +17,7 @@ struct ansible_request {
     const struct phase *phase;
     const struct machine *machine;
     enum transport_kind transport;
-    const char *run, *root_run; /* ids; the first run of a chain of resumes names the async directory */
+    const char *run; /* id */
     int seq, attempt;
     const char *run_directory;      /* .triphase/runs/<run>: the file of extra variables goes there */
     const char *inventory;          /* path of the rendered inventory */
@@ -29,7 +29,8 @@ struct ansible_request {
     const char *target_state, *machine_state;  /* triphase_state_dir, triphase_machine_dir */
     const char *pending_handlers;              /* JSON list of {host, handler}; NULL: none */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
-    const char *const *environment;            /* the user's; NULL: this process's */
+    bool no_pipelining; /* the host's sudo wants a terminal: not even where the user set nothing */
+    const char *const *environment; /* the user's; NULL: this process's */
 };
 
 struct ansible_child {
@@ -37,8 +38,6 @@ struct ansible_child {
     /* Among `keep`, -1 behind them: the values of all that is secret (data/redact_sealed.h), and those that the callback decrypts, which come while it runs. */
     int known[3];
     int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
-    char *
-        async_marker; /* what an async job of this run has in its environment and no other process of the phase: "ANSIBLE_ASYNC_DIR=…" */
     struct words
         files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
 };

@@ -2,14 +2,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/inventory.h"
+#include "data/connection_variables.h"
 
 #include <string.h>
 
 enum { FILE_MAX = 1 << 20 };
 
-/* A variable's value as text: Ansible 2.14 wraps what is not to be templated. malloc'ed; "" for none. */
-static char *text_of(const struct json *value)
+char *connection_value(const struct json *value)
 {
     const struct json *unsafe = json_get(value, "__ansible_unsafe");
     if (unsafe)
@@ -75,7 +74,7 @@ static char *find_below(const char *folder, const char *host, const char *variab
     return NULL;
 }
 
-static char *likely_file(const struct project *project, const char *host, const char *variable)
+char *connection_likely_file(const struct project *project, const char *host, const char *variable)
 {
     AUTO_WORDS folders = WORDS_INIT;
     AUTO_FREE char *found = NULL;
@@ -101,17 +100,19 @@ static char *likely_file(const struct project *project, const char *host, const 
 void connection_compare(const struct project *project, const char *host, const struct json *expected,
                         const struct json *effective, struct connection_differences *out)
 {
-    for (const char *const *name = inventory_connection_variables; *name; name++) {
-        AUTO_FREE char *rendered = text_of(json_get(expected, *name));
-        AUTO_FREE char *found = text_of(json_get(effective, *name));
-        if (text_is(rendered, found))
+    for (size_t i = 0; i < connection_variable_count; i++) {
+        const char *name = connection_variables[i].name;
+        AUTO_FREE char *rendered = connection_value(json_get(expected, name));
+        AUTO_FREE char *found = connection_value(json_get(effective, name));
+        if (!connection_variable_is_fixed(&connection_variables[i]) || text_is(rendered, found))
             continue;
         out->items = xreallocarray(out->items, out->count + 1, sizeof(*out->items));
-        out->items[out->count++] = (struct connection_difference){.host = xstrdup(host),
-                                                                  .variable = xstrdup(*name),
-                                                                  .rendered = TAKE(rendered),
-                                                                  .effective = TAKE(found),
-                                                                  .file = likely_file(project, host, *name)};
+        out->items[out->count++] =
+            (struct connection_difference){.host = xstrdup(host),
+                                           .variable = xstrdup(name),
+                                           .rendered = TAKE(rendered),
+                                           .effective = TAKE(found),
+                                           .file = connection_likely_file(project, host, name)};
     }
 }
 
@@ -167,11 +168,11 @@ char *connection_password_text(const struct project *project, const struct targe
 {
     static const char *const names[] = {"ansible_password", "ansible_ssh_pass", "ansible_ssh_password"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        AUTO_FREE char *found = text_of(json_get(effective, names[i]));
+        AUTO_FREE char *found = connection_value(json_get(effective, names[i]));
         bool secret = is_secret(target, names[i]);
         if (!*found && !secret)
             continue;
-        *file = secret ? NULL : likely_file(project, target->host_name, names[i]);
+        *file = secret ? NULL : connection_likely_file(project, target->host_name, names[i]);
         return xasprintf(
             "%s %s of host %s is set and not used: triphase logs in by a key alone (key: in "
             "triphase.yml, else ssh's own); take it out, and give the host the key's public part",

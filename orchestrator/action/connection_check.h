@@ -24,5 +24,9 @@ void connection_differences_free(struct connection_differences *differences);
  * there is none. The password is not in it. */
 char *connection_password_text(const struct project *project, const struct target *target,
                                const struct json *effective, char **file);
+/* A variable's value as text, "" for none: Ansible 2.14 wraps what is not to be templated. malloc'ed. */
+char *connection_value(const struct json *value);
+/* The file of host_vars, group_vars or an inventory that probably sets it, relative to the project. malloc'ed or NULL. */
+char *connection_likely_file(const struct project *project, const char *host, const char *variable);
 /* One line: variable, both values, the likely file, and what to do. malloc'ed. */
 char *connection_difference_text(const struct connection_difference *difference);

@@ -78,14 +78,15 @@ static int make_script(const struct question *question, const char *nonce, struc
                        struct error *err)
 {
     const struct embedded_file *file = script_file();
-    const char *root = json_get_string(question->request, "root_run", "");
+    const char *root = json_get_string(question->request, "root_run", ""),
+               *run = json_get_string(question->request, "run", "");
     if (!file)
         return error_set(err, ERROR_SYSTEM, "this program was built without its sweep; build it again");
-    if (!is_plain(root))
+    if (!is_plain(root) || !is_plain(run))
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the run's id");
     int64_t grace = json_get_integer(question->request, "grace_ns", 20 * NS_PER_S),
             budget = question->until - moment_monotonic() - ENDING_S * NS_PER_S;
-    text_addf(script, "nonce=%s root=%s grace=%lld budget=%lld wait=%d looks='", nonce, root,
+    text_addf(script, "nonce=%s root=%s run=%s grace=%lld budget=%lld wait=%d looks='", nonce, root, run,
               (long long)((grace + NS_PER_S - 1) / NS_PER_S), (long long)(budget > 0 ? budget / NS_PER_S : 0),
               question->wait_s);
     for (size_t i = 0; i < question->look_count; i++)

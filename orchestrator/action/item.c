@@ -1,5 +1,6 @@
 #include "action/item.h"
 
+#include "action/async_directory.h"
 #include "action/launcher.h"
 #include "action/peers.h"
 #include "action/provider.h"
@@ -116,6 +117,8 @@ int item_enter(struct item_context *context, const struct runner_request *reques
 void item_leave(struct item_context *context)
 {
     spare_dismiss(&context->spare);
+    if (context->async_seen)
+        async_directory_tidy(context->request->root_run, context->control_path);
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
         AUTO_FREE char *sockets =
             layout_sockets(context->request->run_id, transport_name((enum transport_kind)kind));
@@ -186,6 +189,7 @@ void item_took_transport(struct item_context *context, const char *transport, co
     context->transport = xstrdup(transport);
     context->control_path = xstrdup_or_null(control_path);
     context->evidence = evidence ? json_compact(evidence) : NULL;
+    context->sudo_needs_tty = json_get_bool(evidence, "sudo_needs_tty");
 }
 
 void item_forget(struct item_context *context)
@@ -240,6 +244,7 @@ static int prepare_stage(struct item_context *context, struct item_attempt *atte
     else if (target)
         bound = target->destroy_ns;
     json_set_integer(ask, "bound_ns", bound);
+    stage_hand_over(target, ask);
     void *at = NULL;
     const char *key;
     for (struct json *value; json_each(context->recovery, &at, &key, &value);)
@@ -289,12 +294,17 @@ static int render(struct item_context *context, enum transport_kind transport, c
     if (peers_find(request->project, request->target, request->state, request->run_id,
                    ssh_alive_count(phase->host_silent_ns), false, &peers, err) < 0)
         return -1;
+    AUTO_ANSIBLE_SETTINGS settings = {0};
+    if (ansible_settings_read(request->project->directory, (const char *const *)environ, &settings, err) < 0)
+        return -1;
+    AUTO_FREE char *async = async_directory(request->project, request->target, &settings, request->root_run);
     struct inventory_request inventory = {.project = request->project,
                                           .host = {request->target, context->machine, transport, &ssh,
                                                    context->control_path},
                                           .peers = peers.hosts,
                                           .peer_count = peers.count,
-                                          .run = request->run_id};
+                                          .run = request->run_id,
+                                          .async_directory = async};
     AUTO_FREE char *yaml = NULL;
     struct json *expect = NULL;
     if (inventory_render(&inventory, &yaml, &expect, err) < 0)
@@ -333,6 +343,7 @@ void item_look_ahead(struct item_context *context, const struct phase *phase)
                                   .callback_directory = context->callback_folder,
                                   .fact_cache = context->fact_cache,
                                   .control_directory = sockets,
+                                  .no_pipelining = context->sudo_needs_tty,
                                   .environment = (const char *const *)environ};
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
     words_add(&command, request->project->ansible);
@@ -364,7 +375,6 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                   .machine = context->machine,
                                   .transport = transport,
                                   .run = request->run_id,
-                                  .root_run = request->root_run,
                                   .seq = attempt->plan.seq,
                                   .attempt = attempt->plan.attempt,
                                   .run_directory = context->folder,
@@ -378,6 +388,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
                                   .machine_state = machine_state,
                                   .pending_handlers = pending,
                                   .arguments = &context->arguments,
+                                  .no_pipelining = context->sudo_needs_tty,
                                   .environment = (const char *const *)environ};
     if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
@@ -389,7 +400,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.child.keep = attempt->ansible.keep;
     attempt->plan.child.directory = request->project->directory;
     attempt->plan.spare = &context->spare;
-    attempt->plan.async_marker = attempt->ansible.async_marker;
+    attempt->plan.async_marker = ASYNC_MARKER;
     attempt->plan.master_log = own(attempt, file_join(sockets, "master.log"));
     attempt->plan.pending_handlers = attempt->pending;
     attempt->plan.lost_handlers_warn = phase->lost_handlers_warn;

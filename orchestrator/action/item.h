@@ -30,7 +30,9 @@ struct item_context {
     char *transport;         /* chosen and verified; NULL: to be found (anew) */
     char *evidence;          /* its evidence as JSON text */
     char *control_path;      /* its master's socket */
+    bool sudo_needs_tty;     /* of the host that it leads to */
     char *callback_folder, *launcher_folder, *fact_cache;
+    bool async_seen;     /* a task of the run was asynchronous */
     struct spare *spare; /* the interpreter of the next phase, started ahead; NULL: none */
     char *inventory;     /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;

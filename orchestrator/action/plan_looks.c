@@ -1,4 +1,5 @@
 #include "action/plan_looks.h"
+#include "action/plan_elsewhere.h"
 #include "action/plan_restart.h"
 #include "action/plan_stillness.h"
 #include "action/plan_task.h"
@@ -142,9 +143,29 @@ static void at_become(struct looks *looks, const char *file, const struct node *
         looks_add(looks, SCAN_BECOME, file, line, text);
 }
 
+static void at_strategy(struct looks *looks, const char *file, const struct node *play, const char *key,
+                        const struct node *value, int line)
+{
+    if (text_is(key, "strategy") && node_get(play, "hosts") && task_text(value))
+        looks_add(looks, SCAN_STRATEGY, file, line, task_text(value));
+}
+
+static void on_elsewhere(void *context, bool below, const char *file, int line, const char *text)
+{
+    looks_add(context, below ? SCAN_BELOW : SCAN_ELSEWHERE, file, line, text);
+}
+
+static void at_elsewhere(struct looks *looks, const char *file, const struct node *task, const char *key,
+                         const struct node *value, int line)
+{
+    if (!looks->here)
+        elsewhere_find(file, task, key, value, line, on_elsewhere, looks);
+}
+
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
-    at_restart, at_prompt, at_stillness, at_handlers, at_delegate, at_variables, at_become,
+    at_restart,   at_prompt, at_stillness, at_handlers, at_delegate,
+    at_variables, at_become, at_elsewhere, at_strategy,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

@@ -11,14 +11,17 @@ enum scan_kind {
     SCAN_TEMPLATED, /* text: the host pattern */
     SCAN_HOSTS, /* text: the host pattern of a play that has no template in it, as Ansible lists it: "['all']" */
     SCAN_DYNAMIC, /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
-    SCAN_RESTART,  /* text: the service */
-    SCAN_PAUSE,    /* waits for a key that nobody presses; text: the module */
-    SCAN_DEBUGGER, /* text: when it asks ("always", "on_failed", …) */
-    SCAN_STILL,    /* text: what is still for lasts_ns */
-    SCAN_VARIABLE, /* text: a variable of this machine's environment that is read */
-    SCAN_DELEGATE, /* text: the host that a task is given to */
-    SCAN_DROPPED,  /* text: which handler never runs, and why */
-    SCAN_BECOME,   /* text: what 'become' is said to be */
+    SCAN_RESTART,   /* text: the service */
+    SCAN_PAUSE,     /* waits for a key that nobody presses; text: the module */
+    SCAN_DEBUGGER,  /* text: when it asks ("always", "on_failed", …) */
+    SCAN_STILL,     /* text: what is still for lasts_ns */
+    SCAN_VARIABLE,  /* text: a variable of this machine's environment that is read */
+    SCAN_DELEGATE,  /* text: the host that a task is given to */
+    SCAN_DROPPED,   /* text: which handler never runs, and why */
+    SCAN_STRATEGY,  /* text: a play's strategy */
+    SCAN_ELSEWHERE, /* text: a connection variable that leads past the verified connection */
+    SCAN_BELOW,     /* text: "remote_user: x" of a block or task, which a rendered variable stands above */
+    SCAN_BECOME,    /* text: what 'become' is said to be */
 };
 
 struct scan_item {

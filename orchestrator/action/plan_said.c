@@ -102,12 +102,38 @@ static void drop_said(struct plan_work *work, const char *playbook, const struct
                   item->text));
 }
 
+static void elsewhere_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    plan_find(work->report, ERROR_PROJECT, item->where,
+              "%s is set here, and would lead past the connection that a run verifies and watches: say how "
+              "the host "
+              "is reached in triphase.yml (address, jump, ssh_options), or delegate the task",
+              item->text);
+}
+
+/* Of a block or a task: a play's own counts. */
+static void below_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    const struct target *target = work->target;
+    AUTO_FREE char *user = target->user ? xasprintf("remote_user: %s", target->user) : NULL;
+    AUTO_FREE char *port = target->port ? xasprintf("port: %d", target->port) : NULL;
+    const char *variable = text_starts(item->text, "port") ? "ansible_port" : "ansible_user";
+    if (!text_is(item->text, user) && !text_is(item->text, port))
+        plan_find(
+            work->report, ERROR_PROJECT, item->where,
+            "'%s' has no effect beside the rendered variable: say it of the play, or as 'vars: {%s: …}'",
+            item->text, variable);
+}
+
 static const struct {
     enum scan_kind kind;
     void (*say)(struct plan_work *, const char *playbook, const struct scan_item *);
 } sayings[] = {
     {SCAN_PAUSE, pause_said},       {SCAN_DEBUGGER, debugger_said}, {SCAN_STILL, stillness_said},
-    {SCAN_VARIABLE, variable_said}, {SCAN_DROPPED, drop_said},
+    {SCAN_VARIABLE, variable_said}, {SCAN_DROPPED, drop_said},      {SCAN_ELSEWHERE, elsewhere_said},
+    {SCAN_BELOW, below_said},
 };
 
 void plan_said(struct plan_work *work, const char *playbook, const struct scan_item *item)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "data/ansible_layer.h"
+#include "data/layers.h"
 
 #include <string.h>
 #include <strings.h>

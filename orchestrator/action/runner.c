@@ -221,6 +221,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
         take_result(runner);
         owed = tally_owed(over->tally, false);
         runner->changed |= over->tally->changed > 0;
+        runner->item.async_seen |= over->tally->async;
         if (over->knocked_ns)
             runner->contact.knocked_ns = over->knocked_ns;
         if (outcome == OUTCOME_OK && over->verdict.cause)

@@ -23,6 +23,46 @@
 
 enum { REQUEST_LIMIT = 16 << 20, TRIED_MOST = 64 };
 
+static const char *const handed_over[] = {"ssh_args", "ssh_common_args", "ssh_extra_args"};
+
+void stage_hand_over(const struct target *target, struct json *request)
+{
+    if (!target)
+        return;
+    const char *const values[] = {target->ssh_args, target->ssh_common_args, target->ssh_extra_args};
+    for (size_t i = 0; i < COUNT_OF(handed_over); i++)
+        json_set_string(request, handed_over[i], values[i]);
+    if (target->user_is_ansibles)
+        json_set_string(request, "user", target->user);
+    if (target->port_is_ansibles)
+        json_set_integer(request, "port", target->port);
+    if (target->key_is_ansibles)
+        json_set_string(request, "key", target->key);
+}
+
+static void take_text(char **at, const char *text)
+{
+    if (!text)
+        return;
+    free(*at);
+    *at = xstrdup(text);
+}
+
+void stage_take_over(struct target *target, const struct json *request)
+{
+    char **const values[] = {&target->ssh_args, &target->ssh_common_args, &target->ssh_extra_args};
+    for (size_t i = 0; i < COUNT_OF(handed_over); i++) {
+        free(*values[i]);
+        *values[i] = xstrdup_or_null(json_get_string(request, handed_over[i], NULL));
+    }
+    target->user_is_ansibles = json_get(request, "user");
+    target->port_is_ansibles = json_get(request, "port");
+    target->key_is_ansibles = json_get(request, "key");
+    take_text(&target->user, json_get_string(request, "user", NULL));
+    take_text(&target->key, json_get_string(request, "key", NULL));
+    target->port = (int)json_get_integer(request, "port", target->port);
+}
+
 int stage_memfd(const char *name, const struct json *value, bool sealed, struct error *err)
 {
     AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -174,6 +214,7 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
         json_set_integer(result, "host_ticks", opened.host_ticks);
         json_set_integer(result, "at_ns", opened.at_ns);
         json_set_string(result, "control_path", opened.control_path);
+        json_set_bool(result, "sudo_needs_tty", opened.sudo_needs_tty);
     } else if (opened.cause) {
         json_set_string(result, "cause", opened.cause);
         search->cause = opened.cause;
@@ -275,6 +316,8 @@ static int find_transport(const struct project *project, const struct target *ta
     error_clear(&search.refusal);
     struct json *evidence = choice ? json_keep(choice) : json_new_object();
     json_set(evidence, "tried", json_keep(tried));
+    if (json_get_bool(result, "sudo_needs_tty"))
+        json_set_bool(evidence, "sudo_needs_tty", true);
     json_set(result, "evidence", evidence);
     return status;
 }

@@ -51,6 +51,7 @@ struct transport_result {
     int64_t host_ticks,
         at_ns; /* the host's clock ticks since its boot, at that moment of this machine's monotonic clock or shortly before; 0: not known */
     char *control_path;
+    bool sudo_needs_tty;   /* sudo there refuses whoever has no terminal, and so a pipelined module */
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };
 

@@ -178,7 +178,10 @@ static char *make_script(const struct ladder *ladder, const char *id)
         "set -f; set -- ${s##*) }; set +f; printf 'boot=%%s.%%s\\n' \"$b\" \"${20}\"; }\n"
         "{ read -r s </proc/$$/stat; } 2>/dev/null && {\n"
         "set -f; set -- ${s##*) }; set +f; printf 'ticks=%%s\\n' \"${20}\"; }\n"
-        "%sprintf 'done=%%s\\n' %s\n"
+        "%s{ command -v sudo && command -v timeout; } >/dev/null 2>&1 && {\n"
+        "case $(LC_ALL=C timeout 5 sudo -n true 2>&1 </dev/null) in *'must have a tty'*)\n"
+        "printf 'sudo=tty\\n' ;; esac; }\n"
+        "printf 'done=%%s\\n' %s\n"
         "x=0123456789abcde@; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; printf 'x=%%s=x' \"$x\"\n",
         id,
         find_python ? "for p in /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python "
@@ -194,6 +197,8 @@ static void take_answer(struct transport_result *result, const char *lines, int6
     result->session = answer_of(lines, "session");
     result->boot = answer_of(lines, "boot");
     result->python = answer_of(lines, "python");
+    AUTO_FREE char *sudo = answer_of(lines, "sudo");
+    result->sudo_needs_tty = text_is(sudo, "tty");
     result->host_ticks = ticks ? strtoll(ticks, NULL, 10) : 0;
     result->at_ns = at_ns;
 }

@@ -29,7 +29,7 @@ struct request {
 
 struct cycling {
     const struct request *request;
-    const struct project *project;
+    struct project *project;
     const char *const *sets;
     char *state, *store;
     char group[ID_SIZE];

@@ -1,5 +1,6 @@
 #include "command/launch.h"
 
+#include "action/host_variables.h"
 #include "action/linger.h"
 #include "action/made_look.h"
 #include "action/plan.h"
@@ -139,6 +140,8 @@ static int look(struct command_run *all, struct job *job, struct error *err)
         return -1;
     if (text_is(does(launch), "run") && (!job->machine || !job->machine->made_ns))
         return say_not_made(job, err);
+    if (launch->project && job->target)
+        host_variables_fill(launch->project, job->target_name, NULL);
     if (text_is(does(launch), "destroy"))
         return 0;
     AUTO_WORDS phases = WORDS_INIT;
@@ -242,6 +245,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     }
     if (machine && check_made(launch, job, err) < 0)
         return -1;
+    if (machine && job->target)
+        host_variables_apply(job->target, machine);
     const struct resume *resume = launch->resume;
     AUTO_FREE char *plan = plan_text(all, job);
     struct runner_request request = {.project = launch->project,

@@ -5,9 +5,9 @@
 #include "data/config.h"
 
 struct launch {
-    const char *kind;              /* "create", "run", "destroy", "resume" */
-    const struct resume *resume;   /* what a resume goes on with; else NULL */
-    const struct project *project; /* NULL only for destroy */
+    const char *kind;            /* "create", "run", "destroy", "resume" */
+    const struct resume *resume; /* what a resume goes on with; else NULL */
+    struct project *project; /* NULL only for destroy; its targets are completed by action/host_variables.h */
     const char *project_directory; /* absolute */
     const char *const *targets;    /* names, NULL-terminated */
     const char *const *phases;     /* NULL-terminated; empty: all */

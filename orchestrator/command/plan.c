@@ -1,5 +1,6 @@
 /* triphase plan [TARGET] [--json] [--contact]: everything that can be checked before anything is made. */
 #include "action/plan.h"
+#include "action/host_variables.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
@@ -20,12 +21,13 @@ static int unwritten(void)
 }
 
 /* One target; its exit code. */
-static int plan_one(const struct project *project, const struct target *target, bool again, bool contact,
+static int plan_one(struct project *project, const struct target *target, bool again, bool contact,
                     struct json *list)
 {
     AUTO_ERROR err = ERROR_INIT, failed = ERROR_INIT;
     struct plan_options options = {.forget = again};
     struct plan_report report = {0};
+    host_variables_fill(project, target->name, NULL);
     if (plan_check(project, target, &options, &report, &err) < 0) {
         help_problem("%s: %s", target->name, error_text(&err));
         return exit_code_of(&err);

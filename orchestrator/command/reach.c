@@ -1,4 +1,5 @@
 #include "command/reach.h"
+#include "action/host_variables.h"
 #include "action/key_agent.h"
 #include "action/made_look.h"
 #include "action/transport.h"
@@ -31,6 +32,7 @@ static int find_machine(struct reach *reach, struct error *err)
         AUTO_FREE char *text = made_text(&made.items[i]);
         help_note("%s: warning: %s", reach->target->name, text);
     }
+    host_variables_apply(reach->target, reach->machine);
     return ssh_write_known_hosts(reach->machine, reach->target, reach->project->directory, err);
 }
 
@@ -61,8 +63,10 @@ int reach_find(const struct command_context *context, const char *target, const 
                bool for_contact, struct reach *out, struct error *err)
 {
     struct reach found = {0};
-    if (project_access_load(context, target, &found.project, &found.target, err) < 0 ||
-        (for_contact && claim(found.project, err) < 0) || find_machine(&found, err) < 0 ||
+    if (project_access_load(context, target, &found.project, &found.target, err) < 0)
+        return -1;
+    host_variables_fill(found.project, target, NULL);
+    if ((for_contact && claim(found.project, err) < 0) || find_machine(&found, err) < 0 ||
         find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);
         return -1;

@@ -1,6 +1,7 @@
 /* triphase resume [RUN|TARGET]: goes on where a run broke off. */
 #include "action/resume.h"
 #include "action/ansible_arguments.h"
+#include "action/host_variables.h"
 #include "action/reconcile.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -207,6 +208,8 @@ static int go_on(struct command_context *context, const struct asked *asked, con
             error_text(&err));
         error_clear(&err);
     }
+    if (project && target)
+        host_variables_fill(project, run->target, NULL);
     if (destroy && target && target->protected) {
         help_problem("%s is protected; set 'protected: false' for it to destroy it", target->name);
         return EXIT_PROJECT;

@@ -38,6 +38,9 @@ int command_stage(struct command_context *context, int argc, char **argv)
         target = project && name ? project_target(project, name, destroy ? NULL : &err) : NULL;
         if (!target && !destroy)
             status = -1;
+        for (size_t i = 0; target && i < project->target_count; i++)
+            if (target == &project->targets[i])
+                stage_take_over(&project->targets[i], request);
     }
     if (status == 0 || destroy)
         status = stage_run(argv[1], project, target, request, &result, &err);

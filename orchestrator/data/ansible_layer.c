@@ -2,14 +2,15 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/layers.h"
 
 static const struct {
     enum ansible_name name;
-    const char *key;
-} fills[] = {{SETTING_REMOTE_USER, "user"},
-             {SETTING_REMOTE_PORT, "port"},
-             {SETTING_PRIVATE_KEY_FILE, "key"},
-             {SETTING_INTERPRETER, "python"}};
+    const char *key, *path;
+} fills[] = {{SETTING_REMOTE_USER, "user", "defaults"},
+             {SETTING_REMOTE_PORT, "port", "defaults"},
+             {SETTING_PRIVATE_KEY_FILE, "key", "providers.static"}, /* a sandbox has one of its own */
+             {SETTING_INTERPRETER, "python", "defaults"}};
 
 void ansible_layer_add(struct layers *layers, const struct ansible_settings *settings, struct words *warnings)
 {
@@ -23,7 +24,7 @@ void ansible_layer_add(struct layers *layers, const struct ansible_settings *set
         struct node *node =
             fills[i].name == SETTING_REMOTE_PORT ? node_new_plain(value) : node_new_string(value);
         layers_own(layers, node);
-        layers_add(layers, SOURCE_ANSIBLE, "defaults", schema_find(SCOPE_TARGET, fills[i].key), NULL, node,
+        layers_add(layers, SOURCE_ANSIBLE, fills[i].path, schema_find(SCOPE_TARGET, fills[i].key), NULL, node,
                    (struct node_place){1, 1}, &from, warnings);
     }
 }

@@ -3,7 +3,9 @@
 #pragma once
 #include "base/words.h"
 #include "data/ansible_settings.h"
-#include "data/layers.h"
+#include "mechanism/node.h"
+
+struct layers;
 
 /* `warnings` gets what no key could take. */
 void ansible_layer_add(struct layers *layers, const struct ansible_settings *settings,

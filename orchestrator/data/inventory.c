@@ -2,30 +2,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/connection_variables.h"
 #include "data/embedded.h"
 #include "mechanism/yaml.h"
 
 #include <string.h>
-
-const char *const inventory_connection_variables[] = {
-    "ansible_connection",
-    "ansible_host",
-    "ansible_ssh_host",
-    "ansible_port",
-    "ansible_ssh_port",
-    "ansible_user",
-    "ansible_ssh_user",
-    "ansible_private_key_file",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_args",
-    "ansible_ssh_common_args",
-    "ansible_ssh_executable",
-    "ansible_control_path",
-    "ansible_control_path_dir",
-    "ansible_host_key_checking",
-    "ansible_ssh_host_key_checking",
-    NULL,
-};
 
 /* What one template is filled in with. */
 struct filling {
@@ -49,7 +30,7 @@ static void fault(const struct filling *filling, const struct node_place *at, co
 
 const char *inventory_python(const struct target *target, const struct machine *machine)
 {
-    return target->python ? target->python : machine->python;
+    return target->python_is_ansibles ? NULL : target->python ? target->python : machine->python;
 }
 
 static const char *const value_names[] = {"address",      "port",     "user",   "key", "host",
@@ -228,13 +209,14 @@ static int check_names(const struct filling *filling)
             words_addf(filling->faults,
                        "target %s: group %zu may hold letters, digits, '.', '_' and '-' only", target->name,
                        i + 1);
-    for (size_t i = 0; target->vars && i < target->vars->count; i++)
-        for (const char *const *name = inventory_connection_variables; *name; name++)
-            if (text_is(target->vars->keys[i], *name))
-                words_addf(filling->faults,
-                           "target %s: vars may not hold %s, which is how triphase reaches the host; use "
-                           "address, port, user, key, jump or ssh_options",
-                           target->name, *name);
+    for (size_t i = 0; target->vars && i < target->vars->count; i++) {
+        const struct connection_variable *variable = connection_variable_find(target->vars->keys[i]);
+        if (variable && connection_variable_is_fixed(variable))
+            words_addf(filling->faults,
+                       "target %s: vars may not hold %s, which is how triphase reaches the host; use "
+                       "address, port, user, key, jump or ssh_options",
+                       target->name, variable->name);
+    }
     return filling->faults->count == before ? 0 : -1;
 }
 
@@ -359,22 +341,43 @@ static int render_host(const struct inventory_request *request, const struct inv
     return result;
 }
 
-static void add_expected(const struct node *root, const char *host, struct json *expect)
+/* For this machine too, which belongs to no group but has the variables of `all`. */
+static int add_async_directory(const struct filling *filling, struct node *root)
 {
-    const struct node *variables = node_get(node_get(node_get(root, "all"), "hosts"), host);
+    struct node *all = map_under(filling, root, "all");
+    struct node *variables = all ? map_under(filling, all, "vars") : NULL;
+    if (!variables)
+        return -1;
+    if (!node_get(variables, "ansible_async_dir"))
+        node_set(variables, "ansible_async_dir", node_new_string(filling->request->async_directory));
+    return 0;
+}
+
+/* What each variable will be: as rendered, else as the user's own inventories have it. */
+static void add_expected(const struct node *root, const struct target *target, struct json *expect)
+{
+    const struct node *variables = node_get(node_get(node_get(root, "all"), "hosts"), target->host_name);
     struct json *object = json_new_object();
-    for (const char *const *name = inventory_connection_variables; *name; name++) {
-        const struct node *value = node_get(variables, *name);
+    for (size_t i = 0; i < connection_variable_count; i++) {
+        const char *name = connection_variables[i].name;
+        const struct node *value = node_get(variables, name);
+        if (!connection_variable_is_fixed(&connection_variables[i]))
+            continue;
         if (!value || value->kind == NODE_NULL)
-            json_set_string(object, *name, NULL);
+            json_set_string(object, name, json_get_string(target->host_variables, name, NULL));
         else if (value->kind == NODE_BOOL)
-            json_set_bool(object, *name, value->boolean);
+            json_set_bool(object, name, value->boolean);
         else if (value->kind == NODE_INTEGER)
-            json_set_integer(object, *name, value->integer);
+            json_set_integer(object, name, value->integer);
         else
-            json_set_string(object, *name, node_is_scalar(value) ? value->text : "");
+            json_set_string(object, name, node_is_scalar(value) ? value->text : "");
     }
-    json_set(expect, host, object);
+    /* A play's remote_user counts beside a user whom only triphase rendered, not beside a variable of the user's own. */
+    const struct json *theirs = target->host_variables;
+    json_set_bool(object, "triphase_gives_way",
+                  !json_get_string(theirs, "ansible_user", NULL) &&
+                      !json_get_string(theirs, "ansible_ssh_user", NULL));
+    json_set(expect, target->host_name, object);
 }
 
 int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
@@ -384,8 +387,12 @@ int inventory_render(const struct inventory_request *request, char **yaml_out, s
     AUTO_NODE *root = NULL;
     AUTO_JSON *expected = json_new_object();
     int result = render_host(request, &request->host, &root, &faults);
+    const struct filling whole = {
+        .request = request, .host = &request->host, .file = "inventory", .faults = &faults};
+    if (result == 0 && request->async_directory)
+        result = add_async_directory(&whole, root);
     if (result == 0)
-        add_expected(root, request->host.target->host_name, expected);
+        add_expected(root, request->host.target, expected);
     for (size_t i = 0; result == 0 && i < request->peer_count; i++) {
         AUTO_NODE *peer = NULL;
         struct inventory_request own = *request;
@@ -396,7 +403,7 @@ int inventory_render(const struct inventory_request *request, char **yaml_out, s
         if (result == 0)
             result = add_peer(&filling, root, peer);
         if (result == 0)
-            add_expected(root, request->peers[i].target->host_name, expected);
+            add_expected(root, request->peers[i].target, expected);
     }
     if (result < 0) {
         AUTO_TEXT lines = TEXT_INIT;

@@ -21,6 +21,8 @@ struct inventory_request {
     const struct inventory_host *peers; /* other targets, for delegation */
     size_t peer_count;
     const char *run; /* id; NULL: none */
+    const char *
+        async_directory; /* of async jobs, for every host, below all that the user says; NULL: Ansible's own choice */
     const char
         *template_bytes; /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
     size_t template_length;
@@ -28,11 +30,9 @@ struct inventory_request {
 };
 
 /* The YAML text, malloc'ed. `expect` (may be NULL) gets {"<host>": {"ansible_host": …}}: every connection
- * variable of each host, null where none is rendered. ERROR_PROJECT with a line per fault for a template
+ * variable of each host that is compared, null where neither it is rendered nor the user's inventories have it. ERROR_PROJECT with a line per fault for a template
  * or value that cannot be rendered. */
 int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
                      struct error *err);
-/* Variables that decide how Ansible reaches a host, NULL-terminated. */
-extern const char *const inventory_connection_variables[];
-/* Interpreter on the host: what the target says, else what was found; NULL: not known. Borrowed. */
+/* Interpreter on the host: what the target says, else what was found; NULL: not known, or the user's own variables say it. Borrowed. */
 const char *inventory_python(const struct target *target, const struct machine *machine);

@@ -21,6 +21,9 @@ static void target_clear(struct target *target)
     free(target->ssh_args);
     free(target->ssh_common_args);
     free(target->ssh_extra_args);
+    json_free(target->host_variables);
+    words_free(&target->refused);
+    words_free(&target->noted);
     words_free(&target->host_keys);
     free(target->host_key_file);
     free(target->python);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "data/secret.h"
+#include "mechanism/json.h"
 #include "mechanism/node.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,11 @@ struct target {
     struct words ssh_options;          /* "Name=value" */
     char *ssh_args, *ssh_common_args,
         *ssh_extra_args; /* what Ansible's own settings and variables add for ssh; NULL: nothing */
+    /* What the user's inventories say of the host, filled in by action/host_variables.h; until then as it stands here. */
+    struct json *host_variables; /* connection variables by name, texts; NULL: none */
+    bool python_is_ansibles;     /* they name the interpreter */
+    bool user_is_ansibles, port_is_ansibles, key_is_ansibles; /* filled in from them */
+    struct words refused, noted; /* lines for a plan: what contradicts a key, and what is not used */
     enum host_key_kind host_key_kind;
     struct words host_keys;                                                           /* HOST_KEYS_LIST */
     char *host_key_file;                                                              /* HOST_KEYS_FILE */

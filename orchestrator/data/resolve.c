@@ -189,10 +189,6 @@ static void resolve_places(const struct resolve *resolve, const struct view *vie
     AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"),
                    *python = text_of(view, "python");
     const char *socket = environment_value(resolve->environment, "TAILSCALE_SOCKET");
-    /* A sandbox has a key of its own. */
-    const struct setting *setting = view_top(view, "key");
-    if (setting && setting->source == SOURCE_ANSIBLE && text_is(out->provider, "sandbox"))
-        free(TAKE(key));
     out->key = !key ? NULL : text_is(key, "agent") ? TAKE(key) : path_from(resolve, key);
     out->root = root && strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
     out->python = text_is(python, "auto") ? NULL : TAKE(python);

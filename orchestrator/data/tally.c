@@ -304,6 +304,7 @@ static void keep_file(struct tally *tally, const char *path)
 
 void tally_line(struct tally *tally, const struct line *line)
 {
+    tally->async |= line->async;
     tally->lines++;
     tally->gap |= line->seq - 1 != tally->last_seq; /* seq is at least 1: nothing overflows */
     tally->last_seq = line->seq;

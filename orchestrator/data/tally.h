@@ -11,7 +11,7 @@ struct tally_host;
 struct tally {
     int64_t lines, bad, last_seq; /* lines: good ones; bad: no event, or over the limit */
     bool gap;                     /* a seq was missing or came twice */
-    bool end;
+    bool end, async;              /* async: a task was asynchronous */
     int64_t end_count;
     int64_t play_starts, matched; /* plays begun; of these with at least one host */
     int64_t ok, changed, failed, skipped, unreachable, ignored,

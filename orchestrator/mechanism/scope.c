@@ -239,7 +239,7 @@ static int find_marked(const struct scope *scope, pid_t **pids, struct error *er
             marked[count++] = below[i];
     }
     for (int i = count; scope->spared && i-- > 0;)
-        if (sweep_has_marker(marked[i], scope->spared))
+        if (sweep_has_name(marked[i], scope->spared))
             marked[i] = marked[--count];
     if (pids)
         *pids = TAKE(marked);
@@ -379,11 +379,11 @@ int scope_remove(const struct scope *scope, struct error *err)
     return scope->kind == SCOPE_CGROUP ? cgroup_remove(scope->path, err) : 0;
 }
 
-int scope_move_marked(struct scope *from, const struct scope *to, const char *marker, struct error *err)
+int scope_move_named(struct scope *from, const struct scope *to, const char *name, struct error *err)
 {
     if (from->kind == SCOPE_MARKER) {
         free(from->spared);
-        from->spared = xstrdup(marker);
+        from->spared = xstrdup(name);
     }
     if (from->kind != SCOPE_CGROUP || to->kind != SCOPE_CGROUP)
         return 0;
@@ -396,7 +396,7 @@ int scope_move_marked(struct scope *from, const struct scope *to, const char *ma
             return -1;
         found = 0;
         for (int i = 0; i < count; i++) {
-            if (!sweep_has_marker(pids[i], marker))
+            if (!sweep_has_name(pids[i], name))
                 continue;
             if (cgroup_enter(to->path, pids[i], err) == 0)
                 found++;

@@ -165,6 +165,12 @@ bool sweep_has_marker(pid_t pid, const char *marker)
     return has_entry(pid, marker, true) ? !is_on_a_guest(pid) : is_master_of_run(pid, marker);
 }
 
+bool sweep_has_name(pid_t pid, const char *name)
+{
+    return strchr(name, '=') > name && may_be_looked_at(pid) && has_entry(pid, name, false) &&
+           !is_on_a_guest(pid);
+}
+
 int sweep_find(const char *marker, pid_t **pids, struct error *err)
 {
     DIR *proc = opendir("/proc");

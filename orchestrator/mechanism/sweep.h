@@ -11,5 +11,7 @@
  * that run: its title overwrites its environment, but names the control path, "ssh: …/triphase-<uid>/<last 12 hex><letter>/… [mux]". False when it cannot
  * be looked at. */
 bool sweep_has_marker(pid_t pid, const char *marker);
+/* The same for an entry "NAME=" of any value. */
+bool sweep_has_name(pid_t pid, const char *name);
 /* All of them: their number and, unless `pids` is NULL, a malloc'ed array of that many (NULL when none). -1 when /proc cannot be read. */
 int sweep_find(const char *marker, pid_t **pids, struct error *err);

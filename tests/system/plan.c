@@ -134,17 +134,18 @@ Test(plan, host_vars_that_would_bend_the_connection_are_refused_by_name_value_an
         lab_write(lab, "playbooks/host_vars/host.yml", "ansible_host: 192.0.2.99\nharmless: 1\n");
         struct lab_result result = lab_run(lab, "plan", NULL);
         cr_assert_eq(result.code, 78, "%s", result.out);
-        cr_has(result.out,
-               "variable ansible_host of host host is '192.0.2.99', but triphase rendered '192.0.2.1'");
-        cr_has(result.out, "playbooks/host_vars/host.yml");
+        cr_has(result.out, "variable ansible_host of host host is '192.0.2.99', probably set in "
+                           "playbooks/host_vars/host.yml, and "
+                           "the target's key 'address' says '192.0.2.1' (triphase.yml:");
+        cr_has(result.out, "1 to mend");
         cr_has_not(result.out, "harmless");
     }
     struct lab *lab = project(NULL, "", fine);
     lab_write(lab, "inventory/hosts.yml", "all: {children: {recipe_work: {}}}\n");
     lab_write(lab, "inventory/group_vars/recipe_work/main.yml",
               "ansible_ssh_common_args: -o ControlPath=/tmp/mine\n");
-    expect(lab, 0, NULL); /* the rendered host variable is the stronger one */
-    lab_write(lab, "inventory/host_vars/host", "ansible_ssh_user: other\n");
+    expect(lab, 0, NULL); /* the rendered host variable is the stronger one, and has them */
+    lab_write(lab, "inventory/host_vars/host", "ansible_ssh_common_args: -o ControlPath=/tmp/mine\n");
     expect(lab, 78, "inventory/host_vars/host");
 }
 

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 /* Notes each phase with its arguments and async directory, then does what the file of its name below `do` says. */
-#define AS_TOLD                                                                                        \
-    "for word in \"$@\"; do case $word in *playbooks/*.yml) phase=${word##*/}; phase=${phase%.yml};; " \
-    "@*) grep -h ansible_async_dir \"${word#@}\" 2>/dev/null >>$FOLDER/async;; esac; done\n"           \
-    "printf '%s ' $phase >>$FOLDER/ran; echo \"$*\" >>$FOLDER/args\n"                                  \
+#define AS_TOLD                                                                                         \
+    "for word in \"$@\"; do case $word in *playbooks/*.yml) phase=${word##*/}; phase=${phase%.yml};; "  \
+    "*/inventory.*.yml) grep -h ansible_async_dir \"$word\" 2>/dev/null >>$FOLDER/async;; esac; done\n" \
+    "printf '%s ' $phase >>$FOLDER/ran; echo \"$*\" >>$FOLDER/args\n"                                   \
     ". $FOLDER/do/$phase\n"
 #define GOOD  "play; task t1; finish\n"
 #define FAILS "play; task t1; exit 2\n"

@@ -284,49 +284,271 @@ Test(settings, a_connection_variable_of_host_vars_is_refused_with_variable_value
               "%s", result.err);
 }
 
+/* What leads past the verified connection. Where a playbook shows it the plan refuses with its place, else the phase before its first task: never
+ * between two plays. */
 static void check_refusal(const char *ansible)
 {
     struct lab *lab = lab_phase_project(ansible, "");
-    AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab));
     static const struct {
-        const char *name, *playbook, *variable, *found;
-    } plays[] = {
-        {"of a play",
-         PLAY "  vars: {ansible_port: 12345}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
-         "ansible_port", "12345"},
-        {"by its older name",
-         PLAY
-         "  vars: {ansible_ssh_host: 10.9.8.7}\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
-         "ansible_ssh_host", "10.9.8.7"},
-        {"by a template",
-         PLAY "  vars: {ansible_user: \"{{ 'no' ~ 'body' }}\"}\n  tasks:\n    - ansible.builtin.command: "
-              "touch /nowhere\n",
-         "ansible_user", "nobody"},
+        const char *playbook, *where, *variable;
+    } shown[] = {
+        {PLAY "  vars: {ansible_ssh_host: 10.9.8.7}\n  tasks: []\n", "cases/now.yml:3", "ansible_ssh_host"},
+        {PLAY "  tasks:\n    - ansible.builtin.set_fact:\n        x: 1\n        ansible_ssh_extra_args: -v\n",
+         "cases/now.yml:6", "ansible_ssh_extra_args"},
+        {PLAY "  tasks:\n    - block:\n        - ansible.builtin.command: 'true'\n      vars:\n        "
+              "ansible_ssh_executable: /x\n",
+         "cases/now.yml:7", "ansible_ssh_executable"},
+        {PLAY "  tasks:\n    - ansible.builtin.include_vars: bent.yml\n", "cases/bent.yml:2", "ansible_host"},
+        {PLAY "  tasks:\n    - ansible.builtin.command: 'true'\n      remote_user: somebody\n",
+         "cases/now.yml:5", "remote_user: somebody"},
     };
-    for (size_t i = 0; i < COUNT_OF(plays); i++) {
-        lab_play(lab, plays[i].playbook);
+    lab_write(lab, "cases/bent.yml", "x: 1\nansible_host: 10.9.8.7\n");
+    for (size_t i = 0; i < COUNT_OF(shown); i++) {
+        lab_play(lab, shown[i].playbook);
         struct lab_result result = lab_run(lab, "run", "host", NULL);
-        lab_expect(lab, &result, plays[i].name, "invalid", "refused", 78);
-        AUTO_FREE char *message = lab_phase(lab, "message");
-        cr_expect(strstr(message, plays[i].variable) && strstr(message, plays[i].found), "%s: %s",
-                  plays[i].name, message);
-        cr_expect_eq(lab_phase_number(lab, "ok + changed + failed + unreachable"), 0, "%s: a task ran",
-                     plays[i].name);
+        cr_expect(result.code == 78 && strstr(result.err, shown[i].where) &&
+                      strstr(result.err, shown[i].variable),
+                  "%s: exit %d\n%s", shown[i].where, result.code, result.err);
     }
-    lab_play(lab, PLAY "  vars: {ansible_port: \"{{ triphase_attempt | int + 0 }}\"}\n  tasks: []\n- hosts: "
-                       "recipe_work\n  vars: {x: 1}\n  tasks: []\n");
-    struct lab_result result = lab_run(lab, "run", "host", NULL);
-    lab_expect(lab, &result, "before any task", "invalid", "refused", 78);
+    static const char *const hidden_ones[] = {
+        PLAY "  vars_files: [bent.yml]\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
+        PLAY "  tasks:\n    - ansible.builtin.command: touch /nowhere\n" PLAY
+             "  vars_files: [bent.yml]\n  tasks: []\n"};
+    for (size_t i = 0; i < COUNT_OF(hidden_ones); i++) {
+        lab_play(lab, hidden_ones[i]);
+        struct lab_result result = lab_run(lab, "run", "host", NULL);
+        lab_expect(lab, &result, "of a file of variables", "invalid", "refused", 78);
+        AUTO_FREE char *message = lab_phase(lab, "message");
+        cr_expect(strstr(message, "ansible_host") && strstr(message, "10.9.8.7"), "%s", message);
+        cr_expect_eq(lab_phase_number(lab, "ok + changed + failed + unreachable"), 0, "a task ran");
+    }
 }
 
-Test(settings, a_connection_variable_of_a_play_is_refused_before_its_first_task_on_the_newest_ansible)
+Test(settings, what_leads_past_the_verified_connection_is_refused_before_any_task_on_the_newest_ansible,
+     .timeout = 240)
 {
     check_refusal(NULL);
 }
 
-Test(settings, a_connection_variable_of_a_play_is_refused_before_its_first_task_on_the_oldest_ansible)
+Test(settings, what_leads_past_the_verified_connection_is_refused_before_any_task_on_the_oldest_ansible,
+     .timeout = 240)
 {
     check_refusal(lab_old_ansible());
+}
+
+/* As whom a play logs in is the play's, as it is without triphase; nothing stops between two plays. */
+static void check_as_whom(const char *ansible)
+{
+    struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n");
+    lab_play(
+        lab, PLAY
+        "  remote_user: somebody\n  port: 12345\n  tasks:\n    - ansible.builtin.assert:\n        that: "
+        "[ansible_user == 'somebody', ansible_port | int == 12345]\n" PLAY
+        "  tasks:\n    - ansible.builtin.command: 'true'\n    - ansible.builtin.set_fact: {ansible_port: "
+        "54321}\n" PLAY "  connection: local\n  tasks:\n    - ansible.builtin.assert:\n        that: "
+        "[ansible_port | int == 54321, ansible_user == 'root']\n    - ansible.builtin.command: "
+        "printenv SSH_CONNECTION\n      register: r\n      failed_when: r.rc == 0\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a play's own user and port", "ok", "-", 0);
+    cr_expect_eq(lab_phase_number(lab, "ok + changed"), 5);
+    lab_play(lab, PLAY "  vars: {ansible_port: 1}\n  tasks:\n    - ansible.builtin.command: 'true'\n");
+    result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "nobody listens where a play says", "unreachable", "", 4);
+}
+
+Test(settings, a_plays_own_user_port_and_connection_count_on_the_newest_ansible, .timeout = 240)
+{
+    check_as_whom(NULL);
+}
+
+Test(settings, a_plays_own_user_port_and_connection_count_on_the_oldest_ansible, .timeout = 240)
+{
+    check_as_whom(lab_old_ansible());
+}
+
+/* ------------------------------------------------------------ pipelining */
+
+/* A sudo that, as the real one with requiretty, refuses whoever has no terminal. */
+static const char tty_sudo[] =
+    "#!/bin/sh\n[ -t 0 ] || { echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1; }\n"
+    "while :; do case $1 in -u|-p) shift 2;; -*) shift;; *) break;; esac; done\nexec \"$@\"\n";
+
+static void check_requiretty(const char *ansible)
+{
+    struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n");
+    lab_write(lab, "bin/sudo", "%s", tty_sudo);
+    lab_write(lab, "home/.bashrc", "PATH=%s/bin:$PATH\n", lab_folder(lab));
+    lab_play(lab,
+             PLAY "  become: true\n  become_user: daemon\n  tasks:\n    - ansible.builtin.command: id -un\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "pipelining that triphase turned on gives way", "ok", "-", 0);
+    lab_write(lab, "ansible.cfg", "[defaults]\npipelining = True\n");
+    result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "pipelining that the user turned on is the user's", "failed", "", 2);
+}
+
+Test(settings, pipelining_gives_way_to_a_sudo_that_wants_a_terminal_on_the_newest_ansible)
+{
+    check_requiretty(NULL);
+}
+
+Test(settings, pipelining_gives_way_to_a_sudo_that_wants_a_terminal_on_the_oldest_ansible)
+{
+    check_requiretty(lab_old_ansible());
+}
+
+/* ------------------------------------------------------------ async directory */
+
+#define ASYNC(where) "    - ansible.builtin.command: sleep 0.1\n      async: 20\n      poll: 1\n" where
+#define FOLDER_OF(name)                                                                               \
+    "    - ansible.builtin.stat: {path: \"{{ playbook_dir }}/../" name "\"}\n      register: s\n    " \
+    "- ansible.builtin.assert: {that: s.stat.exists}\n"
+
+/* What Ansible would take for the directory is what is taken: a variable of a task or a play, the user's environment, a group's variable. */
+static void check_async_directory(const char *ansible)
+{
+    struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n");
+    AUTO_FREE char *plays =
+        xasprintf(PLAY "  tasks:\n" ASYNC("      delegate_to: localhost\n      connection: local\n")
+                      ASYNC("      vars: {ansible_async_dir: \"{{ playbook_dir }}/../by-task\"}\n")
+                          FOLDER_OF("by-task") "    - ansible.builtin.file: {path: \"{{ playbook_dir "
+                                               "}}/../home/.ansible_async/triphase-{{ triphase_run "
+                                               "}}\", state: directory}\n" PLAY
+                                               "  vars: {ansible_async_dir: %s/by-play}\n  tasks:\n" ASYNC("")
+                                                   FOLDER_OF("by-play"),
+                  lab_folder(lab));
+    lab_play(lab, plays);
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a directory of the task's and one of the play's", "ok", "-", 0);
+    AUTO_FREE char *run = lab_last_run(lab, "id"), *there = xasprintf("home/.ansible_async/triphase-%s", run),
+                   *here = xasprintf("%s/.ansible_async/triphase-%s", getenv("HOME"), run);
+    cr_expect(lab_exists(lab, "home/.ansible_async") && !lab_exists(lab, there),
+              "an empty folder was left on the host");
+    cr_expect_not(file_exists(here), "an empty folder was left here");
+    AUTO_FREE char *by_environment = file_join(lab_folder(lab), "by-environment");
+    lab_environment(lab, "ANSIBLE_ASYNC_DIR", by_environment);
+    lab_play(lab, PLAY "  tasks:\n" ASYNC("") FOLDER_OF("by-environment"));
+    result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a directory of the environment's", "ok", "-", 0);
+    lab_write(lab, "inventory/hosts", "host\n");
+    lab_write(lab, "inventory/group_vars/all.yml", "ansible_async_dir: %s/by-group\n", lab_folder(lab));
+    lab_play(lab, PLAY "  tasks:\n" ASYNC("") FOLDER_OF("by-group"));
+    result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a directory of a group's", "ok", "-", 0);
+}
+
+Test(settings, an_async_directory_of_the_users_is_his_on_the_newest_ansible, .timeout = 240)
+{
+    check_async_directory(NULL);
+}
+
+Test(settings, an_async_directory_of_the_users_is_his_on_the_oldest_ansible, .timeout = 240)
+{
+    check_async_directory(lab_old_ansible());
+}
+
+/* It looks for its jobs in a folder of its own, whatever it is told. */
+Test(settings, no_async_directory_is_set_under_a_mitogen_strategy)
+{
+    struct lab *lab = lab_phase_project(NULL, "    attempts: 1\n");
+    static const struct {
+        const char *config, *play;
+        bool set;
+    } rows[] = {{"[defaults]\n", "", true},
+                {"[defaults]\nstrategy = mitogen_linear\n", "  strategy: linear\n", false}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        lab_write(lab, "ansible.cfg", "%s", rows[i].config);
+        AUTO_FREE char *play =
+            xasprintf(PLAY "%s  tasks:\n    - ansible.builtin.debug: {msg: \"dir {{ ansible_async_dir | "
+                           "default('none') }}\"}\n",
+                      rows[i].play);
+        lab_play(lab, play);
+        struct lab_result result = lab_run(lab, "run", "host", NULL);
+        cr_expect_eq(result.code, 0, "%s", result.err);
+        cr_expect_eq(strstr(result.err, "dir ~/.ansible_async/triphase-") != NULL, rows[i].set, "%s: %s",
+                     rows[i].config, result.err);
+    }
+}
+
+/* ------------------------------------------------------------ what inventories say of the host */
+
+static void expect_in_inventory(struct lab *lab, const char *what, const char *const *there,
+                                const char *const *gone)
+{
+    struct lab_result result = lab_run(lab, "inventory", "host", "--transport", "direct", NULL);
+    for (; *there; there++)
+        cr_expect(strstr(result.out, *there), "%s: no '%s' in\n%s%s", what, *there, result.out, result.err);
+    for (; *gone; gone++)
+        cr_expect_null(strstr(result.out, *gone), "%s: '%s' in\n%s", what, *gone, result.out);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void check_inventories(const char *ansible)
+{
+    struct lab *lab = lab_new();
+    if (ansible)
+        lab_ansible(lab, ansible);
+    lab_static_project(
+        lab, "    attempts: 1\n",
+        PLAY "  tasks:\n    - ansible.builtin.command: 'true'\n    - ansible.builtin.assert:\n        "
+             "that: [ansible_python_interpreter == inventory_dir ~ '/../py']\n");
+    AUTO_FREE char *port = xasprintf("ansible_port: %d\nansible_private_key_file: key\n"
+                                     "ansible_python_interpreter: \"{{ inventory_dir }}/../py\"\n"
+                                     "ansible_ssh_common_args: \"-o SetEnv=TIER={{ tier }}\"\n"
+                                     "ansible_ssh_extra_args: -o SendEnv=EXTRA\ntier: gold\n",
+                                     lab_sshd(lab));
+    static const char *const keys[] = {"port", "key", "python"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        take_key(lab, keys[i]);
+    AUTO_FREE char *python = file_join(lab_folder(lab), "py");
+    cr_assert(symlink("/usr/bin/python3", python) == 0);
+    lab_write(lab, "inventory/hosts", "[web]\nhost\n");
+    lab_write(lab, "inventory/group_vars/web.yml", "%s", port);
+    create(lab, "as group_vars say", 0);
+    expect_in_inventory(lab, "group_vars", WORDS("SetEnv=TIER=gold", "/key"),
+                        WORDS("ansible_python_interpreter", "SendEnv"));
+    struct lab_result result = lab_run(lab, "ssh", "host", "--", "true", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
+    AUTO_FREE char *was = lab_read(lab, "triphase.yml");
+    static const struct {
+        const char *keys, *variables;
+        int code;
+        const char *says[4];
+    } rows[] = {
+        {"    user: root\n",
+         "ansible_user: deploy\n",
+         78,
+         {"ansible_user of host host is 'deploy'", "inventory/group_vars/web.yml", "'user' says 'root'",
+          "triphase.yml:"}},
+        {"    user: root\n", "ansible_ssh_user: deploy\n", 78, {"ansible_ssh_user", "deploy"}},
+        {"", "ansible_host: 192.0.2.9\n", 78, {"ansible_host", "192.0.2.9", "127.0.0.1"}},
+        {"", "ansible_connection: docker\n", 78, {"ansible_connection", "docker"}},
+        {"", "ansible_ssh_executable: /opt/wrap\n", 78, {"ansible_ssh_executable"}},
+        {"", "ansible_user: \"{{ nowhere }}\"\n", 78, {"ansible_user", "template"}},
+        {"", "ansible_password: open\n", 78, {"ansible_password", "not used"}},
+        {"", "ansible_host_key_checking: false\n", 0, {"ansible_host_key_checking", "has no effect"}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        lab_write(lab, "triphase.yml", "%s%s", was, rows[i].keys);
+        lab_write(lab, "inventory/group_vars/web.yml", "%s%s", port, rows[i].variables);
+        result = lab_run(lab, "plan", "host", NULL);
+        cr_expect_eq(result.code, rows[i].code, "%s: exit %d\n%s", rows[i].variables, result.code,
+                     result.out);
+        for (size_t w = 0; w < COUNT_OF(rows[i].says) && rows[i].says[w]; w++)
+            cr_expect(strstr(result.out, rows[i].says[w]), "%s: '%s' is not said:\n%s", rows[i].variables,
+                      rows[i].says[w], result.out);
+    }
+}
+
+Test(settings, what_group_vars_say_of_the_host_counts_or_is_refused_on_the_newest_ansible, .timeout = 240)
+{
+    check_inventories(NULL);
+}
+
+Test(settings, what_group_vars_say_of_the_host_counts_or_is_refused_on_the_oldest_ansible, .timeout = 240)
+{
+    check_inventories(lab_old_ansible());
 }
 
 /* ------------------------------------------------------------ arguments */

@@ -72,7 +72,6 @@ static struct ansible_request request(void)
                                     .machine = machine,
                                     .transport = TRANSPORT_DIRECT,
                                     .run = "01890000-0000-7000-8000-00000000abcd",
-                                    .root_run = "01890000-0000-7000-8000-00000000abcc",
                                     .seq = 3,
                                     .attempt = 2,
                                     .run_directory = folder,
@@ -347,8 +346,6 @@ Test(ansible, what_is_forced_stands_last)
     cr_assert(words_have(argv, "--diff") && words_have(argv, "triphase_run=mine"));
     cr_assert_null(words_env(&child.environment, "ANSIBLE_ASYNC_DIR"),
                    "only the jobs themselves are to have it");
-    cr_assert_str_eq(child.async_marker,
-                     "ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-01890000-0000-7000-8000-00000000abcc");
     cr_assert_str_eq(words_env(&child.environment, "TRIPHASE_STEP"),
                      "01890000-0000-7000-8000-00000000abcd/03");
     cr_assert(text_starts(words_env(&child.environment, "ANSIBLE_CALLBACK_PLUGINS"), "/callbacks:"));
@@ -425,35 +422,33 @@ static size_t ansibles(const char *list[2])
     return count;
 }
 
-static const char checks[] =
-    "- hosts: all\n"
-    "  gather_facts: false\n"
-    "  vars: {triphase_phase: overridden, ansible_ssh_retries: 9, ansible_async_dir: /elsewhere}\n"
-    "  tasks:\n"
-    "    - ansible.builtin.assert:\n"
-    "        that:\n"
-    "          - triphase_phase == 'install'\n"
-    "          - triphase_attempt == 2\n"
-    "          - triphase_target == 'vault'\n"
-    "          - triphase_transport == 'direct'\n"
-    "          - triphase_address == '127.0.0.1'\n"
-    "          - triphase_state_dir == '/t'\n"
-    "          - triphase_machine_dir == '/m'\n"
-    "          - triphase_pending_handlers[0].host == 'vault'\n"
-    "          - triphase_pending_handlers[0].handler | length == 9\n"
-    "          - ansible_ssh_retries == 0\n"
-    "          - ansible_async_dir == '~/.ansible_async/triphase-01890000-0000-7000-8000-00000000abcc'\n"
-    "          - level == 'phase'\n"
-    "          - wins == 'user'\n"
-    "          - token | length == 24\n"
-    "          - ansible_become_password | length == 12\n"
-    "          - lookup('env', 'TOKEN_OF_TEST') == ''\n"
-    "          - vaulted == 'from the vault'\n"
-    "- hosts: localhost\n"
-    "  gather_facts: false\n"
-    "  tasks:\n"
-    "    - ansible.builtin.assert:\n"
-    "        that: [token | length == 24, ansible_become_password is not defined]\n";
+static const char checks[] = "- hosts: all\n"
+                             "  gather_facts: false\n"
+                             "  vars: {triphase_phase: overridden, ansible_ssh_retries: 9}\n"
+                             "  tasks:\n"
+                             "    - ansible.builtin.assert:\n"
+                             "        that:\n"
+                             "          - triphase_phase == 'install'\n"
+                             "          - triphase_attempt == 2\n"
+                             "          - triphase_target == 'vault'\n"
+                             "          - triphase_transport == 'direct'\n"
+                             "          - triphase_address == '127.0.0.1'\n"
+                             "          - triphase_state_dir == '/t'\n"
+                             "          - triphase_machine_dir == '/m'\n"
+                             "          - triphase_pending_handlers[0].host == 'vault'\n"
+                             "          - triphase_pending_handlers[0].handler | length == 9\n"
+                             "          - ansible_ssh_retries == 0\n"
+                             "          - level == 'phase'\n"
+                             "          - wins == 'user'\n"
+                             "          - token | length == 24\n"
+                             "          - ansible_become_password | length == 12\n"
+                             "          - lookup('env', 'TOKEN_OF_TEST') == ''\n"
+                             "          - vaulted == 'from the vault'\n"
+                             "- hosts: localhost\n"
+                             "  gather_facts: false\n"
+                             "  tasks:\n"
+                             "    - ansible.builtin.assert:\n"
+                             "        that: [token | length == 24, ansible_become_password is not defined]\n";
 
 /* group_vars/all.yml, encrypted with the password of VAULT_OF_TEST under the id dev. */
 static void make_vault_file(void)

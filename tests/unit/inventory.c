@@ -3,6 +3,7 @@
 #include "data/inventory.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/connection_variables.h"
 #include "mechanism/yaml.h"
 
 #include <criterion/criterion.h>
@@ -231,12 +232,33 @@ Test(inventory, every_connection_variable_is_expected_set_or_not)
     AUTO_JSON *expect = NULL;
     cr_assert(inventory_render(&request, &yaml, &expect, NULL) == 0);
     const struct json *host = json_get(expect, "vault");
-    size_t count = 0;
-    while (inventory_connection_variables[count])
-        cr_assert_not_null(json_get(host, inventory_connection_variables[count++]));
+    for (size_t i = 0; i < connection_variable_count; i++)
+        cr_assert_eq(json_get(host, connection_variables[i].name) != NULL,
+                     connection_variable_is_fixed(&connection_variables[i]), "%s",
+                     connection_variables[i].name);
     cr_assert_str_eq(json_get_string(host, "ansible_host", ""), "192.0.2.7");
     cr_assert_eq(json_get_integer(host, "ansible_port", 0), 22);
     cr_assert_null(json_get_string(host, "ansible_user", NULL));
+    cr_assert(json_get_bool(host, "triphase_gives_way"));
+}
+
+/* What the user's own inventories say where nothing is rendered was verified with, so it is what is expected. */
+Test(inventory, what_inventories_say_beside_the_rendered_variables_is_expected)
+{
+    struct inventory_request request = request_for(TRANSPORT_DIRECT, NULL);
+    target.host_variables = json_new_object();
+    json_set_string(target.host_variables, "ansible_ssh_extra_args", "-o A=b");
+    json_set_string(target.host_variables, "ansible_ssh_user", "deploy");
+    target.python_is_ansibles = true;
+    AUTO_FREE char *yaml = NULL;
+    AUTO_JSON *expect = NULL;
+    cr_assert(inventory_render(&request, &yaml, &expect, NULL) == 0);
+    const struct json *host = json_get(expect, "vault");
+    cr_assert_str_eq(json_get_string(host, "ansible_ssh_extra_args", ""), "-o A=b");
+    cr_assert_not(json_get_bool(host, "triphase_gives_way"),
+                  "Ansible's own variable stands above a play's keyword");
+    cr_assert_null(strstr(yaml, "ansible_python_interpreter"), "rendered, it would stand above theirs");
+    json_free(TAKE(target.host_variables));
 }
 
 Test(inventory, peers_bring_their_host_but_none_of_their_groups_and_no_second_of_a_name)

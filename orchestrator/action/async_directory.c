@@ -1,0 +1,94 @@
+#include "action/async_directory.h"
+
+#include "action/master_control.h"
+#include "action/plan_scan.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "data/ssh_arguments.h"
+#include "mechanism/program.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static const int64_t tidy_bound = 5 * NS_PER_S;
+
+/* Such a strategy looks for its jobs in ~/.ansible_async whatever it is told. */
+static bool is_mitogen(const char *strategy)
+{
+    const char *name = strategy && strrchr(strategy, '.') ? strrchr(strategy, '.') + 1 : strategy;
+    return name && text_starts(name, "mitogen");
+}
+
+static bool uses_mitogen(const struct project *project, const struct recipe *recipe)
+{
+    bool found = false;
+    for (size_t i = 0; i < recipe->phase_count + recipe->teardown_count && !found; i++) {
+        const struct phase *phase =
+            i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
+        struct scan scan = {0};
+        scan_playbook(project, phase->playbook, &scan);
+        for (size_t k = 0; k < scan.count; k++)
+            found = found || (scan.items[k].kind == SCAN_STRATEGY && is_mitogen(scan.items[k].text));
+        scan_free(&scan);
+    }
+    return found;
+}
+
+char *async_directory(const struct project *project, const struct target *target,
+                      const struct ansible_settings *settings, const char *root_run)
+{
+    const struct ansible_setting *theirs = &settings->of[SETTING_ASYNC_DIR];
+    if (json_get_string(target->host_variables, "ansible_async_dir", NULL))
+        return NULL;
+    /* Handed on as a variable, it is no part of every process's environment. */
+    if (theirs->value && *theirs->value)
+        return text_starts(theirs->origin, "environment ") ? xstrdup(theirs->value) : NULL;
+    if (is_mitogen(settings->of[SETTING_STRATEGY].value) ||
+        uses_mitogen(project, project_recipe(project, target->recipe)))
+        return NULL;
+    return xasprintf("~/.ansible_async/triphase-%s", root_run);
+}
+
+/* As root where that is to be had: tasks may have become anybody. */
+static void tidy_host(const char *folder, const char *control_path)
+{
+    AUTO_TEXT path = TEXT_INIT, script = TEXT_INIT;
+    text_add(&path, "ControlPath=");
+    ssh_add_option_value(&path, control_path, true);
+    text_addf(&script,
+              "exec 2>/dev/null\nrmdir \"$HOME/%s\"\n"
+              "while IFS=: read -r n p u g c home shell; do rmdir \"$home/%s\"; done </etc/passwd\n",
+              folder, folder);
+    const char *const argv[] = {
+        "ssh",
+        "-F",
+        "none",
+        "-T",
+        "-o",
+        "ControlMaster=no",
+        "-o",
+        "ProxyCommand=false",
+        "-o",
+        text_string(&path),
+        "--",
+        "x",
+        "exec /bin/sh -c 'if [ \"$(id -u)\" != 0 ] && sudo -n true </dev/null >/dev/null "
+        "2>&1; then exec sudo -n /bin/sh; fi; exec /bin/sh'",
+        NULL};
+    struct program program = {.argv = argv, .input = text_string(&script), .bound_ns = tidy_bound};
+    struct child_end end;
+    (void)program_run(&program, NULL, NULL, &end, NULL);
+}
+
+void async_directory_tidy(const char *root_run, const char *control_path)
+{
+    AUTO_FREE char *folder = xasprintf(".ansible_async/triphase-%s", root_run);
+    const char *home = getenv("HOME");
+    AUTO_FREE char *here = home ? file_join(home, folder) : NULL;
+    if (here)
+        (void)rmdir(here);
+    if (master_socket_there(control_path))
+        tidy_host(folder, control_path);
+}

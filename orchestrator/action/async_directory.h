@@ -1,0 +1,15 @@
+/* Where Ansible keeps the records of async jobs: a folder of the run's own, so that its jobs can be told from others', unless the
+ * user says where, or a strategy is used that knows no other folder than its own. */
+#pragma once
+#include "action/step_plan.h"
+#include "data/ansible_settings.h"
+#include "data/config.h"
+
+/* What an async job has in its environment, and no other process of a phase: the directory reaches Ansible as a variable. */
+#define ASYNC_MARKER "ANSIBLE_ASYNC_DIR="
+
+/* For inventory_request.async_directory: malloc'ed, NULL where the user's variables, ansible.cfg or a mitogen strategy decide. */
+char *async_directory(const struct project *project, const struct target *target,
+                      const struct ansible_settings *settings, const char *root_run);
+/* Removes the run's own folder where it is empty: here, and (over the master of `control_path`, at most 5 s) on the host. Best effort. */
+void async_directory_tidy(const char *root_run, const char *control_path);

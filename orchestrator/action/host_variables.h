@@ -1,0 +1,13 @@
+/* What the user's own inventories, group_vars and host_vars say of how a target's host is reached: asked of Ansible itself, by
+ * its own precedence, before anything of triphase's is rendered; remembered like a plan. */
+#pragma once
+#include "data/config.h"
+#include "data/machine.h"
+
+/* Completes the target and its peers: user, port, key and interpreter where no key of triphase says them, and ssh's arguments;
+ * what contradicts a key is in the target's `refused`, what is not used in `noted`. Where nothing can be asked (no
+ * Ansible, no inventory, an inventory that cannot be read: a plan finds that by itself) they stay as they are. `environment`
+ * NULL: this process's. Blocking. */
+void host_variables_fill(struct project *project, const char *target, const char *const *environment);
+/* A static host that was made before: what was filled in counts for it too, as a key's change would. */
+void host_variables_apply(const struct target *target, struct machine *machine);
