@@ -526,7 +526,6 @@ static void check_inventories(const char *ansible)
         {"", "ansible_connection: docker\n", 78, {"ansible_connection", "docker"}},
         {"", "ansible_ssh_executable: /opt/wrap\n", 78, {"ansible_ssh_executable"}},
         {"", "ansible_user: \"{{ nowhere }}\"\n", 78, {"ansible_user", "template"}},
-        {"", "ansible_password: open\n", 78, {"ansible_password", "not used"}},
         {"", "ansible_host_key_checking: false\n", 0, {"ansible_host_key_checking", "has no effect"}},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
