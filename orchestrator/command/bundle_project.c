@@ -1,6 +1,7 @@
 #include "command/bundle_project.h"
 
 #include "action/used_files.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -17,21 +18,45 @@ enum { DIFF_MOST = 16 << 20 };
 
 /* ---- recipe and playbooks ---- */
 
-/* Plays, tasks and templates: what says what was done. What holds values (variables, inventories, files for the host) is left out. */
-static bool belongs(const char *path)
+/* Plays, tasks and templates: what says what was done. What holds values (variables, inventories, files for the host) is left out, here and in what differs. */
+static const char *const told_ends[] = {".yml", ".yaml", ".j2"};
+static const char *const value_folders[] = {"group_vars", "host_vars", "vars",
+                                            "defaults",   "inventory", "files"};
+
+static bool has_folder(const char *path, const char *folder)
 {
-    static const char *const ends[] = {".yml", ".yaml", ".j2"}, *const values[] = {"group_vars/",
-                                                                                   "host_vars/", "inventory/",
-                                                                                   "files/"};
-    bool is_text = false;
-    for (size_t i = 0; i < COUNT_OF(ends); i++)
-        is_text |= text_ends(path, ends[i]);
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
-        const char *at = strstr(path, values[i]);
-        if (at && (at == path || at[-1] == '/'))
-            return false;
+    AUTO_FREE char *within = xasprintf("/%s", path), *part = xasprintf("/%s/", folder);
+    return strstr(within, part) != NULL;
+}
+
+/* An inventory of the project as a path below its folder; NULL: it is elsewhere, or no path. */
+static const char *inventory_below(const struct project *project, size_t index)
+{
+    const char *path = file_below(project->inventory.items[index], project->directory);
+    while (text_starts(path, "./"))
+        path += 2;
+    return !*path || *path == '/' || strstr(path, "..") || strchr(path, ',') ? NULL : path;
+}
+
+static bool is_inventory(const struct project *project, const char *path)
+{
+    bool found = false;
+    for (size_t i = 0; !found && i < project->inventory.count; i++) {
+        const char *inventory = inventory_below(project, i);
+        found = inventory && file_is_within(path, inventory);
     }
-    return is_text && *path != '/' && !strstr(path, "..");
+    return found;
+}
+
+static bool belongs(const struct project *project, const char *path)
+{
+    bool is_text = false;
+    for (size_t i = 0; i < COUNT_OF(told_ends); i++)
+        is_text |= text_ends(path, told_ends[i]);
+    for (size_t i = 0; i < COUNT_OF(value_folders); i++)
+        if (has_folder(path, value_folders[i]))
+            return false;
+    return is_text && *path != '/' && !strstr(path, "..") && !is_inventory(project, path);
 }
 
 static void add_paths(const struct project *project, const struct phase *phases, size_t count,
@@ -43,7 +68,7 @@ static void add_paths(const struct project *project, const struct phase *phases,
         const char *path;
         struct json *digest;
         for (void *at = NULL; json_each(json_get(look, "files"), &at, &path, &digest);)
-            if (belongs(path))
+            if (belongs(project, path))
                 words_add(out, path);
     }
 }
@@ -85,7 +110,7 @@ struct git {
     struct words environment;
 };
 
-/* No hook, monitor or diff program that the repository's configuration names is started. */
+/* No hook, monitor, diff or signature program that the repository's configuration names is started. */
 static int ask_git(const struct git *git, struct text *out, struct error *err, const char *const *words)
 {
     AUTO_WORDS argv = WORDS_INIT;
@@ -100,20 +125,34 @@ static int ask_git(const struct git *git, struct text *out, struct error *err, c
     return program_do_all(&program, out, err);
 }
 
+/* Only of what the bundle would hold itself: a password file, an .env or a variable that was changed differs as well. */
+static void add_difference(const struct project *project, struct words *argv)
+{
+    words_add_all(argv, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--",
+                  NULL);
+    for (size_t i = 0; i < COUNT_OF(told_ends); i++)
+        words_addf(argv, ":(glob)**/*%s", told_ends[i]);
+    for (size_t i = 0; i < COUNT_OF(value_folders); i++)
+        words_addf(argv, ":(exclude,glob)**/%s/**", value_folders[i]);
+    for (size_t i = 0; i < project->inventory.count; i++)
+        if (inventory_below(project, i))
+            words_addf(argv, ":(exclude,literal)%s", inventory_below(project, i));
+}
+
 static int add_git(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
 {
-    static const char *const commit[] = {"log", "-1", "--format=commit %H%ndate %cI%n", NULL},
-                             *const state[] = {"status", "--porcelain=v1", "--branch", "--", ".", NULL},
-                             *const difference[] = {
-                                 "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--",
-                                 ".",    NULL};
+    static const char *const commit[] = {"log", "-1", "--no-show-signature", "--format=commit %H%ndate %cI%n",
+                                         NULL},
+                             *const state[] = {"status", "--porcelain=v1", "--branch", "--", ".", NULL};
     struct git git = {.directory = subject->project->directory, .environment = WORDS_INIT};
     AUTO_TEXT about = TEXT_INIT, diff = TEXT_INIT;
     AUTO_ERROR why = ERROR_INIT;
+    AUTO_WORDS difference = WORDS_INIT;
+    add_difference(subject->project, &difference);
     bundle_parts_environment(subject, &git.environment);
     words_add(&git.environment, "GIT_OPTIONAL_LOCKS=0");
     bool known = ask_git(&git, &about, &why, commit) == 0 && ask_git(&git, &about, &why, state) == 0 &&
-                 ask_git(&git, &diff, &why, difference) == 0;
+                 ask_git(&git, &diff, &why, words_argv(&difference)) == 0;
     words_free(&git.environment);
     if (!known) {
         bundle_missing(bundle, "project/git.txt", "%s", error_text(&why));

@@ -187,11 +187,26 @@ Test(bundle, has_recipe_playbooks_and_what_differs_from_the_commit_and_no_secret
 {
     struct lab *lab = made_lab(GOOD);
     struct lab_result result;
-    lab_write(lab, "playbooks/group_vars/all.yml", "%s", "value: of-group-vars\n");
+    static const char *const values[] = {"playbooks/group_vars/all.yml",
+                                         "roles/xfiles/files/answer.yml",
+                                         "roles/a/defaults/main.yml",
+                                         "inventory/hosts.yml",
+                                         "vault-pass.txt",
+                                         ".env"};
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        lab_write(lab, values[i], "%s", "value: of-group-vars\n");
     AUTO_FREE char *commit =
         shell("cd %s && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one &&"
+              " git cat-file commit HEAD | sed 's/^committer.*/&\\ngpgsig -----BEGIN PGP SIGNATURE-----\\n "
+              "\\n x\\n -----END PGP SIGNATURE-----/' | git hash-object -t commit -w --stdin >.git/signed &&"
+              " git update-ref HEAD \"$(cat .git/signed)\" &&"
+              " printf '#!/bin/sh\\ntouch strange\\n' >.git/strange && chmod +x .git/strange &&"
+              " git config log.showSignature true && git config gpg.program \"$PWD/.git/strange\" &&"
               " git config diff.external 'touch strange; true' && git config core.fsmonitor 'touch strange; "
               "false' &&"
+              " for file in playbooks/group_vars/all.yml roles/xfiles/files/answer.yml"
+              " roles/a/defaults/main.yml inventory/hosts.yml vault-pass.txt .env; do"
+              " echo other: of-group-vars >>$file; done &&"
               " echo '# edited, token %s' >>playbooks/work.yml && git rev-parse HEAD",
               lab_folder(lab), TOKEN);
     AUTO_FREE char *top = bundle_into(lab, "a.tar.zst", &result);
