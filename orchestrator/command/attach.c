@@ -6,12 +6,12 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/store_access.h"
 #include "mechanism/loop.h"
 #include "view/help.h"
 #include "view/live.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -111,7 +111,7 @@ int command_attach(struct command_context *context, int argc, char **argv)
     static const struct option options[] = {{"no-cancel", no_argument, NULL, 'n'}, {0}};
     bool no_cancel = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         no_cancel = true;

@@ -9,13 +9,13 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
 #include "data/invoker.h"
 #include "view/bundle_view.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,7 +67,7 @@ static int parse(int argc, char **argv, struct request *out)
         {"json", no_argument, NULL, 'j'},         {0}};
     const char *format = NULL;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "o:", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->no_host |= option == 'n';

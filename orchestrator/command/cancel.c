@@ -9,13 +9,13 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/run_view.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 /* In order: as long as a step's grace may be. At once: until the worker itself counts as stuck. */
@@ -147,7 +147,7 @@ int command_cancel(struct command_context *context, int argc, char **argv)
                                             {0}};
     bool now = false, json = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         now |= option == 'n';

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
@@ -11,7 +12,6 @@
 #include "view/help.h"
 
 #include <errno.h>
-#include <getopt.h>
 
 /* What was made of the targets that are told of, where it is otherwise. A store that cannot be read keeps nobody from the
  * settings. */
@@ -40,7 +40,7 @@ int command_config(struct command_context *context, int argc, char **argv)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option != 'j')
             return EXIT_BAD_USAGE;
         json = true;

@@ -3,13 +3,13 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/store.h"
 #include "view/help.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 /* Where none is named: all but those that are protected and made. `made` gets those among them that are there already. */
@@ -53,10 +53,10 @@ int command_create(struct command_context *context, int argc, char **argv)
                                             {"detach", no_argument, NULL, 'd'},
                                             {"yes", no_argument, NULL, 'y'},
                                             {0}};
-    int dashes = launch_dashes(argc, argv), jobs = 1;
+    int dashes = options_dashes(argc, argv), jobs = 1;
     bool detach = false, yes = false;
     optind = 0;
-    for (int option; (option = getopt_long(dashes, argv, "j:y", options, NULL)) != -1;) {
+    for (int option; (option = options_next(dashes, argv, "j:y", options)) != -1;) {
         if (option == 'j') {
             jobs = (int)strtol(optarg, NULL, 10);
             if (jobs < 1 || jobs > 64) {

@@ -7,6 +7,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "command/report_cycle.h"
 #include "data/layout.h"
@@ -14,7 +15,6 @@
 #include "view/help.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -45,9 +45,9 @@ static int parse(int argc, char **argv, struct request *out)
         {"rounds", required_argument, NULL, 'n'}, {"until-failure", no_argument, NULL, 'u'},
         {"keep-last", no_argument, NULL, 'k'},    {"yes", no_argument, NULL, 'y'},
         {"json", no_argument, NULL, 'j'},         {0}};
-    int dashes = launch_dashes(argc, argv);
+    int dashes = options_dashes(argc, argv);
     optind = 0;
-    for (int option; (option = getopt_long(dashes, argv, "n:y", options, NULL)) != -1;) {
+    for (int option; (option = options_next(dashes, argv, "n:y", options)) != -1;) {
         char *end;
         if (option == '?')
             return EXIT_BAD_USAGE;

@@ -5,12 +5,12 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "data/history.h"
 #include "data/layout.h"
 #include "view/help.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 static int made_targets(const char *directory, struct words *out, struct error *err)
@@ -38,7 +38,7 @@ int command_destroy(struct command_context *context, int argc, char **argv)
         {"detach", no_argument, NULL, 'd'},     {0}};
     bool all = false, yes = false, keep_state = false, no_teardown = false, detach = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         all |= option == 'a';

@@ -4,11 +4,11 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/store_access.h"
 #include "data/account.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <unistd.h>
 
 static const useconds_t poll_us = 200000;
@@ -25,7 +25,7 @@ static int parse(int argc, char **argv, struct request *out)
                                             {"target", required_argument, NULL, 't'},
                                             {0}};
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->follow |= option == 'f';

@@ -8,6 +8,7 @@
 #include "command/exit_code.h"
 #include "command/forget_everything.h"
 #include "command/known_target.h"
+#include "command/options.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/history.h"
@@ -16,7 +17,6 @@
 #include "data/value.h"
 #include "view/help.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 /* Under the target's lock. */
@@ -85,7 +85,7 @@ int command_forget(struct command_context *context, int argc, char **argv)
                                             {0}};
     bool yes = false, everything = false, machine = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         yes |= option == 'y';

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "data/embedded.h"
 #include "data/fault.h"
 #include "data/invoker.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -187,7 +187,7 @@ int command_init(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{0}};
     optind = 0;
-    if (getopt_long(argc, argv, "", options, NULL) != -1)
+    if (options_next(argc, argv, "", options) != -1)
         return EXIT_BAD_USAGE;
     if (argc - optind > 1) {
         help_problem("init takes one folder at most");

@@ -6,12 +6,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/reach.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/inventory_view.h"
-
-#include <getopt.h>
 
 #define UNMADE "00000000-0000-7000-8000-000000000000"
 
@@ -64,7 +63,7 @@ int command_inventory(struct command_context *context, int argc, char **argv)
     bool explain = false, json = false;
     const char *transport = NULL;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         explain = explain || option == 'e';

@@ -67,14 +67,6 @@ static const char *does(const struct launch *launch)
     return launch->resume ? launch->resume->does : launch->kind;
 }
 
-int launch_dashes(int argc, char **argv)
-{
-    int at = 0;
-    while (at < argc && !text_is(argv[at], "--"))
-        at++;
-    return at;
-}
-
 static int problem(const char *target, const struct error *err)
 {
     help_problem("%s: %s", target, error_text(err));

@@ -21,7 +21,5 @@ struct launch {
 
 /* Refuses what can be refused for every target before anything is made for any; the exit code that counts. */
 int launch(const struct launch *launch);
-/* Where "--" stands in argv, argc where it does not. */
-int launch_dashes(int argc, char **argv);
 /* Whether --detach can be had: nobody stays to begin later targets. Says why not. */
 bool launch_may_detach(size_t targets, int jobs);

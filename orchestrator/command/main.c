@@ -12,7 +12,7 @@
 static const struct command commands[] = {
     {{"init", "[DIR]", "lay down a project from what is built into the program"}, command_init},
     {{"doctor", "[--json]", "what this machine has and lacks, and what mends it"}, command_doctor},
-    {{"plan", "[TARGET] [--contact] [--json]",
+    {{"plan", "[TARGET] [--contact] [--json] [-- ANSIBLE ARGUMENTS]",
       "check everything that can be checked before anything is made; --contact asks the host too"},
      command_plan},
     {{"create", "[TARGET...] [--jobs N] [--detach] [--yes] [-- ANSIBLE ARGUMENTS]",

@@ -1,17 +1,17 @@
-/* triphase plan [TARGET] [--json] [--contact]: everything that can be checked before anything is made. */
+/* triphase plan [TARGET] [--json] [--contact] [-- ARGUMENTS]: everything that can be checked before anything is made. */
 #include "action/plan.h"
 #include "action/host_variables.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/plan_contact.h"
 #include "command/project_access.h"
 #include "data/config.h"
 #include "view/help.h"
 #include "view/plan_view.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static int unwritten(void)
@@ -21,14 +21,13 @@ static int unwritten(void)
 }
 
 /* One target; its exit code. */
-static int plan_one(struct project *project, const struct target *target, bool again, bool contact,
-                    struct json *list)
+static int plan_one(struct project *project, const struct target *target, const struct plan_options *options,
+                    bool contact, struct json *list)
 {
     AUTO_ERROR err = ERROR_INIT, failed = ERROR_INIT;
-    struct plan_options options = {.forget = again};
     struct plan_report report = {0};
     host_variables_fill(project, target->name, NULL);
-    if (plan_check(project, target, &options, &report, &err) < 0) {
+    if (plan_check(project, target, options, &report, &err) < 0) {
         help_problem("%s: %s", target->name, error_text(&err));
         return exit_code_of(&err);
     }
@@ -43,35 +42,19 @@ static int plan_one(struct project *project, const struct target *target, bool a
     return result;
 }
 
-int command_plan(struct command_context *context, int argc, char **argv)
+static int plan_all(struct command_context *context, const char *name, const struct plan_options *options,
+                    bool contact, bool json)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"again", no_argument, NULL, 'a'},
-                                            {"contact", no_argument, NULL, 'c'},
-                                            {0}};
-    bool json = false, again = false, contact = false;
-    optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == '?')
-            return EXIT_BAD_USAGE;
-        json = json || option == 'j';
-        again = again || option == 'a';
-        contact = contact || option == 'c';
-    }
-    if (argc - optind > 1) {
-        help_problem("plan takes one target at most; 'triphase plan' looks at all");
-        return EXIT_BAD_USAGE;
-    }
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
-    int opened = project_access_open(context, optind < argc ? argv[optind] : NULL, &project, &target);
+    int opened = project_access_open(context, name, &project, &target);
     if (opened != EXIT_OK)
         return opened;
     AUTO_JSON *list = json ? json_new_array() : NULL;
     int code = EXIT_OK;
     for (size_t i = 0; i < project->target_count; i++)
         if (!target || target == &project->targets[i])
-            code = exit_code_worse(code, plan_one(project, &project->targets[i], again, contact, list));
+            code = exit_code_worse(code, plan_one(project, &project->targets[i], options, contact, list));
     if (list) {
         AUTO_JSON *object = json_new_object();
         json_set_integer(object, "version", 1);
@@ -80,5 +63,40 @@ int command_plan(struct command_context *context, int argc, char **argv)
         if (puts(text) < 0 || fflush(stdout) != 0)
             code = unwritten();
     }
+    return code;
+}
+
+int command_plan(struct command_context *context, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"again", no_argument, NULL, 'a'},
+                                            {"contact", no_argument, NULL, 'c'},
+                                            {0}};
+    bool json = false, again = false, contact = false;
+    int dashes = options_dashes(argc, argv);
+    optind = 0;
+    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
+        if (option == '?')
+            return EXIT_BAD_USAGE;
+        json = json || option == 'j';
+        again = again || option == 'a';
+        contact = contact || option == 'c';
+    }
+    if (dashes - optind > 1) {
+        help_problem("plan takes one target at most; 'triphase plan' looks at all");
+        return EXIT_BAD_USAGE;
+    }
+    AUTO_ERROR err = ERROR_INIT;
+    struct ansible_arguments arguments = {0};
+    struct plan_options how = {.forget = again};
+    if (dashes + 1 < argc) {
+        how.arguments = &arguments;
+        if (ansible_check_arguments((const char *const *)argv + dashes + 1, &arguments, &err) < 0) {
+            help_problem("%s", error_text(&err));
+            return EXIT_BAD_USAGE;
+        }
+    }
+    int code = plan_all(context, optind < dashes ? argv[optind] : NULL, &how, contact, json);
+    ansible_arguments_free(&arguments);
     return code;
 }

@@ -4,6 +4,7 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/report_comparison.h"
 #include "command/report_cycle.h"
 #include "command/report_output.h"
@@ -11,7 +12,6 @@
 #include "view/report_json.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -114,7 +114,7 @@ static int parse(int argc, char **argv, struct request *out)
     };
     int code = EXIT_OK;
     optind = 0;
-    for (int option; code == EXIT_OK && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; code == EXIT_OK && (option = options_next(argc, argv, "", options)) != -1;) {
         enum what what = option == 'c' ? WHAT_COMPARE : option == 'r' ? WHAT_REGRESS : WHAT_CYCLE;
         switch (option) {
         case 't':

@@ -9,13 +9,13 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "command/settle.h"
 #include "command/store_access.h"
 #include "data/layout.h"
 #include "view/help.h"
 
-#include <getopt.h>
 #include <string.h>
 
 struct asked {
@@ -277,10 +277,10 @@ int command_resume(struct command_context *context, int argc, char **argv)
     static const struct option options[] = {{"replan", no_argument, NULL, 'r'},
                                             {"detach", no_argument, NULL, 'd'},
                                             {0}};
-    int dashes = launch_dashes(argc, argv);
+    int dashes = options_dashes(argc, argv);
     struct asked asked = {.arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL};
     optind = 0;
-    for (int option; (option = getopt_long(dashes, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         asked.replan |= option == 'r';

@@ -4,11 +4,10 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "data/fault.h"
 #include "view/help.h"
-
-#include <getopt.h>
 
 /* Names the recipe's phases where one of the asked ones is none of them. */
 static int check_phases(const struct project *project, const struct target *target, const char *const *phases)
@@ -41,10 +40,10 @@ int command_run(struct command_context *context, int argc, char **argv)
     static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
                                             {"detach", no_argument, NULL, 'd'},
                                             {0}};
-    int dashes = launch_dashes(argc, argv);
+    int dashes = options_dashes(argc, argv);
     bool check_idempotent = false, detach = false;
     optind = 0;
-    for (int option; (option = getopt_long(dashes, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         check_idempotent |= option == 'i';

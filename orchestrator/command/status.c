@@ -6,13 +6,13 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/known_target.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "data/config.h"
 #include "data/layout.h"
 #include "view/help.h"
 #include "view/status_view.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 struct found {
@@ -72,7 +72,7 @@ int command_status(struct command_context *context, int argc, char **argv)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         json = true;

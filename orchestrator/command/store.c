@@ -3,6 +3,7 @@
 #include "base/words.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
 #include "data/config.h"
@@ -12,7 +13,6 @@
 #include "view/table.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <unistd.h>
 
 struct request {
@@ -139,7 +139,7 @@ static int parse(int argc, char **argv, struct request *out, size_t *action)
                                             {"json", no_argument, NULL, 'j'},
                                             {0}};
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->json |= option == 'j';

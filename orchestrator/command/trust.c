@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/options.h"
 #include "command/project_access.h"
 #include "command/settle.h"
 #include "command/store_access.h"
@@ -17,7 +18,6 @@
 #include "view/help.h"
 #include "view/trust_view.h"
 
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -191,7 +191,7 @@ int command_trust(struct command_context *context, int argc, char **argv)
                                             {0}};
     bool yes = false, json = false;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "y", options, NULL)) != -1;) {
+    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         yes |= option == 'y';
