@@ -355,7 +355,7 @@ class Pattern:
 
 
 VAULT_MARK = b'$ANSIBLE_VAULT;'
-VAULT_INLINE = re.compile(rb'(?:([A-Za-z_][A-Za-z0-9_.-]*)["\']?[ \t]*:[ \t]*!vault(?:-encrypted)?[ \t]*[|>][-+0-9]*[ \t]*\r?\n)?'
+VAULT_INLINE = re.compile(rb'(?:(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]*)["\']?[ \t]*:[ \t]*!vault(?:-encrypted)?[ \t]*[|>][-+0-9]*[ \t]*\r?\n)?'
                           rb'[ \t]*(\$ANSIBLE_VAULT;[^\r\n]*(?:\r?\n[ \t]*[0-9a-f]+(?=[ \t]*(?:\r?\n|\Z)))+)')
 ORDINARY = re.compile(rb'[-+]?[0-9][0-9_.:eE+-]*|0x[0-9a-fA-F]+|true|false|yes|no|on|off|null|none|~', re.IGNORECASE)
 VAULT_FILES_MOST, VAULT_FILE_MOST, VAULTED_LEAST = 20000, 1 << 20, 8
@@ -375,7 +375,10 @@ def vault_files(folder):
                 if not os.path.isfile(path) or os.path.getsize(path) > VAULT_FILE_MOST:
                     continue
                 with open(path, 'rb') as stream:
-                    content = stream.read()
+                    content = stream.read(4096)
+                    if b'\0' in content:  # a picture, an archive
+                        continue
+                    content += stream.read()
             except OSError:
                 continue
             if VAULT_MARK in content:

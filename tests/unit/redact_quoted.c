@@ -67,3 +67,35 @@ Test(redact_quoted, nothing_is_left_of_a_secret_however_it_was_quoted, .timeout 
     quoters("check", cases, left, NULL);
     folder_clean();
 }
+
+/* With a vault that opens all: what it is asked to open, and beside which key it stood. */
+static const char open_all[] =
+    "import sys\n"
+    "sys.path.insert(0, 'callback')\n"
+    "import triphase_events\n"
+    "class Vault:\n"
+    "    def decrypt(self, text):\n"
+    "        return text.partition(b'\\n')[2]\n"
+    "for record in sorted(triphase_events.vaulted_records(Vault(), sys.argv[1], set())):\n"
+    "    print(record)\n";
+
+Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line_of_anything, .timeout = 120)
+{
+    AUTO_TEXT content = TEXT_INIT, out = TEXT_INIT, errors = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    struct child_end end;
+    text_add(&content, "picture: ");
+    for (int i = 0; i < 200000; i++)
+        text_add(&content, "QUJD");
+    text_add(&content,
+             "\n'the.word': !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  61626364\n  65666768\nport: 1\n");
+    folder_write("group_vars/all.yml", text_string(&content));
+    AUTO_FREE char *project = folder_path("group_vars");
+    const char *const argv[] = {"python3", "-c", open_all, project, NULL};
+    cr_assert_eq(program_run(&(struct program){.argv = argv, .bound_ns = 60 * NS_PER_S}, &out, &errors, &end,
+                             &err),
+                 0, "%s", error_text(&err));
+    cr_expect_str_eq(text_string(&out), "('vaulted the.word', b'61626364\\n65666768')\n", "%s",
+                     text_string(&errors));
+    folder_clean();
+}
