@@ -46,6 +46,7 @@ struct redact {
     size_t list_left;            /* bytes it may have */
     bool list_long;              /* one that is long has come */
     size_t count;
+    size_t unheard; /* bytes that are looked at, and not handed out */
     bool known_only;
     struct json *kinds;
 };
@@ -215,6 +216,14 @@ static void enter_list(struct redact *redact, enum redact_shape_list list)
     redact->list_long = false;
 }
 
+/* How many of the next bytes are not handed out. */
+static size_t take_unheard(struct redact *redact, size_t count)
+{
+    size_t taken = redact->unheard < count ? redact->unheard : count;
+    redact->unheard -= taken;
+    return taken;
+}
+
 /* [at, end) goes, and every known value that begins in it. */
 static void cut(struct redact *redact, size_t end, const char *kind, bool final)
 {
@@ -228,7 +237,8 @@ static void cut(struct redact *redact, size_t end, const char *kind, bool final)
     }
     if (redact->planned_from < end)
         redact->planned_to = 0;
-    text_addf(&redact->done, "[REDACTED %s]", kind);
+    if (take_unheard(redact, end - from) < end - from)
+        text_addf(&redact->done, "[REDACTED %s]", kind);
     redact->own_tail = true;
     redact->count++;
     json_set_integer(redact->kinds, kind, json_get_integer(redact->kinds, kind, 0) + 1);
@@ -238,7 +248,8 @@ static void cut(struct redact *redact, size_t end, const char *kind, bool final)
 
 static void keep(struct redact *redact, size_t count)
 {
-    text_add_bytes(&redact->done, source_at(redact, redact->at), count);
+    size_t unheard = take_unheard(redact, count);
+    text_add_bytes(&redact->done, source_at(redact, redact->at + unheard), count - unheard);
     redact->own_tail = false;
     redact->at += count;
     pass(redact, count);
@@ -365,11 +376,12 @@ void redact_add_kinds(const struct redact *redact, struct json *counts)
         json_set_integer(counts, kind, json_get_integer(counts, kind, 0) + json_integer(value, 0));
 }
 
-static size_t all_of(const struct redact_rules *rules, bool known_only, const char *bytes, size_t length,
-                     struct text *out)
+static size_t all_of(const struct redact_rules *rules, bool known_only, size_t unheard, const char *bytes,
+                     size_t length, struct text *out)
 {
     struct redact *redact = redact_new(rules);
     redact->known_only = known_only;
+    redact->unheard = unheard;
     redact_add(redact, bytes, length, out);
     redact_end(redact, out);
     size_t count = redact_count(redact);
@@ -379,21 +391,22 @@ static size_t all_of(const struct redact_rules *rules, bool known_only, const ch
 
 size_t redact_text(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
 {
-    return all_of(rules, false, bytes, length, out);
+    return all_of(rules, false, 0, bytes, length, out);
 }
 
 size_t redact_text_known(const struct redact_rules *rules, const char *bytes, size_t length, struct text *out)
 {
-    return all_of(rules, true, bytes, length, out);
+    return all_of(rules, true, 0, bytes, length, out);
 }
 
 int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
                 struct error *err)
 {
     AUTO_TEXT bytes = TEXT_INIT, clean = TEXT_INIT;
-    if (file_read_tail(path, most + (rules->count ? rules->reach : 0), &bytes, err) < 0)
+    if (file_read_tail(path, most + (redact_rules_count(rules) ? rules->reach : 0), &bytes, err) < 0)
         return -1;
-    redact_text_known(rules, bytes.bytes, bytes.length, &clean);
+    /* Of a value whose begin is farther ahead than what was read, the end stands in what is not handed out. */
+    all_of(rules, true, bytes.length > most ? bytes.length - most : 0, bytes.bytes, bytes.length, &clean);
     size_t drop = clean.length > most ? clean.length - most : 0;
     text_add_bytes(out, text_string(&clean) + drop, clean.length - drop);
     if (bytes.bytes)

@@ -7,6 +7,8 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 TestSuite(redact, .timeout = 60);
 
@@ -407,6 +409,35 @@ Test(redact, a_long_stream_is_the_same_in_pieces_of_any_size, .timeout = 100)
         redact_free(redact);
         cr_assert(out.length == whole.length && !memcmp(out.bytes, whole.bytes, out.length), "pieces of %zu",
                   sizes[i]);
+    }
+    redact_rules_free(rules);
+}
+
+/* Also where markers are so much shorter than what they stand for that all that was read would have room. */
+Test(redact, the_end_of_a_file_holds_nothing_of_a_value_that_began_before_it)
+{
+    static const char value[] =
+        "3e1f0a9b7c5d2846e1f0a9b7c5d28463e1f0a9b7c5d2846e1f0a9b7c5d28463e1f0a9b7c5d2846e1f0a9"
+        "b7c5d28463e1f0a9b7c5d2846e1f0a9b7c5d28463e1f0a9b7c5d2846e1f0a9b7c5d284";
+    struct redact_rules *rules = rules_of(value);
+    AUTO_TEXT log = TEXT_INIT;
+    while (log.length < 200000)
+        text_addf(&log, "%s\n", value);
+    for (size_t more = 0; more < sizeof value; more += 11) {
+        AUTO_CLOSE int fd = memfd_create("log", MFD_CLOEXEC);
+        cr_assert_eq(write(fd, log.bytes, log.length), (ssize_t)log.length);
+        cr_assert_eq(
+            write(fd,
+                  "the last line is longer than any value that is known here; it is none of them itself, and "
+                  "it stands at the end of the file, from where so many bytes are counted: xxxxxxxxxxxxxxxxx",
+                  more),
+            (ssize_t)more);
+        AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", fd);
+        AUTO_TEXT tail = TEXT_INIT;
+        cr_assert_eq(redact_tail(rules, path, 16384, &tail, NULL), 0);
+        cr_assert_gt(tail.length, more);
+        cr_has_not(text_string(&tail), "7c5d2");
+        cr_has(text_string(&tail), "[REDACTED secret db]");
     }
     redact_rules_free(rules);
 }
