@@ -70,8 +70,8 @@ int store_remove_run(struct sql *db, const char *id, struct error *err)
         " (SELECT number FROM step WHERE run = (SELECT number FROM run WHERE id = ?1)) LIMIT ?2)",
         "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE run ="
         " (SELECT number FROM run WHERE id = ?1) LIMIT ?2)",
-        "DELETE FROM sample WHERE (run, kind, at_ns) IN (SELECT run, kind, at_ns FROM sample WHERE run ="
-        " (SELECT number FROM run WHERE id = ?1) LIMIT ?2)",
+        "DELETE FROM sample WHERE run = (SELECT number FROM run WHERE id = ?1) AND (kind, at_ns) IN"
+        " (SELECT kind, at_ns FROM sample WHERE run = (SELECT number FROM run WHERE id = ?1) LIMIT ?2)",
         "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id = ?1 AND outcome IS NOT NULL LIMIT ?2)",
     };
     for (size_t i = 0; i < COUNT_OF(statements); i++) {
