@@ -9,6 +9,9 @@
 /* Where one form can be read in several ways, so many are tried. GAP: bytes between two characters of a value. */
 enum { BRANCHES = 4096, GAP = 128, CORE_CUT_LEAST = 6, LEVELS = 3, SEEN = 512 };
 
+/* What is percent-encoded is decoded from its first bytes alone until these can be the value's; what lies so near their end may go on behind it. */
+enum { BEGIN = 1024, BEGIN_EDGE = 640 };
+
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 bool redact_value_is_digit64(unsigned char c)
@@ -118,6 +121,7 @@ struct search {
     const unsigned char *data;
     size_t length;
     bool final;
+    size_t edge;          /* not 0: so near the end of the data all may be the value */
     size_t cut_least;     /* so much of the pattern tells it where the rest is cut off */
     struct state *others; /* to be tried when this way leads nowhere, the next one last */
     size_t other_count, other_room;
@@ -182,6 +186,8 @@ static size_t ways_on(const struct search *search, size_t in_pattern, size_t at,
 /* The data was cut off here, or within the escape that begins here. */
 static bool is_cut(const struct search *search, size_t in_pattern, size_t at)
 {
+    if (search->edge)
+        return at + search->edge >= search->length;
     return search->final && in_pattern >= search->cut_least && 2 * in_pattern >= search->pattern->length &&
            (at == search->length || redact_token_is_cut(search->data + at, search->length - at));
 }
@@ -266,7 +272,7 @@ static size_t with_slashes(const unsigned char *data, size_t length, size_t end)
 }
 
 static struct redact_value_hit find(const struct redact_value *value, int pattern, const unsigned char *data,
-                                    size_t length, bool final)
+                                    size_t length, bool final, size_t edge)
 {
     struct search search;
     search.pattern = &value->patterns[pattern];
@@ -274,6 +280,7 @@ static struct redact_value_hit find(const struct redact_value *value, int patter
     search.data = data;
     search.length = length;
     search.final = final;
+    search.edge = edge;
     search.cut_least = pattern ? CORE_CUT_LEAST : REDACT_VALUE_LEAST;
     search.branches = BRANCHES;
     search.others = NULL;
@@ -292,7 +299,8 @@ static struct redact_value_hit find(const struct redact_value *value, int patter
 
 /* The same in what is percent-encoded here: decoded once, and what that makes once more. */
 static struct redact_value_hit find_encoded(const struct redact_value *value, int pattern,
-                                            const unsigned char *data, size_t length, bool final, int levels)
+                                            const unsigned char *data, size_t length, bool final, size_t edge,
+                                            int levels)
 {
     unsigned char *plain = xmalloc(length + 1);
     AUTO_FREE size_t *offsets = xcalloc(length + 1, sizeof *offsets);
@@ -305,9 +313,13 @@ static struct redact_value_hit find_encoded(const struct redact_value *value, in
         at += taken ? taken : 1;
     }
     offsets[count] = length;
-    struct redact_value_hit hit = find(value, pattern, plain, count, final);
+    size_t inner = count;
+    while (inner && offsets[inner - 1] + edge >= length)
+        inner--;
+    edge = edge ? count - inner : 0;
+    struct redact_value_hit hit = find(value, pattern, plain, count, final, edge);
     if (!hit.length && levels > 1 && count < length && memchr(plain, '%', count))
-        hit = find_encoded(value, pattern, plain, count, final, levels - 1);
+        hit = find_encoded(value, pattern, plain, count, final, edge, levels - 1);
     hit.length = hit.length ? offsets[hit.length] : 0;
     free_secret(plain, length + 1);
     return hit;
@@ -320,8 +332,9 @@ struct redact_value_hit redact_value_find(const struct redact_value *value, int 
     bool last = final && length <= most;
     if (length > most)
         length = most;
-    struct redact_value_hit hit = find(value, pattern, data, length, last);
-    return hit.length || !memchr(data, '%', length)
-               ? hit
-               : find_encoded(value, pattern, data, length, last, LEVELS);
+    struct redact_value_hit hit = find(value, pattern, data, length, last, 0);
+    if (hit.length || !memchr(data, '%', length) ||
+        (length > BEGIN && !find_encoded(value, pattern, data, BEGIN, false, BEGIN_EDGE, LEVELS).length))
+        return hit;
+    return find_encoded(value, pattern, data, length, last, 0, LEVELS);
 }

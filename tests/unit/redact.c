@@ -413,6 +413,37 @@ Test(redact, a_long_stream_is_the_same_in_pieces_of_any_size, .timeout = 100)
     redact_rules_free(rules);
 }
 
+static char *percent_encoded(const char *text)
+{
+    struct text out = TEXT_INIT;
+    for (; *text; text++)
+        text_addf(&out, strchr("{}\":%", *text) ? "%%%02X" : "%c", *text);
+    return text_take(&out);
+}
+
+/* Among lines of which each has what it begins with, and a percent sign. */
+Test(redact, a_long_value_is_looked_for_in_no_more_time_than_a_short_one, .timeout = 30)
+{
+    struct text made = TEXT_INIT;
+    text_add(&made, "{\"");
+    for (unsigned i = 1, state = 1; made.length < 20000; i++, state = state * 1103515245u + 12345u)
+        text_addf(&made, "%x\":\"%u\"%c", state, i, i % 9 ? ',' : '{');
+    AUTO_FREE char *value = text_take(&made), *once = percent_encoded(value), *twice = percent_encoded(once);
+    struct redact_rules *rules = rules_of(value);
+    AUTO_TEXT text = TEXT_INIT, expected = TEXT_INIT, out = TEXT_INIT;
+    for (int i = 0; i < 3000; i++)
+        for (int j = 0; j < 2; j++)
+            text_addf(j ? &expected : &text, "%d: 45%% of {\"name\":\"x\"} at /a%%20b%%7B%%22c %s\n", i,
+                      i % 1000   ? "here"
+                      : j        ? "[REDACTED secret db]"
+                      : i == 0   ? value
+                      : i > 1000 ? twice
+                                 : once);
+    redact_text(rules, text.bytes, text.length, &out);
+    cr_expect_str_eq(text_string(&out), text_string(&expected));
+    redact_rules_free(rules);
+}
+
 /* Also where markers are so much shorter than what they stand for that all that was read would have room. */
 Test(redact, the_end_of_a_file_holds_nothing_of_a_value_that_began_before_it)
 {
