@@ -54,7 +54,7 @@ if [ "$built" = 1 ]; then
     as_root setup/leftovers.sh >build/check/left-before
     part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
-    part "system tests" as_root setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --budget 1080 build/system
+    part "system tests" as_root setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --budget 1700 build/system
     part "a newcomer's first hour" as_root tests/firsthour/firsthour.sh debian-12 debian-13
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"
     check "nothing is left on this machine" nothing_left

@@ -33,11 +33,12 @@ static const struct secret *nth(const struct target *target, size_t at, const ch
 
 bool secret_fetch_needed(const struct project *project, const struct target *target)
 {
+    const struct secret *secret;
     const char *what;
-    bool needed = false;
-    for (size_t i = 0; !needed && nth(target, i, &what); i++)
-        needed = may_take_long(nth(target, i, &what), project->directory);
-    return needed;
+    for (size_t i = 0; (secret = nth(target, i, &what)); i++)
+        if (may_take_long(secret, project->directory))
+            return true;
+    return false;
 }
 
 int secret_fetch_read(const void *context, struct text *out, struct error *err)
@@ -68,6 +69,8 @@ void secret_fetch_take(const struct secret_fetch *fetch, const char *bytes, size
         memcpy(&index, bytes + at, sizeof index);
         memcpy(&size, bytes + at + sizeof index, sizeof size);
         at += sizeof index + sizeof size;
-        secret_fetched(nth(fetch->target, index, &what), bytes + at, size);
+        const struct secret *secret = nth(fetch->target, index, &what);
+        if (secret && size <= length - at)
+            secret_fetched(secret, bytes + at, size);
     }
 }
