@@ -74,7 +74,8 @@ static char *trimmed(const char *start, size_t length)
 static char *ini_value(const char *bytes, const char *section, const char *key, int *at)
 {
     int number = 0;
-    bool inside = false, ours = false, found = false;
+    bool inside = false, ours = false, found = false, behind_key = false;
+    size_t level = 0; /* that the key before is indented by */
     struct text value = TEXT_INIT;
     for (const char *line = bytes; line && *line;) {
         size_t length = strcspn(line, "\n");
@@ -84,16 +85,21 @@ static char *ini_value(const char *bytes, const char *section, const char *key, 
             if (line[i] == ';' && isspace((unsigned char)line[i - 1]))
                 length = i;
         AUTO_FREE char *text = trimmed(line, length);
-        bool indented = length && isspace((unsigned char)line[0]);
+        size_t indent = 0;
+        while (indent < length && isspace((unsigned char)line[indent]))
+            indent++;
         if (!*text || *text == '#' || *text == ';') {
             /* nothing */
-        } else if (indented && ours) {
-            text_addf(&value, "\n%s", text);
+        } else if (behind_key && indent > level) {
+            if (ours)
+                text_addf(&value, "\n%s", text);
         } else if (*text == '[') {
             size_t end = strcspn(text, "]");
             inside = strlen(section) == end - 1 && !strncmp(text + 1, section, end - 1);
-            ours = false;
+            ours = behind_key = false;
         } else {
+            behind_key = true;
+            level = indent;
             size_t end = strcspn(text, "=:");
             AUTO_FREE char *name = trimmed(text, end);
             ours = inside && !strcasecmp(name, key);
@@ -116,16 +122,42 @@ static char *ini_value(const char *bytes, const char *section, const char *key, 
     return text_take(&value);
 }
 
-static char *expanded(const char *path, const char *home, const char *base)
+static const char *home_of(const char *const *environment)
 {
-    AUTO_FREE char *full = text_starts(path, "~/")        ? file_join(home, path + 2)
+    const char *home = of_environment(environment, "HOME");
+    return home && *home ? home : "/";
+}
+
+/* $NAME and ${NAME} of variables that are set; what else stands there stays. */
+static char *with_variables(const char *text, const char *const *environment)
+{
+    struct text out = TEXT_INIT;
+    for (size_t length; *text; text += length) {
+        bool braces = text_starts(text, "${");
+        const char *begin = text + 1 + braces;
+        size_t size = 0;
+        while (*text == '$' && (isalnum((unsigned char)begin[size]) || begin[size] == '_'))
+            size++;
+        AUTO_FREE char *name = xstrndup(begin, size);
+        const char *value =
+            size && (!braces || begin[size] == '}') ? of_environment(environment, name) : NULL;
+        length = value ? 1 + 2 * (size_t)braces + size : 1;
+        text_add_bytes(&out, value ? value : text, value ? strlen(value) : 1);
+    }
+    return text_take(&out);
+}
+
+static char *expanded(const char *named, const char *const *environment, const char *base)
+{
+    AUTO_FREE char *path = with_variables(named, environment);
+    AUTO_FREE char *full = text_starts(path, "~/")        ? file_join(home_of(environment), path + 2)
                            : text_starts(path, "{{CWD}}") ? xasprintf(".%s", path + 7)
                                                           : xstrdup(path);
     return file_join(base, full);
 }
 
 /* A list with each path absolute. */
-static char *absolute_list(const char *list, char separator, const char *home, const char *base)
+static char *absolute_list(const char *list, char separator, const char *const *environment, const char *base)
 {
     const char separators[] = {separator, '\0'};
     struct text out = TEXT_INIT;
@@ -133,7 +165,7 @@ static char *absolute_list(const char *list, char separator, const char *home, c
         size_t length = strcspn(at, separators);
         AUTO_FREE char *path = trimmed(at, length);
         if (*path) {
-            AUTO_FREE char *full = expanded(path, home, base);
+            AUTO_FREE char *full = expanded(path, environment, base);
             text_addf(&out, "%s%s", out.length ? separators : "", full);
         }
         at += length + (at[length] == separator);
@@ -141,41 +173,41 @@ static char *absolute_list(const char *list, char separator, const char *home, c
     return text_take(&out);
 }
 
-static void find_config(const char *directory, const char *const *environment, const char *home,
-                        struct ansible_settings *out)
+static bool is_readable(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+/* The first that can be read, as for Ansible. */
+static void find_config(const char *directory, const char *const *environment, struct ansible_settings *out)
 {
     const char *named = of_environment(environment, "ANSIBLE_CONFIG");
-    if (named && *named) {
-        AUTO_FREE char *path = expanded(named, home, directory);
-        AUTO_FREE char *inside = file_join(path, "ansible.cfg");
-        out->config = file_is_dir(path) ? TAKE(inside) : TAKE(path);
-        return;
-    }
+    AUTO_FREE char *given = named && *named ? expanded(named, environment, directory) : xstrdup("");
+    AUTO_FREE char *asked = file_is_dir(given) ? file_join(given, "ansible.cfg") : xstrdup(given);
     AUTO_FREE char *own = file_join(directory, "ansible.cfg");
-    AUTO_FREE char *personal = file_join(home, ".ansible.cfg");
-    if (file_exists(own)) {
-        out->config = TAKE(own);
-        out->config_is_projects = true;
-    } else if (file_exists(personal)) {
-        out->config = TAKE(personal);
-    } else if (file_exists("/etc/ansible/ansible.cfg")) {
-        out->config = xstrdup("/etc/ansible/ansible.cfg");
-    }
+    AUTO_FREE char *personal = file_join(home_of(environment), ".ansible.cfg");
+    const char *const places[] = {asked, own, personal, "/etc/ansible/ansible.cfg"};
+    for (size_t i = 0; i < COUNT_OF(places) && !out->config; i++)
+        if (*places[i] && is_readable(places[i])) {
+            out->config = xstrdup(places[i]);
+            out->config_is_projects = places[i] == own;
+        }
 }
 
 /* A value in which paths are made absolute: those of the environment start from the project's folder, those of a file
  * from its own. */
-static char *with_paths(enum ansible_name name, const char *value, const char *home, const char *base)
+static char *with_paths(enum ansible_name name, const char *value, const char *const *environment,
+                        const char *base)
 {
     if ((name == SETTING_PRIVATE_KEY_FILE || name == SETTING_VAULT_PASSWORD_FILE) && *value)
-        return expanded(value, home, base);
-    return name == SETTING_INVENTORY ? absolute_list(value, ',', home, base) : xstrdup(value);
+        return expanded(value, environment, base);
+    return name == SETTING_INVENTORY ? absolute_list(value, ',', environment, base) : xstrdup(value);
 }
 
 struct reading {
     const char *const *environment;
     const char *ini, *shown; /* content and name of the ansible.cfg */
-    const char *home, *directory, *base;
+    const char *directory, *base;
 };
 
 /* The environment beats the file; of several names the last one counts. */
@@ -186,7 +218,7 @@ static void read_one(const struct reading *from, enum ansible_name name, struct 
         const char *value = variable ? of_environment(from->environment, variable) : NULL;
         if (!value)
             continue;
-        out->value = with_paths(name, value, from->home, from->directory);
+        out->value = with_paths(name, value, from->environment, from->directory);
         out->origin = xasprintf("environment %s", variable);
         return;
     }
@@ -196,7 +228,7 @@ static void read_one(const struct reading *from, enum ansible_name name, struct 
         AUTO_FREE char *value = section ? ini_value(from->ini, section, sources[name].key, &line) : NULL;
         if (!value)
             continue;
-        out->value = with_paths(name, value, from->home, from->base);
+        out->value = with_paths(name, value, from->environment, from->base);
         out->origin = xasprintf("%s:%d", from->shown, line);
         return;
     }
@@ -207,20 +239,16 @@ int ansible_settings_read(const char *directory, const char *const *environment,
 {
     if (!environment)
         environment = (const char *const *)environ;
-    const char *home = of_environment(environment, "HOME");
-    if (!home || !*home)
-        home = "/";
     AUTO_ANSIBLE_SETTINGS made = {0};
     AUTO_TEXT content = TEXT_INIT;
-    find_config(directory, environment, home, &made);
-    if (made.config && file_exists(made.config) && file_read(made.config, CONFIG_MAX, &content, err) < 0)
+    find_config(directory, environment, &made);
+    if (made.config && file_read(made.config, CONFIG_MAX, &content, err) < 0)
         return -1;
     const char *ini = text_string(&content);
     AUTO_FREE char *base = made.config ? file_parent(made.config) : xstrdup(directory);
     const struct reading from = {.environment = environment,
                                  .ini = ini,
                                  .shown = made.config ? file_below(made.config, directory) : "",
-                                 .home = home,
                                  .directory = directory,
                                  .base = base};
     for (int i = 0; i < SETTING_COUNT; i++)
@@ -229,14 +257,14 @@ int ansible_settings_read(const char *directory, const char *const *environment,
     const char *plugins = of_environment(environment, "ANSIBLE_CALLBACK_PLUGINS");
     AUTO_FREE char *plugins_ini = ini_value(ini, "defaults", "callback_plugins", NULL);
     if (plugins) {
-        made.callback_plugins = absolute_list(plugins, ':', home, directory);
+        made.callback_plugins = absolute_list(plugins, ':', environment, directory);
     } else if (plugins_ini) {
-        made.callback_plugins = absolute_list(plugins_ini, ':', home, base);
+        made.callback_plugins = absolute_list(plugins_ini, ':', environment, base);
     } else {
         const char *named = of_environment(environment, "ANSIBLE_HOME");
         AUTO_FREE char *ansible_home = named ? xstrdup(named) : ini_value(ini, "defaults", "home", NULL);
         AUTO_FREE char *folder =
-            expanded(ansible_home && *ansible_home ? ansible_home : "~/.ansible", home, base);
+            expanded(ansible_home && *ansible_home ? ansible_home : "~/.ansible", environment, base);
         made.callback_plugins = xasprintf("%s/plugins/callback:/usr/share/ansible/plugins/callback", folder);
     }
     *out = made;

@@ -226,6 +226,45 @@ Test(ansible, settings_are_read_as_ansible_reads_them)
     ansible_settings_free(&settings);
 }
 
+Test(ansible, a_line_that_goes_on_with_the_one_before_is_no_key_of_its_own)
+{
+    put("ansible.cfg",
+        "[defaults]\n  nocows = 1\n  remote_user = deploy\n    remote_port = 1\n  timeout = 5\n"
+        "[ssh_connection]\nretries = 1\n  ssh_args = none\n");
+    struct ansible_settings settings = {0};
+    cr_assert(ansible_settings_read(folder, (const char *const[]){"HOME=/home/x", NULL}, &settings, NULL) ==
+              0);
+    cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "deploy\nremote_port = 1");
+    cr_expect_null(settings.of[SETTING_REMOTE_PORT].value);
+    cr_expect_str_eq(settings.of[SETTING_TIMEOUT].value, "5");
+    cr_expect_null(settings.of[SETTING_SSH_ARGS].value);
+    ansible_settings_free(&settings);
+}
+
+Test(ansible, paths_of_settings_may_name_variables)
+{
+    put("ansible.cfg",
+        "[defaults]\nprivate_key_file = ${HOME}/keys/$WHICH\ninventory = $HOME/hosts, a$b, ${open, $\n");
+    struct ansible_settings settings = {0};
+    const char *const environment[] = {"HOME=/home/x", "WHICH=one", NULL};
+    AUTO_FREE char *inventories = xasprintf("/home/x/hosts,%s/a$b,%s/${open,%s/$", folder, folder, folder);
+    cr_assert(ansible_settings_read(folder, environment, &settings, NULL) == 0);
+    cr_expect_str_eq(settings.of[SETTING_PRIVATE_KEY_FILE].value, "/home/x/keys/one");
+    cr_expect_str_eq(settings.of[SETTING_INVENTORY].value, inventories);
+    ansible_settings_free(&settings);
+}
+
+Test(ansible, the_first_ansible_cfg_that_can_be_read_counts)
+{
+    put("ansible.cfg", "[defaults]\nremote_user = projects\n");
+    AUTO_FREE char *absent = xasprintf("ANSIBLE_CONFIG=%s/absent.cfg", folder);
+    struct ansible_settings settings = {0};
+    cr_assert(ansible_settings_read(folder, (const char *const[]){absent, NULL}, &settings, NULL) == 0);
+    cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "projects");
+    cr_expect(settings.config_is_projects);
+    ansible_settings_free(&settings);
+}
+
 Test(ansible, without_settings_the_defaults_stay)
 {
     struct ansible_settings settings = {0};
