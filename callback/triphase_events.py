@@ -914,7 +914,8 @@ class CallbackModule(CallbackBase):
     def _title(part, name):
         """The name of a play or task. One that is not what the file says was templated."""
         source = part.get_ds()
-        if not isinstance(source, dict) or source.get('name') != name:
+        written = source.get('name') or source.get('hosts') if isinstance(source, dict) else 'Gathering Facts'  # Ansible's own
+        if (','.join(map(str, written)) if isinstance(written, list) else written) != name:
             KNOWN.learn()
         return quoted(name)
 

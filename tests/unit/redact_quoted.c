@@ -79,11 +79,21 @@ static const char open_all[] =
     "for record in sorted(triphase_events.vaulted_records(Vault(), sys.argv[1], set())):\n"
     "    print(record)\n";
 
-Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line_of_anything, .timeout = 120)
+static void expect_python(const char *program, const char *argument, const char *expected)
 {
-    AUTO_TEXT content = TEXT_INIT, out = TEXT_INIT, errors = TEXT_INIT;
+    AUTO_TEXT out = TEXT_INIT, errors = TEXT_INIT;
     AUTO_ERROR err = ERROR_INIT;
     struct child_end end;
+    const char *const argv[] = {"python3", "-c", program, argument, NULL};
+    cr_assert_eq(program_run(&(struct program){.argv = argv, .bound_ns = 60 * NS_PER_S}, &out, &errors, &end,
+                             &err),
+                 0, "%s", error_text(&err));
+    cr_expect_str_eq(text_string(&out), expected, "%s", text_string(&errors));
+}
+
+Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line_of_anything, .timeout = 120)
+{
+    AUTO_TEXT content = TEXT_INIT;
     text_add(&content, "picture: ");
     for (int i = 0; i < 200000; i++)
         text_add(&content, "QUJD");
@@ -91,11 +101,26 @@ Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line
              "\n'the.word': !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  61626364\n  65666768\nport: 1\n");
     folder_write("group_vars/all.yml", text_string(&content));
     AUTO_FREE char *project = folder_path("group_vars");
-    const char *const argv[] = {"python3", "-c", open_all, project, NULL};
-    cr_assert_eq(program_run(&(struct program){.argv = argv, .bound_ns = 60 * NS_PER_S}, &out, &errors, &end,
-                             &err),
-                 0, "%s", error_text(&err));
-    cr_expect_str_eq(text_string(&out), "('vaulted the.word', b'61626364\\n65666768')\n", "%s",
-                     text_string(&errors));
+    expect_python(open_all, project, "('vaulted the.word', b'61626364\\n65666768')\n");
     folder_clean();
+}
+
+/* To open all that a project holds takes its time. */
+static const char open_for[] = "import sys\n"
+                               "sys.path.insert(0, 'callback')\n"
+                               "import triphase_events\n"
+                               "class Part:\n"
+                               "    def __init__(self, source):\n"
+                               "        self.get_ds = lambda: source\n"
+                               "for source, name in ((None, 'Gathering Facts'), ({'name': 'a'}, 'a'), "
+                               "({'hosts': 'web'}, 'web'), ({'hosts': ['x', 'y']}, 'x,y'),\n"
+                               "                     (None, 'a'), ({'name': '{{ a }}'}, 'b'), ({'hosts': '{{ "
+                               "a }}'}, 'b'), ({'include_role': {}}, 'b')):\n"
+                               "    triphase_events.KNOWN.learn_later(lambda: print(source, name) or ())\n"
+                               "    triphase_events.CallbackModule._title(Part(source), name)\n";
+
+Test(redact_quoted, ansible_vault_is_opened_for_a_name_that_is_not_what_the_file_says_alone, .timeout = 120)
+{
+    expect_python(open_for, "",
+                  "None a\n{'name': '{{ a }}'} b\n{'hosts': '{{ a }}'} b\n{'include_role': {}} b\n");
 }
