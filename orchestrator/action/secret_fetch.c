@@ -74,3 +74,27 @@ void secret_fetch_take(const struct secret_fetch *fetch, const char *bytes, size
             secret_fetched(secret, bytes + at, size);
     }
 }
+
+static void read_again(const struct project *project, const struct secret *secret, const char *what,
+                       struct redact_rules *rules)
+{
+    char *value;
+    size_t length;
+    bool at_hand = secret->kind == SECRET_ENV ||
+                   (secret->kind == SECRET_FILE && !may_take_long(secret, project->directory));
+    if (!at_hand || secret_read(secret, project->directory, &value, &length, NULL) < 0)
+        return;
+    AUTO_FREE char *kind =
+        xasprintf("%s%s%s", what, secret->name ? " " : "", secret->name ? secret->name : "");
+    redact_rules_add(rules, kind, value, length);
+    free_secret(value, length);
+}
+
+void secret_fetch_again(const struct project *project, const struct target *target,
+                        struct redact_rules *rules)
+{
+    const char *what;
+    for (size_t i = 0; nth(target, i, &what); i++)
+        read_again(project, nth(target, i, &what), what, rules);
+    read_again(project, &target->key_passphrase, "key passphrase", rules);
+}

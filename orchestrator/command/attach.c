@@ -1,12 +1,14 @@
 /* triphase attach [RUN|TARGET]: follows a run that goes on, and ends as it ends; of one that is over the end is told at once. */
 #include "action/reconcile.h"
 #include "action/running.h"
+#include "action/secret_fetch.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
+#include "command/project_access.h"
 #include "command/store_access.h"
 #include "mechanism/loop.h"
 #include "view/help.h"
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 struct attached {
+    struct command_context *context;
     struct loop *loop;
     struct child worker;
     bool no_cancel, left;
@@ -51,6 +54,16 @@ static int end_of(struct sql *db, struct history_run **run, struct error *err)
     return 0;
 }
 
+/* There is no worker to learn from: what the project's files still lead to. */
+static void know_again(const struct attached *attached, struct live *live, const struct history_run *run)
+{
+    struct redact_rules *rules = live_rules(live, run->id);
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
+    if (rules && project_access_load(attached->context, run->target, &project, &target, NULL) == 0)
+        secret_fetch_again(project, target, rules);
+}
+
 static int follow(struct attached *attached, struct sql *db, const char *state, struct history_run **run,
                   struct error *err)
 {
@@ -69,6 +82,8 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
         help_note("%s: run %s cannot be followed: %s", (*run)->target, (*run)->id, error_text(&unseen));
     if (lives)
         live_worker(live, (*run)->id, attached->worker.pid);
+    else
+        know_again(attached, live, *run);
     int status = lives ? loop_run(attached->loop, err) : 0;
     watch_stop(&watch);
     if (status == 0 && !attached->left)
@@ -82,10 +97,11 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
     return status;
 }
 
-static int attach(const char *state, struct sql *db, struct history_run **run, bool no_cancel)
+static int attach(struct command_context *context, const char *state, struct sql *db,
+                  struct history_run **run, bool no_cancel)
 {
     AUTO_ERROR err = ERROR_INIT;
-    struct attached attached = {.worker = CHILD_INIT, .no_cancel = no_cancel};
+    struct attached attached = {.context = context, .worker = CHILD_INIT, .no_cancel = no_cancel};
     int found = running_find(state, *run, &attached.worker, &err);
     if (!(*run)->outcome && found == 0 && reconcile_look(*run).elsewhere) {
         help_problem(
@@ -135,7 +151,7 @@ int command_attach(struct command_context *context, int argc, char **argv)
         help_problem("there is no run yet; 'triphase create' makes one");
         return EXIT_BAD_USAGE;
     }
-    int code = attach(state, db, &run, no_cancel);
+    int code = attach(context, state, db, &run, no_cancel);
     history_run_free(run);
     return code;
 }

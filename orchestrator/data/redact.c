@@ -399,17 +399,30 @@ size_t redact_text_known(const struct redact_rules *rules, const char *bytes, si
     return all_of(rules, true, 0, bytes, length, out);
 }
 
-int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
-                struct error *err)
+static int tail_of(const struct redact_rules *rules, bool known_only, const char *path, size_t most,
+                   struct text *out, struct error *err)
 {
     AUTO_TEXT bytes = TEXT_INIT, clean = TEXT_INIT;
     if (file_read_tail(path, most + (redact_rules_count(rules) ? rules->reach : 0), &bytes, err) < 0)
         return -1;
     /* Of a value whose begin is farther ahead than what was read, the end stands in what is not handed out. */
-    all_of(rules, true, bytes.length > most ? bytes.length - most : 0, bytes.bytes, bytes.length, &clean);
+    all_of(rules, known_only, bytes.length > most ? bytes.length - most : 0, text_string(&bytes),
+           bytes.length, &clean);
     size_t drop = clean.length > most ? clean.length - most : 0;
     text_add_bytes(out, text_string(&clean) + drop, clean.length - drop);
     if (bytes.bytes)
         explicit_bzero(bytes.bytes, bytes.room);
     return 0;
+}
+
+int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
+                struct error *err)
+{
+    return tail_of(rules, true, path, most, out, err);
+}
+
+int redact_tail_unknown(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
+                        struct error *err)
+{
+    return tail_of(rules, false, path, most, out, err);
 }

@@ -38,3 +38,6 @@ size_t redact_text_known(const struct redact_rules *rules, const char *bytes, si
 /* The end of a file, at most `most` bytes without the known values: a value that began before is none of it either. */
 int redact_tail(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
                 struct error *err);
+/* The same, and what has the shape of a secret: for whoever does not know all values. */
+int redact_tail_unknown(const struct redact_rules *rules, const char *path, size_t most, struct text *out,
+                        struct error *err);

@@ -358,11 +358,12 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
 }
 
 /* The last lines of a log that say something, indented; but for `message`, which was said. */
-static void add_tail(struct text *out, const struct redact_rules *rules, const char *path,
-                     const char *message)
+static void add_tail(struct text *out, const struct view *view, const char *path, const char *message)
 {
     AUTO_TEXT bytes = TEXT_INIT;
-    if (redact_tail(rules, path, TAIL_BYTES, &bytes, NULL) < 0 || !bytes.length)
+    int read = view->worker ? redact_tail(view->rules, path, TAIL_BYTES, &bytes, NULL)
+                            : redact_tail_unknown(view->rules, path, TAIL_BYTES, &bytes, NULL);
+    if (read < 0 || !bytes.length)
         return;
     const char *start = bytes.bytes + bytes.length;
     for (int lines = 0; start > bytes.bytes && lines < TAIL_LINES;) {
@@ -416,7 +417,7 @@ static void explain(struct view *view, bool crashed, const char *why)
     const char *log = view->outcome && view->blamed_log ? view->blamed_log : view->last_log;
     if (log) {
         AUTO_FREE char *path = layout_stored(view->state, log);
-        add_tail(&out, view->rules, path, message);
+        add_tail(&out, view, path, message);
         text_addf(&out, "  the whole log: %s\n", path);
     }
     say(view->live, text_string(&out));
@@ -475,6 +476,14 @@ void live_worker(struct live *live, const char *run, pid_t pid)
             live->views[i]->worker = pid;
             learn_secrets(live->views[i]);
         }
+}
+
+struct redact_rules *live_rules(struct live *live, const char *run)
+{
+    for (size_t i = 0; i < live->count; i++)
+        if (text_is(live->views[i]->run, run))
+            return live->views[i]->rules;
+    return NULL;
 }
 
 /* The step that was under way when the view joined. */

@@ -2,6 +2,7 @@
  * comes. Reads only what the workers write (journal, step logs, event files), so it can be lost or killed without a trace. Everything goes to stderr. */
 #pragma once
 #include "base/error.h"
+#include "data/redact.h"
 #include "mechanism/loop.h"
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,6 +16,8 @@ int live_add(struct live *live, const char *state, const char *target, const cha
 int live_join(struct live *live, const char *state, const char *target, const char *run, struct error *err);
 /* The process that works on the run: what it knows as secret is not shown. */
 void live_worker(struct live *live, const char *run, pid_t pid);
+/* What is known as secret of a run, to be added to where its worker is gone: then what has the shape of a secret is not shown either. NULL: it is not shown. */
+struct redact_rules *live_rules(struct live *live, const char *run);
 /* The run's worker is gone: shows what is left to read and, where it failed, why: task, host, place, message, the log's last 20 lines and its path.
  * `crashed` says that the worker died without storing its end; `why`, where known, is what it said of that or how it died. */
 void live_done(struct live *live, const char *run, bool crashed, const char *why);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOKEN  "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 #define SECRET "Zug \"27\" f\xc3\xa4hrt\\ab"
 
 static const char playbook[] =
@@ -51,6 +52,11 @@ Test(secrets, a_templated_name_or_message_tells_nothing_of_them_anywhere, .timeo
         cr_expect_eq(told.code, 0, "%s", told.err);
         expect_none(commands[i][0], told.out);
     }
+    struct lab_result later = lab_run(lab, "attach", "host", NULL);
+    cr_expect_eq(later.code, 2, "%s", later.err);
+    cr_expect(strstr(later.err, "[REDACTED secret db]"), "the log's tail of a run that is over: %s",
+              later.err);
+    expect_none("stderr of attach", later.err);
     AUTO_FREE char *rows = lab_sql(lab, "SELECT group_concat(text, ' ') FROM name"),
                    *messages = lab_sql(lab, "SELECT group_concat(message, ' ') FROM task"),
                    *ends = lab_sql(lab, "SELECT group_concat(message, ' ') FROM step");
@@ -64,6 +70,27 @@ Test(secrets, a_templated_name_or_message_tells_nothing_of_them_anywhere, .timeo
     expect_none("the event file", lines);
     expect_none("run.ndjson", told);
     cr_expect(strstr(lines, "With [REDACTED secret db] in it"), "%s", lines);
+}
+
+/* It is not run again for that. */
+Test(secrets, a_run_that_is_over_is_shown_without_what_has_the_shape_of_a_secret, .timeout = 120)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "    attempts: 1\n",
+                       "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                       "    - ansible.builtin.fail: {msg: \"{{ token }} went\"}\n");
+    AUTO_FREE char *file = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml",
+              "%s    secrets:\n      token: {command: [sh, -c, \"echo >> asked; echo " TOKEN "\"]}\n", file);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 2, "%s", made.err);
+    cr_expect(strstr(made.err, "[REDACTED secret token] went"), "%s", made.err);
+    AUTO_FREE char *asked = lab_read(lab, "asked");
+    struct lab_result later = lab_run(lab, "attach", "host", NULL);
+    AUTO_FREE char *asked_later = lab_read(lab, "asked");
+    cr_expect_null(strstr(later.err, TOKEN), "%s", later.err);
+    cr_expect(strstr(later.err, "went"), "%s", later.err);
+    cr_expect_str_eq(asked, asked_later);
 }
 
 /* ansible-vault encrypt, the password is pw-of-test:
