@@ -153,7 +153,8 @@ static void add_vaulted(const struct work *work)
                               .directory = project->directory,
                               .input = (const char *)callback->bytes,
                               .bound_ns = VAULT_BOUND,
-                              .output_limit = VAULTED_MOST};
+                              .output_limit = VAULTED_MOST,
+                              .tells_secrets = true};
     if (program_run(&program, &out, &complaint, &end, &err) < 0)
         say_unread(work, "vaulted values", error_text(&err));
     else if (!end.exited || end.code)

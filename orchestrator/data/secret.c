@@ -145,7 +145,8 @@ static int read_command(const struct secret *secret, const char *directory, int6
     struct program program = {.argv = words_argv(&secret->command),
                               .directory = directory,
                               .bound_ns = bound_ns,
-                              .output_limit = SECRET_LIMIT + 1};
+                              .output_limit = SECRET_LIMIT + 1,
+                              .tells_secrets = true};
     AUTO_TEXT output = TEXT_INIT;
     AUTO_TEXT complaint = TEXT_INIT;
     struct child_end end;

@@ -76,11 +76,12 @@ static int input_open(const char *input)
     return TAKE_FD(fd);
 }
 
-static char *command_text(const char *const *argv)
+static char *command_text(const struct program *program)
 {
     enum { LONGEST = 120 };
     AUTO_TEXT words = TEXT_INIT;
-    for (; *argv && words.length <= LONGEST; argv++) {
+    const char *const *argv = program->argv;
+    for (; *argv && words.length <= LONGEST && !(program->tells_secrets && words.length); argv++) {
         if (words.length)
             text_add_char(&words, ' ');
         text_add_printable(&words, *argv, strlen(*argv));
@@ -155,6 +156,13 @@ static int read_to_end(const struct program *program, struct child *child, struc
     return 1;
 }
 
+static char *words_of_failure(const struct program *program, const struct intake *out,
+                              const struct intake *error_out)
+{
+    bool of_errors = error_out->text.length || program->tells_secrets;
+    return last_words(of_errors ? &error_out->text : &out->text);
+}
+
 /* Ends the program's own session and reaps it. Its pid cannot be another's: it was not reaped yet. */
 static void kill_group(struct child *child)
 {
@@ -167,7 +175,7 @@ static void kill_group(struct child *child)
 static int run(const struct program *program, struct intake *out, struct intake *error_out,
                struct child_end *end, struct error *err)
 {
-    AUTO_FREE char *command = command_text(program->argv);
+    AUTO_FREE char *command = command_text(program);
     AUTO_CLOSE int out_in = intake_open(out);
     AUTO_CLOSE int error_in = out_in < 0 ? -1 : intake_open(error_out);
     AUTO_CLOSE int input = error_in >= 0 && program->input ? input_open(program->input) : -1;
@@ -196,7 +204,7 @@ static int run(const struct program *program, struct intake *out, struct intake 
     child_close(&child);
     if (done > 0 && end->exited)
         return 0;
-    AUTO_FREE char *said = last_words(error_out->text.length ? &error_out->text : &out->text);
+    AUTO_FREE char *said = words_of_failure(program, out, error_out);
     if (done < 0)
         return error_prefix(err, "%s", command);
     if (done == 0) {
@@ -244,8 +252,8 @@ int program_do_all(const struct program *program, struct text *out, struct error
     if (run(program, &from_out, &from_error, &end, err) < 0)
         return -1;
     if (end.code != 0) {
-        AUTO_FREE char *command = command_text(program->argv);
-        AUTO_FREE char *said = last_words(from_error.text.length ? &from_error.text : &from_out.text);
+        AUTO_FREE char *command = command_text(program);
+        AUTO_FREE char *said = words_of_failure(program, &from_out, &from_error);
         return error_set(err, ERROR_SYSTEM, "%s exited with %d%s", command, end.code, said);
     }
     give(out, &from_out);

@@ -14,6 +14,7 @@ struct program {
     const struct scope *scope;      /* NULL: none */
     int64_t bound_ns;    /* then its process group is killed and the call fails with ERROR_DEADLINE */
     size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
+    bool tells_secrets;  /* what it writes to stdout and its arguments stand in no message */
     bool keeps_output;   /* what was said until then is handed out also when it fails */
     int echo; /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
     /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound does. NULL: nobody is asked. */

@@ -165,3 +165,23 @@ Test(secret, a_source_that_never_ends_is_not_waited_for_beyond_its_bound)
     close(ends[0]);
     close(ends[1]);
 }
+
+/* What it had told by then is the secret, or the beginning of it. */
+Test(secret, a_command_that_is_ended_leaves_neither_its_output_nor_its_arguments_in_the_message)
+{
+    static const char *const scripts[] = {"echo pla\"\"nted; kill -9 $$ # argument",
+                                          "echo pla\"\"nted; exec sleep 600 # argument",
+                                          "echo pla\"\"nted; exit 3 # argument"};
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        struct secret secret = {.kind = SECRET_COMMAND};
+        words_add_all(&secret.command, "sh", "-c", scripts[i], NULL);
+        char *value = NULL;
+        size_t length = 0;
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert_lt(secret_read_within(&secret, folder(), NS_PER_S, &value, &length, &err), 0);
+        cr_has_not(error_text(&err), "planted");
+        cr_has_not(error_text(&err), "argument");
+        cr_has(error_text(&err), "secret from the command sh: ");
+        secret_clear(&secret);
+    }
+}
