@@ -7,6 +7,7 @@
 #include "data/value.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,6 +97,14 @@ int layout_make(const char *state, struct error *err)
     bool fresh = !file_exists(state);
     if (file_make_dirs(state, 0700, err) < 0)
         return -1;
+    AUTO_CLOSE int folder = open(state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return errno == ENOTDIR || errno == ELOOP
+                   ? error_set(err, ERROR_PROJECT,
+                               "%s is a link, and what it leads to would be written into and closed to all "
+                               "others: remove the link",
+                               state)
+                   : error_system(err, errno, "cannot open the folder %s", state);
     if (fresh) {
         /* Behind sudo it is the invoking user's, also in a folder of root's; what is made in it follows. */
         AUTO_INVOKER invoker = {.home = NULL};
@@ -110,7 +119,7 @@ int layout_make(const char *state, struct error *err)
         if (file_make_dirs(path, 0700, err) < 0)
             return -1;
     }
-    if (chmod(state, 0700) < 0)
+    if (fchmod(folder, 0700) < 0)
         return error_system(err, errno, "cannot close %s to others", state);
     return 0;
 }

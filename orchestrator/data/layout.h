@@ -20,7 +20,7 @@ char *layout_stored(const char *state, const char *path);
 /* Folder of the control sockets of a run over one transport: /tmp/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
  * holds about 90 characters; not in XDG_RUNTIME_DIR, which ends with the login. */
 char *layout_sockets(const char *run, const char *transport);
-/* Makes .triphase and the folders that every run needs, all 0700, and a .gitignore that keeps all of it out of the repository. */
+/* Makes .triphase and the folders that every run needs, all 0700, and a .gitignore that keeps all of it out of the repository; a link in its place is refused. */
 int layout_make(const char *state, struct error *err);
 /* Makes a socket folder 0700; refuses one that is somebody else's, a link, or open to others. */
 int layout_make_sockets(const char *path, struct error *err);

@@ -94,6 +94,23 @@ Test(layout, a_folder_of_sockets_that_is_not_ours_alone_is_refused_and_its_owner
     cr_expect_eq(layout_make_sockets(through, &err), -1, "a link was followed");
 }
 
+/* A repository may hold a link: a command that only looks would close the folder that it leads to. */
+Test(layout, a_link_in_place_of_the_state_is_refused_and_what_it_leads_to_stays_as_it_is)
+{
+    AUTO_FREE char *outside = folder_path("outside"), *state = folder_path(".triphase"),
+                   *trace = file_join(outside, ".gitignore");
+    struct stat now;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(mkdir(outside, 0755) == 0 && chmod(outside, 0755) == 0 && symlink("outside", state) == 0);
+    cr_expect_eq(layout_make(state, &err), -1);
+    cr_expect(err.kind == ERROR_PROJECT && strstr(error_text(&err), "remove the link"), "%s",
+              error_text(&err));
+    cr_expect(stat(outside, &now) == 0 && (now.st_mode & 0777) == 0755, "it was closed");
+    cr_expect_not(file_exists(trace), "it was written into");
+    cr_assert_eq(unlink(state), 0);
+    cr_expect_eq(layout_make(state, &err), 0, "%s", error_text(&err));
+}
+
 Test(layout, a_path_of_a_row_stays_below_the_folder)
 {
     static const char *const bad[] = {"",        "/etc/shadow", "..",     "../x",      "runs/../../x",
