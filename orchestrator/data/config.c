@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FAULT_LIMIT = 100 };
 
@@ -56,6 +57,16 @@ static void loader_clear(struct loader *loader)
     words_free(&loader->recipes);
 }
 
+/* Above the folder that was named, in /tmp for one, anybody may have put a file, and its commands would be run. */
+static bool may_be_found(const struct stat *file, const char *nearest)
+{
+    AUTO_INVOKER invoker = {.home = NULL};
+    struct stat folder;
+    invoker_find(NULL, &invoker);
+    return file->st_uid == 0 || file->st_uid == geteuid() || file->st_uid == invoker.uid ||
+           (stat(nearest, &folder) == 0 && folder.st_uid == file->st_uid);
+}
+
 char *config_find_directory(const char *start, struct error *err)
 {
     const char *from = start ? start : ".";
@@ -65,12 +76,21 @@ char *config_find_directory(const char *start, struct error *err)
         error_system(err, errno, "cannot look for a project in %s", shown);
         return NULL;
     }
+    AUTO_FREE char *nearest = xstrdup_or_null(at);
     while (at) {
         AUTO_FREE char *file = file_join(at, project_file);
         struct stat state;
         int status = stat(file, &state);
-        if (status == 0 && S_ISREG(state.st_mode))
+        if (status == 0 && S_ISREG(state.st_mode) && (text_is(at, nearest) || may_be_found(&state, nearest)))
             return TAKE(at);
+        if (status == 0 && S_ISREG(state.st_mode)) {
+            error_set(
+                err, ERROR_PROJECT,
+                "%s belongs to user %lu, and a project is what its files make it do: where it is the one "
+                "that is meant, say so with -C %s",
+                file, (unsigned long)state.st_uid, at);
+            return NULL;
+        }
         if (status < 0 && errno != ENOENT && errno != ENOTDIR) {
             error_system(err, errno, "cannot look whether there is %s", file);
             return NULL;

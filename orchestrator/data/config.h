@@ -29,5 +29,5 @@ typedef void config_explain_function(void *context, const char *path, const char
 void config_explain(const struct project *project, const struct target *target,
                     config_explain_function *function, void *context);
 /* The nearest folder upwards from `start` (NULL: the current one) that holds a triphase.yml: an absolute
- * path, malloc'ed; NULL with ERROR_PROJECT when there is none, with ERROR_SYSTEM where that cannot be seen. */
+ * path, malloc'ed; NULL with ERROR_PROJECT when there is none, or above `start` one of a user who is neither root nor the one who runs or called this nor the owner of `start`, with ERROR_SYSTEM where that cannot be seen. */
 char *config_find_directory(const char *start, struct error *err);

@@ -426,6 +426,28 @@ Test(config, the_project_is_the_nearest_upwards)
     cr_has(error_text(&err), "there is no triphase.yml in /proc or any folder above it");
 }
 
+/* In /tmp anybody may put one above the folder in which somebody else works. */
+Test(config, a_project_of_a_stranger_is_taken_only_where_it_is_named)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    folder_write("sub/a.txt", "");
+    folder_write("triphase.yml", "project: demo\n");
+    AUTO_FREE char *file = folder_path("triphase.yml"), *below = folder_path("sub");
+    cr_assert_eq(chown(file, 65534, 65534), 0);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *found = config_find_directory(below, &err),
+                   *named = config_find_directory(folder(), NULL);
+    cr_expect_null(found, "%s", found);
+    cr_has(error_text(&err), "belongs to user 65534");
+    cr_has(error_text(&err), "say so with -C ");
+    cr_expect_eq(err.kind, ERROR_PROJECT);
+    cr_expect_str_eq(named, folder());
+    cr_assert_eq(chown(below, 65534, 65534), 0);
+    AUTO_FREE char *theirs = config_find_directory(below, NULL);
+    cr_expect_str_eq(theirs, folder(), "root at work in a folder of theirs");
+}
+
 Test(config, ansible_and_inventory_are_looked_for)
 {
     folder_write("bin/ansible-playbook", "#!/bin/sh\n");
