@@ -75,7 +75,7 @@ static int give_to_owner(const char *folder, struct error *err)
     static const char *const files[] = {"", "key", "key.pub", "known_hosts", "console.log"};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         AUTO_FREE char *path = *files[i] ? file_join(folder, files[i]) : xstrdup(folder);
-        if (lchown(path, state.st_uid, state.st_gid) < 0 && errno != ENOENT)
+        if (file_give(path, state.st_uid, state.st_gid) < 0 && errno != ENOENT)
             return error_system(err, errno, "cannot give %s to its project's owner", path);
     }
     return 0;

@@ -97,6 +97,19 @@ int file_create(const char *path, int flags, mode_t mode)
     return TAKE_FD(fd);
 }
 
+int file_give(const char *path, uid_t user, gid_t group)
+{
+    struct stat state;
+    AUTO_CLOSE int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &state) < 0)
+        return -1;
+    if (!S_ISDIR(state.st_mode) && state.st_nlink != 1) {
+        errno = EPERM;
+        return -1;
+    }
+    return fchownat(fd, "", user, group, AT_EMPTY_PATH);
+}
+
 /* A name with a second link could be a file of anybody's. */
 static void give(int folder, const char *name, const struct stat *owner)
 {
@@ -183,7 +196,7 @@ int file_make_dirs(const char *path, mode_t mode, struct error *err)
         if (made) {
             AUTO_FREE char *above = file_parent(part);
             struct stat owner;
-            if (somebodys(above, &owner) && lchown(part, owner.st_uid, owner.st_gid) < 0)
+            if (somebodys(above, &owner) && file_give(part, owner.st_uid, owner.st_gid) < 0)
                 return error_system(err, errno, "cannot give the folder %s to the owner of %s", part, above);
         }
         if (!kept)

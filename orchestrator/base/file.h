@@ -14,6 +14,8 @@ int file_read_tail(const char *path, size_t limit, struct text *out, struct erro
 /* open(2) for writing with O_CREAT, O_NOFOLLOW and O_CLOEXEC. What root makes in somebody's folder (behind sudo, or logged in as root) belongs to that
  * folder's owner: that holds here, for file_replace and for file_make_dirs. Descriptor, or -1 with errno. */
 int file_create(const char *path, int flags, mode_t mode);
+/* Gives one file or folder away, a link itself and not what it leads to. A file with several names could be anybody's and is left (EPERM). 0 or -1 with errno. */
+int file_give(const char *path, uid_t user, gid_t group);
 /* Gives what root owns in the tree to the owner of the folder above it: for what other programs made there as root. Follows no link, leaves files with
  * several names alone. Best effort. */
 void file_give_tree(const char *path);

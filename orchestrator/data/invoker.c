@@ -75,5 +75,5 @@ char *invoker_expand(const struct invoker *invoker, const char *path)
 
 int invoker_own(const struct invoker *invoker, const char *path)
 {
-    return invoker->behind_sudo ? lchown(path, invoker->uid, invoker->gid) : 0;
+    return invoker->behind_sudo ? file_give(path, invoker->uid, invoker->gid) : 0;
 }

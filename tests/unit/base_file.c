@@ -219,6 +219,25 @@ Test(base_file, a_path_is_set_against_a_folder_by_whole_names)
     cr_expect_str_eq(file_below("/ab/c", "/a"), "/ab/c");
 }
 
+/* Its user may put something else in its place before it is theirs. */
+Test(base_file, what_is_given_away_is_that_file_alone)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    AUTO_FREE char *others = hostile_path("others"), *hard = hostile_path("hard"),
+                   *link_path = hostile_path("link"), *own = hostile_path("own");
+    struct stat state;
+    put(others, "x");
+    put(own, "x");
+    cr_assert(link(others, hard) == 0 && symlink(others, link_path) == 0);
+    cr_expect(file_give(own, 65534, 65533) == 0 && lstat(own, &state) == 0 && state.st_uid == 65534);
+    cr_expect(file_give(link_path, 65534, 65533) == 0 && lstat(link_path, &state) == 0 &&
+              state.st_uid == 65534);
+    errno = 0;
+    cr_expect(file_give(hard, 65534, 65533) == -1 && errno == EPERM);
+    cr_expect(lstat(others, &state) == 0 && state.st_uid == 0, "a file elsewhere was given away");
+}
+
 /* Behind sudo a project is its user's, whoever's process writes. */
 Test(base_file, what_root_makes_in_somebodys_folder_is_theirs)
 {
