@@ -5,7 +5,17 @@
 
 #include <string.h>
 
-/* What stands between two texts on one line, printable, malloc'ed; NULL: they are not there. */
+/* A word that ssh itself would have put there: a host's banner stands in the same text, and what it says must not be told as ssh's, nor become part of a command that is offered. */
+static char *only_name(char *word)
+{
+    static const char of_names[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%[]";
+    if (word && *word && *word != '-' && !word[strspn(word, of_names)])
+        return word;
+    free(word);
+    return NULL;
+}
+
+/* What stands between two texts on one line, a name, malloc'ed; NULL: they are not there. */
 static char *between(const char *said, const char *before, const char *behind)
 {
     const char *from = strstr(said, before);
@@ -13,12 +23,10 @@ static char *between(const char *said, const char *before, const char *behind)
     const char *to = from ? strstr(from, behind) : NULL;
     if (!to || memchr(from, '\n', (size_t)(to - from)))
         return NULL;
-    struct text out = TEXT_INIT;
-    text_add_printable(&out, from, (size_t)(to - from));
-    return text_take(&out);
+    return only_name(xstrndup(from, (size_t)(to - from)));
 }
 
-/* The word that ends at `end`, malloc'ed; NULL: none. */
+/* The name that ends at `end`, malloc'ed; NULL: none. */
 static char *word_before(const char *end, const char *said)
 {
     const char *begin = end;
@@ -26,9 +34,7 @@ static char *word_before(const char *end, const char *said)
         begin--;
     if (!begin || begin == end)
         return NULL;
-    struct text out = TEXT_INIT;
-    text_add_printable(&out, begin, (size_t)(end - begin));
-    return text_take(&out);
+    return only_name(xstrndup(begin, (size_t)(end - begin)));
 }
 
 /* "ED25519 SHA256:…" of ssh's paragraph, malloc'ed; NULL: it is not told. */

@@ -74,6 +74,21 @@ Test(host_key_change, one_of_a_kind_that_is_not_known_is_told_too)
     cr_expect(strstr(jump, "no ED25519 host key of hop, on the way to box, is known"), "%s", jump);
 }
 
+/* A banner stands in the same text. */
+Test(host_key_change, what_is_no_name_of_a_host_is_not_offered_in_a_command)
+{
+    static const char *const others[] = {
+        PARAGRAPH("x;true"),  PARAGRAPH("-oX=y"),
+        PARAGRAPH("$(true)"), PARAGRAPH(""),
+        PARAGRAPH("a b"),     "No A;B host key is known for hop and you have requested strict checking."};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        AUTO_FREE char *told = host_key_change_text(others[i], "box", "triphase-1");
+        cr_expect_null(told, "%s", told);
+    }
+    AUTO_FREE char *told = host_key_change_text(PARAGRAPH("[fe80::1%eth0]:2222"), "box", "triphase-1");
+    cr_expect(told && strstr(told, "ssh-keygen -R [fe80::1%eth0]:2222'"), "%s", told);
+}
+
 Test(host_key_change, other_words_stay_as_they_are)
 {
     static const char *const others[] = {"",
