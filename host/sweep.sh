@@ -231,10 +231,12 @@ async_jobs() {
     done
 }
 
-# The folders of their records, of whoever the tasks became: only what is empty goes.
+# The folders of their records, of whoever the tasks became: only what is empty goes. Others' are root's to take.
 tidy() {
-    rmdir "$HOME/.ansible_async/triphase-$root"
-    while IFS=: read -r _ _ _ _ _ home _; do rmdir "$home/.ansible_async/triphase-$root"; done </etc/passwd
+    rmdir "${HOME:-}/.ansible_async/triphase-$root"
+    [ "$(id -u)" -ne 0 ] || while IFS=: read -r _ _ _ _ _ home _; do
+        [ ! -d "$home/.ansible_async/triphase-$root" ] || rmdir "$home/.ansible_async/triphase-$root"
+    done </etc/passwd
 } 2>/dev/null
 
 # Last, so that a script of which only a part came does nothing.

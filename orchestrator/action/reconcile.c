@@ -95,7 +95,8 @@ struct rest {
     struct tally tally;
     int64_t last_ns; /* wall time of the last event, 0: none */
     int64_t offset;
-    int rows; /* since the last commit */
+    int rows;         /* since the last commit */
+    int64_t began_ns; /* monotonic, when it took the store's lock */
     int status;
     struct error *err;
 };
@@ -104,11 +105,13 @@ struct rest {
 static int commit_some(struct rest *rest)
 {
     rest->rows = 0;
-    int64_t began = moment_monotonic();
     if (store_appender_flush(rest->appender, rest->err) < 0 || sql_commit(rest->db, rest->err) < 0)
         return -1;
-    store_batch_pause(began);
-    return sql_begin(rest->db, rest->err) < 0 ? -1 : store_appender_begin(rest->appender, rest->err);
+    store_batch_pause(rest->began_ns);
+    if (sql_begin(rest->db, rest->err) < 0)
+        return -1;
+    rest->began_ns = moment_monotonic();
+    return store_appender_begin(rest->appender, rest->err);
 }
 
 static void take_line(void *context, const char *bytes, size_t length, bool skipped)
@@ -224,12 +227,14 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
         return -1;
     }
     int status = sql_begin(db, err) < 0 || store_appender_begin(appender, err) < 0 ? -1 : 0;
-    int64_t last = run->started_ns;
+    int64_t began = moment_monotonic(), last = run->started_ns;
     for (size_t i = 0; i < count && status == 0; i++) {
         if (!steps[i].outcome) {
-            struct rest rest = {.db = db, .run = run->id, .step = &steps[i], .appender = appender};
+            struct rest rest = {
+                .db = db, .run = run->id, .step = &steps[i], .appender = appender, .began_ns = began};
             AUTO_JSON *owed = owed_before(run, steps, i);
             status = close_step_row(&rest, state, owed, err);
+            began = rest.began_ns;
             last = rest.last_ns > last ? rest.last_ns : last;
         } else if (steps[i].started_ns + steps[i].duration_ns > last) {
             last = steps[i].started_ns + steps[i].duration_ns;
