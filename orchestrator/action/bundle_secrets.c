@@ -139,7 +139,7 @@ static void add_vaulted(const struct work *work)
     const struct target *target = work->from->target;
     AUTO_TEXT ids = TEXT_INIT, out = TEXT_INIT, complaint = TEXT_INIT;
     AUTO_FREE int *fds = xcalloc((target ? target->vault_password_count : 0) + 1, sizeof *fds);
-    AUTO_WORDS argv = WORDS_INIT;
+    AUTO_WORDS argv = WORDS_INIT, environment = WORDS_INIT;
     AUTO_ERROR err = ERROR_INIT;
     struct child_end end;
     give_passwords(work, &ids, fds);
@@ -149,7 +149,11 @@ static void add_vaulted(const struct work *work)
                       project->targets[i].recipe, NULL);
         words_add_list(&argv, words_argv(&project->targets[i].groups));
     }
+    for (const char *const *entry = work->from->environment; *entry; entry++)
+        if (!target || !target_hides(target, *entry))
+            words_add(&environment, *entry);
     struct program program = {.argv = words_argv(&argv),
+                              .environment = words_argv(&environment),
                               .directory = project->directory,
                               .input = (const char *)callback->bytes,
                               .bound_ns = VAULT_BOUND,

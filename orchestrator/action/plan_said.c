@@ -77,7 +77,7 @@ static void variable_said(struct plan_work *work, const char *playbook, const st
         return;
     AUTO_FREE char *entry = xasprintf("%s=%s", item->text, environment_value(work->environment, item->text));
     bool is_secret = target_hides(work->target, entry);
-    free_secret(TAKE(entry), strlen(entry));
+    explicit_bzero(entry, strlen(entry));
     if (is_secret)
         plan_find_once(
             work->report, ERROR_NONE, item->where,
