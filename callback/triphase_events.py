@@ -436,7 +436,7 @@ class Known:
     def __init__(self):
         self._patterns = {}
         self._candidates = None
-        self._seen = set()
+        self._seen = {}  # value: its kind
         self._done = {}
         self._beside = []
         self._later = None
@@ -477,10 +477,21 @@ class Known:
                 if len(line) >= LINE_LEAST and not line.startswith(b'-----'):
                     self._add(kind, line)
 
+    def give_way(self, names):
+        """What is a name that stands in the project anyway hides no event's name: it is known beside its key only."""
+        if not self._seen:
+            return
+        for value in self._seen.keys() & {name.encode('utf-8', 'surrogatepass') for name in names}:
+            kind = self._seen.pop(value)
+            kept, self._seen, self._patterns = self._seen, {}, {}
+            for other, its in kept.items():
+                self._add(its, other)
+            self.add('beside ' + kind.split(' ')[-1], value)
+
     def _add(self, kind, value):
         if value in self._seen:
             return
-        self._seen.add(value)
+        self._seen[value] = kind
         self._candidates = None
         self._done.clear()
         wanted, gaps = self._text(value, False)
@@ -727,6 +738,7 @@ class CallbackModule(CallbackBase):
     def _describe(self, task):
         role = ''
         if getattr(task, '_role', None):
+            KNOWN.give_way([task._role.get_name()])
             role = ',"role":' + quoted(task._role.get_name())
         action = getattr(task, 'resolved_action', None) or task.action
         text = ',"play":%s%s,"task":%s,"uuid":%s,"path":%s,"action":%s' % (
@@ -865,6 +877,7 @@ class CallbackModule(CallbackBase):
         self._polled.clear()
         manager = play.get_variable_manager()
         self._know_vaulted(play, manager)
+        KNOWN.give_way([*manager._inventory.hosts, *manager._inventory.groups, *(role.get_name() for role in play.roles)])
         self._play_name = self._title(play, play.get_name())
         hosts = manager._inventory.get_hosts(play.hosts)
         self._play_hosts = {host.get_name(): host for host in hosts}
@@ -917,6 +930,8 @@ class CallbackModule(CallbackBase):
         written = source.get('name') or source.get('hosts') if isinstance(source, dict) else 'Gathering Facts'  # Ansible's own
         if (','.join(map(str, written)) if isinstance(written, list) else written) != name:
             KNOWN.learn()
+        elif isinstance(name, str):
+            KNOWN.give_way([name])
         return quoted(name)
 
     def v2_playbook_on_no_hosts_matched(self):

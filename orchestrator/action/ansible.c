@@ -145,7 +145,9 @@ static int read_named(const struct project *project, const struct target *target
         xasprintf("%s%s%s", what, secret->name ? " " : "", secret->name ? secret->name : "");
     if (secret_read(secret, project->directory, value, length, err) < 0)
         return error_prefix(err, "target %s, %s", target->name, kind);
-    if (known >= 0 && redact_sealed_put(known, kind, *value, *length, err) < 0) {
+    AUTO_FREE char *beside = xasprintf(REDACT_BESIDE "%s", secret->name ? secret->name : "password");
+    if (known >= 0 && redact_sealed_put(known, project_has_name(project, *value) ? beside : kind, *value,
+                                        *length, err) < 0) {
         free_secret(*value, *length);
         return -1;
     }

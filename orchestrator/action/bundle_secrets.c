@@ -68,7 +68,10 @@ static void add_secret(const struct work *work, const struct target *target, con
         say_unread(work, kind, error_text(&err));
         return;
     }
-    add_value(work, kind, value, length);
+    if (project_has_name(work->from->project, value))
+        redact_rules_add_beside(work->rules, secret->name ? secret->name : "password", value, length);
+    else
+        add_value(work, kind, value, length);
     free_secret(value, length);
 }
 

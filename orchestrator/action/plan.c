@@ -289,6 +289,8 @@ static void scan(struct plan_work *work, struct words *dynamic)
                           "and 'poll: 5', and its phase 'network_churn: true'",
                           item->text);
             }
+            if (item->kind == SCAN_NAME)
+                plan_files_name(work, item->where, item->text);
             plan_said(work, playbook, item);
             plan_beyond_keep(work, playbook, item);
             for (size_t p = 0; item->kind == SCAN_PROMPT && p < work->phase_count; p++)

@@ -7,6 +7,34 @@
 
 enum { SCRIPT_MAX = 1 << 16 };
 
+/* `name` NULL: any that a target, host, group or recipe has. */
+static void look_at_name(struct plan_work *work, const struct secret *secret, const char *key,
+                         const char *where, const char *name)
+{
+    char *value;
+    size_t length;
+    if (!secret_at_hand(secret, work->project->directory) ||
+        secret_read(secret, work->project->directory, &value, &length, NULL) < 0)
+        return;
+    if (name ? text_is(value, name) : project_has_name(work->project, value))
+        plan_find_once(work->report, ERROR_NONE, where,
+                       xasprintf("the value of %s%s%s of target %s is a name of this project, which events "
+                                 "and reports show: it is taken out only beside its key; choose another one",
+                                 key, secret->name ? " " : "", secret->name ? secret->name : "",
+                                 work->target->name));
+    free_secret(value, length);
+}
+
+void plan_files_name(struct plan_work *work, const char *where, const char *name)
+{
+    const struct target *target = work->target;
+    for (size_t i = 0; i < target->secret_count; i++)
+        look_at_name(work, &target->secrets[i], "secret", where, name);
+    look_at_name(work, &target->become_password, "become_password", where, name);
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        look_at_name(work, &target->vault_passwords[i], "vault_passwords", where, name);
+}
+
 static void look_at_secret(struct plan_work *work, const struct target *target, const struct secret *secret,
                            const char *key)
 {
@@ -69,6 +97,8 @@ void plan_files_look(struct plan_work *work, const struct machine *machine)
 {
     const struct target *target = work->target;
     look_at_secrets(work);
+    AUTO_FREE char *here = xasprintf("target %s", target->name);
+    plan_files_name(work, here, NULL);
     look_at_vault_password_file(work);
     look_at_key(work, target, machine && machine->key ? machine->key : target->key);
     for (size_t i = 0; i < target->peers.count; i++) {

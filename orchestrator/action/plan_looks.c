@@ -162,10 +162,18 @@ static void at_elsewhere(struct looks *looks, const char *file, const struct nod
         elsewhere_find(file, task, key, value, line, on_elsewhere, looks);
 }
 
+static void at_name(struct looks *looks, const char *file, const struct node *task, const char *module,
+                    const struct node *value, int line)
+{
+    (void)task;
+    if (text_is(module, "name") && node_is_scalar(value) && value->text)
+        looks_add(looks, SCAN_NAME, file, line, value->text);
+}
+
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
     at_restart,   at_prompt, at_stillness, at_handlers, at_delegate,
-    at_variables, at_become, at_elsewhere, at_strategy,
+    at_variables, at_become, at_elsewhere, at_strategy, at_name,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

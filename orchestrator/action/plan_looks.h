@@ -21,6 +21,7 @@ enum scan_kind {
     SCAN_STRATEGY,  /* text: a play's strategy */
     SCAN_ELSEWHERE, /* text: a connection variable that leads past the verified connection */
     SCAN_BELOW,     /* text: "remote_user: x" of a block or task, which a rendered variable stands above */
+    SCAN_NAME,      /* text: what a play, task or role is called */
     SCAN_BECOME,    /* text: what 'become' is said to be */
 };
 

@@ -174,6 +174,8 @@ static void walk_role(struct walk *walk, const char *name)
         AUTO_FREE char *role = xasprintf("%s/roles/%s", bases[i], name);
         if (!file_is_dir(role))
             continue;
+        if (walk->looks.out)
+            looks_add(&walk->looks, SCAN_NAME, role, 1, name);
         AUTO_FREE char *tasks = file_join(role, "tasks");
         AUTO_FREE char *handlers = file_join(role, "handlers");
         const char *around = walk->role;

@@ -80,13 +80,15 @@ static void read_again(const struct project *project, const struct secret *secre
 {
     char *value;
     size_t length;
-    bool at_hand = secret->kind == SECRET_ENV ||
-                   (secret->kind == SECRET_FILE && !may_take_long(secret, project->directory));
-    if (!at_hand || secret_read(secret, project->directory, &value, &length, NULL) < 0)
+    if (!secret_at_hand(secret, project->directory) ||
+        secret_read(secret, project->directory, &value, &length, NULL) < 0)
         return;
     AUTO_FREE char *kind =
         xasprintf("%s%s%s", what, secret->name ? " " : "", secret->name ? secret->name : "");
-    redact_rules_add(rules, kind, value, length);
+    if (project_has_name(project, value))
+        redact_rules_add_beside(rules, secret->name ? secret->name : "password", value, length);
+    else
+        redact_rules_add(rules, kind, value, length);
     free_secret(value, length);
 }
 

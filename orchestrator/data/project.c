@@ -146,6 +146,18 @@ bool project_reads(const struct project *project, int fd)
     return found;
 }
 
+bool project_has_name(const struct project *project, const char *text)
+{
+    for (size_t i = 0; i < project->target_count; i++) {
+        const struct target *target = &project->targets[i];
+        AUTO_FREE char *of_recipe = xasprintf("recipe_%s", target->recipe);
+        if (text_is(target->name, text) || text_is(target->host_name, text) ||
+            text_is(target->recipe, text) || text_is(of_recipe, text) || words_have(&target->groups, text))
+            return true;
+    }
+    return false;
+}
+
 const struct recipe *project_recipe(const struct project *project, const char *name)
 {
     for (size_t i = 0; i < project->recipe_count; i++)

@@ -103,5 +103,7 @@ const struct target *project_target(const struct project *project, const char *n
 bool target_hides(const struct target *target, const char *entry);
 /* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);
+/* Whether this is what a target, its host, a group or a recipe is called. */
+bool project_has_name(const struct project *project, const char *text);
 /* Borrowed; never NULL for a recipe of a loaded target. */
 const struct recipe *project_recipe(const struct project *project, const char *name);

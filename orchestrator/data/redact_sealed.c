@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Before a key: the value says too little by itself. */
-#define BESIDE "beside "
-
 static const off_t most = 64 << 20;
 
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err)
@@ -35,8 +32,8 @@ void redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t le
         size_t many = value < end ? strtoul(size, NULL, 10) : 0;
         if (!many || many > (size_t)(end - value))
             break;
-        if (text_starts(kind, BESIDE))
-            redact_rules_add_beside(rules, kind + strlen(BESIDE), value, many);
+        if (text_starts(kind, REDACT_BESIDE))
+            redact_rules_add_beside(rules, kind + strlen(REDACT_BESIDE), value, many);
         else
             redact_rules_add(rules, kind, value, many);
         at = value + many;

@@ -8,6 +8,9 @@
 /* What such a descriptor is called in /proc/PID/fd: "/memfd:triphase-known (deleted)". */
 #define REDACT_SEALED_NAME "triphase-known"
 
+/* Before the key in the kind of a value that says too little by itself. */
+#define REDACT_BESIDE "beside "
+
 /* Appends one. */
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
 /* Adds those that stand in these bytes, up to one that is damaged. A kind "beside KEY" is known only beside its key. */

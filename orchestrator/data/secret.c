@@ -262,6 +262,18 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
     return result;
 }
 
+bool secret_at_hand(const struct secret *secret, const char *directory)
+{
+    struct stat state;
+    if (secret->kind != SECRET_FILE)
+        return secret->kind == SECRET_ENV;
+    AUTO_INVOKER invoker;
+    invoker_find(NULL, &invoker);
+    AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
+    AUTO_FREE char *path = file_join(directory, expanded);
+    return stat(path, &state) == 0 && S_ISREG(state.st_mode);
+}
+
 int secret_check(const struct secret *secret, const char *directory, struct error *err)
 {
     switch (secret->kind) {

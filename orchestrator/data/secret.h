@@ -25,6 +25,8 @@ void secret_clear(struct secret *secret);
 bool secret_is_given(int fd);
 /* Whether its source is there, without reading or running it. ERROR_PROJECT: it is not. */
 int secret_check(const struct secret *secret, const char *directory, struct error *err);
+/* Whether it can be read without asking anybody: a variable of this process, or a regular file. */
+bool secret_at_hand(const struct secret *secret, const char *directory);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
  * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
  * malloc'ed, a NUL behind it; free with free_secret. */

@@ -93,6 +93,52 @@ Test(secrets, a_run_that_is_over_is_shown_without_what_has_the_shape_of_a_secret
     cr_expect_str_eq(asked, asked_later);
 }
 
+/* The names of target, host, group, role and task stand in the project for all to see. */
+Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .timeout = 120)
+{
+    struct lab *lab = lab_new();
+    static const char *const names[] = {"host", "recipe_work", "Set the stage", "gardener"};
+    lab_static_project(
+        lab, "    attempts: 1\n",
+        "- hosts: recipe_work\n  gather_facts: false\n  roles: [gardener]\n  tasks:\n"
+        "    - name: Set the stage\n      ansible.builtin.debug: {msg: x}\n"
+        "    - name: \"{{ real }}\"\n      ansible.builtin.debug: {msg: x}\n"
+        "    - name: tells\n      ansible.builtin.fail: {msg: \"s2: {{ s2 }}, {{ s2 }}, {{ real }}\"}\n");
+    lab_write(lab, "playbooks/roles/gardener/tasks/main.yml", "%s",
+              "- name: dig\n  ansible.builtin.debug: {msg: x}\n");
+    AUTO_FREE char *file = lab_read(lab, "triphase.yml");
+    AUTO_TEXT keys = TEXT_INIT;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *variable = xasprintf("S%zu", i);
+        lab_environment(lab, variable, names[i]);
+        text_addf(&keys, "      s%zu: {env: S%zu}\n", i, i);
+    }
+    lab_environment(lab, "REAL", "correct-horse");
+    lab_write(lab, "triphase.yml", "%s    secrets:\n%s      real: {env: REAL}\n", file, text_string(&keys));
+    struct lab_result plan = lab_run(lab, "plan", "host", NULL);
+    cr_expect_eq(plan.code, 0, "%s", plan.err);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *warning =
+            xasprintf("the value of secret s%zu of target host is a name of this project", i);
+        cr_expect(strstr(plan.out, warning), "%s: %s", warning, plan.out);
+    }
+    cr_expect_null(strstr(plan.out, "secret real"), "%s", plan.out);
+
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 2, "%s", made.err);
+    AUTO_FREE char *events = lab_sql(lab, "SELECT max(events) FROM step"),
+                   *path = xasprintf(".triphase/%s", events);
+    AUTO_FREE char *lines = lab_read(lab, path);
+    static const char *const told[] = {"\"host\":\"host\"",
+                                       "\"pattern\":\"recipe_work\"",
+                                       "\"task\":\"Set the stage\"",
+                                       "\"role\":\"gardener\"",
+                                       "\"task\":\"[REDACTED secret real]\"",
+                                       "s2: [REDACTED vaulted], Set the stage, [REDACTED secret real]"};
+    for (size_t i = 0; i < COUNT_OF(told); i++)
+        cr_expect(strstr(lines, told[i]), "%s: %s", told[i], lines);
+}
+
 /* ansible-vault encrypt, the password is pw-of-test:
  * langes_wort: Wal"fisch und Bär / pin: kx7 / port: 12345678 / name_of_role: deploy_it_all */
 static const char vault[] =
