@@ -38,6 +38,7 @@ be_child(int memory, const char *marker, aside_work *work, const void *what)
 {
     AUTO_TEXT out = TEXT_INIT;
     AUTO_ERROR err = ERROR_INIT;
+    prctl(PR_SET_NAME, "triphase-aside");
     putenv(xstrdup(marker));
     bool worked = work(what, &out, &err) == 0;
     const char *bytes = worked ? text_string(&out) : error_text(&err);

@@ -21,10 +21,11 @@ static bool is_mitogen(const char *strategy)
     return name && text_starts(name, "mitogen");
 }
 
-static bool uses_mitogen(const struct project *project, const struct recipe *recipe)
+bool async_directory_is_fixed(const struct project *project, const struct target *target)
 {
+    const struct recipe *recipe = project_recipe(project, target->recipe);
     bool found = false;
-    for (size_t i = 0; i < recipe->phase_count + recipe->teardown_count && !found; i++) {
+    for (size_t i = 0; recipe && i < recipe->phase_count + recipe->teardown_count && !found; i++) {
         const struct phase *phase =
             i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
         struct scan scan = {0};
@@ -36,8 +37,8 @@ static bool uses_mitogen(const struct project *project, const struct recipe *rec
     return found;
 }
 
-char *async_directory(const struct project *project, const struct target *target,
-                      const struct ansible_settings *settings, const char *root_run)
+char *async_directory(const struct target *target, const struct ansible_settings *settings, bool fixed,
+                      const char *root_run)
 {
     const struct ansible_setting *theirs = &settings->of[SETTING_ASYNC_DIR];
     if (json_get_string(target->host_variables, "ansible_async_dir", NULL))
@@ -45,8 +46,7 @@ char *async_directory(const struct project *project, const struct target *target
     /* Handed on as a variable, it is no part of every process's environment. */
     if (theirs->value && *theirs->value)
         return text_starts(theirs->origin, "environment ") ? xstrdup(theirs->value) : NULL;
-    if (is_mitogen(settings->of[SETTING_STRATEGY].value) ||
-        uses_mitogen(project, project_recipe(project, target->recipe)))
+    if (fixed || is_mitogen(settings->of[SETTING_STRATEGY].value))
         return NULL;
     return xasprintf("~/.ansible_async/triphase-%s", root_run);
 }

@@ -8,8 +8,10 @@
 /* What an async job has in its environment, and no other process of a phase: the directory reaches Ansible as a variable. */
 #define ASYNC_MARKER "ANSIBLE_ASYNC_DIR="
 
+/* Whether plays of the recipe use such a strategy. Reads all of its playbooks: not for a loop. */
+bool async_directory_is_fixed(const struct project *project, const struct target *target);
 /* For inventory_request.async_directory: malloc'ed, NULL where the user's variables, ansible.cfg or a mitogen strategy decide. */
-char *async_directory(const struct project *project, const struct target *target,
-                      const struct ansible_settings *settings, const char *root_run);
+char *async_directory(const struct target *target, const struct ansible_settings *settings, bool fixed,
+                      const char *root_run);
 /* Removes the run's own folder where it is empty: here, and (over the master of `control_path`, at most 5 s) on the host. Best effort. */
 void async_directory_tidy(const char *root_run, const char *control_path);

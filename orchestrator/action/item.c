@@ -297,7 +297,8 @@ static int render(struct item_context *context, enum transport_kind transport, c
     AUTO_ANSIBLE_SETTINGS settings = {0};
     if (ansible_settings_read(request->project->directory, (const char *const *)environ, &settings, err) < 0)
         return -1;
-    AUTO_FREE char *async = async_directory(request->project, request->target, &settings, request->root_run);
+    AUTO_FREE char *async =
+        async_directory(request->target, &settings, request->async_fixed, request->root_run);
     struct inventory_request inventory = {.project = request->project,
                                           .host = {request->target, context->machine, transport, &ssh,
                                                    context->control_path},

@@ -23,6 +23,8 @@ struct runner_request {
     const char *const *arguments;  /* for ansible-playbook, after -- */
     const char *const *sets;       /* --set, for the stage children */
     const char *ansible_version, *extra_digest, *plan;
+    bool
+        async_fixed; /* plays of the recipe keep async jobs where their strategy does (action/async_directory.h) */
     bool partial, check_idempotent, keep_state, no_teardown;
     /* Exit code of a run that ended so; `stage` is NULL when a phase ended it. Only command/ knows the codes. */
     int (*exit_code)(enum outcome outcome, const char *stage, bool changed_where_none_should);

@@ -101,6 +101,17 @@ void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict
     note(notes, "warning", detail);
 }
 
+void run_rows_note_unrecorded(struct run_notes notes, const struct phase *phase, const char *why)
+{
+    AUTO_FREE char *message = xasprintf("which files the phase %s used is not known, so that a resume does it"
+                                        " again: %s",
+                                        phase->name, why);
+    struct json *detail = json_new_object();
+    json_set_string(detail, "warning", "not-recorded");
+    json_set_string(detail, "message", message);
+    note(notes, "warning", detail);
+}
+
 void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids)
 {
     struct json *detail = json_new_object();

@@ -32,5 +32,7 @@ void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int 
 void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const struct tally *tally);
 /* The step went well, and its verdict has a warning. */
 void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict);
+/* The phase went well, and what it used is not known: a resume does it again. */
+void run_rows_note_unrecorded(struct run_notes notes, const struct phase *phase, const char *why);
 /* Async jobs that a look at the host saw: how many, and their ids (an array, kept; may be NULL). */
 void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids);

@@ -96,6 +96,7 @@ static void finish(struct runner *runner, enum outcome outcome, const char *stag
     timer_disarm(runner->pause);
     timer_disarm(runner->ahead);
     aside_stop(&runner->aside);
+    phase_record_stop(&runner->record);
     free(runner->message);
     runner->message = xstrdup_or_null(message);
     item_leave(&runner->item);
@@ -204,6 +205,17 @@ static void item_done(struct runner *runner)
     progress_done(&runner->progress);
 }
 
+/* The phase that went well is recorded, or cannot be. */
+static void on_recorded(void *context, const char *failure)
+{
+    struct runner *runner = context;
+    if (failure)
+        run_rows_note_unrecorded(notes(runner), progress_item(&runner->progress)->phase, failure);
+    if (!runner->cancelled && !runner->expired)
+        item_done(runner);
+    next(runner);
+}
+
 static void on_step_over(void *context, bool started, const struct step_end *over)
 {
     struct runner *runner = context;
@@ -247,10 +259,12 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
         take_attempt(runner, over, may_leave, again, TAKE(owed));
     else if (text_is(stage, "transport"))
         recovery_ended(&runner->drive.recovery, RECOVERY_TRANSPORT, outcome == OUTCOME_OK, 0);
-    if (outcome == OUTCOME_OK && !stage)
-        phase_record_phase_done(&runner->record, runner->sink, item->phase, &ran);
-    if (outcome == OUTCOME_OK && !runner->cancelled && !runner->expired) {
-        if (!stage || !item->phase)
+    if (outcome == OUTCOME_OK && !stage) {
+        phase_record_ends(&runner->record, &ran);
+        if (runner->cancelled || runner->expired)
+            phase_record_hurry(&runner->record);
+    } else if (outcome == OUTCOME_OK && !runner->cancelled && !runner->expired) {
+        if (!item->phase)
             item_done(runner);
         next(runner);
     } else if (again) {
@@ -334,7 +348,8 @@ static void start(struct runner *runner, const char *stage, const struct item *i
         return;
     }
     if (phase)
-        phase_record_phase_begins(&runner->record, phase);
+        phase_record_begins(&runner->record, phase,
+                            moment_wall() + runner->step_started_ns - moment_monotonic());
     json_free(TAKE(runner->item.recovery));
     if (phase)
         timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
@@ -472,7 +487,7 @@ static void on_deadline(void *context)
     aside_stop(&runner->aside);
     if (runner->step)
         step_expire(runner->step);
-    else if (!runner->committing)
+    else if (!phase_record_hurry(&runner->record) && !runner->committing)
         next(runner);
 }
 
@@ -499,7 +514,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
         return -1;
     }
     progress_begin(&runner->progress, request);
-    phase_record_begin(&runner->record, &runner->item);
+    phase_record_begin(&runner->record, loop, &runner->item, runner->sink, on_recorded, runner);
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
@@ -524,7 +539,7 @@ void runner_cancel(struct runner *runner)
     aside_stop(&runner->aside);
     if (runner->step) {
         step_cancel(runner->step);
-    } else if (!runner->committing) {
+    } else if (!phase_record_hurry(&runner->record) && !runner->committing) {
         timer_arm(runner->pause, 0); /* it was the pause before a further attempt */
     }
 }

@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -33,13 +34,27 @@ static void digest_of(const char *path, const struct stat *info, off_t most, cha
     out[SHOWN] = '\0';
 }
 
+/* What is looked at while the phase runs already says nothing of what it read where it changed since. */
+static void set_state(struct json *files, const char *name, const char *path, const struct stat *info,
+                      off_t most, int64_t since)
+{
+    char digest[DIGEST_TEXT];
+    if (since && info->st_ctim.tv_sec * NS_PER_S + info->st_ctim.tv_nsec >= since) {
+        json_set_string(files, name, changed_meanwhile);
+        return;
+    }
+    digest_of(path, info, most, digest);
+    json_set_string(files, name, digest);
+}
+
 static bool is_passed_over(const char *name)
 {
     return name[0] == '.' || text_is(name, "__pycache__") || text_ends(name, ".pyc") ||
            text_ends(name, ".retry") || text_ends(name, "~");
 }
 
-static void add_tree(const struct project *project, const char *path, int depth, struct json *files)
+static void add_tree(const struct project *project, const char *path, int depth, int64_t since,
+                     struct json *files)
 {
     struct stat info;
     if (stat(path, &info) < 0)
@@ -49,28 +64,26 @@ static void add_tree(const struct project *project, const char *path, int depth,
         return;
     }
     if (S_ISREG(info.st_mode)) {
-        char digest[DIGEST_TEXT];
-        digest_of(path, &info, CONTENT_MOST, digest);
-        json_set_string(files, file_below(path, project->directory), digest);
+        set_state(files, file_below(path, project->directory), path, &info, CONTENT_MOST, since);
     } else if (S_ISDIR(info.st_mode)) {
         AUTO_WORDS names = WORDS_INIT;
         (void)file_list(path, &names, NULL);
         for (size_t i = 0; i < names.count; i++) {
             AUTO_FREE char *inside = file_join(path, names.items[i]);
             if (!is_passed_over(names.items[i]))
-                add_tree(project, inside, depth + 1, files);
+                add_tree(project, inside, depth + 1, since, files);
         }
     }
 }
 
-static struct json *digests(const struct project *project, const struct json *roots)
+static struct json *digests(const struct project *project, const struct json *roots, int64_t since)
 {
     struct json *files = json_new_object();
     for (size_t i = 0; i < json_count(roots); i++) {
         const char *root = json_string(json_at(roots, i), NULL);
         AUTO_FREE char *path = root ? file_join(project->directory, root) : NULL;
         if (path)
-            add_tree(project, path, 0, files);
+            add_tree(project, path, 0, since, files);
     }
     return files;
 }
@@ -193,6 +206,7 @@ struct guesses {
     const struct reads *others; /* of the other phases of its recipe */
     const struct json *certain; /* files that count anyway */
     const char *ending;
+    int64_t since;
     size_t walked;
     bool whole;
     struct json *found;
@@ -237,11 +251,9 @@ static void add_guessed(struct guesses *guesses, const char *path, int depth)
         guesses->whole = false;
     } else if (S_ISREG(info.st_mode)) {
         const char *name = file_below(path, guesses->project->directory);
-        char digest[DIGEST_TEXT];
         if (!text_ends(path, guesses->ending) || json_get(guesses->certain, name))
             return;
-        digest_of(path, &info, GUESS_CONTENT_MOST, digest);
-        json_set_string(guesses->found, name, digest);
+        set_state(guesses->found, name, path, &info, GUESS_CONTENT_MOST, guesses->since);
     } else if (S_ISDIR(info.st_mode)) {
         AUTO_WORDS names = WORDS_INIT;
         (void)file_list(path, &names, NULL);
@@ -263,14 +275,21 @@ static void add_untold(struct json *look, const char *text)
     json_append(json_get(look, "untold"), json_new_string(text));
 }
 
-static void add_guesses(const struct project *project, const struct reads *reads, const struct reads *others,
-                        struct json *look)
+static void add_guesses(const struct used_files_request *request, const struct reads *reads,
+                        const struct reads *others, struct json *look)
 {
+    const struct project *project = request->project;
     struct json *found = json_new_object();
     for (size_t i = 0; i < reads->guess_count; i++) {
         const struct read_guess *guess = &reads->guesses[i];
-        struct guesses guesses = {project,       reads, others, json_get(look, "files"),
-                                  guess->ending, 0,     true,   found};
+        struct guesses guesses = {.project = project,
+                                  .reads = reads,
+                                  .others = others,
+                                  .certain = json_get(look, "files"),
+                                  .ending = guess->ending,
+                                  .since = request->since_ns,
+                                  .whole = true,
+                                  .found = found};
         add_guessed(&guesses, guess->folder, 0);
         if (!guesses.whole) {
             AUTO_FREE char *text =
@@ -337,11 +356,11 @@ struct json *used_files_look(const struct used_files_request *request)
         within = path;
         json_append(roots, json_new_string(file_below(path, project->directory)));
     }
-    json_set(look, "files", digests(project, roots));
+    json_set(look, "files", digests(project, roots, request->since_ns));
     json_set(look, "roots", roots);
     json_set(look, "written", paths_of(project, &reads.written));
     json_set(look, "written_by_others", paths_of(project, &others.written));
-    add_guesses(project, &reads, &others, look);
+    add_guesses(request, &reads, &others, look);
     return look;
 }
 
@@ -413,7 +432,7 @@ void used_files_compare(const struct project *project, const struct json *look, 
                         struct words *may, struct words *untold)
 {
     const struct json *before = json_get(look, "files"), *others = json_get(look, "written_by_others");
-    AUTO_JSON *now = digests(project, json_get(look, "roots"));
+    AUTO_JSON *now = digests(project, json_get(look, "roots"), 0);
     const char *path;
     struct json *value;
     for (void *at = NULL; json_each(before, &at, &path, &value);) {

@@ -13,6 +13,8 @@ struct used_files_request {
     const char *transport;     /* that the inventory was rendered for; NULL: not known yet */
     const struct words *extra; /* values of -e; may be NULL */
     const struct words *ran;   /* files of tasks that ran; may be NULL */
+    int64_t
+        since_ns; /* wall clock: the phase runs since then, what changed later counts as such; 0: no matter */
 };
 
 /* {"roots": [..], "files": {path: digest}, "guessed": {path: digest}, "written": [..], "written_by_others": [..], "untold": [..]}: paths below the project are

@@ -1,5 +1,6 @@
 #include "command/launch.h"
 
+#include "action/async_directory.h"
 #include "action/host_variables.h"
 #include "action/linger.h"
 #include "action/made_look.h"
@@ -266,6 +267,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .sets = launch->sets,
                                      .ansible_version = job->ansible_version,
                                      .extra_digest = all->arguments.extra_digest,
+                                     .async_fixed = launch->project && job->target &&
+                                                    async_directory_is_fixed(launch->project, job->target),
                                      .partial = all->arguments.partial || launch->phases[0],
                                      .check_idempotent = launch->check_idempotent,
                                      .keep_state = launch->keep_state,

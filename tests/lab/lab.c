@@ -508,7 +508,7 @@ static bool named(long pid, const char *name)
     return file_read(path, 64, &comm, NULL) == 0 && text_starts(text_string(&comm), name);
 }
 
-pid_t lab_guard(struct lab *lab)
+pid_t lab_child(struct lab *lab, const char *name)
 {
     AUTO_FREE char *path =
         xasprintf("/proc/%ld/task/%ld/children", (long)lab_worker(lab), (long)lab_worker(lab));
@@ -520,9 +520,14 @@ pid_t lab_guard(struct lab *lab)
         long pid = strtol(at, &end, 10);
         if (end == at)
             break;
-        if (named(pid, "triphase-guard"))
+        if (named(pid, name))
             return (pid_t)pid;
         at = end;
     }
     return 0;
+}
+
+pid_t lab_guard(struct lab *lab)
+{
+    return lab_child(lab, "triphase-guard");
 }

@@ -64,3 +64,5 @@ int lab_processes(const char *needle);
 /* Pid of the worker of the run that has no end, 0 when there is none; and of its guard. */
 pid_t lab_worker(struct lab *lab);
 pid_t lab_guard(struct lab *lab);
+/* A child of that worker by the begin of its name, 0 when there is none. */
+pid_t lab_child(struct lab *lab, const char *name);

@@ -3,6 +3,7 @@
 
 #include "action/used_files.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 
 #include <criterion/criterion.h>
@@ -133,6 +134,22 @@ Test(used_files, what_changed_between_two_looks_never_counts_as_unchanged)
     AUTO_JSON *begin = look(project, 0, NULL);
     folder_write("playbooks/named.yml", "a: 2\n");
     AUTO_JSON *end = look(project, 0, NULL);
+    used_files_mark_changed(end, begin);
+    AUTO_FREE char *said = differences(project, end);
+    cr_assert_str_eq(said, "playbooks/named.yml: changed while the phase ran");
+}
+
+Test(used_files, what_changed_since_the_phase_began_does_not_though_the_first_look_came_later)
+{
+    AUTO_PROJECT *project = folder_load();
+    const int64_t began = moment_wall();
+    moment_sleep(20 * NS_PER_MS); /* times of files go by ticks */
+    folder_write("playbooks/named.yml", "a: 2\n");
+    struct used_files_request late = {.project = project,
+                                      .phase = &project->recipes[0].phases[0],
+                                      .transport = "direct",
+                                      .since_ns = began};
+    AUTO_JSON *begin = used_files_look(&late), *end = look(project, 0, NULL);
     used_files_mark_changed(end, begin);
     AUTO_FREE char *said = differences(project, end);
     cr_assert_str_eq(said, "playbooks/named.yml: changed while the phase ran");
