@@ -135,19 +135,23 @@ struct json *machine_to_row(const struct machine *machine, const char *project_d
     return object;
 }
 
-static void take_path(char **path, const char *project_directory)
-{
-    if (!*path || **path == '/' || **path == '~' || text_is(*path, "agent"))
-        return;
-    char *whole = layout_stored(project_directory, *path);
-    free(*path);
-    *path = whole;
-}
-
 struct machine *machine_from_row(const struct json *object, const char *project_directory)
 {
     struct machine *machine = machine_from_json(object);
-    take_path(&machine->directory, project_directory);
-    take_path(&machine->key, project_directory);
+    const char *folder = machine->directory, *key = machine->key;
+    char *whole = NULL;
+    if (folder && *folder != '/')
+        whole = layout_stored(project_directory, folder);
+    if (whole) {
+        free(machine->directory);
+        machine->directory = whole;
+    }
+    /* Not as a folder, that is removed: a user's key may well lie beside the
+   * project. */
+    if (key && *key && *key != '/' && *key != '~' && !text_is(key, "agent")) {
+        char *path = file_join(project_directory, key);
+        free(machine->key);
+        machine->key = path;
+    }
     return machine;
 }

@@ -41,7 +41,7 @@ struct machine *machine_copy(const struct machine *machine);
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);
 struct machine *machine_from_json(const struct json *object);
-/* The same as a row of the store has it: what lies in the project's folder is named from there, so that the folder can be moved; what a row names never leads
- * out of it by "..". */
+/* The same as a row of the store has it: what lies in the project's folder is named from there, so that the folder can be moved. The machine's folder never leads
+ * out of it by ".."; its key does where the user's file says so. */
 struct json *machine_to_row(const struct machine *machine, const char *project_directory);
 struct machine *machine_from_row(const struct json *object, const char *project_directory);

@@ -259,3 +259,25 @@ Test(identity, a_damaged_file_is_refused_by_name)
     cr_expect_eq(identity_claim(project, &from, &err), -1);
     cr_expect(strstr(error_text(&err), path), "%s", error_text(&err));
 }
+
+Test(identity, a_key_that_a_user_keeps_beside_the_project_survives_its_row)
+{
+    static const char *const keys[][2] = {
+        {"../good", "/srv/shop/../good"},     {"./good", "/srv/shop/./good"},
+        {"keys/good", "/srv/shop/keys/good"}, {"/etc/good", "/etc/good"},
+        {"~/.ssh/good", "~/.ssh/good"},       {"agent", "agent"}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        AUTO_MACHINE *said = machine_new();
+        said->key = xstrdup(keys[i][0]);
+        AUTO_JSON *row = machine_to_row(said, "/srv/shop");
+        AUTO_MACHINE *read = machine_from_row(row, "/srv/shop");
+        cr_expect_str_eq(read->key, keys[i][1]);
+        AUTO_JSON *again = machine_to_row(read, "/srv/shop");
+        cr_expect_str_eq(json_get_string(again, "key", ""), keys[i][0]);
+    }
+    AUTO_MACHINE *astray = machine_new();
+    astray->directory = xstrdup("../other");
+    AUTO_JSON *row = machine_to_row(astray, "/srv/shop");
+    AUTO_MACHINE *read = machine_from_row(row, "/srv/shop");
+    cr_expect(text_starts(read->directory, "/dev/null/"), "%s", read->directory);
+}
