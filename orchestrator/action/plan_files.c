@@ -5,6 +5,9 @@
 #include "base/text.h"
 #include "data/invoker.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 enum { SCRIPT_MAX = 1 << 16 };
 
 /* `name` NULL: any that a target, host, group or recipe has. */
@@ -70,8 +73,19 @@ static void look_at_key(struct plan_work *work, const struct target *target, con
     AUTO_FREE char *path = file_join(work->project->directory, expanded);
     AUTO_FREE char *public_part = xasprintf("%s.pub", path);
     AUTO_FREE char *where = xasprintf("target %s, key", target->name);
-    if (!file_exists(path) && !file_exists(public_part))
-        plan_find_once(work->report, ERROR_PROJECT, where, xasprintf("there is no private key %s", path));
+    struct stat state;
+    if (stat(path, &state) < 0) {
+        if (!file_exists(public_part))
+            plan_find_once(work->report, ERROR_PROJECT, where, xasprintf("there is no private key %s", path));
+    } else if (state.st_uid == getuid() && (state.st_mode & 077)) {
+        /* ssh's own rule, that counts for its user's files alone; an agent may hold the key all the same. */
+        const char *agent = environment_value(work->environment, "SSH_AUTH_SOCK");
+        plan_find_once(
+            work->report, agent && *agent ? ERROR_NONE : ERROR_PROJECT, where,
+            xasprintf("the private key %s can be read by others (mode %04o), and ssh takes no such key: "
+                      "chmod 600 %s",
+                      path, (unsigned)state.st_mode & 07777, path));
+    }
 }
 
 /* Ansible's own setting. A script that is not executable is taken for the password itself. */

@@ -427,7 +427,10 @@ static char *findings_of_static(const char *keys)
 Test(plan, what_the_way_to_a_static_host_needs_here_is_looked_for_before_anything_is_made)
 {
     folder_write("key", "a key\n");
+    folder_write("open", "a key that others can read\n");
     folder_write("held-by-agent.pub", "its public part\n");
+    AUTO_FREE char *key = folder_path("key"), *open = folder_path("open");
+    cr_assert(chmod(key, 0600) == 0 && chmod(open, 0644) == 0 && unsetenv("SSH_AUTH_SOCK") == 0);
     AUTO_FREE char *unknown = findings_of_static("");
     cr_has(unknown, "no host key of 192.0.2.77 is known");
     AUTO_FREE char *no_file = findings_of_static("    host_keys: {file: gone}\n");
@@ -435,6 +438,9 @@ Test(plan, what_the_way_to_a_static_host_needs_here_is_looked_for_before_anythin
     cr_has(no_file, "No such file");
     AUTO_FREE char *no_key = findings_of_static("    host_keys: accept-new\n    key: gone\n");
     cr_has(no_key, "error: target vault, key: there is no private key ");
+    AUTO_FREE char *loose = findings_of_static("    host_keys: accept-new\n    key: open\n");
+    cr_has(loose, "error: target vault, key: the private key ");
+    cr_has(loose, "(mode 0644), and ssh takes no such key: chmod 600 ");
     static const char *const fine[] = {"key", "held-by-agent", "agent"};
     for (size_t i = 0; i < COUNT_OF(fine); i++) {
         AUTO_FREE char *keys = xasprintf("    host_keys: accept-new\n    key: %s\n", fine[i]);
