@@ -122,10 +122,9 @@ static int ends_of(struct lab *lab, const char *one, const char *two, const char
 
 #define GOOD  "task t1; finish"
 #define FAILS "task t1; exit 2"
-#define UNREACHABLE                                                                                         \
-    "say "                                                                                                  \
-    "'\"kind\":\"unreachable\",\"host\":\"host\",\"play\":\"p\",\"task\":\"t\",\"uuid\":\"t\",\"ignored\":" \
-    "false,\"cause_text\":\"x\"'; finish; exit 4"
+#define UNREACHABLE                                                                                      \
+    "say '\"kind\":\"unreachable\",\"host\":\"'$target'\",\"play\":\"p\",\"task\":\"t\",\"uuid\":\"t\"," \
+    "\"ignored\":false,\"cause_text\":\"x\"'; finish; exit 4"
 #define TOO_LONG "sleep 1000"
 
 Test(lock, of_several_ends_the_gravest_is_the_exit_code)
