@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { FILES_MAX = 2000, DEPTH_MAX = 32 };
+enum { FILES_MAX = 20000, DEPTH_MAX = 32 };
 
 struct walk {
     const struct project *project;

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_LIMIT = 16 << 20, TRIED_MOST = 64 };
+enum { REQUEST_LIMIT = 16 << 20, TRIED_KEPT = 64 };
 
 static const char *const handed_over[] = {"ssh_args", "ssh_common_args", "ssh_extra_args"};
 
@@ -203,6 +203,7 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
     json_set_string(entry, "rung", opened.rung);
     json_set_string(entry, "cause", opened.cause);
     json_append(tried, entry);
+    json_keep_last(tried, TRIED_KEPT);
     if (status == 0) {
         if (opened.python) {
             free(machine->python);
@@ -303,7 +304,7 @@ static int find_transport(const struct project *project, const struct target *ta
         if (pause < NS_PER_S)
             pause = NS_PER_S;
         /* A host that is coming back may do so over any of them. */
-        if (failed.kind != ERROR_UNREACHABLE || names.count == 1 || json_count(tried) >= TRIED_MOST ||
+        if (failed.kind != ERROR_UNREACHABLE || names.count == 1 ||
             (search.refusal_cause && !json_get_bool(request, "starting")) ||
             search.until - moment_monotonic() < pause + NS_PER_S) {
             if (search.refusal_cause)

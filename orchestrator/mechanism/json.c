@@ -154,6 +154,12 @@ void json_append(struct json *array, struct json *value)
         abort();
 }
 
+void json_keep_last(struct json *array, size_t most)
+{
+    while (json_count(array) > most)
+        json_array_remove(in(array), 0);
+}
+
 void json_set_string(struct json *object, const char *key, const char *value)
 {
     json_set(object, key, json_new_string(value));

@@ -28,6 +28,8 @@ void json_cleanup(struct json **value);
 /* These take over the reference `value`. */
 void json_set(struct json *object, const char *key, struct json *value);
 void json_append(struct json *array, struct json *value);
+/* Frees the items at the front that an array of at most `most` has no room for. */
+void json_keep_last(struct json *array, size_t most);
 void json_set_string(struct json *object, const char *key, const char *value); /* NULL: null */
 void json_set_integer(struct json *object, const char *key, int64_t value);
 void json_set_bool(struct json *object, const char *key, bool value);

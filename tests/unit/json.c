@@ -85,3 +85,17 @@ Test(json, members_are_walked_in_the_order_they_were_set)
     void *at = NULL;
     cr_expect_eq(json_each(empty, &at, &key, &value), 0);
 }
+
+Test(json, an_array_keeps_what_came_last)
+{
+    AUTO_JSON *array = json_new_array();
+    for (int i = 0; i < 5; i++)
+        json_append(array, json_new_integer(i));
+    json_keep_last(array, 7);
+    cr_expect_eq(json_count(array), 5);
+    json_keep_last(array, 2);
+    AUTO_FREE char *left = json_compact(array);
+    cr_expect_str_eq(left, "[3,4]");
+    json_keep_last(array, 0);
+    cr_expect_eq(json_count(array), 0);
+}
