@@ -95,8 +95,9 @@ static void read_again(const struct project *project, const struct secret *secre
 void secret_fetch_again(const struct project *project, const struct target *target,
                         struct redact_rules *rules)
 {
+    const struct secret *secret;
     const char *what;
-    for (size_t i = 0; nth(target, i, &what); i++)
-        read_again(project, nth(target, i, &what), what, rules);
+    for (size_t i = 0; (secret = nth(target, i, &what)); i++)
+        read_again(project, secret, what, rules);
     read_again(project, &target->key_passphrase, "key passphrase", rules);
 }
