@@ -17,7 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int64_t question_bound = 55 * NS_PER_S;
+/* What hangs here is told by the plan that follows: both together take less than a minute. */
+static const int64_t question_bound = 25 * NS_PER_S;
 
 /* One host to ask for. */
 struct asking {

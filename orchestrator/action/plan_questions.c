@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* All questions of a plan together: a slow machine needs some ten seconds, and what hangs is told within a minute. */
-static const int64_t questions_bound = 50 * NS_PER_S;
+/* All questions of a plan together: a slow machine needs some ten seconds, and what hangs is told within a minute, the question before a plan (action/host_variables.c) included. */
+static const int64_t questions_bound = 30 * NS_PER_S;
 
 struct asking {
     struct question *questions;
