@@ -79,8 +79,7 @@ def main():
         method, path = call.get('method', 'GET'), call['path']
         status, body = api.call(method, path, args['token'] if call not in calls else '', call.get('body'))
         if status not in call.get('expect', (200, 204)):
-            said = body.get('error') or '; '.join(str(error).strip() for error in body.get('errors') or []) or 'no reason given'
-            module.fail_json(msg='%s %s%s: status %d: %s' % (method, args['url'], path, status, said))
+            module.fail_json(msg=api.refusal(method, path, status, body))
         replies.append(body)
     module.exit_json(changed=changes, replies=replies[len(calls):])
 

@@ -70,8 +70,7 @@ def main():
     def ask(method, path, body=None):
         status, reply = api.call(method, path, body=body)
         if status not in (200, 204):
-            said = reply.get('error') or '; '.join(str(error).strip() for error in reply.get('errors') or []) or 'no reason given'
-            module.fail_json(msg='%s %s%s: status %d: %s' % (method, args['url'], path, status, said))
+            module.fail_json(msg=api.refusal(method, path, status, reply))
         return reply
 
     ask('DELETE', ATTEMPT)

@@ -45,6 +45,11 @@ class Api:
             value = {}
         return status, value if isinstance(value, dict) else {}
 
+    def refusal(self, method, path, status, body):
+        """Why a call that was not answered as expected failed, as a message."""
+        said = body.get('error') or '; '.join(str(error).strip() for error in body.get('errors') or []) or 'no reason given'
+        return '%s %s%s: status %d: %s' % (method, self.url, path, status, said)
+
     def health(self):
         status, body = self.call('GET', '/v1/sys/health', timeout=10)
         return {
