@@ -1,4 +1,4 @@
-/* One ansible-playbook child: argv, environment, files and descriptors (CONTRACT.md, "Ansible settings").
+/* One ansible-playbook child: argv, environment, files and descriptors (docs/contract.md, "What phases find").
  * Nothing is started here. */
 #pragma once
 #include "action/ansible_arguments.h"

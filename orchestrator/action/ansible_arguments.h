@@ -1,4 +1,4 @@
-/* What a person may say to ansible-playbook behind `--` (CONTRACT.md, "Ansible settings"). */
+/* What a person may say to ansible-playbook behind `--` (docs/contract.md, "Commands"). */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"

@@ -16,7 +16,7 @@ struct login_request {
 
 struct login {
     enum login_rung rung; /* that was not taken; LOGIN_DONE: all were */
-    const char *cause;    /* class of the failure as in CONTRACT.md; NULL: none. Static */
+    const char *cause;    /* class of the failure as in docs/contract.md; NULL: none. Static */
     char *why;            /* ssh's own words, who was tried, what to do; NULL: it went well */
     int tries;
     struct json *rungs; /* array of what the last try took: name, milliseconds, what it saw */

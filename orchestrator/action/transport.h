@@ -44,7 +44,7 @@ struct transport_request {
 struct transport_result {
     char *
         rung; /* the one that was not taken: "tcp" "banner" "key-exchange" "host-key" "auth" "channel" "output"; "done" */
-    const char *cause; /* class of the failure as in CONTRACT.md; NULL when done. Static */
+    const char *cause; /* class of the failure as in docs/contract.md; NULL when done. Static */
     char *python;      /* interpreter found on the host; NULL: none */
     char *session;     /* logind session of the master; NULL: the host has none */
     char *boot;        /* boot id of the host and start of its first process; NULL: not known */

@@ -1,4 +1,4 @@
-/* Why a phase's attempt ended: the outcome table of CONTRACT.md as a table, pure over the evidence. Counted events come first; the exit code is one witness only. */
+/* Why a phase's attempt ended: the table of docs/contract.md, "Outcomes", pure over the evidence. Counted events come first; the exit code is one witness only. */
 #pragma once
 #include "data/outcome.h"
 #include "data/tally.h"

@@ -1,4 +1,4 @@
-/* Exit codes of the program (CONTRACT.md, "Commands"). */
+/* Exit codes of the program (docs/contract.md, "Exit codes"). */
 #pragma once
 #include "base/error.h"
 #include "data/outcome.h"

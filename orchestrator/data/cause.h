@@ -1,4 +1,4 @@
-/* The class of one UNREACHABLE (CONTRACT.md, "Causes"), from what OpenSSH or Ansible said. */
+/* The class of one UNREACHABLE (docs/contract.md, "Causes of an UNREACHABLE"), from what OpenSSH or Ansible said. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* What the user asked for: triphase.yml, phases/<recipe>.yml, the user's file, the environment and --set,
- * resolved per field into plain structs. The keys, types, defaults and layers are CONTRACT.md's
- * "Configuration". */
+ * resolved per field into plain structs. The keys, types, defaults and layers are those
+ * of docs/contract.md, "Project files" and "Keys". */
 #pragma once
 #include "base/error.h"
 #include "data/project.h"

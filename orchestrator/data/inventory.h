@@ -1,5 +1,5 @@
 /* Rendering an inventory: a template filled in as a tree and written through libyaml's events, so that no
- * value can change the document's shape. Names in templates and their meaning: CONTRACT.md, "Templates". */
+ * value can change the document's shape. Names in templates and their meaning: docs/contract.md, "Templates". */
 #pragma once
 #include "base/error.h"
 #include "data/config.h"

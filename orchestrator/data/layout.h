@@ -1,4 +1,4 @@
-/* What lies where below a project's .triphase folder, and where its sockets are (CONTRACT.md, "What lies where"). Pure names, but for layout_make_*.
+/* What lies where below a project's .triphase folder, and where its sockets are (docs/contract.md, "Files and folders"). Pure names, but for layout_make_*.
  * Every returned string is malloc'ed. Names of targets and steps, and ids, are looked at here, wherever they come from (command line, store, journal, another
  * program): what is none gives a path below /dev/null, on which every call fails, so that it never leads out of the folder. */
 #pragma once

@@ -1,4 +1,4 @@
-/* One line of a step's event file, as the callback plugin writes it (CONTRACT.md, "Event lines"; the
+/* One line of a step's event file, as the callback plugin writes it (docs/contract.md, "Event lines"; the
  * fields are in callback/triphase_events.py). Bytes come from outside: whatever they hold, the answer is a
  * filled struct or a refusal, never a crash; text is bounded and printable. */
 #pragma once

@@ -1,4 +1,4 @@
-/* Why a step or a run ended, apart from how (CONTRACT.md, "Outcomes of a step"). */
+/* Why a step or a run ended, apart from how (docs/contract.md, "Outcomes"). */
 #pragma once
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-/* The keys of the project's files (CONTRACT.md, "Configuration"): type, default, and what a value must be
+/* The keys of the project's files (docs/contract.md, "Keys"): type, default, and what a value must be
  * like. */
 #pragma once
 #include "base/words.h"

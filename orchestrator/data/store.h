@@ -1,5 +1,5 @@
 /* The store: .triphase/store.db, SQLite in WAL (on network and FUSE file systems journal_mode DELETE),
- * STRICT tables, user_version migrations, and the documented views of CONTRACT.md "Store". This header is
+ * STRICT tables, user_version migrations, and the documented views of docs/contract.md, "Store". This header is
  * the writing half (one writer thread with a bounded queue) and what acting commands need; reading for
  * reports is data/history.h. */
 #pragma once

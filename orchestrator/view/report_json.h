@@ -1,4 +1,4 @@
-/* Reports as JSON: the shape is CONTRACT.md's "report --json", version 1. Owned by the caller. */
+/* Reports as JSON: the shape is that of docs/contract.md, "JSON", version 1. Owned by the caller. */
 #pragma once
 #include "data/account.h"
 #include "data/statistics.h"
