@@ -242,11 +242,13 @@ $(BUILD)/analyzer/%.o: %.c | have-libraries
 
 FORMATTED = $(shell find orchestrator tests setup -name '*.[ch]' -type f | sort)
 CLANG_FORMAT ?= $(if $(wildcard .venv-lint/bin/clang-format),.venv-lint/bin/clang-format,clang-format)
-.PHONY: lint analyze format format-check layers
+.PHONY: lint analyze format format-check layers docs
 lint:
 	@setup/lint.sh
 layers:
 	@setup/check-layers.sh
+docs:
+	@setup/check-docs.sh
 analyze: $(ANALYZED:%.c=$(BUILD)/analyzer/%.o)
 format:
 	$(CLANG_FORMAT) -i $(FORMATTED)
@@ -301,6 +303,7 @@ help:
 	@echo "make fuzz       the fuzzers                (FUZZ_SECONDS=20 each, FUZZ='name', FUZZ_KEEP=1: adds to the corpus)"
 	@echo "make soak       what takes longer;  make bench  the measurements"
 	@echo "make lint       analyzer, clang-format, shellcheck, yamllint, ansible-lint, mandoc;  make layers  the layer order"
+	@echo "make docs       that the tests and documents that documents and comments name are there"
 	@echo "make format     clang-format over all C files;  make format-check  only looks"
 	@echo "make install    PREFIX=/usr/local DESTDIR=;  make uninstall"
 	@echo "make clean      removes the build folder"

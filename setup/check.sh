@@ -38,6 +38,7 @@ check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERRO
 built=1
 grep -q '^fail' "$TALLY" && built=0
 part layers setup/check-layers.sh
+part docs setup/check-docs.sh
 part lint setup/lint.sh
 nothing_left() {
     # A warden may still be at it for a moment.

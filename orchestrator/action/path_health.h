@@ -1,5 +1,5 @@
-/* Is the connection dead, or is the host only busy? The judgement over looks at a master's socket, pure (DESIGN.md, "dead or only busy"; figures in the facts on
- * supervision). What makes it possible is that ssh asks the host every 2 s (ServerAliveInterval): a path that carries shows an acknowledgement at least that often. */
+/* Is the connection dead, or is the host only busy? The judgement over looks at a master's socket, pure (docs/design.md, "Dead or only
+ * busy"). What makes it possible is that ssh asks the host every 2 s (ServerAliveInterval): a path that carries shows an acknowledgement at least that often. */
 #pragma once
 #include "mechanism/tcp_state.h"
 #include <stdbool.h>

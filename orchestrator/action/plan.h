@@ -1,4 +1,4 @@
-/* All that can be refused before anything is made, found at once (CONTRACT.md, `plan`). */
+/* All that can be refused before anything is made, found at once (docs/design.md, "The way of a run"). */
 #pragma once
 #include "action/ansible.h"
 #include "action/plan_report.h"

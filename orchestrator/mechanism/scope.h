@@ -1,5 +1,5 @@
 /* A scope: the set of local processes that belong to one thing (a step, a run's masters, a machine), which can be ended whole and shown
- * to be empty. A cgroup v2 directory where one is to be had, else session + environment marker + subreaper (source: DESIGN.md, facts in supervision).
+ * to be empty. A cgroup v2 directory where one is to be had, else session + environment marker + subreaper (docs/design.md, "Scopes").
  * Layout: <root>/run-<run id>/{masters,NN}, <root>/machine-<machine id>; root is <cgroup2 mount>/triphase, or for a user a triphase
  * folder in the delegated subtree the process sits in (as a leaf). */
 #pragma once
