@@ -7,6 +7,7 @@
 #include "data/history.h"
 #include "data/layout.h"
 #include "data/line_event.h"
+#include "data/run_plan.h"
 #include "data/store.h"
 #include "data/store_batch.h"
 #include "data/tally.h"
@@ -92,6 +93,7 @@ struct rest {
     const char *run;
     const struct history_step *step;
     struct store_appender *appender;
+    bool reboots; /* the phase was to reboot its host */
     struct tally tally;
     int64_t last_ns; /* wall time of the last event, 0: none */
     int64_t offset;
@@ -124,6 +126,7 @@ static void take_line(void *context, const char *bytes, size_t length, bool skip
         tally_bad_line(&rest->tally);
         return;
     }
+    line_of_phase(&line, rest->reboots);
     tally_line(&rest->tally, &line);
     rest->last_ns = line.wall_ns;
     struct event rows[2];
@@ -150,14 +153,13 @@ static int read_rest(const char *state, struct rest *rest, struct error *err)
 }
 
 /* What the step was given to make up for: the debt of the attempt before it, or of the run that this one goes on with. */
-static struct json *owed_before(const struct history_run *run, const struct history_step *steps, size_t at)
+static struct json *owed_before(const struct json *plan, const struct history_step *steps, size_t at)
 {
     for (size_t i = at; i-- > 0;)
         if (text_is(steps[i].name, steps[at].name) && text_is(steps[i].kind, "phase"))
             return steps[i].handlers_owed
                        ? json_parse(steps[i].handlers_owed, strlen(steps[i].handlers_owed), NULL)
                        : NULL;
-    AUTO_JSON *plan = run->plan ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
     bool its = text_is(json_get_string(plan, "owed_at", NULL), steps[at].name);
     return its && json_get(plan, "owed") ? json_keep(json_get(plan, "owed")) : NULL;
 }
@@ -226,13 +228,18 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
         history_steps_free(steps, count);
         return -1;
     }
+    AUTO_JSON *plan = run->plan ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
     int status = sql_begin(db, err) < 0 || store_appender_begin(appender, err) < 0 ? -1 : 0;
     int64_t began = moment_monotonic(), last = run->started_ns;
     for (size_t i = 0; i < count && status == 0; i++) {
         if (!steps[i].outcome) {
-            struct rest rest = {
-                .db = db, .run = run->id, .step = &steps[i], .appender = appender, .began_ns = began};
-            AUTO_JSON *owed = owed_before(run, steps, i);
+            struct rest rest = {.db = db,
+                                .run = run->id,
+                                .step = &steps[i],
+                                .appender = appender,
+                                .reboots = run_plan_reboots(plan, steps[i].name),
+                                .began_ns = began};
+            AUTO_JSON *owed = owed_before(plan, steps, i);
             status = close_step_row(&rest, state, owed, err);
             began = rest.began_ns;
             last = rest.last_ns > last ? rest.last_ns : last;

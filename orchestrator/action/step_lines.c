@@ -2,11 +2,8 @@
 
 #include "action/unreachable.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "data/line_event.h"
 #include "mechanism/follow.h"
-
-#include <string.h>
 
 enum { LINE_LIMIT = 1 << 20 };
 
@@ -59,17 +56,6 @@ static void put(struct step_lines *lines, const struct line *line)
     }
 }
 
-/* In a phase that reboots its host, a wait for the host that ran out says that it did not come back: Ansible calls that a failed
- * task. */
-static bool ran_out(const struct step_lines *lines, const struct line *line)
-{
-    const char *dot = line->action ? strrchr(line->action, '.') : NULL,
-               *action = dot ? dot + 1 : line->action;
-    return lines->plan->reboots && line->kind == LINE_RESULT && line->status == STATUS_FAILED &&
-           !line->rescued && (text_is(action, "wait_for_connection") || text_is(action, "reboot")) &&
-           line->cause_text && strcasestr(line->cause_text, "timed out waiting for");
-}
-
 static void on_line(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct step_lines *lines = context;
@@ -80,8 +66,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
         tally_bad_line(&lines->tally);
         return;
     }
-    if (ran_out(lines, &line))
-        line.kind = LINE_UNREACHABLE;
+    line_of_phase(&line, lines->plan->reboots);
     tally_line(&lines->tally, &line);
     task_now_line(&lines->now, &line);
     tell(lines, &line);

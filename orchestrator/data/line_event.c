@@ -50,6 +50,22 @@ static struct event task(const struct line *line, const char *run, int step)
                                .message = line->cause_text}};
 }
 
+/* A wait for the host that ran out says that it did not come back: Ansible calls that a failed task. */
+static bool did_not_come_back(const struct line *line)
+{
+    const char *dot = line->action ? strrchr(line->action, '.') : NULL,
+               *action = dot ? dot + 1 : line->action;
+    return line->kind == LINE_RESULT && line->status == STATUS_FAILED && !line->rescued &&
+           (text_is(action, "wait_for_connection") || text_is(action, "reboot")) && line->cause_text &&
+           strcasestr(line->cause_text, "timed out waiting for");
+}
+
+void line_of_phase(struct line *line, bool reboots)
+{
+    if (reboots && did_not_come_back(line))
+        line->kind = LINE_UNREACHABLE;
+}
+
 int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end,
                 struct event out[2])
 {

@@ -4,6 +4,9 @@
 #include "data/event.h"
 #include "data/line.h"
 
+/* What the line is in this phase, before anything counts or stores it. `reboots`: the phase reboots its host, so that a host
+ * which does not come back is an UNREACHABLE one. */
+void line_of_phase(struct line *line, bool reboots);
 /* Fills up to two events (borrowing from `line`), in the order they must be stored; `end` is the offset behind the line, carried by the last one.
  * Returns how many; 0 for lines that leave no row. */
 int line_events(const struct line *line, const char *run, int step, const char *transport, int64_t end,

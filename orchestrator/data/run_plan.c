@@ -79,16 +79,20 @@ static bool is_asked(const char *const *asked, const char *phase)
 
 struct json *run_plan_new(const struct run_plan_request *request)
 {
-    struct json *plan = json_new_object(), *names = json_new_array();
+    struct json *plan = json_new_object(), *names = json_new_array(), *rebooting = json_new_array();
     bool destroy = text_is(request->does, "destroy");
     const struct recipe *recipe = request->recipe;
     const struct phase *phases = !recipe ? NULL : destroy ? recipe->teardown : recipe->phases;
     size_t count = !recipe ? 0 : destroy ? recipe->teardown_count : recipe->phase_count;
     for (size_t i = 0; i < count && !(destroy && request->no_teardown); i++)
-        if (is_asked(request->asked, phases[i].name))
+        if (is_asked(request->asked, phases[i].name)) {
             json_append(names, json_new_string(phases[i].name));
+            if (phases[i].reboots)
+                json_append(rebooting, json_new_string(phases[i].name));
+        }
     json_set_string(plan, "does", request->does);
     json_set(plan, "phases", names);
+    json_set(plan, "reboots", rebooting);
     json_set(plan, "asked", strings(request->asked));
     json_set(plan, "arguments", strings(request->arguments));
     json_set_bool(plan, "check_idempotent", request->check_idempotent);
@@ -119,6 +123,11 @@ static bool has(const struct json *array, const char *word)
         if (text_is(json_string(json_at(array, i), NULL), word))
             return true;
     return false;
+}
+
+bool run_plan_reboots(const struct json *plan, const char *phase)
+{
+    return has(json_get(plan, "reboots"), phase);
 }
 
 /* Names of `array` that the other has too, in order. */

@@ -113,6 +113,33 @@ Test(crash, events_written_after_the_worker_died_are_read_by_the_next_acting_com
     cr_assert(eq(i64, lab_sql_number(lab, query), 7));
 }
 
+Test(crash, a_host_that_did_not_come_back_is_unreachable_after_a_crash_too)
+{
+    struct lab *lab = damage_lab(
+        "    reboots: true\n",
+        "if [ -e $FOLDER/again ]; then play; task again; finish; exit 0; fi\n"
+        "play; touch $FOLDER/there; until [ -e $FOLDER/stopped ]; do sleep 0.02; done\n"
+        "say '\"kind\":\"result\",\"host\":\"host\",\"task\":\"back\",\"uuid\":\"b\",\"status\":\"failed\","
+        "\"action\":\"ansible.builtin.wait_for_connection\",\"ignored\":false,\"rescued\":false,"
+        "\"cause_text\":\"timed out waiting for ping module test\"'\n"
+        "touch $FOLDER/written; sleep 1000\n");
+    pid_t command = begin_long_run(lab), worker = damage_worker(lab);
+    AUTO_FREE char *run = damage_run(lab);
+    kill(worker, SIGSTOP);
+    lab_write(lab, "stopped", "yes\n");
+    cr_assert(lab_until_file(lab, 10, "written"));
+    damage_kill(worker);
+    cr_assert(eq(int, lab_wait(lab, command, 5), 70));
+    hold_next_run_ok(lab);
+    AUTO_FREE char *query = xasprintf(
+        "SELECT step.unreachable || ' ' || step.failed || ' ' || (SELECT group_concat(host || ' ' || cause) "
+        "FROM event WHERE event.run = run.number AND event.kind = 'unreachable') FROM step JOIN run ON "
+        "run.number = step.run WHERE step.kind = 'phase' AND run.id = '%s'",
+        run);
+    AUTO_FREE char *row = lab_sql(lab, query);
+    cr_assert(eq(str, row, "1 0 host connect-timeout"));
+}
+
 Test(crash, a_worker_killed_while_a_transport_is_looked_for_leaves_nothing)
 {
     struct lab *lab = damage_lab("", "play; task again; finish\n");
