@@ -3,6 +3,13 @@
 #include "action/provider.h"
 #include "base/memory.h"
 
+void made_look_marks(const struct target *target, struct machine *machine)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    if (provider && provider->marks)
+        (void)provider->marks(target, machine, NULL);
+}
+
 void made_look(const struct project *project, const struct target *target, const struct machine *machine,
                struct made *out, struct machine **now)
 {
@@ -18,6 +25,7 @@ void made_look(const struct project *project, const struct target *target, const
     *now = machine_copy(machine);
     if (!made_stops(out, false))
         made_take(project, target, known ? resolved : NULL, *now);
+    made_look_marks(target, *now);
 }
 
 struct machine *made_look_now(const struct project *project, const struct target *target,

@@ -54,7 +54,8 @@ int peers_find(const struct project *project, const struct target *target, const
             made_look(project, peer, machine, &made, &now);
             if (made_refuse(&made, peer, machine, false, err) < 0)
                 return error_prefix(err, "peer %s", peer->name);
-            if (add(peer, TAKE(now), run, alive_count, !lenient, out, err) < 0)
+            if (ssh_write_known_hosts(now, peer, project->directory, err) < 0 ||
+                add(peer, TAKE(now), run, alive_count, !lenient, out, err) < 0)
                 return -1;
         } else if (!lenient) {
             return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",

@@ -11,6 +11,9 @@ struct provider {
     int (*check)(const struct target *target, struct error *err);
     /* How the host would be reached if it were made now (address, port, user, key, jump; `machine` has its directory at most), for a provider that takes that from what the target says; else NULL. */
     int (*resolve)(const struct target *target, struct machine *machine, struct error *err);
+    /* Puts what is revoked, and whom the user trusts to certify, by what his own files say now, in the place of what the machine's host keys hold of it: both
+     * change while a machine is there. For a provider whose hosts were there before; else NULL. */
+    int (*marks)(const struct target *target, struct machine *machine, struct error *err);
     /* Says before anything exists how it will be called: fills reference, resources and whatever is needed by remove after a crash at any later instant. Makes nothing. */
     int (*plan)(const struct target *target, struct machine *machine, struct error *err);
     /* Makes it and fills address, port, user, key, host_keys, python… Does not wait until it is ready. */

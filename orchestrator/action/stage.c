@@ -289,8 +289,6 @@ static int find_transport(const struct project *project, const struct target *ta
         words_add(&names, json_string(json_at(wanted, i), ""));
     if (json_get_bool(request, "drop_masters"))
         host_drop_masters(json_get_string(request, "run", ""));
-    if (ssh_write_known_hosts(machine, target, project->directory, err) < 0)
-        return -1;
     AUTO_JSON *tried = json_new_array();
     AUTO_JSON *choice = NULL;
     int status;
@@ -394,6 +392,10 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     struct target made = made_target(target, machine);
     AUTO_MACHINE *now = as_made ? machine_copy(machine) : made_look_now(project, target, machine);
     target = as_made ? &made : target;
+    if (as_made)
+        made_look_marks(target, now);
+    if (ssh_write_known_hosts(now, target, project->directory, err) < 0)
+        return -1;
     if (text_is(stage, "sweep"))
         return look_at_host(project, target, now, request, host_sweep, *result, err);
     if (text_is(stage, "async"))

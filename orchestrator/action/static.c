@@ -220,13 +220,26 @@ static int say_unknown(const struct machine *machine, const char *name, struct e
                      name, text_string(&command));
 }
 
+/* A certificate names the host as the user does, so that name is asked for. */
+static void note_authorities(const struct words *keys, const struct ssh_view *view, struct machine *machine)
+{
+    const char *alias = view_value(view, "hostkeyalias");
+    bool certified = false;
+    for (size_t i = 0; i < keys->count; i++)
+        certified |= is_marked(keys->items[i], "@cert-authority");
+    if (!machine->resources)
+        machine->resources = json_new_object();
+    json_set_string(machine->resources, SSH_CERTIFIED_AS,
+                    certified ? alias ? alias : machine->address : NULL);
+}
+
 /* What the user's known_hosts say: keys and authorities where the target names none itself, what is revoked in any case. */
 static int take_known(const struct target *target, const struct ssh_view *view, struct machine *machine,
                       struct words *keys, struct error *err)
 {
     AUTO_WORDS known = WORDS_INIT;
     AUTO_FREE char *name = known_name(view, machine);
-    bool certified = false, any = keys->count > 0;
+    bool any = keys->count > 0;
     if (find_known(view, name, &known, err) < 0)
         return -1;
     for (size_t i = 0; i < known.count; i++) {
@@ -236,17 +249,45 @@ static int take_known(const struct target *target, const struct ssh_view *view, 
         words_add(keys, known.items[i]);
         any |= !revoked;
     }
-    for (size_t i = 0; i < keys->count; i++)
-        certified |= is_marked(keys->items[i], "@cert-authority");
     if (!any && target->host_key_kind == HOST_KEYS_DEFAULT)
         return say_unknown(machine, name, err);
-    /* A certificate names the host as the user does, so that name is asked for. */
-    const char *alias = view_value(view, "hostkeyalias");
-    if (!machine->resources)
-        machine->resources = json_new_object();
-    json_set_string(machine->resources, SSH_CERTIFIED_AS,
-                    certified ? alias ? alias : machine->address : NULL);
+    note_authorities(keys, view, machine);
     return 0;
+}
+
+static int look_up_marks(const struct target *target, const struct ssh_view *view, struct machine *machine,
+                         struct error *err)
+{
+    AUTO_WORDS known = WORDS_INIT, keys = WORDS_INIT;
+    AUTO_FREE char *name = known_name(view, machine);
+    bool of_user = target->host_key_kind == HOST_KEYS_DEFAULT;
+    if (find_known(view, name, &known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < machine->host_keys.count; i++) {
+        const char *key = machine->host_keys.items[i];
+        if (*key != '@' || (!of_user && is_marked(key, "@cert-authority")))
+            words_add(&keys, key);
+    }
+    for (size_t i = 0; i < known.count; i++)
+        if (is_marked(known.items[i], "@revoked") ||
+            (of_user && is_marked(known.items[i], "@cert-authority")))
+            words_add(&keys, known.items[i]);
+    note_authorities(&keys, view, machine);
+    words_free(&machine->host_keys);
+    words_add_list(&machine->host_keys, words_argv(&keys));
+    return 0;
+}
+
+static int marks(const struct target *target, struct machine *machine, struct error *err)
+{
+    struct ssh_view view = {WORDS_INIT};
+    AUTO_FREE char *project = machine_project(machine);
+    const char *name = target->address ? target->address : target->name;
+    int result = !machine->address || *name == '-' || look_up(name, target, project, &view, err) < 0
+                     ? -1
+                     : look_up_marks(target, &view, machine, err);
+    words_free(&view.lines);
+    return result;
 }
 
 static int find_host_keys(const struct target *target, const struct ssh_view *view, struct machine *machine,
@@ -402,6 +443,7 @@ const struct provider provider_static = {
     .name = "static",
     .check = check,
     .resolve = resolve,
+    .marks = marks,
     .plan = plan,
     .make = make,
     .verify = verify,

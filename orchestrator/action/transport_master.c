@@ -254,8 +254,11 @@ static int open_master(struct ladder *ladder, struct error *err)
     ladder->attempts = login.tries;
     for (size_t i = 0; i < json_count(login.rungs); i++)
         json_append(ladder->rungs, json_keep(json_at(login.rungs, i)));
-    const char *known_as =
-        ladder->route.host_key_alias ? ladder->route.host_key_alias : ladder->route.hostname;
+    const struct transport_route *route = &ladder->route;
+    AUTO_FREE char *known_as =
+        route->host_key_alias || route->port == 22
+            ? xstrdup_or_null(route->host_key_alias ? route->host_key_alias : route->hostname)
+            : xasprintf("[%s]:%d", route->hostname, route->port);
     AUTO_FREE char *key = text_is(login.cause, "host-key")
                               ? host_key_change_text(login.why, request->target->name, known_as)
                               : NULL;

@@ -62,6 +62,7 @@ static int look(struct trust *trust, struct error *err)
     for (size_t i = 0; i < made.count; i++)
         if (made.items[i].effect == MADE_REFUSES && !text_is(made.items[i].key, "host_keys"))
             return made_refuse(&made, trust->target, trust->machine, false, err);
+    made_look_marks(trust->target, trust->machine);
     ssh_learn_host_keys(trust->machine);
     ssh_learn_host_keys(trust->now);
     return 0;
@@ -90,15 +91,20 @@ static int ask_host(struct trust *trust, struct error *err)
     return offered_key_fingerprint(trust->offered, &trust->view.offered, err);
 }
 
-/* What the user wrote down of the host counts before what it shows. */
-static int check_offered(const struct trust *trust, struct error *err)
+static int check_revoked(const struct trust *trust, struct error *err)
 {
-    const struct target *target = trust->target;
     for (size_t i = 0; i < trust->machine->host_keys.count; i++)
         if (text_starts(trust->machine->host_keys.items[i], "@revoked") &&
             holds(trust->machine->host_keys.items[i], trust->offered))
             return error_set(err, ERROR_PROJECT,
                              "the key that the host shows is revoked in your known_hosts");
+    return 0;
+}
+
+/* What the user wrote down of the host counts before what it shows. */
+static int check_offered(const struct trust *trust, struct error *err)
+{
+    const struct target *target = trust->target;
     if (target->host_key_kind != HOST_KEYS_LIST && target->host_key_kind != HOST_KEYS_FILE)
         return 0;
     AUTO_MACHINE *shown = machine_copy(trust->machine);
@@ -163,6 +169,8 @@ static int act(struct trust *trust, bool yes, bool json, struct error *err)
         return -1;
     if (!json && trust_view_print(&trust->view) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot write to standard output");
+    if (check_revoked(trust, err) < 0)
+        return -1;
     if (!trust->view.unchanged) {
         int code = check_offered(trust, err) < 0 ? -1 : agree(trust, yes);
         if (code != EXIT_OK)

@@ -58,6 +58,14 @@ bool machine_was_there(const struct machine *machine)
     return text_is(machine->provider, "static");
 }
 
+bool machine_has_host_key(const struct machine *machine)
+{
+    for (size_t i = 0; i < machine->host_keys.count; i++)
+        if (!text_starts(machine->host_keys.items[i], "@revoked"))
+            return true;
+    return false;
+}
+
 char *machine_project(const struct machine *machine)
 {
     AUTO_FREE char *machines = machine->directory ? file_parent(machine->directory) : NULL;

@@ -35,6 +35,8 @@ void machine_cleanup(struct machine **machine);
 /* A host that was there before (provider static) is never made by a run, and so no run's fresh machine. */
 bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
+/* Whether a host key is known, and not only what is revoked. */
+bool machine_has_host_key(const struct machine *machine);
 /* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL where the machine has none. */
 char *machine_project(const struct machine *machine);
 struct machine *machine_copy(const struct machine *machine);

@@ -333,6 +333,6 @@ struct target made_target(const struct target *target, const struct machine *mac
 {
     struct target made = *target;
     if (made_host_keys_differ(target, machine))
-        made.host_key_kind = machine->host_keys.count ? HOST_KEYS_DEFAULT : HOST_KEYS_ACCEPT_NEW;
+        made.host_key_kind = machine_has_host_key(machine) ? HOST_KEYS_DEFAULT : HOST_KEYS_ACCEPT_NEW;
     return made;
 }

@@ -169,7 +169,7 @@ static int add_control(struct ssh_arguments *out, const char *directory, const s
 
 bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target)
 {
-    return machine->host_keys.count > 0 || (target && target->host_key_kind != HOST_KEYS_DEFAULT) ||
+    return machine_has_host_key(machine) || (target && target->host_key_kind != HOST_KEYS_DEFAULT) ||
            (machine->provider && !text_is(machine->provider, "static"));
 }
 
@@ -519,38 +519,41 @@ static void add_known_host(struct text *out, const char *alias, const char *line
     text_addf(out, "%s %s\n", alias, rest);
 }
 
+/* `plain`: without those that bear a marker. */
+static int add_known_host_file(struct text *out, const char *alias, const char *path, bool plain,
+                               struct error *err)
+{
+    AUTO_TEXT content = TEXT_INIT;
+    if (file_read(path, 1 << 20, &content, err) < 0)
+        return -1;
+    for (char *line = content.bytes, *next = NULL; line && *line; line = next) {
+        size_t length = strcspn(line, "\n");
+        next = line[length] ? line + length + 1 : line + length;
+        line[length] = '\0';
+        if (!plain || *line != '@')
+            add_known_host(out, alias, line);
+    }
+    return 0;
+}
+
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
                           const char *project_directory, struct error *err)
 {
     if (!machine->directory || !ssh_has_own_known_hosts(machine, target))
         return 0;
-    AUTO_FREE char *path = file_join(machine->directory, "known_hosts");
-    if (target->host_key_kind == HOST_KEYS_ACCEPT_NEW && file_exists(path))
-        return 0;
-    AUTO_FREE char *alias = ssh_host_key_alias(machine);
-    AUTO_TEXT lines = TEXT_INIT;
-    if (target->host_key_kind == HOST_KEYS_FILE) {
-        AUTO_FREE char *source = file_join(project_directory, target->host_key_file);
-        AUTO_TEXT content = TEXT_INIT;
-        if (file_read(source, 1 << 20, &content, err) < 0)
-            return error_prefix(err, "host_keys of target %s", target->name);
-        for (char *line = content.bytes, *next = NULL; line && *line; line = next) {
-            size_t length = strcspn(line, "\n");
-            next = line[length] ? line + length + 1 : line + length;
-            line[length] = '\0';
-            add_known_host(&lines, alias, line);
-        }
-    }
-    const struct words *keys =
-        target->host_key_kind == HOST_KEYS_LIST ? &target->host_keys : &machine->host_keys;
-    if (target->host_key_kind != HOST_KEYS_FILE)
-        for (size_t i = 0; i < keys->count; i++)
-            add_known_host(&lines, alias, keys->items[i]);
-    bool written = keys == &machine->host_keys && target->host_key_kind != HOST_KEYS_FILE;
-    for (size_t i = 0; !written && i < machine->host_keys.count; i++)
-        if (text_starts(machine->host_keys.items[i], "@revoked "))
+    AUTO_FREE char *path = file_join(machine->directory, "known_hosts"), *alias = ssh_host_key_alias(machine);
+    AUTO_TEXT lines = TEXT_INIT, now = TEXT_INIT;
+    bool of_file = target->host_key_kind == HOST_KEYS_FILE, of_list = target->host_key_kind == HOST_KEYS_LIST,
+         learned = target->host_key_kind == HOST_KEYS_ACCEPT_NEW && file_exists(path);
+    AUTO_FREE char *source = of_file ? file_join(project_directory, target->host_key_file)
+                                     : xstrdup_or_null(learned ? path : NULL);
+    if (source && add_known_host_file(&lines, alias, source, learned, err) < 0)
+        return error_prefix(err, "host_keys of target %s", target->name);
+    for (size_t i = 0; of_list && i < target->host_keys.count; i++)
+        add_known_host(&lines, alias, target->host_keys.items[i]);
+    for (size_t i = 0; i < machine->host_keys.count; i++)
+        if (text_starts(machine->host_keys.items[i], "@revoked ") || !(of_file || of_list || learned))
             add_known_host(&lines, alias, machine->host_keys.items[i]);
-    AUTO_TEXT now = TEXT_INIT;
     if (file_exists(path) && file_read(path, 1 << 20, &now, NULL) == 0 &&
         text_is(text_string(&now), text_string(&lines)))
         return 0;
@@ -561,7 +564,7 @@ void ssh_learn_host_keys(struct machine *machine)
 {
     AUTO_FREE char *path = machine->directory ? file_join(machine->directory, "known_hosts") : NULL;
     AUTO_TEXT content = TEXT_INIT;
-    if (!path || machine->host_keys.count || !file_exists(path) ||
+    if (!path || machine_has_host_key(machine) || !file_exists(path) ||
         file_read(path, 1 << 20, &content, NULL) < 0)
         return;
     char *state = NULL;

@@ -65,7 +65,7 @@ bool ssh_has_own_known_hosts(const struct machine *machine, const struct target 
 #define SSH_CERTIFIED_AS "certified_as"
 char *ssh_host_key_alias(const struct machine *machine);
 /* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file; what is revoked in any case).
- * Keys learned by accept-new stay. Does nothing where the machine has no known_hosts of its own. */
+ * Keys learned by accept-new stay, with what is revoked now. Does nothing where the machine has no known_hosts of its own. */
 int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
                           const char *project_directory, struct error *err);
 

@@ -1,4 +1,5 @@
-/* A host key that changed: it is told in two lines, and `trust` takes the new one after both fingerprints were shown. */
+/* A host key that changed: it is told in two lines, and `trust` takes the new one after both fingerprints were shown. What the user's own known_hosts revokes, and whom
+ * it trusts to certify, holds at each connection. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -9,8 +10,10 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static void hold(struct lab_result result, int code, const char *words)
@@ -146,4 +149,144 @@ Test(trust, a_host_that_is_not_there_and_a_target_that_is_busy_are_told_apart)
     kill(lab_sshd_pid(lab), SIGTERM);
     cr_assert(damage_gone(lab_sshd_pid(lab), 10));
     hold(lab_run(lab, "trust", "host", "--yes", NULL), 4, "showed no key");
+}
+
+/* ssh finds a user's files by the user database: the folder is another one for this process and what it starts. */
+static void own_ssh_folder(void)
+{
+    cr_assert(file_make_dirs("/root/.ssh", 0700, NULL) == 0);
+    cr_assert(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                  mount("tmpfs", "/root/.ssh", "tmpfs", 0, "mode=0700") == 0,
+              "%m");
+}
+
+static void know(const char *lines)
+{
+    cr_assert(file_replace("/root/.ssh/known_hosts", lines, strlen(lines), 0600, NULL) == 0);
+}
+
+/* The words in known_hosts for the lab's sshd. malloc'ed. */
+static char *name_of(struct lab *lab)
+{
+    return xasprintf("[127.0.0.1]:%d", lab_sshd(lab));
+}
+
+/* The line `host_keys:` goes: the user's known_hosts are asked. */
+static struct lab *known_by_the_user(const char *lines)
+{
+    struct lab *lab = damage_lab("", "echo ran >>$FOLDER/ran\nplay; task t1; finish\n");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    *strstr(project, "    host_keys:") = '\0';
+    lab_write(lab, "triphase.yml", "%s", project);
+    know(lines);
+    return lab;
+}
+
+/* With what `inventory` gives, as a user would. */
+static bool ansible_reaches(struct lab *lab)
+{
+    struct lab_result inventory = lab_run(lab, "inventory", "host", NULL);
+    cr_assert(eq(int, inventory.code, 0), "%s", inventory.err);
+    lab_write(lab, "hosts.yml", "%s", inventory.out);
+    AUTO_FREE char *hosts = file_join(lab_folder(lab), "hosts.yml");
+    return program_do(60 * NS_PER_S, NULL, NULL, "ansible", "-i", hosts, "-m", "ansible.builtin.raw", "-a",
+                      "true", "host", NULL) == 0;
+}
+
+/* Whoever connects, in whatever way. */
+static void hold_reached_by_nobody(struct lab *lab, const char *what, int contact_code)
+{
+    int ran = damage_lines(lab, "ran", "");
+    struct lab_result run = lab_run(lab, "run", "host", NULL),
+                      shell = lab_run(lab, "ssh", "host", "--", "true", NULL),
+                      contact = lab_run(lab, "plan", "host", "--contact", "--json", NULL);
+    cr_expect(eq(int, run.code, 4), "%s: run: %s", what, run.err);
+    cr_expect(ne(int, shell.code, 0), "%s: ssh: %s%s", what, shell.out, shell.err);
+    cr_expect(eq(int, contact.code, contact_code), "%s: plan --contact: %s%s", what, contact.out,
+              contact.err);
+    cr_expect(not(ansible_reaches(lab)), "%s: Ansible's own ssh", what);
+    cr_expect(eq(int, damage_lines(lab, "ran", ""), ran), "%s: something ran", what);
+    AUTO_FREE char *cause = lab_sql(lab, "SELECT cause FROM step ORDER BY number DESC LIMIT 1");
+    cr_expect(eq(str, cause, "host-key"), "%s: %s", what, cause);
+}
+
+static void hold_reached(struct lab *lab, const char *what)
+{
+    struct lab_result run = lab_run(lab, "run", "host", NULL);
+    cr_expect(eq(int, run.code, 0), "%s: %s", what, run.err);
+    hold(lab_run(lab, "ssh", "host", "--", "true", NULL), 0, "");
+    cr_expect(ansible_reaches(lab), "%s: Ansible's own ssh", what);
+}
+
+Test(trust, a_key_that_is_revoked_after_the_host_was_made_holds_at_the_next_connection)
+{
+    own_ssh_folder();
+    struct lab *lab = known_by_the_user("");
+    AUTO_FREE char *key = public_key(lab), *name = name_of(lab), *pinned = xasprintf("['%s']", key),
+                   *plain = xasprintf("%s %s\n", name, key),
+                   *revoked = xasprintf("%s@revoked * %s\n", plain, key);
+    know(plain);
+    hold(lab_run(lab, "create", "host", NULL), 0, "");
+    know(revoked);
+    hold_reached_by_nobody(lab, "known by the user's file", 4);
+    hold(lab_run(lab, "trust", "host", "--yes", NULL), 78, "revoked in your known_hosts");
+    know(plain);
+    hold_reached(lab, "revoked no more");
+
+    const char *const kinds[] = {pinned, "accept-new"};
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        hold(lab_run(lab, "forget", "host", "--yes", NULL), 0, "");
+        lab_write(lab, "triphase.yml", "%s    host_keys: %s\n", project, kinds[i]);
+        know(plain);
+        hold(lab_run(lab, "create", "host", NULL), 0, "");
+        know(revoked);
+        hold_reached_by_nobody(lab, kinds[i], 4);
+        know(plain);
+        hold(lab_run(lab, "run", "host", NULL), 0, "");
+    }
+}
+
+/* The sshd shows this certificate of its key. */
+static void certify(struct lab *lab)
+{
+    AUTO_FREE char *ca = file_join(lab_folder(lab), "ca"),
+                   *key = file_join(lab_folder(lab), "sshd/host_key.pub"),
+                   *config = lab_read(lab, "sshd/config");
+    if (!lab_exists(lab, "ca"))
+        cr_assert(program_do(20 * NS_PER_S, NULL, NULL, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                             ca, NULL) == 0);
+    cr_assert(program_do(20 * NS_PER_S, NULL, NULL, "ssh-keygen", "-q", "-s", ca, "-I", "lab", "-h", "-n",
+                         "127.0.0.1", key, NULL) == 0);
+    if (!strstr(config, "HostCertificate"))
+        lab_write(lab, "sshd/config", "%sHostCertificate %s/sshd/host_key-cert.pub\n", config,
+                  lab_folder(lab));
+}
+
+Test(trust, an_authority_that_is_taken_away_or_added_counts_at_the_next_connection)
+{
+    own_ssh_folder();
+    struct lab *lab = known_by_the_user("");
+    certify(lab);
+    change_key(lab);
+    certify(lab);
+    AUTO_FREE char *key = public_key(lab), *name = name_of(lab), *ca = lab_read(lab, "ca.pub"),
+                   *plain = xasprintf("%s %s\n", name, key),
+                   *authority = xasprintf("@cert-authority %s %s", name, ca);
+    know(authority);
+    hold(lab_run(lab, "create", "host", NULL), 0, "");
+    know("");
+    hold_reached_by_nobody(lab, "nobody vouches for it", 78);
+    hold(lab_run(lab, "run", "host", NULL), 4, "of which none is known");
+    know(authority);
+    hold_reached(lab, "somebody does again");
+
+    hold(lab_run(lab, "forget", "host", "--yes", NULL), 0, "");
+    know(plain);
+    hold(lab_run(lab, "create", "host", NULL), 0, "");
+    change_key(lab);
+    certify(lab);
+    AUTO_FREE char *both = xasprintf("%s%s", plain, authority);
+    know(both);
+    hold_reached(lab, "the authority vouches for its new key");
 }
