@@ -427,6 +427,22 @@ char *lab_sql(struct lab *lab, const char *query)
     return xstrdup(text ? text : "");
 }
 
+void lab_add_runs(struct lab *lab, int count, int64_t after_ns, int64_t apart_ns)
+{
+    AUTO_FREE char *path = file_join(lab->folder, ".triphase/store.db");
+    AUTO_FREE char *statement =
+        xasprintf("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO"
+                  " run (id, kind, target, partial, fresh, started_ns, duration_ns, outcome, exit_code)"
+                  " SELECT printf('01890000-0000-7000-8000-%%012x', i), 'run', target, 0, 0,"
+                  " started_ns + duration_ns + %lld + i * %lld, 1, 'ok', 0 FROM n, run",
+                  count, (long long)after_ns, (long long)apart_ns);
+    AUTO_SQL *db = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(lab_sql_number(lab, "SELECT count(*) FROM run") == 1);
+    cr_assert(sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 && sql_run(db, statement, &err) == 0, "%s",
+              error_text(&err));
+}
+
 int64_t lab_sql_number(struct lab *lab, const char *query)
 {
     AUTO_FREE char *text = lab_sql(lab, query);

@@ -53,6 +53,9 @@ void lab_environment(struct lab *lab, const char *name, const char *value);
 /* First column of the first row of a query on the project's store, as text ("" for none or NULL). malloc'ed. */
 char *lab_sql(struct lab *lab, const char *query);
 int64_t lab_sql_number(struct lab *lab, const char *query);
+/* Finished runs of that count, of the target of the only run that the store has: the i-th (from 1) began after_ns + i * apart_ns behind the end of that one. Their
+ * ids begin with 01890000. */
+void lab_add_runs(struct lab *lab, int count, int64_t after_ns, int64_t apart_ns);
 /* Waits until a condition holds, at most `seconds`, looking every 10 ms; false when it never did. */
 bool lab_until(double seconds, bool (*holds)(void *context), void *context);
 /* Waits until the query's first column is not "" and not "0". */

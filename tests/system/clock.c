@@ -1,12 +1,14 @@
 /* A wall clock that was wrong for a while (before the first contact with a time server, after a suspended machine woke): it hides no run and takes no history. */
 #include "base/memory.h"
+#include "base/moment.h"
 #include "lab/damage.h"
-#include "mechanism/sql.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <glob.h>
 #include <string.h>
+
+#define DAY (86400 * NS_PER_S)
 
 /* Ends at once, but for a run that finds `slow`. */
 #define BODY                                                                                              \
@@ -69,19 +71,7 @@ Test(clock, two_hundred_days_ahead_for_one_run_takes_no_history)
     struct lab *lab = damage_lab("", BODY);
     struct lab_result first = lab_run(lab, "create", "host", NULL);
     cr_assert(eq(int, first.code, 0), "%s", first.err);
-    AUTO_FREE char *path = xasprintf("%s/.triphase/store.db", lab_folder(lab));
-    AUTO_SQL *db = NULL;
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(
-        sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 &&
-            sql_run(
-                db,
-                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO"
-                " run (id, kind, target, partial, fresh, started_ns, duration_ns, outcome, exit_code)"
-                " SELECT printf('01890000-0000-7000-8000-%012x', i), 'run', target, 0, 0,"
-                " started_ns - (31 - i) * 86400000000000, 1, 'ok', 0 FROM n, run",
-                &err) == 0,
-        "%s", error_text(&err));
+    lab_add_runs(lab, 30, -31 * DAY, DAY);
     turn(lab, "+200d");
     struct lab_result ahead = lab_run(lab, "run", "host", NULL);
     cr_assert(eq(int, ahead.code, 0), "%s", ahead.err);

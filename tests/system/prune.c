@@ -3,7 +3,7 @@
 #include "lab/lab.h"
 
 #include "base/memory.h"
-#include "mechanism/sql.h"
+#include "base/moment.h"
 
 #include <criterion/criterion.h>
 
@@ -20,19 +20,7 @@ Test(prune, a_run_older_than_keep_goes_with_its_folder_after_the_next_good_run)
     cr_assert(lab_exists(lab, folder));
 
     /* As many later runs as are kept in any case. */
-    AUTO_FREE char *path = xasprintf("%s/.triphase/store.db", lab_folder(lab));
-    AUTO_SQL *db = NULL;
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(
-        sql_open(path, SQL_WRITE, 5000, &db, &err) == 0 &&
-            sql_run(
-                db,
-                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) INSERT INTO"
-                " run (id, kind, target, partial, fresh, started_ns, duration_ns, outcome, exit_code)"
-                " SELECT printf('01890000-0000-7000-8000-%012x', i), 'run', target, 0, 0,"
-                " started_ns + duration_ns + 1000000000, 1, 'ok', 0 FROM n, run",
-                &err) == 0,
-        "%s", error_text(&err));
+    lab_add_runs(lab, 20, NS_PER_S, 0);
     cr_assert_eq(lab_run(lab, "run", "host", NULL).code, 0);
     bool kept_within = lab_exists(lab, folder);
     struct lab_result later = lab_run(lab, "--set", "keep=1ms", "run", "host", NULL);
