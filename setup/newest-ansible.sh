@@ -3,6 +3,7 @@
 # .venv-newest/tree and run by that tree's own loader. .venv-newest/bin/ansible-playbook is the result.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. setup/mirror.sh
 requirements="requirements-newest.txt"
 folder=$PWD/.venv-newest
 stamp=$({ cat "$requirements" "$0" && pwd && /usr/bin/python3 --version; } | sha256sum | cut -d' ' -f1)
@@ -16,12 +17,10 @@ mkdir -p "$folder/bin"
 if /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
     printf '#!/bin/sh\nPYTHONPATH=%s/site exec /usr/bin/python3 "$@"\n' "$folder" >"$folder/bin/python3"
 else
-    # The machine's own mirror, as its apt sources have it.
-    mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
-        awk '!/^#/ && match($0, /https?:\/\/[^ ]*\/debian\/?( |$)/) && !found { found = 1; print substr($0, RSTART, RLENGTH) }')
+    mirror=$(debian_mirror)
     mmdebstrap --quiet --variant=extract --mode="$([ "$(id -u)" = 0 ] && echo root || echo unshare)" \
         --include=python3,libpython3-stdlib,zlib1g,libgcc-s1,libssl3t64,libffi8,libexpat1 \
-        trixie "$folder/tree" ${mirror:+"${mirror% }"} >build/newest.log 2>&1 || {
+        trixie "$folder/tree" ${mirror:+"$mirror"} >build/newest.log 2>&1 || {
         tail -n 20 build/newest.log >&2
         echo 'setup: a Debian 13 Python could not be unpacked; its log is build/newest.log' >&2
         exit 1

@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . setup/tally.sh
+. setup/mirror.sh
 
 CACHE=/var/cache/triphase-firsthour
 # Where the checkout lies in the tree.
@@ -16,15 +17,10 @@ section() { # TITLE: the commands of that section of the README, one a line, com
     awk -v title="## $1" '$0 == title { on = 1; next } /^(## |```)/ { on = 0 } on && sub(/^    /, "") { sub(/ +#.*/, ""); print }' README.md
 }
 
-mirror() {
-    { cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
-        awk '!/^#/ && match($0, /https?:\/\/[^ ]*\/debian\/?( |$)/) && !found { found = 1; print substr($0, RSTART, RLENGTH) }'
-}
-
 bootstrap() { # RELEASE TREE
     local suite=bookworm
     [ "$1" = debian-12 ] || suite=trixie
-    mmdebstrap --quiet --mode=root --variant=minbase --include=git,make,gcc,libc6-dev,ca-certificates "$suite" "$2" "$(mirror)"
+    mmdebstrap --quiet --mode=root --variant=minbase --include=git,make,gcc,libc6-dev,ca-certificates "$suite" "$2" "$(debian_mirror)"
     # How this machine reaches packages is no part of the newcomer's work.
     cp /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/ca-certificates.crt"
     [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$2/etc/pip.conf"
