@@ -18,11 +18,11 @@ char *mounts_root(const char *name)
     return sandbox_path(name, "root");
 }
 
-/* Mount points at or below the sandbox's folder, in the order they were mounted. */
-static int list_mounts(const char *name, struct words *out, struct error *err)
+/* Mount points below the folder `name` of `parent`, in the order they were mounted. */
+static int list_mounts(const char *parent, const char *name, struct words *out, struct error *err)
 {
     /* The kernel shows the path without links. */
-    AUTO_FREE char *home = realpath(SANDBOX_HOME, NULL);
+    AUTO_FREE char *home = realpath(parent, NULL);
     if (!home)
         return 0;
     AUTO_FREE char *folder = xasprintf("%s/%s/", home, name);
@@ -80,7 +80,7 @@ int mounts_make(const struct sandbox_owner *owner, struct error *err)
 {
     AUTO_FREE char *root = mounts_root(owner->name);
     AUTO_WORDS there = WORDS_INIT;
-    if (list_mounts(owner->name, &there, err) < 0 || file_make_dirs(root, 0755, err) < 0)
+    if (list_mounts(SANDBOX_HOME, owner->name, &there, err) < 0 || file_make_dirs(root, 0755, err) < 0)
         return -1;
     if (chmod(root, 0755) < 0)
         return error_system(err, errno, "cannot set up %s", root);
@@ -94,10 +94,10 @@ int mounts_make(const struct sandbox_owner *owner, struct error *err)
     return 0;
 }
 
-int mounts_remove(const char *name, struct error *err)
+int mounts_remove_below(const char *parent, const char *name, struct error *err)
 {
     AUTO_WORDS there = WORDS_INIT;
-    if (list_mounts(name, &there, err) < 0)
+    if (list_mounts(parent, name, &there, err) < 0)
         return -1;
     for (size_t i = there.count; i-- > 0;) {
         int tries = 0;
@@ -115,10 +115,15 @@ int mounts_remove(const char *name, struct error *err)
     return 0;
 }
 
+int mounts_remove(const char *name, struct error *err)
+{
+    return mounts_remove_below(SANDBOX_HOME, name, err);
+}
+
 int mounts_left(const char *name, struct words *left, struct error *err)
 {
     AUTO_WORDS there = WORDS_INIT;
-    if (list_mounts(name, &there, err) < 0)
+    if (list_mounts(SANDBOX_HOME, name, &there, err) < 0)
         return -1;
     for (size_t i = 0; i < there.count; i++)
         words_addf(left, "mount %s", there.items[i]);

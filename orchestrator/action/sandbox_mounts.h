@@ -11,4 +11,6 @@ char *mounts_root(const char *name);
 int mounts_make(const struct sandbox_owner *owner, struct error *err);
 /* Unmounts everything below the sandbox's folder, last first. */
 int mounts_remove(const char *name, struct error *err);
+/* The same of a folder `name` of `parent`, whatever was mounted there. Absent is fine. */
+int mounts_remove_below(const char *parent, const char *name, struct error *err);
 int mounts_left(const char *name, struct words *left, struct error *err);

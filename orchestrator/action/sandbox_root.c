@@ -2,6 +2,7 @@
 
 #include "action/sandbox_host_root.h"
 #include "action/sandbox_mirror.h"
+#include "action/sandbox_mounts.h"
 #include "action/sandbox_prepare.h"
 #include "action/step_log.h"
 #include "base/digest.h"
@@ -101,8 +102,9 @@ static int debootstrap(const struct release *release, const char *suffix, const 
     const char *keyring = file_exists(KEYRING ".gpg") ? KEYRING ".gpg" : KEYRING ".pgp";
     AUTO_WORDS argv = WORDS_INIT;
     AUTO_WORDS proxies = WORDS_INIT;
-    words_add_all(&argv, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
-                  "--include=" PACKAGES, NULL);
+    /* What it mounts for the packages' scripts is its own, and goes with it however it ends. */
+    words_add_all(&argv, "unshare", "--mount", "--propagation", "private", "--", "mmdebstrap", "--mode=root",
+                  "--variant=minbase", "--format=directory", "--include=" PACKAGES, NULL);
     mirror_proxies(&proxies);
     for (size_t i = 0; i < proxies.count; i++)
         words_addf(&argv, "--aptopt=%s", proxies.items[i]);
@@ -184,8 +186,9 @@ static int fill_cache(enum root_kind kind, const char *root, const char *path, c
     step_log_say("making the root tree %s, once for this machine, in %s", root, entry);
     AUTO_FREE char *beside = xasprintf("%s.building", entry);
     int64_t left = bound_ns - (moment_monotonic() - start);
-    if (file_remove_tree(beside, err) < 0)
-        return -1;
+    if (mounts_remove_below(SANDBOX_CACHE, strrchr(beside, '/') + 1, err) < 0 ||
+        file_remove_tree(beside, err) < 0)
+        return error_prefix(err, "a root tree that was begun and not finished stands in the way");
     int result = kind == ROOT_DEBIAN ? build_debian(release_named(root), beside, left, err)
                                      : unpack(path, beside, left, err);
     if (result == 0)
