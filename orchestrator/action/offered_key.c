@@ -59,7 +59,10 @@ static int connect_once(const struct machine *machine, const struct ssh_argument
     }
     words_add_list(&argv, words_argv(&ssh->options));
     words_add_all(&argv, "--", ssh->host, "true", NULL);
-    struct program program = {.argv = words_argv(&argv), .bound_ns = bound_ns, .keeps_output = true};
+    /* Paths in ssh's arguments start in the project's folder. */
+    AUTO_FREE char *project = machine_project(machine);
+    struct program program = {
+        .argv = words_argv(&argv), .directory = project, .bound_ns = bound_ns, .keeps_output = true};
     return program_run(&program, NULL, said, &end, err);
 }
 

@@ -38,6 +38,13 @@ int command_ssh(struct command_context *context, int argc, char **argv)
         reach_free(&reach);
         return exit_code_of(&err);
     }
+    /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. */
+    if (chdir(reach.project->directory) < 0) {
+        error_system(&err, errno, "cannot go to the project's folder %s", reach.project->directory);
+        help_problem("%s", error_text(&err));
+        reach_free(&reach);
+        return exit_code_of(&err);
+    }
     const struct secret *passphrase = &reach.target->key_passphrase;
     if (passphrase->kind == SECRET_ENV)
         unsetenv(passphrase->where);

@@ -163,7 +163,8 @@ static int act(struct trust *trust, bool yes, bool json, struct error *err)
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);
-    if (find_row(trust, err) < 0 || settle_lock(trust->state, trust->target->name, id, &lock, err) < 0 ||
+    if (find_row(trust, err) < 0 || settle_project(trust->project->directory, err) < 0 ||
+        settle_lock(trust->state, trust->target->name, id, &lock, err) < 0 ||
         settle_locked(trust->state, trust->target->name, err) < 0 || find_row(trust, err) < 0 ||
         look(trust, err) < 0 || ask_host(trust, err) < 0)
         return -1;

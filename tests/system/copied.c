@@ -79,11 +79,9 @@ Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_re
     /* A copy beside it. */
     rig_shell("mkdir %s/copy && cp -a %s/triphase.yml %s/phases %s/playbooks %s/.triphase %s/copy", folder,
               folder, folder, folder, folder, folder);
-    static const char *const acting[][3] = {{"destroy", "box", "--yes"},
-                                            {"run", "box", NULL},
-                                            {"create", "box", NULL},
-                                            {"ssh", "box", NULL},
-                                            {"destroy", "--all", "--yes"}};
+    static const char *const acting[][3] = {{"destroy", "box", "--yes"}, {"run", "box", NULL},
+                                            {"create", "box", NULL},     {"ssh", "box", NULL},
+                                            {"trust", "box", "--yes"},   {"destroy", "--all", "--yes"}};
     for (size_t i = 0; i < COUNT_OF(acting); i++)
         hold(in(lab, "copy", acting[i][0], acting[i][1], acting[i][2]), 78, "is a copy of the project in");
     cr_expect(runs(machine));

@@ -107,8 +107,8 @@ Test(settings, a_host_is_reached_and_verified_as_ansible_cfg_says)
     AUTO_FREE char *setting =
         xasprintf("[defaults]\nremote_port = %d\nprivate_key_file = key\ninterpreter_python = "
                   "/usr/bin/python3\n[ssh_connection]\nssh_args = -F ssh.conf\n"
-                  "ssh_extra_args = -o SetEnv=EXTRA=1\n",
-                  lab_sshd(lab));
+                  "ssh_extra_args = -o PermitLocalCommand=yes -o 'LocalCommand=touch %s/by-extra'\n",
+                  lab_sshd(lab), lab_folder(lab));
     static const char *const keys[] = {"port", "key", "python", "address"};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         take_key(lab, keys[i]);
@@ -118,6 +118,12 @@ Test(settings, a_host_is_reached_and_verified_as_ansible_cfg_says)
     create(lab, "as ansible.cfg says", 0);
     struct lab_result result = lab_run(lab, "config", "host", NULL);
     cr_expect(strstr(result.out, "ansible.cfg:2"), "%s", result.out);
+    AUTO_FREE char *extra = file_join(lab_folder(lab), "by-extra");
+    unlink(extra);
+    result = lab_run(lab, "ssh", "host", "--", "true", NULL);
+    cr_expect(result.code == 0 && lab_exists(lab, "by-extra"), "ssh_extra_args do not count: %s", result.err);
+    result = lab_run(lab, "trust", "host", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
     add_to_target(lab, "    user: somebody\n");
     lab_environment(lab, "ANSIBLE_REMOTE_USER", "other");
     result = lab_run(lab, "plan", "host", NULL);
@@ -217,6 +223,11 @@ static struct lab *secret_project(const char *ansible)
     return lab;
 }
 
+static bool is_at_work(void *step)
+{
+    return hidden_processes(step, step) > 0;
+}
+
 static void check_secrets(const char *ansible)
 {
     struct lab *lab = secret_project(ansible);
@@ -226,6 +237,7 @@ static void check_secrets(const char *ansible)
               lab_read(lab, "create.err"));
     AUTO_FREE char *run = lab_last_run(lab, "id");
     AUTO_FREE char *step = xasprintf("TRIPHASE_STEP=%s/%02d", run, (int)lab_phase_number(lab, "seq"));
+    cr_expect(lab_until(20, is_at_work, step), "no process of the phase is to be seen");
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
         cr_expect_eq(hidden_processes(step, hidden[i]), 0, "'%s' is shown by a process of the phase",
                      hidden[i]);
