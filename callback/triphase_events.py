@@ -1166,6 +1166,7 @@ class CallbackModule(CallbackBase):
             self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
             self._common(host, task, data)))
         if changed and task.notify:
+            KNOWN.give_way(listed(task.notify))
             self._events.line('notify', '%s%s,"handlers":[%s]' % (
                 self._host(host), self._task(task), ','.join(quoted(name) for name in listed(task.notify))))
         if self._pending and task.notify:

@@ -97,10 +97,13 @@ Test(secrets, a_run_that_is_over_is_shown_without_what_has_the_shape_of_a_secret
 Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .timeout = 120)
 {
     struct lab *lab = lab_new();
-    static const char *const names[] = {"host", "recipe_work", "Set the stage", "gardener"};
+    static const char *const names[] = {"host", "recipe_work", "Set the stage", "gardener", "water it"};
     lab_static_project(
         lab, "    attempts: 1\n",
-        "- hosts: recipe_work\n  gather_facts: false\n  roles: [gardener]\n  tasks:\n"
+        "- hosts: recipe_work\n  gather_facts: false\n  roles: [gardener]\n"
+        "  handlers:\n    - name: water it\n      ansible.builtin.debug: {msg: x}\n  tasks:\n"
+        "    - ansible.builtin.debug: {msg: x}\n      changed_when: true\n      notify: water it\n"
+        "    - ansible.builtin.meta: flush_handlers\n"
         "    - name: Set the stage\n      ansible.builtin.debug: {msg: x}\n"
         "    - name: \"{{ real }}\"\n      ansible.builtin.debug: {msg: x}\n"
         "    - name: tells\n      ansible.builtin.fail: {msg: \"s2: {{ s2 }}, {{ s2 }}, {{ real }}\"}\n");
@@ -133,10 +136,26 @@ Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .time
                                        "\"pattern\":\"recipe_work\"",
                                        "\"task\":\"Set the stage\"",
                                        "\"role\":\"gardener\"",
+                                       "\"handlers\":[\"water it\"]",
                                        "\"task\":\"[REDACTED secret real]\"",
                                        "s2: [REDACTED vaulted], Set the stage, [REDACTED secret real]"};
     for (size_t i = 0; i < COUNT_OF(told); i++)
         cr_expect(strstr(lines, told[i]), "%s: %s", told[i], lines);
+
+    /* Who shows the log, or packs it, knows the names that the project's own files have. */
+    static const char *const kept[] = {"PLAY [recipe_work]", "ok: [host]"};
+    struct lab_result later = lab_run(lab, "attach", "host", NULL);
+    AUTO_FREE char *archive = xasprintf("%s/packed.tgz", lab_folder(lab)),
+                   *unpack = xasprintf("tar -xzOf %s --wildcards '*/run/*.log' >%s/all.txt", archive,
+                                       lab_folder(lab));
+    cr_expect_eq(lab_run(lab, "bundle", "host", "-o", archive, NULL).code, 0);
+    cr_assert_eq(system(unpack), 0);
+    AUTO_FREE char *packed = lab_read(lab, "all.txt");
+    cr_expect(strstr(later.err, kept[1]), "%s", later.err); /* the log's last lines */
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        cr_expect(strstr(packed, kept[i]), "%s: %s", kept[i], packed);
+    cr_expect(!strstr(later.err, "correct-horse") && !strstr(packed, "correct-horse"), "%s%s", later.err,
+              packed);
 }
 
 /* ansible-vault encrypt, the password is pw-of-test:

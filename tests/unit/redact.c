@@ -355,6 +355,28 @@ Test(redact, a_value_too_short_to_be_told_is_refused)
     redact_rules_free(rules);
 }
 
+Test(redact, a_value_that_says_too_little_goes_as_a_whole_beside_its_key_alone)
+{
+    static const struct {
+        const char *text, *left;
+    } rows[] = {
+        {"pin: kx7", "pin: [REDACTED vaulted]"},
+        {"pin=kx7 and pin = 'kx7'", "pin=[REDACTED vaulted] and pin = '[REDACTED vaulted]'"},
+        {"{\"pin\": \"kx7\"}", "{\"pin\": \"[REDACTED vaulted]\"}"},
+        {"\\\"pin\\\": \\\"kx7\\\"", "\\\"pin\\\": \\\"[REDACTED vaulted]\\\""},
+        {"kx7 alone, host: kx7", "kx7 alone, host: kx7"},
+        {"mypin: kx7, my_pin=kx7, pins: kx7", "mypin: kx7, my_pin=kx7, pins: kx7"},
+        {"pin: kx7s, pin: kx7_8, pin kx7", "pin: kx7s, pin: kx7_8, pin kx7"},
+    };
+    struct redact_rules *rules = rules_of(NULL);
+    redact_rules_add_beside(rules, "pin", "kx7", 3);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *left = left_of(rules, rows[i].text, NULL);
+        cr_expect_str_eq(left, rows[i].left, "of: %s", rows[i].text);
+    }
+    redact_rules_free(rules);
+}
+
 Test(redact, kinds_are_counted)
 {
     struct redact_rules *rules = rules_of("hunter2!");

@@ -105,6 +105,36 @@ Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line
     folder_clean();
 }
 
+/* The same rows as the C half has (redact/a_value_that_says_too_little_goes_as_a_whole_beside_its_key_alone); and what gives way to a name. */
+static const char give_way[] =
+    "import sys\n"
+    "sys.path.insert(0, 'callback')\n"
+    "from triphase_events import KNOWN\n"
+    "KNOWN.add('beside pin', b'kx7')\n"
+    "for text in ('pin: kx7', 'pin=kx7 and pin = \\'kx7\\'', '{\"pin\": \"kx7\"}', '\\\\\"pin\\\\\": "
+    "\\\\\"kx7\\\\\"', 'kx7 alone, host: kx7',\n"
+    "             'mypin: kx7, my_pin=kx7, pins: kx7', 'pin: kx7s, pin: kx7_8, pin kx7'):\n"
+    "    print(KNOWN.clear(text))\n"
+    "KNOWN.add('secret owner', b'gardener')\n"
+    "KNOWN.add('secret other', b'correct-horse')\n"
+    "print(KNOWN.clear('gardener, owner: gardener, correct-horse'))\n"
+    "KNOWN.give_way(['gardener', 'nobody'])\n"
+    "print(KNOWN.clear('gardener, owner: gardener, correct-horse'))\n";
+
+Test(redact_quoted, a_value_that_is_a_name_is_known_beside_its_key_alone, .timeout = 120)
+{
+    expect_python(give_way, "",
+                  "pin: [REDACTED vaulted]\n"
+                  "pin=[REDACTED vaulted] and pin = '[REDACTED vaulted]'\n"
+                  "{\"pin\": \"[REDACTED vaulted]\"}\n"
+                  "\\\"pin\\\": \\\"[REDACTED vaulted]\\\"\n"
+                  "kx7 alone, host: kx7\n"
+                  "mypin: kx7, my_pin=kx7, pins: kx7\n"
+                  "pin: kx7s, pin: kx7_8, pin kx7\n"
+                  "[REDACTED secret owner], owner: [REDACTED secret owner], [REDACTED secret other]\n"
+                  "gardener, owner: [REDACTED vaulted], [REDACTED secret other]\n");
+}
+
 /* To open all that a project holds takes its time. */
 static const char open_for[] = "import sys\n"
                                "sys.path.insert(0, 'callback')\n"

@@ -38,6 +38,19 @@ Test(redact_sealed, what_was_put_there_is_known_and_a_damaged_one_is_no_danger)
     redact_rules_free(rules);
 }
 
+Test(redact_sealed, one_that_was_put_there_beside_its_key_is_none_elsewhere)
+{
+    struct redact_rules *rules = redact_rules_new();
+    AUTO_CLOSE int fd = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC);
+    AUTO_TEXT out = TEXT_INIT;
+    static const char text[] = "boxhost, owner: boxhost";
+    cr_assert_eq(redact_sealed_put(fd, REDACT_BESIDE "owner", "boxhost", 7, NULL), 0);
+    redact_sealed_add(rules, fd);
+    redact_text(rules, text, strlen(text), &out);
+    cr_expect_str_eq(text_string(&out), "boxhost, owner: [REDACTED vaulted]");
+    redact_rules_free(rules);
+}
+
 Test(redact_sealed, another_process_of_the_user_learns_them_from_the_one_that_holds_them)
 {
     struct redact_rules *rules = redact_rules_new();
