@@ -103,7 +103,11 @@ static int open_key(const struct project *project, const struct target *target, 
 {
     AUTO_TEXT said = TEXT_INIT;
     const char *const argv[] = {"ssh-keygen", "-y", "-f", key, NULL};
-    if (!file_exists(key))
+    AUTO_ERROR why = ERROR_INIT;
+    int there = file_look(key, &why);
+    if (there < 0)
+        return error_set(err, ERROR_PROJECT, "target %s, key: %s", target->name, error_text(&why));
+    if (!there)
         return error_set(err, ERROR_PROJECT,
                          "target %s: there is no private key %s, whose passphrase was given", target->name,
                          key);

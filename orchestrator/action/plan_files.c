@@ -74,7 +74,11 @@ static void look_at_key(struct plan_work *work, const struct target *target, con
     AUTO_FREE char *public_part = xasprintf("%s.pub", path);
     AUTO_FREE char *where = xasprintf("target %s, key", target->name);
     struct stat state;
-    if (stat(path, &state) < 0) {
+    AUTO_ERROR err = ERROR_INIT;
+    if (file_look(path, &err) < 0) {
+        plan_find_once(work->report, ERROR_PROJECT, where,
+                       xasprintf("the private key cannot be used: %s", error_text(&err)));
+    } else if (stat(path, &state) < 0) {
         if (!file_exists(public_part))
             plan_find_once(work->report, ERROR_PROJECT, where, xasprintf("there is no private key %s", path));
     } else if (state.st_uid == getuid() && (state.st_mode & 077)) {
@@ -95,7 +99,12 @@ static void look_at_vault_password_file(struct plan_work *work)
     AUTO_TEXT begins = TEXT_INIT;
     if (!setting->value || !*setting->value)
         return;
-    if (!file_exists(setting->value))
+    AUTO_ERROR err = ERROR_INIT;
+    int there = file_look(setting->value, &err);
+    if (there < 0)
+        plan_find_once(work->report, ERROR_PROJECT, setting->origin,
+                       xasprintf("the vault_password_file cannot be used: %s", error_text(&err)));
+    else if (!there)
         plan_find_once(work->report, ERROR_PROJECT, setting->origin,
                        xasprintf("there is no vault_password_file %s", setting->value));
     else if (!file_is_program(setting->value) && file_read(setting->value, SCRIPT_MAX, &begins, NULL) == 0 &&

@@ -224,8 +224,11 @@ static void move_to(struct sandbox_owner *owner, const char *project)
 static bool is_old_note_of(const struct sandbox_owner *owner, const char *directory)
 {
     struct stat theirs, ours;
-    if (!owner->directory || text_is(owner->directory, directory) || stat(owner->directory, &theirs) < 0)
+    if (!owner->directory || text_is(owner->directory, directory))
         return true;
+    /* What only cannot be seen may be another's. */
+    if (stat(owner->directory, &theirs) < 0)
+        return errno == ENOENT || errno == ENOTDIR;
     return stat(directory, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 

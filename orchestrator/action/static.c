@@ -8,6 +8,8 @@
 #include "data/ssh_arguments.h"
 #include "mechanism/program.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,8 +169,9 @@ static char *known_name(const struct ssh_view *view, const struct machine *machi
                                               : xasprintf("[%s]:%d", machine->address, machine->port);
 }
 
-/* Asks the known_hosts files that ssh itself would ask. */
-static int find_known(const struct ssh_view *view, const char *name, struct words *keys, struct error *err)
+/* Asks the known_hosts files that ssh itself would ask. `unread` says why the first of them that cannot be read cannot. */
+static int find_known(const struct ssh_view *view, const char *name, struct words *keys, struct error *unread,
+                      struct error *err)
 {
     static const char *const kinds[] = {"userknownhostsfile", "globalknownhostsfile"};
     AUTO_FREE char *home = ssh_invoking_home();
@@ -180,7 +183,10 @@ static int find_known(const struct ssh_view *view, const char *name, struct word
             AUTO_FREE char *path = text_starts(file, "~/")       ? file_join(home, file + 2)
                                    : text_starts(file, "/root/") ? file_join(home, file + strlen("/root/"))
                                                                  : xstrdup(file);
-            if (!file_exists(path))
+            AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+            if (fd < 0 && errno != ENOENT && errno != ENOTDIR && unread->kind == ERROR_NONE)
+                error_system(unread, errno, "cannot read %s", path);
+            if (fd < 0)
                 continue;
             const char *const argv[] = {"ssh-keygen", "-F", name, "-f", path, NULL};
             struct program program = {.argv = argv, .bound_ns = BOUND};
@@ -239,8 +245,9 @@ static int take_known(const struct target *target, const struct ssh_view *view, 
 {
     AUTO_WORDS known = WORDS_INIT;
     AUTO_FREE char *name = known_name(view, machine);
+    AUTO_ERROR unread = ERROR_INIT;
     bool any = keys->count > 0;
-    if (find_known(view, name, &known, err) < 0)
+    if (find_known(view, name, &known, &unread, err) < 0)
         return -1;
     for (size_t i = 0; i < known.count; i++) {
         bool revoked = is_marked(known.items[i], "@revoked");
@@ -250,7 +257,11 @@ static int take_known(const struct target *target, const struct ssh_view *view, 
         any |= !revoked;
     }
     if (!any && target->host_key_kind == HOST_KEYS_DEFAULT)
-        return say_unknown(machine, name, err);
+        return unread.kind == ERROR_NONE
+                   ? say_unknown(machine, name, err)
+                   : error_set(err, ERROR_PROJECT,
+                               "whether a host key of %s is known cannot be told: %s; or give host_keys",
+                               name, error_text(&unread));
     note_authorities(keys, view, machine);
     return 0;
 }
@@ -260,8 +271,9 @@ static int look_up_marks(const struct target *target, const struct ssh_view *vie
 {
     AUTO_WORDS known = WORDS_INIT, keys = WORDS_INIT;
     AUTO_FREE char *name = known_name(view, machine);
+    AUTO_ERROR unread = ERROR_INIT; /* then those of the row hold */
     bool of_user = target->host_key_kind == HOST_KEYS_DEFAULT;
-    if (find_known(view, name, &known, err) < 0)
+    if (find_known(view, name, &known, &unread, err) < 0)
         return -1;
     for (size_t i = 0; i < machine->host_keys.count; i++) {
         const char *key = machine->host_keys.items[i];

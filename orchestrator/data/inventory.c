@@ -293,7 +293,13 @@ static int read_template(const struct inventory_request *request, const struct i
         *name = xstrdup(request->template_name ? request->template_name : relative);
         return yaml_read(request->template_bytes, request->template_length, *name, out, faults);
     }
-    if (file_exists(path)) {
+    AUTO_ERROR err = ERROR_INIT;
+    int there = file_look(path, &err);
+    if (there < 0) {
+        words_addf(faults, "%s: %s", relative, error_text(&err));
+        return -1;
+    }
+    if (there) {
         *name = xstrdup(relative);
         return yaml_read_file(path, *name, out, faults);
     }

@@ -107,6 +107,17 @@ static void need(const struct resolve *resolve, const struct view *view, const c
 
 /* The project */
 
+/* One that cannot be seen may be there. */
+static void fault_absent(const struct resolve *resolve, const char *place, const char *path, const char *what,
+                         const char *shown, const char *hint)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    if (file_look(path, &err) < 0)
+        fault_add(resolve->faults, place, "%s", error_text(&err));
+    else
+        fault_add(resolve->faults, place, "there is no %s %s%s", what, shown, hint);
+}
+
 static void check_inventory(const struct resolve *resolve, const struct view *view, struct words *inventory)
 {
     const struct setting *setting = view_top(view, "inventory");
@@ -131,7 +142,7 @@ static void check_inventory(const struct resolve *resolve, const struct view *vi
         /* A list of hosts has a comma in it, for Ansible too. */
         if (!strchr(inventory->items[i], ',') && stat(path, &state) < 0) {
             AUTO_FREE char *shown = text_shown(inventory->items[i]);
-            fault_add(resolve->faults, setting->origin, "there is no inventory %s", shown);
+            fault_absent(resolve, setting->origin, path, "inventory", shown, "");
         }
     }
 }
@@ -264,8 +275,8 @@ static void check_playbook(const struct resolve *resolve, const struct view *vie
     const char *place = view_top(view, "playbook")->origin;
     struct stat state;
     if (stat(path, &state) < 0)
-        fault_add(resolve->faults, place,
-                  "there is no playbook %s (paths are relative to the project's folder)", shown);
+        fault_absent(resolve, place, path, "playbook", shown,
+                     " (paths are relative to the project's folder)");
     else if (!S_ISREG(state.st_mode))
         fault_add(resolve->faults, place, "the playbook %s is not a file", shown);
 }

@@ -309,10 +309,12 @@ int secret_check(const struct secret *secret, const char *directory, struct erro
         AUTO_FREE char *path = strchr(name, '/') ? file_join(directory, name) : file_find_program(name, NULL);
         if (path && file_is_program(path))
             return 0;
-        return path && file_exists(path)
-                   ? error_set(err, ERROR_PROJECT, "the program %s is not executable (chmod +x)", path)
-                   : error_set(err, ERROR_PROJECT, "the program %s is not to be found%s", path ? path : name,
-                               path ? "" : " in PATH");
+        AUTO_ERROR why = ERROR_INIT;
+        int there = path ? file_look(path, &why) : 0;
+        return there < 0 ? error_set(err, ERROR_PROJECT, "the program cannot be run: %s", error_text(&why))
+               : there   ? error_set(err, ERROR_PROJECT, "the program %s is not executable (chmod +x)", path)
+                         : error_set(err, ERROR_PROJECT, "the program %s is not to be found%s",
+                                   path ? path : name, path ? "" : " in PATH");
     }
     }
     return 0;

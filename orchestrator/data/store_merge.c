@@ -190,9 +190,10 @@ static int merge(struct sql *db, const char *from, struct store_merged *out, str
 static int copy_other(const char *from, const char *copy, struct error *err)
 {
     AUTO_SQL *db = NULL;
-    int version;
-    if (!file_exists(from))
-        return error_set(err, ERROR_STORE, "cannot merge %s: there is no such file", from);
+    int version, there = file_look(from, err);
+    if (there <= 0)
+        return there < 0 ? error_prefix(err, "merging %s", from)
+                         : error_set(err, ERROR_STORE, "cannot merge %s: there is no such file", from);
     if (sql_open(from, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, from, &version, err) < 0)
         return error_prefix(err, "merging %s", from);
     if (version == 0)

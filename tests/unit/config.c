@@ -98,6 +98,20 @@ Test(config, every_fault_of_all_files_is_told_at_once)
     cr_has(said, "phases/vault.yml:5:1: unknown key 'fases'; did you mean 'phases'?");
 }
 
+Test(config, what_cannot_be_seen_is_not_told_as_absent)
+{
+    AUTO_FREE char *circle = folder_path("circle");
+    cr_assert_eq(symlink("circle", circle), 0);
+    folder_write("triphase.yml",
+                 "project: demo\ninventory: [circle/hosts]\ntargets:\n  vault:\n    recipe: vault\n");
+    folder_write("phases/vault.yml", "phases:\n  - name: install\n    playbook: circle/install.yml\n");
+    AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
+    cr_has(said, "triphase.yml:2:1: cannot look at ");
+    cr_has(said, "phases/vault.yml:3:5: cannot look at ");
+    cr_has(said, "leads in a circle");
+    cr_has_not(said, "there is no");
+}
+
 Test(config, very_many_faults_are_cut_and_counted)
 {
     AUTO_TEXT text = TEXT_INIT;

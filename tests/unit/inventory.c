@@ -1,13 +1,16 @@
 /* Rendering: a template filled in, and nothing that a value holds changes the document. What Ansible makes
  * of it is in system/inventory.c. */
 #include "data/inventory.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/connection_variables.h"
 #include "mechanism/yaml.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define cr_has(text, part)     cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 #define cr_has_not(text, part) cr_assert_null(strstr((text), (part)), "'%s' says '%s'", (text), (part))
@@ -168,6 +171,19 @@ Test(inventory, faults_of_a_template_are_told_at_once_with_their_places)
     cr_has(list, "an inventory is a map");
     AUTO_FREE char *twice = refusal("all:\n  hosts:\n    ${host}: {}\n    vault: {}\n");
     cr_has(twice, "twice");
+}
+
+/* The built-in one would lead elsewhere. */
+Test(inventory, a_template_that_cannot_be_seen_is_not_taken_for_absent)
+{
+    char path[] = "/tmp/triphase-templates.XXXXXX";
+    cr_assert_not_null(mkdtemp(path));
+    AUTO_FREE char *templates = file_join(path, "inventory-templates");
+    cr_assert_eq(symlink("inventory-templates", templates), 0);
+    project.directory = path;
+    AUTO_FREE char *message = refusal(NULL);
+    cr_assert_eq(file_remove_tree(path, NULL), 0);
+    cr_has(message, "cannot look at ");
 }
 
 Test(inventory, two_dollars_stand_for_the_characters)

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(plan, .timeout = 60, .init = folder_fill, .fini = folder_clean);
 
@@ -438,6 +439,13 @@ Test(plan, what_the_way_to_a_static_host_needs_here_is_looked_for_before_anythin
     cr_has(no_file, "No such file");
     AUTO_FREE char *no_key = findings_of_static("    host_keys: accept-new\n    key: gone\n");
     cr_has(no_key, "error: target vault, key: there is no private key ");
+    AUTO_FREE char *circle = folder_path("circle");
+    cr_assert_eq(symlink("circle", circle), 0);
+    AUTO_FREE char *unseen =
+        findings_of_static("    host_keys: accept-new\n    key: circle/key\n    secrets: "
+                           "{a: {command: [./circle/give]}}\n");
+    cr_has(unseen, "error: target vault, key: the private key cannot be used: cannot look at ");
+    cr_has(unseen, "error: target vault, secret a: the program cannot be run: cannot look at ");
     AUTO_FREE char *loose = findings_of_static("    host_keys: accept-new\n    key: open\n");
     cr_has(loose, "error: target vault, key: the private key ");
     cr_has(loose, "(mode 0644), and ssh takes no such key: chmod 600 ");
@@ -457,6 +465,15 @@ Test(plan, a_vault_password_file_of_ansibles_settings_is_there_and_a_script_is_o
     AUTO_FREE char *gone = findings(&report);
     cr_has(gone, "error: ansible.cfg:2: there is no vault_password_file ");
     plan_report_free(&report);
+    AUTO_FREE char *circle = folder_path("pass.sh");
+    cr_assert_eq(symlink("pass.sh/x", circle), 0);
+    folder_write("ansible.cfg", "[defaults]\nvault_password_file = pass.sh/x\n");
+    report = plan(&(struct plan_options){0});
+    AUTO_FREE char *unseen = findings(&report);
+    cr_has(unseen, "error: ansible.cfg:2: the vault_password_file cannot be used: cannot look at ");
+    plan_report_free(&report);
+    cr_assert_eq(unlink(circle), 0);
+    folder_write("ansible.cfg", "[defaults]\nvault_password_file = pass.sh\n");
     folder_write("pass.sh", "#!/bin/sh\necho secret\n");
     report = plan(&(struct plan_options){0});
     AUTO_FREE char *text = findings(&report);

@@ -241,6 +241,29 @@ static void expect_missing(const char *const *words)
         cr_expect(strstr(error_text(&err), *words), "no '%s' in: %s", *words, error_text(&err));
 }
 
+/* As a triphase without ids of projects wrote it: the folder alone says whose it is. */
+Test(sandbox_parts, a_note_whose_folder_cannot_be_seen_is_anothers)
+{
+    AUTO_FREE char *ours = made_folder("project/.triphase/machines/m"), *circle = hostile_path("circle");
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup("01890000-0000-7000-8000-0123456789ab");
+    machine->target = xstrdup("box");
+    machine->directory = xstrdup(ours);
+    cr_assert_eq(symlink("circle", circle), 0);
+    static const struct {
+        const char *folder;
+        int taken;
+    } notes[] = {{"gone", 0}, {"circle", -1}};
+    for (size_t i = 0; i < COUNT_OF(notes); i++) {
+        AUTO_FREE char *folder = hostile_path(notes[i].folder);
+        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+        AUTO_ERROR err = ERROR_INIT;
+        owner.directory = file_join(folder, "m");
+        cr_expect_eq(sandbox_owner_take(&owner, machine, &err), notes[i].taken, "%s: %s", notes[i].folder,
+                     error_text(&err));
+    }
+}
+
 Test(sandbox_parts, an_ordinary_user_is_told_to_use_sudo)
 {
     if (geteuid() != 0)

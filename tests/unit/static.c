@@ -105,6 +105,20 @@ Test(static_hosts, an_unknown_host_key_is_refused_with_the_command_that_learns_i
     cr_expect_eq(machine->host_keys.count, 0);
 }
 
+Test(static_hosts, known_hosts_that_cannot_be_read_do_not_make_a_host_unknown)
+{
+    use_home("", "");
+    cr_assert(unlink("/root/.ssh/known_hosts") == 0 && symlink("known_hosts", "/root/.ssh/known_hosts") == 0);
+    struct target target = {.name = (char *)"box", .address = (char *)"192.0.2.9"};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_MACHINE *machine = new_machine();
+    cr_assert_lt(provider_static.plan(&target, machine, &err), 0);
+    cr_expect_eq(err.kind, ERROR_PROJECT);
+    cr_expect(strstr(error_text(&err), "cannot be told: cannot read /root/.ssh/known_hosts: ") &&
+                  !strstr(error_text(&err), "ssh-keyscan"),
+              "%s", error_text(&err));
+}
+
 Test(static_hosts, what_is_no_host_key_or_address_is_refused)
 {
     use_home("Host proxied\n  ProxyCommand nc %h %p\n", "");

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(store_maintain, .timeout = 120, .fini = hostile_clean);
 
@@ -196,6 +197,19 @@ Test(store_maintain, merging_into_nothing_makes_a_store)
     struct words findings = check(path);
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
     words_free(&findings);
+    record_end(&record);
+}
+
+Test(store_maintain, a_store_that_cannot_be_seen_is_not_told_as_absent)
+{
+    struct record record = record_start();
+    AUTO_FREE char *circle = hostile_path("circle"), *inside = hostile_path("circle/store.db");
+    AUTO_ERROR err = ERROR_INIT;
+    struct store_merged merged;
+    cr_assert_eq(symlink("circle", circle), 0);
+    cr_expect_eq(store_merge(record.path, inside, &merged, &err), -1);
+    cr_expect(strstr(error_text(&err), "leads in a circle") && !strstr(error_text(&err), "no such file"),
+              "%s", error_text(&err));
     record_end(&record);
 }
 
