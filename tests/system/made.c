@@ -176,6 +176,7 @@ Test(made, a_row_of_an_older_version_without_what_was_said_acts_as_before)
 {
     struct lab *lab = made_lab("");
     write_row(lab, "UPDATE machine SET record = json_remove(record, '$.said', '$.ssh_options', '$.root')");
+    say(lab, "    address: ", "    ssh_options: [Compression=no]\n    address: ");
     struct lab_result run = lab_run(lab, "run", "host", NULL);
     cr_assert(eq(int, run.code, 0), "%s", run.err);
     cr_expect(strstr(run.err, "was made as") == NULL, "%s", run.err);
@@ -192,6 +193,7 @@ Test(made, a_peer_that_the_files_have_elsewhere_by_now_stops_the_target_too)
     hold(lab_run(lab, "create", "host", NULL), 0, "");
     lab_environment(lab, "TRIPHASE_TARGETS_OTHER_ADDRESS", ELSEWHERE);
     hold(lab_run(lab, "run", "host", NULL), 78, "peer other: what was made is not what is said of it now");
+    hold(lab_run(lab, "plan", "host", NULL), 78, "peer other: what was made is not what is said of it now");
     hold(lab_run(lab, "inventory", "host", NULL), 78, "peer other");
     lab_environment(lab, "TRIPHASE_TARGETS_OTHER_ADDRESS", NULL);
     hold(lab_run(lab, "run", "host", NULL), 0, "");

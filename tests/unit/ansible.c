@@ -263,6 +263,16 @@ Test(ansible, the_first_ansible_cfg_that_can_be_read_counts)
     cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "projects");
     cr_expect(settings.config_is_projects);
     ansible_settings_free(&settings);
+    if (geteuid() != 0)
+        return;
+    /* As for Ansible, by the real user. */
+    put("closed.cfg", "[defaults]\nremote_user = nobodys\n");
+    AUTO_FREE char *path = file_join(folder, "closed.cfg"), *closed = xasprintf("ANSIBLE_CONFIG=%s", path);
+    cr_assert(chmod(folder, 0755) == 0 && chmod(path, 0) == 0 && setreuid(65534, (uid_t)-1) == 0);
+    int status = ansible_settings_read(folder, (const char *const[]){closed, NULL}, &settings, NULL);
+    cr_assert(setreuid(0, (uid_t)-1) == 0 && status == 0);
+    cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "projects");
+    ansible_settings_free(&settings);
 }
 
 Test(ansible, without_settings_the_defaults_stay)
@@ -408,15 +418,22 @@ Test(ansible, a_secret_that_cannot_be_read_leaves_nothing_behind)
     cr_assert(yaml_read("a: 1\n", 5, "v", &phase.vars, &faults) == 0);
     target.secrets = secrets;
     target.secret_count = 1;
-    struct ansible_request ask = request();
-    struct ansible_child child = {0};
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ansible_prepare(&ask, &child, &err) < 0);
-    cr_has(error_text(&err), "secret token");
-    cr_assert_null(child.argv.items, "an output was touched");
-    AUTO_WORDS left = WORDS_INIT;
-    cr_assert(file_list(folder, &left, NULL) == 0);
-    cr_assert_eq(left.count, 1, "only the inventory");
+    static const char *const said[] = {"secret token", "key passphrase"};
+    for (size_t i = 0; i < COUNT_OF(said); i++) {
+        struct ansible_request ask = request();
+        struct ansible_child child = {0};
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert(ansible_prepare(&ask, &child, &err) < 0);
+        cr_has(error_text(&err), said[i]);
+        cr_assert_null(child.argv.items, "an output was touched");
+        AUTO_WORDS left = WORDS_INIT;
+        cr_assert(file_list(folder, &left, NULL) == 0);
+        cr_assert_eq(left.count, 1, "only the inventory");
+        /* The last one that is read, after everything was written. */
+        target.secret_count = 0;
+        target.key_passphrase = secrets[0];
+        target.key_passphrase.name = NULL;
+    }
 }
 
 /* ------------------------------------------------------------ Ansible itself */

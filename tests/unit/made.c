@@ -220,6 +220,8 @@ Test(made, what_is_taken_over_is_in_the_machine_and_written_down)
     cr_expect_null(machine->jump, "it is said no more");
     cr_expect(words_have(&machine->ssh_options, "Compression=yes"));
     cr_expect_str_eq(machine->address, "192.0.2.1");
+    cr_expect_str_eq(json_get_string(machine->said, "user", ""), "carol");
+    cr_expect_str_eq(json_get_string(machine->said, "jump", ""), "");
     AUTO_FREE char *after = differs(machine, resolved);
     cr_expect_str_eq(after, "", "%s", after);
 }
