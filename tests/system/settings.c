@@ -323,8 +323,9 @@ static void check_refusal(const char *ansible)
                   "%s: exit %d\n%s", shown[i].where, result.code, result.err);
     }
     static const char *const hidden_ones[] = {
-        PLAY "  vars_files: [bent.yml]\n  tasks:\n    - ansible.builtin.command: touch /nowhere\n",
-        PLAY "  tasks:\n    - ansible.builtin.command: touch /nowhere\n" PLAY
+        PLAY
+        "  vars_files: [bent.yml]\n  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/ran\n",
+        PLAY "  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/ran\n" PLAY
              "  vars_files: [bent.yml]\n  tasks: []\n"};
     for (size_t i = 0; i < COUNT_OF(hidden_ones); i++) {
         lab_play(lab, hidden_ones[i]);
