@@ -148,32 +148,48 @@ enum { NAME_LIMIT = 63, SHOWN_MOST = 60 };
 unsigned text_distance(const char *a, const char *b)
 {
     size_t rows = strnlen(a, NAME_LIMIT), columns = strnlen(b, NAME_LIMIT);
-    unsigned line[NAME_LIMIT + 1];
+    unsigned earlier[NAME_LIMIT + 1] = {0}, before[NAME_LIMIT + 1] = {0}, line[NAME_LIMIT + 1];
     for (size_t j = 0; j <= columns; j++)
         line[j] = (unsigned)j;
     for (size_t i = 1; i <= rows; i++) {
-        unsigned diagonal = line[0];
+        memcpy(earlier, before, sizeof(line));
+        memcpy(before, line, sizeof(line));
         line[0] = (unsigned)i;
         for (size_t j = 1; j <= columns; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = line[j];
-            if (line[j] + 1 < best)
-                best = line[j] + 1;
+            unsigned best = before[j - 1] + (a[i - 1] != b[j - 1]);
+            if (before[j] + 1 < best)
+                best = before[j] + 1;
             if (line[j - 1] + 1 < best)
                 best = line[j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && earlier[j - 2] + 1 < best)
+                best = earlier[j - 2] + 1;
             line[j] = best;
         }
     }
     return line[columns];
 }
 
+/* How long the beginning is that both share, up to the end of a part ("targets.vault." of two paths): it is no sign of nearness. */
+static size_t shared_parts(const char *a, const char *b)
+{
+    size_t shared = 0;
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+        if (strchr("._-", a[i]))
+            shared = i + 1;
+    return shared;
+}
+
 const char *text_nearest(const char *name, const char *const *names)
 {
     const char *nearest = NULL;
-    unsigned best = (unsigned)strnlen(name, NAME_LIMIT) / 3 + 2;
+    unsigned best = NAME_LIMIT;
     for (; *names; names++) {
-        unsigned distance = text_distance(name, *names);
-        if (distance < best) {
+        size_t shared = shared_parts(name, *names);
+        const char *ours = name + shared, *theirs = *names + shared;
+        size_t length = strnlen(ours, NAME_LIMIT), other = strnlen(theirs, NAME_LIMIT);
+        unsigned distance = text_distance(ours, theirs);
+        if (distance < best && distance <= (length > other ? length : other) / 3) {
             best = distance;
             nearest = *names;
         }

@@ -150,6 +150,7 @@ Test(base_text, nearest_name_is_found_when_it_is_near)
     cr_expect_str_eq(text_nearest("dedaline", names), "deadline");
     cr_expect_str_eq(text_nearest("transprot", names), "transport");
     cr_expect_null(text_nearest("colour", names));
+    cr_expect_eq(text_distance("port", "prot"), 1, "neighbours that changed places are one edit");
     cr_expect_null(text_nearest("xyz", (const char *const[]){NULL}));
     cr_expect_eq(text_distance("kitten", "sitting"), 3);
     cr_expect_eq(text_distance("", "abc"), 3);
@@ -158,6 +159,35 @@ Test(base_text, nearest_name_is_found_when_it_is_near)
     memset(longer, 'a', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
     cr_expect_eq(text_distance(longer, longer), 0, "names of any length are safe");
+}
+
+Test(base_text, no_name_is_suggested_that_differs_in_more_than_a_third)
+{
+    static const struct {
+        const char *name, *other, *wanted;
+    } pairs[] = {
+        {"become", "beyond", NULL},
+        {"fases", "phases", "phases"},
+        {"sandbocks", "sandbox", "sandbox"},
+        {"kye", "key", "key"},
+        {"ky", "key", "key"},
+        {"user", "vars", NULL},
+        {"on", "id", NULL},
+        {"no", "on", NULL},
+        /* What both begin with makes no two names near. */
+        {"targets.vault.become", "targets.vault.beyond", NULL},
+        {"TRIPHASE_TARGETS_VAULT_BECOME", "TRIPHASE_TARGETS_VAULT_BEYOND", NULL},
+        {"TRIPHASE_TARGETS_VAULT_ROT", "TRIPHASE_TARGETS_VAULT_ROOT", "TRIPHASE_TARGETS_VAULT_ROOT"},
+        {"targts.vault.root", "targets.vault.root", "targets.vault.root"},
+        {"--jsn", "--json", "--json"},
+        {"a.target.whose.name.is.so.long.that.it.fills.all.that.is.compared.become",
+         "a.target.whose.name.is.so.long.that.it.fills.all.that.is.compared.silence", NULL},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *nearest = text_nearest(pairs[i].name, (const char *const[]){pairs[i].other, NULL});
+        cr_expect(nearest == pairs[i].wanted || (nearest && pairs[i].wanted), "%s: %s", pairs[i].name,
+                  nearest ? nearest : "none");
+    }
 }
 
 Test(base_text, somebodys_text_is_shown_short_printable_and_cut_between_characters)
