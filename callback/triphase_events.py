@@ -982,8 +982,8 @@ class CallbackModule(CallbackBase):
                   if host.get_name() not in self._expect and host.get_name() not in self._made
                   and not self._is_here(host, play.hosts)]
         if beyond and not self._expect_error:
-            message = "play '%s' would reach %s%s, beyond the target and its peers: name their hosts in `hosts:`, or say " \
-                      "`beyond: allow` for the phase" % (play.get_name(), ', '.join(beyond[:8]),
+            message = "play '%s' would reach %s%s, beyond the target and its peers: name their hosts in `hosts:`, keep the " \
+                      "phase to them with `args: [--limit, HOST]`, or say `beyond: allow` for it" % (play.get_name(), ', '.join(beyond[:8]),
                                                          ' and %d more' % (len(beyond) - 8) if beyond[8:] else '')
             self._refuse(',"cause_text":' + quoted(message, CAUSE_MAX), message)
 

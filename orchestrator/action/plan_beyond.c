@@ -67,9 +67,11 @@ static void judge(struct plan_work *work, const struct phase *phase, const struc
         work->report, ERROR_PROJECT, phase->playbook,
         xasprintf(
             "play %s (hosts: %s) would reach %s, beyond the target and its peers; name their hosts (%s, in "
-            "the group of its recipe) in `hosts:`, or say 'beyond: allow' for the phase %s of recipe %s",
+            "the group of its recipe) in `hosts:`, keep the phase %s of recipe %s to them with 'args: "
+            "[--limit, "
+            "%s]', or say 'beyond: allow' for it",
             play->name, play->pattern, text_string(&beyond), work->target->host_name, phase->name,
-            work->recipe->name));
+            work->recipe->name, work->target->host_name));
 }
 
 void plan_beyond_refuse(struct plan_work *work, const struct phase *phase, const char *listing)

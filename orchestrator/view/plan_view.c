@@ -14,6 +14,15 @@ static void add_finding(struct text *out, const char *mark, const struct plan_fi
     text_addf(out, "%s\n", finding->text);
 }
 
+static bool was_contacted(const struct json *contact)
+{
+    const struct json *checks = json_get(contact, "checks");
+    for (size_t i = 0; i < json_count(checks); i++)
+        if (!text_is(json_get_string(json_at(checks, i), "state", NULL), "unknown"))
+            return true;
+    return false;
+}
+
 static void add_contact(struct text *out, const struct json *contact)
 {
     const struct json *checks = json_get(contact, "checks");
@@ -53,7 +62,10 @@ int plan_view_print(const struct project *project, const struct target *target,
     add_contact(&out, report->contact);
     errors += plan_contact_failures(report);
     text_addf(&out, "  %s%s", errors ? "cannot be run" : "can be run",
-              report->remembered ? " (unchanged since it was last asked)" : "");
+              !report->remembered              ? ""
+              : was_contacted(report->contact) ? " (the host was asked now; the rest is unchanged since "
+                                                 "Ansible was last asked)"
+                                               : " (unchanged since Ansible was last asked)");
     if (errors || warnings)
         text_addf(&out, ": %zu to mend, %zu warning%s", errors, warnings, warnings == 1 ? "" : "s");
     text_add_char(&out, '\n');

@@ -43,7 +43,8 @@ Test(beyond,
     lab_write(lab, "playbooks/work.yml", "%s", PLAY("all") TASK("touch", ""));
     struct lab_result plan = lab_run(lab, "plan", "host", NULL), made = lab_run(lab, "create", "host", NULL);
     cr_expect(plan.code == 78 && strstr(plan.out, "would reach ") && strstr(plan.out, "prod") &&
-                  strstr(plan.out, "down") && strstr(plan.out, "beyond: allow"),
+                  strstr(plan.out, "down") && strstr(plan.out, "beyond: allow") &&
+                  strstr(plan.out, "args: [--limit, host]"),
               "%d %s%s", plan.code, plan.out, plan.err);
     cr_expect(made.code == 78 && strstr(made.err, "would reach "), "%d %s", made.code, made.err);
     cr_expect(!lab_exists(lab, "touched/prod") && !lab_exists(lab, "touched/host"));

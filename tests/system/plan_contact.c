@@ -43,7 +43,11 @@ Test(plan_contact, a_host_that_was_never_made_is_asked_and_nothing_is_kept_of_it
     cr_has(plan.out, "host host-key  ok       ssh-ed25519 SHA256:");
     cr_has(plan.out, "host python    ok       /usr/bin/python3 (3.");
     cr_has(plan.out, "host disk      ok");
-    cr_has(plan.out, "can be run");
+    cr_has(plan.out, "can be run\n");
+    struct lab_result again = lab_run(lab, "plan", "--contact", NULL), without = lab_run(lab, "plan", NULL);
+    cr_has(again.out,
+           "can be run (the host was asked now; the rest is unchanged since Ansible was last asked)");
+    cr_has(without.out, "can be run (unchanged since Ansible was last asked)");
     cr_expect_not(lab_exists(lab, ".triphase/machines/host") || lab_exists(lab, ".triphase/store.db"));
     cr_expect_eq(lab_processes("contact-"), 0);
 }
