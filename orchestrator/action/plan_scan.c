@@ -163,7 +163,7 @@ static void look_at_templates(struct walk *walk, const char *base)
     }
 }
 
-static void walk_roles(struct walk *walk, const struct node *roles);
+static void walk_roles(struct walk *walk, const char *file, const struct node *roles);
 
 static void walk_role(struct walk *walk, const char *name)
 {
@@ -198,7 +198,7 @@ static void walk_role(struct walk *walk, const char *name)
         size_t known = walk->map_count;
         walk->depth++;
         walk->looks.unordered++;
-        walk_roles(walk, node_get(document, "dependencies"));
+        walk_roles(walk, meta, node_get(document, "dependencies"));
         walk->looks.unordered--;
         walk->depth--;
         walk->map_count = known; /* what is known of it ends with the document */
@@ -206,10 +206,24 @@ static void walk_role(struct walk *walk, const char *name)
     }
 }
 
-static void walk_roles(struct walk *walk, const struct node *roles)
+/* The keywords that a role's entry or an `apply` lays upon the tasks, as those of a block around them. */
+static void look_at_keywords(struct walk *walk, const char *file, const struct node *around)
+{
+    static const char *const names[] = {"role", "name", NULL};
+    for (size_t i = 0; around && around->kind == NODE_MAP && i < around->count; i++)
+        if (!text_is_one_of(around->keys[i], names))
+            looks_at(&walk->looks, file, around, around->keys[i], around->items[i], around->where[i].line);
+}
+
+static void walk_roles(struct walk *walk, const char *file, const struct node *roles)
 {
     for (size_t i = 0; roles && roles->kind == NODE_LIST && i < roles->count; i++) {
         const struct node *role = roles->items[i];
+        if (!walk->reads && task_never_runs(role))
+            continue;
+        look_at_keywords(walk, file, role);
+        if (role->kind == NODE_MAP) /* what is no keyword is a variable */
+            looks_at(&walk->looks, file, role, "vars", role, role->line);
         const struct node *name = node_get(role, "role") ? node_get(role, "role") : node_get(role, "name");
         push(walk, node_get(role, "vars"));
         walk_role(walk, task_text(role) ? task_text(role) : task_text(name));
@@ -239,6 +253,7 @@ static void walk_included(struct walk *walk, const char *file, const struct node
 static void walk_task(struct walk *walk, const char *file, const struct node *task)
 {
     static const char *const sections[] = {"block", "rescue", "always", NULL};
+    static const char *const includes[] = {"include_role", "import_role", "include_tasks", NULL};
     size_t known = walk->map_count;
     if (!walk->reads && task_never_runs(task))
         return;
@@ -258,6 +273,10 @@ static void walk_task(struct walk *walk, const char *file, const struct node *ta
             walk_included_role(walk, value);
         else if (text_is(module, "add_host") || text_is(module, "group_by"))
             looks_add(&walk->looks, SCAN_DYNAMIC, file, line, module);
+        if (text_is_one_of(module, includes)) {
+            look_at_keywords(walk, file, node_get(value, "apply"));
+            look_at_keywords(walk, file, node_get(node_get(task, "args"), "apply"));
+        }
         AUTO_NODE *arguments = NULL;
         AUTO_FREE char *named = text_is(module, "action") || text_is(module, "local_action")
                                     ? task_named_module(value, &arguments)
@@ -337,7 +356,7 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
             AUTO_FREE char *path = file_join(walk->playbook_folder, files->items[i]->text);
             push_file(walk, path);
         }
-    walk_roles(walk, node_get(play, "roles"));
+    walk_roles(walk, file, node_get(play, "roles"));
     add_reads(walk, file, NULL, "vars_files", files);
     add_reads(walk, file, NULL, "vars", node_get(play, "vars"));
     for (size_t i = 0; i < play->count; i++)
