@@ -196,6 +196,21 @@ int ansible_add_vault_passwords(const struct project *project, const struct targ
     return add_vault_passwords(project, target, -1, out, err);
 }
 
+int ansible_share_vault_passwords(const struct ansible_child *from, struct ansible_child *out,
+                                  struct error *err)
+{
+    for (size_t i = 0; 2 * i + 1 < from->argv.count; i++) {
+        const char *named = from->argv.items[2 * i + 1];
+        int fd = fcntl(from->keep[i], F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+            return error_system(err, errno, "cannot hand a vault password on");
+        keep(out, fd);
+        words_add(&out->argv, from->argv.items[2 * i]);
+        words_addf(&out->argv, "%.*s@/proc/self/fd/%d", (int)(strrchr(named, '@') - named), named, fd);
+    }
+    return 0;
+}
+
 static int write_file(const struct ansible_request *request, const char *suffix, const char *bytes,
                       mode_t mode, struct ansible_child *out, const char **path, struct error *err)
 {

@@ -56,3 +56,6 @@ void ansible_environment(const struct target *target, const struct ansible_setti
 /* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. */
 int ansible_add_vault_passwords(const struct project *project, const struct target *target,
                                 struct ansible_child *out, struct error *err);
+/* What that added to `from`, once more for another child, in descriptors of its own. */
+int ansible_share_vault_passwords(const struct ansible_child *from, struct ansible_child *out,
+                                  struct error *err);

@@ -121,6 +121,13 @@ static char *inside_packages(const char *script, const struct requirement *requi
     return NULL;
 }
 
+char *ansible_find_beside(const struct project *project, const char *name)
+{
+    AUTO_FREE char *bin = file_parent(project->ansible);
+    AUTO_FREE char *beside = file_join(bin, name);
+    return file_is_program(beside) ? TAKE(beside) : file_find_program(name, NULL);
+}
+
 char *ansible_find_required(const struct project *project, const struct requirement *requirement)
 {
     AUTO_FREE char *found = NULL;

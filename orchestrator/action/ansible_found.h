@@ -15,6 +15,8 @@
 char *ansible_version(const char *ansible, struct error *err);
 /* site-packages folders of the Python that runs this ansible-playbook. */
 void ansible_site_packages(const char *ansible, struct words *out);
+/* Another program of it, "ansible-inventory": in its folder, else in PATH. malloc'ed or NULL. */
+char *ansible_find_beside(const struct project *project, const char *name);
 /* Path of a program that a phase requires: <site-packages>/<package_file> of the configured Ansible, its
  * own folder, the project's list of places (data/programs.h). malloc'ed or NULL. */
 char *ansible_find_required(const struct project *project, const struct requirement *requirement);

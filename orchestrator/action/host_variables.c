@@ -4,6 +4,7 @@
 #include "action/connection_check.h"
 #include "action/plan_ask.h"
 #include "action/plan_memory.h"
+#include "action/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -17,9 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What hangs here is told by the plan that follows: both together take less than a minute. */
-static const int64_t question_bound = 25 * NS_PER_S;
-
 /* One host to ask for. */
 struct asking {
     struct project *project;
@@ -29,6 +27,7 @@ struct asking {
     struct words folders; /* of its playbooks, absolute: group_vars beside them count too */
     char *skeleton;       /* its host with groups and variables, without anything of triphase's */
     char *path;           /* of the file that holds it */
+    int64_t until;        /* of the monotonic clock */
 };
 
 static void asking_end(struct asking *asking)
@@ -55,7 +54,7 @@ static bool is_worth_asking(const struct asking *asking)
     bool worth = asking->project->inventory.count > 0;
     for (size_t i = 0; i < asking->folders.count; i++)
         worth = worth || has_variables(asking->folders.items[i]);
-    return worth && asking->project->ansible_found;
+    return worth;
 }
 
 static void find_folders(struct asking *asking, struct words *playbooks)
@@ -100,13 +99,6 @@ static int write_skeleton(struct asking *asking)
     return 0;
 }
 
-static char *find_beside(const struct project *project, const char *name)
-{
-    AUTO_FREE char *bin = file_parent(project->ansible);
-    AUTO_FREE char *beside = file_join(bin, name);
-    return file_is_program(beside) ? TAKE(beside) : file_find_program(name, NULL);
-}
-
 static int begin_question(const struct asking *asking, const char *program, const char *folder,
                           struct question *out)
 {
@@ -119,7 +111,7 @@ static int begin_question(const struct asking *asking, const char *program, cons
         words_own(argv, file_join(asking->project->directory, asking->project->inventory.items[i]));
     }
     words_add_all(argv, "-i", asking->path, "--playbook-dir", folder, NULL);
-    return ansible_add_vault_passwords(asking->project, asking->target, &out->child, NULL);
+    return vault_passwords_add(asking->project, asking->target, &out->child, NULL);
 }
 
 /* Whether only Ansible can tell what it comes to. */
@@ -146,7 +138,7 @@ static void fill_in(const struct asking *asking, const char *folder, struct json
         if (is_open(value))
             json_set_string(names, name, expression);
     }
-    AUTO_FREE char *program = json_count(names) ? find_beside(asking->project, "ansible") : NULL;
+    AUTO_FREE char *program = json_count(names) ? ansible_find_beside(asking->project, "ansible") : NULL;
     if (!program)
         return;
     AUTO_JSON *arguments = json_new_object();
@@ -157,7 +149,7 @@ static void fill_in(const struct asking *asking, const char *folder, struct json
         words_set_env(&question.child.environment, "ANSIBLE_LOAD_CALLBACK_PLUGINS", "0");
         words_add_all(&question.child.argv, "-c", "local", "-m", "ansible.builtin.debug", "-a", text,
                       asking->target->host_name, NULL);
-        questions_ask(&question, 1, asking->project->directory, moment_monotonic() + question_bound);
+        questions_ask(&question, 1, asking->project->directory, asking->until);
         const char *answer = strstr(text_string(&question.out), "SUCCESS => {");
         AUTO_JSON *said = answer ? json_parse(answer + 11, strlen(answer + 11), NULL) : NULL;
         const struct json *filled = json_get(said, "msg");
@@ -193,7 +185,7 @@ static struct json *pick(const struct asking *asking, const char *folder, const 
  * plan finds by itself, with its place. */
 static struct json *ask(struct asking *asking)
 {
-    AUTO_FREE char *program = find_beside(asking->project, "ansible-inventory");
+    AUTO_FREE char *program = ansible_find_beside(asking->project, "ansible-inventory");
     if (!program)
         return json_new_array();
     size_t count = asking->folders.count;
@@ -205,13 +197,15 @@ static struct json *ask(struct asking *asking)
         words_add_all(&questions[i].child.argv, "--host", asking->target->host_name, NULL);
     }
     if (result == 0)
-        questions_ask(questions, count, asking->project->directory, moment_monotonic() + question_bound);
+        questions_ask(questions, count, asking->project->directory, asking->until);
     for (size_t i = 0; i < count; i++) {
         AUTO_JSON *all = result < 0 || questions[i].failure
                              ? NULL
                              : json_parse(text_string(&questions[i].out), questions[i].out.length, NULL);
         if (json_is_object(all))
             json_append(answers, pick(asking, asking->folders.items[i], all));
+        if (questions[i].failure && !asking->target->unanswered)
+            asking->target->unanswered = question_failure(&questions[i]);
         question_free(&questions[i]);
     }
     free(questions);
@@ -446,16 +440,19 @@ static void merge(struct asking *asking, const struct json *answers)
     }
 }
 
-static void fill_one(struct project *project, struct target *target, const char *const *environment)
+static void fill_one(struct project *project, struct target *target, const char *const *environment,
+                     int64_t until)
 {
-    struct asking asking = {.project = project, .target = target, .environment = environment};
+    struct asking asking = {.project = project, .target = target, .environment = environment, .until = until};
     AUTO_WORDS playbooks = WORDS_INIT;
     AUTO_JSON *answers = NULL;
     find_folders(&asking, &playbooks);
-    if (is_worth_asking(&asking) && make_skeleton(&asking) &&
-        ansible_settings_read(project->directory, environment, &asking.settings, NULL) == 0)
+    if (project->ansible_found && !is_worth_asking(&asking))
+        target->host_variables = json_new_object();
+    else if (project->ansible_found && make_skeleton(&asking) &&
+             ansible_settings_read(project->directory, environment, &asking.settings, NULL) == 0)
         answers = answers_of(&asking, &playbooks);
-    if (answers) {
+    if (json_count(answers) == asking.folders.count) {
         merge(&asking, answers);
         use_user(&asking);
         use_port(&asking);
@@ -472,13 +469,33 @@ void host_variables_fill(struct project *project, const char *name, const char *
 {
     if (!environment)
         environment = (const char *const *)environ;
-    const struct target *named = project_target(project, name, NULL);
+    struct target *named = NULL;
+    int64_t began = moment_monotonic();
+    for (size_t i = 0; !named && i < project->target_count; i++)
+        named = text_is(project->targets[i].name, name) ? &project->targets[i] : NULL;
     for (size_t i = 0; named && i < project->target_count; i++) {
         struct target *target = &project->targets[i];
         bool wanted = target == named || words_have(&named->peers, target->name);
-        if (wanted && !target->host_variables)
-            fill_one(project, target, environment);
+        if (wanted && !target->host_variables && !target->unanswered && !named->unanswered)
+            fill_one(project, target, environment, began + QUESTIONS_BOUND);
+        if (wanted && target->unanswered && !named->unanswered)
+            named->unanswered = xstrdup(target->unanswered);
     }
+    if (named)
+        named->asked_ns += moment_monotonic() - began;
+}
+
+bool host_variables_leave_open(const struct target *target, const struct json *rendered)
+{
+    void *at = NULL;
+    const char *name;
+    for (struct json *value; json_each(target->host_variables, &at, &name, &value);) {
+        AUTO_FREE char *theirs = connection_value(value);
+        AUTO_FREE char *ours = connection_value(json_get(rendered, name));
+        if (is_wanted(name) && !text_is(theirs, ours))
+            return true;
+    }
+    return !target->host_variables;
 }
 
 void host_variables_apply(const struct target *target, struct machine *machine)

@@ -6,8 +6,11 @@
 
 /* Completes the target and its peers: user, port, key and interpreter where no key of triphase says them, and ssh's arguments;
  * what contradicts a key is in the target's `refused`, what is not used in `noted`. Where nothing can be asked (no
- * Ansible, no inventory, an inventory that cannot be read: a plan finds that by itself) they stay as they are. `environment`
- * NULL: this process's. Blocking. */
+ * Ansible, no inventory, an inventory that cannot be read: a plan finds that by itself) they stay as they are; what did not answer in time stands in `unanswered`. `environment`
+ * NULL: this process's. Asked once of a target. Blocking. */
 void host_variables_fill(struct project *project, const char *target, const char *const *environment);
+/* Whether what was rendered of the target (`expect` of inventory_render, of its host) could still be overridden: they say something else of it, and where they
+ * say it decides (host_vars do); or nobody could tell what they say. */
+bool host_variables_leave_open(const struct target *target, const struct json *rendered);
 /* A static host that was made before: what was filled in counts for it too, as a key's change would. */
 void host_variables_apply(const struct target *target, struct machine *machine);

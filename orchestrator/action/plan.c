@@ -10,6 +10,7 @@
 #include "action/provider.h"
 #include "action/transport.h"
 #include "action/tun.h"
+#include "action/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -344,6 +345,7 @@ int plan_check(const struct project *project, const struct target *target, const
         if (project->ansible_found && work.inventory && work.playbooks.count)
             plan_ask(&work, &dynamic);
     }
+    vault_passwords_forget();
     ansible_settings_free(&work.settings);
     words_free(&work.playbooks);
     scan_free(&work.delegates);

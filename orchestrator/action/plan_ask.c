@@ -131,6 +131,12 @@ void questions_ask(struct question *questions, size_t count, const char *directo
     }
 }
 
+char *question_failure(const struct question *question)
+{
+    return xasprintf("Ansible: %s%s%s", question->failure, question->waited_for ? "; it waited for: " : "",
+                     question->waited_for ? question->waited_for : "");
+}
+
 void question_free(struct question *question)
 {
     ansible_child_free(&question->child);

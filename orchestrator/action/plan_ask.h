@@ -3,9 +3,13 @@
 #pragma once
 #include "action/ansible.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "mechanism/child.h"
 #include <stdint.h>
+
+/* All that Ansible is asked about a target before a run, by whomever: what hangs is told within a minute. A slow machine needs some ten seconds. */
+#define QUESTIONS_BOUND (50 * NS_PER_S)
 
 struct question {
     struct ansible_child child; /* argv, environment, descriptors: the caller fills it */
@@ -19,4 +23,6 @@ struct question {
 /* Runs all of them in `directory`, at most two at a time, until this moment of the monotonic clock: what still runs
  * then is killed with what it started, what has not begun is not begun. Failures are in each question. */
 void questions_ask(struct question *questions, size_t count, const char *directory, int64_t until);
+/* Of one that failed: why, and what it waited for. malloc'ed. */
+char *question_failure(const struct question *question);
 void question_free(struct question *question);

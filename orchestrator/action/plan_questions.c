@@ -1,11 +1,13 @@
 #include "action/plan_questions.h"
 
 #include "action/connection_check.h"
+#include "action/host_variables.h"
 #include "action/launcher.h"
 #include "action/plan_ask.h"
 #include "action/plan_beyond.h"
 #include "action/plan_facts.h"
 #include "action/plan_memory.h"
+#include "action/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -15,9 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* All questions of a plan together: a slow machine needs some ten seconds, and what hangs is told within a minute, the question before a plan (action/host_variables.c) included. */
-static const int64_t questions_bound = 30 * NS_PER_S;
 
 struct asking {
     struct question *questions;
@@ -43,8 +42,7 @@ static struct question *add_question(struct plan_work *work, struct asking *aski
         words_own(argv, file_join(work->project->directory, work->project->inventory.items[i]));
     }
     words_add_all(argv, "-i", asking->rendered, NULL);
-    return ansible_add_vault_passwords(work->project, work->target, &question->child, err) < 0 ? NULL
-                                                                                               : question;
+    return vault_passwords_add(work->project, work->target, &question->child, err) < 0 ? NULL : question;
 }
 
 static char *scratch(const struct plan_work *work, struct asking *asking, const char *bytes,
@@ -122,33 +120,39 @@ static int add_listings(struct plan_work *work, struct asking *asking, bool each
 
 /* Variables as they will be, once for each folder of playbooks, since host_vars beside a playbook count
  * too. */
+static int add_host(struct plan_work *work, struct asking *asking, const char *program, struct error *err)
+{
+    AUTO_WORDS folders = WORDS_INIT;
+    for (size_t i = 0; i < work->playbooks.count; i++) {
+        AUTO_FREE char *path = file_join(work->project->directory, work->playbooks.items[i]);
+        AUTO_FREE char *folder = file_parent(path);
+        if (words_have(&folders, folder))
+            continue;
+        words_add(&folders, folder);
+        struct question *question = add_question(work, asking, program, err);
+        if (!question)
+            return -1;
+        words_add_all(&question->child.argv, "--playbook-dir", folder, "--host", work->target->host_name,
+                      NULL);
+    }
+    return 0;
+}
+
+/* What the inventories say was asked before (action/host_variables.h); that is asked again only where it leaves something open. */
 static int add_inventories(struct plan_work *work, struct asking *asking, struct error *err)
 {
-    AUTO_FREE char *bin = xstrdup(work->project->ansible);
-    if (strrchr(bin, '/'))
-        *strrchr(bin, '/') = '\0';
-    AUTO_FREE char *beside = file_join(bin, "ansible-inventory");
-    AUTO_FREE char *program =
-        file_is_program(beside) ? TAKE(beside) : file_find_program("ansible-inventory", NULL);
+    bool open = host_variables_leave_open(work->target, json_get(work->expect, work->target->host_name));
+    if (!open && !work->delegates.count)
+        return 0;
+    AUTO_FREE char *program = ansible_find_beside(work->project, "ansible-inventory");
     if (!program) {
         plan_find(work->report, ERROR_NONE, NULL,
                   "ansible-inventory is not to be found: whether host_vars override how the host is reached "
                   "shows only when a phase starts");
         return 0;
     }
-    AUTO_WORDS folders = WORDS_INIT;
-    for (size_t i = 0; i < work->playbooks.count; i++) {
-        AUTO_FREE char *path = file_join(work->project->directory, work->playbooks.items[i]);
-        if (strrchr(path, '/'))
-            *strrchr(path, '/') = '\0';
-        if (words_have(&folders, path))
-            continue;
-        words_add(&folders, path);
-        struct question *question = add_question(work, asking, program, err);
-        if (!question)
-            return -1;
-        words_add_all(&question->child.argv, "--playbook-dir", path, "--host", work->target->host_name, NULL);
-    }
+    if (open && add_host(work, asking, program, err) < 0)
+        return -1;
     if (!work->delegates.count)
         return 0;
     struct question *question = add_question(work, asking, program, err);
@@ -188,10 +192,7 @@ static char *collection_of(const char *complaint)
 /* Of one that never ended: what it waited for is what has to be mended, whichever question met it. */
 static void find_failure(struct plan_work *work, const struct question *question)
 {
-    char *text =
-        xasprintf("Ansible: %s%s%s", question->failure, question->waited_for ? "; it waited for: " : "",
-                  question->waited_for ? question->waited_for : "");
-    plan_find_once(work->report, ERROR_PROJECT, NULL, text);
+    plan_find_once(work->report, ERROR_PROJECT, NULL, question_failure(question));
 }
 
 /* What Ansible says when it fails: its first line after "ERROR!" (2.14) or "[ERROR]:" (2.19), and the
@@ -385,6 +386,11 @@ static struct json *warnings_from(const struct plan_report *report, size_t from)
 void plan_ask(struct plan_work *work, const struct words *dynamic)
 {
     struct plan_report *report = work->report;
+    size_t before = report->count;
+    if (work->target->unanswered) {
+        plan_find(report, ERROR_PROJECT, NULL, "%s", work->target->unanswered);
+        return;
+    }
     struct plan_inputs inputs = {.project = work->project,
                                  .target = work->target,
                                  .recipe = work->recipe,
@@ -406,9 +412,10 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
         report->remembered = true;
         return;
     }
-    size_t before = report->count;
     AUTO_ERROR err = ERROR_INIT;
-    int64_t until = moment_monotonic() + (work->questions_ns ? work->questions_ns : questions_bound);
+    int64_t until = moment_monotonic() +
+                    (work->questions_ns ? work->questions_ns : QUESTIONS_BOUND - work->target->asked_ns);
+    find_password(work, work->target->host_variables);
     int result = ask_once(work, false, dynamic, until, &err);
     if (result > 0)
         result = ask_once(work, true, dynamic, until, &err);

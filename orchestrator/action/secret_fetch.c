@@ -1,20 +1,9 @@
 #include "action/secret_fetch.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "data/secret.h"
 
 #include <string.h>
-#include <sys/stat.h>
-
-static bool may_take_long(const struct secret *secret, const char *directory)
-{
-    struct stat state;
-    if (secret->kind != SECRET_FILE)
-        return secret->kind == SECRET_COMMAND;
-    AUTO_FREE char *path = file_join(directory, secret->where);
-    return stat(path, &state) == 0 && !S_ISREG(state.st_mode);
-}
 
 /* Those that a phase is given; NULL behind the last. */
 static const struct secret *nth(const struct target *target, size_t at, const char **what)
@@ -36,7 +25,7 @@ bool secret_fetch_needed(const struct project *project, const struct target *tar
     const struct secret *secret;
     const char *what;
     for (size_t i = 0; (secret = nth(target, i, &what)); i++)
-        if (may_take_long(secret, project->directory))
+        if (secret_may_take_long(secret, project->directory))
             return true;
     return false;
 }
@@ -49,7 +38,7 @@ int secret_fetch_read(const void *context, struct text *out, struct error *err)
     for (size_t i = 0; (secret = nth(fetch->target, i, &what)); i++) {
         char *value;
         size_t length;
-        if (!may_take_long(secret, fetch->project->directory))
+        if (!secret_may_take_long(secret, fetch->project->directory))
             continue;
         if (secret_read(secret, fetch->project->directory, &value, &length, err) < 0)
             return error_prefix(err, "target %s, %s%s%s", fetch->target->name, what, secret->name ? " " : "",

@@ -3,6 +3,7 @@
 #include "action/key_agent.h"
 #include "action/made_look.h"
 #include "action/transport.h"
+#include "action/vault_passwords.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -66,6 +67,7 @@ int reach_find(const struct command_context *context, const char *target, const 
     if (project_access_load(context, target, &found.project, &found.target, err) < 0)
         return -1;
     host_variables_fill(found.project, target, NULL);
+    vault_passwords_forget();
     if ((for_contact && claim(found.project, err) < 0) || find_machine(&found, err) < 0 ||
         find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);

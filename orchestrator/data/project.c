@@ -22,6 +22,7 @@ static void target_clear(struct target *target)
     free(target->ssh_common_args);
     free(target->ssh_extra_args);
     json_free(target->host_variables);
+    free(target->unanswered);
     words_free(&target->refused);
     words_free(&target->noted);
     words_free(&target->host_keys);

@@ -28,8 +28,11 @@ struct target {
     char *ssh_args, *ssh_common_args,
         *ssh_extra_args; /* what Ansible's own settings and variables add for ssh; NULL: nothing */
     /* What the user's inventories say of the host, filled in by action/host_variables.h; until then as it stands here. */
-    struct json *host_variables; /* connection variables by name, texts; NULL: none */
-    bool python_is_ansibles;     /* they name the interpreter */
+    struct json *host_variables; /* connection variables by name, texts; NULL: nobody could tell */
+    char *
+        unanswered; /* why Ansible did not answer, which it would not a second time; NULL: it did, or was not asked */
+    int64_t asked_ns;                                         /* how long that took */
+    bool python_is_ansibles;                                  /* they name the interpreter */
     bool user_is_ansibles, port_is_ansibles, key_is_ansibles; /* filled in from them */
     struct words refused, noted; /* lines for a plan: what contradicts a key, and what is not used */
     enum host_key_kind host_key_kind;

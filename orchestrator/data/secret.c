@@ -205,6 +205,15 @@ void secret_fetched(const struct secret *secret, const char *value, size_t lengt
     fetched = entry;
 }
 
+/* Of a secret that is a file. malloc'ed. */
+static char *path_of(const struct secret *secret, const char *directory)
+{
+    AUTO_INVOKER invoker;
+    invoker_find(NULL, &invoker);
+    AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
+    return file_join(directory, expanded);
+}
+
 int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out,
                        size_t *length, struct error *err)
 {
@@ -234,10 +243,7 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
         break;
     }
     case SECRET_FILE: {
-        AUTO_INVOKER invoker;
-        invoker_find(NULL, &invoker);
-        AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
-        AUTO_FREE char *path = file_join(directory, expanded);
+        AUTO_FREE char *path = path_of(secret, directory);
         what = xasprintf("secret from the file %s", path);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         result =
@@ -262,15 +268,21 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
     return result;
 }
 
+bool secret_may_take_long(const struct secret *secret, const char *directory)
+{
+    struct stat state;
+    if (secret->kind != SECRET_FILE)
+        return secret->kind == SECRET_COMMAND;
+    AUTO_FREE char *path = path_of(secret, directory);
+    return stat(path, &state) == 0 && !S_ISREG(state.st_mode);
+}
+
 bool secret_at_hand(const struct secret *secret, const char *directory)
 {
     struct stat state;
     if (secret->kind != SECRET_FILE)
         return secret->kind == SECRET_ENV;
-    AUTO_INVOKER invoker;
-    invoker_find(NULL, &invoker);
-    AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
-    AUTO_FREE char *path = file_join(directory, expanded);
+    AUTO_FREE char *path = path_of(secret, directory);
     return stat(path, &state) == 0 && S_ISREG(state.st_mode);
 }
 
@@ -286,10 +298,7 @@ int secret_check(const struct secret *secret, const char *directory, struct erro
                    : error_set(err, ERROR_PROJECT, "the environment variable %s is not set", secret->where);
     }
     case SECRET_FILE: {
-        AUTO_INVOKER invoker;
-        invoker_find(NULL, &invoker);
-        AUTO_FREE char *expanded = invoker_expand(&invoker, secret->where);
-        AUTO_FREE char *path = file_join(directory, expanded);
+        AUTO_FREE char *path = path_of(secret, directory);
         struct stat info;
         if (stat(path, &info) < 0 || access(path, R_OK) < 0)
             return error_set(err, ERROR_PROJECT, "the file %s: %s", path, strerror(errno));

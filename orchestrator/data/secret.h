@@ -27,6 +27,8 @@ bool secret_is_given(int fd);
 int secret_check(const struct secret *secret, const char *directory, struct error *err);
 /* Whether it can be read without asking anybody: a variable of this process, or a regular file. */
 bool secret_at_hand(const struct secret *secret, const char *directory);
+/* Whether reading it may have to wait for somebody: a command, a file that is no regular one. */
+bool secret_may_take_long(const struct secret *secret, const char *directory);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
  * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
  * malloc'ed, a NUL behind it; free with free_secret. */

@@ -1,5 +1,6 @@
 /* What a plan finds without a host: with a program in Ansible's place where only its answers matter. */
 #include "action/plan.h"
+#include "action/host_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -67,6 +68,135 @@ Test(plan, what_hangs_while_ansible_is_asked_ends_the_plan_in_time_and_is_named)
     cr_assert(named, "%s", all);
     cr_assert_null(strstr(named + 1, "bin/vault-pass.sh"), "told once, not for each question: %s", all);
     plan_report_free(&report);
+}
+
+/* What an Ansible is asked that answers at once: one line for each question, malloc'ed. `says`: the host's variables; `options`: of the plan. */
+static char *questions_asked(const char *says, struct plan_report *out)
+{
+    AUTO_FREE char *log = folder_path("asked"), *body = xasprintf("echo \"$(basename \"$0\") $*\" >>%s\n"
+                                                                  "case $0 in\n"
+                                                                  "*-inventory) echo '%s' ;;\n"
+                                                                  "*) for last; do :; done\n"
+                                                                  "   echo \"playbook: $last\"\n"
+                                                                  "   echo '    hosts (1):' ;;\n"
+                                                                  "esac\n",
+                                                                  log, says);
+    folder_write("asked", "");
+    folder_write("inventory/hosts", "[all:vars]\nx=1\n");
+    ansible_is(body);
+    AUTO_PROJECT *project = folder_load();
+    AUTO_ERROR err = ERROR_INIT;
+    host_variables_fill(project, "vault", NULL);
+    host_variables_fill(project, "vault", NULL);
+    cr_assert_eq(plan_check(project, &project->targets[0], &(struct plan_options){0}, out, &err), 0, "%s",
+                 error_text(&err));
+    AUTO_TEXT asked = TEXT_INIT;
+    cr_assert_eq(file_read(log, 1 << 20, &asked, NULL), 0);
+    return text_take(&asked);
+}
+
+static size_t times(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+Test(plan, ansible_is_asked_for_a_host_once_and_the_plan_goes_by_that_answer)
+{
+    struct plan_report report = {0};
+    AUTO_FREE char *asked = questions_asked("{\"x\": 1, \"ansible_password\": \"y\"}", &report);
+    AUTO_FREE char *all = findings(&report);
+    cr_assert_eq(times(asked, "ansible-inventory "), 1, "%s", asked);
+    cr_assert_eq(times(asked, "ansible-playbook "), 1, "%s", asked);
+    cr_has(all, "variable ansible_password of host vault is set and not used");
+    plan_report_free(&report);
+}
+
+Test(plan, a_host_is_asked_for_again_where_the_first_answer_cannot_tell_which_of_two_values_counts)
+{
+    struct plan_report report = {0};
+    AUTO_FREE char *asked = questions_asked("{\"ansible_ssh_common_args\": \"-o X=y\"}", &report);
+    AUTO_FREE char *all = findings(&report);
+    cr_assert_eq(times(asked, "ansible-inventory "), 2, "%s", asked);
+    cr_has(all, "variable ansible_ssh_common_args of host vault is '-o X=y', but triphase rendered");
+    plan_report_free(&report);
+}
+
+Test(plan, what_hung_when_the_host_was_asked_for_is_named_by_the_plan_which_does_not_ask_again)
+{
+    ansible_is("echo x >>\"$(dirname \"$0\")\"/asked\n");
+    AUTO_PROJECT *project = folder_load();
+    struct target *target = &project->targets[0];
+    target->unanswered = xstrdup("Ansible: it did not end in time; it waited for: script");
+    struct plan_report report = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    host_variables_fill(project, "vault", NULL);
+    cr_assert_eq(plan_check(project, target, &(struct plan_options){0}, &report, &err), 0);
+    AUTO_FREE char *all = findings(&report), *log = folder_path("bin/asked");
+    cr_has(all, "error: : Ansible: it did not end in time; it waited for: script");
+    cr_assert(!file_exists(log));
+    plan_report_free(&report);
+}
+
+/* A plan of a target with these vault passwords, whose programs write to `asked` when they begin. */
+static char *findings_with_vault_passwords(const char *passwords, double *seconds, size_t *read)
+{
+    AUTO_FREE char *log = folder_path("asked");
+    AUTO_TEXT asked = TEXT_INIT;
+    ansible_is("echo 'playbook: x'; echo '    hosts (1):'\n");
+    AUTO_FREE char *text =
+        xasprintf("project: demo\nansible: bin/ansible-playbook\ntargets:\n  vault:\n    recipe: "
+                  "vault\n    vault_passwords:\n%s",
+                  passwords);
+    folder_write("asked", "");
+    folder_write("triphase.yml", text);
+    folder_write("inventory/hosts", "[all:vars]\nx=1\n");
+    write_program("slow", "#!/bin/sh\necho x >>asked\nsleep \"$1\"\necho secret\n");
+    write_program("fails", "#!/bin/sh\necho x >>asked\necho \"$1 is locked\" >&2\nexit 1\n");
+    AUTO_PROJECT *project = folder_load();
+    struct plan_report report = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t began = moment_monotonic();
+    host_variables_fill(project, "vault", NULL);
+    cr_assert_eq(plan_check(project, &project->targets[0], &(struct plan_options){0}, &report, &err), 0, "%s",
+                 error_text(&err));
+    *seconds = (double)(moment_monotonic() - began) / (double)NS_PER_S;
+    cr_assert_eq(file_read(log, 1 << 20, &asked, NULL), 0);
+    *read = times(text_string(&asked), "x");
+    char *all = findings(&report);
+    plan_report_free(&report);
+    return all;
+}
+
+Test(plan, slow_vault_passwords_are_read_once_and_side_by_side)
+{
+    double seconds;
+    size_t read;
+    AUTO_FREE char *all = findings_with_vault_passwords("      a: {command: [./slow, '3']}\n"
+                                                        "      b: {command: [./slow, '3']}\n"
+                                                        "      c: {command: [./slow, '3']}\n"
+                                                        "      d: {file: slow}\n",
+                                                        &seconds, &read);
+    cr_has_not(all, "vault password");
+    cr_assert_eq(read, 3);
+    cr_assert_lt(seconds, 8.0);
+}
+
+Test(plan, each_vault_password_that_cannot_be_read_is_named_once)
+{
+    double seconds;
+    size_t read;
+    AUTO_FREE char *all = findings_with_vault_passwords("      one: {command: [./fails, first]}\n"
+                                                        "      fine: {command: [./slow, '0']}\n"
+                                                        "      two: {command: [./fails, second]}\n",
+                                                        &seconds, &read);
+    cr_has(all, "target vault, vault password one: secret from the command ./fails: it exited with 1: first");
+    cr_has(all, "target vault, vault password two: secret from the command ./fails");
+    cr_assert_eq(times(all, "vault password one"), 1, "%s", all);
+    cr_has_not(all, "vault password fine");
+    cr_assert_eq(read, 3);
 }
 
 /* ------------------------------------------------------------ what playbooks say */
@@ -293,13 +423,63 @@ Test(plan, tasks_in_the_forms_of_action_and_local_action_are_looked_at_too)
                     "    - local_action: {module: ansible.builtin.pause, seconds: 60}\n"
                     "    - action: ansible.builtin.service name=ssh state=restarted\n"
                     "    - local_action: service name=docker state=restarted\n"
+                    "    - action: {module: ansible.builtin.pause, prompt: Really}\n"
                     "    - action: pause seconds=1\n"
                     "    - action: '{{ whatever }}'\n");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "playbooks/install.yml:3: pause without seconds or minutes");
     cr_has(all, "playbooks/install.yml:4: silence of phase install is 10.0s, and pause (seconds: 60)");
     cr_has(all, "playbooks/install.yml:5: ssh is stopped or restarted");
-    cr_assert_eq(lines_in(all), 3, "%s", all);
+    cr_has(all, "playbooks/install.yml:7: pause without seconds or minutes");
+    cr_assert_eq(lines_in(all), 4, "%s", all);
+}
+
+Test(plan, what_a_roles_entry_and_an_apply_say_of_the_connection_is_looked_at_as_a_blocks)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  roles:\n"
+                    "    - {role: r, remote_user: bob}\n"
+                    "    - role: r\n"
+                    "      port: 2222\n"
+                    "    - {role: r, port: 2222, delegate_to: elsewhere}\n"
+                    "    - role: r\n"
+                    "      vars: {ansible_control_path: x}\n"
+                    "    - {role: r, ansible_host: 192.0.2.1}\n"
+                    "    - {role: r, remote_user: root, when: x, other: y}\n"
+                    "    - {role: r, remote_user: bob, when: false}\n"
+                    "    - r\n"
+                    "  tasks:\n"
+                    "    - include_role: {name: r, apply: {remote_user: carol}}\n"
+                    "    - ansible.builtin.include_tasks:\n"
+                    "        file: more.yml\n"
+                    "        apply:\n"
+                    "          port: 3333\n"
+                    "    - include_role:\n"
+                    "        name: r\n"
+                    "      args:\n"
+                    "        apply: {debugger: always}\n"
+                    "    - block:\n"
+                    "        - ping:\n"
+                    "      remote_user: dave\n");
+    folder_write("triphase.yml", "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n"
+                                 "    recipe: vault\n    user: root\n");
+    folder_write("playbooks/roles/r/defaults/main.yml", "ansible_user: root\nremote_user: x\n");
+    folder_write("playbooks/roles/r/meta/main.yml",
+                 "galaxy_info: {author: x, port: 1}\ndependencies:\n  - {role: below, remote_user: erin}\n");
+    folder_write("playbooks/roles/r/tasks/main.yml", "[]\n");
+    folder_write("playbooks/roles/below/tasks/main.yml", "[]\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all,
+           "error: playbooks/install.yml:3: 'remote_user: bob' has no effect beside the rendered variable");
+    cr_has(all, "error: playbooks/install.yml:5: 'port: 2222' has no effect");
+    cr_has(all, "error: playbooks/install.yml:8: ansible_control_path is set here");
+    cr_has(all, "error: playbooks/install.yml:9: ansible_host is set here");
+    cr_has(all, "error: playbooks/install.yml:14: 'remote_user: carol' has no effect");
+    cr_has(all, "error: playbooks/install.yml:18: 'port: 3333' has no effect");
+    cr_has(all, "error: playbooks/install.yml:22: the task debugger (always)");
+    cr_has(all, "error: playbooks/install.yml:25: 'remote_user: dave' has no effect");
+    cr_has(all, "error: playbooks/roles/r/meta/main.yml:3: 'remote_user: erin' has no effect");
+    cr_assert_eq(lines_in(all), 9, "%s", all);
 }
 
 Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
