@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "data/history.h"
 #include "data/layout.h"
+#include "data/store_batch.h"
 #include "data/store_schema.h"
 #include "mechanism/sql.h"
 
@@ -39,7 +40,11 @@ static const struct {
 } checks[] = {
     {"damaged: ", "PRAGMA integrity_check(20)"},
     {"a row without the one it belongs to: ", "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of"
-                                              " ' || parent FROM pragma_foreign_key_check LIMIT 20"},
+                                              " ' || parent FROM pragma_foreign_key_check WHERE \"table\" <>"
+                                              " 'task' LIMIT 20"},
+    {"tasks without the step that they belong to: ",
+     "SELECT DISTINCT 'step ' || step FROM task WHERE NOT (" STORE_HALF
+     ") AND step NOT IN (SELECT number FROM step) LIMIT 20"},
     {"a task with an unknown word: ",
      "SELECT 'step ' || task.step || ', task ' || task.seq FROM task,"
      " (SELECT coalesce(max(number), 0) AS last FROM name) WHERE max(coalesce(host, 0), coalesce(play, 0),"
@@ -67,11 +72,12 @@ int store_check(const char *path, struct words *findings, char **summary, struct
             words_addf(findings, "unreadable: %s", error_text(&why));
     }
     int64_t runs = 0, steps = 0, tasks = 0, events = 0, machines = 0;
-    if (!findings->count && (sql_query_integer(db, "SELECT count(*) FROM run", 0, &runs, err) < 0 ||
-                             sql_query_integer(db, "SELECT count(*) FROM step", 0, &steps, err) < 0 ||
-                             sql_query_integer(db, "SELECT count(*) FROM task", 0, &tasks, err) < 0 ||
-                             sql_query_integer(db, "SELECT count(*) FROM event", 0, &events, err) < 0 ||
-                             sql_query_integer(db, "SELECT count(*) FROM machine", 0, &machines, err) < 0))
+    if (!findings->count &&
+        (sql_query_integer(db, "SELECT count(*) FROM run", 0, &runs, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM step", 0, &steps, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM task WHERE NOT (" STORE_HALF ")", 0, &tasks, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM event", 0, &events, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM machine", 0, &machines, err) < 0))
         return -1;
     *summary = xasprintf("%lld runs, %lld steps, %lld tasks, %lld events, %lld machines", (long long)runs,
                          (long long)steps, (long long)tasks, (long long)events, (long long)machines);

@@ -29,6 +29,9 @@ int store_disown_runs(const char *path, struct error *err);
 /* All rows of a finished run, piece by piece. */
 int store_remove_run(struct sql *db, const char *id, struct error *err);
 
+/* What a merge that broke off has left of a run which never came. Nothing shows it. */
+int store_remove_halves(struct sql *db, struct error *err);
+
 /* A compact copy (0600). `to` must not exist. */
 int store_copy(struct sql *db, const char *to, struct error *err);
 int store_export(const char *path, const char *to, struct error *err);
@@ -39,6 +42,7 @@ struct store_merged {
         present; /* left out: runs that are here already, runs without an outcome, machines that are there (they belong to the other project) */
 };
 /* Adds the finished runs and removed machines of another store, also of an older version; makes the store where there is none (its folder must exist). That file
- * is not trusted: a copy of it is looked at whole before anything is added, and no path of it is followed. Runs are added piece by piece, each whole, so that
- * others write meanwhile; where one cannot be, those before it are taken away again. One that was killed is gone on with by the next. */
+ * is not trusted: a copy of it is looked at whole before anything is added, and no path of it is followed. Runs are added piece by piece, so that others
+ * write meanwhile, and each is seen only when it is whole; where one cannot be, those before it are taken away again. One that was killed is gone on with by the
+ * next. */
 int store_merge(const char *path, const char *from, struct store_merged *out, struct error *err);

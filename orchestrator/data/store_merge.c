@@ -70,6 +70,31 @@ static const struct {
 #define EVENT_COLUMNS "step, at_ns, kind, detail, host, task, cause, cause_source, message, ignored, transport"
 #define MACHINE_COLUMNS "id, project, target, provider, reference, address, port, made_ns, removed_ns, record"
 #define WORD(column) "(SELECT word.ours FROM temp.word WHERE word.theirs = task." column ")"
+/* The words of these rows of tasks, and then the rows; `step` is their step's number here. */
+#define COPY_TASKS(step, rows)                                                                                                           \
+    "INSERT INTO temp.word (theirs) WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action FROM " rows ") "             \
+    STORE_EACH_WORD("part") ";"                                                                                                          \
+    "INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name WHERE number IN (SELECT theirs FROM temp.word) ORDER BY number;" \
+    "UPDATE temp.word SET ours = (SELECT ours.number FROM other.name AS theirs CROSS JOIN main.name AS ours ON ours.text = theirs.text"   \
+    " WHERE theirs.number = word.theirs);"                                                                                               \
+    "INSERT INTO main.task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"     \
+    " SELECT " step ", task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "              \
+    WORD("action") ", status, flags, items, started_ns, duration_ns, message FROM " rows " ORDER BY " step ", task.seq;"
+/* A step's paths hold where its logs lie beside its own store only, so they come along only in the form that cannot leave the folder of runs. */
+#define STEP_PATHS                                                                                                                       \
+    " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"                                                                 \
+    " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, "
+/* Of a machine that stays the other project's, a run does not speak here. */
+#define COPY_RUNS                                                                                                                        \
+    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;" \
+    "UPDATE temp.piece SET ours = (SELECT number FROM main.run WHERE run.id = piece.id);"                                                \
+    "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.piece) AND machine_id NOT IN (SELECT id FROM main.machine);"
+#define COPY_REST                                                                                                                        \
+    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT piece.ours, " EVENT_COLUMNS                                                  \
+    " FROM temp.piece CROSS JOIN other.event ON event.run = piece.theirs ORDER BY event.number;"                                         \
+    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT piece.ours, kind, at_ns, healthy, value, detail"           \
+    " FROM temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs;"                                                             \
+    "UPDATE temp.added SET ours = (SELECT ours FROM temp.piece WHERE piece.theirs = added.theirs) WHERE theirs IN (SELECT theirs FROM temp.piece);"
 
 /* What is new is written down first; the rest follows from it. */
 static const char list_new[] =
@@ -77,40 +102,44 @@ static const char list_new[] =
     "CREATE TEMP TABLE piece (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT);"
     "CREATE TEMP TABLE piece_step (theirs INTEGER PRIMARY KEY, ours INTEGER);"
     "CREATE TEMP TABLE word (theirs INTEGER PRIMARY KEY, ours INTEGER);"
+    "CREATE TEMP TABLE span (number INTEGER PRIMARY KEY, theirs INTEGER, ours INTEGER, low INTEGER, high INTEGER);"
+    "CREATE TEMP VIEW next AS SELECT * FROM span ORDER BY number LIMIT 1;"
     "INSERT INTO temp.added (theirs, id, rows) SELECT number, id, (SELECT count(*) FROM other.step JOIN other.task ON task.step = step.number"
     " WHERE step.run = run.number) FROM other.run WHERE outcome IS NOT NULL AND id NOT IN (SELECT id FROM main.run) ORDER BY number;";
 static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
                                     " FROM other.machine WHERE removed_ns > 0;";
-/* The next runs, one at least; one that came in another way meanwhile is left out. A step's paths hold where its logs lie beside its own store only, so they
- * come along only in the form that cannot leave the folder of runs. Of a machine that stays the other project's, a run does not speak here. */
+/* The next runs, one at least; one that came in another way meanwhile is left out. */
 static const char copy_piece[] =
     "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.word;"
     "DELETE FROM temp.added WHERE ours IS NULL AND id IN (SELECT id FROM main.run);"
     "INSERT INTO temp.piece (theirs, id) SELECT theirs, id FROM (SELECT theirs, id, sum(rows + 1) OVER (ORDER BY theirs) - rows AS before"
     " FROM temp.added WHERE ours IS NULL) WHERE before <= " STORE_BATCH_TEXT ";"
-    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;"
-    "UPDATE temp.piece SET ours = (SELECT number FROM main.run WHERE run.id = piece.id);"
-    "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.piece) AND machine_id NOT IN (SELECT id FROM main.machine);"
-    "INSERT INTO main.step (run, log, events, " STEP_COLUMNS ") SELECT piece.ours,"
-    " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"
-    " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, " STEP_COLUMNS
+    COPY_RUNS
+    "INSERT INTO main.step (run, log, events, " STEP_COLUMNS ") SELECT piece.ours," STEP_PATHS STEP_COLUMNS
     " FROM temp.piece CROSS JOIN other.step ON step.run = piece.theirs ORDER BY step.number;"
     "INSERT INTO temp.piece_step SELECT theirs.number, ours.number FROM temp.piece CROSS JOIN other.step AS theirs ON theirs.run = piece.theirs"
     " CROSS JOIN main.step AS ours ON ours.run = piece.ours AND ours.seq = theirs.seq;"
-    "INSERT INTO temp.word (theirs) WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action FROM temp.piece_step"
-    " CROSS JOIN other.task ON task.step = piece_step.theirs) " STORE_EACH_WORD("part") ";"
-    "INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name WHERE number IN (SELECT theirs FROM temp.word) ORDER BY number;"
-    "UPDATE temp.word SET ours = (SELECT ours.number FROM other.name AS theirs CROSS JOIN main.name AS ours ON ours.text = theirs.text"
-    " WHERE theirs.number = word.theirs);"
-    "INSERT INTO main.task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"
-    " SELECT piece_step.ours, task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "
-    WORD("action") ", status, flags, items, started_ns, duration_ns, message"
-    " FROM temp.piece_step CROSS JOIN other.task ON task.step = piece_step.theirs ORDER BY piece_step.ours, task.seq;"
-    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT piece.ours, " EVENT_COLUMNS
-    " FROM temp.piece CROSS JOIN other.event ON event.run = piece.theirs ORDER BY event.number;"
-    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT piece.ours, kind, at_ns, healthy, value, detail"
-    " FROM temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs;"
-    "UPDATE temp.added SET ours = (SELECT ours FROM temp.piece WHERE piece.theirs = added.theirs) WHERE theirs IN (SELECT theirs FROM temp.piece);";
+    COPY_TASKS("piece_step.ours", "temp.piece_step CROSS JOIN other.task ON task.step = piece_step.theirs")
+    COPY_REST;
+/* Tasks of a run that is more than a piece come before it, for steps of numbers that nobody gives meanwhile: nothing shows them until the run and its steps are
+ * there. */
+static const char begin_large[] =
+    "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.span;"
+    "INSERT INTO temp.piece (theirs, id) SELECT theirs, id FROM temp.added WHERE ours IS NULL ORDER BY theirs LIMIT 1;"
+    "INSERT INTO temp.piece_step (theirs, ours) SELECT number, (SELECT coalesce(max(number), 0) FROM main.step) + " STORE_AHEAD_TEXT
+    " + row_number() OVER (ORDER BY number) FROM other.step WHERE run = (SELECT theirs FROM temp.piece);"
+    "INSERT INTO temp.span (theirs, ours, low, high) SELECT step, (SELECT ours FROM temp.piece_step WHERE theirs = step), min(seq), max(seq) FROM"
+    " (SELECT step, seq, (row_number() OVER (PARTITION BY step ORDER BY seq) - 1) / " STORE_BATCH_TEXT " AS part FROM other.task"
+    " WHERE step IN (SELECT theirs FROM temp.piece_step)) GROUP BY step, part ORDER BY step, part;";
+static const char copy_span[] =
+    "DELETE FROM temp.word;"
+    COPY_TASKS("next.ours", "temp.next CROSS JOIN other.task ON task.step = next.theirs AND task.seq BETWEEN next.low AND next.high")
+    "DELETE FROM temp.span WHERE number = (SELECT min(number) FROM temp.span);";
+static const char end_large[] =
+    COPY_RUNS
+    "INSERT INTO main.step (number, run, log, events, " STEP_COLUMNS ") SELECT piece_step.ours, piece.ours," STEP_PATHS STEP_COLUMNS
+    " FROM temp.piece CROSS JOIN temp.piece_step CROSS JOIN other.step ON step.number = piece_step.theirs ORDER BY piece_step.ours;"
+    COPY_REST;
 /* clang-format on */
 
 static int refuse_strange(struct sql *db, const char *from, struct error *err)
@@ -136,10 +165,34 @@ static int batch(struct sql *db, const char *statements, struct error *err)
     return store_batch(db, run_statements, (void *)(uintptr_t)statements, err);
 }
 
+static int copy_large(struct sql *db, struct error *err)
+{
+    int64_t left;
+    if (sql_run(db, begin_large, err) < 0 ||
+        sql_query_integer(db, "SELECT count(*) FROM temp.span", 0, &left, err) < 0)
+        return -1;
+    for (; left; left--)
+        if (batch(db, copy_span, err) < 0)
+            return -1;
+    return batch(db, end_large, err);
+}
+
+/* Rows whose step is still to come are no fault then. */
+static int copy_large_apart(struct sql *db, struct error *err)
+{
+    if (sql_run(db, "PRAGMA foreign_keys = OFF", err) < 0)
+        return -1;
+    int result = copy_large(db, err);
+    return sql_run(db, "PRAGMA foreign_keys = ON", result < 0 ? NULL : err) < 0 ? -1 : result;
+}
+
 static int copy_runs(struct sql *db, struct error *err)
 {
     for (int64_t left = 1; left;) {
-        if (batch(db, copy_piece, err) < 0 ||
+        int64_t rows;
+        if (sql_query_integer(db, "SELECT rows FROM temp.added WHERE ours IS NULL ORDER BY theirs LIMIT 1", 0,
+                              &rows, err) < 0 ||
+            (rows > STORE_BATCH_ROWS ? copy_large_apart(db, err) : batch(db, copy_piece, err)) < 0 ||
             sql_query_integer(db, "SELECT count(*) FROM temp.added WHERE ours IS NULL", 0, &left, err) < 0)
             return -1;
     }
@@ -157,6 +210,7 @@ static void take_back(struct sql *db, struct error *why)
             words_add(&ids, sql_text(query, 0));
     for (size_t i = 0; i < ids.count; i++)
         left += store_remove_run(db, ids.items[i], NULL) < 0;
+    store_remove_halves(db, NULL);
     if (left)
         error_prefix(why, "%zu whole runs of it were added, then it could not go on (the same again goes on)",
                      left);
@@ -218,7 +272,7 @@ static int merge_copy(const char *path, const char *copy, const char *from, stru
     AUTO_SQL *db = NULL;
     if (store_prepare(path, err) < 0 || sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 ||
         sql_run(db, "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL", err) < 0 ||
-        sql_attach(db, copy, "other", err) < 0)
+        sql_attach(db, copy, "other", err) < 0 || store_remove_halves(db, err) < 0)
         return -1;
     return merge(db, from, out, err);
 }

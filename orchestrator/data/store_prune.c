@@ -62,6 +62,25 @@ static int remove_piece(struct sql *db, void *context, struct error *err)
     return sql_do(remove, err) < 0 ? -1 : (int)sql_changes(db);
 }
 
+/* Piece by piece, until none is left. */
+static int remove_all(struct sql *db, const char *run, const char *statement, struct error *err)
+{
+    struct piece piece = {run, statement};
+    int gone;
+    do
+        gone = store_batch(db, remove_piece, &piece, err);
+    while (gone == STORE_BATCH_ROWS);
+    return gone < 0 ? -1 : 0;
+}
+
+int store_remove_halves(struct sql *db, struct error *err)
+{
+    return remove_all(db, NULL,
+                      "DELETE FROM task WHERE (step, seq) IN (SELECT step, seq FROM task WHERE " STORE_HALF
+                      " LIMIT ?2)",
+                      err);
+}
+
 /* What a run has many of goes first and piece by piece, the run itself last: one that is killed meanwhile is found again by the next. */
 int store_remove_run(struct sql *db, const char *id, struct error *err)
 {
@@ -74,15 +93,9 @@ int store_remove_run(struct sql *db, const char *id, struct error *err)
         " (SELECT kind, at_ns FROM sample WHERE run = (SELECT number FROM run WHERE id = ?1) LIMIT ?2)",
         "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id = ?1 AND outcome IS NOT NULL LIMIT ?2)",
     };
-    for (size_t i = 0; i < COUNT_OF(statements); i++) {
-        struct piece piece = {id, statements[i]};
-        int gone;
-        do
-            gone = store_batch(db, remove_piece, &piece, err);
-        while (gone == STORE_BATCH_ROWS);
-        if (gone < 0)
+    for (size_t i = 0; i < COUNT_OF(statements); i++)
+        if (remove_all(db, id, statements[i], err) < 0)
             return -1;
-    }
     return 0;
 }
 
@@ -251,7 +264,7 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
     sql_close(TAKE(db));
     AUTO_CLOSE int alone = -1;
     if (store_batch_alone(path, &alone, err) < 0 || sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 ||
-        prunable(db, before_ns, &ids, err) < 0)
+        store_remove_halves(db, err) < 0 || prunable(db, before_ns, &ids, err) < 0)
         return -1;
     for (size_t i = 0; i < ids.count; i++, pruned.runs++)
         if (store_remove_run(db, ids.items[i], err) < 0 || remove_folder(state, ids.items[i], err) < 0)

@@ -127,12 +127,15 @@ static const char paths_from_the_project[] =
     "  '$.key', (SELECT CASE WHEN substr(key, 1, length(project) + 1) = project || '/' THEN substr(key, length(project) + 2) ELSE key END\n"
     "    FROM temp.place WHERE place.id = machine.id)) WHERE id IN (SELECT id FROM temp.place);\n"
     "DROP TABLE temp.place;";
+/* A cycle is looked for among runs that are mostly none, whose rows are large. */
+static const char index_of_cycles[] =
+    "CREATE INDEX run_group ON run (group_id, merged, number, target) WHERE group_id IS NOT NULL;";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
     static const char *const migrations[STORE_VERSION] = {version_1, version_2, static_is_never_fresh,
-                                                          paths_from_the_project};
+                                                          paths_from_the_project, index_of_cycles};
     return migrations[version];
 }
 

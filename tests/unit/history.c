@@ -7,12 +7,14 @@
 #include "data/account.h"
 #include "data/layout.h"
 #include "data/statistics.h"
+#include "data/store_maintain.h"
 #include "mechanism/child.h"
 #include "mechanism/lock.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -193,6 +195,30 @@ Test(history, the_last_run_is_the_one_that_came_last_whatever_the_clock_said)
     record_end(&record);
 }
 
+static void expect_by_index(struct sql *db, const char *query)
+{
+    AUTO_STATEMENT *plan = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *asked = xasprintf("EXPLAIN QUERY PLAN %s", query);
+    cr_assert_eq(sql_prepare(db, asked, &plan, &err), 0, "%s", error_text(&err));
+    while (sql_step(plan, &err) > 0)
+        cr_expect(strncmp(sql_text(plan, 3), "SCAN run", 8) != 0 || strstr(sql_text(plan, 3), "USING"),
+                  "%s: %s", query, sql_text(plan, 3));
+}
+
+/* Their rows hold whole plans: a few thousand of them take a tenth of a second to read. */
+Test(history, a_cycle_is_found_without_a_look_at_every_run)
+{
+    struct record record = record_start();
+    AUTO_SQL *db = open_history(&record);
+    expect_by_index(db,
+                    "SELECT group_id FROM run WHERE group_id IS NOT NULL AND (?1 IS NULL OR group_id = ?1)"
+                    " AND (?2 IS NULL OR target = ?2) GROUP BY group_id ORDER BY min(merged), max(number)");
+    expect_by_index(db, "SELECT * FROM run WHERE group_id = ?1 ORDER BY number");
+    sql_close(TAKE(db));
+    record_end(&record);
+}
+
 Test(history, a_cycle_is_in_the_order_in_which_it_ran_whatever_the_clock_said)
 {
     struct record record = record_start();
@@ -240,6 +266,118 @@ Test(history, what_a_merge_brought_is_never_the_last_run_of_this_machine)
     cr_assert_not_null(run, "a report shows what there is");
     history_run_free(run);
     record_end(&record);
+}
+
+enum { SEQUENCES = 6, PARTS = 30, TARGETS = 3 };
+
+static const char *const targets[TARGETS] = {"vault", "web", "box"};
+
+/* Runs in the order in which they came: of this machine, and those that merges brought. */
+struct order {
+    char ids[PARTS][ID_SIZE];
+    int target[PARTS];
+    bool merged[PARTS];
+    int count;
+};
+
+/* By a clock that is right, or up to 200 days ahead or behind. */
+static void record_run(struct record *record, const char *id, int target)
+{
+    static const int64_t days[] = {0, 0, -200, 200};
+    int64_t at = moment_wall() + days[rand() % 4] * 86400 * NS_PER_S + rand();
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, at);
+    event.of_run.target = targets[target];
+    record_put(record, &event);
+    event = rows_run(EVENT_RUN_END, id, at);
+    event.of_run.target = targets[target];
+    record_put(record, &event);
+}
+
+/* Some runs of another machine's store come in. */
+static void bring(struct record *record, struct order *order)
+{
+    AUTO_FREE char *path = hostile_path("other.db");
+    struct record other = {.state = xstrdup(""), .path = xstrdup(path)};
+    struct store_merged merged;
+    AUTO_ERROR err = ERROR_INIT;
+    int count = 1 + rand() % 3;
+    cr_assert(store_prepare(path, &err) == 0 && sql_open(path, SQL_WRITE, 1000, &other.db, &err) == 0 &&
+                  store_appender_new(other.db, &other.appender, &err) == 0,
+              "%s", error_text(&err));
+    for (int i = 0; i < count && order->count < PARTS; i++) {
+        int target = rand() % TARGETS, at = order->count++;
+        id_make(order->ids[at]);
+        order->target[at] = target;
+        order->merged[at] = true;
+        record_run(&other, order->ids[at], target);
+    }
+    record_end(&other);
+    cr_assert_eq(store_merge(record->path, path, &merged, &err), 0, "%s", error_text(&err));
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        AUTO_FREE char *file = xasprintf("%s%s", path, ends[i]);
+        unlink(file);
+    }
+}
+
+/* The place of the run of that target (-1: of any) that came last, made here or brought; -1: there is none. */
+static int last_of(const struct order *order, int target, bool merged)
+{
+    int last = -1;
+    for (int i = 0; i < order->count; i++)
+        if (order->merged[i] == merged && (target < 0 || order->target[i] == target))
+            last = i;
+    return last;
+}
+
+static void expect_order(struct sql *db, const struct order *order, int target, unsigned seed)
+{
+    const char *name = target < 0 ? NULL : targets[target];
+    int here = last_of(order, target, false), any = here < 0 ? last_of(order, target, true) : here;
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_run *last = NULL, *shown = NULL, **all;
+    cr_assert(history_last_here(db, name, &last, &err) == 0 &&
+                  history_run(db, NULL, name, &shown, &err) == 0 &&
+                  history_last_runs(db, name, PARTS, &all, &err) == 0,
+              "%s", error_text(&err));
+    cr_expect(here < 0 ? !last : last && strcmp(last->id, order->ids[here]) == 0,
+              "seed %u: the last run made here of %s is not the newest", seed, name ? name : "all");
+    cr_expect(any < 0 ? !shown : shown && strcmp(shown->id, order->ids[any]) == 0,
+              "seed %u: what is shown of %s is not the newest", seed, name ? name : "all");
+    bool brought = false;
+    for (int i = 0; all[i]; i++) {
+        cr_expect(all[i]->merged >= brought, "seed %u: a merged run stands before one made here", seed);
+        brought = all[i]->merged;
+    }
+    history_run_free(last);
+    history_run_free(shown);
+    history_runs_free(all);
+}
+
+Test(history, the_last_run_is_the_newest_made_here_whatever_clocks_said_and_merges_brought, .timeout = 120)
+{
+    for (unsigned seed = 1; seed <= SEQUENCES; seed++) {
+        struct record record = record_start();
+        struct order order = {.count = 0};
+        srand(seed);
+        AUTO_SQL *db = open_history(&record);
+        while (order.count < PARTS) {
+            if (rand() % 4 == 0) {
+                bring(&record, &order);
+            } else {
+                int at = order.count++;
+                id_make(order.ids[at]);
+                order.target[at] = rand() % TARGETS;
+                record_run(&record, order.ids[at], order.target[at]);
+            }
+            for (int target = -1; target < TARGETS; target++)
+                expect_order(db, &order, target, seed);
+        }
+        sql_close(TAKE(db));
+        record_end(&record);
+        cr_assert_eq(file_remove_tree(hostile_folder(), NULL), 0);
+        cr_assert_eq(file_make_dirs(hostile_folder(), 0700, NULL), 0);
+    }
 }
 
 static struct account load(struct sql *db, struct record *record, const char *id)

@@ -134,6 +134,10 @@ Test(store, one_of_the_first_version_is_brought_up_to_date_with_all_its_rows)
     cr_expect_eq(number, 1);
     cr_assert_eq(sql_query_integer(db, "SELECT number FROM machine WHERE id = 'b'", 0, &number, &err), 0);
     cr_expect_eq(number, 2, "what was the newest one by its id is the newest one");
+    cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'run_group'", 0,
+                                   &number, &err),
+                 0);
+    cr_expect_eq(number, 1, "the index of cycles");
 }
 
 Test(store, one_of_a_newer_triphase_is_refused_and_stays_byte_for_byte)
