@@ -63,10 +63,12 @@ static int words_of(const char *word, const char *letters, const struct option *
 
 static bool all_known(int argc, char **argv, const char *letters, const struct option *options)
 {
+    /* getopt's own messages begin with "triphase COMMAND". */
+    const char *command = text_starts(argv[0], "triphase ") ? argv[0] + strlen("triphase ") : argv[0];
     for (int at = 1, taken = 1; at < argc && !text_is(argv[at], "--"); at += taken) {
         taken = argv[at][0] == '-' && argv[at][1] ? words_of(argv[at], letters, options) : 1;
         if (!taken) {
-            refuse(argv[0], argv[at], options);
+            refuse(command, argv[at], options);
             return false;
         }
     }

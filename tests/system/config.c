@@ -210,7 +210,9 @@ Test(config, every_command_has_help_and_refuses_an_unknown_option_with_64)
         AUTO_FREE char *usage = xasprintf("usage: triphase %s ", names[i]);
         cr_expect(eq(int, help.code, 0), "%s", names[i]);
         cr_expect(text_starts(help.out, usage) && !*help.err, "%s: %s%s", names[i], help.out, help.err);
-        refused(lab_run(lab, names[i], "--frobnicate", NULL), 64, names[i], "triphase");
+        AUTO_FREE char *problem = xasprintf("triphase: %s has no option '--frobnicate'", names[i]);
+        refused(lab_run(lab, names[i], "--frobnicate", NULL), 64, names[i],
+                text_is(names[i], "ssh") ? "triphase" : problem);
     }
     cr_assert(not(lab_exists(lab, ".triphase")), "asking for help left something");
 }

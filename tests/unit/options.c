@@ -16,7 +16,8 @@ static const struct option own[] = {{"check-idempotent", no_argument, NULL, 'i'}
 static int first(const char *command, const char *word, const char *next)
 {
     AUTO_WORDS words = WORDS_INIT;
-    words_add_all(&words, command, "web", word, next, NULL);
+    words_addf(&words, "triphase %s", command);
+    words_add_all(&words, "web", word, next, NULL);
     optind = 0;
     int option = options_next((int)words.count, words.items, "j:y", own);
     return option;
