@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "data/outcome.h"
 #include "data/programs.h"
 #include "data/schema.h"
 #include "data/value.h"
@@ -633,6 +634,53 @@ Test(config, the_manual_names_every_key_with_its_default_and_variable)
         if (!(key->scope == SCOPE_PHASE && key->flags & KEY_OWN))
             cr_has(text, variable);
     }
+}
+
+/* The line of a table below a heading that names the word in its first cell. malloc'ed, NULL: none. */
+static char *contract_row(const char *page, const char *heading, const char *word)
+{
+    AUTO_FREE char *named = xasprintf("`%s`", word);
+    const char *at = strstr(page, heading), *next = at ? strstr(at + 1, "\n#") : NULL;
+    for (at = at ? strchr(at + 1, '\n') : NULL; at && (!next || at < next); at = strchr(at + 1, '\n')) {
+        AUTO_FREE char *line = xstrndup(at + 1, strcspn(at + 1, "\n"));
+        const char *found = text_starts(line, "| ") ? strstr(line, named) : NULL;
+        if (found && found < strchr(line + 1, '|'))
+            return TAKE(line);
+    }
+    return NULL;
+}
+
+Test(config, the_contract_names_every_key_with_its_default_and_every_outcome)
+{
+    AUTO_TEXT page = TEXT_INIT;
+    if (file_read("docs/contract.md", 1 << 20, &page, NULL) < 0)
+        cr_skip_test("not run from the checkout");
+    const char *outcomes = strstr(text_string(&page), "\n## Outcomes");
+    const char *kept_free = strstr(text_string(&page), "\n## Kept free");
+    cr_assert(outcomes && kept_free);
+    for (size_t i = 0; i < schema_key_count; i++) {
+        const struct key *key = &schema_keys[i];
+        const char *heading = key->scope == SCOPE_PROJECT  ? "\n### Of the project"
+                              : key->scope == SCOPE_TARGET ? "\n### Of a target"
+                                                           : "\n### Of a phase";
+        if (key->flags & KEY_LATER) {
+            AUTO_FREE char *taken = xasprintf("`%s`", key->name);
+            cr_has(kept_free, taken);
+            continue;
+        }
+        AUTO_FREE char *name = xstrndup(key->name, strcspn(key->name, "."));
+        AUTO_FREE char *row = contract_row(text_string(&page), heading, name);
+        cr_assert_not_null(row, "no row for %s", key->name);
+        cr_has(row, key->name[strlen(name)] ? key->name + strlen(name) + 1 : name);
+        if (key->preset)
+            cr_has(row, key->preset);
+        for (const char *const *choice = key->choices; choice && *choice; choice++)
+            cr_has(row, *choice);
+    }
+    AUTO_FREE char *told = xstrndup(outcomes, (size_t)(strstr(outcomes, "\n|") - outcomes));
+    for (enum outcome outcome = OUTCOME_NONE; outcome <= OUTCOME_LEFTOVER; outcome++)
+        cr_expect(strstr(told, outcome_name(outcome)) || strstr(kept_free, outcome_name(outcome)), "no %s",
+                  outcome_name(outcome));
 }
 
 /* ------------------------------------------------------------ Ansible's own settings */
