@@ -35,7 +35,7 @@ Test(base_file, reading_has_a_bound)
     cr_expect_eq(file_read(path, 10, &text, &err), 0);
     cr_expect_str_eq(text_string(&text), "before 0123456789");
     cr_expect_eq(file_read("/dev/zero", 100000, &text, &err), -1);
-    cr_expect_eq(file_read("/nowhere", 10, &text, &err), -1);
+    cr_expect_eq(file_read("/proc/nowhere", 10, &text, &err), -1);
     cr_expect_eq(file_read("/", 10, &text, &err), -1);
 }
 
@@ -50,7 +50,7 @@ Test(base_file, tail_is_the_last_bytes)
     text_add_char(&text, '|');
     cr_assert_eq(file_read_tail(path, 100, &text, NULL), 0);
     cr_expect_str_eq(text_string(&text), "789|0123456789|0123456789");
-    cr_expect_eq(file_read_tail("/nowhere", 3, &text, NULL), -1);
+    cr_expect_eq(file_read_tail("/proc/nowhere", 3, &text, NULL), -1);
 }
 
 Test(base_file, replaced_file_is_the_old_or_the_new_one)

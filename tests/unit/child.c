@@ -203,7 +203,7 @@ Test(child, starts_from_a_process_without_streams)
             close(fd);
         const char *const argv[] = {"sh", "-c", "echo fine", NULL};
         struct child_plan plan = {.argv = argv, .in = -1, .out = out, .error = -1};
-        const char *const none[] = {"/nowhere/at/all", NULL};
+        const char *const none[] = {"/proc/nowhere/at/all", NULL};
         struct child child;
         AUTO_ERROR err = ERROR_INIT;
         if (child_start(&plan, &child, NULL) < 0)
@@ -268,7 +268,7 @@ Test(child, failure_to_start_names_program_step_and_reason)
     AUTO_FREE char *plain_file = hostile_path("plain");
     AUTO_FREE char *no_interpreter = hostile_path("script");
     cr_assert_eq(file_replace(plain_file, "x", 1, 0644, NULL), 0);
-    cr_assert_eq(file_replace(no_interpreter, "#!/nowhere/sh\n", 14, 0755, NULL), 0);
+    cr_assert_eq(file_replace(no_interpreter, "#!/proc/nowhere/sh\n", 19, 0755, NULL), 0);
     int closed[] = {999, -1};
     const struct {
         const char *program, *directory;
@@ -277,10 +277,10 @@ Test(child, failure_to_start_names_program_step_and_reason)
         const char *step, *reason;
     } all[] = {
         {"no-such-program-here", NULL, NULL, ERROR_MISSING, "PATH", "install it"},
-        {"/nowhere/program", NULL, NULL, ERROR_MISSING, "run it", "No such file"},
+        {"/proc/nowhere/program", NULL, NULL, ERROR_MISSING, "run it", "No such file"},
         {no_interpreter, NULL, NULL, ERROR_MISSING, "run it", "No such file"},
         {plain_file, NULL, NULL, ERROR_SYSTEM, "run it", "Permission denied"},
-        {"/bin/true", "/nowhere/folder", NULL, ERROR_SYSTEM, "enter its folder /nowhere/folder",
+        {"/bin/true", "/proc/nowhere/folder", NULL, ERROR_SYSTEM, "enter its folder /proc/nowhere/folder",
          "No such file"},
         {"/bin/true", NULL, closed, ERROR_SYSTEM, "keep a descriptor", "Bad file descriptor"},
     };
