@@ -7,7 +7,7 @@
 
 #include <sys/epoll.h>
 
-enum { COMMIT_BOUND_S = 10 };
+enum { COMMIT_BOUND_S = 10, HURRY_S = 10 };
 
 struct sink {
     struct store_writer *writer;
@@ -65,7 +65,7 @@ static void on_bound(void *context)
 
 void sink_hurry(struct sink *sink)
 {
-    store_writer_hurry(sink->writer);
+    store_writer_hurry(sink->writer, HURRY_S * NS_PER_S);
 }
 
 int sink_open(struct loop *loop, const char *store, const char *run_folder, struct sink **out,

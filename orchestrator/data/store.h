@@ -17,8 +17,9 @@ struct store_writer;
 int store_writer_start(const char *path, struct store_writer **out, struct error *err);
 /* Copies the event into the queue and returns its ticket (from 1). Begin and end of runs and steps are
  * committed before later ones and waited for by the caller through the loop; tasks are committed in
- * batches (at most 50 ms late). Blocks for at most 1 s when the queue (64 MiB) is full, then the writer
- * counts as failed. Never touches the disk in the caller's thread. */
+ * batches (at most 50 ms late). Blocks for at most 1 s when the queue (64 MiB) is full; a writer that wrote
+ * nothing in that time counts as failed. While another process has the lock there is no such limit: what
+ * comes in that time is kept in memory. Never touches the disk in the caller's thread. */
 uint64_t store_writer_put(struct store_writer *writer, const struct event *event);
 int store_writer_notify_fd(const struct store_writer *writer); /* owned by the writer; EPOLLIN */
 /* Highest ticket that is on disk (durable for begin/end: synchronous FULL at those commits). Clears the
@@ -26,8 +27,8 @@ int store_writer_notify_fd(const struct store_writer *writer); /* owned by the w
 uint64_t store_writer_committed(struct store_writer *writer);
 /* Whether it waits for a lock that another process has: a delay, and no failure. */
 bool store_writer_is_held(const struct store_writer *writer);
-/* From now on it has failed when such a lock is held for 10 s, not 10 min: somebody wants an end. */
-void store_writer_hurry(struct store_writer *writer);
+/* From now on it has failed when such a lock is held for so long, not for 10 min: somebody wants an end. */
+void store_writer_hurry(struct store_writer *writer, int64_t held_ns);
 /* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10
  * min). Borrowed. */
 const char *store_writer_failure(const struct store_writer *writer);

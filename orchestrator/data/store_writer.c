@@ -19,8 +19,7 @@ enum {
     BATCH_RECORDS = 4096,
 };
 /* Another process's lock is a delay. One that is never given back (a stopped process, a file system that hangs) is told after so long. */
-static const int64_t gather_ns = 30 * NS_PER_MS, full_wait_ns = NS_PER_S, held_most_ns = 600 * NS_PER_S,
-                     held_hurry_ns = 10 * NS_PER_S;
+static const int64_t gather_ns = 30 * NS_PER_MS, full_wait_ns = NS_PER_S, held_most_ns = 600 * NS_PER_S;
 
 struct store_writer {
     pthread_t thread;
@@ -29,7 +28,7 @@ struct store_writer {
     int notify;
     atomic_uint_least64_t committed;
     atomic_int_least64_t held; /* since when another process has had the lock (monotonic); 0: nobody has */
-    atomic_bool hurry;
+    atomic_int_least64_t held_most; /* then it has failed */
     /* under the mutex */
     struct store_queue queue;
     size_t writing; /* bytes of blocks that the thread has taken */
@@ -92,8 +91,7 @@ static bool wait_for_lock(void *context)
     bool wanted = !writer->orphan && !writer->failure;
     pthread_mutex_unlock(&writer->mutex);
     nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-    return wanted &&
-           now - atomic_load(&writer->held) < (atomic_load(&writer->hurry) ? held_hurry_ns : held_most_ns);
+    return wanted && now - atomic_load(&writer->held) < atomic_load(&writer->held_most);
 }
 
 static int apply(struct store_writer *writer, struct store_record *record, struct error *err)
@@ -259,6 +257,7 @@ int store_writer_start(const char *path, struct store_writer **out, struct error
     pthread_cond_init(&writer->room, &clock);
     pthread_condattr_destroy(&clock);
     writer->full = true;
+    atomic_store(&writer->held_most, held_most_ns);
     writer->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (writer->notify < 0)
         error_system(err, errno, "cannot make the store writer's eventfd");
@@ -272,22 +271,33 @@ int store_writer_start(const char *path, struct store_writer **out, struct error
     return 0;
 }
 
+/* What waits for another process is limited by how long that may take: the caller has a run to watch meanwhile, and cannot wait. */
+static bool is_full(struct store_writer *writer)
+{
+    return !writer->failure && writer->queue.bytes + writer->writing >= QUEUE_LIMIT &&
+           !store_writer_is_held(writer);
+}
+
+/* Called with the mutex held. Where much has gathered behind a lock there may be no room for longer; a writer that gets on has not failed. */
+static void await_room(struct store_writer *writer)
+{
+    struct timespec until = at_monotonic(moment_monotonic() + full_wait_ns);
+    uint64_t before = atomic_load(&writer->committed);
+    int waited = 0;
+    while (waited != ETIMEDOUT && is_full(writer))
+        waited = pthread_cond_timedwait(&writer->room, &writer->mutex, &until);
+    if (is_full(writer) && atomic_load(&writer->committed) == before) {
+        writer->failure = xstrdup(
+            "the store is written too slowly: more than 64 MiB of events wait for it; look at that disk");
+        tell(writer);
+    }
+}
+
 uint64_t store_writer_put(struct store_writer *writer, const struct event *event)
 {
     pthread_mutex_lock(&writer->mutex);
     uint64_t ticket = ++writer->ticket;
-    if (!writer->failure && writer->queue.bytes + writer->writing >= QUEUE_LIMIT) {
-        struct timespec until = at_monotonic(moment_monotonic() + full_wait_ns);
-        int waited = 0;
-        while (!writer->failure && waited != ETIMEDOUT &&
-               writer->queue.bytes + writer->writing >= QUEUE_LIMIT)
-            waited = pthread_cond_timedwait(&writer->room, &writer->mutex, &until);
-        if (!writer->failure && waited == ETIMEDOUT) {
-            writer->failure = xstrdup(
-                "the store is written too slowly: more than 64 MiB of events wait for it; look at that disk");
-            tell(writer);
-        }
-    }
+    await_room(writer);
     if (!writer->failure) {
         size_t before = writer->queue.bytes;
         bool was_empty = !writer->queue.first;
@@ -331,9 +341,9 @@ bool store_writer_is_held(const struct store_writer *writer)
     return atomic_load(&writer->held) != 0;
 }
 
-void store_writer_hurry(struct store_writer *writer)
+void store_writer_hurry(struct store_writer *writer, int64_t held_ns)
 {
-    atomic_store(&writer->hurry, true);
+    atomic_store(&writer->held_most, held_ns);
 }
 
 /* True when the thread has ended in time: `bound_ns` from the last moment at which another process had the lock. */

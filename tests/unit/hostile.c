@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,6 +166,11 @@ bool hostile_is_stopped(const void *pid)
     return state_of(*(const pid_t *)pid) == 'T';
 }
 
+bool hostile_is_asleep(const void *pid)
+{
+    return state_of(*(const pid_t *)pid) == 'S';
+}
+
 int hostile_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -175,18 +182,41 @@ int hostile_descriptors(void)
     return count - 3; /* . and .. and the folder itself */
 }
 
-void hostile_deny(int call, int number)
+/* `answer`: what the filter says to the call; everything else is let through. The descriptor of the filter, where it has one. */
+static int filter(int call, unsigned answer, unsigned flags)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)number),
+        BPF_STMT(BPF_RET | BPF_K, answer),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
     cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+    int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    if (fd < 0)
         cr_skip_test("no seccomp filter to be had here: %s", strerror(errno));
+    return fd;
+}
+
+void hostile_deny(int call, int number)
+{
+    filter(call, SECCOMP_RET_ERRNO | (unsigned)number, 0);
+}
+
+int hostile_hold(int call)
+{
+    return filter(call, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
+
+bool hostile_let(int holder, int bound_ms)
+{
+    struct pollfd held = {.fd = holder, .events = POLLIN};
+    struct seccomp_notif call = {0};
+    if (poll(&held, 1, bound_ms) != 1 || ioctl(holder, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
+        return false;
+    struct seccomp_notif_resp answer = {.id = call.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    return ioctl(holder, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
 }
 
 bool hostile_is_instrumented(void)

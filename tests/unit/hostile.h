@@ -30,9 +30,14 @@ bool hostile_wait(bool (*look)(const void *context), const void *context, int bo
 bool hostile_is_empty(const void *scope); /* of a struct scope: nothing lives in it */
 bool hostile_is_gone(const void *pid);    /* of a pid_t: no such process, or a zombie */
 bool hostile_is_stopped(const void *pid); /* of a pid_t */
+bool hostile_is_asleep(const void *pid);  /* of a pid_t, or of a thread's */
 /* Number of descriptors this process has open. */
 int hostile_descriptors(void);
 /* Makes this process (and its children) get `number` from a system call. */
 void hostile_deny(int call, int number);
+/* Makes the threads that are started from now on stay in a system call for as long as nobody lets them; the descriptor to let them by. */
+int hostile_hold(int call);
+/* Lets one such call through; false when there is none within `bound_ms`. */
+bool hostile_let(int holder, int bound_ms);
 /* Whether the sanitizers or valgrind make figures of memory and time meaningless. */
 bool hostile_is_instrumented(void);
