@@ -55,7 +55,8 @@ static void on_bound(void *context)
         settle(sink, true, NULL);
         return;
     }
-    if (!failure && (committed > sink->seen || store_writer_is_held(sink->writer))) {
+    int64_t waited_ns = moment_monotonic() - store_writer_held_at(sink->writer);
+    if (!failure && (committed > sink->seen || waited_ns < COMMIT_BOUND_S * NS_PER_S)) {
         sink->seen = committed;
         timer_arm(sink->bound, COMMIT_BOUND_S * NS_PER_S);
         return;

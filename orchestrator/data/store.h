@@ -27,12 +27,14 @@ int store_writer_notify_fd(const struct store_writer *writer); /* owned by the w
 uint64_t store_writer_committed(struct store_writer *writer);
 /* Whether it waits for a lock that another process has: a delay, and no failure. */
 bool store_writer_is_held(const struct store_writer *writer);
+/* When it last did, monotonic; 0: never. What it does then has its time from that moment. */
+int64_t store_writer_held_at(const struct store_writer *writer);
 /* From now on it has failed when such a lock is held for so long, not for 10 min: somebody wants an end. */
 void store_writer_hurry(struct store_writer *writer, int64_t held_ns);
 /* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10
  * min). Borrowed. */
 const char *store_writer_failure(const struct store_writer *writer);
-/* Writes what is queued (at most bound_ns, which begins anew while another process has the lock), joins, closes. 0, or -1 with what failed. Frees it in any
+/* Writes what is queued (at most bound_ns from the last moment at which another process had the lock), joins, closes. 0, or -1 with what failed. Frees it in any
  * case. */
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err);
 

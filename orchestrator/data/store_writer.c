@@ -27,7 +27,8 @@ struct store_writer {
     pthread_cond_t work, room; /* both on the monotonic clock */
     int notify;
     atomic_uint_least64_t committed;
-    atomic_int_least64_t held; /* since when another process has had the lock (monotonic); 0: nobody has */
+    atomic_int_least64_t held;    /* since when another process has had the lock (monotonic); 0: nobody has */
+    atomic_int_least64_t held_at; /* when it was last seen to have it; 0: never */
     atomic_int_least64_t held_most; /* then it has failed */
     /* under the mutex */
     struct store_queue queue;
@@ -87,6 +88,7 @@ static bool wait_for_lock(void *context)
     int64_t now = moment_monotonic();
     if (!atomic_load(&writer->held))
         atomic_store(&writer->held, now);
+    atomic_store(&writer->held_at, now);
     pthread_mutex_lock(&writer->mutex);
     bool wanted = !writer->orphan && !writer->failure;
     pthread_mutex_unlock(&writer->mutex);
@@ -341,6 +343,11 @@ bool store_writer_is_held(const struct store_writer *writer)
     return atomic_load(&writer->held) != 0;
 }
 
+int64_t store_writer_held_at(const struct store_writer *writer)
+{
+    return atomic_load(&writer->held_at);
+}
+
 void store_writer_hurry(struct store_writer *writer, int64_t held_ns)
 {
     atomic_store(&writer->held_most, held_ns);
@@ -349,16 +356,14 @@ void store_writer_hurry(struct store_writer *writer, int64_t held_ns)
 /* True when the thread has ended in time: `bound_ns` from the last moment at which another process had the lock. */
 static bool join(struct store_writer *writer, int64_t bound_ns)
 {
-    int64_t end = moment_monotonic() + bound_ns;
-    for (int64_t now; (now = moment_monotonic()) < end;) {
-        int64_t look = now + NS_PER_S;
-        struct timespec until = at_monotonic(look < end ? look : end);
+    for (int64_t from = moment_monotonic();;) {
+        struct timespec until = at_monotonic(from + bound_ns);
         if (pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
             return true;
-        if (store_writer_is_held(writer))
-            end = moment_monotonic() + bound_ns;
+        if (store_writer_held_at(writer) <= from)
+            return false;
+        from = store_writer_held_at(writer);
     }
-    return false;
 }
 
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err)

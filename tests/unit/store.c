@@ -2,6 +2,7 @@
  * and a newer store is left alone. */
 #include "data/store.h"
 
+#include "action/sink.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -15,6 +16,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -434,17 +436,30 @@ Test(store, another_process_that_keeps_the_lock_is_waited_for_to_the_writers_bou
     record_end(&record);
 }
 
-static void *give_back(void *context)
+/* Another process gives the lock back after a while, and the disk takes what was behind it a while later. */
+struct late {
+    struct record *record;
+    int holder, given_back_s, taken_ms;
+    atomic_bool over;
+};
+
+static void *be_late(void *context)
 {
-    struct record *record = context;
-    nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
-    sql_rollback(record->db);
+    struct late *late = context;
+    nanosleep(&(struct timespec){.tv_sec = late->given_back_s}, NULL);
+    sql_rollback(late->record->db);
+    nanosleep(&(struct timespec){late->taken_ms / 1000, late->taken_ms % 1000 * NS_PER_MS}, NULL);
+    while (!atomic_load(&late->over))
+        hostile_let(late->holder, 100);
     return NULL;
 }
 
+/* The bound is over before it is written, but not since the lock came back. */
 Test(store, what_is_stopped_behind_another_process_is_written_all_the_same)
 {
     struct record record = record_start();
+    struct late late = {
+        .record = &record, .holder = hostile_hold(SYS_pwrite64), .given_back_s = 2, .taken_ms = 1500};
     struct store_writer *writer = start_writer(record.path);
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
@@ -452,10 +467,55 @@ Test(store, what_is_stopped_behind_another_process_is_written_all_the_same)
     id_make(id);
     cr_assert_eq(sql_begin(record.db, &err), 0);
     put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
-    cr_assert_eq(pthread_create(&other, NULL, give_back, &record), 0);
-    cr_expect_eq(store_writer_stop(writer, NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(pthread_create(&other, NULL, be_late, &late), 0);
+    cr_expect_eq(store_writer_stop(writer, 3 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    atomic_store(&late.over, true);
     pthread_join(other, NULL);
+    close(late.holder);
     cr_expect_eq(record_number(&record, "SELECT count(*) FROM run"), 1);
+    record_end(&record);
+}
+
+struct awaited {
+    struct loop *loop;
+    bool committed;
+    const char *failure;
+};
+
+static void on_answer(void *context, bool committed, const char *failure)
+{
+    struct awaited *awaited = context;
+    awaited->committed = committed;
+    awaited->failure = failure;
+    loop_stop(awaited->loop);
+}
+
+/* It is looked at every 10 s whether the writer gets on. */
+Test(store, a_lock_that_comes_back_just_before_a_commit_would_have_failed_ends_nothing)
+{
+    struct record record = record_start();
+    struct late late = {
+        .record = &record, .holder = hostile_hold(SYS_pwrite64), .given_back_s = 9, .taken_ms = 2000};
+    struct awaited awaited = {0};
+    struct sink *sink;
+    char id[ID_SIZE];
+    AUTO_ERROR err = ERROR_INIT;
+    pthread_t other;
+    id_make(id);
+    cr_assert_eq(loop_new(&awaited.loop, &err), 0);
+    cr_assert_eq(sink_open(awaited.loop, record.path, hostile_folder(), &sink, &err), 0, "%s",
+                 error_text(&err));
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 5);
+    sink_commit(sink, &event, on_answer, &awaited);
+    cr_assert_eq(pthread_create(&other, NULL, be_late, &late), 0);
+    cr_assert_eq(loop_run(awaited.loop, &err), 0);
+    cr_expect(awaited.committed, "%s", awaited.failure);
+    cr_expect_eq(sink_close(sink, &err), 0, "%s", error_text(&err));
+    atomic_store(&late.over, true);
+    pthread_join(other, NULL);
+    close(late.holder);
+    loop_free(awaited.loop);
     record_end(&record);
 }
 
