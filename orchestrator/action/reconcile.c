@@ -1,6 +1,7 @@
 #include "action/reconcile.h"
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -276,8 +277,8 @@ static int reconcile_run(struct sql *db, const char *state, const struct history
                          struct words *said, struct error *err)
 {
     if (!here(run)) {
-        words_addf(said, "run %s of %s began on %s and has no end: left as it is", run->id, run->target,
-                   run->node);
+        words_addf(said, "run %s of %s began on %s and has no end: left as it is", id_shown(run->id),
+                   run->target, run->node);
         return 0;
     }
     int ended = 0;
@@ -286,15 +287,15 @@ static int reconcile_run(struct sql *db, const char *state, const struct history
             return error_set(
                 err, ERROR_BUSY,
                 "%s is busy: the worker of run %s (pid %lld) lives without its lock; end it, then try again",
-                run->target, run->id, (long long)run->pid);
+                run->target, id_shown(run->id), (long long)run->pid);
         if (end_processes(run, &ended, err) < 0)
-            return error_prefix(err, "cannot end what the dead run %s left", run->id);
+            return error_prefix(err, "cannot end what the dead run %s left", id_shown(run->id));
     }
     if (close_rows(db, state, run, ended, exit_code, err) < 0)
-        return error_prefix(err, "cannot close the rows of the dead run %s", run->id);
+        return error_prefix(err, "cannot close the rows of the dead run %s", id_shown(run->id));
     words_addf(said,
                "run %s of %s had died: its rows are closed as crashed, %d process(es) it left were ended",
-               run->id, run->target, ended);
+               id_shown(run->id), run->target, ended);
     return 0;
 }
 

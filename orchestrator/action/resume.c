@@ -2,6 +2,7 @@
 
 #include "action/recovery.h"
 #include "action/used_files.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/run_plan.h"
@@ -79,7 +80,7 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
         return error_set(err, ERROR_PROJECT,
                          "run %s does not say what it set out to do (it is of an older triphase, or from"
                          " elsewhere): 'triphase create %s' runs all phases",
-                         run->id, run->target);
+                         id_shown(run->id), run->target);
     }
     struct history_step *steps = NULL;
     size_t count = 0;

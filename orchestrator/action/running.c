@@ -1,6 +1,7 @@
 #include "action/running.h"
 
 #include "action/reconcile.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/layout.h"
@@ -28,7 +29,7 @@ int running_find(const char *state, const struct history_run *run, struct child 
             err, ERROR_BUSY,
             "process %lld looks like the worker of run %s, but the lock of %s is not in its hands: it is"
             " left alone; end it in order with 'kill %lld'",
-            (long long)run->pid, run->id, run->target, (long long)run->pid);
+            (long long)run->pid, id_shown(run->id), run->target, (long long)run->pid);
     *out = (struct child){(pid_t)run->pid, TAKE_FD(pidfd)};
     return 1;
 }

@@ -45,3 +45,8 @@ const char *id_tail(const char *id, int digits)
 {
     return id + (ID_SIZE - 1 - digits);
 }
+
+const char *id_shown(const char *id)
+{
+    return id_is(id) ? id_tail(id, 8) : id;
+}

@@ -2,6 +2,7 @@
 #include "action/reconcile.h"
 #include "action/running.h"
 #include "action/secret_fetch.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/choose_run.h"
@@ -79,7 +80,8 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
     struct live *live = live_new(attached->loop, terminal, no_colour && *no_colour, false);
     AUTO_ERROR unseen = ERROR_INIT;
     if (live_join(live, state, (*run)->target, (*run)->id, &unseen) < 0)
-        help_note("%s: run %s cannot be followed: %s", (*run)->target, (*run)->id, error_text(&unseen));
+        help_note("%s: run %s cannot be followed: %s", (*run)->target, id_shown((*run)->id),
+                  error_text(&unseen));
     if (lives)
         live_worker(live, (*run)->id, attached->worker.pid);
     else
@@ -106,7 +108,7 @@ static int attach(struct command_context *context, const char *state, struct sql
     if (!(*run)->outcome && found == 0 && reconcile_look(*run).elsewhere) {
         help_problem(
             "run %s of %s began on another machine or boot (%s) and has no end here; follow it there",
-            (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
+            id_shown((*run)->id), (*run)->target, (*run)->node ? (*run)->node : "unknown");
         return EXIT_BAD_USAGE;
     }
     if (found < 0 || loop_new(&attached.loop, &err) < 0 || follow(&attached, db, state, run, &err) < 0) {
@@ -116,7 +118,7 @@ static int attach(struct command_context *context, const char *state, struct sql
     loop_free(attached.loop);
     child_close(&attached.worker);
     if (attached.left) {
-        help_note("%s: run %s goes on by itself", (*run)->target, (*run)->id);
+        help_note("%s: run %s goes on by itself", (*run)->target, id_shown((*run)->id));
         return EXIT_BUSY;
     }
     return (*run)->outcome && (*run)->exit_code >= 0 ? (*run)->exit_code : EXIT_INTERNAL;

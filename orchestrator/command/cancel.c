@@ -3,6 +3,7 @@
 #include "action/reconcile.h"
 #include "action/running.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -53,11 +54,12 @@ static int tell(const struct ended *ended, bool json)
     if (!ended->run)
         help_note("nothing runs");
     else if (took)
-        help_note("%s: run %s ended as %s; nothing of it is left here after %s%s", ended->target, ended->run,
-                  ended->outcome, took, ended->unlooked ? "; its host is looked at by the next run" : "");
+        help_note("%s: run %s ended as %s; nothing of it is left here after %s%s", ended->target,
+                  id_shown(ended->run), ended->outcome, took,
+                  ended->unlooked ? "; its host is looked at by the next run" : "");
     else
-        help_note("%s: run %s has ended as %s; there is nothing to cancel", ended->target, ended->run,
-                  ended->outcome);
+        help_note("%s: run %s has ended as %s; there is nothing to cancel", ended->target,
+                  id_shown(ended->run), ended->outcome);
     return EXIT_OK;
 }
 
@@ -75,7 +77,7 @@ static int take_end(const char *state, const char *store, struct history_run **r
             return 0;
         if (settled)
             return error_set(err, ERROR_STORE, "run %s has no end in the store, and its worker is gone",
-                             now->id);
+                             id_shown(now->id));
         sql_cleanup(&db);
         db = NULL;
         if (settle(state, now->target, err) < 0)
@@ -92,7 +94,7 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
     int found = running_find(state, *run, &worker, err);
     if (found > 0) {
         cancel_tell(&worker, now);
-        help_note("%s: run %s is %s", (*run)->target, (*run)->id,
+        help_note("%s: run %s is %s", (*run)->target, id_shown((*run)->id),
                   now ? "ended at once" : "asked to end; a second cancel, or --now, ends it at once");
         found = cancel_wait(state, *run, &worker, (now ? AT_ONCE_S : ORDERLY_S) * NS_PER_S, now, err);
         child_close(&worker);
@@ -100,7 +102,7 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
         died = found == 0;
     }
     if (found < 0 || take_end(state, store, run, err) < 0)
-        return error_prefix(err, "%s: run %s", (*run)->target, (*run)->id);
+        return error_prefix(err, "%s: run %s", (*run)->target, id_shown((*run)->id));
     *out = (struct ended){.run = (*run)->id,
                           .target = (*run)->target,
                           .outcome = (*run)->outcome,
@@ -117,7 +119,7 @@ static int choose(struct sql *db, const char *word, struct history_run **run, st
     if (!*run || (*run)->outcome || !reconcile_look(*run).elsewhere)
         return 0;
     error_set(err, ERROR_USAGE, "run %s of %s began on another machine or boot (%s): it is left as it is",
-              (*run)->id, (*run)->target, (*run)->node ? (*run)->node : "unknown");
+              id_shown((*run)->id), (*run)->target, (*run)->node ? (*run)->node : "unknown");
     history_run_free(TAKE(*run));
     return -1;
 }

@@ -97,7 +97,7 @@ int choose_active_run(struct sql *db, bool dead, struct history_run **out, struc
         struct reconcile_look look = reconcile_look(open[i]);
         if (!look.alive && !(dead && !look.elsewhere))
             continue;
-        text_addf(&names, "%s%s (%s)", count++ ? ", " : "", open[i]->id, open[i]->target);
+        text_addf(&names, "%s%s (%s)", count++ ? ", " : "", id_shown(open[i]->id), open[i]->target);
         at = i;
     }
     int status = 0;

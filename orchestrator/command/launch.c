@@ -93,7 +93,7 @@ static int check_resumed(struct sql *db, const struct launch *launch, const stru
     int status = 0;
     if (!last || !text_is(last->id, resume->parent))
         status = error_set(err, ERROR_USAGE, "run %s came after run %s: 'triphase resume %s' goes on with it",
-                           last ? last->id : "?", resume->parent, job->target_name);
+                           last ? id_shown(last->id) : "?", id_shown(resume->parent), job->target_name);
     history_run_free(last);
     bool same = job->machine && text_is(job->machine->id, resume->machine_id);
     if (status == 0 && resume->machine_id && !same && !text_is(resume->does, "destroy"))
@@ -101,7 +101,7 @@ static int check_resumed(struct sql *db, const struct launch *launch, const stru
             err, ERROR_PROVIDER,
             "the machine of run %s is gone, and what it completed with it; 'triphase create %s' makes a"
             " new one",
-            resume->parent, job->target_name);
+            id_shown(resume->parent), job->target_name);
     return status;
 }
 
@@ -279,7 +279,8 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     job->started = true;
     all->running++;
     if (!launch->detach && live_add(all->live, all->state, job->target_name, job->run, NULL) < 0)
-        help_note("%s: run %s goes on unseen; 'triphase status' tells of it", job->target_name, job->run);
+        help_note("%s: run %s goes on unseen; 'triphase status' tells of it", job->target_name,
+                  id_shown(job->run));
     if (!launch->detach)
         live_worker(all->live, job->run, job->worker.pid);
     return loop_watch(all->loop, job->worker.pidfd, EPOLLIN, on_worker, job, &job->watch, err);

@@ -3,6 +3,7 @@
 #include "action/ansible_arguments.h"
 #include "action/host_variables.h"
 #include "action/reconcile.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/choose_run.h"
@@ -47,7 +48,7 @@ static int choose_broken(struct sql *db, struct history_run **out, struct error 
             history_run_free(run);
             continue;
         }
-        text_addf(&list, "%s%s (%s)", names.count ? ", " : "", run->id, run->target);
+        text_addf(&list, "%s%s (%s)", names.count ? ", " : "", id_shown(run->id), run->target);
         words_add(&names, run->id);
         history_run_free(found);
         found = run;
@@ -75,7 +76,7 @@ static int find_run(const char *state, const char *word, struct history_run **ou
             error_set(err, ERROR_USAGE,
                       "run %s of %s was made on another machine (%s) and came here by a merge: it is gone on"
                       " with there",
-                      run->id, run->target, run->node ? run->node : "unknown");
+                      id_shown(run->id), run->target, run->node ? run->node : "unknown");
             history_run_free(run);
             return -1;
         }
@@ -90,12 +91,12 @@ static int find_run(const char *state, const char *word, struct history_run **ou
         if (look.alive)
             return error_set(err, ERROR_BUSY,
                              "%s is busy: run %s (process %lld) goes on; 'triphase attach %s' follows it",
-                             target, id, (long long)pid, id);
+                             target, id_shown(id), (long long)pid, id_shown(id));
         if (settled)
             return error_set(err, ERROR_USAGE,
                              "run %s of %s began on another machine and has no end: it is left as"
                              " it is",
-                             id, target);
+                             id_shown(id), target);
         sql_cleanup(&db);
         db = NULL;
         if (settle(state, target, err) < 0)
@@ -109,7 +110,7 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
         return error_set(
             err, ERROR_USAGE,
             "run %s is gone on with as it was begun; other arguments than its own make another run",
-            resume->parent);
+            id_shown(resume->parent));
     if (!resume->extra_digest)
         return 0;
     struct ansible_arguments given = {0};
@@ -122,7 +123,7 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
             err, ERROR_PROJECT,
             "run %s had -e arguments, which triphase does not keep: give the very same ones again behind"
             " --, or --replan",
-            resume->parent);
+            id_shown(resume->parent));
     words_free(&resume->arguments);
     if (asked->arguments)
         words_add_list(&resume->arguments, asked->arguments);
@@ -151,8 +152,8 @@ static void say_skipped(const char *target, const char *phase, bool replan, cons
 static void say_what(const struct history_run *run, const struct resume *resume, bool replan,
                      const struct words *untold)
 {
-    help_note("%s: goes on with run %s (%s), which ended as %s%s%s", run->target, run->id, run->kind,
-              run->outcome, resume->at ? " at " : "", resume->at ? resume->at : "");
+    help_note("%s: goes on with run %s (%s), which ended as %s%s%s", run->target, id_shown(run->id),
+              run->kind, run->outcome, resume->at ? " at " : "", resume->at ? resume->at : "");
     for (size_t i = 0; i < resume->done.count; i++)
         say_skipped(run->target, resume->done.items[i], replan, untold);
     for (size_t i = 0; i < resume->unsure.count; i++)
@@ -186,7 +187,7 @@ static int check(const struct resume *resume, const struct history_run *run, con
     help_problem(
         "%s: run %s cannot be gone on with:%s\n  'triphase create %s' runs all phases; --replan goes on all"
         " the same",
-        run->target, run->id, text_string(&list), run->target);
+        run->target, id_shown(run->id), text_string(&list), run->target);
     return EXIT_PROJECT;
 }
 

@@ -93,8 +93,7 @@ int comparison_side_load(struct sql *db, const char *unit, struct comparison_sid
     while ((row = sql_step(query, err)) > 0) {
         const char *group = sql_text(query, 2);
         if (!side->name)
-            side->name = xasprintf("%s %s", group && text_is(group, unit) ? "cycle" : "run",
-                                   id_is(unit) ? id_tail(unit, 8) : unit);
+            side->name = xasprintf("%s %s", group && text_is(group, unit) ? "cycle" : "run", id_shown(unit));
         if (!side->target)
             side->target = xstrdup_or_null(sql_text(query, 1));
         if (sql_integer(query, 3))

@@ -1,6 +1,7 @@
 #include "mechanism/lock.h"
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "mechanism/json.h"
 
@@ -72,7 +73,7 @@ static int say_busy(const char *path, struct error *err)
         return error_set(err, ERROR_BUSY, "%s is held by another process", path);
     return error_set(err, ERROR_BUSY,
                      "run %s (process %d) has it; wait for it, or end it in order with 'triphase cancel %s'",
-                     owner.run, (int)owner.pid, owner.run);
+                     id_shown(owner.run), (int)owner.pid, id_shown(owner.run));
 }
 
 int lock_take(const char *path, const struct lock_owner *owner, int *out_fd, struct error *err)

@@ -77,7 +77,7 @@ static void add_round(struct table *table, const struct round_columns *all, cons
         table_add(table, "-", TABLE_DIM);
     else
         add_count(table, (size_t)round->leftovers);
-    table_add(table, id_is(run->id) ? id_tail(run->id, 8) : run->id, TABLE_DIM);
+    table_add(table, id_shown(run->id), TABLE_DIM);
 }
 
 void cycle_view_round(const struct cycle_round *round, const char *const *phases, bool titles,
@@ -165,9 +165,8 @@ void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *s
         out,
         "\ncycle %s of %s: %zu ok, %zu not; UNREACHABLE %zu, watchdogs %zu, retries %zu (recovered %zu), "
         "leftovers %zu\n",
-        id_is(cycle->group) ? id_tail(cycle->group, 8) : cycle->group, cycle->target ? cycle->target : "?",
-        summary->ok, summary->failed, summary->unreachable, summary->watchdogs, summary->retries,
-        summary->recovered, summary->leftovers);
+        id_shown(cycle->group), cycle->target ? cycle->target : "?", summary->ok, summary->failed,
+        summary->unreachable, summary->watchdogs, summary->retries, summary->recovered, summary->leftovers);
 }
 
 /* ---------------------------------------------------------------- JSON */

@@ -391,7 +391,7 @@ static void conclude(struct view *view)
 {
     AUTO_FREE char *took = duration_show(view->duration_ns);
     AUTO_TEXT out = TEXT_INIT;
-    text_addf(&out, "%-12s run %s %s%s%s in %s", view->target, id_tail(view->run, 8),
+    text_addf(&out, "%-12s run %s %s%s%s in %s", view->target, id_shown(view->run),
               colour_of(view->live, view->outcome), view->outcome, view->live->colour ? "\x1b[0m" : "", took);
     say(view->live, text_string(&out));
 }
@@ -404,7 +404,7 @@ static void explain(struct view *view, bool crashed, const char *why)
         conclude(view);
         return;
     }
-    text_addf(&out, "\n%s: run %s ended as %s", view->target, id_tail(view->run, 8),
+    text_addf(&out, "\n%s: run %s ended as %s", view->target, id_shown(view->run),
               view->outcome ? view->outcome : "crashed");
     const char *message = view->message ? view->message : why;
     if (message) {

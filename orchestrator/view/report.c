@@ -138,8 +138,7 @@ static void add_head(const struct account *account, const struct table_look *loo
     const struct history_run *run = account->run;
     AUTO_TEXT what = TEXT_INIT, end = TEXT_INIT, when = TEXT_INIT;
     AUTO_FREE char *total = run->duration_ns >= 0 ? duration_show(run->duration_ns) : NULL;
-    text_addf(&what, "  %s %s  %s  ", run->kind, id_is(run->id) ? id_tail(run->id, 8) : run->id,
-              or_dash(run->provider));
+    text_addf(&what, "  %s %s  %s  ", run->kind, id_shown(run->id), or_dash(run->provider));
     text_addf(&end, "%s%s", total ? " in " : "", total ? total : "");
     report_add_date(&when, run->started_ns);
     text_addf(&when, "%s%s%s%s", run->ansible ? "  ansible " : "", run->ansible ? run->ansible : "",

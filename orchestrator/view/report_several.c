@@ -29,7 +29,7 @@ static struct table *runs_table(const struct account *accounts, size_t count)
         AUTO_TEXT date = TEXT_INIT;
         report_add_date(&date, run->started_ns);
         table_add(table, text_string(&date), TABLE_PLAIN);
-        table_add(table, id_is(run->id) ? id_tail(run->id, 8) : run->id, TABLE_PLAIN);
+        table_add(table, id_shown(run->id), TABLE_PLAIN);
         table_add(table, run->target, TABLE_BOLD);
         table_add(table, run->kind, TABLE_PLAIN);
         table_add(table, accounts[i].outcome, report_outcome_style(accounts[i].outcome));

@@ -8,7 +8,7 @@
 
 void run_view_begun(const char *target, const char *run)
 {
-    const char *tail = id_tail(run, 8);
+    const char *tail = id_shown(run);
     printf("%s %s\n", target, run);
     fflush(stdout);
     help_note("%s: run %s goes on by itself; 'triphase attach %s' follows it, 'triphase cancel %s' ends it",

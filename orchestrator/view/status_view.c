@@ -26,7 +26,7 @@ static void add_run(struct text *out, const struct status_row *row)
 {
     const struct history_run *run = row->run;
     AUTO_FREE char *started = moment_rfc3339(run->started_ns);
-    text_addf(out, "  last run %s (%s), %.19sZ, ", id_tail(run->id, 8), run->kind, started);
+    text_addf(out, "  last run %s (%s), %.19sZ, ", id_shown(run->id), run->kind, started);
     if (run->outcome) {
         AUTO_FREE char *took = duration_show(run->duration_ns);
         text_addf(out, "%s in %s", run->outcome, took);

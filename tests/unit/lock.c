@@ -32,7 +32,9 @@ Test(lock, busy_names_run_and_process_of_the_holder)
     cr_expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     cr_expect_eq(lock_take(path, &second, &other, &err), -1);
     cr_expect_eq(err.kind, ERROR_BUSY);
-    cr_expect(strstr(error_text(&err), first.run), "%s", error_text(&err));
+    cr_expect(strstr(error_text(&err), " 456789ab "), "%s", error_text(&err));
+    cr_expect(strstr(error_text(&err), "'triphase cancel 456789ab'"), "%s", error_text(&err));
+    cr_expect_not(strstr(error_text(&err), first.run), "%s", error_text(&err));
     cr_expect(strstr(error_text(&err), "4711"), "%s", error_text(&err));
     cr_expect_eq(other, 4711, "outputs are untouched on failure");
     fd_close(&fd);
