@@ -1,6 +1,7 @@
 #include "action/host_answer.h"
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 
 #include <stdint.h>
@@ -36,14 +37,7 @@ static bool split(const char *at, size_t length, struct line *out)
 
 static bool number(const char *word, int most, int *out)
 {
-    size_t length = strspn(word, "0123456789");
-    if (!length || word[length] || length > 10)
-        return false;
-    long value = strtol(word, NULL, 10);
-    if (value > most)
-        return false;
-    *out = (int)value;
-    return true;
+    return number_parse_int(word, 0, most, out, NULL) == 0;
 }
 
 static bool keep(const char *word, char *into, size_t size)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "data/ansible_layer.h"
 #include "data/connection_variables.h"
@@ -317,10 +318,13 @@ static void use_port(struct asking *asking)
     struct target *target = asking->target;
     const char *name, *value = value_of(asking, "ansible_port", "ansible_ssh_port", &name);
     AUTO_FREE char *ours = xasprintf("%d", target->port);
-    if (value && !is_template(asking, name, value) && !is_kept_by_key(asking, name, value, "port", ours)) {
-        target->port = (int)strtol(value, NULL, 10);
+    if (!value || is_template(asking, name, value) || is_kept_by_key(asking, name, value, "port", ours))
+        return;
+    AUTO_ERROR why = ERROR_INIT;
+    if (number_parse_int(value, 1, UINT16_MAX, &target->port, &why) == 0)
         target->port_is_ansibles = true;
-    }
+    else
+        words_addf(&target->refused, "variable %s of host %s %s", name, target->host_name, error_text(&why));
 }
 
 static void use_key(struct asking *asking)

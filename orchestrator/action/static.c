@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "data/invoker.h"
 #include "data/ssh_arguments.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,8 +127,9 @@ static char *find_identity(const struct ssh_view *view)
 
 static int parse_port(const char *text)
 {
-    int port = 0;
-    return text && sscanf(text, "%d", &port) == 1 ? port : SSH_PORT;
+    int port = SSH_PORT;
+    (void)number_parse_int(text, 1, UINT16_MAX, &port, NULL);
+    return port;
 }
 
 /* "type key" of a line of known_hosts or of a public key, behind the marker of one that has one; 1 when it was one. */

@@ -3,9 +3,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "mechanism/program.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const int64_t resolve_bound =
@@ -127,8 +129,9 @@ int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *o
         .control_path = value_of(text_string(&answer), "controlpath"),
         .host_key_alias = value_of(text_string(&answer), "hostkeyalias"),
         .proxy = jump ? TAKE(jump) : value_of(text_string(&answer), "proxycommand"),
-        .port = port ? (int)strtol(port, NULL, 10) : 22,
+        .port = 22,
     };
+    (void)number_parse_int(port, 1, UINT16_MAX, &out->port, NULL);
     return 0;
 }
 

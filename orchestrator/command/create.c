@@ -1,5 +1,6 @@
 /* triphase create [TARGET...]: a machine is made (or the made one verified) and all phases are run. */
 #include "base/memory.h"
+#include "base/number.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/launch.h"
@@ -11,6 +12,8 @@
 #include "view/help.h"
 
 #include <unistd.h>
+
+enum { JOBS_MOST = 64 };
 
 /* Where none is named: all but those that are protected and made. `made` gets those among them that are there already. */
 static int choose_all(const struct project *project, struct words *out, struct words *made, struct error *err)
@@ -58,10 +61,10 @@ int command_create(struct command_context *context, int argc, char **argv)
     optind = 0;
     for (int option; (option = options_next(dashes, argv, "j:y", options)) != -1;) {
         if (option == 'j') {
-            jobs = (int)strtol(optarg, NULL, 10);
-            if (jobs < 1 || jobs > 64) {
-                help_problem("--jobs takes a number from 1 to 64, not '%s'", optarg);
-                return EXIT_BAD_USAGE;
+            AUTO_ERROR why = ERROR_INIT;
+            if (number_parse_int(optarg, 1, JOBS_MOST, &jobs, &why) < 0) {
+                help_problem("--jobs %s", error_text(&why));
+                return exit_code_of(&why);
             }
         } else if (option == 'd') {
             detach = true;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
@@ -48,7 +49,7 @@ static int parse(int argc, char **argv, struct request *out)
     int dashes = options_dashes(argc, argv);
     optind = 0;
     for (int option; (option = options_next(dashes, argv, "n:y", options)) != -1;) {
-        char *end;
+        AUTO_ERROR why = ERROR_INIT;
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->until_failure |= option == 'u';
@@ -57,12 +58,10 @@ static int parse(int argc, char **argv, struct request *out)
         out->json |= option == 'j';
         if (option != 'n')
             continue;
-        long rounds = strtol(optarg, &end, 10);
-        if (*end || end == optarg || rounds < 1 || rounds > ROUNDS_MOST) {
-            help_problem("-n takes a number of rounds from 1 to %d, not '%s'", ROUNDS_MOST, optarg);
-            return EXIT_BAD_USAGE;
+        if (number_parse_int(optarg, 1, ROUNDS_MOST, &out->rounds, &why) < 0) {
+            help_problem("-n %s", error_text(&why));
+            return exit_code_of(&why);
         }
-        out->rounds = (int)rounds;
     }
     if (optind + 1 != dashes || !out->rounds) {
         help_problem("cycle needs one target and a number of rounds: triphase cycle TARGET -n N");

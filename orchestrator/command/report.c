@@ -1,5 +1,6 @@
 #include "view/report.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/words.h"
 #include "command/choose_run.h"
 #include "command/command.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LAST_MOST = 100000 };
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_MD };
 enum by { BY_STEP, BY_ROLE, BY_TASK };
 
@@ -72,13 +74,9 @@ static int parse_by(const char *name, enum by *out)
 
 static int parse_last(const char *text, int *out)
 {
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno || *end || end == text || number < 1 || number > 100000)
-        return refuse("--last takes a number from 1 to 100000, not '%s'", text);
-    *out = (int)number;
-    return EXIT_OK;
+    AUTO_ERROR why = ERROR_INIT;
+    return number_parse_int(text, 1, LAST_MOST, out, &why) < 0 ? refuse("--last %s", error_text(&why))
+                                                               : EXIT_OK;
 }
 
 /* What stands beside the options, and whether both go together. */

@@ -2,6 +2,7 @@
 #include "action/stage.h"
 #include "action/forensics_look.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
@@ -9,15 +10,16 @@
 #include "view/help.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
+#include <limits.h>
 
 int command_stage(struct command_context *context, int argc, char **argv)
 {
-    if (argc != 4) {
+    int request_fd, result_fd;
+    if (argc != 4 || number_parse_int(argv[2], 0, INT_MAX, &request_fd, NULL) < 0 ||
+        number_parse_int(argv[3], 0, INT_MAX, &result_fd, NULL) < 0) {
         help_problem("'stage' is started by triphase itself");
         return EXIT_BAD_USAGE;
     }
-    int request_fd = (int)strtol(argv[2], NULL, 10), result_fd = (int)strtol(argv[3], NULL, 10);
     fcntl(request_fd, F_SETFD, FD_CLOEXEC);
     fcntl(result_fd, F_SETFD, FD_CLOEXEC);
     AUTO_JSON *request = stage_read(request_fd);

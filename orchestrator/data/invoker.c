@@ -2,9 +2,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,10 +21,8 @@ const char *environment_value(const char *const *environment, const char *name)
 
 static bool read_id(const char *text, unsigned *out)
 {
-    char *end = NULL;
-    errno = 0;
-    unsigned long value = text && *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
-    if (!end || *end || errno || value >= (unsigned)-1)
+    int64_t value;
+    if (number_parse(text, 0, UINT_MAX - 1, &value, NULL) < 0)
         return false;
     *out = (unsigned)value;
     return true;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 #include <langinfo.h>
 #include <stdint.h>
@@ -348,11 +349,10 @@ struct table_look table_look_of(int fd)
     struct winsize size;
     const char *columns = getenv("COLUMNS"), *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
     bool tty = isatty(fd);
-    long wanted = columns ? strtol(columns, NULL, 10) : 0;
     if (tty && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         look.width = size.ws_col;
-    else if (wanted >= 20 && wanted <= 10000)
-        look.width = (int)wanted;
+    else
+        (void)number_parse_int(columns, 20, 10000, &look.width, NULL);
     look.colour = tty && !(none && *none) && terminal && !text_is(terminal, "dumb");
     look.utf8 = text_is(nl_langinfo(CODESET), "UTF-8");
     return look;

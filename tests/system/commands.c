@@ -27,7 +27,16 @@ static void hold(struct lab_result result, int code, const char *words)
 Test(commands, usage_that_is_wrong_is_64_and_says_how)
 {
     struct lab *lab = damage_lab("", GOOD);
-    hold(lab_run(lab, "create", "--jobs", "0", NULL), 64, "1 to 64");
+    static const char *const no_numbers[] = {"0", "65", "4x", " 4", "+4", "0x4", "", "4294967297"};
+    for (size_t i = 0; i < COUNT_OF(no_numbers); i++) {
+        hold(lab_run(lab, "create", "--jobs", no_numbers[i], NULL), 64,
+             "--jobs takes a whole number from 1 to 64");
+        hold(lab_run(lab, "report", "--last", i == 1 ? "100001" : no_numbers[i], NULL), 64,
+             "--last takes a whole number from");
+        hold(lab_run(lab, "cycle", "host", "-n", i == 1 ? "100001" : no_numbers[i], "--yes", NULL), 64,
+             "-n takes a whole number from");
+    }
+    cr_assert(not(lab_exists(lab, ".triphase")), "something was begun");
     hold(lab_run(lab, "resume", "host", "more", NULL), 64, "one run or target");
     hold(lab_run(lab, "attach", "host", "more", NULL), 64, "one run or target");
     hold(lab_run(lab, "cancel", "host", "more", NULL), 64, "one run or target");
