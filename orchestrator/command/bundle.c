@@ -9,6 +9,7 @@
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/given_path.h"
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
@@ -206,7 +207,9 @@ int command_bundle(struct command_context *context, int argc, char **argv)
     AUTO_JSON *manifest = NULL;
     struct found found = {.project_problem = ERROR_INIT};
     int64_t size = 0;
-    int result = find(context, &request, &found, &err);
+    int result = request.path ? given_path_new_file("--output", request.path, true, &err) : 0;
+    if (result == 0)
+        result = find(context, &request, &found, &err);
     if (result == 0) {
         const struct history_run *run = found.account.run;
         AUTO_FREE char *target = bundle_safe_name(run->target);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/given_path.h"
 #include "command/options.h"
 #include "data/embedded.h"
 #include "data/fault.h"
@@ -208,7 +209,7 @@ int command_init(struct command_context *context, int argc, char **argv)
     struct laying laying = {.directory = directory};
     invoker_find(NULL, &laying.invoker);
     int code = EXIT_OK;
-    if (lay_down(&laying, &err) < 0) {
+    if (given_path_new_folder("init", directory, &err) < 0 || lay_down(&laying, &err) < 0) {
         take_back(&laying);
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);

@@ -3,6 +3,7 @@
 #include "base/words.h"
 #include "command/command.h"
 #include "command/exit_code.h"
+#include "command/given_path.h"
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
@@ -100,13 +101,17 @@ static int prune(const struct request *request, struct error *err)
 
 static int export_to(const struct request *request, struct error *err)
 {
-    return store_export(request->path, request->file, err) < 0 ? -1 : EXIT_OK;
+    return given_path_new_file("store export", request->file, false, err) < 0 ||
+                   store_export(request->path, request->file, err) < 0
+               ? -1
+               : EXIT_OK;
 }
 
 static int merge(const struct request *request, struct error *err)
 {
     struct store_merged merged;
-    if (layout_make(request->state, err) < 0 || store_merge(request->path, request->file, &merged, err) < 0)
+    if (given_path_file("store merge", request->file, err) < 0 || layout_make(request->state, err) < 0 ||
+        store_merge(request->path, request->file, &merged, err) < 0)
         return -1;
     AUTO_FREE char *line =
         xasprintf("added %lld runs and %lld removed machines; left out %lld runs that are here already, %lld"

@@ -72,8 +72,10 @@ char *config_find_directory(const char *start, struct error *err)
     const char *from = start ? start : ".";
     AUTO_FREE char *shown = text_shown(from);
     AUTO_FREE char *at = realpath(from, NULL);
-    if (!at && errno != ENOENT && errno != ENOTDIR) {
-        error_system(err, errno, "cannot look for a project in %s", shown);
+    if (!at) {
+        error_system(err, errno, "cannot look for a project in %s%s", start ? "the folder " : "", shown);
+        if (start && err)
+            err->kind = ERROR_USAGE; /* it was named */
         return NULL;
     }
     AUTO_FREE char *nearest = xstrdup_or_null(at);

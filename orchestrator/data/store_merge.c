@@ -149,7 +149,7 @@ static int refuse_strange(struct sql *db, const char *from, struct error *err)
         if (sql_query_integer(db, refusals[i].statement, 0, &strange, err) < 0)
             return error_prefix(err, "reading %s", from);
         if (strange)
-            return error_set(err, ERROR_STORE, "cannot merge %s: %s; nothing was changed", from,
+            return error_set(err, ERROR_USAGE, "cannot merge %s: %s; nothing was changed", from,
                              refusals[i].what);
     }
     return 0;
@@ -247,11 +247,14 @@ static int copy_other(const char *from, const char *copy, struct error *err)
     int version, there = file_look(from, err);
     if (there <= 0)
         return there < 0 ? error_prefix(err, "merging %s", from)
-                         : error_set(err, ERROR_STORE, "cannot merge %s: there is no such file", from);
-    if (sql_open(from, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, from, &version, err) < 0)
+                         : error_set(err, ERROR_USAGE, "cannot merge %s: there is no such file", from);
+    if (sql_open(from, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, from, &version, err) < 0) {
+        if (err)
+            err->kind = ERROR_USAGE; /* the file that was named is none that can be read as a store */
         return error_prefix(err, "merging %s", from);
+    }
     if (version == 0)
-        return error_set(err, ERROR_STORE, "cannot merge %s: it is empty", from);
+        return error_set(err, ERROR_USAGE, "cannot merge %s: it is empty", from);
     if (store_copy(db, copy, err) < 0 || store_prepare(copy, err) < 0)
         return error_prefix(err, "merging %s", from);
     return 0;

@@ -333,7 +333,7 @@ Test(store_maintain, a_store_that_lies_is_refused_whole)
         cr_assert_eq(sql_run(db, lies[i], &err), 0, "%s", error_text(&err));
         sql_close(TAKE(db));
         cr_expect_eq(store_merge(record.path, copy, &merged, &err), -1, "taken: %s", lies[i]);
-        cr_expect_eq(err.kind, ERROR_STORE);
+        cr_expect_eq(err.kind, ERROR_USAGE);
         cr_expect_eq(record_number(&record, "SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM"
                                             " name) + (SELECT count(*) FROM machine)"),
                      0, "%s", lies[i]);
