@@ -37,14 +37,14 @@ static char *key_path(const struct project *project, const struct machine *machi
     return file_join(project->directory, expanded);
 }
 
-/* Path of the askpass; it holds no secret and stays in the project's .triphase, which programs can be run from. */
+/* Path of the askpass; it holds no secret and stays in the project's .triphase, which programs can be run from. What stands there
+ * from before, be it a link or another's program, would be given the passphrase: it is put in its place anew each time. */
 static char *lay_down_askpass(const struct project *project, struct error *err)
 {
     AUTO_INVOKER invoker = {.home = NULL};
     AUTO_FREE char *state = layout_state(project->directory);
     AUTO_FREE char *path = file_join(state, "askpass");
-    if (file_make_dirs(state, 0700, err) < 0 ||
-        (!file_is_program(path) && file_replace(path, askpass, strlen(askpass), 0700, err) < 0))
+    if (file_make_dirs(state, 0700, err) < 0 || file_replace(path, askpass, strlen(askpass), 0700, err) < 0)
         return NULL;
     invoker_find(NULL, &invoker);
     invoker_own(&invoker, path);

@@ -238,6 +238,28 @@ Test(passphrase, a_bundle_asks_the_host_through_an_agent_that_is_gone_with_it)
               socket_folders(lab));
 }
 
+/* What stands in the askpass's place would be given the passphrase. */
+Test(passphrase, what_stood_in_the_place_of_the_askpass_is_replaced_and_given_nothing)
+{
+    static const char *const before[] = {"cp -f thief .triphase/askpass && chmod 700 .triphase/askpass",
+                                         "ln -sf ../thief .triphase/askpass", "chmod 777 .triphase/askpass"};
+    struct lab *lab = locked_project("    - ansible.builtin.ping:\n", FROM_FILE);
+    lab_write(lab, "thief", "#!/bin/sh\nexec tee '%s/stolen'\n", lab_folder(lab));
+    AUTO_FREE char *thief = lab_read(lab, "thief"), *path = file_join(lab_folder(lab), ".triphase/askpass");
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        AUTO_FREE char *script = xasprintf("cd '%s'; mkdir -p .triphase; %s", lab_folder(lab), before[i]);
+        do_program((const char *const[]){"/bin/sh", "-c", script, NULL});
+        struct lab_result made = lab_run(lab, "plan", "host", NULL);
+        struct stat state;
+        AUTO_FREE char *left = lab_read(lab, ".triphase/askpass"), *still = lab_read(lab, "thief");
+        cr_expect_eq(made.code, 0, "%s", made.err);
+        cr_expect(!lab_exists(lab, "stolen"), "%zu: it was given away", i);
+        cr_expect_str_eq(left, "#!/bin/sh\nexec cat\n");
+        cr_expect_str_eq(still, thief, "a link was followed");
+        cr_expect(lstat(path, &state) == 0 && state.st_mode == (S_IFREG | 0700) && state.st_uid == geteuid());
+    }
+}
+
 Test(passphrase, a_wrong_one_is_refused_before_anything_is_made)
 {
     struct lab *lab = locked_project("    - ansible.builtin.command: 'true'\n", FROM_FILE);
