@@ -247,7 +247,7 @@ static bool is_shown(const char *entry, const struct words *names)
     return false;
 }
 
-int root_drop_unused(struct words *kept, struct error *err)
+int root_drop_unused(struct words *kept, struct words *removed, struct error *err)
 {
     AUTO_WORDS names = WORDS_INIT, files = WORDS_INIT;
     if (sandbox_names(&names, err) < 0 || file_list(SANDBOX_CACHE, &files, err) < 0)
@@ -264,6 +264,8 @@ int root_drop_unused(struct words *kept, struct error *err)
             words_add(kept, path);
         else if (file_remove_tree(path, err) < 0)
             return -1;
+        else
+            words_add(removed, path);
     }
     return 0;
 }

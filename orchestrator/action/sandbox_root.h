@@ -17,7 +17,8 @@ int root_kind(const char *root, const char *project, char **path, struct error *
  * each other. */
 int root_parts(const char *root, const char *project, int64_t bound_ns, struct sandbox_owner *owner,
                struct error *err);
-/* Under the sandboxes' lock: removes every cached tree that no sandbox shows its guest and nobody is building or about to use; `kept` gets the others. */
-int root_drop_unused(struct words *kept, struct error *err);
+/* Under the sandboxes' lock: removes every cached tree that no sandbox shows its guest and nobody is building or about to use; `kept` gets the others, `removed`
+ * those that went, also where it fails. */
+int root_drop_unused(struct words *kept, struct words *removed, struct error *err);
 /* Whether root_parts would have to build or unpack. */
 bool root_is_cached(const char *root, const char *project);

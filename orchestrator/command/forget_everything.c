@@ -89,12 +89,27 @@ static int refuse(const struct words *refused, const char *what, struct error *e
                      text_string(&list));
 }
 
+/* What went, a line each, also where the rest could not. */
+static int tell(int status, const struct words *gone)
+{
+    for (size_t i = 0; i < gone->count; i++)
+        help_note("removed: %s", gone->items[i]);
+    if (status == 0 && !gone->count)
+        help_note("removed: nothing, for nothing was there");
+    return status;
+}
+
 /* The root trees go under the lock under which sandboxes are claimed. */
-static int drop_trees(struct error *err)
+static int drop_trees(struct words *gone, struct error *err)
 {
     AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
-    AUTO_WORDS kept = WORDS_INIT;
-    if (lock < 0 || root_drop_unused(&kept, err) < 0)
+    AUTO_WORDS kept = WORDS_INIT, removed = WORDS_INIT;
+    if (lock < 0)
+        return -1;
+    int status = root_drop_unused(&kept, &removed, err);
+    for (size_t i = 0; i < removed.count; i++)
+        words_addf(gone, "the root tree %s", removed.items[i]);
+    if (status < 0)
         return -1;
     for (size_t i = 0; i < kept.count; i++)
         help_note("the root tree %s is in use and stays", kept.items[i]);
@@ -136,7 +151,8 @@ static int lock_all(const char *state, bool is_copy, int **locks, size_t *count,
     return 0;
 }
 
-static int drop_project(const char *project, const char *state, bool yes, struct error *err)
+static int drop_project(const char *project, const char *state, bool yes, struct words *gone,
+                        struct error *err)
 {
     AUTO_FREE char *original = NULL;
     AUTO_FREE int *locks = NULL;
@@ -156,8 +172,8 @@ static int drop_project(const char *project, const char *state, bool yes, struct
             forget_agreed(yes, err,
                           "Forget all that is known of the project in %s (its store, logs, keys and state)?",
                           project);
-    if (status == 0)
-        status = file_remove_tree(state, err);
+    if (status == 0 && (status = file_remove_tree(state, err)) == 0)
+        words_addf(gone, "%s (the project's store, logs, keys and state)", state);
     for (size_t i = 0; i < count; i++)
         close(locks[i]);
     if (status == 0 && original)
@@ -172,13 +188,15 @@ int forget_project(const struct command_context *context, bool yes, struct error
     if (there < 0)
         return -1;
     AUTO_FREE char *project = file_parent(state);
-    if (there > 0 && drop_project(project, state, yes, err) < 0)
-        return -1;
-    return geteuid() == 0 && file_is_dir(SANDBOX_CACHE) ? drop_trees(err) : 0;
+    AUTO_WORDS gone = WORDS_INIT;
+    int status = there > 0 ? drop_project(project, state, yes, &gone, err) : 0;
+    if (status == 0 && geteuid() == 0 && file_is_dir(SANDBOX_CACHE))
+        status = drop_trees(&gone, err);
+    return tell(status, &gone);
 }
 
 /* Only while nobody else can have put anything there. */
-static int drop_folders(struct error *err)
+static int drop_folders(struct words *gone, struct error *err)
 {
     static const char *const folders[] = {SANDBOX_CACHE, SANDBOX_HOME};
     for (size_t i = 0; i < 2; i++) {
@@ -189,17 +207,36 @@ static int drop_folders(struct error *err)
         for (size_t k = 0; k < names.count; k++)
             locks_alone =
                 locks_alone && (text_is(names.items[k], "lock") || text_ends(names.items[k], ".lock"));
+        bool there = file_exists(folders[i]);
         if (locks_alone && file_remove_tree(folders[i], err) < 0)
             return -1;
+        if (locks_alone && there)
+            words_addf(gone, "the folder %s", folders[i]);
+    }
+    return 0;
+}
+
+static int drop_dead(const struct words *dead, struct words *gone, struct error *err)
+{
+    for (size_t i = 0; i < dead->count; i++) {
+        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+        AUTO_MACHINE *machine = machine_new();
+        if (sandbox_owner_read(dead->items[i], &owner, err) < 0)
+            return -1;
+        machine->id = xstrdup_or_null(owner.machine);
+        machine->reference = xstrdup(dead->items[i]);
+        if (provider_sandbox.remove(machine, REMOVE_BOUND, err) < 0)
+            return -1;
+        words_addf(gone, "what was left of the sandbox %s", dead->items[i]);
     }
     return 0;
 }
 
 int forget_machine(bool yes, struct error *err)
 {
-    AUTO_WORDS refused = WORDS_INIT, dead = WORDS_INIT;
+    AUTO_WORDS refused = WORDS_INIT, dead = WORDS_INIT, gone = WORDS_INIT;
     if (!file_exists(SANDBOX_HOME) && !file_exists(SANDBOX_CACHE))
-        return 0;
+        return tell(0, &gone);
     if (geteuid() != 0)
         return error_set(err, ERROR_MISSING,
                          "what triphase laid in " SANDBOX_HOME " and " SANDBOX_CACHE " is root's: use sudo");
@@ -207,15 +244,8 @@ int forget_machine(bool yes, struct error *err)
         refuse(&refused, "nothing was removed, since there are sandboxes", err) < 0 ||
         forget_agreed(yes, err, "Remove what triphase laid in " SANDBOX_HOME " and " SANDBOX_CACHE "?") < 0)
         return -1;
-    for (size_t i = 0; i < dead.count; i++) {
-        AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
-        AUTO_MACHINE *machine = machine_new();
-        if (sandbox_owner_read(dead.items[i], &owner, err) < 0)
-            return -1;
-        machine->id = xstrdup_or_null(owner.machine);
-        machine->reference = xstrdup(dead.items[i]);
-        if (provider_sandbox.remove(machine, REMOVE_BOUND, err) < 0)
-            return -1;
-    }
-    return drop_trees(err) < 0 ? -1 : drop_folders(err);
+    int status = drop_dead(&dead, &gone, err);
+    if (status == 0 && (status = drop_trees(&gone, err)) == 0)
+        status = drop_folders(&gone, err);
+    return tell(status, &gone);
 }

@@ -65,6 +65,12 @@ Test(forgetting, everything_of_a_project_goes_and_nothing_of_others)
          "lib/triphase\n");
     cr_expect_not(lab_exists(lab, ".triphase"));
     cr_expect(lab_exists(lab, "triphase.yml"));
+    AUTO_FREE char *project = xasprintf("removed: %s/.triphase (", lab_folder(lab));
+    cr_expect(strstr(gone.err, project), "%s", gone.err);
+    cr_expect(strstr(gone.err, "removed: the root tree /var/cache/triphase/debian-x-1\n"), "%s", gone.err);
+    cr_expect_not(strstr(gone.err, "removed: the root tree /var/cache/triphase/debian-y-2"), "%s", gone.err);
+    struct lab_result again = run_privately(lab, ":", "forget", "--everything", "--yes", NULL);
+    hold(lab, again, 0, "removed: nothing", "cache/triphase\nlib/triphase\n");
 }
 
 Test(forgetting, what_is_on_the_machine_goes_only_where_no_sandbox_is_alive_or_unjudged)
@@ -81,7 +87,10 @@ Test(forgetting, what_is_on_the_machine_goes_only_where_no_sandbox_is_alive_or_u
          "cache/triphase\nlib/triphase\n");
     struct lab_result gone = run_privately(lab, "mkdir cache/triphase/debian-x-1 lib/triphase/tp0123456789",
                                            "forget", "--everything", "--this-machine", "--yes");
-    hold(lab, gone, 0, "", "");
+    hold(lab, gone, 0, "removed: what was left of the sandbox tp0123456789\n", "");
+    cr_expect(strstr(gone.err, "removed: the root tree /var/cache/triphase/debian-x-1\n"), "%s", gone.err);
+    cr_expect(strstr(gone.err, "removed: the folder /var/cache/triphase\n"), "%s", gone.err);
+    cr_expect(strstr(gone.err, "removed: the folder /var/lib/triphase\n"), "%s", gone.err);
 }
 
 /* `make uninstall` as root does it, of a program that was installed in `into`. */
