@@ -91,7 +91,7 @@ static int start_child(const struct forensics_plan *plan, int request, int resul
     words_add_all(&argv, plan->self, "stage", "look", NULL);
     words_addf(&argv, "%d", request);
     words_addf(&argv, "%d", result);
-    words_add_list(&environment, (const char *const *)environ);
+    child_inherited(&environment);
     words_set_env(&environment, "TRIPHASE_RUN", plan->run);
     struct child_plan child = {.argv = words_argv(&argv),
                                .environment = words_argv(&environment),

@@ -84,7 +84,7 @@ static void master_environment(const struct ladder *ladder, struct words *out)
     const char *const *entry =
         ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
     for (; *entry; entry++)
-        if (!text_starts(*entry, "TRIPHASE_STEP=") && !target_hides(ladder->request->target, *entry))
+        if (!text_starts(*entry, "TRIPHASE_STEP=") && !child_keeps_back(*entry))
             words_add(out, *entry);
 }
 

@@ -10,6 +10,7 @@
 #include "command/reach.h"
 #include "data/layout.h"
 #include "data/store_rows.h"
+#include "mechanism/child.h"
 #include "view/config_view.h"
 #include "view/events.h"
 #include "view/report.h"
@@ -106,12 +107,11 @@ int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *
     return bundle_close(bundle, NULL, err);
 }
 
-/* This process's, without what the target's secrets are read from. */
+/* This process's, without what secrets are read from. */
 void bundle_parts_environment(const struct bundle_subject *subject, struct words *out)
 {
-    for (char **entry = environ; *entry; entry++)
-        if (!subject->target || !target_hides(subject->target, *entry))
-            words_add(out, *entry);
+    (void)subject;
+    child_inherited(out);
 }
 
 /* ---- files of this side ---- */

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "command/exit_code.h"
 #include "data/programs.h"
+#include "mechanism/child.h"
 #include "view/help.h"
 
 #include <unistd.h>
@@ -19,6 +20,7 @@ int project_access_load(const struct command_context *context, const char *name,
     const struct target *found = NULL;
     if (config_load(&sources, &loaded, err) < 0 || (name && !(found = project_target(loaded, name, err))))
         return -1;
+    project_secret_variables(loaded, child_keep_back);
     if (name)
         *target = found;
     *project = TAKE(loaded);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
+#include "mechanism/child.h"
 #include "view/help.h"
 
 #include <errno.h>
@@ -45,11 +46,9 @@ int command_ssh(struct command_context *context, int argc, char **argv)
         reach_free(&reach);
         return exit_code_of(&err);
     }
-    const struct secret *passphrase = &reach.target->key_passphrase;
-    if (passphrase->kind == SECRET_ENV)
-        unsetenv(passphrase->where);
     reach_free(&reach);
-    AUTO_WORDS words = WORDS_INIT;
+    AUTO_WORDS words = WORDS_INIT, environment = WORDS_INIT;
+    child_inherited(&environment);
     words_add(&words, "ssh");
     /* A person at a terminal may be asked for a passphrase. */
     if (isatty(STDIN_FILENO))
@@ -58,7 +57,7 @@ int command_ssh(struct command_context *context, int argc, char **argv)
     words_add_all(&words, "--", ssh.host, NULL);
     for (int i = ends ? 3 : 2; i < argc; i++)
         words_add(&words, argv[i]);
-    execvp("ssh", words.items);
+    execvpe("ssh", words.items, (char *const *)words_argv(&environment));
     help_problem("cannot start ssh: %s; install Debian's package openssh-client", strerror(errno));
     return EXIT_MISSING;
 }

@@ -136,6 +136,14 @@ bool target_hides(const struct target *target, const char *entry)
     return hidden;
 }
 
+void project_secret_variables(const struct project *project, void (*use)(const char *name))
+{
+    for (size_t t = 0; t < project->target_count; t++)
+        for (size_t i = 0; secret_at(&project->targets[t], i); i++)
+            if (secret_at(&project->targets[t], i)->kind == SECRET_ENV)
+                use(secret_at(&project->targets[t], i)->where);
+}
+
 bool project_reads(const struct project *project, int fd)
 {
     bool found = false;

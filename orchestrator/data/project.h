@@ -104,6 +104,8 @@ const struct target *project_target(const struct project *project, const char *n
 /* Whether this NAME=VALUE is what one of the target's secrets is read from: it is handed on to no child, whatever
  * it is called. */
 bool target_hides(const struct target *target, const char *entry);
+/* Calls it with the name of each variable that a secret of any target is read from. */
+void project_secret_variables(const struct project *project, void (*use)(const char *name));
 /* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);
 /* Whether this is what a target, its host, a group or a recipe is called. */

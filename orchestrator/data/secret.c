@@ -142,7 +142,9 @@ static int open_descriptor(int number, const char *what, struct error *err)
 static int read_command(const struct secret *secret, const char *directory, int64_t bound_ns,
                         const char *what, char *block, size_t *length, struct error *err)
 {
+    /* The one program that may live on another secret: what logs in to a keeper of secrets. */
     struct program program = {.argv = words_argv(&secret->command),
+                              .environment = (const char *const *)environ,
                               .directory = directory,
                               .bound_ns = bound_ns,
                               .output_limit = SECRET_LIMIT + 1,

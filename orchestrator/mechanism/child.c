@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "mechanism/process_look.h"
 
 #include <errno.h>
@@ -230,8 +231,36 @@ static const char *path_of(const char *const *environment)
     return NULL;
 }
 
+/* Names with a '=' behind them. */
+static struct words kept_back = WORDS_INIT;
+
+void child_keep_back(const char *name)
+{
+    AUTO_FREE char *begin = xasprintf("%s=", name);
+    if (!words_have(&kept_back, begin))
+        words_add(&kept_back, begin);
+}
+
+bool child_keeps_back(const char *entry)
+{
+    for (size_t i = 0; i < kept_back.count; i++)
+        if (text_starts(entry, kept_back.items[i]))
+            return true;
+    return false;
+}
+
+void child_inherited(struct words *out)
+{
+    for (char **entry = environ; *entry; entry++)
+        if (!child_keeps_back(*entry))
+            words_add(out, *entry);
+}
+
 int child_start(const struct child_plan *plan, struct child *out, struct error *err)
 {
+    AUTO_WORDS inherited = WORDS_INIT;
+    if (!plan->environment)
+        child_inherited(&inherited);
     bool placed = strchr(plan->argv[0], '/');
     AUTO_FREE char *path =
         placed ? xstrdup(plan->argv[0]) : file_find_program(plan->argv[0], path_of(plan->environment));
@@ -251,7 +280,8 @@ int child_start(const struct child_plan *plan, struct child *out, struct error *
     struct start start = {
         .path = path,
         .argv = (char *const *)plan->argv,
-        .environment = plan->environment ? (char *const *)plan->environment : environ,
+        .environment =
+            plan->environment ? (char *const *)plan->environment : (char *const *)words_argv(&inherited),
         .directory = plan->directory,
         .streams = {plan->in >= 0 ? plan->in : null, plan->out >= 0 ? plan->out : null,
                     plan->error >= 0 ? plan->error : null},

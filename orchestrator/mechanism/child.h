@@ -3,6 +3,7 @@
  * by the caller's doing). Between fork and exec only async-signal-safe calls. A failure to exec comes back as the error of child_start (through a CLOEXEC pipe that names the step and errno). */
 #pragma once
 #include "base/error.h"
+#include "base/words.h"
 #include "mechanism/scope.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +12,7 @@
 
 struct child_plan {
     const char *const *argv;        /* argv[0] is searched in PATH of `environment` when it has no slash */
-    const char *const *environment; /* NULL: inherited */
+    const char *const *environment; /* NULL: inherited, but for what is kept back */
     const char *directory;          /* NULL: inherited */
     int in, out, error;             /* -1: /dev/null */
     const int *keep; /* descriptors that stay open under their own numbers; ends with -1; may be NULL */
@@ -37,6 +38,13 @@ struct child_end {
         -1, -1     \
     }
 int child_start(const struct child_plan *plan, struct child *out, struct error *err);
+/* From here on no child inherits the variable of that name: it holds a secret. A child that is to have it all the same is given an environment
+ * with it. The process itself goes on having it. */
+void child_keep_back(const char *name);
+/* Whether an entry NAME=VALUE is kept back. */
+bool child_keeps_back(const char *entry);
+/* Adds what a child inherits. */
+void child_inherited(struct words *out);
 /* 1 and `end` when it has ended (it is reaped by this), 0 when it still runs, -1 on failure. */
 int child_poll(struct child *child, struct child_end *end, struct error *err);
 /* Waits at most `bound_ns` for its end; true when it has ended and is reaped, by this or before. */

@@ -8,7 +8,7 @@
 
 struct program {
     const char *const *argv;
-    const char *const *environment; /* NULL: inherited */
+    const char *const *environment; /* NULL: inherited, but for what is kept back (mechanism/child.h) */
     const char *directory;          /* NULL: inherited */
     const char *input;              /* to its stdin; NULL: /dev/null */
     const struct scope *scope;      /* NULL: none */
