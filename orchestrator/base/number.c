@@ -27,7 +27,7 @@ int number_parse(const char *text, int64_t least, int64_t most, int64_t *out, st
 
 int number_parse_int(const char *text, int least, int most, int *out, struct error *err)
 {
-    int64_t value;
+    int64_t value = 0;
     if (number_parse(text, least, most, &value, err) < 0)
         return -1;
     *out = (int)value;
