@@ -1,6 +1,7 @@
 #!/bin/sh
 # What an ended step of triphase left running on this host: found by its marks, ended, counted. Sent to /bin/sh over stdin, behind lines that set
-#   nonce   a word that nobody else can know    root    id of the first run of a chain: its async jobs are counted and waited for, and those of `run`
+#   nonce   a word that nobody else can know    root    id of the first run of a chain: the folder of async jobs is called so
+#   runs    ids of all runs of the chain, a word each: their async jobs are counted and waited for
 #   grace   seconds from TERM to KILL           budget  seconds for all of it
 #   looks   a word for each step: RUN/NN/SESSION/BOOT/SINCE; SINCE is when the step began, TICKS+SECONDS since this host's boot; "-": not known
 #   wait    seconds to wait for async jobs; 0: only count them
@@ -14,7 +15,7 @@
 # look N FOUND KILLED LEFT JOBS UNITS SESSION (seen shared gone rebooted unknown) and left N PID NAME, then job ID and jobs COUNT, then end NONCE.
 set -u
 LC_ALL=C
-: "${nonce:?}" "${root:?}" "${run:?}" "${grace:?}" "${budget:?}" "${wait:?}" "${looks?}"
+: "${nonce:?}" "${root:?}" "${runs:?}" "${grace:?}" "${budget:?}" "${wait:?}" "${looks?}"
 cd /proc || exit 1
 nl='
 '
@@ -24,14 +25,14 @@ uptime_s() {
     up=${up%%.*}
 }
 
-# Parent, state and start time (clock ticks) of a process; fails when it is gone.
+# Parent, state, session, flags and start time (clock ticks) of a process; fails when it is gone.
 stat_of() {
     { read -r line <"$1/stat"; } 2>/dev/null || return 1
     line=${line##*) }
     # shellcheck disable=SC2086
     set -f -- $line
     set +f
-    state=$1 parent=$2 start=${20}
+    state=$1 parent=$2 leader=$4 flags=$7 start=${20}
 }
 
 # The unit of systemd that a process is in, "" for none.
@@ -57,14 +58,32 @@ words_of() {
     case $name in *[!A-Za-z0-9_.+-]* | '') name=other ;; esac
 }
 
-is_async() { case $environ in *"${nl}ANSIBLE_ASYNC_DIR="*) ;; *) return 1 ;; esac; }
+# The async job of mitogen's that a process is or comes from: a fork of its interpreter (no exec: flag 0x40) that leads a session of its own. Neither has a mark
+# in its environment. In a shell of its own: what stat_of said of the process stays.
+mitogen_job() (
+    at=$1
+    while [ "$at" -gt 1 ] && stat_of "$at"; do
+        if [ "$leader" = "$at" ] && [ $((flags / 64 % 2)) -eq 1 ]; then
+            case $( (tr '\n\000' ' \n' <"$at/cmdline") 2>/dev/null) in
+            *'(mitogen:'*) echo "$at" && return 0 ;;
+            esac
+        fi
+        at=$parent
+    done
+    return 1
+)
+
+is_async() {
+    case $environ in *"${nl}ANSIBLE_ASYNC_DIR="*) return 0 ;; esac
+    mitogen_job "$1" >/dev/null
+}
 # By their folder where it is triphase's, else by their marks.
-is_of_root() {
-    is_async || return 1
-    case $environ in
-    *"${nl}ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-$root$nl"* | *"${nl}TRIPHASE_STEP=$root/"* | *"${nl}TRIPHASE_STEP=$run/"*) ;;
-    *) return 1 ;;
-    esac
+is_of_chain() {
+    case $environ in *"${nl}ANSIBLE_ASYNC_DIR=~/.ansible_async/triphase-$root$nl"*) return 0 ;; esac
+    for entry in $runs; do
+        case $environ in *"${nl}TRIPHASE_STEP=$entry/"*) return 0 ;; esac
+    done
+    return 1
 }
 
 # systemd looks after it. A host without sessions has what came over SSH in sshd's own service.
@@ -92,7 +111,7 @@ judge() {
     case $own in *" $1 "*) return 1 ;; esac
     unit_of "$1"
     words_of "$1"
-    if is_async; then
+    if is_async "$1"; then
         found=job
     elif case $environ in *"${nl}TRIPHASE_STEP=$mark$nl"*) ;; *) false ;; esac; then
         found=target
@@ -211,19 +230,32 @@ sweep() {
     done
 }
 
-# Async jobs of the run that have not ended: the wrapper of each lives as long as the job does.
+# Async jobs of the run that have not ended: the wrapper of each lives as long as the job does. Of mitogen's there is none: its number is the job's name.
 async_jobs() {
     ids=' ' running=0
-    found=$(grep -lF -e async_wrapper [0-9]*/cmdline 2>/dev/null </dev/null)
+    found=$(
+        {
+            grep -lF -e async_wrapper [0-9]*/cmdline
+            for entry in $runs; do grep -lF -e "TRIPHASE_STEP=$entry/" [0-9]*/environ; done
+        } 2>/dev/null </dev/null
+    )
     for path in $found; do
         pid=${path%%/*}
         stat_of "$pid" || continue
         [ "$state" != Z ] || continue
         words_of "$pid"
-        is_of_root || continue
-        id=${argv#*async_wrapper}
-        id=${id#*"$nl"}
-        id=${id%%"$nl"*}
+        is_of_chain || continue
+        case $path in
+        */environ)
+            id=$(mitogen_job "$pid") || continue
+            ;;
+        *)
+            case $environ in *"${nl}ANSIBLE_ASYNC_DIR="*) ;; *) continue ;; esac
+            id=${argv#*async_wrapper}
+            id=${id#*"$nl"}
+            id=${id%%"$nl"*}
+            ;;
+        esac
         case $id in *[!A-Za-z0-9.]* | '') id=other ;; esac
         case $ids in *" $id "*) continue ;; esac
         ids="$ids$id "

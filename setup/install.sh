@@ -113,8 +113,8 @@ if [ "$plan" = 1 ]; then
     if [ "$kind" = check ] && ! is_ready .venv-lint requirements-dev.txt; then
         echo "  .venv-lint/ in this checkout: ansible-lint, yamllint, clang-format"
     fi
-    if [ "$kind" = check ] && [ ! -e .venv-newest/.stamp ]; then
-        echo "  .venv-newest/ in this checkout: ansible-core 2.21, with a Python of its own where the system's is too old"
+    if [ "$kind" = check ] && ! is_ready .venv-mitogen requirements-mitogen.txt; then
+        echo "  .venv-mitogen/ in this checkout: $(names requirements-mitogen.txt)"
     fi
     if [ "$kind" = check ] && [ ! -e .venv-newest/.stamp ]; then
         echo "  .venv-newest/ in this checkout: $(names requirements-newest.txt | head -n 1), with a Python of its own where the system's is too old"
@@ -138,5 +138,6 @@ install_packages
 install_environment .venv requirements.txt
 if [ "$kind" = check ]; then
     install_environment .venv-lint requirements-dev.txt
+    install_environment .venv-mitogen requirements-mitogen.txt
     setup/newest-ansible.sh
 fi

@@ -9,6 +9,7 @@ still carries the mark some seconds after its test ended is a failure of that te
 import argparse
 import concurrent.futures
 import fnmatch
+import glob
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLD_ANSIBLE = "/usr/bin/ansible-playbook"
 NEWEST_ANSIBLE = os.path.join(TOP, ".venv-newest", "bin", "ansible-playbook")
+MITOGEN = os.path.join(TOP, ".venv-mitogen", "lib", "python3.*", "site-packages", "ansible_mitogen", "plugins", "strategy")
 MARK = "TEST_MARK"
 LEFTOVER_GRACE = 5.0
 
@@ -93,6 +95,8 @@ class Runner:
             self.environment["OLD_ANSIBLE"] = OLD_ANSIBLE
         if os.access(NEWEST_ANSIBLE, os.X_OK):
             self.environment["NEWEST_ANSIBLE"] = NEWEST_ANSIBLE
+        for strategies in glob.glob(MITOGEN):
+            self.environment["MITOGEN_STRATEGIES"] = strategies
 
     def run(self, number, suite, test):
         result = Result(f"{suite}/{test}")

@@ -7,18 +7,36 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "data/ssh_arguments.h"
+#include "mechanism/process_look.h"
 #include "mechanism/program.h"
+#include "mechanism/sweep.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const int64_t tidy_bound = 5 * NS_PER_S;
 
-/* Such a strategy looks for its jobs in ~/.ansible_async whatever it is told. */
-static bool is_mitogen(const char *strategy)
+static bool is_mitogen_job(pid_t pid)
 {
-    const char *name = strategy && strrchr(strategy, '.') ? strrchr(strategy, '.') + 1 : strategy;
-    return name && text_starts(name, "mitogen");
+    enum { GENERATIONS = 256 };
+    for (int up = 0; pid > 1 && up < GENERATIONS; up++) {
+        struct process_look process;
+        AUTO_TEXT words = TEXT_INIT;
+        if (!process_look(pid, &process))
+            return false;
+        if (process.no_exec && process.session == pid)
+            process_look_words(pid, &words);
+        if (strstr(text_string(&words), "(mitogen:"))
+            return true;
+        pid = process.parent;
+    }
+    return false;
+}
+
+bool async_directory_is_of_job(pid_t pid)
+{
+    return sweep_has_name(pid, "ANSIBLE_ASYNC_DIR=") || is_mitogen_job(pid);
 }
 
 bool async_directory_is_fixed(const struct project *project, const struct target *target)
@@ -31,7 +49,8 @@ bool async_directory_is_fixed(const struct project *project, const struct target
         struct scan scan = {0};
         scan_playbook(project, phase->playbook, &scan);
         for (size_t k = 0; k < scan.count; k++)
-            found = found || (scan.items[k].kind == SCAN_STRATEGY && is_mitogen(scan.items[k].text));
+            found = found ||
+                    (scan.items[k].kind == SCAN_STRATEGY && ansible_strategy_is_mitogen(scan.items[k].text));
         scan_free(&scan);
     }
     return found;
@@ -46,7 +65,7 @@ char *async_directory(const struct target *target, const struct ansible_settings
     /* Handed on as a variable, it is no part of every process's environment. */
     if (theirs->value && *theirs->value)
         return text_starts(theirs->origin, "environment ") ? xstrdup(theirs->value) : NULL;
-    if (fixed || is_mitogen(settings->of[SETTING_STRATEGY].value))
+    if (fixed || ansible_strategy_is_mitogen(settings->of[SETTING_STRATEGY].value))
         return NULL;
     return xasprintf("~/.ansible_async/triphase-%s", root_run);
 }

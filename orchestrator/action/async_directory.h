@@ -5,9 +5,9 @@
 #include "data/ansible_settings.h"
 #include "data/config.h"
 
-/* What an async job has in its environment, and no other process of a phase: the directory reaches Ansible as a variable. */
-#define ASYNC_MARKER "ANSIBLE_ASYNC_DIR="
-
+/* Whether a process of this machine is an async job or comes from one. What Ansible starts for a job has ANSIBLE_ASYNC_DIR in its environment, and no other process
+ * of a phase has: the directory reaches Ansible as a variable. A job of mitogen's is a fork of its interpreter that leads a session (host/sweep.sh knows the same). */
+bool async_directory_is_of_job(pid_t pid);
 /* Whether plays of the recipe use such a strategy. Reads all of its playbooks: not for a loop. */
 bool async_directory_is_fixed(const struct project *project, const struct target *target);
 /* For inventory_request.async_directory: malloc'ed, NULL where the user's variables, ansible.cfg or a mitogen strategy decide. */

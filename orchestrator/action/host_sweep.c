@@ -78,15 +78,21 @@ static int make_script(const struct question *question, const char *nonce, struc
                        struct error *err)
 {
     const struct embedded_file *file = script_file();
-    const char *root = json_get_string(question->request, "root_run", ""),
-               *run = json_get_string(question->request, "run", "");
+    const char *root = json_get_string(question->request, "root_run", "");
+    const struct json *chain = json_get(question->request, "chain");
     if (!file)
         return error_set(err, ERROR_SYSTEM, "this program was built without its sweep; build it again");
-    if (!is_plain(root) || !is_plain(run))
+    bool known = is_plain(root) && json_count(chain);
+    for (size_t i = 0; i < json_count(chain); i++)
+        known = known && is_plain(json_string(json_at(chain, i), ""));
+    if (!known)
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the run's id");
     int64_t grace = json_get_integer(question->request, "grace_ns", 20 * NS_PER_S),
             budget = question->until - moment_monotonic() - ENDING_S * NS_PER_S;
-    text_addf(script, "nonce=%s root=%s run=%s grace=%lld budget=%lld wait=%d looks='", nonce, root, run,
+    text_addf(script, "nonce=%s root=%s runs='", nonce, root);
+    for (size_t i = 0; i < json_count(chain); i++)
+        text_addf(script, " %s", json_string(json_at(chain, i), ""));
+    text_addf(script, "' grace=%lld budget=%lld wait=%d looks='",
               (long long)((grace + NS_PER_S - 1) / NS_PER_S), (long long)(budget > 0 ? budget / NS_PER_S : 0),
               question->wait_s);
     for (size_t i = 0; i < question->look_count; i++)

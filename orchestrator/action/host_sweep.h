@@ -12,7 +12,7 @@ struct host {
     const char *agent_directory; /* of the run's key agent, which is there; NULL: none is needed */
 };
 
-/* Bodies of the stages. of the request: transport, bound_ns, connect_ns (for coming through to the host; none: as long as there is time), grace_ns, root_run, looks: [{"run",
+/* Bodies of the stages. of the request: transport, bound_ns, connect_ns (for coming through to the host; none: as long as there is time), grace_ns, root_run, chain (ids of its runs), looks: [{"run",
  * "step", "session", "boot", "since"}]. */
 /* Fills result: "looks": [{"run", "step", "left", "evidence"}], "jobs": N, "job_ids": […]. */
 int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err);

@@ -401,7 +401,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     attempt->plan.child.keep = attempt->ansible.keep;
     attempt->plan.child.directory = request->project->directory;
     attempt->plan.spare = &context->spare;
-    attempt->plan.async_marker = ASYNC_MARKER;
+    attempt->plan.is_async = async_directory_is_of_job;
     attempt->plan.master_log = own(attempt, file_join(sockets, "master.log"));
     attempt->plan.pending_handlers = attempt->pending;
     attempt->plan.lost_handlers_warn = phase->lost_handlers_warn;

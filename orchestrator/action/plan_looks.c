@@ -150,6 +150,18 @@ static void at_strategy(struct looks *looks, const char *file, const struct node
         looks_add(looks, SCAN_STRATEGY, file, line, task_text(value));
 }
 
+static void at_async(struct looks *looks, const char *file, const struct node *task, const char *key,
+                     const struct node *value, int line)
+{
+    const char *strategy = looks->strategy ? looks->strategy : "";
+    const struct node *folder =
+        text_is(key, "vars") || text_is(key, "set_fact") ? node_get(value, "ansible_async_dir") : NULL;
+    if (text_is(key, "async") && task_is_asynchronous(task))
+        looks_add(looks, SCAN_ASYNC, file, line, strategy);
+    if (folder)
+        looks_add(looks, SCAN_ASYNC_DIR, file, folder->line, strategy);
+}
+
 static void on_elsewhere(void *context, bool below, const char *file, int line, const char *text)
 {
     looks_add(context, below ? SCAN_BELOW : SCAN_ELSEWHERE, file, line, text);
@@ -172,8 +184,8 @@ static void at_name(struct looks *looks, const char *file, const struct node *ta
 
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
-    at_restart,   at_prompt, at_stillness, at_handlers, at_delegate,
-    at_variables, at_become, at_elsewhere, at_strategy, at_name,
+    at_restart, at_prompt,    at_stillness, at_handlers, at_delegate, at_variables,
+    at_become,  at_elsewhere, at_strategy,  at_name,     at_async,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

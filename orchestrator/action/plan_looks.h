@@ -19,6 +19,8 @@ enum scan_kind {
     SCAN_DELEGATE,  /* text: the host that a task is given to */
     SCAN_DROPPED,   /* text: which handler never runs, and why */
     SCAN_STRATEGY,  /* text: a play's strategy */
+    SCAN_ASYNC,     /* an async task; text: its play's strategy, "": what ansible.cfg says */
+    SCAN_ASYNC_DIR, /* ansible_async_dir is set; text: likewise */
     SCAN_ELSEWHERE, /* text: a connection variable that leads past the verified connection */
     SCAN_BELOW,     /* text: "remote_user: x" of a block or task, which a rendered variable stands above */
     SCAN_NAME,      /* text: what a play, task or role is called */
@@ -44,6 +46,7 @@ struct looks {
     struct scan *out;          /* NULL: nothing is looked for */
     struct owed_handlers owed; /* by the play, as far as its tasks are gone through in their order */
     bool here;                 /* the play runs on this machine */
+    const char *strategy;      /* the play's; NULL: it names none */
     int unordered;             /* not 0: what is gone through may run at any time, or never */
 };
 

@@ -127,13 +127,49 @@ static void below_said(struct plan_work *work, const char *playbook, const struc
             item->text, variable);
 }
 
+static const char *mitogen_of(const struct plan_work *work, const struct scan_item *item)
+{
+    const char *strategy = *item->text ? item->text : work->settings.of[SETTING_STRATEGY].value;
+    return ansible_strategy_is_mitogen(strategy) ? strategy : NULL;
+}
+
+/* In a folder that stands elsewhere than beside the task. */
+static void async_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    const struct ansible_setting *setting = &work->settings.of[SETTING_ASYNC_DIR];
+    const char *strategy = mitogen_of(work, item),
+               *variable = json_get_string(work->target->host_variables, "ansible_async_dir", NULL);
+    bool is_set = setting->value && *setting->value;
+    if (strategy && (variable || is_set))
+        plan_find_once(work->report, ERROR_NONE, item->where,
+                       xasprintf("this async task fails under strategy %s: mitogen keeps its jobs in "
+                                 "~/.ansible_async whatever it is told, and they are looked for where %s "
+                                 "says; take that out, or give the play 'strategy: linear'",
+                                 strategy,
+                                 variable ? "ansible_async_dir of the inventory" : setting->origin));
+}
+
+static void async_directory_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    const char *strategy = mitogen_of(work, item);
+    if (strategy)
+        plan_find_once(
+            work->report, ERROR_NONE, item->where,
+            xasprintf("ansible_async_dir is set here, and async tasks under strategy %s fail with it: "
+                      "mitogen keeps its jobs in ~/.ansible_async whatever it is told; take it out, or "
+                      "give the play 'strategy: linear'",
+                      strategy));
+}
+
 static const struct {
     enum scan_kind kind;
     void (*say)(struct plan_work *, const char *playbook, const struct scan_item *);
 } sayings[] = {
     {SCAN_PAUSE, pause_said},       {SCAN_DEBUGGER, debugger_said}, {SCAN_STILL, stillness_said},
     {SCAN_VARIABLE, variable_said}, {SCAN_DROPPED, drop_said},      {SCAN_ELSEWHERE, elsewhere_said},
-    {SCAN_BELOW, below_said},
+    {SCAN_BELOW, below_said},       {SCAN_ASYNC, async_said},       {SCAN_ASYNC_DIR, async_directory_said},
 };
 
 void plan_said(struct plan_work *work, const char *playbook, const struct scan_item *item)

@@ -349,6 +349,7 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
     const char *hosts = task_text(node_get(play, "hosts"));
     walk->looks.here = text_is(hosts, "localhost") || text_is(hosts, "127.0.0.1") ||
                        text_is(task_text(node_get(play, "connection")), "local");
+    walk->looks.strategy = task_text(node_get(play, "strategy"));
     const struct node *files = node_get(play, "vars_files");
     push(walk, node_get(play, "vars"));
     for (size_t i = 0; files && files->kind == NODE_LIST && i < files->count; i++)

@@ -131,11 +131,11 @@ static bool is_last_look(const struct recovery *recovery, enum recovery_part par
     return part == RECOVERY_SWEEP && recovery->lost && !recovery->again;
 }
 
-struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
+struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *root_run,
                               const struct phase *phase)
 {
     struct json *request = json_new_object(), *looks = json_new_array();
-    json_set_string(request, "root_run", run);
+    json_set_string(request, "root_run", root_run);
     json_set_integer(request, "grace_ns", phase->host_grace_ns);
     json_set_bool(request, "drop_masters", part == RECOVERY_SWEEP);
     if (is_last_look(recovery, part))

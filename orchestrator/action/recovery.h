@@ -61,7 +61,7 @@ void recovery_looked(struct recovery *recovery, const char *run, int step);
 /* Nothing more of it comes: the run is to end now. What is owed stays owed. */
 void recovery_cut(struct recovery *recovery);
 /* The part's share of its stage's request (action/host_sweep.h). */
-struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *run,
+struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *root_run,
                               const struct phase *phase);
 /* How long its stage may take. A run that is being cancelled, or whose host was lost and is not tried again, waits only for what is told to end. */
 int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part, const struct target *target,

@@ -19,7 +19,12 @@ const char *recovery_drive_begin(struct recovery_drive *drive, enum recovery_par
     const struct runner_request *request = context->request;
     drive->part = part;
     json_free(context->recovery);
-    context->recovery = recovery_request(&drive->recovery, part, request->run_id, phase);
+    context->recovery = recovery_request(&drive->recovery, part, request->root_run, phase);
+    struct json *chain = json_new_array();
+    for (size_t i = 0; request->chain && i < request->chain->count; i++)
+        json_append(chain, json_new_string(request->chain->items[i]));
+    json_append(chain, json_new_string(request->run_id));
+    json_set(context->recovery, "chain", chain);
     context->recovery_bound =
         recovery_bound(&drive->recovery, part, request->target, phase, cancelled, left_of_run_ns);
     return recovery_stage(part);

@@ -13,11 +13,12 @@ struct runner_request {
     const char *kind; /* "create", "run", "destroy", "resume" */
     const char *does; /* what is done: the kind, of a resume that of the run it goes on with */
     const char *run_id, *group_id, *parent_id;
-    const char *root_run;     /* id of the first run of a chain of resumes; without one run_id */
-    const struct words *done; /* of a resume: phases that are completed; NULL: none */
-    const char *owed_at;      /* of a resume: the phase that an earlier run of the chain broke off, ... */
-    const struct json *owed;  /* ... and the handlers it owes; may be NULL */
-    bool fresh;               /* of a resume: the machine was made by an earlier run of the chain */
+    const char *root_run;      /* id of the first run of a chain of resumes; without one run_id */
+    const struct words *chain; /* of a resume: the runs before it, the first one first; NULL: none */
+    const struct words *done;  /* of a resume: phases that are completed; NULL: none */
+    const char *owed_at;       /* of a resume: the phase that an earlier run of the chain broke off, ... */
+    const struct json *owed;   /* ... and the handlers it owes; may be NULL */
+    bool fresh;                /* of a resume: the machine was made by an earlier run of the chain */
     const struct machine *machine; /* what was made before; NULL: nothing */
     const char *const *phases;     /* names, in recipe order; NULL-terminated; empty: all */
     const char *const *arguments;  /* for ansible-playbook, after -- */

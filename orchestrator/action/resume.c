@@ -101,6 +101,9 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
                             .check_idempotent = json_get_bool(plan, "check_idempotent"),
                             .keep_state = json_get_bool(plan, "keep_state"),
                             .no_teardown = json_get_bool(plan, "no_teardown")};
+    add_strings(json_get(plan, "chain"), &resume.chain);
+    add_once(&resume.chain, resume.root);
+    add_once(&resume.chain, run->id);
     add_strings(json_get(plan, "begun"), &resume.begun);
     add_strings(json_get(plan, "asked"), &resume.asked);
     add_strings(json_get(plan, "arguments"), &resume.arguments);
@@ -124,8 +127,8 @@ void resume_free(struct resume *resume)
                            resume->at,     resume->at_outcome, resume->extra_digest, resume->owed_at};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
-    struct words *const lists[] = {&resume->done, &resume->unsure, &resume->begun, &resume->asked,
-                                   &resume->arguments};
+    struct words *const lists[] = {&resume->chain, &resume->done,  &resume->unsure,
+                                   &resume->begun, &resume->asked, &resume->arguments};
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         words_free(lists[i]);
     json_free(resume->plan);
@@ -150,6 +153,7 @@ struct json *resume_plan(const struct resume *resume, const struct target *targe
         json_set(done, phase, json_keep(json_get(json_get(resume->plan, "done"), phase)));
     }
     json_set_string(plan, "root", resume->root);
+    json_set(plan, "chain", strings(&resume->chain));
     json_set(plan, "begun", strings(&resume->begun));
     if (resume->owed_at)
         json_set_string(plan, "owed_at", resume->owed_at);

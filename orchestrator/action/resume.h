@@ -16,6 +16,7 @@ struct resume {
     struct json *plan;   /* its run.plan */
     struct words done;   /* phases that need not run again, in order */
     struct words unsure; /* phases that ended ok, but whose files were not recorded: they run again */
+    struct words chain;  /* ids of the runs so far, the first one first */
     struct words begun;  /* steps that the chain began before */
     struct words asked, arguments; /* as it was told */
     char *owed_at;                 /* the phase that was broken off; NULL: none */

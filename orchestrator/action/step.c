@@ -204,8 +204,8 @@ static enum state give_up(struct step *step)
 
 static void keep_async_jobs(struct step *step)
 {
-    if (step->plan.async_marker && step->plan.run_scope)
-        scope_move_named(step->scope, step->plan.run_scope, step->plan.async_marker, NULL);
+    if (step->plan.is_async && step->plan.run_scope)
+        scope_move(step->scope, step->plan.run_scope, step->plan.is_async, NULL);
 }
 
 static enum state terminate(struct step *step);

@@ -25,7 +25,7 @@ struct step_plan {
     const char *scope_name;        /* "run-<id>/NN" */
     const char *scope_marker;      /* "TRIPHASE_STEP=…" */
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
-    const char *async_marker;      /* "ANSIBLE_ASYNC_DIR=", NULL: none */
+    bool (*is_async)(pid_t);       /* whether a process is an async job's; NULL: there are none */
     int64_t deadline_ns, silence_ns, task_ns, grace_ns;
     struct transport_watch_plan transport_watch; /* control_path NULL: nothing to watch */
     struct forensics_plan

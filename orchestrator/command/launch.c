@@ -255,6 +255,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
                                      .run_id = job->run,
                                      .parent_id = resume ? resume->parent : NULL,
                                      .root_run = resume ? resume->root : job->run,
+                                     .chain = resume ? &resume->chain : NULL,
                                      .done = resume ? &resume->done : NULL,
                                      .owed_at = resume ? resume->owed_at : NULL,
                                      .owed = resume ? resume->owed : NULL,

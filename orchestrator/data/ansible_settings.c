@@ -45,6 +45,12 @@ static const struct {
     [SETTING_GATHERING] = {"gathering", {"ANSIBLE_GATHERING"}, {"defaults"}},
 };
 
+bool ansible_strategy_is_mitogen(const char *strategy)
+{
+    const char *name = strategy && strrchr(strategy, '.') ? strrchr(strategy, '.') + 1 : strategy;
+    return name && text_starts(name, "mitogen");
+}
+
 const char *ansible_setting_name(enum ansible_name name)
 {
     return sources[name].key;

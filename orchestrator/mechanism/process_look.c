@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STAT_LIMIT = 4096, WCHAN_LIMIT = 64, WORDS_LIMIT = 1 << 17 };
+enum { FORKED_NO_EXEC = 0x40, STAT_LIMIT = 4096, WCHAN_LIMIT = 64, WORDS_LIMIT = 1 << 17 };
 
 bool process_look(pid_t pid, struct process_look *out)
 {
@@ -20,13 +20,16 @@ bool process_look(pid_t pid, struct process_look *out)
     /* The name stands in parentheses and may hold anything. */
     const char *open = strchr(stat.bytes, '('), *end = strrchr(stat.bytes, ')');
     struct process_look seen = {.pid = pid};
-    int parent;
+    int parent, session;
+    unsigned flags;
     long long start;
     if (!open || !end ||
-        sscanf(end, ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-               &seen.state, &parent, &start) != 3)
+        sscanf(end, ") %c %d %*d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+               &seen.state, &parent, &session, &flags, &start) != 5)
         return false;
     seen.parent = (pid_t)parent;
+    seen.session = (pid_t)session;
+    seen.no_exec = flags & FORKED_NO_EXEC;
     seen.start = start;
     snprintf(seen.name, sizeof seen.name, "%.*s", (int)(end - open - 1), open + 1);
     struct timespec now;

@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 struct process_look {
-    pid_t pid, parent;
-    char state; /* R S D T t Z … */
+    pid_t pid, parent, session;
+    bool no_exec; /* it was forked and has called no exec since */
+    char state;   /* R S D T t Z … */
     char name[64];
     int64_t start; /* as process_start_time */
     int64_t age_ns;

@@ -206,7 +206,6 @@ void scope_close(struct scope *scope)
     free(scope->path);
     free(scope->marker);
     free(scope->kept);
-    free(scope->spared);
     *scope = (struct scope){.kind = SCOPE_MARKER, .fd = -1};
 }
 
@@ -239,7 +238,7 @@ static int find_marked(const struct scope *scope, pid_t **pids, struct error *er
             marked[count++] = below[i];
     }
     for (int i = count; scope->spared && i-- > 0;)
-        if (sweep_has_name(marked[i], scope->spared))
+        if (scope->spared(marked[i]))
             marked[i] = marked[--count];
     if (pids)
         *pids = TAKE(marked);
@@ -379,12 +378,10 @@ int scope_remove(const struct scope *scope, struct error *err)
     return scope->kind == SCOPE_CGROUP ? cgroup_remove(scope->path, err) : 0;
 }
 
-int scope_move_named(struct scope *from, const struct scope *to, const char *name, struct error *err)
+int scope_move(struct scope *from, const struct scope *to, bool (*wanted)(pid_t), struct error *err)
 {
-    if (from->kind == SCOPE_MARKER) {
-        free(from->spared);
-        from->spared = xstrdup(name);
-    }
+    if (from->kind == SCOPE_MARKER)
+        from->spared = wanted;
     if (from->kind != SCOPE_CGROUP || to->kind != SCOPE_CGROUP)
         return 0;
     int moved = 0;
@@ -396,7 +393,7 @@ int scope_move_named(struct scope *from, const struct scope *to, const char *nam
             return -1;
         found = 0;
         for (int i = 0; i < count; i++) {
-            if (!sweep_has_name(pids[i], name))
+            if (!wanted(pids[i]))
                 continue;
             if (cgroup_enter(to->path, pids[i], err) == 0)
                 found++;

@@ -90,6 +90,14 @@ const char *lab_newest_ansible(void)
     return newest;
 }
 
+const char *lab_mitogen(void)
+{
+    const char *strategies = getenv("MITOGEN_STRATEGIES");
+    if (!strategies || !file_exists(strategies))
+        cr_skip_test("mitogen is not there: setup/install.sh check");
+    return strategies;
+}
+
 char *lab_phase(struct lab *lab, const char *column)
 {
     AUTO_FREE char *query =

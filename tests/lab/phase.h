@@ -15,6 +15,8 @@ void lab_play(struct lab *lab, const char *playbook);
 const char *lab_old_ansible(void);
 /* The newest (2.21), which setup/newest-ansible.sh makes. */
 const char *lab_newest_ansible(void);
+/* The folder of mitogen's strategies; skips the test where it is not there. */
+const char *lab_mitogen(void);
 
 /* A column of the row of the phase's attempt that began last, as text ("" for NULL). malloc'ed. */
 char *lab_phase(struct lab *lab, const char *column);

@@ -272,6 +272,43 @@ Test(resume, the_whole_chain_uses_the_async_directory_of_its_first_run_and_is_to
     cr_assert(strstr(statistics, "\"step\": \"two\"") == NULL, "%s", statistics);
 }
 
+/* In a folder of the user's own they are known by the marks of their run alone. */
+Test(resume, async_jobs_of_every_run_of_the_chain_are_told_from_others)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "    attempts: 1\n    task: 20s\n    grace: 1s\n    host_grace: 1s\n", PLAY);
+    AUTO_FREE char *own = xasprintf("1008.%d", (int)getpid());
+    AUTO_FREE char *play =
+        xasprintf("- hosts: recipe_work\n  gather_facts: false\n"
+                  "  vars: {ansible_async_dir: \"{{ playbook_dir }}/../jobs\", last: \"{{ "
+                  "lookup('ansible.builtin.file', playbook_dir ~ '/../last') | length > 0 }}\"}\n  tasks:\n"
+                  "    - ansible.builtin.command: sleep %s\n      async: 900\n      poll: 0\n"
+                  "      when: not last\n"
+                  "    - ansible.builtin.command: sleep 1000\n"
+                  "      when: last\n"
+                  "    - ansible.builtin.fail:\n",
+                  own);
+    lab_write(lab, "playbooks/work.yml", "%s", play);
+    lab_write(lab, "last", "%s", "");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert(eq(int, made.code, 2), "%s", made.err);
+    hold_resume(lab, 2, "ended as failed at work", NULL);
+    /* Another run, of another project: its job is none of these. */
+    AUTO_FREE char *other =
+        xasprintf("TRIPHASE_STEP=01a2280b-0000-7000-8000-000000000000/01 ANSIBLE_ASYNC_DIR=/x "
+                  "setsid sh -c 'sleep %s; : async_wrapper' >/dev/null 2>&1 </dev/null &",
+                  own);
+    cr_assert(eq(int, system(other), 0));
+    lab_write(lab, "last", "yes");
+    hold_resume(lab, 5, "ended as failed at work", NULL);
+    AUTO_FREE char *jobs =
+        lab_sql(lab, "SELECT json_extract(detail, '$.jobs') FROM event WHERE kind = 'async' AND "
+                     "run = (SELECT max(number) FROM run)");
+    AUTO_FREE char *end = xasprintf("pkill -KILL -f '^sleep %s'", own);
+    cr_expect(eq(int, system(end), 0));
+    cr_assert(eq(str, jobs, "2"));
+}
+
 Test(resume, a_partial_run_has_no_completed_phase_and_keeps_phases_and_arguments)
 {
     struct lab *lab = three_phases(GOOD);

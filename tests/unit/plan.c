@@ -339,6 +339,39 @@ Test(plan, tasks_that_are_still_for_longer_than_their_phase_allows_are_named_wit
     cr_assert_str_eq(none, "");
 }
 
+Test(plan, an_async_directory_that_mitogen_does_not_know_is_named_where_a_task_would_use_it)
+{
+    playbook_is("", "- hosts: all\n"
+                    "  strategy: mitogen_linear\n"
+                    "  vars: {ansible_async_dir: /tmp/own}\n"
+                    "  tasks:\n"
+                    "    - command: 'true'\n"
+                    "      async: 5\n"
+                    "    - command: 'true'\n"
+                    "      async: 0\n"
+                    "- hosts: all\n"
+                    "  tasks:\n"
+                    "    - set_fact: {ansible_async_dir: /tmp/own}\n"
+                    "    - command: 'true'\n"
+                    "      async: 5\n");
+    AUTO_FREE char *by_play = said(NULL);
+    cr_has(by_play, "warning: playbooks/install.yml:3: ansible_async_dir is set here, and async tasks under "
+                    "strategy mitogen_linear fail with it");
+    cr_assert_eq(lines_in(by_play), 1, "%s", by_play);
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "HOME=/root",
+                                              "ANSIBLE_STRATEGY=mitogen.mitogen_free",
+                                              "ANSIBLE_ASYNC_DIR=/tmp/own", NULL};
+    AUTO_FREE char *by_environment = said(environment);
+    cr_has(by_environment, "warning: playbooks/install.yml:3: ");
+    cr_has(by_environment, "warning: playbooks/install.yml:6: this async task fails under strategy "
+                           "mitogen_linear: mitogen keeps its jobs in ~/.ansible_async whatever it is told, "
+                           "and they are looked for where environment ANSIBLE_ASYNC_DIR says");
+    cr_has(by_environment, "warning: playbooks/install.yml:11: ansible_async_dir is set here");
+    cr_has(by_environment, "warning: playbooks/install.yml:13: this async task fails under strategy "
+                           "mitogen.mitogen_free");
+    cr_assert_eq(lines_in(by_environment), 4, "%s", by_environment);
+}
+
 Test(plan, variables_of_this_machine_that_a_phase_would_not_see_are_named_wherever_they_are_read)
 {
     static const char *const environment[] = {

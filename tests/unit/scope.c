@@ -319,13 +319,18 @@ Test(scope, caller_is_never_a_member_of_its_own_marker)
     cr_expect_not(sweep_has_marker(getpid(), text_string(&environment)));
 }
 
+static bool is_kept(pid_t pid)
+{
+    return sweep_has_name(pid, "KEEP=");
+}
+
 Test(scope, job_that_shall_outlive_its_step_is_moved)
 {
     struct scope *step = hostile_scope(SCOPE_CGROUP), *run = hostile_scope(SCOPE_CGROUP);
     AUTO_ERROR err = ERROR_INIT;
     struct child job =
         hostile_start(step, "export KEEP=me; bash -c 'sleep 1000 & echo ready >&9; wait' & wait");
-    int moved = scope_move_named(step, run, "KEEP=", &err);
+    int moved = scope_move(step, run, is_kept, &err);
     cr_expect_eq(moved, 2, "%d: %s", moved, error_text(&err));
     cr_expect_eq(scope_members(run, NULL, NULL), 2);
     cr_expect_eq(scope_end(step, 5 * NS_PER_S, NULL), 0);
