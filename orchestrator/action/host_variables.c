@@ -420,6 +420,17 @@ static void look_at_rest(struct asking *asking)
             note(asking, name, "is not used: triphase logs in by the target's 'key' (and 'key_passphrase')");
 }
 
+static bool is_alike_everywhere(const struct json *answers, const char *name, const char *text)
+{
+    for (size_t i = 0; i < json_count(answers); i++) {
+        const struct json *value = json_get(json_at(answers, i), name);
+        AUTO_FREE char *its = value ? connection_value(value) : NULL;
+        if (!text_is(its, text))
+            return false;
+    }
+    return true;
+}
+
 /* One view of the host from all folders; what they see differently is refused. */
 static void merge(struct asking *asking, const struct json *answers)
 {
@@ -431,9 +442,8 @@ static void merge(struct asking *asking, const struct json *answers)
         const char *name;
         for (struct json *value; json_each(json_at(answers, i), &at, &name, &value);) {
             AUTO_FREE char *text = connection_value(value);
-            const char *before = json_get_string(target->host_variables, name, NULL);
-            bool missing = i > 0 && !before;
-            if ((before && !text_is(before, text)) || missing)
+            bool told = json_get(target->host_variables, name);
+            if (!told && !is_alike_everywhere(answers, name, text))
                 words_addf(&target->refused,
                            "variable %s of host %s is not the same beside every playbook of the recipe: set "
                            "it in one "

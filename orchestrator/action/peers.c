@@ -1,5 +1,6 @@
 #include "action/peers.h"
 
+#include "action/host_variables.h"
 #include "action/made_look.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -52,6 +53,7 @@ int peers_find(const struct project *project, const struct target *target, const
             AUTO_MADE made = MADE_INIT;
             AUTO_MACHINE *now = NULL;
             made_look(project, peer, machine, &made, &now);
+            host_variables_apply(peer, now);
             if (made_refuse(&made, peer, machine, false, err) < 0)
                 return error_prefix(err, "peer %s", peer->name);
             if (ssh_write_known_hosts(now, peer, project->directory, err) < 0 ||

@@ -1,6 +1,7 @@
 #include "action/stage.h"
 
 #include "action/host_sweep.h"
+#include "action/host_variables.h"
 #include "action/key_agent.h"
 #include "action/knock.h"
 #include "action/made_look.h"
@@ -391,6 +392,8 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     bool as_made = json_get_bool(request, "as_made");
     struct target made = made_target(target, machine);
     AUTO_MACHINE *now = as_made ? machine_copy(machine) : made_look_now(project, target, machine);
+    if (!as_made)
+        host_variables_apply(target, now);
     target = as_made ? &made : target;
     if (as_made)
         made_look_marks(target, now);

@@ -142,6 +142,8 @@ static int look(struct command_run *all, struct job *job, struct error *err)
     AUTO_MACHINE *now = job->machine && job->machine->made_ns
                             ? made_look_now(launch->project, job->target, job->machine)
                             : NULL;
+    if (now)
+        host_variables_apply(job->target, now);
     struct plan_options options = {.phases = phases.count ? &phases : NULL,
                                    .arguments = &all->arguments,
                                    .machine = now,
@@ -238,8 +240,6 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     }
     if (machine && check_made(launch, job, err) < 0)
         return -1;
-    if (machine && job->target)
-        host_variables_apply(job->target, machine);
     const struct resume *resume = launch->resume;
     AUTO_FREE char *plan = plan_text(all, job);
     struct runner_request request = {.project = launch->project,

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ELSEWHERE "127.0.0.9"
 
@@ -197,4 +198,70 @@ Test(made, a_peer_that_the_files_have_elsewhere_by_now_stops_the_target_too)
     hold(lab_run(lab, "inventory", "host", NULL), 78, "peer other");
     lab_environment(lab, "TRIPHASE_TARGETS_OTHER_ADDRESS", NULL);
     hold(lab_run(lab, "run", "host", NULL), 0, "");
+}
+
+/* ------------------------------------------------------------ what inventories say */
+
+/* Key and port stand in the host's variables alone, below `folder` (group_vars/web, host_vars/host). */
+static struct lab *by_variables(const char *folder, char **right)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(
+        lab, "    attempts: 1\n",
+        "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.shell: echo "
+        "{{ ansible_private_key_file }} >>{{ playbook_dir }}/../ran\n");
+    AUTO_FREE char *port = xasprintf("    port: %d\n", lab_sshd(lab));
+    say(lab, port, "");
+    AUTO_FREE char *key = xasprintf("    key: %s/key\n", lab_folder(lab)), *text = lab_read(lab, "key");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    say(lab, strstr(project, key) ? key : "    key: key\n", "");
+    AUTO_FREE char *second = file_join(lab_folder(lab), "key2");
+    lab_write(lab, "key2", "%s", text);
+    cr_assert(eq(int, chmod(second, 0600), 0));
+    lab_write(lab, "inventory/hosts", "[web]\nhost\n");
+    *right = xasprintf("ansible_port: %d\n", lab_sshd(lab));
+    lab_write(lab, folder, "%sansible_private_key_file: key\n", *right);
+    hold(lab_run(lab, "create", "host", NULL), 0, "");
+    return lab;
+}
+
+static void check_variables(const char *folder)
+{
+    AUTO_FREE char *right = NULL;
+    struct lab *lab = by_variables(folder, &right);
+    static const struct {
+        const char *lines;
+        bool own_port;
+        int code;
+        const char *says;
+    } rows[] = {
+        {"ansible_private_key_file: key2\n", false, 0, ""},
+        {"ansible_private_key_file: key\nansible_host: 127.0.0.9\n", false, 78, "127.0.0.9"},
+        {"ansible_ssh_private_key_file: nowhere\n", false, 78, "nowhere"},
+        {"ansible_private_key_file: key\nansible_user: nobody-here\n", false, 4, "nobody-here"},
+        {"ansible_private_key_file: key\nansible_port: 1\n", true, 4, "port 1"},
+        {"ansible_private_key_file: key\n", false, 0, ""},
+    };
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_TRANSPORT", "8s");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t before = damage_lines(lab, "ran", "key");
+        lab_write(lab, folder, "%s%s", rows[i].own_port ? "" : right, rows[i].lines);
+        struct lab_result run = lab_run(lab, "run", "host", NULL);
+        cr_expect(eq(int, run.code, rows[i].code), "%s%s", rows[i].lines, run.err);
+        cr_expect(strstr(run.err, rows[i].says) != NULL, "'%s' is not said: %s", rows[i].says, run.err);
+        cr_expect(eq(i64, damage_lines(lab, "ran", "key") - before, rows[i].code == 0), "%s", rows[i].lines);
+    }
+    cr_expect(eq(int, damage_lines(lab, "ran", "key2"), 1), "the key that was named was not used");
+}
+
+Test(made, what_group_vars_say_afterwards_is_followed_or_stops_and_is_not_kept_unless_the_host_answered,
+     .timeout = 240)
+{
+    check_variables("inventory/group_vars/web.yml");
+}
+
+Test(made, what_host_vars_say_afterwards_is_followed_or_stops_and_is_not_kept_unless_the_host_answered,
+     .timeout = 240)
+{
+    check_variables("inventory/host_vars/host.yml");
 }

@@ -42,3 +42,25 @@ Test(peers, one_that_is_not_made_is_refused_by_name_and_one_that_is_serves_deleg
                                          "(SELECT id FROM run ORDER BY started_ns DESC LIMIT 1)");
     cr_expect_str_eq(hosts, "host", "the play ran on %s", hosts);
 }
+
+/* Its port stands in the inventory alone; a task that is given to it goes where that says now. */
+Test(peers, what_group_vars_say_of_one_after_it_was_made_is_followed)
+{
+    struct lab *lab = two_targets();
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    AUTO_FREE char *port = xasprintf("    port: %d\n", lab_sshd(lab));
+    char *of_peer = strstr(strstr(project, "  other:\n"), port);
+    cr_assert(of_peer);
+    memmove(of_peer, of_peer + strlen(port), strlen(of_peer + strlen(port)) + 1);
+    lab_write(lab, "triphase.yml", "%s", project);
+    lab_write(lab, "inventory/hosts", "[side]\nother\n");
+    lab_write(lab, "inventory/group_vars/side.yml", "ansible_port: %d\n", lab_sshd(lab));
+    struct lab_result other = lab_run(lab, "create", "other", NULL);
+    cr_assert_eq(other.code, 0, "%s", other.err);
+    lab_write(lab, "inventory/group_vars/side.yml", "ansible_port: 1\n");
+
+    struct lab_result rendered = lab_run(lab, "inventory", "host", NULL);
+
+    cr_expect_eq(rendered.code, 0, "%s", rendered.err);
+    cr_expect(strstr(rendered.out, "ansible_port: 1\n") != NULL, "%s", rendered.out);
+}

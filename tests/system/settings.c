@@ -563,6 +563,57 @@ Test(settings, what_group_vars_say_of_the_host_counts_or_is_refused_on_the_oldes
     check_inventories(lab_old_ansible());
 }
 
+/* Playbooks in two folders, each with variables beside it: whichever of them says something, or says something else. */
+Test(settings, a_connection_variable_that_two_folders_of_playbooks_disagree_on_is_refused_by_name,
+     .timeout = 240)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "    attempts: 1\n  - name: two\n    playbook: other/work.yml\n",
+                       PLAY "  tasks: []\n");
+    lab_write(lab, "other/work.yml", "%s", PLAY "  tasks: []\n");
+    lab_write(lab, "inventory/hosts", "host\n");
+    static const struct {
+        const char *first, *second;
+        int code;
+    } rows[] = {{"-o SetEnv=A=b", NULL, 78},
+                {NULL, "-o SetEnv=A=b", 78},
+                {"-o SetEnv=A=b", "-o SetEnv=A=c", 78},
+                {"-o SetEnv=A=b", "-o SetEnv=A=b", 0}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *first = rows[i].first, *second = rows[i].second;
+        lab_write(lab, "playbooks/group_vars/all.yml", "%s%s\n", first ? "ansible_ssh_common_args: " : "x: 1",
+                  first ? first : "");
+        lab_write(lab, "other/group_vars/all.yml", "%s%s\n", second ? "ansible_ssh_common_args: " : "x: 1",
+                  second ? second : "");
+        struct lab_result result = lab_run(lab, "plan", "host", NULL);
+        cr_expect_eq(result.code, rows[i].code, "row %zu: exit %d\n%s", i, result.code, result.out);
+        cr_expect_eq(strstr(result.out,
+                            "variable ansible_ssh_common_args of host host is not the same beside every "
+                            "playbook") != NULL,
+                     rows[i].code != 0, "row %zu: %s", i, result.out);
+    }
+}
+
+/* Of group_vars they join the run's own arguments; of host_vars they would stand above these. Those that triphase renders nothing of are Ansible's to add. */
+Test(settings, arguments_of_ssh_in_host_vars_that_would_take_the_place_of_the_runs_own_are_refused)
+{
+    struct lab *lab = lab_phase_project(NULL, "");
+    static const struct {
+        const char *name;
+        int code;
+    } rows[] = {{"ansible_ssh_args", 78}, {"ansible_ssh_common_args", 78}, {"ansible_ssh_extra_args", 0}};
+    lab_write(lab, "inventory/hosts", "host\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        lab_write(lab, "inventory/host_vars/host.yml", "%s: -o SetEnv=A=b\n", rows[i].name);
+        struct lab_result result = lab_run(lab, "run", "host", NULL);
+        cr_expect_eq(result.code, rows[i].code, "%s: exit %d\n%s", rows[i].name, result.code, result.err);
+        cr_expect_eq(strstr(result.err, rows[i].name) &&
+                         strstr(result.err, "'-o SetEnv=A=b', but triphase rendered ") &&
+                         strstr(result.err, "inventory/host_vars/host.yml"),
+                     rows[i].code != 0, "%s: %s", rows[i].name, result.err);
+    }
+}
+
 /* ------------------------------------------------------------ arguments */
 
 struct argument {
