@@ -52,7 +52,7 @@ Environment read, and all but the marks removed, so that an Ansible started by a
     TRIPHASE_SECRETS           number of a sealed descriptor that holds the values that are known as secret: they are taken
                                out of every text, in whatever form, before it is cut; it is read and closed
     TRIPHASE_VAULTED           number of a descriptor that takes, in the same form, the values that Ansible Vault holds in this
-                               project: they are decrypted when a text that was templated, or a message, is to be told
+                               project: they are decrypted before anything is told, so that who shows the output knows them too
     TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset;
                                "triphase_gives_way": a play's own remote_user counts beside the rendered user
     TRIPHASE_BEYOND            refuse: no play may reach a host beyond those, but this machine and what add_host made here
@@ -110,6 +110,8 @@ SLASHES = re.compile(rb'\\+')
 FOLDED = (re.compile(rb'\\+(?:[\r\n]+[ \t]*|n[ \t]+)(?=[^\\])'), re.compile(rb'\\+(?:[\r\n]+[ \t+]*|n[ \t+]+)(?=[^\\])'))
 NUMBER = re.compile(rb'x([0-9a-fA-F]{2})|u([dD][89abAB][0-9a-fA-F]{2})\\[\\n\r\n \t+]*u([dD][c-fC-F][0-9a-fA-F]{2})'
                     rb'|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})')
+# What a list puts between two of its lines.
+LISTED = re.compile(rb'\\*["\'],(?:[ \t\r\n]|\\+n)*\\*["\']|(?:[\r\n]|\\+n)(?:[ \t\r\n]|\\+n)*- ')
 BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
 PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')
 ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos))\\*;')
@@ -267,6 +269,9 @@ def entities(data, begin, behind):
 def readings(data, at):
     """What can begin here, as (bytes, length): the rules of orchestrator/data/redact_token.h."""
     ways = []
+    line = LISTED.match(data, at)
+    if line:
+        ways.append((b'\n', line.end() - at))
     if data[at] == 0x5C:
         plain = SLASHES.match(data, at).end()
         ends = {plain} | {found.end() for found in (folded.match(data, at) for folded in FOLDED) if found}
@@ -328,7 +333,7 @@ class Pattern:
         if index and gap < GAP_MOST:
             for text, length in readable:
                 byte = b' ' if text == b'+' else text  # in a form
-                if self.passable(index, byte, length, slash, newline) and not (length == 1 and ways and text != b'+'):
+                if self.passable(index, byte, length, slash, newline) and not (length == 1 and ways and text == b'\\'):
                     ways.append((0, length, length > 1 or text == b'\\', text in (b'\r', b'\n')))
         ways += [(len(text), length, False, False) for text, length in readable if self.fits(index, text)]
         if len(ways) > 1:
@@ -439,7 +444,6 @@ class Known:
         self._seen = {}  # value: its kind
         self._done = {}
         self._beside = []
-        self._later = None
 
     def read(self, number):
         """From the sealed descriptor: kind, length and bytes of each, with a NUL behind the first two."""
@@ -451,15 +455,6 @@ class Known:
             kind, length, data = data.split(b'\0', 2)
             self.add(kind.decode('utf-8', 'replace'), data[:int(length)])
             data = data[int(length):]
-
-    def learn_later(self, records):
-        """What is known only once it is asked for: to decrypt takes its time."""
-        self._later = records
-
-    def learn(self):
-        records, self._later = self._later, None
-        for kind, value in records() if records else ():
-            self.add(kind, value)
 
     def add(self, kind, value):
         if kind.startswith('beside '):
@@ -809,7 +804,6 @@ class CallbackModule(CallbackBase):
     def _message(task, data):
         if task.no_log or data.get('_ansible_no_log') or 'censored' in data:
             return ''
-        KNOWN.learn()
         found = data
         items = data.get('results')
         if isinstance(items, (list, tuple)):
@@ -850,6 +844,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook):
         self._plays = playbook.get_plays()
+        self._know_vaulted()
         for play in self._plays:
             # Later nothing tells a keyword that was written from one that is only the default.
             written = {word: getattr(play, '_' + word, None) for word in KEYWORDS}
@@ -876,7 +871,6 @@ class CallbackModule(CallbackBase):
         self._started.clear()
         self._polled.clear()
         manager = play.get_variable_manager()
-        self._know_vaulted(play, manager)
         KNOWN.give_way([*manager._inventory.hosts, *manager._inventory.groups, *(role.get_name() for role in play.roles)])
         self._play_name = self._title(play, play.get_name())
         hosts = manager._inventory.get_hosts(play.hosts)
@@ -905,32 +899,29 @@ class CallbackModule(CallbackBase):
         if self._pending:
             self._set_gate(play, manager)
 
-    def _know_vaulted(self, play, manager):
-        loader, inventory, fd = play.get_loader(), manager._inventory, self._vaulted
-        vault = getattr(loader, '_vault', None)
+    def _know_vaulted(self):
+        """All at once, while nothing has been printed yet."""
+        fd, self._vaulted = self._vaulted, ''
+        vault = getattr(self._plays[0].get_loader(), '_vault', None) if self._plays else None
         if not fd or not getattr(vault, 'secrets', None):
             return
-        self._vaulted = ''
-
-        def records():
-            names = set(inventory.hosts) | set(inventory.groups) | {role.get_name() for role in play.roles}
+        inventory = self._plays[0].get_variable_manager()._inventory
+        names = set(inventory.hosts) | set(inventory.groups)
+        for play in self._plays:
+            names.update(role.get_name() for role in play.roles)
             names.update(task.name for block in play.get_tasks() for task in (block if isinstance(block, list) else [block])
                          if getattr(task, 'name', None))
-            with open(int(fd), 'ab', buffering=0) as stream:
-                for kind, value in vaulted_records(vault, os.getcwd(), names):
-                    stream.write(record(kind, value))
-                    yield kind, value
-
-        KNOWN.learn_later(records)
+        with open(int(fd), 'ab', buffering=0) as stream:
+            for kind, value in vaulted_records(vault, os.getcwd(), names):
+                stream.write(record(kind, value))
+                KNOWN.add(kind, value)
 
     @staticmethod
     def _title(part, name):
-        """The name of a play or task. One that is not what the file says was templated."""
+        """The name of a play or task. One that the file says as it is hides no secret."""
         source = part.get_ds()
         written = source.get('name') or source.get('hosts') if isinstance(source, dict) else 'Gathering Facts'  # Ansible's own
-        if (','.join(map(str, written)) if isinstance(written, list) else written) != name:
-            KNOWN.learn()
-        elif isinstance(name, str):
+        if isinstance(name, str) and (','.join(map(str, written)) if isinstance(written, list) else written) == name:
             KNOWN.give_way([name])
         return quoted(name)
 
@@ -1074,7 +1065,6 @@ class CallbackModule(CallbackBase):
         # A task on this machine leads to no other host.
         if same or (variable == 'ansible_connection' and found == 'local'):
             return
-        KNOWN.learn()
         if 'pass' in variable:
             expected, found = '(hidden)', '(hidden)'
         self._refuse(',"host":%s,"variable":%s,"expected":%s,"found":%s' % (

@@ -47,7 +47,7 @@ struct redact {
     bool list_long;              /* one that is long has come */
     size_t count;
     size_t unheard; /* bytes that are looked at, and not handed out */
-    bool known_only;
+    bool known_only, live;
     struct json *kinds;
 };
 
@@ -138,6 +138,13 @@ struct redact *redact_new(const struct redact_rules *rules)
     return redact;
 }
 
+struct redact *redact_new_live(const struct redact_rules *rules)
+{
+    struct redact *redact = redact_new(rules);
+    redact->known_only = redact->live = true;
+    return redact;
+}
+
 void redact_free(struct redact *redact)
 {
     if (!redact)
@@ -168,10 +175,12 @@ static void look_at(const struct redact *redact, size_t at, unsigned char first,
         if (itself && !redact_value_goes_on(value, place->pattern, data, left))
             continue;
         struct redact_value_hit hit = redact_value_find(value, place->pattern, data, left, final);
+        hit.open |= out->open;
         if (hit.length > out->length) {
             *out = hit;
             *kind = value->kind;
         }
+        out->open = hit.open;
     }
 }
 
@@ -224,17 +233,34 @@ static size_t take_unheard(struct redact *redact, size_t count)
     return taken;
 }
 
-/* [at, end) goes, and every known value that begins in it. */
-static void cut(struct redact *redact, size_t end, const char *kind, bool final)
+/* End of what goes with [at, end): every known value that begins in it. `open`: one may begin in it whose end has not come. */
+static size_t end_of_cut(const struct redact *redact, size_t end, bool final, bool *open)
 {
     size_t from = redact->at;
     for (size_t i = from + 1; i < end && i < from + redact->rules->reach; i++) {
         struct redact_value_hit hit;
         if (known_at(redact, i, final, &hit) && i + hit.length > end)
             end = i + hit.length;
+        *open |= hit.open;
         if (redact->planned_to && i >= redact->planned_from && redact->planned_to > end)
             end = redact->planned_to;
     }
+    return end;
+}
+
+static bool is_open(const struct redact *redact)
+{
+    struct redact_value_hit hit;
+    if (known_at(redact, redact->at, false, &hit))
+        end_of_cut(redact, redact->at + hit.length, false, &hit.open);
+    return hit.open;
+}
+
+static void cut(struct redact *redact, size_t end, const char *kind, bool final)
+{
+    size_t from = redact->at;
+    bool open = false;
+    end = end_of_cut(redact, end, final, &open);
     if (redact->planned_from < end)
         redact->planned_to = 0;
     if (take_unheard(redact, end - from) < end - from)
@@ -334,10 +360,12 @@ static void decide(struct redact *redact, bool final)
 /* All that can be decided. Twice the reach: what overlaps a secret's end has to be seen as well. */
 static void work(struct redact *redact, bool final, struct text *out)
 {
-    size_t needed = final ? 1 : 2 * redact->rules->reach;
-    while (redact->source.length - redact->at >= needed)
+    size_t needed = final || redact->live ? 1 : 2 * redact->rules->reach;
+    while (redact->source.length - redact->at >= needed && (final || !redact->live || !is_open(redact)))
         decide(redact, final);
-    size_t hold = final ? 0 : 1;
+    const struct text *done = &redact->done;
+    size_t hold = !final && done->length &&
+                  (!redact->live || redact_value_is_digit64((unsigned char)done->bytes[done->length - 1]));
     if (redact->done.length > hold) {
         text_add_bytes(out, redact->done.bytes, redact->done.length - hold);
         text_drop_front(&redact->done, redact->done.length - hold);

@@ -21,6 +21,8 @@ size_t redact_rules_count(const struct redact_rules *rules);
 
 struct redact;
 struct redact *redact_new(const struct redact_rules *rules);
+/* For whole lines that are shown as they come: by known values alone, and held back is only what may be the begin of one. Values may be added between two calls. */
+struct redact *redact_new_live(const struct redact_rules *rules);
 void redact_free(struct redact *redact);
 /* Takes the bytes; what is decided is added to `out`. */
 void redact_add(struct redact *redact, const char *bytes, size_t length, struct text *out);

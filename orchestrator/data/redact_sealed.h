@@ -13,9 +13,15 @@
 
 /* Appends one. */
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
-/* Adds those that stand in these bytes, up to one that is damaged. A kind "beside KEY" is known only beside its key. */
-void redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length);
+/* Adds those that stand in these bytes, up to one that is damaged or not whole; how many bytes that were. A kind "beside KEY" is known only beside its key. */
+size_t redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length);
 /* Adds all of them; the descriptor's position stays. One that cannot be read adds nothing. */
 void redact_sealed_add(struct redact_rules *rules, int fd);
-/* Adds what that process of the same user, a run's worker, knows at this moment. */
-void redact_sealed_learn(struct redact_rules *rules, pid_t pid);
+
+/* What a process of the same user, a run's worker, knows: all that it has so far, and what comes to that. */
+struct redact_sealed;
+/* Never NULL. Its descriptors are opened here, so that they outlive that process. */
+struct redact_sealed *redact_sealed_of(pid_t pid);
+/* Adds what has come since it was opened or asked last; nothing for NULL. */
+void redact_sealed_learn(struct redact_sealed *sealed, struct redact_rules *rules);
+void redact_sealed_free(struct redact_sealed *sealed);

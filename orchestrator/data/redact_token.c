@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SLASHES = 64, FOLDS = 512, FIRSTS = 64, LEVELS = 3 };
+enum { SLASHES = 64, FOLDS = 512, INDENT = 64, FIRSTS = 64, LEVELS = 3 };
+enum { LISTED_MOST = 3 * SLASHES + INDENT }; /* bytes of what a list puts between two lines */
 
 bool redact_is_blank(unsigned char c)
 {
@@ -223,9 +224,55 @@ static void read_escape(const unsigned char *at, size_t left, size_t slashes, bo
         add_byte(out, count, letter, slashes + 1);
 }
 
+static bool is_quote(unsigned char c)
+{
+    return c == '"' || c == '\'';
+}
+
+/* Blanks, also as escapes. */
+static size_t blanks_at(const unsigned char *at, size_t left)
+{
+    size_t end = 0;
+    while (end < left && end < INDENT) {
+        size_t slashes = slashes_at(at + end, left - end);
+        if (!redact_is_blank(at[end]) && !(slashes && end + slashes < left && at[end + slashes] == 'n'))
+            break;
+        end += slashes + 1;
+    }
+    return end;
+}
+
+/* Length of what a list puts between two of its lines: "…", "…" of JSON and Python, a - of YAML on a new line. 0: it is none; `cut`: the text ends within it. */
+static size_t list_break(const unsigned char *at, size_t left, bool *cut)
+{
+    size_t end = slashes_at(at, left);
+    *cut = false;
+    if (end == left)
+        return 0;
+    bool quote = is_quote(at[end]);
+    if (!quote && !(end ? at[end] == 'n' : at[end] == '\n' || at[end] == '\r'))
+        return 0;
+    end++;
+    if (quote && end < left && at[end++] != ',')
+        return 0;
+    end += blanks_at(at + end, left - end);
+    size_t slashes = quote ? slashes_at(at + end, left - end) : 0;
+    end += slashes;
+    *cut = end == left || (!quote && end + 1 == left && at[end] == '-');
+    if (*cut)
+        return 0;
+    if (quote)
+        return is_quote(at[end]) ? end + 1 : 0;
+    return at[end] == '-' && at[end + 1] == ' ' ? end + 2 : 0;
+}
+
 size_t redact_tokens(const unsigned char *at, size_t left, struct redact_token out[REDACT_TOKENS_MOST])
 {
     size_t count = 0;
+    bool cut;
+    size_t line = list_break(at, left, &cut);
+    if (line)
+        add_byte(out, &count, '\n', line);
     if (*at == '\\') {
         size_t slashes = slashes_at(at, left), folded = folded_slashes(at, left, false),
                form = folded_slashes(at, left, true);
@@ -279,6 +326,14 @@ bool redact_token_is_cut(const unsigned char *at, size_t left)
     while (slashes + 1 + digits < left && hex_of(at[slashes + 1 + digits]) >= 0)
         digits++;
     return slashes + 1 + digits == left && digits < wanted;
+}
+
+bool redact_token_is_open(const unsigned char *at, size_t left)
+{
+    bool cut = false;
+    if (left <= LISTED_MOST)
+        list_break(at, left, &cut);
+    return cut || redact_token_is_cut(at, left);
 }
 
 size_t redact_percent(const unsigned char *at, size_t left, unsigned char *byte)

@@ -1,5 +1,6 @@
 /* What a piece of text stands for, whoever wrote it: a byte for itself; an escape of JSON, Python, C, the shell's $'…' or YAML behind any number of backslashes, folded between them or not
- * (\n \" \xFC \u00fc \U000000fc \303\274, surrogate pairs); an entity of HTML (&quot; &#39;). And what quoting puts between two characters without standing for any. */
+ * (\n \" \xFC \u00fc \U000000fc \303\274, surrogate pairs); an entity of HTML (&quot; &#39;);
+ * an end of line for what a list puts between two lines. And what quoting puts between two characters without standing for any. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +25,7 @@ size_t redact_break(const unsigned char *at, size_t left);
 size_t redact_percent(const unsigned char *at, size_t left, unsigned char *byte);
 /* An escape or %XX that begins here is cut off by the end of the text. `left` is 1 or more. */
 bool redact_token_is_cut(const unsigned char *at, size_t left);
+/* The same, or what a list puts between two lines is. */
+bool redact_token_is_open(const unsigned char *at, size_t left);
 /* Marks what can begin with the %XX there: the byte, what that begins when it is a % again, or an escape. */
 void redact_percent_firsts(const unsigned char *at, size_t left, bool firsts[256]);

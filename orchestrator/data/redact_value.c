@@ -125,6 +125,8 @@ struct search {
     size_t cut_least;     /* so much of the pattern tells it where the rest is cut off */
     struct state *others; /* to be tried when this way leads nowhere, the next one last */
     size_t other_count, other_room;
+    bool open;    /* the data ended within it */
+    bool percent; /* a % was met: what is encoded there may be the value */
     int branches; /* left to try */
     bool remembers;
     uint64_t seen[SEEN]; /* in_pattern and at of what is among them or was, by their sum; once `remembers` */
@@ -173,7 +175,7 @@ static size_t ways_on(const struct search *search, size_t in_pattern, size_t at,
     for (size_t i = 0; i < found && gap->length < GAP; i++) {
         bool literal = tokens[i].length == 1, form = tokens[i].bytes[0] == '+'; /* a space there */
         unsigned char byte = form ? ' ' : tokens[i].bytes[0];
-        if ((form || (tokens[i].noise && !(literal && count))) &&
+        if ((form || (tokens[i].noise && !(literal && count && *data == '\\'))) &&
             is_passable(search, in_pattern, gap, byte, !literal))
             add_way(ways, &count, (struct redact_token){{byte}, 0, tokens[i].length, true});
     }
@@ -224,12 +226,23 @@ static void put_off(struct search *search, struct state state)
     search->others[search->other_count++] = state;
 }
 
+/* A %XX stands there, behind backslashes or not: what encodes leaves none within any other escape. */
+static bool meets_percent(const unsigned char *at, size_t left)
+{
+    for (; left && *at == '\\'; left--)
+        at++;
+    return left && *at == '%';
+}
+
 /* End of the match in the data, 0 where there is none. */
 static size_t match(struct search *search)
 {
     struct state now = {0};
     while (now.in_pattern < search->pattern->length) {
         struct redact_token ways[WAYS_MOST];
+        size_t left = search->length - now.at;
+        search->percent |= left && meets_percent(search->data + now.at, left);
+        search->open |= now.in_pattern && (!left || redact_token_is_open(search->data + now.at, left));
         size_t count = now.at < search->length ? ways_on(search, now.in_pattern, now.at, &now.gap, ways) : 0;
         if (!count && is_cut(search, now.in_pattern, now.at))
             return search->length;
@@ -272,7 +285,7 @@ static size_t with_slashes(const unsigned char *data, size_t length, size_t end)
 }
 
 static struct redact_value_hit find(const struct redact_value *value, int pattern, const unsigned char *data,
-                                    size_t length, bool final, size_t edge)
+                                    size_t length, bool final, size_t edge, bool *percent)
 {
     struct search search;
     search.pattern = &value->patterns[pattern];
@@ -282,19 +295,21 @@ static struct redact_value_hit find(const struct redact_value *value, int patter
     search.final = final;
     search.edge = edge;
     search.cut_least = pattern ? CORE_CUT_LEAST : REDACT_VALUE_LEAST;
+    search.open = search.percent = false;
     search.branches = BRANCHES;
     search.others = NULL;
     search.other_count = search.other_room = 0;
     search.remembers = false;
     size_t end = match(&search);
     free(search.others);
+    *percent = search.percent;
     if (!end || pattern == 0)
         return (struct redact_value_hit){
-            end ? with_slashes(data, length, with_tail(value, data, length, end)) : 0, false};
+            end ? with_slashes(data, length, with_tail(value, data, length, end)) : 0, false, search.open};
     bool cut = 8 * ((size_t)pattern - 1 + value->length) % 6 != 0;
     if (cut && end < length && redact_value_is_digit64(data[end]))
         end++;
-    return (struct redact_value_hit){end, pattern > 1};
+    return (struct redact_value_hit){end, pattern > 1, search.open};
 }
 
 /* The same in what is percent-encoded here: decoded once, and what that makes once more. */
@@ -317,9 +332,13 @@ static struct redact_value_hit find_encoded(const struct redact_value *value, in
     while (inner && offsets[inner - 1] + edge >= length)
         inner--;
     edge = edge ? count - inner : 0;
-    struct redact_value_hit hit = find(value, pattern, plain, count, final, edge);
-    if (!hit.length && levels > 1 && count < length && memchr(plain, '%', count))
+    bool percent;
+    struct redact_value_hit hit = find(value, pattern, plain, count, final, edge, &percent);
+    if (!hit.length && levels > 1 && count < length && percent) {
+        bool open = hit.open;
         hit = find_encoded(value, pattern, plain, count, final, edge, levels - 1);
+        hit.open |= open;
+    }
     hit.length = hit.length ? offsets[hit.length] : 0;
     free_secret(plain, length + 1);
     return hit;
@@ -329,12 +348,17 @@ struct redact_value_hit redact_value_find(const struct redact_value *value, int 
                                           const unsigned char *data, size_t length, bool final)
 {
     size_t most = value->length * REDACT_VALUE_EXPANSION + REDACT_VALUE_SLACK;
-    bool last = final && length <= most;
-    if (length > most)
+    bool whole = length <= most, last = final && whole;
+    if (!whole)
         length = most;
-    struct redact_value_hit hit = find(value, pattern, data, length, last, 0);
-    if (hit.length || !memchr(data, '%', length) ||
-        (length > BEGIN && !find_encoded(value, pattern, data, BEGIN, false, BEGIN_EDGE, LEVELS).length))
-        return hit;
-    return find_encoded(value, pattern, data, length, last, 0, LEVELS);
+    bool percent;
+    struct redact_value_hit hit = find(value, pattern, data, length, last, 0, &percent);
+    bool open = hit.open;
+    if (!hit.length && percent &&
+        (length <= BEGIN || find_encoded(value, pattern, data, BEGIN, false, BEGIN_EDGE, LEVELS).length)) {
+        hit = find_encoded(value, pattern, data, length, last, 0, LEVELS);
+        open |= hit.open;
+    }
+    hit.open = open && whole && !final;
+    return hit;
 }

@@ -30,6 +30,7 @@ struct redact_value {
 struct redact_value_hit {
     size_t length;     /* of the data; 0: it is not there */
     bool takes_before; /* the base64 digit before it holds bits of the value too */
+    bool open;         /* not `final`: the data ended within what may become it, or more of it */
 };
 
 /* Copies. `length` must be REDACT_VALUE_LEAST or more. */

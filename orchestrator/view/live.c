@@ -34,8 +34,11 @@ struct view {
     bool catching_up;   /* reads what has been before it was joined */
     int64_t log_before; /* bytes of the step's log that had been written then */
     int64_t started_monotonic, deadline_ns;
-    pid_t worker;               /* 0: not known */
-    struct redact_rules *rules; /* what is known as secret so far */
+    pid_t worker;                 /* 0: not known */
+    struct redact_sealed *sealed; /* what the worker knows for this step. NULL: nothing to ask */
+    struct redact_rules *rules;   /* what is known as secret so far */
+    struct redact *shown;         /* the log on its way to stderr; NULL: it is not shown */
+    struct text decided;          /* of it, that is no whole line yet */
     struct tally tally;
     char *said; /* by a stage, last: for the line on a terminal. NULL: nothing */
     char *last_events;
@@ -203,23 +206,46 @@ static void on_event(void *context, const char *bytes, size_t length, bool skipp
     changed(view->live);
 }
 
+static void show_line(const struct view *view, const char *line, size_t length)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    if (view->live->several)
+        text_addf(&out, "%s | ", view->target);
+    text_add_printable(&out, line, length);
+    text_add_char(&out, '\n');
+    put(&out);
+}
+
+/* Whole lines of what may be shown; the rest too when it is the `last`. */
+static void show_decided(struct view *view, bool last)
+{
+    struct text *decided = &view->decided;
+    size_t at = 0;
+    for (const char *end;
+         at < decided->length && (end = memchr(decided->bytes + at, '\n', decided->length - at));
+         at = (size_t)(end - decided->bytes) + 1)
+        show_line(view, decided->bytes + at, (size_t)(end - decided->bytes) - at);
+    if (last && at < decided->length) {
+        show_line(view, decided->bytes + at, decided->length - at);
+        at = decided->length;
+    }
+    text_drop_front(decided, at);
+}
+
 static void on_log(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct view *view = context;
-    AUTO_TEXT out = TEXT_INIT;
     if (follow_offset(view->log) <= view->log_before)
         return;
     /* A stage's own last words are the message that explains its end. */
     if (!view->is_phase && length > strlen(STAGE_WORDS) &&
         memcmp(bytes, STAGE_WORDS, strlen(STAGE_WORDS)) == 0)
         return;
-    if (view->live->several)
-        text_addf(&out, "%s | ", view->target);
-    AUTO_TEXT clean = TEXT_INIT;
-    redact_text_known(view->rules, bytes, length, &clean);
-    text_add_printable(&out, text_string(&clean), clean.length);
-    text_add(&out, skipped ? " ...\n" : "\n");
-    put(&out);
+    /* What came to be known stands in its place before the process of the phase tells anything of it. */
+    redact_sealed_learn(view->sealed, view->rules);
+    redact_add(view->shown, bytes, length, &view->decided);
+    redact_add(view->shown, skipped ? " ...\n" : "\n", skipped ? 5 : 1, &view->decided);
+    show_decided(view, false);
 }
 
 /* On a terminal the line says what a stage is at; a phase's events say it better than its log. */
@@ -237,6 +263,13 @@ static void end_step(struct view *view)
 {
     if (view->log)
         follow_drain(view->log, true, NULL);
+    if (view->shown) {
+        redact_end(view->shown, &view->decided);
+        show_decided(view, true);
+    }
+    redact_free(TAKE(view->shown));
+    redact_sealed_learn(view->sealed, view->rules);
+    redact_sealed_free(TAKE(view->sealed));
     follow_stop(&view->log);
     follow_stop(&view->events);
     tally_free(&view->tally);
@@ -252,15 +285,20 @@ static void follow_step(struct view *view)
     AUTO_FREE char *path = shown ? layout_stored(view->state, shown) : NULL;
     if (path && events)
         follow_start(live->loop, path, LINE_LIMIT, on_event, view, &view->events, NULL);
-    else if (path)
+    else if (path) {
+        view->shown = live->terminal ? NULL : redact_new_live(view->rules);
         follow_start(live->loop, path, LINE_LIMIT, live->terminal ? on_stage_log : on_log, view, &view->log,
                      NULL);
+    }
 }
 
 static void learn_secrets(struct view *view)
 {
-    if (view->is_phase && view->worker)
-        redact_sealed_learn(view->rules, view->worker);
+    if (!view->is_phase || !view->worker)
+        return;
+    redact_sealed_free(view->sealed);
+    view->sealed = redact_sealed_of(view->worker);
+    redact_sealed_learn(view->sealed, view->rules);
 }
 
 static void on_step_begin(struct view *view, const struct json *line)
@@ -442,6 +480,7 @@ static void view_free(struct view *view)
     end_step(view);
     follow_stop(&view->journal);
     redact_rules_free(view->rules);
+    text_free(&view->decided);
     char *const texts[] = {view->target,  view->run,     view->state,       view->folder,    view->last_log,
                            view->outcome, view->message, view->last_events, view->blamed_log};
     for (size_t i = 0; i < COUNT_OF(texts); i++)

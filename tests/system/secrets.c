@@ -1,5 +1,6 @@
 /* A secret that a playbook puts into a task's name or message reaches no store, no event, no report and no terminal: on a static host, an sshd of the test's own. */
 #include "../lab/lab.h"
+#include "../lab/secret_rounds.h"
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -217,8 +218,11 @@ Test(secrets, what_ansible_vault_holds_is_known_in_events_and_bundle, .timeout =
               "%s", message);
     static const char *const parts[] = {"Wal\"fisch", "Wal\\\"fisch", "und B",
                                         "Eisvogel",   "RWlzdm9nZWwt", "kx7"};
-    for (size_t i = 0; i < COUNT_OF(parts); i++)
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
         cr_expect_null(strstr(lines, parts[i]), "the events tell '%s'", parts[i]);
+        cr_expect_null(strstr(made.err, parts[i]), "stderr tells '%s': %s", parts[i], made.err);
+    }
+    cr_expect(strstr(made.err, "TASK [With [REDACTED vaulted langes_wort]"), "%s", made.err);
 
     AUTO_FREE char *archive = xasprintf("%s/packed.tgz", lab_folder(lab));
     struct lab_result packed = lab_run(lab, "bundle", "host", "-o", archive, NULL);
@@ -232,4 +236,9 @@ Test(secrets, what_ansible_vault_holds_is_known_in_events_and_bundle, .timeout =
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         cr_expect_null(strstr(said, parts[i]), "the bundle tells '%s': %.300s", parts[i],
                        strstr(said, parts[i]));
+}
+
+Test(secrets, random_ones_that_real_programs_quoted_are_left_nowhere_on_the_whole_way, .timeout = 180)
+{
+    secret_rounds(40, 0);
 }

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 TestSuite(redact, .timeout = 60);
@@ -138,6 +139,24 @@ Test(redact, a_value_goes_however_quoting_and_folding_tore_it)
     hold("b\xc3\xa4r fox", "$'b\\303\\244r fox'", "$'[REDACTED secret db]'");
     hold("<a b>&'c", "&lt;a b&gt;&amp;&#39;c", "[REDACTED secret db]");
     hold("plain", "a plai\n n", "a plai\n n");
+}
+
+Test(redact, a_value_goes_however_a_list_of_lines_tore_it)
+{
+    /* What Ansible shows of a command's stdout_lines. */
+    hold("correct horse", "[\"k: correct\", \"   horse\", \"x\"]", "[\"k: [REDACTED secret db]\", \"x\"]");
+    hold("correct horse", "\"k: 'correct\",\n        \"  horse'\"", "\"k: '[REDACTED secret db]'\"");
+    hold("correct horse", "\"k: \\\"correct\\\\\", \"    \\\\ horse\\\"\"",
+         "\"k: \\\"[REDACTED secret db]\\\"\"");
+    hold("correct horse", "['k: correct', '  horse']", "['k: [REDACTED secret db]']");
+    hold("correct horse", "\"{\\\"a\\\": [\\\"correct\\\",\\n  \\\"horse\\\"]}\"",
+         "\"{\\\"a\\\": [\\\"[REDACTED secret db]\\\"]}\"");
+    hold("correct horse", "    - 'k: correct'\n    - '  horse'\n", "    - 'k: [REDACTED secret db]'\n");
+    hold("correct horse battery", "    - Y29ycmVjdCBo\n    - b3JzZSBiYXR0ZXJ5\n",
+         "    - [REDACTED secret db]\n");
+    hold("correct horse battery", "[\"Y29ycmVjdCBo\", \"b3JzZSBiYXR0ZXJ5\"]", "[\"[REDACTED secret db]\"]");
+    /* It may be the value's own. */
+    hold("a', \"b c- d", "x 'a\\', \"b c- d' y", "x '[REDACTED secret db]' y");
 }
 
 /* By the system's own base64: whatever stands before and behind it. */
@@ -491,6 +510,140 @@ Test(redact, the_end_of_a_file_holds_nothing_of_a_value_that_began_before_it)
         cr_assert_gt(tail.length, more);
         cr_has_not(text_string(&tail), "7c5d2");
         cr_has(text_string(&tail), "[REDACTED secret db]");
+    }
+    redact_rules_free(rules);
+}
+
+/* What has been handed out after each of these lines. */
+static void hold_live(struct redact_rules *rules, const char *const lines[], const char *const expected[])
+{
+    AUTO_TEXT out = TEXT_INIT;
+    struct redact *redact = redact_new_live(rules);
+    for (size_t i = 0; lines[i]; i++) {
+        redact_add(redact, lines[i], strlen(lines[i]), &out);
+        cr_expect_str_eq(text_string(&out), expected[i], "behind '%s'", lines[i]);
+        text_truncate(&out, 0);
+    }
+    redact_end(redact, &out);
+    cr_expect_str_eq(text_string(&out), "");
+    redact_free(redact);
+    redact_rules_free(rules);
+}
+
+Test(redact, lines_are_shown_as_they_come_unless_a_value_may_have_begun)
+{
+    hold_live(rules_of("correct horse battery"),
+              (const char *const[]){"TASK [a] ***\n", "k: correct\n", "   horse\n", "   battery x\n",
+                                    "that is correct\n", "not so\n", "- correct\\\n", "  \\ horse battery\n",
+                                    "done: Y29ycmVjdCBo\n", "b3JzZSBiYXR0ZXJ5\n", "end\n", NULL},
+              (const char *const[]){"TASK [a] ***\n", "k: ", "", "[REDACTED secret db] x\n", "that is ",
+                                    "correct\nnot so\n", "- ", "[REDACTED secret db]\n",
+                                    "done: ", "[REDACTED secret db]\n", "end\n"});
+    /* The longer one of two that begin alike is waited for. */
+    struct redact_rules *rules = rules_of("correct");
+    redact_rules_add(rules, "long", "correct horse", 13);
+    hold_live(rules, (const char *const[]){"a correct\n", "horse\n", "a correct\n", "b\n", NULL},
+              (const char *const[]){"a ", "[REDACTED long]\n", "a ", "[REDACTED secret db]\nb\n"});
+}
+
+Test(redact, what_comes_to_be_known_between_two_lines_is_found_in_the_next)
+{
+    AUTO_TEXT out = TEXT_INIT;
+    struct redact_rules *rules = rules_of(NULL);
+    struct redact *redact = redact_new_live(rules);
+    redact_add(redact, "PLAY\n", 5, &out);
+    redact_rules_add(rules, "vaulted v", "Eisvogel-am-Bach", 16);
+    redact_add(redact, "an Eisvogel-am-Bach\n", 20, &out);
+    cr_expect_str_eq(text_string(&out), "PLAY\nan [REDACTED vaulted v]\n");
+    redact_free(redact);
+    redact_rules_free(rules);
+}
+
+/* Seconds of this process's own. */
+static double taken(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+enum { MANY = 50, LOG = 4 << 20, HARD = 20000 };
+
+static struct redact_rules *many_rules(char values[MANY][64])
+{
+    struct redact_rules *rules = redact_rules_new();
+    for (unsigned i = 0, state = 7; i < MANY; i++) {
+        for (size_t at = 0; at < 8 + i; at++) {
+            state = state * 1103515245u + 12345u;
+            values[i][at] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789 -_/\\\"'$%&"[(state >> 16) % 58];
+        }
+        values[i][8 + i] = '\0';
+        cr_assert(redact_rules_add(rules, "secret db", values[i], 8 + i));
+    }
+    return rules;
+}
+
+/* Four times the log takes four times the time, not sixteen times: as playbooks write them, each thousandth line with a secret. */
+Test(redact, a_long_log_with_many_secrets_takes_time_by_its_length, .timeout = 120)
+{
+    char values[MANY][64];
+    struct redact_rules *rules = many_rules(values);
+    AUTO_TEXT log = TEXT_INIT;
+    for (size_t i = 0; log.length < LOG; i++)
+        text_addf(&log,
+                  "%s: [host%zu] => {\"changed\": %s, \"msg\": \"line %zu at 45%% of \\\"it\\\" %s\"}\n",
+                  i % 3 ? "ok" : "changed", i % 10, i % 3 ? "false" : "true", i,
+                  i % 1000 ? "&amp; more" : values[i / 1000 % MANY]);
+    double seconds[3];
+    for (size_t part = 0; part < 2; part++) {
+        AUTO_TEXT out = TEXT_INIT;
+        double begin = taken();
+        redact_text(rules, log.bytes, part ? log.length : log.length / 4, &out);
+        seconds[part] = taken() - begin;
+    }
+    AUTO_TEXT out = TEXT_INIT;
+    double begin = taken();
+    struct redact *redact = redact_new_live(rules);
+    for (size_t at = 0, length; at < log.length / 4; at += length) {
+        length = (size_t)((char *)memchr(log.bytes + at, '\n', log.length - at) - log.bytes) + 1 - at;
+        redact_add(redact, log.bytes + at, length, &out);
+    }
+    redact_end(redact, &out);
+    redact_free(redact);
+    seconds[2] = taken() - begin;
+    cr_expect_lt(seconds[1], 8 * seconds[0] + 0.5, "%.2f s, a quarter of it %.2f s", seconds[1], seconds[0]);
+    cr_expect_lt(seconds[1], 40, "%.2f s", seconds[1]);
+    cr_expect_lt(seconds[2], 4 * seconds[0] + 0.5, "line by line %.2f s, at once %.2f s", seconds[2],
+                 seconds[0]);
+    redact_rules_free(rules);
+}
+
+/* One long line of what can be read in many ways, or that begins like a value again and again. */
+Test(redact, no_line_takes_long_whatever_it_is_made_of, .timeout = 120)
+{
+    static const char *const parts[] = {"\\",         "\\n",  "\"",    "\\\"",    "%25", "%",
+                                        "&amp;",      "&",    "\\x5c", "'\"'\"'", "$'",  "\", \"",
+                                        "\\\", \\\"", "\n- ", "+",     "%5C%22"};
+    char values[MANY][64];
+    struct redact_rules *rules = many_rules(values);
+    for (size_t i = 0; i < COUNT_OF(parts) + 6; i++) {
+        AUTO_TEXT line = TEXT_INIT, out = TEXT_INIT;
+        bool alone = i < COUNT_OF(parts);
+        while (line.length < HARD)
+            if (alone)
+                text_add(&line, parts[i]);
+            else
+                text_addf(&line, "%.*s%s", 30, values[MANY - 1 - (i - COUNT_OF(parts))],
+                          parts[i - COUNT_OF(parts)]);
+        double begin = taken();
+        redact_text(rules, line.bytes, line.length, &out);
+        struct redact *redact = redact_new_live(rules);
+        redact_add(redact, line.bytes, line.length, &out);
+        redact_add(redact, "\n", 1, &out);
+        redact_end(redact, &out);
+        redact_free(redact);
+        double both = taken() - begin;
+        cr_expect_lt(both, 10, "%.2f s for a line of %.40s", both, line.bytes);
     }
     redact_rules_free(rules);
 }

@@ -51,14 +51,24 @@ Test(redact_sealed, one_that_was_put_there_beside_its_key_is_none_elsewhere)
     redact_rules_free(rules);
 }
 
-Test(redact_sealed, another_process_of_the_user_learns_them_from_the_one_that_holds_them)
+Test(redact_sealed,
+     another_process_of_the_user_learns_them_from_the_one_that_holds_them_and_what_comes_to_that)
 {
     struct redact_rules *rules = redact_rules_new();
     AUTO_CLOSE int fd = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC);
-    cr_assert(redact_sealed_put(fd, "a", "swordfish", 9, NULL) == 0 &&
-              redact_sealed_put(fd, "b", "open sesame", 11, NULL) == 0 &&
-              redact_sealed_put(fd, "c", "vaultword", 9, NULL) == 0);
-    redact_sealed_learn(rules, getpid());
+    cr_assert_eq(redact_sealed_put(fd, "a", "swordfish", 9, NULL), 0);
+    struct redact_sealed *sealed = redact_sealed_of(getpid());
+    redact_sealed_learn(sealed, rules);
+    cr_expect_eq(redact_rules_count(rules), 1U);
+    /* One of them in two pieces, as another process may meet it. */
+    cr_assert(redact_sealed_put(fd, "b", "open sesame", 11, NULL) == 0 &&
+              file_write_all(fd, "c\0009\0vault", 9) == 0);
+    redact_sealed_learn(sealed, rules);
+    cr_expect_eq(redact_rules_count(rules), 2U);
+    cr_assert_eq(file_write_all(fd, "word", 4), 0);
+    redact_sealed_learn(sealed, rules);
+    redact_sealed_learn(sealed, rules);
     expect_known(rules);
+    redact_sealed_free(sealed);
     redact_rules_free(rules);
 }
