@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LINE_LEAST = 8 }; /* a shorter line of a value says nothing by itself */
+enum { LINE_LEAST = 8 };
+enum { GOES_ON_MOST = 64 << 10 }; /* a shorter line of a value says nothing by itself */
 
 /* One pattern of one value. */
 struct redact_place {
@@ -191,7 +192,11 @@ static const char *known_at(const struct redact *redact, size_t at, bool final, 
     size_t left = redact->source.length - at;
     const char *kind = NULL;
     *out = (struct redact_value_hit){0};
-    if (left < 2 || !redact->rules->count)
+    if (!redact->rules->count)
+        return NULL;
+    /* What it stands for is told by what comes: it may be the first of a value. */
+    out->open = !final && redact_token_is_open(data, left);
+    if (left < 2)
         return NULL;
     look_at(redact, at, *data, true, final, out, &kind);
     bool firsts[256] = {false};
@@ -357,10 +362,23 @@ static void decide(struct redact *redact, bool final)
     }
 }
 
+/* A line that goes on behind a backslash is decided with the next one, so long as that is not put off without end: a quoter may have broken it within an escape. */
+static bool goes_on(const struct redact *redact)
+{
+    const struct text *source = &redact->source;
+    size_t end = source->length;
+    while (end > redact->at && strchr("\r\n", source->bytes[end - 1]))
+        end--;
+    return redact->rules->count && end > redact->at && source->bytes[end - 1] == '\\' &&
+           end - redact->at < GOES_ON_MOST;
+}
+
 /* All that can be decided. Twice the reach: what overlaps a secret's end has to be seen as well. */
 static void work(struct redact *redact, bool final, struct text *out)
 {
     size_t needed = final || redact->live ? 1 : 2 * redact->rules->reach;
+    if (redact->live && !final && goes_on(redact))
+        return;
     while (redact->source.length - redact->at >= needed && (final || !redact->live || !is_open(redact)))
         decide(redact, final);
     const struct text *done = &redact->done;
