@@ -192,11 +192,7 @@ static const char *known_at(const struct redact *redact, size_t at, bool final, 
     size_t left = redact->source.length - at;
     const char *kind = NULL;
     *out = (struct redact_value_hit){0};
-    if (!redact->rules->count)
-        return NULL;
-    /* What it stands for is told by what comes: it may be the first of a value. */
-    out->open = !final && redact_token_is_open(data, left);
-    if (left < 2)
+    if (left < 2 || !redact->rules->count)
         return NULL;
     look_at(redact, at, *data, true, final, out, &kind);
     bool firsts[256] = {false};

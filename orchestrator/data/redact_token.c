@@ -321,11 +321,6 @@ bool redact_token_is_cut(const unsigned char *at, size_t left)
         return left < 3;
     if (!slashes || slashes == left)
         return slashes != 0;
-    size_t folded = slashes; /* the line ends within it, and the next one's indentation may */
-    while (folded < left && redact_is_blank(at[folded]))
-        folded++;
-    if (folded == left)
-        return true;
     unsigned char letter = at[slashes];
     size_t wanted = letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : (letter & ~3) == '0' ? 2 : 0;
     while (slashes + 1 + digits < left && hex_of(at[slashes + 1 + digits]) >= 0)

@@ -537,7 +537,7 @@ Test(redact, lines_are_shown_as_they_come_unless_a_value_may_have_begun)
                                     "that is correct\n", "not so\n", "- correct\\\n", "  \\ horse battery\n",
                                     "done: Y29ycmVjdCBo\n", "b3JzZSBiYXR0ZXJ5\n", "end\n", NULL},
               (const char *const[]){"TASK [a] ***\n", "k: ", "", "[REDACTED secret db] x\n", "that is ",
-                                    "correct\nnot so\n", "- ", "[REDACTED secret db]\n",
+                                    "correct\nnot so\n", "", "- [REDACTED secret db]\n",
                                     "done: ", "[REDACTED secret db]\n", "end\n"});
     /* The longer one of two that begin alike is waited for. */
     struct redact_rules *rules = rules_of("correct");
