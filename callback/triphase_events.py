@@ -100,7 +100,7 @@ ALIASES = {
     'ansible_private_key_file': ('ansible_ssh_private_key_file',),
 }
 
-# What known secrets are found by: as orchestrator/data/redact_token.c and redact_value.c have it.
+# What known secrets are found by: as orchestrator/redact/token.c and redact_value.c have it.
 NOISE = frozenset(range(0x21)) | frozenset(b'\\\'"$\x7f')
 BLANK = frozenset(b' \t\r\n')
 LETTERS = {ord(letter): text.encode('utf-8') for letter, text in (
@@ -267,7 +267,7 @@ def entities(data, begin, behind):
 
 
 def readings(data, at):
-    """What can begin here, as (bytes, length): the rules of orchestrator/data/redact_token.h."""
+    """What can begin here, as (bytes, length): the rules of orchestrator/redact/token.h."""
     ways = []
     line = LISTED.match(data, at)
     if line:
@@ -436,7 +436,7 @@ def record(kind, value):
 
 
 class Known:
-    """Values that are known as secret, taken out of text in every form that orchestrator/data/redact_value.h names."""
+    """Values that are known as secret, taken out of text in every form that orchestrator/redact/value.h names."""
 
     def __init__(self):
         self._patterns = {}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints C that builds the named files into the program as the table of data/embedded.h. The bytes come in through
+# Prints C that builds the named files into the program as the table of base/embedded.h. The bytes come in through
 # .incbin, so that no file has to survive quoting. Run from the top of the checkout with paths relative to it.
 set -eu
 LC_ALL=C
@@ -7,7 +7,7 @@ export LC_ALL
 
 cat <<'END'
 /* Made by setup/embed.sh; changes here are lost. */
-#include "data/embedded.h"
+#include "base/embedded.h"
 
 #define EMBED(name, file)                                                                                    \
     __asm__(".pushsection .rodata." #name ", \"a\"\n.balign 16\n" #name ":\n.incbin \"" file "\"\n.byte 0\n" \

@@ -1,7 +1,5 @@
 /* triphase attach [RUN|TARGET]: follows a run that goes on, and ends as it ends; of one that is over the end is told at once. */
-#include "action/reconcile.h"
-#include "action/running.h"
-#include "action/secret_fetch.h"
+#include "ansible/secret_fetch.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -11,7 +9,9 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
-#include "mechanism/loop.h"
+#include "control/reconcile.h"
+#include "control/running.h"
+#include "process/loop.h"
 #include "view/help.h"
 #include "view/live.h"
 

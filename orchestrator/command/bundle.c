@@ -1,9 +1,9 @@
 /* triphase bundle [RUN]: one archive of what is known of a run, from here and from its host, redacted. */
-#include "action/bundle.h"
-#include "action/bundle_secrets.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "bundle/archive.h"
+#include "bundle/secrets.h"
 #include "command/bundle_parts.h"
 #include "command/bundle_project.h"
 #include "command/choose_run.h"
@@ -13,7 +13,7 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
-#include "data/invoker.h"
+#include "config/invoker.h"
 #include "view/bundle_view.h"
 
 #include <errno.h>

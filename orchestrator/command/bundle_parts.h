@@ -1,9 +1,9 @@
 /* What goes into a bundle: the store's rows and the reports of a run, its folder, the configuration, the versions of the tools, and what the host says. */
 #pragma once
-#include "action/bundle.h"
-#include "data/account.h"
-#include "data/config.h"
-#include "data/machine.h"
+#include "bundle/archive.h"
+#include "config/config.h"
+#include "event/machine.h"
+#include "figures/account.h"
 
 struct bundle_subject {
     struct sql *db; /* one moment of the store, until bundle_parts_add_stored has returned */

@@ -1,12 +1,12 @@
 #include "command/bundle_project.h"
 
-#include "action/used_files.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "mechanism/program.h"
+#include "playbook/used_files.h"
+#include "process/program.h"
 
 #include <fcntl.h>
 #include <string.h>

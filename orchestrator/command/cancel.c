@@ -1,7 +1,5 @@
 /* triphase cancel [RUN|TARGET]: ends a run from elsewhere, and says when nothing of it is left. */
-#include "action/cancel.h"
-#include "action/reconcile.h"
-#include "action/running.h"
+#include "control/cancel.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -13,7 +11,9 @@
 #include "command/options.h"
 #include "command/settle.h"
 #include "command/store_access.h"
-#include "data/layout.h"
+#include "config/layout.h"
+#include "control/reconcile.h"
+#include "control/running.h"
 #include "view/help.h"
 #include "view/run_view.h"
 

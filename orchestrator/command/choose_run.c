@@ -1,11 +1,11 @@
 #include "command/choose_run.h"
 
-#include "action/reconcile.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "data/fault.h"
+#include "config/fault.h"
+#include "control/reconcile.h"
 
 static int choose(struct sql *db, const char *word, bool here, struct history_run **out, struct error *err)
 {

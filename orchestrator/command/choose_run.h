@@ -1,7 +1,7 @@
 /* [RUN|TARGET] of the commands about one run. */
 #pragma once
 #include "base/error.h"
-#include "data/history.h"
+#include "store/history.h"
 
 /* A run by its id, whole or short, or the newest one of a target that was made here. ERROR_USAGE where there is neither. */
 int choose_run(struct sql *db, const char *word, struct history_run **out, struct error *err);

@@ -1,13 +1,13 @@
 /* triphase config [TARGET]: each effective value, its origin and what it hides. */
-#include "data/config.h"
-#include "action/made_look.h"
+#include "config/config.h"
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/history.h"
-#include "data/layout.h"
+#include "config/layout.h"
+#include "provider/made_look.h"
+#include "store/history.h"
 #include "view/config_view.h"
 #include "view/help.h"
 

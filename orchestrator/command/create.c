@@ -6,9 +6,9 @@
 #include "command/launch.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/history.h"
-#include "data/layout.h"
-#include "data/store.h"
+#include "config/layout.h"
+#include "store/history.h"
+#include "store/store.h"
 #include "view/help.h"
 
 #include <unistd.h>

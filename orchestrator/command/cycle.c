@@ -1,5 +1,5 @@
 /* triphase cycle TARGET -n N: create and destroy again and again, each by the very machinery of the command of that name; the runs carry one group_id. */
-#include "action/leftovers.h"
+#include "report/cycle.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -11,8 +11,8 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/report_cycle.h"
-#include "data/layout.h"
-#include "view/cycle_view.h"
+#include "config/layout.h"
+#include "control/leftovers.h"
 #include "view/help.h"
 
 #include <errno.h>

@@ -7,8 +7,8 @@
 #include "command/launch.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/history.h"
-#include "data/layout.h"
+#include "config/layout.h"
+#include "store/history.h"
 #include "view/help.h"
 
 #include <unistd.h>

@@ -1,11 +1,11 @@
 /* triphase doctor: what this machine has and lacks, with what mends it. */
-#include "action/doctor.h"
+#include "preflight/doctor.h"
 #include "base/memory.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/config.h"
+#include "config/config.h"
 #include "view/doctor_view.h"
 #include "view/help.h"
 

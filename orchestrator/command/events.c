@@ -6,7 +6,7 @@
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/store_access.h"
-#include "data/account.h"
+#include "figures/account.h"
 
 #include <errno.h>
 #include <unistd.h>

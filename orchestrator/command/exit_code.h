@@ -1,7 +1,7 @@
 /* Exit codes of the program (docs/contract.md, "Exit codes"). */
 #pragma once
 #include "base/error.h"
-#include "data/outcome.h"
+#include "event/outcome.h"
 
 enum exit_code {
     EXIT_OK = 0,

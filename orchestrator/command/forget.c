@@ -11,10 +11,10 @@
 #include "command/options.h"
 #include "command/settle.h"
 #include "command/store_access.h"
-#include "data/history.h"
-#include "data/layout.h"
-#include "data/store.h"
-#include "data/value.h"
+#include "config/layout.h"
+#include "config/text_rules.h"
+#include "store/history.h"
+#include "store/store.h"
 #include "view/help.h"
 
 #include <stdio.h>

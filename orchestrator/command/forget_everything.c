@@ -1,9 +1,5 @@
 #include "command/forget_everything.h"
 
-#include "action/provider.h"
-#include "action/sandbox_life.h"
-#include "action/sandbox_owner.h"
-#include "action/sandbox_root.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -11,10 +7,14 @@
 #include "base/text.h"
 #include "command/settle.h"
 #include "command/store_access.h"
-#include "data/history.h"
-#include "data/identity.h"
-#include "data/layout.h"
-#include "data/store.h"
+#include "config/layout.h"
+#include "provider/provider.h"
+#include "sandbox/life.h"
+#include "sandbox/owner.h"
+#include "sandbox/root.h"
+#include "store/history.h"
+#include "store/identity.h"
+#include "store/store.h"
 #include "view/help.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* triphase init [DIR]: a project from what is built into the program. Nothing that is there is touched:
  * either everything is laid down, or nothing. */
+#include "base/embedded.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -7,10 +8,9 @@
 #include "command/exit_code.h"
 #include "command/given_path.h"
 #include "command/options.h"
-#include "data/embedded.h"
-#include "data/fault.h"
-#include "data/invoker.h"
-#include "data/value.h"
+#include "config/fault.h"
+#include "config/invoker.h"
+#include "config/text_rules.h"
 #include "view/help.h"
 
 #include <errno.h>

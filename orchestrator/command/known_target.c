@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/project_access.h"
-#include "data/fault.h"
-#include "data/history.h"
+#include "config/fault.h"
+#include "store/history.h"
 #include "view/help.h"
 
 int known_targets(const struct command_context *context, const char *store, bool warn, struct words *out,

@@ -1,13 +1,14 @@
 /* What create, run, resume and destroy share: lock, reconcile, plan, a worker per target, and following them to their ends. */
 #pragma once
-#include "action/resume.h"
 #include "base/words.h"
-#include "data/config.h"
+#include "config/config.h"
+#include "run/resume.h"
 
 struct launch {
     const char *kind;            /* "create", "run", "destroy", "resume" */
     const struct resume *resume; /* what a resume goes on with; else NULL */
-    struct project *project; /* NULL only for destroy; its targets are completed by action/host_variables.h */
+    struct project
+        *project; /* NULL only for destroy; its targets are completed by ansible/host_variables.h */
     const char *project_directory; /* absolute */
     const char *const *targets;    /* names, NULL-terminated */
     const char *const *phases;     /* NULL-terminated; empty: all */

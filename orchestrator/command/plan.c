@@ -1,6 +1,6 @@
 /* triphase plan [TARGET] [--json] [--contact] [-- ARGUMENTS]: everything that can be checked before anything is made. */
-#include "action/plan.h"
-#include "action/host_variables.h"
+#include "preflight/plan.h"
+#include "ansible/host_variables.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
@@ -8,7 +8,7 @@
 #include "command/options.h"
 #include "command/plan_contact.h"
 #include "command/project_access.h"
-#include "data/config.h"
+#include "config/config.h"
 #include "view/help.h"
 #include "view/plan_view.h"
 

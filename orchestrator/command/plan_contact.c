@@ -1,17 +1,17 @@
 #include "command/plan_contact.h"
 
-#include "action/host_check.h"
-#include "action/key_agent.h"
-#include "action/made_look.h"
-#include "action/provider.h"
-#include "action/transport.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/history.h"
-#include "data/layout.h"
-#include "mechanism/guard.h"
+#include "config/layout.h"
+#include "preflight/host_check.h"
+#include "process/guard.h"
+#include "provider/made_look.h"
+#include "provider/provider.h"
+#include "store/history.h"
+#include "transport/key_agent.h"
+#include "transport/route.h"
 
 /* A static host is there without having been made: it is known as `create` would know it, with what is to be written about it in `folder`. */
 static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,

@@ -1,8 +1,8 @@
-/* `plan --contact`: a target's host is asked itself (action/host_check.h). */
+/* `plan --contact`: a target's host is asked itself (preflight/host_check.h). */
 #pragma once
 #include "base/error.h"
-#include "data/config.h"
-#include "mechanism/json.h"
+#include "config/config.h"
+#include "format/json.h"
 
 /* What it said, for view and JSON; also why nobody could be asked, which is no failure where nothing is made. `ansible_version` may be NULL. 0, or -1 where a run
  * would certainly fail by it. `out` is filled in any case. */

@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "command/exit_code.h"
-#include "data/programs.h"
-#include "mechanism/child.h"
+#include "config/programs.h"
+#include "process/child.h"
 #include "view/help.h"
 
 #include <unistd.h>

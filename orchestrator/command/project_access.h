@@ -2,7 +2,7 @@
 #pragma once
 #include "base/error.h"
 #include "command/command.h"
-#include "data/config.h"
+#include "config/config.h"
 
 /* Loads it. `name` NULL: no target is looked for; else `target` gets it, borrowed. On failure both are untouched. */
 int project_access_load(const struct command_context *context, const char *name, struct project **project,

@@ -3,10 +3,10 @@
 #pragma once
 #include "base/error.h"
 #include "command/command.h"
-#include "data/config.h"
-#include "data/machine.h"
-#include "data/ssh_arguments.h"
-#include "mechanism/json.h"
+#include "config/config.h"
+#include "event/machine.h"
+#include "format/json.h"
+#include "transport/ssh_options.h"
 
 struct reach {
     struct project *project;

@@ -1,4 +1,3 @@
-#include "view/report.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/words.h"
@@ -10,7 +9,8 @@
 #include "command/report_cycle.h"
 #include "command/report_output.h"
 #include "command/store_access.h"
-#include "view/report_json.h"
+#include "report/json.h"
+#include "report/text.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "command/report_comparison.h"
 
 #include "command/exit_code.h"
-#include "view/comparison_view.h"
+#include "report/comparison.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "command/report_cycle.h"
 
 #include "base/memory.h"
-#include "view/cycle_view.h"
+#include "report/cycle.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* triphase report --group: what a cycle said at its end, from the store alone; and the cycle's own end. */
 #pragma once
 #include "command/report_output.h"
-#include "data/cycle.h"
+#include "figures/cycle.h"
 
 /* `group`: whole or short id, `last` for the newest cycle. */
 int report_cycle(struct sql *db, const char *state, const char *group, const struct report_output *output,

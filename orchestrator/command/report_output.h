@@ -1,7 +1,7 @@
 /* In which form a report is wanted, and how JSON goes to stdout. */
 #pragma once
-#include "mechanism/json.h"
-#include "view/report.h"
+#include "format/json.h"
+#include "report/text.h"
 
 struct report_output {
     bool json;

@@ -1,8 +1,7 @@
 /* triphase resume [RUN|TARGET]: goes on where a run broke off. */
-#include "action/resume.h"
-#include "action/ansible_arguments.h"
-#include "action/host_variables.h"
-#include "action/reconcile.h"
+#include "run/resume.h"
+#include "ansible/arguments.h"
+#include "ansible/host_variables.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -14,7 +13,8 @@
 #include "command/project_access.h"
 #include "command/settle.h"
 #include "command/store_access.h"
-#include "data/layout.h"
+#include "config/layout.h"
+#include "control/reconcile.h"
 #include "view/help.h"
 
 #include <string.h>

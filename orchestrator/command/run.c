@@ -6,7 +6,7 @@
 #include "command/launch.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/fault.h"
+#include "config/fault.h"
 #include "view/help.h"
 
 /* Names the recipe's phases where one of the asked ones is none of them. */

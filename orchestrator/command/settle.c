@@ -1,17 +1,17 @@
 #include "command/settle.h"
 
-#include "action/reconcile.h"
-#include "action/sandbox_owner.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "command/exit_code.h"
-#include "data/identity.h"
-#include "data/layout.h"
-#include "mechanism/child.h"
-#include "mechanism/lock.h"
+#include "config/layout.h"
+#include "control/reconcile.h"
+#include "process/child.h"
+#include "process/lock.h"
+#include "sandbox/owner.h"
+#include "store/identity.h"
 #include "view/help.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/reach.h"
-#include "mechanism/child.h"
+#include "process/child.h"
 #include "view/help.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* Hidden: `triphase stage NAME REQUEST_FD RESULT_FD`, started by a worker. Whatever happens is in the result; the exit code only says whether it was written. */
-#include "action/stage.h"
-#include "action/forensics_look.h"
+#include "stage/stage.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/project_access.h"
+#include "stage/look.h"
 #include "view/help.h"
 
 #include <fcntl.h>

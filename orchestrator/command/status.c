@@ -1,5 +1,4 @@
 /* triphase status [TARGET]: reads only; changes no row and ends nothing. */
-#include "action/made_look.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -8,8 +7,9 @@
 #include "command/known_target.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "data/config.h"
-#include "data/layout.h"
+#include "config/config.h"
+#include "config/layout.h"
+#include "provider/made_look.h"
 #include "view/help.h"
 #include "view/status_view.h"
 

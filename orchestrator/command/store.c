@@ -7,10 +7,10 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
-#include "data/config.h"
-#include "data/layout.h"
-#include "data/store_maintain.h"
-#include "mechanism/json.h"
+#include "config/config.h"
+#include "config/layout.h"
+#include "format/json.h"
+#include "store/maintain.h"
 #include "view/table.h"
 
 #include <errno.h>

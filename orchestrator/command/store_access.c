@@ -2,10 +2,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/config.h"
-#include "data/history.h"
-#include "data/layout.h"
-#include "data/store.h"
+#include "config/config.h"
+#include "config/layout.h"
+#include "store/history.h"
+#include "store/store.h"
 
 char *store_access_state(const struct command_context *context, struct error *err)
 {

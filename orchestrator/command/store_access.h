@@ -3,8 +3,8 @@
 #pragma once
 #include "base/error.h"
 #include "command/command.h"
-#include "data/machine.h"
-#include "mechanism/sql.h"
+#include "event/machine.h"
+#include "format/sql.h"
 
 /* malloc'ed .triphase folder of the project; NULL with ERROR_PROJECT where there is no triphase.yml. */
 char *store_access_state(const struct command_context *context, struct error *err);

@@ -1,7 +1,4 @@
 /* triphase trust TARGET [--yes] [--json]: takes a changed host key, after the known and the shown one were told. */
-#include "action/made_look.h"
-#include "action/offered_key.h"
-#include "action/transport.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -13,8 +10,11 @@
 #include "command/project_access.h"
 #include "command/settle.h"
 #include "command/store_access.h"
-#include "data/history.h"
-#include "data/layout.h"
+#include "config/layout.h"
+#include "provider/made_look.h"
+#include "store/history.h"
+#include "transport/offered_key.h"
+#include "transport/route.h"
 #include "view/help.h"
 #include "view/trust_view.h"
 

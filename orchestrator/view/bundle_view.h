@@ -1,6 +1,6 @@
 /* What became of a bundle: its path on stdout, what it lacks on stderr. */
 #pragma once
-#include "mechanism/json.h"
+#include "format/json.h"
 #include <stdint.h>
 
 /* Notes on stderr: parts that are missing, and secrets that could not be redacted by value. */

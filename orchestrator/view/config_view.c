@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "mechanism/json.h"
-#include "mechanism/yaml.h"
+#include "format/json.h"
+#include "format/yaml.h"
 #include "view/table.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The effective configuration, for people and as JSON. */
 #pragma once
-#include "data/config.h"
-#include "data/made_difference.h"
+#include "config/config.h"
+#include "provider/made_difference.h"
 #include "view/table.h"
 
 /* Adds the table of the target, or with NULL of all. */

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 #include "view/table.h"
 
 #include <stdio.h>

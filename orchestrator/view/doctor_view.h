@@ -1,6 +1,6 @@
 /* What the doctor found, for people and as JSON. */
 #pragma once
-#include "action/facts.h"
+#include "base/facts.h"
 
 /* -1 when stdout could not be written. `sandbox` tells whether the sandbox provider can work. */
 int doctor_print(const struct facts *facts, bool sandbox);

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 #include "view/forensics_view.h"
 
 #include <string.h>

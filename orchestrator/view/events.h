@@ -1,6 +1,6 @@
 /* The events of a run (what happened besides tasks) as lines: for people, or as JSON. */
 #pragma once
-#include "data/history_detail.h"
+#include "store/history_tasks.h"
 #include "view/table.h"
 
 void events_add_line(const struct history_event *event, const struct table_look *look, struct text *out);

@@ -1,6 +1,6 @@
 /* The rendered inventory, alone or with the evidence for how the host is reached. */
 #pragma once
-#include "mechanism/json.h"
+#include "format/json.h"
 
 struct inventory_view {
     const char *target, *transport, *yaml;

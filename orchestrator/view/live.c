@@ -1,16 +1,16 @@
 #include "view/live.h"
 
-#include "action/recovery.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/layout.h"
-#include "data/redact_sealed.h"
-#include "data/tally.h"
-#include "mechanism/follow.h"
-#include "mechanism/json.h"
+#include "config/layout.h"
+#include "event/tally.h"
+#include "format/json.h"
+#include "process/follow.h"
+#include "redact/sealed.h"
+#include "run/recovery.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * comes. Reads only what the workers write (journal, step logs, event files), so it can be lost or killed without a trace. Everything goes to stderr. */
 #pragma once
 #include "base/error.h"
-#include "data/redact.h"
-#include "mechanism/loop.h"
+#include "process/loop.h"
+#include "redact/redact.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* What a plan found, for people. */
 #pragma once
-#include "action/plan.h"
+#include "preflight/plan.h"
 
 /* One target: its phases, what refuses, what is warned of. -1 when stdout could not be written. */
 int plan_view_print(const struct project *project, const struct target *target,

@@ -1,6 +1,6 @@
 /* What is said of one run by the commands that begin, follow and end it from elsewhere. */
 #pragma once
-#include "mechanism/json.h"
+#include "format/json.h"
 #include <stddef.h>
 
 /* A run goes on by itself: its target and id to stdout, how to reach it to stderr. */

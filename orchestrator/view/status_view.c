@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 
 #include <stdio.h>
 

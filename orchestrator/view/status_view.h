@@ -1,8 +1,8 @@
 /* What is there and what runs, for people and as JSON. */
 #pragma once
-#include "action/reconcile.h"
-#include "data/history.h"
-#include "data/made_difference.h"
+#include "control/reconcile.h"
+#include "provider/made_difference.h"
+#include "store/history.h"
 
 struct status_row {
     const char *target;

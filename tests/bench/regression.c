@@ -5,7 +5,7 @@
  * distribution), and a batch (the runs of one cycle; each single run is one of its own) is faster or slower
  * as a whole by a normal share. Prints a table, tab-separated: noise, sizes, false alarms in A/A comparisons,
  * how often a task made slower by half of its time and one second was named, and its phase. */
-#include "data/regression.h"
+#include "figures/regression.h"
 #include "base/memory.h"
 #include "base/moment.h"
 

@@ -4,15 +4,15 @@
  *   store lines DATABASE EVENTS        the same, each parsed from its JSON line first
  *   store memory DATABASE EVENTS       the writer's own memory after EVENTS tasks at 1000 a second, as a lively play makes them
  * Prints seconds and events a second, or KiB. */
-#include "data/store.h"
+#include "store/store.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/line.h"
-#include "data/line_event.h"
+#include "event/line.h"
+#include "event/line_event.h"
 #include "unit/rows.h"
 
 #include <inttypes.h>

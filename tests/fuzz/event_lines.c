@@ -1,15 +1,15 @@
 /* Event lines: the bytes are a step's event file, which grows while it is followed, and the last lines of its log. Every line goes the way that a step sends it:
  * parsed, counted, made rows of, queued, written to a store; then the attempt is judged. The first byte says where the file was cut when it was read first. */
-#include "action/verdict.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/journal.h"
-#include "data/line_event.h"
-#include "data/store.h"
-#include "data/store_queue.h"
-#include "data/store_schema.h"
-#include "mechanism/follow.h"
+#include "event/line_event.h"
+#include "process/follow.h"
+#include "step/verdict.h"
+#include "store/journal.h"
+#include "store/queue.h"
+#include "store/schema.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,12 +5,12 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "data/account.h"
-#include "data/store.h"
-#include "data/store_maintain.h"
+#include "figures/account.h"
+#include "report/json.h"
+#include "report/text.h"
+#include "store/maintain.h"
+#include "store/store.h"
 #include "view/events.h"
-#include "view/report.h"
-#include "view/report_json.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>

@@ -1,13 +1,13 @@
 /* Project files: one input holds all of them, each behind a line "%%%% NAME": triphase.yml, recipe (phases/work.yml), user (the user's own config.yml), environment and
  * set (a line each), template (an inventory template). The whole load runs over them; what loads is explained, and its inventory rendered. */
+#include "ansible/inventory.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "data/config.h"
-#include "data/inventory.h"
-#include "data/ssh_arguments.h"
-#include "mechanism/yaml.h"
+#include "config/config.h"
+#include "format/yaml.h"
+#include "transport/ssh_options.h"
 
 #include <fcntl.h>
 #include <stdio.h>

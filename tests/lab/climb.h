@@ -1,7 +1,7 @@
 /* A login to the lab's sshd as the stage `transport` does it, with a target and a machine that a test may change. */
 #pragma once
-#include "action/transport.h"
 #include "lab/lab.h"
+#include "transport/route.h"
 
 struct climb {
     struct lab *lab;

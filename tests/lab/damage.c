@@ -4,10 +4,10 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
-#include "mechanism/child.h"
-#include "mechanism/program.h"
-#include "mechanism/scope.h"
-#include "mechanism/sweep.h"
+#include "process/child.h"
+#include "process/marked.h"
+#include "process/program.h"
+#include "process/scope.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

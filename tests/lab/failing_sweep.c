@@ -4,9 +4,9 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "format/sql.h"
 #include "lab/sandbox.h"
-#include "mechanism/program.h"
-#include "mechanism/sql.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

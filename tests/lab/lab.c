@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
-#include "mechanism/program.h"
-#include "mechanism/sql.h"
+#include "format/sql.h"
+#include "process/program.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -1,12 +1,12 @@
 #include "lab/sandbox.h"
 
-#include "action/sandbox_check.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "mechanism/program.h"
+#include "process/program.h"
+#include "sandbox/check.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

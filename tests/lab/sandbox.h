@@ -1,7 +1,7 @@
 /* Sandboxes of a test's own, made by calling the provider directly. Each has a project folder of its own; folder and sandbox are removed when the test
  * process ends, however it ends: a warden forked first waits for that. Functions fail the test by themselves. */
 #pragma once
-#include "action/provider.h"
+#include "provider/provider.h"
 #include <stdbool.h>
 #include <stdint.h>
 

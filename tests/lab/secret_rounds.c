@@ -4,7 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "lab.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
-#include "data/line.h"
+#include "event/line.h"
 #include "lab/sandbox.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 /* Projects as `triphase init` lays them down, whose target `vault` is a sandbox with OpenBao on it. On top of lab.h; functions fail the test by themselves. */
 #pragma once
+#include "format/json.h"
 #include "lab/lab.h"
-#include "mechanism/json.h"
 
 /* Laid down by the built program, nothing made yet; HOME is the lab's own. Skips the test where no sandbox can be made or OpenBao's program is absent. */
 struct lab *vault_lab(void);

@@ -8,7 +8,7 @@
 #include "base/words.h"
 #include "figures.h"
 #include "lab/damage.h"
-#include "mechanism/sweep.h"
+#include "process/marked.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

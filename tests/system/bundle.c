@@ -3,10 +3,10 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
+#include "format/json.h"
 #include "lab/damage.h"
 #include "lab/sandbox.h"
-#include "mechanism/json.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,8 +1,8 @@
 /* Ending a run on purpose: ^C and TERM end it in order, a second one at once; a lost terminal or follower changes nothing. */
 #include "base/id.h"
 #include "base/memory.h"
+#include "format/sql.h"
 #include "lab/damage.h"
-#include "mechanism/sql.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -4,10 +4,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "format/json.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
-#include "mechanism/json.h"
-#include "mechanism/sweep.h"
+#include "process/marked.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Cycles: create and destroy again and again, by the commands' own machinery; what a round came to, how a cycle ends, and that its report needs the store alone. */
 #include "base/memory.h"
+#include "format/json.h"
 #include "lab/damage.h"
-#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -5,9 +5,9 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
+#include "format/json.h"
 #include "lab/damage.h"
 #include "lab/phase.h"
-#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>

@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
+#include "format/sql.h"
 #include "lab/damage.h"
-#include "mechanism/sql.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,8 +1,8 @@
 /* triphase doctor, from outside: what it says is there is there, what is missing is named with what mends it, and it changes nothing. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "lab/lab.h"
-#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "base/words.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,13 +1,13 @@
 /* What Ansible and ssh make of a rendered inventory, whatever the values hold; and a TUN that is absent,
  * closed, without rights or usable, each made real. */
-#include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "lab/lab.h"
-#include "mechanism/json.h"
-#include "mechanism/program.h"
+#include "process/program.h"
+#include "transport/route.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "lab/climb.h"
-#include "mechanism/child.h"
-#include "mechanism/program.h"
+#include "process/child.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/sql.h"
 #include "lab/damage.h"
-#include "mechanism/sql.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "lab/lab.h"
-#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

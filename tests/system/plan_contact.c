@@ -1,8 +1,8 @@
 /* `plan --contact`: what the host itself says, each with what to do, before anything is run. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "lab/damage.h"
-#include "mechanism/json.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

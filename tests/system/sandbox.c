@@ -1,12 +1,12 @@
 /* The sandbox provider on real guests: ready means that a command was answered, removed means that nothing is left, whatever died at whatever instant. */
 #include "lab/sandbox.h"
-#include "action/sandbox_owner.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "mechanism/child.h"
-#include "mechanism/scope.h"
+#include "process/child.h"
+#include "process/scope.h"
+#include "sandbox/owner.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* A sandbox's network beside others' routes and firewalls, each test in mount and network namespaces of its own. */
-#include "action/sandbox_network.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/sandbox.h"
+#include "sandbox/network.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

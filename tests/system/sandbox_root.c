@@ -1,10 +1,10 @@
 /* Root trees that were begun and not finished. */
-#include "action/sandbox_root.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "lab/sandbox.h"
+#include "sandbox/root.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

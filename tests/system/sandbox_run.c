@@ -5,8 +5,8 @@
 #include "base/words.h"
 #include "lab/damage.h"
 #include "lab/sandbox.h"
-#include "mechanism/program.h"
-#include "mechanism/sweep.h"
+#include "process/marked.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,13 +1,13 @@
 /* Climbing to a verified channel over a real sshd, and each rung on which that can end. */
-#include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "lab/climb.h"
 #include "lab/damage.h"
-#include "mechanism/child.h"
-#include "mechanism/program.h"
+#include "process/child.h"
+#include "process/program.h"
+#include "transport/route.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "lab/damage.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,14 +1,14 @@
 /* One ansible-playbook child as data: its argv, its environment, its files; and what Ansible itself makes
  * of them. */
-#include "action/ansible.h"
+#include "ansible/child.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/redact_sealed.h"
-#include "mechanism/child.h"
-#include "mechanism/program.h"
-#include "mechanism/yaml.h"
+#include "format/yaml.h"
+#include "process/child.h"
+#include "process/program.h"
+#include "redact/sealed.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

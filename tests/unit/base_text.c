@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>

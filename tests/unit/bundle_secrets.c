@@ -1,5 +1,5 @@
 /* What a bundle must not hold is asked for without handing it to those who are asked. */
-#include "action/bundle_secrets.h"
+#include "bundle/secrets.h"
 
 #include "base/file.h"
 #include "base/memory.h"

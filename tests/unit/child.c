@@ -1,5 +1,5 @@
 /* Starting a process: what it inherits (nothing but what it was given), where it is born, how a failure to start is told. */
-#include "mechanism/child.h"
+#include "process/child.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,14 +1,14 @@
 /* Which runs are set against each other, and which never: like with like, whole runs, ok steps, first attempts. */
-#include "data/comparison.h"
+#include "figures/comparison.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/cycle.h"
+#include "figures/cycle.h"
+#include "report/comparison.h"
+#include "report/cycle.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
-#include "view/comparison_view.h"
-#include "view/cycle_view.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -5,10 +5,10 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/outcome.h"
-#include "data/programs.h"
-#include "data/schema.h"
-#include "data/value.h"
+#include "config/programs.h"
+#include "config/schema.h"
+#include "config/text_rules.h"
+#include "event/outcome.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

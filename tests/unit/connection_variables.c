@@ -1,11 +1,11 @@
 /* The list of variables that decide how a host is reached, against what each installed Ansible itself documents. */
-#include "data/connection_variables.h"
+#include "config/connection_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "mechanism/json.h"
-#include "mechanism/program.h"
+#include "format/json.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

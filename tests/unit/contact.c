@@ -1,5 +1,5 @@
 /* What a run remembers of its last contact with the host, and asks of the stages that will connect. */
-#include "action/contact.h"
+#include "run/contact.h"
 
 #include "base/memory.h"
 

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/invoker.h"
+#include "config/invoker.h"
 
 #include <criterion/criterion.h>
 #include <pwd.h>

@@ -2,7 +2,7 @@
  * the test says. Removed by folder_clean (a suite's .fini). */
 #pragma once
 #include "base/error.h"
-#include "data/config.h"
+#include "config/config.h"
 
 /* The folder, made at the first call. Its user file, were there one, is
  * <folder>/home/.config/triphase/config.yml. */

@@ -1,5 +1,5 @@
 /* Following a file: every line once, whatever is written, and however much; the loop's timers stay on time. */
-#include "mechanism/follow.h"
+#include "process/follow.h"
 
 #include "base/file.h"
 #include "base/memory.h"

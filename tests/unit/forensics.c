@@ -1,12 +1,12 @@
 /* A look before something is ended: what it sees, what it must not tell, that nothing which hangs holds it up, and that it fits on one screen. */
-#include "action/forensics.h"
+#include "step/forensics.h"
 
-#include "action/forensics_look.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/redact_sealed.h"
-#include "mechanism/process_look.h"
+#include "process/look.h"
+#include "redact/sealed.h"
+#include "stage/look.h"
 #include "unit/hostile.h"
 #include "view/forensics_view.h"
 

@@ -1,10 +1,10 @@
 /* The guard: a worker that dies leaves nothing running, and its lock is not free before that; a run that ended in order is left alone. */
-#include "mechanism/guard.h"
+#include "process/guard.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/lock.h"
+#include "process/lock.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>

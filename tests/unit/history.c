@@ -1,15 +1,15 @@
 /* Reading the store: the right run by any of its names, and the truth about runs that did not end. */
-#include "data/history.h"
+#include "store/history.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/account.h"
-#include "data/layout.h"
-#include "data/statistics.h"
-#include "data/store_maintain.h"
-#include "mechanism/child.h"
-#include "mechanism/lock.h"
+#include "config/layout.h"
+#include "figures/account.h"
+#include "figures/statistics.h"
+#include "process/child.h"
+#include "process/lock.h"
+#include "store/maintain.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 

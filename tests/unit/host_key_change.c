@@ -1,5 +1,5 @@
 /* A host key that is not the known one is told in two lines, of which the second says what to do. */
-#include "data/host_key_change.h"
+#include "event/host_key_change.h"
 
 #include "base/memory.h"
 #include "base/text.h"

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/sweep.h"
+#include "process/marked.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

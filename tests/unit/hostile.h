@@ -1,8 +1,8 @@
 /* What the tests of processes share: a folder of their own, hostile children, waiting under a bound, a system that lacks a call.
  * Nothing of it outlives the test: folders and scopes go in hostile_clean (a suite's .fini), children die with the test. */
 #pragma once
-#include "mechanism/child.h"
-#include "mechanism/scope.h"
+#include "process/child.h"
+#include "process/scope.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,15 +1,15 @@
 /* A project knows which one it is: a moved folder is followed, a copied one acts on nothing of the original's. */
-#include "data/identity.h"
+#include "store/identity.h"
 
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/history.h"
-#include "data/layout.h"
-#include "data/store.h"
-#include "data/store_schema.h"
-#include "mechanism/sql.h"
+#include "config/layout.h"
+#include "format/sql.h"
+#include "store/history.h"
+#include "store/schema.h"
+#include "store/store.h"
 #include "unit/folder.h"
 
 #include <criterion/criterion.h>

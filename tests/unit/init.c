@@ -3,10 +3,10 @@
 #include "command/exit_code.h"
 #include "folder.h"
 
+#include "base/embedded.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/embedded.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

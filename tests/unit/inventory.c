@@ -1,11 +1,11 @@
 /* Rendering: a template filled in, and nothing that a value holds changes the document. What Ansible makes
  * of it is in system/inventory.c. */
-#include "data/inventory.h"
+#include "ansible/inventory.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/connection_variables.h"
-#include "mechanism/yaml.h"
+#include "config/connection_variables.h"
+#include "format/yaml.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* The run's journal: what is written after a line that did not fit can be read. */
-#include "data/journal.h"
+#include "store/journal.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* JSON: what is refused, what reads as absent, and what comes out again. */
-#include "mechanism/json.h"
+#include "format/json.h"
 
 #include "base/memory.h"
 

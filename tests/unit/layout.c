@@ -1,11 +1,11 @@
 /* Names become paths in one place, and none leads out of the project's folder, whoever gave it. */
-#include "data/layout.h"
+#include "config/layout.h"
 
-#include "action/plan_memory.h"
+#include "ansible/memory.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/history.h"
+#include "store/history.h"
 #include "unit/folder.h"
 #include "unit/hostile.h"
 #include "unit/record.h"

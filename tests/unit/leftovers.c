@@ -1,11 +1,11 @@
 /* What is looked for after a destroy is found by its names and marks, and nothing else is. */
-#include "action/leftovers.h"
+#include "control/leftovers.h"
 
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/layout.h"
+#include "config/layout.h"
 #include "unit/folder.h"
 
 #include <criterion/criterion.h>

@@ -1,11 +1,11 @@
 /* Event lines: read as the callback plugin writes them, refused with a reason where they are not, never a
  * crash. */
-#include "data/line.h"
+#include "event/line.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/line_event.h"
+#include "event/line_event.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Who is told that a run ends with the last logout, and how to mend it. */
-#include "action/linger.h"
+#include "preflight/linger.h"
 
 #include "base/file.h"
 #include "base/memory.h"

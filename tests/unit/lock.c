@@ -1,5 +1,5 @@
 /* Locks: one holder, who can be named; free when every process that shares it is gone; looking disturbs nobody. */
-#include "mechanism/lock.h"
+#include "process/lock.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 /* What ssh's own log tells of a login: lines of OpenSSH 9.2 and 10, as they were written. */
-#include "data/login_log.h"
-#include "data/cause.h"
+#include "transport/login_log.h"
+#include "event/cause.h"
 
 #include "base/moment.h"
 

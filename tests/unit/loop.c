@@ -1,5 +1,5 @@
 /* The loop: timers in order, never early, on time in a flood; anything may be removed at any moment. */
-#include "mechanism/loop.h"
+#include "process/loop.h"
 
 #include "base/memory.h"
 #include "base/moment.h"

@@ -1,5 +1,5 @@
 /* Dead or only busy: what series of looks at a connection mean. Each look is what a kernel showed in such a case (seconds since the last keepalive that got through). */
-#include "action/path_health.h"
+#include "transport/path_health.h"
 
 #include "base/memory.h"
 #include "base/moment.h"

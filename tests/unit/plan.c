@@ -1,6 +1,6 @@
 /* What a plan finds without a host: with a program in Ansible's place where only its answers matter. */
-#include "action/plan.h"
-#include "action/host_variables.h"
+#include "preflight/plan.h"
+#include "ansible/host_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

@@ -1,5 +1,5 @@
 /* Running a program to its end: always in a bounded time, whatever it and its children do with their output. */
-#include "mechanism/program.h"
+#include "process/program.h"
 
 #include "base/file.h"
 #include "base/memory.h"

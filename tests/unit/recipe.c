@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/value.h"
+#include "config/text_rules.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

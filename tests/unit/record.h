@@ -2,8 +2,8 @@
  * a worker would have written them. */
 #pragma once
 #include "base/id.h"
-#include "data/store.h"
-#include "mechanism/sql.h"
+#include "format/sql.h"
+#include "store/store.h"
 #include "unit/rows.h"
 
 #include <stdint.h>

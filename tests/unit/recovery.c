@@ -1,10 +1,10 @@
 /* The way from a broken attempt to the next one, and what is made of a host's answer: both without a host. */
-#include "action/recovery.h"
-#include "action/host_answer.h"
-#include "action/recovery_rows.h"
+#include "run/recovery.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "run/recovery_rows.h"
+#include "stage/sweep_answer.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

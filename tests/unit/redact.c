@@ -1,9 +1,9 @@
 /* Secrets leave a stream in every form they are written in, wherever the stream is cut, and nothing else does. */
-#include "data/redact.h"
+#include "redact/redact.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "mechanism/json.h"
+#include "format/json.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* Random secrets, quoted by the programs that quote things in the world, are found by what reads logs and bundles and by the event callback: tests/lab/quoters.py. */
-#include "data/redact.h"
+#include "redact/redact.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "folder.h"
-#include "mechanism/json.h"
-#include "mechanism/program.h"
+#include "format/json.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>

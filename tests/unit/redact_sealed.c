@@ -1,5 +1,5 @@
 /* What a phase was given in sealed memory is known as secret. */
-#include "data/redact_sealed.h"
+#include "redact/sealed.h"
 
 #include "base/file.h"
 #include "base/memory.h"

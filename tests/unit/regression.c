@@ -1,10 +1,10 @@
 /* What got slower: the rank test against values of another program (SciPy 1.x: mannwhitneyu, method exact and asymptotic; with ties, all ways counted by
  * itertools), and the judgement on it. */
-#include "data/regression.h"
+#include "figures/regression.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/rank_test.h"
+#include "figures/ranks.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

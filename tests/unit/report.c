@@ -1,12 +1,12 @@
 /* Reports: the shape that programs rely on, and a table that fits where it is shown. */
-#include "view/report.h"
+#include "report/text.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "report/json.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 #include "view/events.h"
-#include "view/report_json.h"
 
 #include <criterion/criterion.h>
 #include <locale.h>

@@ -1,6 +1,6 @@
 /* Rows as a worker leaves them of a run "create" of the target vault, for the tests and the measurements of the store: change what yours is about. */
 #pragma once
-#include "data/event.h"
+#include "event/event.h"
 
 struct event rows_run(enum event_kind kind, const char *id, int64_t started_ns);
 /* A phase called install over "direct" that took 1.5 s and ended ok. */

@@ -1,14 +1,14 @@
 /* The parts of the sandbox provider that need no guest: writing into a hostile tree, subnets, mirrors, names, and what is said on a machine that cannot. */
-#include "action/provider.h"
-#include "action/sandbox_check.h"
-#include "action/sandbox_mirror.h"
-#include "action/sandbox_owner.h"
-#include "action/sandbox_prepare.h"
-#include "action/sandbox_subnet.h"
-#include "action/sandbox_tree.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "provider/provider.h"
+#include "sandbox/check.h"
+#include "sandbox/mirror.h"
+#include "sandbox/owner.h"
+#include "sandbox/prepare.h"
+#include "sandbox/subnet.h"
+#include "sandbox/tree.h"
 #include "unit/hostile.h"
 
 #include <arpa/inet.h>

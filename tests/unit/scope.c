@@ -1,11 +1,11 @@
 /* Scopes: whatever its processes do, the set can be counted, signalled, ended and shown to be empty; and nothing else is touched. */
-#include "mechanism/scope.h"
+#include "process/scope.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/cgroup.h"
-#include "mechanism/sweep.h"
+#include "process/cgroup.h"
+#include "process/marked.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>

@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "data/secret.h"
-#include "mechanism/yaml.h"
+#include "config/secret.h"
+#include "format/yaml.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

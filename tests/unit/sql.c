@@ -1,6 +1,6 @@
 /* SQLite behind its wrapper: reading changes nothing, messages name file and statement, a foreign file is
  * kept small. */
-#include "mechanism/sql.h"
+#include "format/sql.h"
 
 #include "base/file.h"
 #include "base/memory.h"

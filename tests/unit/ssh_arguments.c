@@ -1,12 +1,12 @@
 /* ssh arguments: what a hostile value can do to ssh's command line and to what ssh reads from it, asked of
  * ssh itself. */
-#include "data/ssh_arguments.h"
-#include "action/transport.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "mechanism/program.h"
+#include "process/program.h"
+#include "transport/route.h"
+#include "transport/ssh_options.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* The provider `static`: what the user's own ssh knows of a host is found, nothing is trusted that was not known, and nothing is claimed to be removed. */
-#include "action/provider.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/ssh_arguments.h"
+#include "provider/provider.h"
+#include "transport/ssh_options.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>

@@ -1,14 +1,14 @@
 /* The writing half of the store: what is committed stays, nothing is lost, nobody waits without a bound,
  * and a newer store is left alone. */
-#include "data/store.h"
+#include "store/store.h"
 
-#include "action/sink.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/history.h"
-#include "data/store_schema.h"
-#include "mechanism/sql.h"
+#include "format/sql.h"
+#include "store/history.h"
+#include "store/schema.h"
+#include "store/sink.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 

@@ -1,5 +1,5 @@
 /* Pruning and merging beside a run that writes its rows: it is held up for moments, and loses nothing. */
-#include "data/store_maintain.h"
+#include "store/maintain.h"
 
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,11 +1,11 @@
 /* Checking, exporting and merging: nothing that is in use goes, and no foreign file gets in half
  * or gets its way. */
-#include "data/store_maintain.h"
+#include "store/maintain.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/store_schema.h"
+#include "store/schema.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 

@@ -1,11 +1,11 @@
 /* Pruning: what is old goes, and nothing that is in use or that a wrong clock calls old; runs go on meanwhile. */
-#include "data/store_maintain.h"
+#include "store/maintain.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "data/layout.h"
-#include "mechanism/lock.h"
+#include "config/layout.h"
+#include "process/lock.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 

@@ -1,5 +1,5 @@
 /* What a phase is busy with, and whether that outlives a lost connection by itself. */
-#include "action/task_now.h"
+#include "event/task_now.h"
 
 #include "base/memory.h"
 #include "base/text.h"

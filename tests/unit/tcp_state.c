@@ -1,10 +1,10 @@
 /* TCP connections from outside: real ones over the loopback of a network of the test's own, with packets that vanish. */
-#include "mechanism/tcp_state.h"
+#include "net/tcp_state.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
-#include "mechanism/program.h"
-#include "mechanism/socket_diag.h"
+#include "net/socket_diag.h"
+#include "process/program.h"
 #include "unit/hostile.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /* A tailscaled that answers on its socket decides by its own flag. The devices of a real kernel are in
  * system/inventory.c. */
-#include "action/tun.h"
+#include "tailnet/tun.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

@@ -1,10 +1,10 @@
 /* Which files of this machine a phase could have read, and what becomes known when one of them changes. */
 #include "folder.h"
 
-#include "action/used_files.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "playbook/used_files.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

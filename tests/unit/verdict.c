@@ -1,5 +1,5 @@
 /* The outcome table of a phase, row by row, from event lines as the callback writes them. */
-#include "action/verdict.h"
+#include "step/verdict.h"
 
 #include "base/memory.h"
 

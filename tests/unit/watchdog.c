@@ -1,5 +1,5 @@
 /* The timers that end a step, on a machine that has no inotify instance left. */
-#include "action/watchdog.h"
+#include "step/watchdog.h"
 
 #include "base/memory.h"
 #include "base/moment.h"

@@ -1,6 +1,6 @@
 /* YAML in and out: what is refused and where, what a scalar means, and that no value changes the shape of
  * what is written. */
-#include "mechanism/yaml.h"
+#include "format/yaml.h"
 
 #include "base/memory.h"
 

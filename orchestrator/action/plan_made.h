@@ -1,9 +1,0 @@
-/* What was made of a target and of its peers, beside what is said of them now: part of a plan. */
-#pragma once
-#include "action/plan_report.h"
-#include "data/project.h"
-
-/* Adds a finding for what stops, and a warning for each other difference. `state`: the .triphase folder; `create`:
- * what counts at making stops too. */
-void plan_made(const struct project *project, const struct target *target, const char *state, bool create,
-               struct plan_report *report);

@@ -1,0 +1,190 @@
+#include "ansible/warm.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "base/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    COMMAND_WORDS = 3,     /* interpreter, launcher, ansible-playbook */
+    DESCRIPTORS_MOST = 64, /* the order, two for the log, and what the phase keeps: a few secrets */
+};
+#define LEAVE_BOUND NS_PER_S
+
+struct spare {
+    struct words command;
+    struct child child;
+    int gate;
+};
+
+static void spare_free(struct spare *spare)
+{
+    words_free(&spare->command);
+    child_close(&spare->child);
+    fd_close(&spare->gate);
+    free(spare);
+}
+
+int spare_start(const char *const command[COMMAND_WORDS], const char *const *environment,
+                const char *directory, const struct scope *scope, struct spare **out, struct error *err)
+{
+    int ends[2];
+    if (scope->kind != SCOPE_CGROUP)
+        return error_set(err, ERROR_MISSING,
+                         "cannot start an interpreter ahead: there is no cgroup to move it from");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return error_system(err, errno, "cannot start an interpreter ahead");
+    AUTO_CLOSE int gate = ends[0];
+    AUTO_CLOSE int theirs = ends[1];
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add_all(&argv, command[0], command[1], "--ahead", NULL);
+    words_addf(&argv, "%d", theirs);
+    words_add(&argv, command[2]);
+    struct child_plan plan = {.argv = words_argv(&argv),
+                              .environment = environment,
+                              .directory = directory,
+                              .in = -1,
+                              .out = -1,
+                              .error = -1,
+                              .keep = (const int[]){theirs, -1},
+                              .scope = scope};
+    struct child child;
+    if (child_start(&plan, &child, err) < 0)
+        return -1;
+    struct spare *spare = xcalloc(1, sizeof *spare);
+    for (int i = 0; i < COMMAND_WORDS; i++)
+        words_add(&spare->command, command[i]);
+    spare->child = child;
+    spare->gate = TAKE_FD(gate);
+    *out = spare;
+    return 0;
+}
+
+static bool starts_with_command(const struct spare *spare, const char *const *argv)
+{
+    for (size_t i = 0; i < COMMAND_WORDS; i++)
+        if (!argv[i] || !text_is(argv[i], spare->command.items[i]))
+            return false;
+    return true;
+}
+
+static size_t count_of(const char *const *list)
+{
+    size_t count = 0;
+    while (list[count])
+        count++;
+    return count;
+}
+
+static void add_word(struct text *order, const char *word)
+{
+    text_add(order, word);
+    text_add_bytes(order, "", 1);
+}
+
+/* What the process is to become, in a descriptor of its own: an environment may be larger than any message. `numbers`: where further descriptors go. */
+static int write_order(const struct child_plan *plan, const int *numbers, size_t number_count,
+                       struct error *err)
+{
+    AUTO_TEXT order = TEXT_INIT;
+    const size_t counts[] = {count_of(plan->argv), count_of(plan->environment), number_count};
+    add_word(&order, plan->directory);
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        text_addf(&order, "%zu", counts[i]);
+        text_add_bytes(&order, "", 1);
+    }
+    for (size_t i = 0; i < counts[0]; i++)
+        add_word(&order, plan->argv[i]);
+    for (size_t i = 0; i < counts[1]; i++)
+        add_word(&order, plan->environment[i]);
+    for (size_t i = 0; i < number_count; i++) {
+        text_addf(&order, "%d", numbers[i]);
+        text_add_bytes(&order, "", 1);
+    }
+    AUTO_CLOSE int fd = memfd_create("triphase-order", MFD_CLOEXEC);
+    if (fd < 0 || file_write_all(fd, order.bytes, order.length) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        return error_system(err, errno, "cannot tell the interpreter what to run");
+    return TAKE_FD(fd);
+}
+
+static int send_order(int gate, int order, const int *descriptors, size_t count, struct error *err)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MOST)];
+    } control = {0};
+    char go = '\n';
+    struct iovec bytes = {&go, 1};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = CMSG_SPACE(sizeof(int) * (count + 1))};
+    struct cmsghdr *header = &control.header;
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * (count + 1));
+    memcpy(CMSG_DATA(header), &order, sizeof order);
+    memcpy(CMSG_DATA(header) + sizeof order, descriptors, sizeof(int) * count);
+    if (sendmsg(gate, &message, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+        return error_system(err, errno, "cannot tell the interpreter what to run");
+    return 0;
+}
+
+static int hand_over(struct spare *spare, const struct child_plan *plan, struct error *err)
+{
+    int numbers[DESCRIPTORS_MOST] = {STDOUT_FILENO, STDERR_FILENO};
+    int descriptors[DESCRIPTORS_MOST] = {plan->out, plan->error};
+    size_t count = 2;
+    for (const int *fd = plan->keep; fd && *fd >= 0; fd++, count++) {
+        if (count == DESCRIPTORS_MOST - 1)
+            return error_set(err, ERROR_SYSTEM, "the phase keeps more descriptors than one message carries");
+        numbers[count] = descriptors[count] = *fd;
+    }
+    AUTO_CLOSE int order = write_order(plan, numbers, count, err);
+    return order < 0 || scope_adopt(plan->scope, spare->child.pid, err) < 0
+               ? -1
+               : send_order(spare->gate, order, descriptors, count, err);
+}
+
+int spare_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err)
+{
+    struct spare *taken = *spare;
+    struct child_end end;
+    int result = -1;
+    if (!starts_with_command(taken, plan->argv) || !plan->directory || plan->in >= 0)
+        error_set(err, ERROR_SYSTEM, "the interpreter that was started ahead is another one");
+    else if (child_poll(&taken->child, &end, NULL) != 0)
+        error_set(err, ERROR_SYSTEM, "the interpreter that was started ahead is gone");
+    else
+        result = hand_over(taken, plan, err);
+    if (result < 0) {
+        spare_dismiss(spare);
+        return -1;
+    }
+    *out = taken->child;
+    taken->child = (struct child)CHILD_INIT;
+    spare_free(TAKE(*spare));
+    return 0;
+}
+
+void spare_dismiss(struct spare **spare)
+{
+    struct spare *left = TAKE(*spare);
+    if (!left)
+        return;
+    fd_close(&left->gate);
+    if (!child_await(&left->child, LEAVE_BOUND)) {
+        child_signal(&left->child, SIGKILL);
+        child_await(&left->child, LEAVE_BOUND);
+    }
+    spare_free(left);
+}

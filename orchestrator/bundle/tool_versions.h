@@ -1,0 +1,8 @@
+/* What a run's figures depend on besides its project: the programs of this machine and their versions. */
+#pragma once
+#include "base/text.h"
+#include "config/config.h"
+
+/* Adds "name: version" lines, and what ansible-playbook says of itself. `ansible` is the program; NULL: the one in PATH. `environment` is theirs. What cannot be asked is said to be so; each
+ * answer is bounded. */
+void tool_versions_add(const char *ansible, const char *const *environment, struct text *out);

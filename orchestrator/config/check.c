@@ -1,0 +1,258 @@
+#include "config/check.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "config/secret.h"
+#include "config/text_rules.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct check {
+    const struct key *key;
+    const char *label; /* how messages call the value: "port", "vars.x" */
+    const struct provenance *from;
+    struct words *faults;
+    bool good;
+};
+
+static void wrong(struct check *check, const struct node *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void wrong(struct check *check, const struct node *at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO_FREE char *message = xvasprintf(format, args);
+    va_end(args);
+    AUTO_FREE char *place = fault_place(check->from, at->line, at->column);
+    fault_add(check->faults, place, "%s", message);
+    check->good = false;
+}
+
+static void wrong_kind(struct check *check, const struct node *node, const char *wanted)
+{
+    bool could_be_quoted = node_is_scalar(node) && node->kind != NODE_NULL && node->kind != NODE_STRING &&
+                           text_is(wanted, "a text");
+    wrong(check, node, "'%s' takes %s, not %s%s", check->label, wanted, node_kind_name(node->kind),
+          could_be_quoted ? "; put it in quotes" : "");
+}
+
+static void check_text(struct check *check, const struct node *node)
+{
+    if (node->kind != NODE_STRING &&
+        !(check->key->flags & KEY_ANY_SCALAR && node_is_scalar(node) && node->kind != NODE_NULL)) {
+        wrong_kind(check, node, "a text");
+        return;
+    }
+    AUTO_FREE char *problem = check->key->problem ? check->key->problem(node->text) : NULL;
+    if (problem)
+        wrong(check, node, "'%s': %s", check->label, problem);
+}
+
+static void check_duration(struct check *check, const struct node *node)
+{
+    int64_t ns = 0;
+    AUTO_ERROR err = ERROR_INIT;
+    if (!node_is_scalar(node) || node->kind == NODE_NULL) {
+        wrong_kind(check, node, "a duration like 90s, 5m or 1h30m");
+        return;
+    }
+    if (check->key->flags & KEY_NONE && text_is(node->text, "none"))
+        return;
+    AUTO_FREE char *shown = text_shown(node->text);
+    if (duration_parse(node->text, &ns, &err) < 0)
+        wrong(check, node, "'%s': '%s' is no duration; write it like 90s, 5m or 1h30m", check->label, shown);
+    else if (ns == 0 && !(check->key->flags & KEY_ZERO))
+        wrong(check, node, "'%s': a duration of 0 makes no sense here", check->label);
+}
+
+static void check_choice(struct check *check, const struct node *node)
+{
+    if (node->kind != NODE_STRING) {
+        wrong_kind(check, node, "one of its words");
+        return;
+    }
+    for (const char *const *choice = check->key->choices; *choice; choice++)
+        if (text_is(*choice, node->text))
+            return;
+    AUTO_FREE char *shown = text_shown(node->text);
+    if (text_is(check->key->name, "provider") &&
+        (text_is(node->text, "hetzner") || text_is(node->text, "command"))) {
+        wrong(check, node, "the provider '%s' is not in this version of triphase", shown);
+        return;
+    }
+    AUTO_TEXT words = TEXT_INIT;
+    for (const char *const *choice = check->key->choices; *choice; choice++)
+        text_addf(&words, "%s%s", words.length ? ", " : "", *choice);
+    wrong(check, node, "'%s': there is no '%s'; write one of %s", check->label, shown, text_string(&words));
+}
+
+static void check_list(struct check *check, const struct node *node,
+                       void (*item)(struct check *, const struct node *))
+{
+    if (node->kind == NODE_NULL)
+        return;
+    if (node->kind != NODE_LIST) {
+        wrong_kind(check, node, "a list");
+        return;
+    }
+    for (size_t i = 0; i < node->count; i++)
+        item(check, node->items[i]);
+}
+
+static void check_transport_name(struct check *check, const struct node *node, bool alone)
+{
+    static const char *const names[] = {"direct", "tailnet", "tailnet-userspace", "auto", NULL};
+    if (node->kind != NODE_STRING) {
+        wrong_kind(check, node, "'auto', a name, or a list of names");
+        return;
+    }
+    for (size_t i = 0; names[i]; i++) {
+        if (text_is(names[i], node->text)) {
+            if (text_is(node->text, "auto") && !alone)
+                wrong(check, node, "'%s': 'auto' stands alone, not in a list", check->label);
+            return;
+        }
+    }
+    AUTO_FREE char *shown = text_shown(node->text), *instead = fault_instead(node->text, names);
+    wrong(check, node, "'%s': there is no transport '%s'%s", check->label, shown, instead);
+}
+
+static void check_transport(struct check *check, const struct node *node)
+{
+    if (node->kind != NODE_LIST) {
+        check_transport_name(check, node, true);
+        return;
+    }
+    if (!node->count)
+        wrong(check, node, "'%s': an empty list leaves no way to the host", check->label);
+    for (size_t i = 0; i < node->count; i++) {
+        check_transport_name(check, node->items[i], false);
+        for (size_t j = 0; j < i; j++)
+            if (text_is(node->items[i]->text, node->items[j]->text))
+                wrong(check, node->items[i], "'%s': '%s' stands here twice", check->label,
+                      node->items[i]->text);
+    }
+}
+
+static void check_host_keys(struct check *check, const struct node *node)
+{
+    const struct node *file = node_get(node, "file");
+    if (node->kind == NODE_STRING && text_is(node->text, "accept-new"))
+        return;
+    if (node->kind == NODE_MAP && node->count == 1 && file && file->kind == NODE_STRING) {
+        AUTO_FREE char *problem = value_path_problem(file->text);
+        if (problem)
+            wrong(check, file, "'%s': %s", check->label, problem);
+    } else if (node->kind == NODE_LIST && node->count) {
+        check_list(check, node, check_text);
+    } else {
+        wrong(check, node, "'%s' takes a list of public keys, {file: PATH} or accept-new", check->label);
+    }
+}
+
+static void check_requirement(struct check *check, const struct node *node)
+{
+    static const char *const fields[] = {"program", "package_file", "install", NULL};
+    if (node->kind == NODE_STRING && text_is(node->text, "tun"))
+        return;
+    if (node->kind != NODE_MAP || !node_get(node, "program")) {
+        wrong(check, node, "'%s' takes 'tun' or a map {program: NAME, package_file: PATH, install: LINE}",
+              check->label);
+        return;
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        bool known = text_is(node->keys[i], "program") || text_is(node->keys[i], "package_file") ||
+                     text_is(node->keys[i], "install");
+        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
+        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
+        AUTO_FREE char *problem = NULL;
+        if (!known) {
+            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
+            check->good = false;
+        } else if (node->items[i]->kind != NODE_STRING) {
+            wrong(check, node->items[i], "'%s' in '%s' takes a text", shown, check->label);
+        } else if ((problem = value_path_problem(node->items[i]->text))) {
+            wrong(check, node->items[i], "'%s' in '%s': %s", shown, check->label, problem);
+        }
+    }
+}
+
+static void check_count(struct check *check, const struct node *node)
+{
+    if (node->kind != NODE_INTEGER || node->integer < check->key->least || node->integer > check->key->most)
+        wrong(check, node, "'%s' takes a whole number from %" PRId64 " to %" PRId64, check->label,
+              check->key->least, check->key->most);
+}
+
+/* An entry of a map whose names the user chooses. */
+static void check_entry(struct check *check, const char *field, const struct node *node)
+{
+    bool secret = check->key->type == VALUE_SECRETS;
+    AUTO_FREE char *name_problem = text_is(check->key->name, "vault_passwords")
+                                       ? value_vault_id_problem(field)
+                                       : value_variable_problem(field);
+    if (name_problem)
+        wrong(check, node, "'%s': %s", check->key->name, name_problem);
+    AUTO_FREE char *problem = secret ? secret_problem(node) : NULL;
+    if (problem)
+        wrong(check, node, "'%s' %s", check->label, problem);
+}
+
+bool check_value(const struct key *key, const char *field, const struct node *node,
+                 const struct provenance *from, struct words *faults)
+{
+    AUTO_FREE char *shown = field ? text_shown(field) : NULL;
+    AUTO_FREE char *label = field ? xasprintf("%s.%s", key->name, shown) : xstrdup(key->name);
+    struct check check = {.key = key, .label = label, .from = from, .faults = faults, .good = true};
+    AUTO_FREE char *problem = NULL;
+    switch (key->type) {
+    case VALUE_TEXT:
+        check_text(&check, node);
+        break;
+    case VALUE_DURATION:
+        check_duration(&check, node);
+        break;
+    case VALUE_BOOL:
+        if (node->kind != NODE_BOOL)
+            wrong_kind(&check, node, "true or false");
+        break;
+    case VALUE_COUNT:
+        check_count(&check, node);
+        break;
+    case VALUE_CHOICE:
+        check_choice(&check, node);
+        break;
+    case VALUE_CHOICES:
+        check_list(&check, node, check_choice);
+        break;
+    case VALUE_TEXTS:
+        check_list(&check, node, check_text);
+        break;
+    case VALUE_TRANSPORT:
+        check_transport(&check, node);
+        break;
+    case VALUE_HOST_KEYS:
+        check_host_keys(&check, node);
+        break;
+    case VALUE_REQUIRE:
+        check_list(&check, node, check_requirement);
+        break;
+    case VALUE_SECRET:
+        problem = secret_problem(node);
+        if (problem)
+            wrong(&check, node, "'%s' %s", label, problem);
+        break;
+    case VALUE_FIELDS:
+    case VALUE_VARIABLES:
+    case VALUE_SECRETS:
+        if (field)
+            check_entry(&check, field, node);
+        else if (node->kind != NODE_MAP && node->kind != NODE_NULL)
+            wrong_kind(&check, node, "a map");
+        break;
+    }
+    return check.good;
+}

@@ -1,0 +1,26 @@
+/* Environment variables and --set: from names to paths of the project. */
+#pragma once
+#include "base/words.h"
+#include "config/settings.h"
+
+/* The places of a project where keys may stand. */
+struct spot {
+    char *path; /* "", "defaults", "targets.vault", "phases.vault.install" */
+    enum scope scope;
+};
+struct spots {
+    struct spot *items;
+    size_t count;
+};
+void spots_add(struct spots *spots, enum scope scope, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void spots_clear(struct spots *spots);
+
+/* What TRIPHASE_* variables say for the keys of these spots. Names under TRIPHASE_PHASES_ are looked at
+ * only with `phases`, all others only without: the recipes, and so their spots, are known later. A name
+ * that fits no path, or two, is a fault. Empty values are as if absent. */
+void environment_add(struct layers *layers, const struct spots *spots, bool phases,
+                     const char *const *environment, struct words *faults);
+/* The same for "PATH=YAML" texts, whose paths are exact. */
+void environment_add_sets(struct layers *layers, const struct spots *spots, bool phases,
+                          const char *const *sets, struct words *faults);

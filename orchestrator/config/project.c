@@ -1,0 +1,176 @@
+#include "config/project.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/fault.h"
+#include "config/settings.h"
+
+#include <string.h>
+
+static void target_clear(struct target *target)
+{
+    free(target->name);
+    free(target->provider);
+    free(target->recipe);
+    words_free(&target->transports);
+    free(target->address);
+    free(target->user);
+    free(target->key);
+    free(target->jump);
+    words_free(&target->ssh_options);
+    free(target->ssh_args);
+    free(target->ssh_common_args);
+    free(target->ssh_extra_args);
+    json_free(target->host_variables);
+    free(target->unanswered);
+    words_free(&target->refused);
+    words_free(&target->noted);
+    words_free(&target->host_keys);
+    free(target->host_key_file);
+    free(target->python);
+    free(target->host_name);
+    words_free(&target->groups);
+    words_free(&target->peers);
+    node_free(target->vars);
+    for (size_t i = 0; i < target->secret_count; i++)
+        secret_clear(&target->secrets[i]);
+    free(target->secrets);
+    for (size_t i = 0; i < target->vault_password_count; i++)
+        secret_clear(&target->vault_passwords[i]);
+    free(target->vault_passwords);
+    secret_clear(&target->become_password);
+    secret_clear(&target->key_passphrase);
+    words_free(&target->env);
+    free(target->root);
+    free(target->tailscale_socket);
+}
+
+static void phases_free(struct phase *phases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct phase *phase = &phases[i];
+        free(phase->name);
+        free(phase->playbook);
+        words_free(&phase->retry_on);
+        words_free(&phase->transports);
+        for (size_t j = 0; j < phase->require_count; j++) {
+            free(phase->requires[j].program);
+            free(phase->requires[j].package_file);
+            free(phase->requires[j].install);
+        }
+        free(phase->requires);
+        words_free(&phase->args);
+        node_free(phase->vars);
+    }
+    free(phases);
+}
+
+void project_free(struct project *project)
+{
+    if (!project)
+        return;
+    for (size_t i = 0; i < project->target_count; i++)
+        target_clear(&project->targets[i]);
+    free(project->targets);
+    for (size_t i = 0; i < project->recipe_count; i++) {
+        struct recipe *recipe = &project->recipes[i];
+        free(recipe->name);
+        free(recipe->path);
+        phases_free(recipe->phases, recipe->phase_count);
+        phases_free(recipe->teardown, recipe->teardown_count);
+    }
+    free(project->recipes);
+    free(project->directory);
+    free(project->name);
+    words_free(&project->inventory);
+    free(project->ansible);
+    free(project->programs);
+    words_free(&project->warnings);
+    layers_free(project->layers);
+    free(project);
+}
+
+void project_cleanup(struct project **project)
+{
+    project_free(*project);
+    *project = NULL;
+}
+
+const struct target *project_target(const struct project *project, const char *name, struct error *err)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    for (size_t i = 0; i < project->target_count; i++) {
+        if (text_is(project->targets[i].name, name))
+            return &project->targets[i];
+        words_add(&names, project->targets[i].name);
+    }
+    AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, words_argv(&names));
+    error_set(err, ERROR_USAGE, "there is no target '%s' in %s/triphase.yml%s", shown, project->directory,
+              names.count ? instead : ", which names none");
+    return NULL;
+}
+
+static bool is_read_from(const struct secret *secret, const char *entry)
+{
+    size_t length = secret->kind == SECRET_ENV ? strlen(secret->where) : 0;
+    return length && !strncmp(entry, secret->where, length) && entry[length] == '=';
+}
+
+/* Each of the target's secrets by its index; NULL behind the last. */
+static const struct secret *secret_at(const struct target *target, size_t index)
+{
+    if (index < target->secret_count)
+        return &target->secrets[index];
+    index -= target->secret_count;
+    if (index < target->vault_password_count)
+        return &target->vault_passwords[index];
+    index -= target->vault_password_count;
+    return index == 0 ? &target->become_password : index == 1 ? &target->key_passphrase : NULL;
+}
+
+bool target_hides(const struct target *target, const char *entry)
+{
+    bool hidden = false;
+    for (size_t i = 0; !hidden && secret_at(target, i); i++)
+        hidden = is_read_from(secret_at(target, i), entry);
+    return hidden;
+}
+
+void project_secret_variables(const struct project *project, void (*use)(const char *name))
+{
+    for (size_t t = 0; t < project->target_count; t++)
+        for (size_t i = 0; secret_at(&project->targets[t], i); i++)
+            if (secret_at(&project->targets[t], i)->kind == SECRET_ENV)
+                use(secret_at(&project->targets[t], i)->where);
+}
+
+bool project_reads(const struct project *project, int fd)
+{
+    bool found = false;
+    for (size_t t = 0; project && !found && t < project->target_count; t++)
+        for (size_t i = 0; !found && secret_at(&project->targets[t], i); i++) {
+            const struct secret *secret = secret_at(&project->targets[t], i);
+            found = secret->kind == SECRET_FD && secret->fd == fd;
+        }
+    return found;
+}
+
+bool project_has_name(const struct project *project, const char *text)
+{
+    for (size_t i = 0; i < project->target_count; i++) {
+        const struct target *target = &project->targets[i];
+        AUTO_FREE char *of_recipe = xasprintf("recipe_%s", target->recipe);
+        if (text_is(target->name, text) || text_is(target->host_name, text) ||
+            text_is(target->recipe, text) || text_is(of_recipe, text) || words_have(&target->groups, text))
+            return true;
+    }
+    return false;
+}
+
+const struct recipe *project_recipe(const struct project *project, const char *name)
+{
+    for (size_t i = 0; i < project->recipe_count; i++)
+        if (text_is(project->recipes[i].name, name))
+            return &project->recipes[i];
+    return NULL;
+}

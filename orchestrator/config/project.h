@@ -1,0 +1,114 @@
+/* What the user asked for, resolved into plain structs: the project, its targets, and the recipes they
+ * name. Made by config_load (config/config.h). */
+#pragma once
+#include "base/error.h"
+#include "base/words.h"
+#include "config/secret.h"
+#include "format/json.h"
+#include "format/node.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum host_key_kind { HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_FILE, HOST_KEYS_ACCEPT_NEW };
+
+struct requirement { /* of a phase: `tun`, or a program */
+    char *program;   /* NULL: tun */
+    char *
+        package_file; /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
+    char *install; /* the line that installs it; may be NULL */
+};
+
+struct target {
+    char *name, *provider, *recipe;
+    bool transport_auto;
+    struct words transports;           /* names in order; of `auto` what it stands for */
+    char *address, *user, *key, *jump; /* NULL: not given */
+    int port;                          /* 0: not given */
+    struct words ssh_options;          /* "Name=value" */
+    char *ssh_args, *ssh_common_args,
+        *ssh_extra_args; /* what Ansible's own settings and variables add for ssh; NULL: nothing */
+    /* What the user's inventories say of the host, filled in by ansible/host_variables.h; until then as it stands here. */
+    struct json *host_variables; /* connection variables by name, texts; NULL: nobody could tell */
+    char *
+        unanswered; /* why Ansible did not answer, which it would not a second time; NULL: it did, or was not asked */
+    int64_t asked_ns;                                         /* how long that took */
+    bool python_is_ansibles;                                  /* they name the interpreter */
+    bool user_is_ansibles, port_is_ansibles, key_is_ansibles; /* filled in from them */
+    struct words refused, noted; /* lines for a plan: what contradicts a key, and what is not used */
+    enum host_key_kind host_key_kind;
+    struct words host_keys;                                                           /* HOST_KEYS_LIST */
+    char *host_key_file;                                                              /* HOST_KEYS_FILE */
+    char *python;                                                                     /* NULL: auto */
+    int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
+    char *host_name;                                                                  /* inventory name */
+    struct words groups, peers;
+    struct node *vars; /* map or NULL */
+    struct secret *secrets;
+    size_t secret_count;
+    struct secret become_password, key_passphrase; /* kind SECRET_NONE: not given */
+    struct secret *vault_passwords;
+    size_t vault_password_count;
+    struct words env; /* names */
+    int64_t deadline_ns;
+    bool protected;
+    char *root;             /* sandbox */
+    char *tailscale_socket; /* from TAILSCALE_SOCKET, NULL: tailscale's default */
+};
+
+struct phase {
+    char *name, *playbook; /* playbook as written, relative to the project's folder */
+    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, host_grace_ns, transport_lost_ns,
+        host_silent_ns, transport_grace_ns;
+    int attempts;
+    struct words retry_on; /* outcome names */
+    int64_t retry_pause_ns;
+    struct words transports; /* empty: the target's */
+    struct requirement *requires;
+    size_t require_count;
+    bool network_churn, reboots, facts_cached, lost_handlers_warn,
+        beyond_allowed; /* it may act on hosts beyond the target and its peers */
+    struct words args;
+    struct node *vars; /* map or NULL */
+    int line;          /* in the recipe's file */
+};
+
+struct recipe {
+    char *name, *path;
+    struct phase *phases;
+    size_t phase_count;
+    struct phase *teardown;
+    size_t teardown_count;
+};
+
+struct project {
+    char *directory; /* absolute */
+    char *name;
+    struct words inventory; /* as written; what exists of the default is already resolved */
+    char *ansible; /* as configured; resolved to an absolute path when it was found, else as written */
+    bool ansible_found;
+    char *programs; /* where programs are looked for, like PATH (config/programs.h) */
+    int64_t keep_ns;
+    struct target *targets; /* in file order */
+    size_t target_count;
+    struct recipe *recipes; /* every recipe that a target names, each once */
+    size_t recipe_count;
+    struct words warnings; /* of the user's file, of unmatched legacy names… one line each */
+    struct layers *layers; /* every value with its origin, for config_explain (config/settings.h) */
+};
+
+void project_free(struct project *project);
+void project_cleanup(struct project **project);
+#define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
+/* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
+const struct target *project_target(const struct project *project, const char *name, struct error *err);
+/* Whether this NAME=VALUE is what one of the target's secrets is read from: it is handed on to no child, whatever
+ * it is called. */
+bool target_hides(const struct target *target, const char *entry);
+/* Calls it with the name of each variable that a secret of any target is read from. */
+void project_secret_variables(const struct project *project, void (*use)(const char *name));
+/* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
+bool project_reads(const struct project *project, int fd);
+/* Whether this is what a target, its host, a group or a recipe is called. */
+bool project_has_name(const struct project *project, const char *text);
+/* Borrowed; never NULL for a recipe of a loaded target. */
+const struct recipe *project_recipe(const struct project *project, const char *name);

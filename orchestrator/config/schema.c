@@ -1,0 +1,171 @@
+#include "config/schema.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/text_rules.h"
+
+#include <string.h>
+
+static const char *const providers[] = {"sandbox", "static", NULL};
+static const char *const outcomes[] = {"failed",  "unreachable",  "transport-lost", "deadline",
+                                       "silence", "task-timeout", "child-crashed",  NULL};
+static const char *const facts[] = {"fresh", "cached", NULL};
+static const char *const lost_handlers[] = {"fail", "warn", NULL};
+static const char *const beyond[] = {"refuse", "allow", NULL};
+
+#define TEXT_KEY(key_name, key_scope, ...)                                    \
+    {                                                                         \
+        .name = key_name, .scope = key_scope, .type = VALUE_TEXT, __VA_ARGS__ \
+    }
+#define DURATION_KEY(key_name, key_scope, ...)                                    \
+    {                                                                             \
+        .name = key_name, .scope = key_scope, .type = VALUE_DURATION, __VA_ARGS__ \
+    }
+#define LATER_KEY(key_name, key_scope)                                               \
+    {                                                                                \
+        .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
+    }
+
+/* In the order of the contract's table, which `config` follows. */
+const struct key schema_keys[] = {
+    TEXT_KEY("project", SCOPE_PROJECT, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
+    {.name = "inventory",
+     .scope = SCOPE_PROJECT,
+     .type = VALUE_TEXTS,
+     .problem = value_path_problem,
+     .note = "inventory/ if present"},
+    TEXT_KEY("ansible", SCOPE_PROJECT, .preset = "ansible-playbook", .problem = value_path_problem),
+    DURATION_KEY("keep", SCOPE_PROJECT, .preset = "90d"),
+
+    {.name = "provider",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "sandbox",
+     .choices = providers,
+     .flags = KEY_NO_PROVIDER},
+    TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED),
+    {.name = "transport", .scope = SCOPE_TARGET, .type = VALUE_TRANSPORT, .preset = "auto"},
+    LATER_KEY("tailnet", SCOPE_TARGET),
+    TEXT_KEY("address", SCOPE_TARGET, .problem = value_address_problem, .note = "from the provider"),
+    {.name = "port",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_COUNT,
+     .least = 1,
+     .most = 65535,
+     .note = "from the provider, else ssh's own"},
+    TEXT_KEY("user", SCOPE_TARGET, .problem = value_user_problem,
+             .note = "from the provider, else ssh's own"),
+    TEXT_KEY("key", SCOPE_TARGET, .problem = value_key_problem, .note = "from the provider, else ssh's own"),
+    TEXT_KEY("jump", SCOPE_TARGET, .problem = value_jump_problem, .note = "none, or ssh's own"),
+    {.name = "ssh_options",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_ssh_option_problem},
+    {.name = "host_keys",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_HOST_KEYS,
+     .problem = value_host_key_problem,
+     .note = "from the provider; static: known_hosts"},
+    TEXT_KEY("python", SCOPE_TARGET, .preset = "auto", .problem = value_python_problem),
+    {.name = "stage_deadline", .scope = SCOPE_TARGET, .type = VALUE_FIELDS},
+    DURATION_KEY("stage_deadline.provision", SCOPE_TARGET, .preset = "5m"),
+    DURATION_KEY("stage_deadline.root_tree", SCOPE_TARGET, .preset = "15m"),
+    DURATION_KEY("stage_deadline.ready", SCOPE_TARGET, .preset = "60s"),
+    LATER_KEY("stage_deadline.tailnet", SCOPE_TARGET),
+    DURATION_KEY("stage_deadline.transport", SCOPE_TARGET, .preset = "60s"),
+    DURATION_KEY("stage_deadline.destroy", SCOPE_TARGET, .preset = "2m"),
+    DURATION_KEY("stage_deadline.sweep", SCOPE_TARGET, .preset = "30s"),
+    TEXT_KEY("host_name", SCOPE_TARGET, .problem = value_host_name_problem, .note = "the target's name"),
+    {.name = "groups",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_group_problem},
+    {.name = "peers",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_name_problem},
+    {.name = "vars", .scope = SCOPE_TARGET, .type = VALUE_VARIABLES},
+    {.name = "secrets", .scope = SCOPE_TARGET, .type = VALUE_SECRETS},
+    {.name = "become_password", .scope = SCOPE_TARGET, .type = VALUE_SECRET, .note = "none"},
+    {.name = "key_passphrase", .scope = SCOPE_TARGET, .type = VALUE_SECRET, .note = "none"},
+    {.name = "vault_passwords", .scope = SCOPE_TARGET, .type = VALUE_SECRETS},
+    {.name = "env",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_environment_name_problem},
+    LATER_KEY("health", SCOPE_TARGET),
+    DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
+    {.name = "protected", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "false"},
+    TEXT_KEY("root", SCOPE_TARGET, .preset = "debian-12", .problem = value_root_problem),
+
+    TEXT_KEY("name", SCOPE_PHASE, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
+    TEXT_KEY("playbook", SCOPE_PHASE, .problem = value_path_problem, .flags = KEY_REQUIRED),
+    DURATION_KEY("deadline", SCOPE_PHASE, .preset = "30m"),
+    DURATION_KEY("silence", SCOPE_PHASE, .preset = "15m"),
+    DURATION_KEY("task", SCOPE_PHASE, .preset = "none", .flags = KEY_NONE),
+    DURATION_KEY("grace", SCOPE_PHASE, .preset = "5s", .flags = KEY_ZERO),
+    DURATION_KEY("host_grace", SCOPE_PHASE, .preset = "20s", .flags = KEY_ZERO),
+    DURATION_KEY("transport_lost", SCOPE_PHASE, .preset = "10s"),
+    DURATION_KEY("host_silent", SCOPE_PHASE, .preset = "18s"),
+    DURATION_KEY("transport_grace", SCOPE_PHASE, .preset = "120s"),
+    {.name = "attempts", .scope = SCOPE_PHASE, .type = VALUE_COUNT, .preset = "2", .least = 1, .most = 100},
+    {.name = "retry_on",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_CHOICES,
+     .preset = "[unreachable, silence, transport-lost]",
+     .choices = outcomes},
+    DURATION_KEY("retry_pause", SCOPE_PHASE, .preset = "2s", .flags = KEY_ZERO),
+    {.name = "transport", .scope = SCOPE_PHASE, .type = VALUE_TRANSPORT, .note = "the target's"},
+    {.name = "require", .scope = SCOPE_PHASE, .type = VALUE_REQUIRE, .preset = "[]"},
+    {.name = "network_churn", .scope = SCOPE_PHASE, .type = VALUE_BOOL, .preset = "false"},
+    {.name = "reboots", .scope = SCOPE_PHASE, .type = VALUE_BOOL, .preset = "false"},
+    {.name = "facts", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "fresh", .choices = facts},
+    {.name = "lost_handlers",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_CHOICE,
+     .preset = "fail",
+     .choices = lost_handlers},
+    {.name = "beyond", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "refuse", .choices = beyond},
+    {.name = "args",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_TEXTS,
+     .preset = "[]",
+     .problem = value_argument_problem,
+     .flags = KEY_ANY_SCALAR},
+    {.name = "vars", .scope = SCOPE_PHASE, .type = VALUE_VARIABLES},
+};
+
+const size_t schema_key_count = COUNT_OF(schema_keys);
+
+const struct key *schema_find(enum scope scope, const char *name)
+{
+    for (size_t i = 0; i < schema_key_count; i++)
+        if (schema_keys[i].scope == scope && text_is(schema_keys[i].name, name))
+            return &schema_keys[i];
+    return NULL;
+}
+
+void schema_names(enum scope scope, const char *prefix, struct words *out)
+{
+    for (size_t i = 0; i < schema_key_count; i++) {
+        const struct key *key = &schema_keys[i];
+        const char *rest = key->name + strlen(prefix);
+        if (key->scope == scope && text_starts(key->name, prefix) && !strchr(rest, '.') &&
+            !(key->flags & KEY_LATER))
+            words_add(out, rest);
+    }
+}
+
+bool schema_is_open(const struct key *key)
+{
+    return key->type == VALUE_VARIABLES || key->type == VALUE_SECRETS;
+}
+
+bool schema_is_text(const struct key *key)
+{
+    return key->type == VALUE_TEXT || key->type == VALUE_DURATION || key->type == VALUE_CHOICE;
+}

@@ -1,0 +1,301 @@
+#include "config/settings.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/check.h"
+#include "format/yaml.h"
+
+#include <string.h>
+
+struct layers {
+    struct setting *settings;
+    size_t count, room;
+    bool sorted;
+    struct node *documents;      /* a list */
+    const struct node **presets; /* one per schema key, NULL: none */
+};
+
+struct layers *layers_new(void)
+{
+    struct layers *layers = xcalloc(1, sizeof *layers);
+    layers->documents = node_new(NODE_LIST);
+    layers->presets = xcalloc(schema_key_count, sizeof *layers->presets);
+    for (size_t i = 0; i < schema_key_count; i++) {
+        const char *preset = schema_keys[i].preset;
+        struct node *node = NULL;
+        AUTO_WORDS faults = WORDS_INIT;
+        if (preset && yaml_read(preset, strlen(preset), "built-in", &node, &faults) == 0)
+            layers->presets[i] = layers_own(layers, node);
+    }
+    return layers;
+}
+
+void layers_free(struct layers *layers)
+{
+    if (!layers)
+        return;
+    for (size_t i = 0; i < layers->count; i++) {
+        free(layers->settings[i].path);
+        free(layers->settings[i].origin);
+    }
+    free(layers->settings);
+    free(layers->presets);
+    node_free(layers->documents);
+    free(layers);
+}
+
+const struct node *layers_own(struct layers *layers, struct node *document)
+{
+    node_append(layers->documents, document);
+    return document;
+}
+
+const struct node *layers_preset(struct layers *layers, const struct key *key)
+{
+    return layers->presets[key - schema_keys];
+}
+
+static void keep(struct layers *layers, enum source source, const char *path, const struct key *key,
+                 const char *field, const struct node *node, struct node_place at,
+                 const struct provenance *from, bool good)
+{
+    if (layers->count == layers->room) {
+        layers->room = layers->room ? layers->room * 2 : 64;
+        layers->settings = xreallocarray(layers->settings, layers->room, sizeof *layers->settings);
+    }
+    struct setting *setting = &layers->settings[layers->count];
+    *setting =
+        (struct setting){.key = key, .node = node, .source = source, .order = layers->count, .good = good};
+    setting->path =
+        xasprintf("%s%s%s%s%s", path, *path ? "." : "", key->name, field ? "." : "", field ? field : "");
+    setting->origin = fault_place(from, at.line, at.column);
+    layers->count++;
+    layers->sorted = false;
+}
+
+/* The fields of a map like stage_deadline. */
+static void add_fields(struct layers *layers, enum source source, const char *path, const struct key *key,
+                       const struct node *map, const struct provenance *from, struct words *faults)
+{
+    AUTO_FREE char *prefix = xasprintf("%s.", key->name);
+    AUTO_WORDS known = WORDS_INIT;
+    schema_names(key->scope, prefix, &known);
+    for (size_t i = 0; i < map->count; i++) {
+        AUTO_FREE char *name = xasprintf("%s%s", prefix, map->keys[i]);
+        AUTO_FREE char *shown = text_shown(map->keys[i]);
+        const struct key *field = strchr(map->keys[i], '.') ? NULL : schema_find(key->scope, name);
+        if (field) {
+            layers_add(layers, source, path, field, NULL, map->items[i], map->where[i], from, faults);
+        } else {
+            AUTO_FREE char *place = fault_place(from, map->where[i].line, map->where[i].column);
+            AUTO_FREE char *instead = fault_instead(map->keys[i], words_argv(&known));
+            fault_add(faults, place, "unknown key '%s' in '%s'%s", shown, key->name, instead);
+        }
+    }
+}
+
+void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
+                const char *field, const struct node *node, struct node_place at,
+                const struct provenance *from, struct words *faults)
+{
+    if (key->flags & KEY_LATER) {
+        AUTO_FREE char *place = fault_place(from, at.line, at.column);
+        fault_add(faults, place, "'%s' is not in this version of triphase", key->name);
+        return;
+    }
+    bool good = check_value(key, field, node, from, faults);
+    bool takes_apart = !field && (key->type == VALUE_FIELDS || schema_is_open(key));
+    /* Of Ansible's settings and the user's own file a bad value is only warned of: the next lower layer counts. */
+    if (!good && source <= SOURCE_USER)
+        return;
+    if (!takes_apart) {
+        bool empty = node->kind == NODE_NULL && key->type != VALUE_VARIABLES;
+        if (!empty || !good)
+            keep(layers, source, path, key, field, node, at, from, good);
+    } else if (good && key->type == VALUE_FIELDS) {
+        add_fields(layers, source, path, key, node, from, faults);
+    } else if (good) {
+        for (size_t i = 0; i < node->count; i++)
+            layers_add(layers, source, path, key, node->keys[i], node->items[i], node->where[i], from,
+                       faults);
+    }
+}
+
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+                    bool shared, const struct node *map, const char *const *others,
+                    const struct provenance *from, struct words *faults)
+{
+    AUTO_WORDS known = WORDS_INIT;
+    schema_names(scope, "", &known);
+    for (size_t i = 0; others && others[i]; i++)
+        words_add(&known, others[i]);
+    for (size_t i = 0; i < map->count; i++) {
+        const char *name = map->keys[i];
+        if (text_is_one_of(name, others))
+            continue;
+        AUTO_FREE char *shown = text_shown(name);
+        const struct key *key = strchr(name, '.') ? NULL : schema_find(scope, name);
+        bool misplaced = key && ((shared && key->flags & KEY_OWN) ||
+                                 (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));
+        if (key && !misplaced) {
+            layers_add(layers, source, path, key, NULL, map->items[i], map->where[i], from, faults);
+            continue;
+        }
+        AUTO_FREE char *place = fault_place(from, map->where[i].line, map->where[i].column);
+        AUTO_FREE char *instead = fault_instead(name, words_argv(&known));
+        if (misplaced)
+            fault_add(faults, place, "'%s' does not belong into '%s'", shown, path);
+        else
+            fault_add(faults, place, "unknown key '%s'%s", shown, instead);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct setting *left = a, *right = b;
+    int order = strcmp(left->path, right->path);
+    if (order)
+        return order;
+    if (left->source != right->source)
+        return left->source < right->source ? -1 : 1;
+    return left->order < right->order ? -1 : left->order > right->order;
+}
+
+static void sort(struct layers *layers)
+{
+    if (!layers->sorted && layers->count > 1)
+        qsort(layers->settings, layers->count, sizeof *layers->settings, compare);
+    layers->sorted = true;
+}
+
+/* Index of the first setting whose path is not before `path`. */
+static size_t lower_bound(struct layers *layers, const char *path)
+{
+    sort(layers);
+    size_t low = 0, high = layers->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(layers->settings[middle].path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void view_clear(struct view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        free(view->paths[i]);
+    *view = (struct view){0};
+}
+
+enum { GOOD = 1, BAD = 2 };
+
+/* From the highest down: by source, then by place, then the later one. */
+static size_t chain(const struct view *view, const char *field, int wanted, const struct setting **out,
+                    size_t room)
+{
+    size_t found = 0;
+    for (int source = SOURCE_COUNT - 1; source >= 0; source--) {
+        for (size_t place = view->count; place-- > 0;) {
+            const char *path = view->paths[place];
+            AUTO_FREE char *full = xasprintf("%s%s%s", path, *path ? "." : "", field);
+            size_t first = lower_bound(view->layers, full), end = first;
+            const struct setting *settings = view->layers->settings;
+            while (end < view->layers->count && strcmp(settings[end].path, full) == 0)
+                end++;
+            for (size_t i = end; i-- > first;) {
+                if ((int)settings[i].source != source || !((settings[i].good ? GOOD : BAD) & wanted))
+                    continue;
+                if (found < room)
+                    out[found] = &settings[i];
+                found++;
+            }
+        }
+    }
+    return found;
+}
+
+const struct setting *view_top(const struct view *view, const char *field)
+{
+    const struct setting *top = NULL;
+    chain(view, field, GOOD, &top, 1);
+    return top;
+}
+
+const struct setting *view_any(const struct view *view, const char *field)
+{
+    const struct setting *top = NULL;
+    chain(view, field, GOOD | BAD, &top, 1);
+    return top;
+}
+
+size_t view_chain(const struct view *view, const char *field, const struct setting **out, size_t room)
+{
+    return chain(view, field, GOOD, out, room);
+}
+
+const struct node *view_node(const struct view *view, const char *field)
+{
+    const struct setting *top = view_top(view, field);
+    if (top)
+        return top->node;
+    const struct key *key = schema_find(view->scope, field);
+    return key ? layers_preset(view->layers, key) : NULL;
+}
+
+void view_entries(const struct view *view, const char *key, struct words *out)
+{
+    for (size_t place = 0; place < view->count; place++) {
+        AUTO_FREE char *prefix = xasprintf("%s.%s.", view->paths[place], key);
+        for (size_t i = lower_bound(view->layers, prefix); i < view->layers->count; i++) {
+            const struct setting *setting = &view->layers->settings[i];
+            if (!text_starts(setting->path, prefix))
+                break;
+            if (setting->good)
+                words_add(out, setting->path + strlen(prefix));
+        }
+    }
+    words_sort_unique(out);
+}
+
+void layers_entries(struct layers *layers, const char *key, struct words *out)
+{
+    AUTO_FREE char *inside = xasprintf(".%s.", key);
+    for (size_t i = 0; i < layers->count; i++) {
+        const struct setting *setting = &layers->settings[i];
+        const char *at = text_is(setting->key->name, key) && schema_is_open(setting->key)
+                             ? strstr(setting->path, inside)
+                             : NULL;
+        if (at)
+            words_add(out, at + strlen(inside));
+    }
+    words_sort_unique(out);
+}
+
+void view_target(struct layers *layers, const char *name, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_TARGET};
+    out->paths[out->count++] = xstrdup("defaults");
+    out->paths[out->count++] = xasprintf("targets.%s", name);
+    /* The provider itself is looked up without a place of its own. */
+    const struct node *named = view_node(out, "provider"); /* built in: sandbox */
+    AUTO_FREE char *provider = xstrdup(named ? named->text : "");
+    out->paths[2] = out->paths[1];
+    out->paths[1] = xasprintf("providers.%s", provider);
+    out->count = 3;
+}
+
+void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_PHASE};
+    out->paths[out->count++] = xasprintf("phases.%s.defaults", recipe);
+    out->paths[out->count++] = xasprintf("phases.%s.%s", recipe, phase);
+}
+
+void view_project(struct layers *layers, struct view *out)
+{
+    *out = (struct view){.layers = layers, .scope = SCOPE_PROJECT};
+    out->paths[out->count++] = xstrdup("");
+}

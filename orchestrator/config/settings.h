@@ -1,0 +1,72 @@
+/* Every value the user gave, by the path it was given for and the source it came from, and which one
+ * counts. Paths are dotted: "keep", "defaults.root", "providers.sandbox.user", "targets.vault.vars.x",
+ * "phases.vault.defaults.silence", "phases.vault.install.deadline". A key whose value is a map is kept per
+ * field. */
+#pragma once
+#include "base/words.h"
+#include "config/fault.h"
+#include "config/schema.h"
+#include "format/node.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Lowest first. */
+enum source { SOURCE_ANSIBLE, SOURCE_USER, SOURCE_PROJECT, SOURCE_ENVIRONMENT, SOURCE_SET, SOURCE_COUNT };
+
+struct setting {
+    char *path;
+    const struct key *key;
+    char *origin;            /* "triphase.yml:7:5", "environment TRIPHASE_KEEP", "--set" */
+    const struct node *node; /* owned by the layers' documents */
+    enum source source;
+    size_t order; /* of two of one source and path the later counts */
+    bool good;    /* a bad one was refused: it never counts, but something was written there */
+};
+
+struct layers;
+struct layers *layers_new(void);
+void layers_free(struct layers *layers);
+/* Takes over a document, whose nodes settings point into. */
+const struct node *layers_own(struct layers *layers, struct node *document);
+/* One value for `path`.`key` (path "" for project keys); checked; maps are taken apart into their fields.
+ * `at` is where the key stands. */
+void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
+                const char *field, const struct node *node, struct node_place at,
+                const struct provenance *from, struct words *faults);
+/* All keys of a map that belong to this scope; unknown ones are faults. Keys in `others` (NULL-terminated)
+ * are left to the caller; with `shared` (defaults, a provider) the keys that belong only to a target or
+ * phase itself are refused. */
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+                    bool shared, const struct node *map, const char *const *others,
+                    const struct provenance *from, struct words *faults);
+
+/* Where the values of one thing may stand, lowest first: {"defaults", "providers.sandbox",
+ * "targets.vault"}. */
+struct view {
+    struct layers *layers;
+    enum scope scope;
+    char *paths[3];
+    size_t count;
+};
+void view_project(struct layers *layers, struct view *out);
+/* Its last path is the target's own, "targets.NAME"; the provider is the one that counts for it. */
+void view_target(struct layers *layers, const char *name, struct view *out);
+/* Its last path is the phase's own, "phases.RECIPE.NAME". */
+void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out);
+void view_clear(struct view *view);
+#define AUTO_VIEW __attribute__((cleanup(view_clear))) struct view
+
+/* The one that counts, NULL when none was given. `field` is a key's name, or "vars.x". */
+const struct setting *view_top(const struct view *view, const char *field);
+/* Whether anything was written for it, good or bad, and where (the highest). */
+const struct setting *view_any(const struct view *view, const char *field);
+/* The value that counts: the setting's, else the built-in one, else NULL. */
+const struct node *view_node(const struct view *view, const char *field);
+/* All good ones from the highest down: returns how many, fills at most `room`. */
+size_t view_chain(const struct view *view, const char *field, const struct setting **out, size_t room);
+/* Names of the entries of an open map in any of the view's places, sorted. */
+void view_entries(const struct view *view, const char *key, struct words *out);
+/* Names of the entries of open maps of that key anywhere, sorted. */
+void layers_entries(struct layers *layers, const char *key, struct words *out);
+/* The built-in value, NULL when there is none. */
+const struct node *layers_preset(struct layers *layers, const struct key *key);

@@ -1,0 +1,17 @@
+/* Parts that several of the files have. */
+#pragma once
+#include "base/words.h"
+#include "config/fault.h"
+#include "config/settings.h"
+
+/* A member that must be a map: NULL when absent, empty, or something else, which is a fault. */
+const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
+                                struct words *faults);
+/* Faults for every key of `root` that is not in the list. */
+void document_check_keys(const struct node *root, const char *const *known, const struct provenance *from,
+                         struct words *faults);
+/* `defaults` and `providers`. */
+void document_add_shared(struct layers *layers, enum source source, const struct node *root,
+                         const struct provenance *from, struct words *faults);
+/* The providers of this version, NULL-terminated. */
+extern const char *const document_providers[];

@@ -1,0 +1,165 @@
+#include "event/machine.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/layout.h"
+
+#include <stddef.h>
+
+static const struct {
+    const char *key;
+    size_t offset;
+} strings[] = {
+    {"id", offsetof(struct machine, id)},
+    {"project", offsetof(struct machine, project)},
+    {"target", offsetof(struct machine, target)},
+    {"provider", offsetof(struct machine, provider)},
+    {"reference", offsetof(struct machine, reference)},
+    {"address", offsetof(struct machine, address)},
+    {"user", offsetof(struct machine, user)},
+    {"key", offsetof(struct machine, key)},
+    {"jump", offsetof(struct machine, jump)},
+    {"python", offsetof(struct machine, python)},
+    {"root", offsetof(struct machine, root)},
+    {"directory", offsetof(struct machine, directory)},
+};
+
+static char **string_at(struct machine *machine, size_t i)
+{
+    return (char **)(void *)((char *)machine + strings[i].offset);
+}
+
+struct machine *machine_new(void)
+{
+    return xcalloc(1, sizeof(struct machine));
+}
+
+void machine_free(struct machine *machine)
+{
+    if (!machine)
+        return;
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        free(*string_at(machine, i));
+    words_free(&machine->host_keys);
+    words_free(&machine->ssh_options);
+    json_free(machine->said);
+    json_free(machine->resources);
+    free(machine);
+}
+
+void machine_cleanup(struct machine **machine)
+{
+    machine_free(*machine);
+}
+
+bool machine_was_there(const struct machine *machine)
+{
+    return text_is(machine->provider, "static");
+}
+
+bool machine_has_host_key(const struct machine *machine)
+{
+    for (size_t i = 0; i < machine->host_keys.count; i++)
+        if (!text_starts(machine->host_keys.items[i], "@revoked"))
+            return true;
+    return false;
+}
+
+char *machine_project(const struct machine *machine)
+{
+    AUTO_FREE char *machines = machine->directory ? file_parent(machine->directory) : NULL;
+    AUTO_FREE char *state = machines ? file_parent(machines) : NULL;
+    return state ? file_parent(state) : NULL;
+}
+
+static struct json *list_of(const struct words *words)
+{
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < words->count; i++)
+        json_append(list, json_new_string(words->items[i]));
+    return list;
+}
+
+static void read_list(const struct json *list, struct words *out)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        const char *word = json_string(json_at(list, i), NULL);
+        if (word)
+            words_add(out, word);
+    }
+}
+
+struct json *machine_to_json(const struct machine *machine)
+{
+    struct json *object = json_new_object();
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        json_set_string(object, strings[i].key, *string_at((struct machine *)machine, i));
+    json_set_integer(object, "port", machine->port);
+    json_set(object, "host_keys", list_of(&machine->host_keys));
+    if (machine->ssh_options_known)
+        json_set(object, "ssh_options", list_of(&machine->ssh_options));
+    if (machine->said)
+        json_set(object, "said", json_keep(machine->said));
+    json_set(object, "resources", machine->resources ? json_keep(machine->resources) : json_new_null());
+    json_set_integer(object, "made_ns", machine->made_ns);
+    json_set_integer(object, "removed_ns", machine->removed_ns);
+    return object;
+}
+
+struct machine *machine_from_json(const struct json *object)
+{
+    struct machine *machine = machine_new();
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        *string_at(machine, i) = xstrdup_or_null(json_get_string(object, strings[i].key, NULL));
+    int64_t port = json_get_integer(object, "port", 0);
+    machine->port = port > 0 && port < 65536 ? (int)port : 0;
+    read_list(json_get(object, "host_keys"), &machine->host_keys);
+    read_list(json_get(object, "ssh_options"), &machine->ssh_options);
+    machine->ssh_options_known = json_is_array(json_get(object, "ssh_options"));
+    struct json *said = json_get(object, "said");
+    machine->said = json_is_object(said) ? json_keep(said) : NULL;
+    struct json *resources = json_get(object, "resources");
+    if (json_is_object(resources) || json_is_array(resources))
+        machine->resources = json_keep(resources);
+    machine->made_ns = json_get_integer(object, "made_ns", 0);
+    machine->removed_ns = json_get_integer(object, "removed_ns", 0);
+    return machine;
+}
+
+struct machine *machine_copy(const struct machine *machine)
+{
+    AUTO_JSON *copy = machine_to_json(machine);
+    return machine_from_json(copy);
+}
+
+struct json *machine_to_row(const struct machine *machine, const char *project_directory)
+{
+    struct json *object = machine_to_json(machine);
+    if (machine->directory)
+        json_set_string(object, "directory", file_below(machine->directory, project_directory));
+    if (machine->key)
+        json_set_string(object, "key", file_below(machine->key, project_directory));
+    return object;
+}
+
+struct machine *machine_from_row(const struct json *object, const char *project_directory)
+{
+    struct machine *machine = machine_from_json(object);
+    const char *folder = machine->directory, *key = machine->key;
+    char *whole = NULL;
+    if (folder && *folder != '/')
+        whole = layout_stored(project_directory, folder);
+    if (whole) {
+        free(machine->directory);
+        machine->directory = whole;
+    }
+    /* Not as a folder, that is removed: a user's key may well lie beside the
+   * project. */
+    if (key && *key && *key != '/' && *key != '~' && !text_is(key, "agent")) {
+        char *path = file_join(project_directory, key);
+        free(machine->key);
+        machine->key = path;
+    }
+    return machine;
+}

@@ -1,0 +1,279 @@
+#include "process/program.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A grandchild may hold a pipe for ever; what it has to say after the program ended is not waited for longer than this. */
+#define DRAIN (100 * NS_PER_MS)
+/* How long a killed process may take to be gone. */
+#define REAP_BOUND (5 * NS_PER_S)
+
+enum { DEFAULT_LIMIT = 1 << 20, BLOCK = 65536, ASK_MS = 50 };
+
+/* One output pipe on its way into a text. */
+struct intake {
+    int fd;
+    size_t limit;
+    int echo; /* 0: none */
+    struct text text;
+};
+
+static void intake_close(struct intake *intake)
+{
+    fd_close(&intake->fd);
+    text_free(&intake->text);
+}
+
+#define AUTO_INTAKE __attribute__((cleanup(intake_close))) struct intake
+
+/* One read; keeps what fits. */
+static void intake_read(struct intake *intake)
+{
+    char block[BLOCK];
+    ssize_t got = read(intake->fd, block, sizeof block);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (got <= 0) {
+        fd_close(&intake->fd);
+        return;
+    }
+    if (intake->echo)
+        (void)file_write_all(intake->echo, block, (size_t)got);
+    size_t room = intake->limit - intake->text.length;
+    text_add_bytes(&intake->text, block, (size_t)got < room ? (size_t)got : room);
+}
+
+/* Pipe whose reading end is the intake's, its writing end returned. */
+static int intake_open(struct intake *intake)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    intake->fd = ends[0];
+    return ends[1];
+}
+
+/* A sealed file in memory, not a pipe: nothing has to be fed, and a program that does not read it stalls nobody. */
+static int input_open(const char *input)
+{
+    AUTO_CLOSE int fd = memfd_create("triphase-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, input, strlen(input)) < 0 ||
+        lseek(fd, 0, SEEK_SET) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
+static char *command_text(const struct program *program)
+{
+    enum { LONGEST = 120 };
+    AUTO_TEXT words = TEXT_INIT;
+    const char *const *argv = program->argv;
+    for (; *argv && words.length <= LONGEST && !(program->tells_secrets && words.length); argv++) {
+        if (words.length)
+            text_add_char(&words, ' ');
+        text_add_printable(&words, *argv, strlen(*argv));
+    }
+    if (words.length > LONGEST) {
+        text_truncate(&words, LONGEST);
+        text_add(&words, "…");
+    }
+    return text_take(&words);
+}
+
+/* ": <last line that is not empty>", printable, or "". */
+static char *last_words(const struct text *text)
+{
+    enum { LONGEST = 300 };
+    const char *bytes = text_string(text);
+    size_t end = text->length;
+    while (end && strchr("\r\n \t", bytes[end - 1]))
+        end--;
+    size_t begin = end;
+    while (begin && bytes[begin - 1] != '\n' && end - begin < LONGEST)
+        begin--;
+    AUTO_TEXT out = TEXT_INIT;
+    if (end > begin) {
+        text_add(&out, ": ");
+        text_add_printable(&out, bytes + begin, end - begin);
+    }
+    return text_take(&out);
+}
+
+static int milliseconds_until(int64_t moment)
+{
+    int64_t left = moment - moment_monotonic();
+    if (left <= 0)
+        return 0;
+    return left > 3600 * NS_PER_S ? 3600 * 1000 : (int)(left / NS_PER_MS) + 1;
+}
+
+/* Reads both pipes until the program has ended and both are closed, the drain is over, the bound is reached or it shall not go on. 1 ended, 0 it did not, -1 failed. */
+static int read_to_end(const struct program *program, struct child *child, struct intake *out,
+                       struct intake *error_out, struct child_end *end, struct error *err)
+{
+    int64_t until = moment_monotonic() + program->bound_ns;
+    bool ended = false;
+    while (!ended || out->fd >= 0 || error_out->fd >= 0) {
+        struct pollfd look[] = {
+            {.fd = out->fd, .events = POLLIN},
+            {.fd = error_out->fd, .events = POLLIN},
+            {.fd = ended ? -1 : child->pidfd, .events = POLLIN},
+        };
+        /* A flood never lets poll time out, so the clock is asked each time. */
+        int wait = milliseconds_until(until);
+        int ready = poll(look, COUNT_OF(look), program->goes_on && wait > ASK_MS ? ASK_MS : wait);
+        if (ready < 0 && errno != EINTR)
+            return error_system(err, errno, "cannot wait for process %d", (int)child->pid);
+        if (ready > 0 && look[0].revents)
+            intake_read(out);
+        if (ready > 0 && look[1].revents)
+            intake_read(error_out);
+        if (ready > 0 && look[2].revents) {
+            int done = child_poll(child, end, err);
+            if (done < 0)
+                return -1;
+            if (done) {
+                ended = true;
+                until = moment_monotonic() + DRAIN;
+            }
+        }
+        if (!wait || (!ended && program->goes_on && !program->goes_on(program->context, &out->text)))
+            return ended;
+    }
+    return 1;
+}
+
+static char *words_of_failure(const struct program *program, const struct intake *out,
+                              const struct intake *error_out)
+{
+    bool of_errors = error_out->text.length || program->tells_secrets;
+    return last_words(of_errors ? &error_out->text : &out->text);
+}
+
+/* Ends the program's own session and reaps it. Its pid cannot be another's: it was not reaped yet. */
+static void kill_group(struct child *child)
+{
+    kill(-child->pid, SIGKILL);
+    child_signal(child, SIGKILL);
+    child_await(child, REAP_BOUND);
+}
+
+/* program_run, but the output is handed out on failure too: for messages. */
+static int run(const struct program *program, struct intake *out, struct intake *error_out,
+               struct child_end *end, struct error *err)
+{
+    AUTO_FREE char *command = command_text(program);
+    AUTO_CLOSE int out_in = intake_open(out);
+    AUTO_CLOSE int error_in = out_in < 0 ? -1 : intake_open(error_out);
+    AUTO_CLOSE int input = error_in >= 0 && program->input ? input_open(program->input) : -1;
+    if (out_in < 0 || error_in < 0 || (program->input && input < 0))
+        return error_system(err, errno, "cannot prepare %s", command);
+
+    struct child_plan plan = {
+        .argv = program->argv,
+        .environment = program->environment,
+        .directory = program->directory,
+        .in = input,
+        .out = out_in,
+        .error = error_in,
+        .scope = program->scope,
+        /* Whoever waits for it blocks here; when that one is gone nobody bounds it. */
+        .die_with_parent = true,
+    };
+    struct child child = CHILD_INIT;
+    if (child_start(&plan, &child, err) < 0)
+        return -1;
+    fd_close(&out_in);
+    fd_close(&error_in);
+    int done = read_to_end(program, &child, out, error_out, end, err);
+    if (done <= 0)
+        kill_group(&child);
+    child_close(&child);
+    if (done > 0 && end->exited)
+        return 0;
+    AUTO_FREE char *said = words_of_failure(program, out, error_out);
+    if (done < 0)
+        return error_prefix(err, "%s", command);
+    if (done == 0) {
+        AUTO_FREE char *bound = duration_show(program->bound_ns);
+        return error_set(err, ERROR_DEADLINE, "%s did not end within %s and was killed%s", command, bound,
+                         said);
+    }
+    AUTO_FREE char *how = child_end_text(end);
+    return error_set(err, ERROR_SYSTEM, "%s %s%s", command, how, said);
+}
+
+static void give(struct text *to, const struct intake *from)
+{
+    if (to)
+        text_add_bytes(to, text_string(&from->text), from->text.length);
+}
+
+static struct intake intake_for(const struct program *program)
+{
+    return (struct intake){-1, program->output_limit ? program->output_limit : DEFAULT_LIMIT, program->echo,
+                           TEXT_INIT};
+}
+
+int program_run(const struct program *program, struct text *out, struct text *error_out,
+                struct child_end *end, struct error *err)
+{
+    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
+    struct child_end how = {0};
+    int result = run(program, &from_out, &from_error, &how, err);
+    if (result == 0 || program->keeps_output) {
+        give(out, &from_out);
+        give(error_out, &from_error);
+    }
+    if (result < 0)
+        return -1;
+    if (end)
+        *end = how;
+    return 0;
+}
+
+int program_do_all(const struct program *program, struct text *out, struct error *err)
+{
+    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
+    struct child_end end = {0};
+    if (run(program, &from_out, &from_error, &end, err) < 0)
+        return -1;
+    if (end.code != 0) {
+        AUTO_FREE char *command = command_text(program);
+        AUTO_FREE char *said = words_of_failure(program, &from_out, &from_error);
+        return error_set(err, ERROR_SYSTEM, "%s exited with %d%s", command, end.code, said);
+    }
+    give(out, &from_out);
+    return 0;
+}
+
+int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err)
+{
+    struct program program = {.argv = argv, .bound_ns = bound_ns};
+    return program_do_all(&program, out, err);
+}
+
+int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...)
+{
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add(&argv, name);
+    va_list rest;
+    va_start(rest, name);
+    for (const char *word; (word = va_arg(rest, const char *));)
+        words_add(&argv, word);
+    va_end(rest);
+    return program_do_argv(bound_ns, words_argv(&argv), out, err);
+}

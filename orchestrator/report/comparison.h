@@ -1,0 +1,13 @@
+/* What two sides of runs have to say to each other: which phases, roles and tasks got slower, what could not
+ * be judged and why, and (for two named sides) the evidence for their transports side by side. */
+#pragma once
+#include "figures/comparison.h"
+#include "format/json.h"
+#include "report/text.h"
+
+/* `evidence`: with the transports' evidence. CSV holds the rows alone; the other forms leave out roles and
+ * tasks that did not get slower. `look` is for REPORT_TABLE. */
+void comparison_view(const struct comparison *comparison, bool evidence, enum report_form form,
+                     const struct table_look *look, struct text *out);
+/* The shape is in triphase(1). Owned by the caller. */
+struct json *comparison_json(const struct comparison *comparison, bool evidence);

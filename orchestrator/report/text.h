@@ -1,0 +1,24 @@
+/* Reports of runs as text: a table for people, Markdown, and CSV for other programs. What is printed comes
+ * from the account alone. */
+#pragma once
+#include "figures/account.h"
+#include "figures/statistics.h"
+#include "view/table.h"
+
+/* One run: head line, its steps, what was unreachable, why it failed, the sums. */
+void report_run(const struct account *account, const struct table_look *look, struct text *out);
+void report_run_markdown(const struct account *account, struct text *out);
+/* Several runs, newest first, and the statistics over them. */
+void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
+                 struct text *out);
+void report_runs_markdown(const struct account *accounts, size_t count, struct text *out);
+/* A line for each step of each run. */
+void report_csv(const struct account *accounts, size_t count, struct text *out);
+
+enum report_form { REPORT_TABLE, REPORT_CSV, REPORT_MARKDOWN };
+/* Sums by role or task. `look` is for REPORT_TABLE. */
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form,
+                 const struct table_look *look, struct text *out);
+/* "2026-01-02 03:04:05", local time. */
+void report_add_date(struct text *out, int64_t wall_ns);
+enum table_style report_outcome_style(const char *outcome);

@@ -1,0 +1,204 @@
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "report/text.h"
+
+static void add_duration(struct table *table, int64_t ns)
+{
+    AUTO_FREE char *text = ns < 0 ? NULL : duration_show(ns);
+    table_add(table, text ? text : "-", TABLE_PLAIN);
+}
+
+static struct table *runs_table(const struct account *accounts, size_t count)
+{
+    static const struct table_column columns[] = {
+        {.title = "started"},
+        {.title = "run"},
+        {.title = "target", .shrinks = 12},
+        {.title = "kind", .drop = 2},
+        {.title = "outcome"},
+        {.title = "total", .right = true},
+        {.title = "phases", .right = true},
+        {.title = "stages", .right = true, .drop = 1},
+        {.title = "unreachable", .right = true, .drop = 3},
+        {.title = "", .drop = 4},
+    };
+    struct table *table = table_new(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < count; i++) {
+        const struct history_run *run = accounts[i].run;
+        AUTO_TEXT date = TEXT_INIT;
+        report_add_date(&date, run->started_ns);
+        table_add(table, text_string(&date), TABLE_PLAIN);
+        table_add(table, id_shown(run->id), TABLE_PLAIN);
+        table_add(table, run->target, TABLE_BOLD);
+        table_add(table, run->kind, TABLE_PLAIN);
+        table_add(table, accounts[i].outcome, report_outcome_style(accounts[i].outcome));
+        add_duration(table, run->duration_ns);
+        add_duration(table, accounts[i].phases_ns);
+        add_duration(table, accounts[i].stages_ns);
+        table_addf(table, accounts[i].lost_count ? TABLE_BAD : TABLE_DIM, "%zu", accounts[i].lost_count);
+        table_add(table, run->partial ? "partial" : run->extra_digest ? "-e" : "", TABLE_DIM);
+    }
+    return table;
+}
+
+static struct table *statistics_table(const struct account *accounts, size_t count)
+{
+    static const struct table_column columns[] = {
+        {.title = "target", .shrinks = 12}, {.title = "recipe", .drop = 2},
+        {.title = "step", .shrinks = 14},   {.title = "transport", .shrinks = 11},
+        {.title = "fresh", .drop = 4},      {.title = "ansible", .drop = 3},
+        {.title = "-e", .drop = 1},         {.title = "n", .right = true},
+        {.title = "min", .right = true},    {.title = "median", .right = true},
+        {.title = "p95", .right = true},    {.title = "max", .right = true},
+    };
+    struct table *table = table_new(columns, COUNT_OF(columns));
+    struct statistics *statistics = statistics_new();
+    for (size_t i = 0; i < count; i++)
+        statistics_add(statistics, accounts[i].run, accounts[i].steps, accounts[i].step_count);
+    size_t length;
+    const struct statistic *rows = statistics_result(statistics, &length);
+    for (size_t i = 0; i < length; i++) {
+        const struct statistic *row = &rows[i];
+        AUTO_FREE char *digest = row->extra_digest ? xstrndup(row->extra_digest, 8) : NULL;
+        const char *const cells[] = {
+            row->target,  row->recipe, row->step, row->transport, row->fresh ? "yes" : "no",
+            row->ansible, digest};
+        for (size_t k = 0; k < COUNT_OF(cells); k++)
+            table_add(table, cells[k] ? cells[k] : "-", k == 2 ? TABLE_BOLD : TABLE_PLAIN);
+        table_addf(table, TABLE_DIM, "%zu", row->n);
+        const int64_t times[] = {row->min_ns, row->median_ns, row->p95_ns, row->max_ns};
+        for (size_t k = 0; k < COUNT_OF(times); k++)
+            add_duration(table, times[k]);
+    }
+    statistics_free(statistics);
+    return table;
+}
+
+void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
+                 struct text *out)
+{
+    AUTO_TABLE *runs = runs_table(accounts, count);
+    AUTO_TABLE *statistics = statistics_table(accounts, count);
+    table_write(runs, look, out);
+    text_add(out, "\n");
+    table_write(statistics, look, out);
+}
+
+void report_runs_markdown(const struct account *accounts, size_t count, struct text *out)
+{
+    AUTO_TABLE *runs = runs_table(accounts, count);
+    AUTO_TABLE *statistics = statistics_table(accounts, count);
+    table_write_markdown(runs, out);
+    text_add(out, "\n");
+    table_write_markdown(statistics, out);
+}
+
+static void add_ms(struct table *table, int64_t ns)
+{
+    if (ns < 0)
+        table_add(table, NULL, TABLE_PLAIN);
+    else
+        table_addf(table, TABLE_PLAIN, "%.6f", (double)ns / (double)NS_PER_MS);
+}
+
+void report_csv(const struct account *accounts, size_t count, struct text *out)
+{
+    static const struct table_column columns[] = {
+        {.title = "run"},     {.title = "run_kind"}, {.title = "target"},      {.title = "recipe"},
+        {.title = "ansible"}, {.title = "fresh"},    {.title = "partial"},     {.title = "seq"},
+        {.title = "kind"},    {.title = "step"},     {.title = "attempt"},     {.title = "transport"},
+        {.title = "outcome"}, {.title = "started"},  {.title = "duration_ms"}, {.title = "ok"},
+        {.title = "changed"}, {.title = "failed"},   {.title = "skipped"},     {.title = "unreachable"},
+        {.title = "ignored"}, {.title = "rescued"},
+    };
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < count; i++) {
+        const struct history_run *run = accounts[i].run;
+        for (size_t k = 0; k < accounts[i].step_count; k++) {
+            const struct history_step *step = &accounts[i].steps[k];
+            AUTO_FREE char *started = moment_rfc3339(step->started_ns);
+            const char *const of_run[] = {run->id,
+                                          run->kind,
+                                          run->target,
+                                          run->recipe,
+                                          run->ansible,
+                                          run->fresh ? "true" : "false",
+                                          run->partial ? "true" : "false"};
+            for (size_t at = 0; at < COUNT_OF(of_run); at++)
+                table_add(table, of_run[at], TABLE_PLAIN);
+            table_addf(table, TABLE_PLAIN, "%d", step->seq);
+            table_add(table, step->kind, TABLE_PLAIN);
+            table_add(table, step->name, TABLE_PLAIN);
+            table_addf(table, TABLE_PLAIN, "%d", step->attempt);
+            table_add(table, step->transport, TABLE_PLAIN);
+            table_add(table, account_step_outcome(&accounts[i], step), TABLE_PLAIN);
+            table_add(table, started, TABLE_PLAIN);
+            add_ms(table, step->duration_ns);
+            const int64_t counts[] = {step->ok,          step->changed, step->failed, step->skipped,
+                                      step->unreachable, step->ignored, step->rescued};
+            for (size_t at = 0; at < COUNT_OF(counts); at++)
+                table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[at]);
+        }
+    }
+    table_write_csv(table, out);
+}
+
+static void sums_csv(const struct history_sum *sums, size_t count, struct text *out)
+{
+    static const struct table_column columns[] = {{.title = "name"},    {.title = "host"},
+                                                  {.title = "n"},       {.title = "ok"},
+                                                  {.title = "changed"}, {.title = "failed"},
+                                                  {.title = "sum_ms"},  {.title = "max_ms"}};
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < count; i++) {
+        table_add(table, sums[i].name, TABLE_PLAIN);
+        table_add(table, sums[i].host, TABLE_PLAIN);
+        const int64_t counts[] = {sums[i].n, sums[i].ok, sums[i].changed, sums[i].failed};
+        for (size_t k = 0; k < COUNT_OF(counts); k++)
+            table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[k]);
+        add_ms(table, sums[i].sum_ns);
+        add_ms(table, sums[i].max_ns);
+    }
+    table_write_csv(table, out);
+}
+
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form,
+                 const struct table_look *look, struct text *out)
+{
+    if (form == REPORT_CSV) {
+        sums_csv(sums, count, out);
+        return;
+    }
+    const struct table_column columns[] = {
+        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24},
+        {.title = "host", .shrinks = 12, .drop = 2},
+        {.title = "n", .right = true},
+        {.title = "ok", .right = true, .drop = 1},
+        {.title = "changed", .right = true},
+        {.title = "failed", .right = true},
+        {.title = "sum", .right = true},
+        {.title = "share", .bar = true},
+        {.title = "longest", .right = true},
+    };
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    double whole = 0;
+    for (size_t i = 0; i < count; i++)
+        whole += (double)sums[i].sum_ns;
+    for (size_t i = 0; i < count; i++) {
+        const struct history_sum *sum = &sums[i];
+        table_add(table, sum->name ? sum->name : "(no role)", TABLE_BOLD);
+        table_add(table, sum->host ? sum->host : "-", TABLE_PLAIN);
+        table_addf(table, TABLE_DIM, "%lld", (long long)sum->n);
+        table_addf(table, TABLE_PLAIN, "%lld", (long long)sum->ok);
+        table_addf(table, sum->changed ? TABLE_WARN : TABLE_DIM, "%lld", (long long)sum->changed);
+        table_addf(table, sum->failed ? TABLE_BAD : TABLE_DIM, "%lld", (long long)sum->failed);
+        add_duration(table, sum->sum_ns);
+        table_add_share(table, whole > 0 ? (double)sum->sum_ns / whole : -1);
+        add_duration(table, sum->max_ns);
+    }
+    if (form == REPORT_MARKDOWN)
+        table_write_markdown(table, out);
+    else
+        table_write(table, look, out);
+}

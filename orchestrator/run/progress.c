@@ -1,0 +1,71 @@
+#include "run/progress.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+void progress_begin(struct progress *progress, const struct runner_request *request)
+{
+    *progress = (struct progress){.attempt = 1};
+    item_list_make(request, &progress->items);
+    const struct phase *first = request->owed ? progress_phase(progress, 0) : NULL;
+    if (first && text_is(first->name, request->owed_at))
+        progress->owed = json_keep((struct json *)(uintptr_t)request->owed);
+}
+
+bool progress_over(const struct progress *progress)
+{
+    return progress->at == progress->items.count;
+}
+
+const struct item *progress_item(const struct progress *progress)
+{
+    return &progress->items.items[progress->at];
+}
+
+const struct phase *progress_phase(const struct progress *progress, size_t skipped)
+{
+    for (size_t i = progress->at + skipped; i < progress->items.count; i++)
+        if (progress->items.items[i].phase)
+            return progress->items.items[i].phase;
+    return NULL;
+}
+
+int progress_attempt(struct progress *progress, const char *stage)
+{
+    if (!stage)
+        return progress->attempt;
+    return progress_item(progress)->phase ? ++progress->transport_attempts : 1;
+}
+
+bool progress_may_retry(const struct progress *progress, enum outcome outcome)
+{
+    const struct phase *phase = progress_item(progress)->phase;
+    return phase && progress->attempt < phase->attempts &&
+           words_have(&phase->retry_on, outcome_name(outcome));
+}
+
+void progress_retry(struct progress *progress)
+{
+    progress->attempt++;
+}
+
+void progress_owe(struct progress *progress, struct json *owed)
+{
+    json_free(progress->owed);
+    progress->owed = owed;
+}
+
+void progress_done(struct progress *progress)
+{
+    if (progress_item(progress)->phase) {
+        progress_owe(progress, NULL);
+        progress->attempt = 1;
+    }
+    progress->at++;
+}
+
+void progress_free(struct progress *progress)
+{
+    json_free(progress->owed);
+    item_list_free(&progress->items);
+}

@@ -1,0 +1,35 @@
+/* Going on with a run that broke off: what of it is completed, where it ended, what it owes, and what speaks against it. Reads the store and the project's files only. */
+#pragma once
+#include "base/error.h"
+#include "base/words.h"
+#include "config/project.h"
+#include "format/json.h"
+#include "store/history.h"
+
+struct resume {
+    char *parent, *root; /* the run it goes on with; the first of the chain */
+    char *does;          /* "create", "run", "destroy" */
+    char *machine_id;    /* of that run; NULL: none was made */
+    char *at,
+        *at_outcome; /* the step that ended it and how, before what came to put the host in order; NULL: none began */
+    char *extra_digest;  /* of the -e arguments it had; NULL: none */
+    struct json *plan;   /* its run.plan */
+    struct words done;   /* phases that need not run again, in order */
+    struct words unsure; /* phases that ended ok, but whose files were not recorded: they run again */
+    struct words chain;  /* ids of the runs so far, the first one first */
+    struct words begun;  /* steps that the chain began before */
+    struct words asked, arguments; /* as it was told */
+    char *owed_at;                 /* the phase that was broken off; NULL: none */
+    struct json *owed;             /* handlers it owes; may be NULL */
+    bool partial, fresh, check_idempotent, keep_state, no_teardown;
+};
+
+/* `run`: one that has ended, not ok. ERROR_PROJECT where its row does not say what it set out to do. On failure `out` is untouched. */
+int resume_find(struct sql *db, const struct history_run *run, struct resume *out, struct error *err);
+void resume_free(struct resume *resume);
+/* The plan of the new run, with what it takes over. The caller frees. */
+struct json *resume_plan(const struct resume *resume, const struct target *target,
+                         const struct recipe *recipe);
+/* Adds a line for each reason not to go on: what completed phases used and the plan, where they changed; to `untold` "PHASE: …" for what of it cannot be told. */
+void resume_compare(const struct resume *resume, const struct project *project, const struct target *target,
+                    struct words *out, struct words *untold);

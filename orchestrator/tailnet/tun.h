@@ -1,0 +1,38 @@
+/* Evidence of a TUN device: what carries the tailnet transport here. A tailscaled that answers on the
+ * socket decides by its own TUN flag (an ordinary user with a kernel tailscaled needs no capability);
+ * where none answers, device, open and CAP_NET_ADMIN say what `up` could start. */
+#pragma once
+#include "base/error.h"
+#include "format/json.h"
+#include <stdbool.h>
+
+enum tun_verdict {
+    TUN_IN_USE,        /* a tailscaled answers and has a TUN */
+    TUN_USERSPACE,     /* a tailscaled answers and has none */
+    TUN_USABLE,        /* none answers, and one could be started with a TUN */
+    TUN_ABSENT,        /* no device */
+    TUN_NOT_OPENABLE,  /* there, but not to be opened */
+    TUN_NO_CAPABILITY, /* there and to be opened, but no CAP_NET_ADMIN */
+};
+
+struct tun_evidence {
+    enum tun_verdict verdict;
+    bool daemon_answers, daemon_tun;
+    char *daemon_socket, *daemon_version,
+        *daemon_state;  /* version and BackendState as it says; NULL where none answers */
+    char *daemon_error; /* why none answers; NULL where one does */
+    bool device_present, device_opens, net_admin;
+    int device_errno;
+    bool device_looked; /* false: the daemon decided, the device was not looked at */
+};
+
+/* Never fails: what cannot be found out is evidence too. `socket` NULL: tailscale's default. Bounded (2 s
+ * for the daemon). */
+void tun_look(const char *socket, struct tun_evidence *out);
+void tun_free(struct tun_evidence *evidence);
+const char *tun_verdict_name(enum tun_verdict verdict);
+/* One line for people: what was found and, where it is not usable, what mends it. malloc'ed. */
+char *tun_text(const struct tun_evidence *evidence);
+struct json *tun_json(const struct tun_evidence *evidence);
+/* Whether the tailnet transport can be had, or a tailscaled with a TUN could be started. */
+bool tun_is_usable(const struct tun_evidence *evidence);

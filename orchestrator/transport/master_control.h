@@ -1,0 +1,16 @@
+/* Talking to an ssh master through its control socket, under a timer: a frozen one would hang whoever asks. */
+#pragma once
+#include "base/error.h"
+#include "process/program.h"
+#include "transport/ssh_options.h"
+#include <stdbool.h>
+
+/* Whether there is a socket at the path (NULL: no). */
+bool master_socket_there(const char *path);
+/* ssh -O `command`; 0 when the master answered within 2 s. */
+int master_ask(const char *control_path, const char *command);
+/* Runs a script of /bin/sh over the master, and over nothing else. It goes over stdin: the login shell there, which need not be a POSIX one, is asked for two words
+ * alone. `how` brings the bound and what else there is; results are program_run's. */
+int master_run(const char *control_path, const struct ssh_arguments *ssh, const char *script,
+               const struct program *how, struct text *out, struct text *said, struct child_end *end,
+               struct error *err);

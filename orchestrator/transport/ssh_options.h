@@ -1,0 +1,80 @@
+/* Every ssh option of a machine over a transport, once: for ssh itself (argv), and for Ansible (one
+ * string). What triphase's own probes use is what Ansible uses. Sources: ssh(1), ssh_config(5) of OpenSSH
+ * 9; ansible's connection plugin ssh, which splits the string as Python's shlex does. */
+#pragma once
+#include "base/error.h"
+#include "base/words.h"
+#include "config/config.h"
+#include "event/machine.h"
+
+enum transport_kind { TRANSPORT_DIRECT, TRANSPORT_TAILNET, TRANSPORT_TAILNET_USERSPACE };
+enum { TRANSPORT_KINDS = 3 };
+
+const char *transport_name(enum transport_kind kind); /* "direct", … */
+/* -1 for an unknown name. */
+int transport_from(const char *name, enum transport_kind *out);
+
+struct ssh_arguments {
+    char *host; /* the destination word: stands behind "--"; NULL while the address is unknown */
+    struct words
+        options; /* argv words between "ssh" and "--"; of the user's own Ansible arguments those that say how the host is reached */
+    char *
+        text; /* the same as one string, each word quoted for shlex (and POSIX shells): ansible_ssh_common_args */
+    bool multiplexed; /* false: no control directory was given, every connection is its own */
+    bool own_agent;   /* the key is one that triphase's own agent holds */
+};
+
+#define SSH_ARGUMENTS_INIT                   \
+    {                                        \
+        NULL, WORDS_INIT, NULL, false, false \
+    }
+#define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_free))) struct ssh_arguments
+
+/* Whether the machine's key opens only with the target's key_passphrase, and so needs an agent that was given it. */
+bool ssh_needs_agent(const struct machine *machine, const struct target *target);
+/* Names within the folder of such an agent: its socket, and of each target's key the public part. */
+#define SSH_AGENT_SOCKET "agent"
+char *ssh_agent_public_key(const char *agent_directory, const struct target *target); /* malloc'ed */
+
+/* Order: what triphase forces first (ssh takes the first value it sees), then the target's ssh_options, then what Ansible's own
+ * ssh_args, ssh_common_args and ssh_extra_args say (`text` without the last, which Ansible adds by itself).
+ * `control_directory` NULL: no multiplexing. Sockets in it are called %C (what differs in host, port or
+ * user gets a master of its own), or where %C would make the path longer than a socket's can be, %r and
+ * %p. ERROR_PROJECT for values that no ssh could take (an address with a leading dash, control characters,
+ * "${" in a path, an ssh option that triphase forces), each named. `machine` may lack whatever is not
+ * known yet. `agent_directory`: where the agent of a key that needs one is (transport/key_agent.h); of what it holds
+ * that key alone is offered, and it is never forwarded. NULL: the key itself is named, and whoever uses the arguments
+ * has to open it. */
+int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
+                       const char *control_directory, const char *agent_directory, int server_alive_interval,
+                       int server_alive_count, struct ssh_arguments *out, struct error *err);
+void ssh_arguments_free(struct ssh_arguments *arguments);
+
+/* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the
+ * latest (18 s: 8). At least 1. */
+enum { SSH_ALIVE_INTERVAL = 2 };
+int ssh_alive_count(int64_t host_silent_ns);
+
+/* What a target says of its host before anything is made: for plans and for rendering without contact.
+ * Free with machine_free. */
+struct machine *ssh_machine_planned(const struct project *project, const struct target *target);
+/* Where the keys of this machine are known: <machine directory>/known_hosts under the name triphase-<id>;
+ * false: the user's known_hosts. */
+bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target);
+/* "triphase-<machine id>", malloc'ed; of a host that is known by an authority the name in its certificate (SSH_CERTIFIED_AS of the machine's resources). */
+#define SSH_CERTIFIED_AS "certified_as"
+char *ssh_host_key_alias(const struct machine *machine);
+/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file; what is revoked in any case).
+ * Keys learned by accept-new stay, with what is revoked now. Does nothing where the machine has no known_hosts of its own. */
+int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
+                          const char *project_directory, struct error *err);
+
+/* Takes the keys that accept-new learned, from the machine's known_hosts, into a machine of which none is known. */
+void ssh_learn_host_keys(struct machine *machine);
+
+/* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
+ * "/" where there is none. malloc'ed. */
+char *ssh_invoking_home(void);
+/* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option
+ * expands %-tokens, so % is doubled. */
+void ssh_add_option_value(struct text *text, const char *value, bool percent);
