@@ -142,7 +142,28 @@ def libraries(rooms):
                 yield f"{name} is included by {file}"
 
 
-RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries)}
+TABLES = {  # where the names of a kind stand: what a row of it is told by
+    "config/provider_facts.c": r'\.name = "([^"]+)"',
+    "config/transport_kind.c": r"= \{\"([^\"]+)\", '",
+}
+COMPARED = r'(?:text_is|text_is_one_of|text_starts|str[n]?(?:case)?cmp)\([^;{]*"(%s)"'
+
+
+def names(rooms):
+    """no provider and no transport is told by its name but in the table of them"""
+    for table, row in TABLES.items():
+        found = re.findall(row, (TOP / table).read_text())
+        if not found:
+            yield f"{table} has no row that is told by {row}"
+            continue
+        pattern = re.compile(COMPARED % "|".join(map(re.escape, found)))
+        for file in sources():
+            if file != TOP / table:
+                for hit in pattern.finditer(file.read_text()):
+                    yield f'{file} compares with "{hit.group(1)}", a name that only {table} knows'
+
+
+RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries, names)}
 
 
 def main():

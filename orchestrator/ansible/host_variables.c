@@ -15,6 +15,7 @@
 #include "config/connection_variables.h"
 #include "config/invoker.h"
 #include "config/layout.h"
+#include "config/provider_facts.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -334,7 +335,7 @@ static void use_key(struct asking *asking)
         *value = value_of(asking, "ansible_private_key_file", "ansible_ssh_private_key_file", &name);
     if (!value || is_template(asking, name, value))
         return;
-    if (text_is(target->provider, "sandbox")) {
+    if (provider_facts(target->provider)->own_key) {
         note(asking, name, "is not used for a sandbox, which has a key of its own");
         return;
     }
@@ -380,7 +381,7 @@ static void look_at_place(struct asking *asking)
 {
     struct target *target = asking->target;
     const char *name, *value = value_of(asking, "ansible_host", "ansible_ssh_host", &name);
-    if (value && text_is(target->provider, "sandbox"))
+    if (value && provider_facts(target->provider)->local)
         note(asking, name, "is not used for a sandbox, which has an address of its own");
     else if (value)
         (void)is_kept_by_key(asking, name, value, "address", target->address);
@@ -514,7 +515,7 @@ bool host_variables_leave_open(const struct target *target, const struct json *r
 
 void host_variables_apply(const struct target *target, struct machine *machine)
 {
-    if (!text_is(machine->provider, "static") || !text_is(target->provider, "static"))
+    if (!machine_was_there(machine) || !provider_facts(target->provider)->existing)
         return;
     if (target->user_is_ansibles)
         replace(&machine->user, target->user);

@@ -19,7 +19,7 @@ static int add(const struct target *target, struct machine *machine, const char 
     if (transport_from(target->transports.items[0], &kind) < 0)
         return error_set(err, ERROR_PROJECT, "peer %s: '%s' is no transport", target->name,
                          target->transports.items[0]);
-    AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
+    AUTO_FREE char *sockets = layout_sockets(run, kind);
     if (layout_make_sockets(sockets, err) < 0 ||
         ssh_arguments_make(machine, target, kind, sockets, of_a_run ? sockets : NULL, SSH_ALIVE_INTERVAL,
                            alive_count, &out->ssh[at], err) < 0)

@@ -55,7 +55,7 @@ int forget_still_there(const char *store, const char *target, struct error *err)
     if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
         return -1;
     const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
-    if (!provider || !provider->claims_absence || !machine->reference)
+    if (!provider || machine_was_there(machine) || !machine->reference)
         return 0;
     return provider->list(&references, err) < 0 ? -1 : words_have(&references, machine->reference);
 }

@@ -17,8 +17,7 @@
 /* The sockets of whoever uses the rendered inventory by hand: the machine's own, apart from any run's. */
 static int find_sockets(const struct reach *reach, char **out, struct error *err)
 {
-    AUTO_FREE char *path =
-        layout_sockets(reach->made ? reach->machine->id : UNMADE, transport_name(reach->kind));
+    AUTO_FREE char *path = layout_sockets(reach->made ? reach->machine->id : UNMADE, reach->kind);
     if (reach->made && layout_make_sockets(path, err) < 0)
         return -1;
     *out = TAKE(path);

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/provider_facts.h"
 #include "preflight/host_check.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
@@ -65,7 +66,7 @@ static int contact(const struct project *project, const struct target *target, c
         made_look(project, target, row, &made, &machine);
     if (row && made_refuse(&made, target, row, false, err) < 0)
         return -1;
-    if (!machine && !text_is(target->provider, "static")) {
+    if (!machine && !provider_facts(target->provider)->existing) {
         AUTO_FREE char *text = xasprintf("nothing is made for the target '%s', so there is nothing to "
                                          "contact; 'triphase create %s' makes it",
                                          target->name, target->name);
@@ -74,7 +75,7 @@ static int contact(const struct project *project, const struct target *target, c
     }
     if (transport_choose(&target->transports, target, true, &kind, NULL, err) < 0)
         return -1;
-    AUTO_FREE char *sockets = layout_sockets(id, transport_name(kind));
+    AUTO_FREE char *sockets = layout_sockets(id, kind);
     if (layout_make_sockets(sockets, err) < 0)
         return -1;
     if (!machine && !(machine = as_planned(project, target, id, sockets, err))) {

@@ -89,7 +89,7 @@ int reach_open_agent(const struct reach *reach, char **directory, struct error *
 {
     char id[ID_SIZE];
     id_make(id);
-    AUTO_FREE char *sockets = layout_sockets(id, transport_name(reach->kind));
+    AUTO_FREE char *sockets = layout_sockets(id, reach->kind);
     AUTO_FREE char *name = xasprintf("ssh-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
     struct scope scope = {.fd = -1};
     struct child guard = CHILD_INIT;

@@ -3,8 +3,10 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/provider_facts.h"
 #include "config/secret.h"
 #include "config/text_rules.h"
+#include "config/transport_kind.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -68,23 +70,27 @@ static void check_duration(struct check *check, const struct node *node)
         wrong(check, node, "'%s': a duration of 0 makes no sense here", check->label);
 }
 
+static const char *const *choices_of(const struct check *check)
+{
+    return check->key->names ? check->key->names() : check->key->choices;
+}
+
 static void check_choice(struct check *check, const struct node *node)
 {
     if (node->kind != NODE_STRING) {
         wrong_kind(check, node, "one of its words");
         return;
     }
-    for (const char *const *choice = check->key->choices; *choice; choice++)
+    for (const char *const *choice = choices_of(check); *choice; choice++)
         if (text_is(*choice, node->text))
             return;
     AUTO_FREE char *shown = text_shown(node->text);
-    if (text_is(check->key->name, "provider") &&
-        (text_is(node->text, "hetzner") || text_is(node->text, "command"))) {
+    if (check->key->names == provider_names && provider_is_later(node->text)) {
         wrong(check, node, "the provider '%s' is not in this version of triphase", shown);
         return;
     }
     AUTO_TEXT words = TEXT_INIT;
-    for (const char *const *choice = check->key->choices; *choice; choice++)
+    for (const char *const *choice = choices_of(check); *choice; choice++)
         text_addf(&words, "%s%s", words.length ? ", " : "", *choice);
     wrong(check, node, "'%s': there is no '%s'; write one of %s", check->label, shown, text_string(&words));
 }
@@ -104,7 +110,7 @@ static void check_list(struct check *check, const struct node *node,
 
 static void check_transport_name(struct check *check, const struct node *node, bool alone)
 {
-    static const char *const names[] = {"direct", "tailnet", "tailnet-userspace", "auto", NULL};
+    const char *const *names = transport_words();
     if (node->kind != NODE_STRING) {
         wrong_kind(check, node, "'auto', a name, or a list of names");
         return;

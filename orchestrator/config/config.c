@@ -7,6 +7,7 @@
 #include "config/environment.h"
 #include "config/fault.h"
 #include "config/invoker.h"
+#include "config/provider_facts.h"
 #include "config/recipe_file.h"
 #include "config/resolve.h"
 #include "config/settings.h"
@@ -154,8 +155,8 @@ static void add_target_spots(struct loader *loader)
 {
     spots_add(&loader->spots, SCOPE_PROJECT, "%s", "");
     spots_add(&loader->spots, SCOPE_TARGET, "defaults");
-    for (size_t i = 0; document_providers[i]; i++)
-        spots_add(&loader->spots, SCOPE_TARGET, "providers.%s", document_providers[i]);
+    for (const char *const *name = provider_names(); *name; name++)
+        spots_add(&loader->spots, SCOPE_TARGET, "providers.%s", *name);
     for (size_t i = 0; i < loader->targets.count; i++)
         spots_add(&loader->spots, SCOPE_TARGET, "targets.%s", loader->targets.items[i].name);
 }

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/provider_facts.h"
 #include "config/schema.h"
 #include "config/settings.h"
 
@@ -38,14 +39,13 @@ static void explain_field(const struct explanation *to, const struct view *view,
     to->function(to->context, full, value, origin, words_argv(&hidden));
 }
 
-static void explain_view(const struct explanation *to, const struct view *view, const char *path,
-                         bool sandbox)
+static void explain_view(const struct explanation *to, const struct view *view, const char *path, bool local)
 {
     for (size_t i = 0; i < schema_key_count; i++) {
         const struct key *key = &schema_keys[i];
         bool left_out = key->scope != view->scope || key->flags & KEY_LATER || key->type == VALUE_FIELDS ||
                         (key->scope == SCOPE_PHASE && key->flags & KEY_OWN) ||
-                        (!sandbox && key->scope == SCOPE_TARGET && text_is(key->name, "root"));
+                        (!local && key->scope == SCOPE_TARGET && text_is(key->name, "root"));
         if (left_out)
             continue;
         if (!schema_is_open(key)) {
@@ -80,7 +80,7 @@ static void explain_target(const struct explanation *to, const struct project *p
 {
     AUTO_VIEW view = {0};
     view_target(project->layers, target->name, &view);
-    explain_view(to, &view, view.paths[2], text_is(target->provider, "sandbox"));
+    explain_view(to, &view, view.paths[2], provider_facts(target->provider)->local);
 }
 
 void config_explain(const struct project *project, const struct target *target,

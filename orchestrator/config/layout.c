@@ -81,12 +81,12 @@ char *layout_stored(const char *state, const char *path)
     }
 }
 
-char *layout_sockets(const char *run, const char *transport)
+char *layout_sockets(const char *run, enum transport_kind transport)
 {
-    char letter = text_is(transport, "tailnet") ? 't' : text_is(transport, "tailnet-userspace") ? 'u' : 'd';
     if (!id_is(run))
         return refused(run);
-    return xasprintf("/tmp/triphase-%lu/%s%c", (unsigned long)geteuid(), id_tail(run, 12), letter);
+    return xasprintf("/tmp/triphase-%lu/%s%c", (unsigned long)geteuid(), id_tail(run, 12),
+                     transport_letter(transport));
 }
 
 int layout_make(const char *state, struct error *err)

@@ -3,6 +3,7 @@
  * program): what is none gives a path below /dev/null, on which every call fails, so that it never leads out of the folder. */
 #pragma once
 #include "base/error.h"
+#include "config/transport_kind.h"
 
 /* <project>/.triphase */
 char *layout_state(const char *project_directory);
@@ -19,7 +20,7 @@ char *layout_step_file(int seq, const char *step, int attempt, const char *suffi
 char *layout_stored(const char *state, const char *path);
 /* Folder of the control sockets of a run over one transport: /tmp/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
  * holds about 90 characters; not in XDG_RUNTIME_DIR, which ends with the login. */
-char *layout_sockets(const char *run, const char *transport);
+char *layout_sockets(const char *run, enum transport_kind transport);
 /* Makes .triphase and the folders that every run needs, all 0700, and a .gitignore that keeps all of it out of the repository; a link in its place is refused. */
 int layout_make(const char *state, struct error *err);
 /* Makes a socket folder 0700; refuses one that is somebody else's, a link, or open to others. */

@@ -5,7 +5,9 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/programs.h"
+#include "config/provider_facts.h"
 #include "config/text_rules.h"
+#include "config/transport_kind.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -173,7 +175,7 @@ static void resolve_transports(const struct view *view, struct words *out, bool 
     } else if (node && text_is(node->text, "auto")) {
         if (is_auto)
             *is_auto = true;
-        words_add(out, "direct"); /* no target joins a tailnet in this version */
+        words_add(out, transport_name(TRANSPORT_DIRECT)); /* no target joins a tailnet in this version */
     } else if (node) {
         words_add(out, node->text);
     }
@@ -214,7 +216,7 @@ void resolve_target(const struct resolve *resolve, const struct view *view, cons
     out->name = xstrdup(name);
     out->provider = text_of(view, "provider");
     out->recipe = text_of(view, "recipe");
-    if (text_is(out->provider, "static"))
+    if (provider_facts(out->provider)->existing)
         need(resolve, view, "address", place, what);
     resolve_transports(view, &out->transports, &out->transport_auto);
     out->address = text_of(view, "address");

@@ -2,11 +2,11 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/provider_facts.h"
 #include "config/text_rules.h"
 
 #include <string.h>
 
-static const char *const providers[] = {"sandbox", "static", NULL};
 static const char *const outcomes[] = {"failed",  "unreachable",  "transport-lost", "deadline",
                                        "silence", "task-timeout", "child-crashed",  NULL};
 static const char *const facts[] = {"fresh", "cached", NULL};
@@ -41,7 +41,7 @@ const struct key schema_keys[] = {
      .scope = SCOPE_TARGET,
      .type = VALUE_CHOICE,
      .preset = "sandbox",
-     .choices = providers,
+     .names = provider_names,
      .flags = KEY_NO_PROVIDER},
     TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED),
     {.name = "transport", .scope = SCOPE_TARGET, .type = VALUE_TRANSPORT, .preset = "auto"},

@@ -40,7 +40,8 @@ struct key {
     enum value_type type;
     const char *preset; /* the built-in value as YAML flow text, NULL: none */
     const char *note;   /* what counts when nothing is given, for `config` and the manual; may be NULL */
-    const char *const *choices; /* VALUE_CHOICE, VALUE_CHOICES */
+    const char *const *choices;        /* VALUE_CHOICE, VALUE_CHOICES */
+    const char *const *(*names)(void); /* the same, where the names stand in a table of their own */
     char *(*problem)(
         const char *text); /* of a text or each text of a list: what is wrong, malloc'ed, or NULL */
     int64_t least, most;   /* VALUE_COUNT */

@@ -2,9 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-
-const char *const document_providers[] = {"sandbox", "static", NULL};
-static const char *const later_providers[] = {"hetzner", "command", NULL};
+#include "config/provider_facts.h"
 
 const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
                                 struct words *faults)
@@ -39,11 +37,11 @@ void document_add_shared(struct layers *layers, enum source source, const struct
     for (size_t i = 0; providers && i < providers->count; i++) {
         const char *name = providers->keys[i];
         const struct node *map = providers->items[i];
-        AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, document_providers);
-        if (text_is_one_of(name, later_providers)) {
+        AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, provider_names());
+        if (provider_is_later(name)) {
             fault_at(faults, from, providers->where[i],
                      "the provider '%s' is not in this version of triphase", shown);
-        } else if (!text_is_one_of(name, document_providers)) {
+        } else if (!text_is_one_of(name, provider_names())) {
             fault_at(faults, from, providers->where[i], "unknown provider '%s'%s", shown, instead);
         } else if (map->kind == NODE_MAP) {
             AUTO_FREE char *path = xasprintf("providers.%s", name);

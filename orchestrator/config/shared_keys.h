@@ -13,5 +13,3 @@ void document_check_keys(const struct node *root, const char *const *known, cons
 /* `defaults` and `providers`. */
 void document_add_shared(struct layers *layers, enum source source, const struct node *root,
                          const struct provenance *from, struct words *faults);
-/* The providers of this version, NULL-terminated. */
-extern const char *const document_providers[];

@@ -7,10 +7,6 @@
 #include "process/marked.h"
 #include "process/scope.h"
 #include "provider/provider.h"
-#include "sandbox/boot.h"
-#include "sandbox/mounts.h"
-#include "sandbox/network.h"
-#include "sandbox/owner.h"
 
 static void look_at_path(const char *what, const char *path, struct words *left)
 {
@@ -29,31 +25,27 @@ static int look_at_marker(const char *name, const char *id, struct words *left, 
 
 static int look_at_run(const char *run, struct words *left, struct error *err)
 {
-    static const char *const transports[] = {"direct", "tailnet", "tailnet-userspace"};
     const char *root = scope_root(NULL);
     AUTO_FREE char *scope = root ? xasprintf("%s/run-%s", root, run) : NULL;
     if (scope)
         look_at_path("scope", scope, left);
-    for (size_t i = 0; i < COUNT_OF(transports); i++) {
-        AUTO_FREE char *sockets = layout_sockets(run, transports[i]);
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        AUTO_FREE char *sockets = layout_sockets(run, (enum transport_kind)kind);
         look_at_path("sockets", sockets, left);
     }
     return look_at_marker("TRIPHASE_RUN", run, left, err);
 }
 
-static int look_at_sandbox(const char *machine, struct words *left, struct error *err)
+/* A machine that is a guest of this one. */
+static int look_at_guest(const struct provider *provider, const char *machine, struct words *left,
+                         struct error *err)
 {
-    char name[SANDBOX_NAME_SIZE];
     const char *root = scope_root(NULL);
     AUTO_FREE char *scope = root ? xasprintf("%s/machine-%s", root, machine) : NULL;
     if (scope)
         look_at_path("scope", scope, left);
-    if (sandbox_name(machine, name, err) < 0 || boot_left(machine, name, left, err) < 0 ||
-        mounts_left(name, left, err) < 0 || network_left(name, left, err) < 0)
-        return -1;
-    AUTO_FREE char *folder = sandbox_path(name, NULL);
-    look_at_path("folder", folder, left);
-    return look_at_marker("TRIPHASE_MACHINE", machine, left, err);
+    return provider->left(machine, left, err) < 0 ? -1
+                                                  : look_at_marker("TRIPHASE_MACHINE", machine, left, err);
 }
 
 int leftovers_look(const char *state, const char *provider, const char *machine, const char *const *runs,
@@ -66,5 +58,6 @@ int leftovers_look(const char *state, const char *provider, const char *machine,
         return 0;
     AUTO_FREE char *folder = layout_machine(state, machine);
     look_at_path("folder", folder, left);
-    return text_is(provider, provider_sandbox.name) ? look_at_sandbox(machine, left, err) : 0;
+    const struct provider *calls = provider_named(provider);
+    return calls && calls->left ? look_at_guest(calls, machine, left, err) : 0;
 }

@@ -81,9 +81,8 @@ static int end_processes(const struct history_run *run, int *ended, struct error
             scope_remove(&scopes[i], NULL);
         scope_close(&scopes[i]);
     }
-    static const char *const transports[] = {"direct", "tailnet", "tailnet-userspace"};
-    for (size_t i = 0; i < COUNT_OF(transports); i++) {
-        AUTO_FREE char *sockets = layout_sockets(run->id, transports[i]);
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        AUTO_FREE char *sockets = layout_sockets(run->id, (enum transport_kind)kind);
         file_remove_tree(sockets, NULL);
     }
     return status;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/provider_facts.h"
 
 #include <stddef.h>
 
@@ -55,7 +56,7 @@ void machine_cleanup(struct machine **machine)
 
 bool machine_was_there(const struct machine *machine)
 {
-    return text_is(machine->provider, "static");
+    return provider_facts(machine->provider)->existing;
 }
 
 bool machine_has_host_key(const struct machine *machine)

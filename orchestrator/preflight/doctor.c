@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/programs.h"
+#include "config/provider_facts.h"
 #include "process/program.h"
 #include "process/scope.h"
 #include "provider/provider.h"
@@ -124,7 +125,7 @@ bool doctor_look(const struct project *project, struct facts *out)
     AUTO_FACTS sandbox = {NULL, 0};
     const char *root = NULL;
     for (size_t i = 0; project && i < project->target_count && !root; i++)
-        if (text_is(project->targets[i].provider, "sandbox"))
+        if (provider_facts(project->targets[i].provider)->local)
             root = project->targets[i].root;
     sandbox_facts(root, &sandbox);
     bool works = !facts_have_missing(&sandbox);

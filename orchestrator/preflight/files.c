@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/invoker.h"
+#include "config/provider_facts.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ static void look_at_key(struct plan_work *work, const struct target *target, con
 {
     bool tried =
         target->key_passphrase.kind != SECRET_NONE; /* on the key itself, by whoever knows the passphrase */
-    if (!key || tried || text_is(key, "agent") || text_is(target->provider, "sandbox"))
+    if (!key || tried || text_is(key, "agent") || provider_facts(target->provider)->own_key)
         return;
     AUTO_INVOKER invoker;
     invoker_find(NULL, &invoker);

@@ -188,7 +188,7 @@ static void look_at_phase_arguments(struct plan_work *work)
 static void look_at_variables(struct plan_work *work, const struct machine *machine)
 {
     const struct target *target = work->target;
-    bool differs = machine && !text_is(machine->provider, "static") &&
+    bool differs = machine && !machine_was_there(machine) &&
                    ((target->user_is_ansibles && !text_is(target->user, machine->user)) ||
                     (target->port_is_ansibles && target->port != machine->port));
     if (differs)
@@ -213,7 +213,7 @@ static void render(struct plan_work *work)
     enum transport_kind kind;
     if (transport_choose(&target->transports, target, false, &kind, NULL, NULL) < 0)
         kind = TRANSPORT_DIRECT;
-    AUTO_FREE char *sockets = layout_sockets(no_run, transport_name(kind));
+    AUTO_FREE char *sockets = layout_sockets(no_run, kind);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     if (ssh_arguments_make(machine, target, kind, sockets, sockets, SSH_ALIVE_INTERVAL, 8, &ssh, &err) == 0) {
         struct inventory_request request = {.project = work->project,

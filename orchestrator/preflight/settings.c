@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "config/ansible_layer.h"
+#include "config/provider_facts.h"
 #include "config/settings.h"
 
 #include <string.h>
@@ -60,9 +61,9 @@ static void look_at_keys(struct plan_report *report, const struct project *proje
     look_at_key(report, project, target, settings, SETTING_REMOTE_PORT, "port", port);
     look_at_key(report, project, target, settings, SETTING_INTERPRETER, "python", target->python);
     const struct ansible_setting *key = is_set(settings, SETTING_PRIVATE_KEY_FILE);
-    if (key && text_is(target->provider, "sandbox"))
+    if (key && provider_facts(target->provider)->own_key)
         plan_find(report, ERROR_NONE, key->origin,
-                  "private_key_file is not used for a sandbox, which has a key of its own");
+                  "private_key_file is not used for a %s, which has a key of its own", target->provider);
     else
         look_at_key(report, project, target, settings, SETTING_PRIVATE_KEY_FILE, "key", target->key);
 }
@@ -102,10 +103,10 @@ static void look_at_ssh_option(struct plan_report *report, const struct target *
             name);
     if (!names_option(option, "ProxyJump") && !names_option(option, "ProxyCommand"))
         return;
-    if (text_is(target->provider, "sandbox"))
+    if (provider_facts(target->provider)->local)
         plan_find(report, ERROR_NONE, setting->origin,
-                  "%s: %.*s is not used for a sandbox, which is on this machine", name,
-                  (int)strcspn(option, "= \t"), option);
+                  "%s: %.*s is not used for a %s, which is on this machine", name,
+                  (int)strcspn(option, "= \t"), option, target->provider);
     else if (target->jump && !strstr(option, target->jump))
         plan_find(report, ERROR_PROJECT, setting->origin,
                   "%s says '%s', and the target's key 'jump' says '%s': take one of them out", name, option,

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/provider_facts.h"
 #include "config/settings.h"
 #include "transport/ssh_options.h"
 
@@ -101,23 +102,23 @@ static const struct made_key {
     of_machine *effective;                                      /* NULL: host_keys, a set */
     void (*take)(struct machine *machine, struct machine *now); /* NULL: never taken over */
     unsigned how;
-    const char *follows;  /* the provider whose hosts it is taken over for; NULL: any */
-    const char *provider; /* the only one that knows the key; NULL: all do */
+    bool follows; /* taken over for hosts alone that were there before */
+    bool local;   /* known of hosts on this machine alone */
 } keys[] = {
-    {"provider", provider_of, NULL, ALWAYS, NULL, NULL},
-    {"address", address_of, NULL, OWN | LOOKS_AGAIN, NULL, NULL},
-    {"port", port_of, take_port, 0, "static", NULL},
-    {"user", user_of, take_user, 0, "static", NULL},
-    {"key", key_of, take_key, OWN, "static", NULL},
-    {"jump", jump_of, take_jump, OWN, "static", NULL},
-    {"ssh_options", ssh_options_of, take_ssh_options, 0, NULL, NULL},
-    {"host_keys", NULL, NULL, OWN | LOOKS_AGAIN, NULL, NULL},
-    {"root", root_of, NULL, MAKING, NULL, "sandbox"},
+    {"provider", provider_of, NULL, ALWAYS, false, false},
+    {"address", address_of, NULL, OWN | LOOKS_AGAIN, false, false},
+    {"port", port_of, take_port, 0, true, false},
+    {"user", user_of, take_user, 0, true, false},
+    {"key", key_of, take_key, OWN, true, false},
+    {"jump", jump_of, take_jump, OWN, true, false},
+    {"ssh_options", ssh_options_of, take_ssh_options, 0, false, false},
+    {"host_keys", NULL, NULL, OWN | LOOKS_AGAIN, false, false},
+    {"root", root_of, NULL, MAKING, false, true},
 };
 
 static bool is_static(const char *provider)
 {
-    return text_is(provider, "static");
+    return provider_facts(provider)->existing;
 }
 
 /* Both what was made and what the files say are static hosts. */
@@ -280,8 +281,8 @@ void made_compare(const struct project *project, const struct target *target, co
         if (!machine->made_ns && !(key->how & ALWAYS))
             continue;
         AUTO_FREE char *flow = flow_of(&view, key->name, &origin);
-        if (key->provider &&
-            !(text_is(key->provider, target->provider) && text_is(key->provider, machine->provider)))
+        if (key->local &&
+            !(provider_facts(target->provider)->local && provider_facts(machine->provider)->local))
             continue;
         if (!flow && key->how & ALWAYS) {
             flow = key->effective(now);
@@ -309,7 +310,7 @@ void made_note(const struct project *project, const struct target *target, struc
     words_add_list(&machine->ssh_options, words_argv(&target->ssh_options));
     machine->ssh_options_known = true;
     free(machine->root);
-    machine->root = text_is(target->provider, "sandbox") ? xstrdup_or_null(target->root) : NULL;
+    machine->root = provider_facts(target->provider)->local ? xstrdup_or_null(target->root) : NULL;
 }
 
 void made_take(const struct project *project, const struct target *target, const struct machine *resolved,

@@ -6,7 +6,6 @@
 #include "event/machine.h"
 
 struct provider {
-    const char *name;
     /* What this machine lacks for it: 0, or ERROR_MISSING naming everything missing with the exact command or container flag that mends it. Changes nothing. */
     int (*check)(const struct target *target, struct error *err);
     /* How the host would be reached if it were made now (address, port, user, key, jump; `machine` has its directory at most), for a provider that takes that from what the target says; else NULL. */
@@ -25,7 +24,8 @@ struct provider {
     int (*remove)(struct machine *machine, int64_t bound_ns, struct error *err);
     /* References of everything of this provider that is to be found on this machine or at the service, for `doctor` and leftovers. */
     int (*list)(struct words *references, struct error *err);
-    bool claims_absence; /* false for static: destroy closes the row and claims nothing */
+    /* One word for each thing of a machine (its id) that is still to be found on this machine; NULL: nothing of its hosts is here. Changes nothing, contacts no host. */
+    int (*left)(const char *machine, struct words *left, struct error *err);
 };
 
 extern const struct provider provider_sandbox;

@@ -361,13 +361,24 @@ static int list(struct words *references, struct error *err)
     return 0;
 }
 
+static int left(const char *machine, struct words *left, struct error *err)
+{
+    char name[SANDBOX_NAME_SIZE];
+    if (sandbox_name(machine, name, err) < 0 || boot_left(machine, name, left, err) < 0 ||
+        mounts_left(name, left, err) < 0 || network_left(name, left, err) < 0)
+        return -1;
+    AUTO_FREE char *folder = sandbox_path(name, NULL);
+    if (file_exists(folder))
+        words_addf(left, "folder %s", folder);
+    return 0;
+}
+
 const struct provider provider_sandbox = {
-    .name = "sandbox",
     .check = sandbox_check,
     .plan = plan,
     .make = make,
     .verify = verify,
     .remove = remove_sandbox,
     .list = list,
-    .claims_absence = true,
+    .left = left,
 };

@@ -455,7 +455,6 @@ static int list(struct words *references, struct error *err)
 }
 
 const struct provider provider_static = {
-    .name = "static",
     .check = check,
     .resolve = resolve,
     .marks = marks,
@@ -464,5 +463,4 @@ const struct provider provider_static = {
     .verify = verify,
     .remove = remove_nothing,
     .list = list,
-    .claims_absence = false,
 };

@@ -120,8 +120,7 @@ void item_leave(struct item_context *context)
     if (context->async_seen)
         async_directory_tidy(context->request->root_run, context->control_path);
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
-        AUTO_FREE char *sockets =
-            layout_sockets(context->request->run_id, transport_name((enum transport_kind)kind));
+        AUTO_FREE char *sockets = layout_sockets(context->request->run_id, (enum transport_kind)kind);
         transport_close_masters(sockets, NULL);
     }
     file_remove_tree(context->callback_folder, NULL);
@@ -166,7 +165,7 @@ int item_announce(struct item_context *context, struct error *err)
     id_make(machine->id);
     machine->project = xstrdup(request->project_name);
     machine->target = xstrdup(request->target_name);
-    machine->provider = xstrdup(provider->name);
+    machine->provider = xstrdup(request->target->provider);
     machine->directory = layout_machine(request->state, machine->id);
     AUTO_FREE char *state = file_join(machine->directory, "state");
     if (file_make_dirs(state, 0700, err) < 0 || provider->plan(request->target, machine, err) < 0)
@@ -324,11 +323,13 @@ static int render(struct item_context *context, enum transport_kind transport, c
 }
 
 /* The transport that the phase will have, as far as can be told before it was looked for. */
-static const char *likely_transport(const struct item_context *context, const struct phase *phase)
+static enum transport_kind likely_transport(const struct item_context *context, const struct phase *phase)
 {
+    enum transport_kind kind = TRANSPORT_DIRECT;
     const struct words *names =
         phase->transports.count ? &phase->transports : &context->request->target->transports;
-    return item_has_transport(context, phase) ? context->transport : names->items[0];
+    (void)transport_from(item_has_transport(context, phase) ? context->transport : names->items[0], &kind);
+    return kind;
 }
 
 void item_look_ahead(struct item_context *context, const struct phase *phase)
@@ -362,7 +363,7 @@ static int prepare_phase(struct item_context *context, struct item_attempt *atte
     enum transport_kind transport;
     if (transport_from(context->transport, &transport) < 0)
         return error_set(err, ERROR_SYSTEM, "'%s' is no transport", context->transport);
-    AUTO_FREE char *sockets = layout_sockets(request->run_id, context->transport);
+    AUTO_FREE char *sockets = layout_sockets(request->run_id, transport);
     AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
     AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
     AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;

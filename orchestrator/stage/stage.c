@@ -147,7 +147,7 @@ static int load_keys_of_peers(const struct project *project, const struct target
     if (peers_find(project, target, state, run, 1, true, &peers, err) < 0)
         return -1;
     for (size_t i = 0; i < peers.count; i++) {
-        AUTO_FREE char *sockets = layout_sockets(run, transport_name(peers.hosts[i].transport));
+        AUTO_FREE char *sockets = layout_sockets(run, peers.hosts[i].transport);
         if (load_key(project, peers.hosts[i].target, peers.hosts[i].machine, sockets, masters, marker, err) <
             0)
             return -1;
@@ -171,7 +171,7 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
                          struct machine *machine, struct json *tried, struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
-    AUTO_FREE char *sockets = layout_sockets(run, transport_name(kind));
+    AUTO_FREE char *sockets = layout_sockets(run, kind);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     struct scope masters = {.fd = -1};
     AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
@@ -329,7 +329,9 @@ static int look_at_host(const struct project *project, const struct target *targ
                         struct json *result, struct error *err)
 {
     const char *run = json_get_string(request, "run", "");
-    AUTO_FREE char *sockets = layout_sockets(run, json_get_string(request, "transport", "direct"));
+    enum transport_kind kind = TRANSPORT_DIRECT;
+    (void)transport_from(json_get_string(request, "transport", ""), &kind);
+    AUTO_FREE char *sockets = layout_sockets(run, kind);
     keep_apart(request);
     struct host host = {target, machine, NULL};
     if (json_get_bool(request, "drop_masters"))
@@ -360,7 +362,7 @@ static int remove_machine(const struct json *request, const struct target *targe
     int64_t bound = target ? target->destroy_ns : 120 * NS_PER_S;
     /* Masters of whoever used `ssh` and `inventory` by hand. */
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
-        AUTO_FREE char *sockets = layout_sockets(machine->id, transport_name((enum transport_kind)kind));
+        AUTO_FREE char *sockets = layout_sockets(machine->id, (enum transport_kind)kind);
         transport_close_masters(sockets, NULL);
     }
     if (provider->remove(machine, bound, err) < 0)

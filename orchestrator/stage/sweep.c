@@ -51,7 +51,7 @@ void host_drop_masters(const char *run)
         scope_close(&masters);
     }
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
-        AUTO_FREE char *sockets = layout_sockets(run, transport_name((enum transport_kind)kind));
+        AUTO_FREE char *sockets = layout_sockets(run, (enum transport_kind)kind);
         transport_close_masters(sockets, NULL);
     }
 }

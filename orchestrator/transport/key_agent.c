@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/invoker.h"
 #include "config/layout.h"
+#include "config/provider_facts.h"
 #include "process/offspring.h"
 #include "process/program.h"
 #include "transport/ssh_options.h"
@@ -125,7 +126,7 @@ static int open_key(const struct project *project, const struct target *target, 
 int key_agent_check(const struct project *project, const struct target *target, const struct machine *machine,
                     struct error *err)
 {
-    if (target->key_passphrase.kind == SECRET_NONE || text_is(machine->provider, "sandbox"))
+    if (target->key_passphrase.kind == SECRET_NONE || provider_facts(machine->provider)->own_key)
         return 0;
     if (!ssh_needs_agent(machine, target))
         return error_set(

@@ -6,42 +6,13 @@
 #include "base/text.h"
 #include "process/program.h"
 #include "tailnet/tun.h"
+#include "transport/transport.h"
 
 #include <stdint.h>
 #include <string.h>
 
 static const int64_t resolve_bound =
     10 * NS_PER_S; /* a Match exec of the user's ssh configuration may run in it */
-
-/* Why this one cannot be used, malloc'ed; NULL: it can. `tun` is looked at once, when first needed. */
-static char *lack_of(enum transport_kind kind, const struct target *target, bool for_contact,
-                     struct tun_evidence *tun, bool *looked)
-{
-    if (kind == TRANSPORT_DIRECT)
-        return NULL;
-    if (!*looked) {
-        tun_look(target->tailscale_socket, tun);
-        *looked = true;
-    }
-    if (kind == TRANSPORT_TAILNET && !tun_is_usable(tun))
-        return tun_text(tun);
-    if (!for_contact)
-        return NULL;
-    if (!tun->daemon_answers)
-        return xasprintf(
-            "no tailscaled answers at %s (%s); start it and join the tailnet with 'tailscale up'",
-            tun->daemon_socket, tun->daemon_error);
-    if (!text_is(tun->daemon_state, "Running"))
-        return xasprintf("tailscaled at %s is in the state %s; join the tailnet with 'tailscale up'",
-                         tun->daemon_socket, tun->daemon_state);
-    if (kind == TRANSPORT_TAILNET_USERSPACE) {
-        AUTO_FREE char *program = file_find_program("tailscale", NULL);
-        if (!program)
-            return xstrdup(
-                "the program tailscale is not in PATH; install Debian's or Tailscale's package 'tailscale'");
-    }
-    return NULL;
-}
 
 int transport_choose(const struct words *names, const struct target *target, bool for_contact,
                      enum transport_kind *out, struct json **evidence, struct error *err)
@@ -52,19 +23,18 @@ int transport_choose(const struct words *names, const struct target *target, boo
     AUTO_JSON *list = json_new_array();
     AUTO_TEXT lacks = TEXT_INIT;
     for (size_t i = 0; i < names->count; i++) {
-        enum transport_kind kind;
+        enum transport_kind kind = TRANSPORT_DIRECT;
+        bool known = transport_from(names->items[i], &kind) == 0;
+        const struct transport *calls = transport_calls(kind);
         struct json *entry = json_new_object();
         json_set_string(entry, "name", names->items[i]);
-        AUTO_FREE char *lack = transport_from(names->items[i], &kind) < 0
-                                   ? xstrdup("there is no transport of that name")
-                                   : lack_of(kind, target, for_contact, &tun, &looked);
-        AUTO_FREE char *why =
-            lack                       ? xstrdup(lack)
-            : kind == TRANSPORT_DIRECT ? xstrdup("plain SSH needs nothing of this machine")
-            : kind == TRANSPORT_TAILNET
-                ? tun_text(&tun)
-                : xasprintf("each connection is handed to the tailscaled at %s by 'tailscale nc'",
-                            tun.daemon_socket);
+        if (calls->of_tailnet && !looked)
+            tun_look(target->tailscale_socket, &tun);
+        looked = looked || calls->of_tailnet;
+        AUTO_FREE char *lack = !known        ? xstrdup("there is no transport of that name")
+                               : calls->lack ? calls->lack(&tun, for_contact)
+                                             : NULL;
+        AUTO_FREE char *why = lack ? xstrdup(lack) : calls->why(&tun);
         json_set_bool(entry, "usable", !lack);
         json_set_string(entry, "why", why);
         json_append(list, entry);

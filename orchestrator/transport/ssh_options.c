@@ -1,8 +1,11 @@
 #include "transport/ssh_options.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/invoker.h"
+#include "config/provider_facts.h"
+#include "transport/transport.h"
 
 #include <string.h>
 #include <strings.h>
@@ -10,23 +13,6 @@
 /* sun_path less the suffix under which ssh makes the socket before it renames it (sshd's mux.c adds a dot
  * and 16 characters). */
 enum { CONTROL_PATH_MAX = 90, HASH_LENGTH = 40 };
-
-static const char *const names[] = {"direct", "tailnet", "tailnet-userspace"};
-
-const char *transport_name(enum transport_kind kind)
-{
-    return names[kind];
-}
-
-int transport_from(const char *name, enum transport_kind *out)
-{
-    for (int i = 0; i < TRANSPORT_KINDS; i++)
-        if (text_is(names[i], name)) {
-            *out = (enum transport_kind)i;
-            return 0;
-        }
-    return -1;
-}
 
 int ssh_alive_count(int64_t host_silent_ns)
 {
@@ -110,7 +96,7 @@ static int check_user(const char *user, struct error *err)
     return 0;
 }
 
-static int check_jump(const char *jump, struct error *err)
+int ssh_check_jump(const char *jump, struct error *err)
 {
     if (!*jump || *jump == '-' || strstr(jump, ",-") || strstr(jump, "@-") || strstr(jump, "//-"))
         return refuse(err, "jump", jump,
@@ -118,6 +104,11 @@ static int check_jump(const char *jump, struct error *err)
     if (!is_made_of(jump, "._:@,[]/-"))
         return refuse(err, "jump", jump, "it is a list like user@host:port,user@host:port");
     return 0;
+}
+
+int ssh_check_socket(const char *path, struct error *err)
+{
+    return has_control(path) ? refuse(err, "tailscaled's socket", path, "it holds control characters") : 0;
 }
 
 static int check_path(const char *what, const char *path, struct error *err)
@@ -170,7 +161,7 @@ static int add_control(struct ssh_arguments *out, const char *directory, const s
 bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target)
 {
     return machine_has_host_key(machine) || (target && target->host_key_kind != HOST_KEYS_DEFAULT) ||
-           (machine->provider && !text_is(machine->provider, "static"));
+           (machine->provider && !machine_was_there(machine));
 }
 
 char *ssh_host_key_alias(const struct machine *machine)
@@ -207,7 +198,7 @@ bool ssh_needs_agent(const struct machine *machine, const struct target *target)
 {
     /* A sandbox's key is triphase's own and has no passphrase. */
     return target->key_passphrase.kind != SECRET_NONE && machine->key && !text_is(machine->key, "agent") &&
-           !text_is(machine->provider, "sandbox");
+           !provider_facts(machine->provider)->own_key;
 }
 
 char *ssh_agent_public_key(const char *agent_directory, const struct target *target)
@@ -266,33 +257,12 @@ static int add_identity(struct ssh_arguments *out, const struct machine *machine
 static int add_proxy(struct ssh_arguments *out, const struct machine *machine, const struct target *target,
                      enum transport_kind kind, struct error *err)
 {
-    if (kind == TRANSPORT_TAILNET) {
-        words_add_all(&out->options, "-o", "ProxyCommand=none", NULL);
-    } else if (kind == TRANSPORT_TAILNET_USERSPACE) {
-        /* Two parsers: ssh expands % in it, then a shell reads it. */
-        AUTO_TEXT quoted = TEXT_INIT;
-        if (target->tailscale_socket) {
-            if (has_control(target->tailscale_socket))
-                return refuse(err, "tailscaled's socket", target->tailscale_socket,
-                              "it holds control characters");
-            AUTO_FREE char *option = xasprintf("--socket=%s", target->tailscale_socket);
-            text_add_shell_word(&quoted, option);
-            text_add_char(&quoted, ' ');
-        }
-        struct text command = TEXT_INIT;
-        text_add(&command, "ProxyCommand=tailscale ");
-        for (const char *c = text_string(&quoted); *c; c++)
-            text_addf(&command, "%s%c", *c == '%' ? "%" : "", *c);
-        text_add(&command, "nc %h %p");
+    char *option = NULL;
+    if (transport_calls(kind)->proxy(machine, target, &option, err) < 0)
+        return -1;
+    if (option) {
         words_add(&out->options, "-o");
-        words_own(&out->options, text_take(&command));
-    } else if (text_is(machine->provider, "sandbox") && !machine->jump) {
-        /* It is on this machine: what leads to others leads past it. */
-        words_add_all(&out->options, "-o", "ProxyCommand=none", NULL);
-    } else if (machine->jump) {
-        if (check_jump(machine->jump, err) < 0)
-            return -1;
-        add_option(out, "ProxyJump", machine->jump, false);
+        words_own(&out->options, option);
     }
     return 0;
 }
@@ -427,7 +397,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     /* Saves 80 ms of a connect. Only where the packets never leave this machine: elsewhere it would put a
      * classical key exchange before ssh's own first choice, and undo what the user's configuration
      * restricts. */
-    if (text_is(machine->provider, "sandbox"))
+    if (provider_facts(machine->provider)->local)
         words_add_all(&made.options, "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org",
                       NULL);
     if (add_users_options(&made, machine, target, err) < 0)
@@ -483,12 +453,11 @@ struct machine *ssh_machine_planned(const struct project *project, const struct 
                        : xstrdup_or_null(target->key);
     machine->jump = xstrdup_or_null(target->jump);
     machine->python = xstrdup_or_null(target->python);
-    if (text_is(target->provider, "sandbox")) {
-        if (!machine->port)
-            machine->port = 22;
-        if (!machine->user)
-            machine->user = xstrdup("root");
-    }
+    const struct provider_facts *facts = provider_facts(target->provider);
+    if (!machine->port)
+        machine->port = facts->port;
+    if (!machine->user)
+        machine->user = xstrdup_or_null(facts->user);
     return machine;
 }
 

@@ -5,14 +5,8 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "config/config.h"
+#include "config/transport_kind.h"
 #include "event/machine.h"
-
-enum transport_kind { TRANSPORT_DIRECT, TRANSPORT_TAILNET, TRANSPORT_TAILNET_USERSPACE };
-enum { TRANSPORT_KINDS = 3 };
-
-const char *transport_name(enum transport_kind kind); /* "direct", … */
-/* -1 for an unknown name. */
-int transport_from(const char *name, enum transport_kind *out);
 
 struct ssh_arguments {
     char *host; /* the destination word: stands behind "--"; NULL while the address is unknown */
@@ -78,3 +72,6 @@ char *ssh_invoking_home(void);
 /* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option
  * expands %-tokens, so % is doubled. */
 void ssh_add_option_value(struct text *text, const char *value, bool percent);
+/* Refuse (ERROR_PROJECT) a list of jump hosts, a path of a socket, that no ssh could take. */
+int ssh_check_jump(const char *jump, struct error *err);
+int ssh_check_socket(const char *path, struct error *err);

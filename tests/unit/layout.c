@@ -41,7 +41,7 @@ Test(layout, what_is_no_name_gives_a_path_on_which_every_call_fails)
         AUTO_FREE char *target = layout_target_state("/project/.triphase", name);
         AUTO_FREE char *lock = layout_lock("/project/.triphase", name);
         AUTO_FREE char *step = layout_step_file(1, name, 1, "log");
-        AUTO_FREE char *sockets = layout_sockets(name, "direct");
+        AUTO_FREE char *sockets = layout_sockets(name, TRANSPORT_DIRECT);
         const char *const paths[] = {run, machine, target, lock, step, sockets};
         for (size_t k = 0; k < COUNT_OF(paths); k++) {
             AUTO_ERROR err = ERROR_INIT;
@@ -71,7 +71,7 @@ Test(layout, a_good_name_stays_where_the_contract_says)
 Test(layout, sockets_lie_where_no_logout_removes_them)
 {
     setenv("XDG_RUNTIME_DIR", folder(), 1);
-    AUTO_FREE char *sockets = layout_sockets(good_id, "tailnet");
+    AUTO_FREE char *sockets = layout_sockets(good_id, TRANSPORT_TAILNET);
     AUTO_FREE char *expected = xasprintf("/tmp/triphase-%lu/0123456789abt", (unsigned long)geteuid());
     cr_expect_str_eq(sockets, expected);
 }

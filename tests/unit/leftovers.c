@@ -65,7 +65,7 @@ Test(leftovers, are_the_folder_the_sockets_and_the_processes_and_nobody_elses)
     id_make(run);
     id_make(other);
     AUTO_FREE char *at = layout_machine(folder(), machine), *neighbour = layout_machine(folder(), other);
-    AUTO_FREE char *sockets = layout_sockets(run, "tailnet");
+    AUTO_FREE char *sockets = layout_sockets(run, TRANSPORT_TAILNET);
     AUTO_FREE char *mark = xasprintf("TRIPHASE_RUN=%s", run), *strange = xasprintf("TRIPHASE_RUN=%s", other);
     cr_assert(file_make_dirs(at, 0700, NULL) == 0 && file_make_dirs(neighbour, 0700, NULL) == 0 &&
               file_make_dirs(sockets, 0700, NULL) == 0);

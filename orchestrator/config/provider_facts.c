@@ -1,0 +1,39 @@
+#include "config/provider_facts.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+extern const struct provider provider_sandbox, provider_static;
+
+static const struct provider_facts rows[] = {
+    {.name = "sandbox",
+     .local = true,
+     .own_key = true,
+     .user = "root",
+     .port = 22,
+     .calls = &provider_sandbox},
+    {.name = "static", .existing = true, .calls = &provider_static},
+};
+
+const struct provider_facts *provider_facts(const char *name)
+{
+    static const struct provider_facts none = {.name = ""};
+    for (size_t i = 0; name && i < COUNT_OF(rows); i++)
+        if (text_is(name, rows[i].name))
+            return &rows[i];
+    return &none;
+}
+
+const char *const *provider_names(void)
+{
+    static const char *names[COUNT_OF(rows) + 1];
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        names[i] = rows[i].name;
+    return names;
+}
+
+bool provider_is_later(const char *name)
+{
+    static const char *const later[] = {"hetzner", "command", NULL};
+    return text_is_one_of(name, later);
+}

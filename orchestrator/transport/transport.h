@@ -1,0 +1,19 @@
+/* What one way to a host needs and how ssh is led over it: a const table of calls, one file each, named in a row of config/transport_kind.c. */
+#pragma once
+#include "base/error.h"
+#include "config/config.h"
+#include "event/machine.h"
+#include "tailnet/tun.h"
+
+struct transport {
+    bool of_tailnet; /* the calls below get the evidence of a TUN; else NULL */
+    /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is rendered. NULL: nothing is ever missing. */
+    char *(*lack)(const struct tun_evidence *tun, bool for_contact);
+    /* Why it can be, malloc'ed. */
+    char *(*why)(const struct tun_evidence *tun);
+    /* ssh's option for the way, "ProxyCommand=none", malloc'ed into `out`; untouched where there is nothing to say. */
+    int (*proxy)(const struct machine *machine, const struct target *target, char **out, struct error *err);
+};
+
+/* What both tailnet transports need of a tailscaled that is to carry a connection now; NULL: it is there. */
+char *tailnet_lack(const struct tun_evidence *tun);
