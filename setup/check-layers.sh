@@ -9,6 +9,6 @@ check "rooms: each uses those that LAYERS names" setup/rooms.py uses
 check "rooms: entered by their doors alone" setup/rooms.py doors
 check "rooms: no circle within one" setup/rooms.py circles
 check "rooms: each library in one file" setup/rooms.py libraries
-check "rooms: providers and transports are told by their row" setup/rooms.py names
+check "rooms: providers, transports and formats are told by their row" setup/rooms.py names
 check "libraries: Criterion by tests alone" bash -c '! grep -rnE "include[[:space:]]*<criterion" orchestrator'
 tally_end

@@ -9,7 +9,7 @@
 #include "config/layout.h"
 #include "process/child.h"
 #include "provider/made_look.h"
-#include "report/files.h"
+#include "report/format.h"
 #include "report/text.h"
 #include "report/timings.h"
 #include "store/dump.h"
@@ -56,10 +56,12 @@ static void find_never(const struct bundle_subject *subject, struct words *out)
 
 static int add_reports(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
 {
-    for (size_t i = 0; i < COUNT_OF(report_files); i++) {
+    const struct report_runs run = {subject->account, 1, false, subject->state};
+    const struct report_format *format;
+    for (size_t i = 0; (format = report_format_at(i)); i++) {
         AUTO_TEXT report = TEXT_INIT;
-        report_files[i].add(subject->account, subject->state, &report);
-        if (bundle_add(bundle, report_files[i].name, &report, NULL, err) < 0)
+        format->runs(&run, &plain, &report);
+        if (bundle_add(bundle, format->file, &report, NULL, err) < 0)
             return -1;
     }
     AUTO_WORDS never = WORDS_INIT;
@@ -78,7 +80,7 @@ static int add_sums(struct bundle *bundle, const struct bundle_subject *subject,
     AUTO_TEXT table = TEXT_INIT;
     if (history_sums(subject->db, runs, by, &sums, &count, err) < 0)
         return -1;
-    report_sums(sums, count, by, REPORT_TABLE, &plain, &table);
+    report_format_at(0)->sums(sums, count, by, &plain, &table);
     history_sums_free(sums, count);
     return bundle_add(bundle, name, &table, NULL, err);
 }

@@ -249,11 +249,11 @@ static void print_end(struct cycling *cycling)
 {
     AUTO_ERROR err = ERROR_INIT;
     AUTO_SQL *db = NULL;
-    struct report_output output = {cycling->request->json, REPORT_TABLE};
+    const struct report_format *format = report_format_named(cycling->request->json ? "json" : "table");
     if (!cycling->runs)
         return; /* it was refused: nothing began */
     if (history_open(cycling->store, &db, &err) < 0 ||
-        report_cycle_end(db, cycling->state, cycling->group, false, &output, &err) < 0)
+        report_cycle_end(db, cycling->state, cycling->group, false, format, &err) < 0)
         took_trouble(cycling, &err);
 }
 

@@ -7,17 +7,14 @@
 #include "command/options.h"
 #include "command/report_comparison.h"
 #include "command/report_cycle.h"
-#include "command/report_output.h"
 #include "command/store_access.h"
-#include "report/json.h"
-#include "report/text.h"
+#include "report/format.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LAST_MOST = 100000 };
-enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_MD };
 enum by { BY_STEP, BY_ROLE, BY_TASK };
 
 enum what { WHAT_RUNS, WHAT_COMPARE, WHAT_REGRESS, WHAT_CYCLE };
@@ -27,7 +24,7 @@ struct request {
     const char *run, *other /* --compare: the second side */, *target, *group;
     int last; /* 0: one run */
     enum by by;
-    enum format format;
+    const struct report_format *format;
 };
 
 static int __attribute__((format(printf, 1, 2))) refuse(const char *format, ...)
@@ -48,18 +45,20 @@ static int find(const char *name, const char *const *names)
     return -1;
 }
 
-static int parse_format(const char *name, enum format *out)
+static int parse_format(const char *name, const struct report_format **out)
 {
-    static const char *const names[] = {"table", "csv", "json", "md", NULL}, *const later[] = {"html",
-                                                                                               "junit",
-                                                                                               "openmetrics",
-                                                                                               NULL};
-    int at = find(name, names);
-    if (at < 0)
-        return find(name, later) < 0 ? refuse("there is no format '%s': table, csv, json or md", name)
-                                     : refuse("'--format %s' is not in this version", name);
-    *out = (enum format)at;
-    return EXIT_OK;
+    static const char *const later[] = {"html", "junit", "openmetrics", NULL};
+    const struct report_format *format = report_format_named(name);
+    if (format) {
+        *out = format;
+        return EXIT_OK;
+    }
+    if (find(name, later) >= 0)
+        return refuse("'--format %s' is not in this version", name);
+    AUTO_TEXT names = TEXT_INIT;
+    for (size_t i = 0; (format = report_format_at(i)); i++)
+        text_addf(&names, "%s%s", i == 0 ? "" : report_format_at(i + 1) ? ", " : " or ", format->name);
+    return refuse("there is no format '%s': %s", name, text_string(&names));
 }
 
 static int parse_by(const char *name, enum by *out)
@@ -128,7 +127,7 @@ static int parse(int argc, char **argv, struct request *out)
             code = parse_format(optarg, &out->format);
             break;
         case 'j':
-            out->format = FORMAT_JSON;
+            out->format = report_format_named("json");
             break;
         case 'c':
         case 'r':
@@ -159,11 +158,6 @@ static int choose(struct sql *db, const struct request *request, struct history_
     return 0;
 }
 
-static enum report_form form_of(enum format format)
-{
-    return format == FORMAT_CSV ? REPORT_CSV : format == FORMAT_MD ? REPORT_MARKDOWN : REPORT_TABLE;
-}
-
 static int report_by(struct sql *db, struct history_run *const *runs, const struct request *request,
                      struct error *err)
 {
@@ -177,15 +171,9 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
         words_add(&ids, (*runs)->id);
     if (history_sums(db, words_argv(&ids), by, &sums, &count, err) < 0)
         return -1;
-    int result;
-    if (request->format == FORMAT_JSON) {
-        result = report_output_json(report_json_sums(sums, count, by));
-    } else {
-        report_sums(sums, count, by, form_of(request->format), &look, &out);
-        result = table_print(&out);
-    }
+    request->format->sums(sums, count, by, &look, &out);
     history_sums_free(sums, count);
-    return result < 0 ? error_system(err, errno, "cannot write the report") : 0;
+    return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
 static int print_accounts(const struct account *accounts, size_t count, const char *state,
@@ -193,17 +181,8 @@ static int print_accounts(const struct account *accounts, size_t count, const ch
 {
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
-    if (request->format == FORMAT_JSON) {
-        struct json *json =
-            request->last ? report_json_runs(accounts, count, state) : report_json_run(accounts, state);
-        return report_output_json(json) < 0 ? error_system(err, errno, "cannot write the report") : 0;
-    }
-    if (request->format == FORMAT_CSV)
-        report_csv(accounts, count, &out);
-    else if (request->format == FORMAT_MD)
-        request->last ? report_runs_markdown(accounts, count, &out) : report_run_markdown(accounts, &out);
-    else
-        request->last ? report_runs(accounts, count, &look, &out) : report_run(accounts, &look, &out);
+    struct report_runs runs = {accounts, count, request->last > 0, state};
+    request->format->runs(&runs, &look, &out);
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
@@ -242,24 +221,23 @@ static int report_chosen(struct sql *db, const char *state, const struct request
 
 int command_report(struct command_context *context, int argc, char **argv)
 {
-    struct request request = {0};
+    struct request request = {.format = report_format_at(0)};
     int code = parse(argc, argv, &request);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *state = NULL;
     AUTO_SQL *db = NULL;
-    struct report_output output = {request.format == FORMAT_JSON, form_of(request.format)};
     int result = store_access_open(context, &state, &db, &err);
     /* One moment of the store, whatever a worker writes meanwhile. */
     if (result == 0)
         result = sql_run(db, "BEGIN", &err);
     if (result == 0 && request.what == WHAT_COMPARE)
-        result = report_compare(db, request.run, request.other, request.target, &output, &code, &err);
+        result = report_compare(db, request.run, request.other, request.target, request.format, &code, &err);
     else if (result == 0 && request.what == WHAT_REGRESS)
-        result = report_regress(db, request.run, request.target, &output, &code, &err);
+        result = report_regress(db, request.run, request.target, request.format, &code, &err);
     else if (result == 0 && request.what == WHAT_CYCLE)
-        result = report_cycle(db, state, request.group, &output, &err);
+        result = report_cycle(db, state, request.group, request.format, &err);
     else if (result == 0)
         result = report_chosen(db, state, &request, &err);
     if (result < 0) {

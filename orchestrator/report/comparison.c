@@ -94,52 +94,6 @@ static struct table *rows_table(const struct comparison *comparison)
     return table;
 }
 
-static void add_ms(struct table *table, int64_t ns, bool known)
-{
-    if (known)
-        table_addf(table, TABLE_PLAIN, "%.6f", (double)ns / (double)NS_PER_MS);
-    else
-        table_add(table, NULL, TABLE_PLAIN);
-}
-
-static void add_csv(const struct comparison *comparison, struct text *out)
-{
-    static const struct table_column columns[] = {
-        {.title = "verdict"},  {.title = "level"},
-        {.title = "step"},     {.title = "role"},
-        {.title = "task"},     {.title = "transport"},
-        {.title = "before_n"}, {.title = "before_median_ms"},
-        {.title = "after_n"},  {.title = "after_median_ms"},
-        {.title = "shift_ms"}, {.title = "test"},
-        {.title = "p"},        {.title = "differs"},
-    };
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < comparison->count; i++) {
-        const struct comparison_row *row = &comparison->rows[i];
-        const struct regression *judged = &row->judged;
-        const char *const cells[] = {regression_verdict_name(judged->verdict),
-                                     regression_level_name(judged->level),
-                                     row->step,
-                                     row->role,
-                                     row->task,
-                                     row->transport};
-        for (size_t k = 0; k < COUNT_OF(cells); k++)
-            table_add(table, cells[k], TABLE_PLAIN);
-        table_addf(table, TABLE_PLAIN, "%zu", judged->before_count);
-        add_ms(table, judged->before_median_ns, judged->before_count > 0);
-        table_addf(table, TABLE_PLAIN, "%zu", judged->after_count);
-        add_ms(table, judged->after_median_ns, judged->after_count > 0);
-        add_ms(table, judged->shift_ns, judged->before_count && judged->after_count);
-        table_add(table, regression_test_name(judged->test), TABLE_PLAIN);
-        if (judged->p < 0)
-            table_add(table, NULL, TABLE_PLAIN);
-        else
-            table_addf(table, TABLE_PLAIN, "%.6g", judged->p);
-        table_add(table, row->differs, TABLE_PLAIN);
-    }
-    table_write_csv(table, out);
-}
-
 /* ---------------------------------------------------------------- evidence */
 
 struct fact {
@@ -294,14 +248,9 @@ static void add_tail(const struct comparison *comparison, struct text *out)
     add_skipped(&comparison->after, out);
 }
 
-void comparison_view(const struct comparison *comparison, bool evidence, enum report_form form,
+void comparison_view(const struct comparison *comparison, bool evidence, bool markdown,
                      const struct table_look *look, struct text *out)
 {
-    if (form == REPORT_CSV) {
-        add_csv(comparison, out);
-        return;
-    }
-    bool markdown = form == REPORT_MARKDOWN;
     AUTO_TABLE *rows = rows_table(comparison);
     text_add(out, markdown ? "### " : "");
     add_head(comparison, out);

@@ -3,11 +3,10 @@
 #pragma once
 #include "figures/comparison.h"
 #include "format/json.h"
-#include "report/text.h"
+#include "view/table.h"
 
-/* `evidence`: with the transports' evidence. CSV holds the rows alone; the other forms leave out roles and
- * tasks that did not get slower. `look` is for REPORT_TABLE. */
-void comparison_view(const struct comparison *comparison, bool evidence, enum report_form form,
+/* `evidence`: with the transports' evidence. Left out are roles and tasks that did not get slower. */
+void comparison_view(const struct comparison *comparison, bool evidence, bool markdown,
                      const struct table_look *look, struct text *out);
 /* The shape is in triphase(1). Owned by the caller. */
 struct json *comparison_json(const struct comparison *comparison, bool evidence);

@@ -5,6 +5,9 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "report/comparison.h"
+#include "report/cycle.h"
+#include "report/format.h"
 
 static void set_ms(struct json *object, const char *key, int64_t ns)
 {
@@ -217,3 +220,49 @@ struct json *report_json_sums(const struct history_sum *sums, size_t count, enum
     json_set(object, "rows", rows);
     return object;
 }
+
+/* ---------------------------------------------------------------- the format */
+
+static void add(struct json *json, struct text *out)
+{
+    AUTO_FREE char *pretty = json_pretty(json);
+    text_addf(out, "%s\n", pretty);
+    json_free(json);
+}
+
+static void add_runs(const struct report_runs *runs, const struct table_look *look, struct text *out)
+{
+    (void)look;
+    add(runs->several ? report_json_runs(runs->accounts, runs->count, runs->state)
+                      : report_json_run(runs->accounts, runs->state),
+        out);
+}
+
+static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
+                     const struct table_look *look, struct text *out)
+{
+    (void)look;
+    add(report_json_sums(sums, count, by), out);
+}
+
+static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,
+                           struct text *out)
+{
+    (void)look;
+    add(comparison_json(comparison, evidence), out);
+}
+
+static void add_cycle(const struct cycle *cycle, const struct cycle_summary *summary, bool rounds,
+                      const struct table_look *look, struct text *out)
+{
+    (void)rounds;
+    (void)look;
+    add(cycle_json(cycle, summary), out);
+}
+
+const struct report_format report_format_json = {.name = "json",
+                                                 .file = "report.json",
+                                                 .runs = add_runs,
+                                                 .sums = add_sums,
+                                                 .comparison = add_comparison,
+                                                 .cycle = add_cycle};

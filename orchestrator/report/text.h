@@ -1,4 +1,4 @@
-/* Reports of runs as text: a table for people, Markdown, and CSV for other programs. What is printed comes
+/* Reports of runs as text: a table for people, and Markdown. What is printed comes
  * from the account alone. */
 #pragma once
 #include "figures/account.h"
@@ -12,12 +12,8 @@ void report_run_markdown(const struct account *account, struct text *out);
 void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
                  struct text *out);
 void report_runs_markdown(const struct account *accounts, size_t count, struct text *out);
-/* A line for each step of each run. */
-void report_csv(const struct account *accounts, size_t count, struct text *out);
-
-enum report_form { REPORT_TABLE, REPORT_CSV, REPORT_MARKDOWN };
-/* Sums by role or task. `look` is for REPORT_TABLE. */
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form,
+/* Sums by role or task; a table, or Markdown. */
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by, bool markdown,
                  const struct table_look *look, struct text *out);
 /* "2026-01-02 03:04:05", local time. */
 void report_add_date(struct text *out, int64_t wall_ns);

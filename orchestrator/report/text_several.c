@@ -94,82 +94,9 @@ void report_runs_markdown(const struct account *accounts, size_t count, struct t
     table_write_markdown(statistics, out);
 }
 
-static void add_ms(struct table *table, int64_t ns)
-{
-    if (ns < 0)
-        table_add(table, NULL, TABLE_PLAIN);
-    else
-        table_addf(table, TABLE_PLAIN, "%.6f", (double)ns / (double)NS_PER_MS);
-}
-
-void report_csv(const struct account *accounts, size_t count, struct text *out)
-{
-    static const struct table_column columns[] = {
-        {.title = "run"},     {.title = "run_kind"}, {.title = "target"},      {.title = "recipe"},
-        {.title = "ansible"}, {.title = "fresh"},    {.title = "partial"},     {.title = "seq"},
-        {.title = "kind"},    {.title = "step"},     {.title = "attempt"},     {.title = "transport"},
-        {.title = "outcome"}, {.title = "started"},  {.title = "duration_ms"}, {.title = "ok"},
-        {.title = "changed"}, {.title = "failed"},   {.title = "skipped"},     {.title = "unreachable"},
-        {.title = "ignored"}, {.title = "rescued"},
-    };
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < count; i++) {
-        const struct history_run *run = accounts[i].run;
-        for (size_t k = 0; k < accounts[i].step_count; k++) {
-            const struct history_step *step = &accounts[i].steps[k];
-            AUTO_FREE char *started = moment_rfc3339(step->started_ns);
-            const char *const of_run[] = {run->id,
-                                          run->kind,
-                                          run->target,
-                                          run->recipe,
-                                          run->ansible,
-                                          run->fresh ? "true" : "false",
-                                          run->partial ? "true" : "false"};
-            for (size_t at = 0; at < COUNT_OF(of_run); at++)
-                table_add(table, of_run[at], TABLE_PLAIN);
-            table_addf(table, TABLE_PLAIN, "%d", step->seq);
-            table_add(table, step->kind, TABLE_PLAIN);
-            table_add(table, step->name, TABLE_PLAIN);
-            table_addf(table, TABLE_PLAIN, "%d", step->attempt);
-            table_add(table, step->transport, TABLE_PLAIN);
-            table_add(table, account_step_outcome(&accounts[i], step), TABLE_PLAIN);
-            table_add(table, started, TABLE_PLAIN);
-            add_ms(table, step->duration_ns);
-            const int64_t counts[] = {step->ok,          step->changed, step->failed, step->skipped,
-                                      step->unreachable, step->ignored, step->rescued};
-            for (size_t at = 0; at < COUNT_OF(counts); at++)
-                table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[at]);
-        }
-    }
-    table_write_csv(table, out);
-}
-
-static void sums_csv(const struct history_sum *sums, size_t count, struct text *out)
-{
-    static const struct table_column columns[] = {{.title = "name"},    {.title = "host"},
-                                                  {.title = "n"},       {.title = "ok"},
-                                                  {.title = "changed"}, {.title = "failed"},
-                                                  {.title = "sum_ms"},  {.title = "max_ms"}};
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < count; i++) {
-        table_add(table, sums[i].name, TABLE_PLAIN);
-        table_add(table, sums[i].host, TABLE_PLAIN);
-        const int64_t counts[] = {sums[i].n, sums[i].ok, sums[i].changed, sums[i].failed};
-        for (size_t k = 0; k < COUNT_OF(counts); k++)
-            table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[k]);
-        add_ms(table, sums[i].sum_ns);
-        add_ms(table, sums[i].max_ns);
-    }
-    table_write_csv(table, out);
-}
-
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by, enum report_form form,
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by, bool markdown,
                  const struct table_look *look, struct text *out)
 {
-    if (form == REPORT_CSV) {
-        sums_csv(sums, count, out);
-        return;
-    }
     const struct table_column columns[] = {
         {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24},
         {.title = "host", .shrinks = 12, .drop = 2},
@@ -197,7 +124,7 @@ void report_sums(const struct history_sum *sums, size_t count, enum history_by b
         table_add_share(table, whole > 0 ? (double)sum->sum_ns / whole : -1);
         add_duration(table, sum->max_ns);
     }
-    if (form == REPORT_MARKDOWN)
+    if (markdown)
         table_write_markdown(table, out);
     else
         table_write(table, look, out);

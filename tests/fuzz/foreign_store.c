@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "figures/account.h"
+#include "report/format.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "store/maintain.h"
@@ -87,7 +88,7 @@ static void report(const struct account *accounts, size_t count)
     report_run_markdown(accounts, &markdown);
     report_runs(accounts, count, &plain, &several);
     report_runs_markdown(accounts, count, &markdown);
-    report_csv(accounts, count, &csv);
+    report_format_named("csv")->runs(&(struct report_runs){accounts, count, true, "."}, &plain, &csv);
     AUTO_JSON *json = report_json_run(accounts, "."), *all = report_json_runs(accounts, count, ".");
     AUTO_FREE char *json_text = json_pretty(json), *all_text = json_pretty(all);
     hold_printable(&one, "a report is printable");
@@ -105,9 +106,9 @@ static void report_by(struct sql *db, const struct words *ids, enum history_by b
     AUTO_TEXT out = TEXT_INIT;
     if (history_sums(db, words_argv(ids), by, &sums, &count, NULL) < 0)
         return;
-    report_sums(sums, count, by, REPORT_TABLE, &plain, &out);
+    report_sums(sums, count, by, false, &plain, &out);
     hold_printable(&out, "sums are printable");
-    report_sums(sums, count, by, REPORT_CSV, &plain, &out);
+    report_format_named("csv")->sums(sums, count, by, &plain, &out);
     json_free(report_json_sums(sums, count, by));
     history_sums_free(sums, count);
 }

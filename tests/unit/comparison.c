@@ -7,6 +7,7 @@
 #include "figures/cycle.h"
 #include "report/comparison.h"
 #include "report/cycle.h"
+#include "report/format.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 
@@ -217,7 +218,7 @@ Test(comparison, counts_the_earlier_runs_that_are_left_out)
     struct comparison comparison = regress(&record);
     AUTO_TEXT out = TEXT_INIT;
     cr_expect_eq(comparison.others, HISTORY);
-    comparison_view(&comparison, false, REPORT_TABLE, &wide, &out);
+    comparison_view(&comparison, false, false, &wide, &out);
     cr_expect(strstr(text_string(&out), "too little data to judge") &&
                   strstr(text_string(&out), "12 earlier runs are left out"),
               "%s", text_string(&out));
@@ -237,7 +238,7 @@ Test(comparison, two_sides_that_are_not_alike_are_shown_and_not_judged)
     cr_assert_eq(comparison_compare(record.db, "aaaaaaaa", "bbbbbbbb", NULL, &comparison, NULL), 0);
     cr_expect_str_eq(comparison.rows[0].differs, "transport direct and tailnet");
     AUTO_TEXT out = TEXT_INIT;
-    comparison_view(&comparison, true, REPORT_TABLE, &wide, &out);
+    comparison_view(&comparison, true, false, &wide, &out);
     cr_expect(strstr(text_string(&out), "not alike, so not judged: transport direct and tailnet"), "%s",
               text_string(&out));
     cr_expect(strstr(text_string(&out), "tried.direct.tcp.ms  2.5     -"), "%s", text_string(&out));
@@ -291,13 +292,13 @@ Test(comparison, forms_hold_the_documented_members)
                "\"p\":null,\"differs\":null}"),
         "%s", text);
     AUTO_TEXT csv = TEXT_INIT, markdown = TEXT_INIT;
-    comparison_view(&comparison, false, REPORT_CSV, &wide, &csv);
+    report_format_named("csv")->comparison(&comparison, false, &wide, &csv);
     cr_expect(text_starts(text_string(&csv),
                           "verdict,level,step,role,task,transport,before_n,before_median_ms,"
                           "after_n,after_median_ms,shift_ms,test,p,differs\nslower,phase,install,,,"
                           "direct,12,10005.500000,1,30000.000000,19994.500000,margin,,\n"),
               "%s", text_string(&csv));
-    comparison_view(&comparison, false, REPORT_MARKDOWN, &wide, &markdown);
+    comparison_view(&comparison, false, true, &wide, &markdown);
     cr_expect(strstr(text_string(&markdown),
                      "| slower | phase | install | direct | 12 | 10.0s | 1 | 30.0s | 20.0s | "
                      "+200 | - | margin |"),
@@ -431,7 +432,7 @@ Test(comparison, a_named_side_shows_its_own_evidence_also_where_nothing_in_it_co
     put_run(&record, 3, NS_PER_S, (struct how){.group = group, .kind = "destroy", .transport = "tailnet"});
     put_run(&record, 4, 0, (struct how){.group = group, .no_step = true});
     cr_assert_eq(comparison_compare(record.db, "00000001", "last", NULL, &comparison, NULL), 0);
-    comparison_view(&comparison, true, REPORT_TABLE, &wide, &out);
+    comparison_view(&comparison, true, false, &wide, &out);
     cr_expect(strstr(text_string(&out), "run 00000001 holds no run that counts"), "%s", text_string(&out));
     cr_expect(strstr(text_string(&out), "chosen               tailnet  direct"), "%s", text_string(&out));
     comparison_free(&comparison);

@@ -1,4 +1,5 @@
 /* Reports: the shape that programs rely on, and a table that fits where it is shown. */
+#include "report/format.h"
 #include "report/text.h"
 
 #include "base/memory.h"
@@ -138,7 +139,7 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
                            "\"ok\":0,\"changed\":0,\"failed\":0,"
                            "\"sum_ms\":1.5,\"max_ms\":1.0}]}");
     AUTO_TEXT csv = TEXT_INIT;
-    report_sums(&sum, 1, HISTORY_BY_ROLE, REPORT_CSV, &terminal, &csv);
+    report_format_named("csv")->sums(&sum, 1, HISTORY_BY_ROLE, &terminal, &csv);
     cr_expect(text_starts(text_string(&csv),
                           "name,host,n,ok,changed,failed,sum_ms,max_ms\nr,h,2,0,0,0,1.500000,1.000000\n"),
               "%s", text_string(&csv));
@@ -201,7 +202,7 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
     report_run(&account, &colour, &coloured);
     cr_expect(strstr(text_string(&coloured), "\033[1;31munreachable\033[0m"), "%s", text_string(&coloured));
     report_run_markdown(&account, &markdown);
-    report_csv(&account, 1, &csv);
+    report_format_named("csv")->runs(&(struct report_runs){&account, 1, false, "/p"}, &terminal, &csv);
     cr_expect_null(strstr(text_string(&coloured), "\033[2J"));
     cr_expect_null(strchr(text_string(&markdown), '\033'));
     cr_expect_null(strchr(text_string(&csv), '\033'));
@@ -228,7 +229,7 @@ Test(report, csv_has_a_line_for_each_step_and_quotes_what_needs_it)
     struct record record = record_start();
     struct account account = make(&record);
     AUTO_TEXT csv = TEXT_INIT;
-    report_csv(&account, 1, &csv);
+    report_format_named("csv")->runs(&(struct report_runs){&account, 1, false, "/p"}, &terminal, &csv);
     int lines = 0;
     for (const char *at = text_string(&csv); (at = strchr(at, '\n')); at++)
         lines++;
