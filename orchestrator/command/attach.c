@@ -124,7 +124,7 @@ static int attach(struct command_context *context, const char *state, struct sql
     return (*run)->outcome && (*run)->exit_code >= 0 ? (*run)->exit_code : EXIT_INTERNAL;
 }
 
-int command_attach(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"no-cancel", no_argument, NULL, 'n'}, {0}};
     bool no_cancel = false;
@@ -157,3 +157,8 @@ int command_attach(struct command_context *context, int argc, char **argv)
     history_run_free(run);
     return code;
 }
+
+const struct command command_attach = {
+    .help = {"attach", "[RUN|TARGET] [--no-cancel]", "follow a run that goes on, and end as it ends"},
+    .run = call,
+};

@@ -197,7 +197,7 @@ static int write_bundle(const struct found *found, const struct request *request
     return result;
 }
 
-int command_bundle(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
     int code = parse(argc, argv, &request);
@@ -235,3 +235,9 @@ int command_bundle(struct command_context *context, int argc, char **argv)
     }
     return EXIT_OK;
 }
+
+const struct command command_bundle = {
+    .help = {"bundle", "[RUN|TARGET] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
+             "one archive of a run to mail, from here and from its host, secrets redacted"},
+    .run = call,
+};

@@ -142,7 +142,7 @@ static int act(const struct command_context *context, const char *word, bool now
     return code;
 }
 
-int command_cancel(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"now", no_argument, NULL, 'n'},
                                             {"json", no_argument, NULL, 'j'},
@@ -165,3 +165,8 @@ int command_cancel(struct command_context *context, int argc, char **argv)
         help_problem("%s", error_text(&err));
     return code;
 }
+
+const struct command command_cancel = {
+    .help = {"cancel", "[RUN|TARGET] [--now] [--json]", "end a run, and say when nothing of it is left"},
+    .run = call,
+};

@@ -35,7 +35,7 @@ static size_t compare(const struct project *project, const struct target *only, 
     return count;
 }
 
-int command_config(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
@@ -70,3 +70,8 @@ int command_config(struct command_context *context, int argc, char **argv)
     }
     return EXIT_OK;
 }
+
+const struct command command_config = {
+    .help = {"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"},
+    .run = call,
+};

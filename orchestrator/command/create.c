@@ -50,7 +50,7 @@ static bool may_act(const struct words *made)
     return false;
 }
 
-int command_create(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
                                             {"detach", no_argument, NULL, 'd'},
@@ -110,3 +110,9 @@ int command_create(struct command_context *context, int argc, char **argv)
                           .detach = detach};
     return launch(&what);
 }
+
+const struct command command_create = {
+    .help = {"create", "[TARGET...] [--jobs N] [--detach] [--yes] [-- ANSIBLE ARGUMENTS]",
+             "make hosts and run their phases"},
+    .run = call,
+};

@@ -270,7 +270,7 @@ static int may_begin(const struct request *request, const struct target *target)
     return asked ? EXIT_CANCELLED : EXIT_BAD_USAGE;
 }
 
-int command_cycle(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
     int code = parse(argc, argv, &request);
@@ -302,3 +302,9 @@ int command_cycle(struct command_context *context, int argc, char **argv)
     words_free(&cycling.phases);
     return cycling.code;
 }
+
+const struct command command_cycle = {
+    .help = {"cycle", "TARGET -n N [--until-failure] [--keep-last] [--yes] [--json] [-- ANSIBLE ARGUMENTS]",
+             "create and destroy again and again, with a row for each round"},
+    .run = call,
+};

@@ -30,7 +30,7 @@ static int made_targets(const char *directory, struct words *out, struct error *
     return 0;
 }
 
-int command_destroy(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {
         {"all", no_argument, NULL, 'a'},        {"yes", no_argument, NULL, 'y'},
@@ -107,3 +107,9 @@ int command_destroy(struct command_context *context, int argc, char **argv)
                           .detach = detach};
     return launch(&what);
 }
+
+const struct command command_destroy = {
+    .help = {"destroy", "TARGET...|--all [--yes] [--keep-state] [--no-teardown] [--detach]",
+             "remove what was made and verify its absence"},
+    .run = call,
+};

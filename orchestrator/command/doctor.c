@@ -9,7 +9,7 @@
 #include "view/doctor_view.h"
 #include "view/help.h"
 
-int command_doctor(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
@@ -38,3 +38,8 @@ int command_doctor(struct command_context *context, int argc, char **argv)
         return EXIT_INTERNAL;
     return sandbox ? EXIT_OK : EXIT_MISSING;
 }
+
+const struct command command_doctor = {
+    .help = {"doctor", "[--json]", "what this machine has and lacks, and what mends it"},
+    .run = call,
+};

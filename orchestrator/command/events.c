@@ -92,7 +92,7 @@ static int show(struct sql *db, const char *state, const struct request *request
                            : print_new(db, id, request->json, &after, err);
 }
 
-int command_events(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
     int code = parse(argc, argv, &request);
@@ -107,3 +107,9 @@ int command_events(struct command_context *context, int argc, char **argv)
     }
     return EXIT_OK;
 }
+
+const struct command command_events = {
+    .help = {"events", "[RUN|TARGET] [--target NAME] [--follow] [--json]",
+             "what happened in a run besides tasks"},
+    .run = call,
+};

@@ -77,7 +77,7 @@ static int forget_target(const struct command_context *context, const char *stat
     return 0;
 }
 
-int command_forget(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
                                             {"everything", no_argument, NULL, 'e'},
@@ -126,3 +126,9 @@ int command_forget(struct command_context *context, int argc, char **argv)
     }
     return EXIT_OK;
 }
+
+const struct command command_forget = {
+    .help = {"forget", "TARGET|--everything [--this-machine] [--yes]",
+             "drop what is known of a target, or of the project"},
+    .run = call,
+};

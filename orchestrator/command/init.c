@@ -184,7 +184,7 @@ static void say_what_next(const struct laying *laying, bool here)
     help_note("  triphase report         where the time went");
 }
 
-int command_init(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{0}};
     optind = 0;
@@ -221,3 +221,8 @@ int command_init(struct command_context *context, int argc, char **argv)
     invoker_clear(&laying.invoker);
     return code;
 }
+
+const struct command command_init = {
+    .help = {"init", "[DIR]", "lay down a project from what is built into the program"},
+    .run = call,
+};

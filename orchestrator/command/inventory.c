@@ -53,7 +53,7 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     return result;
 }
 
-int command_inventory(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
                                             {"transport", required_argument, NULL, 't'},
@@ -100,3 +100,9 @@ int command_inventory(struct command_context *context, int argc, char **argv)
     }
     return EXIT_OK;
 }
+
+const struct command command_inventory = {
+    .help = {"inventory", "TARGET [--explain] [--transport NAME] [--json]",
+             "the rendered inventory, and the evidence for it"},
+    .run = call,
+};

@@ -9,53 +9,17 @@
 #include <signal.h>
 #include <string.h>
 
-static const struct command commands[] = {
-    {{"init", "[DIR]", "lay down a project from what is built into the program"}, command_init},
-    {{"doctor", "[--json]", "what this machine has and lacks, and what mends it"}, command_doctor},
-    {{"plan", "[TARGET] [--contact] [--again] [--json] [-- ANSIBLE ARGUMENTS]",
-      "check everything that can be checked before anything is made; --contact asks the host too"},
-     command_plan},
-    {{"create", "[TARGET...] [--jobs N] [--detach] [--yes] [-- ANSIBLE ARGUMENTS]",
-      "make hosts and run their phases"},
-     command_create},
-    {{"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
-      "run phases on a made target"},
-     command_run},
-    {{"resume", "[RUN|TARGET] [--replan] [--detach] [-- ANSIBLE ARGUMENTS]", "go on where a run broke off"},
-     command_resume},
-    {{"attach", "[RUN|TARGET] [--no-cancel]", "follow a run that goes on, and end as it ends"},
-     command_attach},
-    {{"cancel", "[RUN|TARGET] [--now] [--json]", "end a run, and say when nothing of it is left"},
-     command_cancel},
-    {{"destroy", "TARGET...|--all [--yes] [--keep-state] [--no-teardown] [--detach]",
-      "remove what was made and verify its absence"},
-     command_destroy},
-    {{"cycle", "TARGET -n N [--until-failure] [--keep-last] [--yes] [--json] [-- ANSIBLE ARGUMENTS]",
-      "create and destroy again and again, with a row for each round"},
-     command_cycle},
-    {{"status", "[TARGET...] [--json]", "what is there, and what runs"}, command_status},
-    {{"ssh", "TARGET [--] [COMMAND...]", "a shell or command on the host, over its transport"}, command_ssh},
-    {{"inventory", "TARGET [--explain] [--transport NAME] [--json]",
-      "the rendered inventory, and the evidence for it"},
-     command_inventory},
-    {{"report",
-      "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
-      " [--by step|role|task] [--format table|json|csv|md]",
-      "where the time went"},
-     command_report},
-    {{"events", "[RUN|TARGET] [--target NAME] [--follow] [--json]", "what happened in a run besides tasks"},
-     command_events},
-    {{"bundle", "[RUN|TARGET] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
-      "one archive of a run to mail, from here and from its host, secrets redacted"},
-     command_bundle},
-    {{"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"}, command_config},
-    {{"trust", "TARGET [--yes] [--json]", "take a changed host key, after both fingerprints were shown"},
-     command_trust},
-    {{"forget", "TARGET|--everything [--this-machine] [--yes]",
-      "drop what is known of a target, or of the project"},
-     command_forget},
-    {{"store", "check|prune|export|merge", "look after the store"}, command_store},
-    {{"stage", NULL, NULL}, command_stage},
+extern const struct command command_init, command_doctor, command_plan, command_create, command_run,
+    command_resume, command_attach, command_cancel, command_destroy, command_cycle, command_status,
+    command_ssh, command_inventory, command_report, command_events, command_bundle, command_config,
+    command_trust, command_forget, command_store, command_stage;
+
+/* In the order of the help; the last is hidden: the body of a stage, run by the worker as a supervised child. */
+static const struct command *const commands[] = {
+    &command_init,      &command_doctor, &command_plan,    &command_create, &command_run,    &command_resume,
+    &command_attach,    &command_cancel, &command_destroy, &command_cycle,  &command_status, &command_ssh,
+    &command_inventory, &command_report, &command_events,  &command_bundle, &command_config, &command_trust,
+    &command_forget,    &command_store,  &command_stage,
 };
 
 static void end_as_cancelled(int number)
@@ -80,8 +44,8 @@ static void take_signals(void)
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (text_is(commands[i].help.name, name))
-            return &commands[i];
+        if (text_is(commands[i]->help.name, name))
+            return commands[i];
     return NULL;
 }
 
@@ -90,8 +54,8 @@ static int unknown_command(const char *name)
     const char *names[COUNT_OF(commands) + 1] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (commands[i].help.usage)
-            names[count++] = commands[i].help.name;
+        if (commands[i]->help.usage)
+            names[count++] = commands[i]->help.name;
     static const char *const later[] = {"probe", "diagnose", "up", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
@@ -121,7 +85,7 @@ int main(int argc, char **argv)
     struct command_context context = {0};
     struct help_line lines[COUNT_OF(commands)];
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        lines[i] = commands[i].help;
+        lines[i] = commands[i]->help;
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
         bool takes_value = text_is(argv[at], "-C") || text_is(argv[at], "--set");

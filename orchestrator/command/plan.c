@@ -66,7 +66,7 @@ static int plan_all(struct command_context *context, const char *name, const str
     return code;
 }
 
-int command_plan(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"again", no_argument, NULL, 'a'},
@@ -100,3 +100,9 @@ int command_plan(struct command_context *context, int argc, char **argv)
     ansible_arguments_free(&arguments);
     return code;
 }
+
+const struct command command_plan = {
+    .help = {"plan", "[TARGET] [--contact] [--again] [--json] [-- ANSIBLE ARGUMENTS]",
+             "check everything that can be checked before anything is made; --contact asks the host too"},
+    .run = call,
+};

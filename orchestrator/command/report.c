@@ -219,7 +219,7 @@ static int report_chosen(struct sql *db, const char *state, const struct request
     return result;
 }
 
-int command_report(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {.format = report_format_at(0)};
     int code = parse(argc, argv, &request);
@@ -246,3 +246,11 @@ int command_report(struct command_context *context, int argc, char **argv)
     }
     return code;
 }
+
+const struct command command_report = {
+    .help = {"report",
+             "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
+             " [--by step|role|task] [--format table|json|csv|md]",
+             "where the time went"},
+    .run = call,
+};

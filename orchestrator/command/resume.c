@@ -273,7 +273,7 @@ static int act(struct command_context *context, const struct asked *asked, struc
     return code;
 }
 
-int command_resume(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"replan", no_argument, NULL, 'r'},
                                             {"detach", no_argument, NULL, 'd'},
@@ -298,3 +298,9 @@ int command_resume(struct command_context *context, int argc, char **argv)
         help_problem("%s", error_text(&err));
     return code;
 }
+
+const struct command command_resume = {
+    .help = {"resume", "[RUN|TARGET] [--replan] [--detach] [-- ANSIBLE ARGUMENTS]",
+             "go on where a run broke off"},
+    .run = call,
+};

@@ -35,7 +35,7 @@ static int check_phases(const struct project *project, const struct target *targ
     return 0;
 }
 
-int command_run(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
                                             {"detach", no_argument, NULL, 'd'},
@@ -76,3 +76,9 @@ int command_run(struct command_context *context, int argc, char **argv)
                           .detach = detach};
     return launch(&what);
 }
+
+const struct command command_run = {
+    .help = {"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
+             "run phases on a made target"},
+    .run = call,
+};

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int command_ssh(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     bool ends = argc > 2 && text_is(argv[2], "--");
     if (argc < 2 || argv[1][0] == '-' || (argc > 2 && !ends && argv[2][0] == '-')) {
@@ -61,3 +61,8 @@ int command_ssh(struct command_context *context, int argc, char **argv)
     help_problem("cannot start ssh: %s; install Debian's package openssh-client", strerror(errno));
     return EXIT_MISSING;
 }
+
+const struct command command_ssh = {
+    .help = {"ssh", "TARGET [--] [COMMAND...]", "a shell or command on the host, over its transport"},
+    .run = call,
+};

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
-int command_stage(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     int request_fd, result_fd;
     if (argc != 4 || number_parse_int(argv[2], 0, INT_MAX, &request_fd, NULL) < 0 ||
@@ -57,3 +57,8 @@ int command_stage(struct command_context *context, int argc, char **argv)
     }
     return stage_write(result_fd, result, NULL) < 0 ? EXIT_INTERNAL : EXIT_OK;
 }
+
+const struct command command_stage = {
+    .help = {"stage", NULL, NULL},
+    .run = call,
+};

@@ -67,7 +67,7 @@ static int choose(const struct command_context *context, const char *store, int 
     return 0;
 }
 
-int command_status(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
@@ -113,3 +113,8 @@ int command_status(struct command_context *context, int argc, char **argv)
     free(found);
     return code;
 }
+
+const struct command command_status = {
+    .help = {"status", "[TARGET...] [--json]", "what is there, and what runs"},
+    .run = call,
+};

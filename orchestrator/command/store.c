@@ -170,7 +170,7 @@ static int parse(int argc, char **argv, struct request *out, size_t *action)
     return EXIT_OK;
 }
 
-int command_store(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {.context = context};
     size_t action;
@@ -189,3 +189,8 @@ int command_store(struct command_context *context, int argc, char **argv)
     }
     return result;
 }
+
+const struct command command_store = {
+    .help = {"store", "check|prune|export|merge", "look after the store"},
+    .run = call,
+};

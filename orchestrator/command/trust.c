@@ -193,7 +193,7 @@ static int act(struct trust *trust, bool yes, bool json, struct error *err)
     return EXIT_OK;
 }
 
-int command_trust(struct command_context *context, int argc, char **argv)
+static int call(struct command_context *context, int argc, char **argv)
 {
     static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
                                             {"json", no_argument, NULL, 'j'},
@@ -232,3 +232,9 @@ int command_trust(struct command_context *context, int argc, char **argv)
     free(trust.view.offered);
     return code;
 }
+
+const struct command command_trust = {
+    .help = {"trust", "TARGET [--yes] [--json]",
+             "take a changed host key, after both fingerprints were shown"},
+    .run = call,
+};

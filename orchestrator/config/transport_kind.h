@@ -2,8 +2,12 @@
 #pragma once
 #include <stddef.h>
 
-enum transport_kind { TRANSPORT_DIRECT, TRANSPORT_TAILNET, TRANSPORT_TAILNET_USERSPACE };
-enum { TRANSPORT_KINDS = 3 };
+enum transport_kind {
+    TRANSPORT_DIRECT,
+    TRANSPORT_TAILNET,
+    TRANSPORT_TAILNET_USERSPACE,
+    TRANSPORT_KINDS /* how many there are */
+};
 
 struct transport; /* transport/transport.h; what is in here knows of it only that it is there */
 

@@ -6,8 +6,12 @@
 extern const struct report_format report_format_table, report_format_csv, report_format_json,
     report_format_md;
 
-static const struct report_format *const formats[] = {&report_format_table, &report_format_csv,
-                                                      &report_format_json, &report_format_md};
+static const struct report_format *const formats[] = {
+    &report_format_table,
+    &report_format_csv,
+    &report_format_json,
+    &report_format_md,
+};
 
 const struct report_format *report_format_at(size_t index)
 {
