@@ -50,6 +50,14 @@ cited_documents_exist() {
     done | none docs
 }
 
+# Files of the program that the map and the tour lead to.
+# shellcheck disable=SC2016
+named_files_exist() {
+    grep -oE '`[a-z_]+/[a-zA-Z0-9_]+\.([ch]|py|sh)`' README.md docs/tour.md | tr -d '`' | sort -u | while IFS=: read -r file named; do
+        [ -e "$named" ] || [ -e "orchestrator/$named" ] || echo "$file names $named, which is not here"
+    done | none docs
+}
+
 links_lead_somewhere() {
     documents | while IFS= read -r file; do
         { grep -oE '\]\([^)#]+' "$file" || true; } | cut -c 3- | { grep -vE '^(https?|mailto):' || true; } | while IFS= read -r to; do
@@ -58,6 +66,7 @@ links_lead_somewhere() {
     done | none docs
 }
 
+check "docs: files that the map and the tour name are there" named_files_exist
 check "docs: each test that is named exists" named_tests_exist
 check "docs: each document and section that is cited exists" cited_documents_exist
 check "docs: each link leads somewhere" links_lead_somewhere

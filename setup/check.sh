@@ -52,6 +52,7 @@ nothing_left() {
 }
 
 if [ "$built" = 1 ]; then
+    check "what CONTRIBUTING shows of adding a thing builds and works" setup/check-examples.py build/triphase
     as_root setup/leftovers.sh >build/check/left-before
     part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit

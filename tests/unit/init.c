@@ -17,12 +17,14 @@
 
 TestSuite(init, .timeout = 60, .init = cr_redirect_stderr, .fini = folder_clean);
 
+extern const struct command command_init;
+
 static int init(const char *directory)
 {
     AUTO_FREE char *word = xstrdup(directory), *name = xstrdup("init");
     char *argv[] = {name, word, NULL};
     struct command_context context = {0};
-    return command_init(&context, 2, argv);
+    return command_init.run(&context, 2, argv);
 }
 
 static char *text_of(const char *path)

@@ -7,6 +7,8 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 
+extern const struct command command_plan;
+
 TestSuite(options, .timeout = 10, .init = cr_redirect_stderr);
 
 static const struct option own[] = {{"check-idempotent", no_argument, NULL, 'i'},
@@ -62,7 +64,7 @@ Test(options, plan_takes_the_arguments_that_a_run_would_take_and_refuses_the_sam
     AUTO_WORDS words = WORDS_INIT;
     words_add_all(&words, "plan", "--", "--inventory", "hosts.yml", NULL);
     struct command_context context = {.directory = "/nonexistent"};
-    cr_expect_eq(command_plan(&context, (int)words.count, words.items), EXIT_BAD_USAGE);
+    cr_expect_eq(command_plan.run(&context, (int)words.count, words.items), EXIT_BAD_USAGE);
     cr_assert_stderr_eq_str(
         "triphase: --inventory is refused: triphase renders the inventory; name your own under "
         "'inventory:' in triphase.yml\n");

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""What CONTRIBUTING.md shows of adding a thing, put into a copy of the tree, built, and used.
+
+check-examples.py PROGRAM: PROGRAM is the one built from the tree as it is, which knows none of the examples."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+NEEDED = ("Makefile", "orchestrator", "setup", "triphase.yml", "phases", "playbooks", "inventory-templates", "callback", "launcher", "host")
+BLOCK = re.compile(r"^```c (row of )?(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LONGEST = 10
+
+
+def put(tree, is_row, name, code):
+    file = tree / name
+    if not is_row:
+        if file.exists():
+            sys.exit(f"{name} exists already: the example is none any more")
+        file.write_text(code)
+        return
+    text = file.read_text()
+    declared = "".join(line + "\n" for line in code.splitlines() if line.startswith("extern"))
+    row = "".join(line + "\n" for line in code.splitlines() if not line.startswith("extern"))
+    # The first table of the file; what counts the rows of an enum stays its last.
+    table = re.search(r"^[^\n]*(= |^enum \w+ )\{\n.*?(?=\w+_KINDS|^\};)", text, re.MULTILINE | re.DOTALL)
+    if not table:
+        sys.exit(f"{name}: no table to put a row into")
+    first = re.search(r"^(static const|enum|extern)", text, re.MULTILINE).start()
+    file.write_text(text[:first] + declared + text[first : table.end()] + row + text[table.end() :])
+
+
+def run(program, *words, folder):
+    done = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def use(program, folder):
+    """What each example is to change, as the program tells it."""
+    yield "command", run(program, "greet", folder=folder) == (0, "hello\n")
+    yield "provider", run(program, "--set", "targets.x.provider=nothing", "config", "x", folder=folder)[0] == 0
+    yield "transport", run(program, "--set", "targets.x.transport=beside", "config", "x", folder=folder)[0] == 0
+    yield "format", "there is no format" not in run(program, "report", "--format", "lines", folder=folder)[1]
+
+
+def main():
+    before = pathlib.Path(sys.argv[1]).resolve()
+    blocks = BLOCK.findall(pathlib.Path("CONTRIBUTING.md").read_text())
+    long = [name for _, name, code in blocks if len(code.strip().splitlines()) > LONGEST]
+    if len(blocks) != 9 or long:
+        sys.exit(f"CONTRIBUTING.md: {len(blocks)} examples of 9; longer than {LONGEST} lines: {long}")
+    with tempfile.TemporaryDirectory(prefix="triphase-examples-") as top:
+        tree = pathlib.Path(top) / "tree"
+        for name in NEEDED:
+            source = pathlib.Path(name)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, (tree.mkdir(exist_ok=True), tree / name)[1])
+        for is_row, name, code in blocks:
+            put(tree, is_row, name, code)
+        built = subprocess.run(["make", "-j2", "WERROR=1", "CFLAGS=-O0", "all"], cwd=tree, capture_output=True, text=True)
+        if built.returncode != 0:
+            sys.exit(built.stdout + built.stderr)
+        project = pathlib.Path(top) / "project"
+        (project / "phases").mkdir(parents=True)
+        (project / "triphase.yml").write_text("project: p\ntargets:\n  x:\n    recipe: work\n    address: 192.0.2.1\n")
+        (project / "phases/work.yml").write_text("phases:\n  - name: a\n    playbook: a.yml\n")
+        (project / "a.yml").write_text("- hosts: all\n  tasks: []\n")
+        wrong = [f"the example of a {what} has no effect" for what, is_seen in use(tree / "build/triphase", project) if not is_seen]
+        wrong += [f"the {what} of the example is known without it" for what, is_seen in use(before, project) if is_seen]
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+sys.exit(main())
