@@ -6,6 +6,7 @@
 #include "config/layout.h"
 #include "provider/made_look.h"
 #include "store/history.h"
+#include "transport/known_hosts.h"
 
 static int add(const struct target *target, struct machine *machine, const char *run, int alive_count,
                bool of_a_run, struct peers *out, struct error *err)

@@ -13,6 +13,7 @@
 #include "config/layout.h"
 #include "provider/made_look.h"
 #include "store/history.h"
+#include "transport/known_hosts.h"
 #include "transport/offered_key.h"
 #include "transport/route.h"
 #include "view/help.h"

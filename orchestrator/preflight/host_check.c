@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "playbook/scan.h"
+#include "transport/known_hosts.h"
 #include "transport/master_control.h"
 #include "transport/route.h"
 

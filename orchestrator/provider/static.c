@@ -7,6 +7,7 @@
 #include "config/invoker.h"
 #include "process/program.h"
 #include "provider/provider.h"
+#include "transport/known_hosts.h"
 #include "transport/ssh_options.h"
 
 #include <errno.h>

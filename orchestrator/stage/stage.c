@@ -13,6 +13,7 @@
 #include "provider/provider.h"
 #include "stage/sweep.h"
 #include "transport/key_agent.h"
+#include "transport/known_hosts.h"
 #include "transport/route.h"
 
 #include <errno.h>

@@ -52,20 +52,6 @@ int ssh_alive_count(int64_t host_silent_ns);
 /* What a target says of its host before anything is made: for plans and for rendering without contact.
  * Free with machine_free. */
 struct machine *ssh_machine_planned(const struct project *project, const struct target *target);
-/* Where the keys of this machine are known: <machine directory>/known_hosts under the name triphase-<id>;
- * false: the user's known_hosts. */
-bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target);
-/* "triphase-<machine id>", malloc'ed; of a host that is known by an authority the name in its certificate (SSH_CERTIFIED_AS of the machine's resources). */
-#define SSH_CERTIFIED_AS "certified_as"
-char *ssh_host_key_alias(const struct machine *machine);
-/* Writes <machine directory>/known_hosts from what is known (machine's keys, the target's list or file; what is revoked in any case).
- * Keys learned by accept-new stay, with what is revoked now. Does nothing where the machine has no known_hosts of its own. */
-int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
-                          const char *project_directory, struct error *err);
-
-/* Takes the keys that accept-new learned, from the machine's known_hosts, into a machine of which none is known. */
-void ssh_learn_host_keys(struct machine *machine);
-
 /* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
  * "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "transport/known_hosts.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

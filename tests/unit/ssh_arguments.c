@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "process/program.h"
+#include "transport/known_hosts.h"
 #include "transport/route.h"
 #include "transport/ssh_options.h"
 

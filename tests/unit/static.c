@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 #include "provider/provider.h"
-#include "transport/ssh_options.h"
+#include "transport/known_hosts.h"
 #include "unit/hostile.h"
 
 #include <criterion/criterion.h>
