@@ -1,26 +1,11 @@
-/* The items of a run (a stage, or a phase with the transport it needs) and what one attempt of one needs: argv, environment, files, descriptors. The runner
- * (run/runner.h) decides what comes next; here is how each is done. */
+/* What is known during a run, and shared by its attempts: its folders and scope, the machine, the transport that was verified. */
 #pragma once
-#include "ansible/child.h"
+#include "ansible/arguments.h"
+#include "ansible/warm.h"
+#include "process/scope.h"
 #include "run/request.h"
-#include "step/step.h"
 
-struct item {
-    const char *stage;         /* "provision" or "destroy"; NULL: a phase */
-    const struct phase *phase; /* NULL: a stage */
-};
-
-struct item_list {
-    struct item *items;
-    size_t count;
-};
-
-/* create: provision, phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
-void item_list_make(const struct runner_request *request, struct item_list *out);
-void item_list_free(struct item_list *list);
-
-/* What the items of one run share. */
-struct item_context {
+struct run_context {
     const struct runner_request *request;
     char *self;           /* this program's path, for stage children */
     char *folder, *shown; /* the run's folder, absolute and relative to .triphase */
@@ -42,37 +27,18 @@ struct item_context {
     struct ansible_arguments arguments;
 };
 
-struct item_attempt {
-    struct step_plan plan;
-    const char *stage;   /* NULL: a phase */
-    struct json *result; /* of a stage, once judged */
-    int request_fd, result_fd, *keep;
-    struct words argv, environment, owned, own; /* owned: strings the plan points to; own: its hosts */
-    struct ansible_child ansible;
-    struct json *pending;
-};
-
-int item_enter(struct item_context *context, const struct runner_request *request, const char *folder,
-               struct error *err);
-/* Starts the interpreter of a phase that is to come, unless one stands ready. It saves time where it can be had, so a failure is no error. */
-void item_look_ahead(struct item_context *context, const struct phase *phase);
+int run_context_enter(struct run_context *context, const struct runner_request *request, const char *folder,
+                      struct error *err);
 /* The run is over: masters are asked to end, their folders go. The scope is the caller's to end. */
-void item_leave(struct item_context *context);
-void item_context_free(struct item_context *context);
+void run_context_leave(struct run_context *context);
+void run_context_free(struct run_context *context);
 
 /* A new machine, with an id and everything its provider needs to find it after a crash. Nothing is made. */
-int item_announce(struct item_context *context, struct error *err);
+int run_context_announce(struct run_context *context, struct error *err);
 /* Whether the phase can begin over the transport that was verified last. */
-bool item_has_transport(const struct item_context *context, const struct phase *phase);
+bool run_context_has_transport(const struct run_context *context, const struct phase *phase);
 /* `control_path`: the master's socket; NULL where it is not known. */
-void item_took_transport(struct item_context *context, const char *transport, const char *control_path,
-                         const struct json *evidence);
+void run_context_took_transport(struct run_context *context, const char *transport, const char *control_path,
+                                const struct json *evidence);
 /* Transport, inventory and facts are to be found anew: before a further attempt, after churn. */
-void item_forget(struct item_context *context);
-
-/* One attempt of a stage (`stage` not NULL; for "transport" `next` is the phase that needs it) or of a phase. */
-int item_prepare(struct item_context *context, const char *stage, const struct phase *phase,
-                 const struct phase *next, int seq, int attempt, const struct json *owed,
-                 struct item_attempt **out, struct error *err);
-struct verdict item_judge(struct item_attempt *attempt, const struct evidence *evidence);
-void item_attempt_free(struct item_attempt *attempt); /* NULL is fine */
+void run_context_forget(struct run_context *context);

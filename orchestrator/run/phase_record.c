@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/ansible_settings.h"
 #include "playbook/used_files.h"
 #include "run/intent.h"
 
@@ -17,7 +18,7 @@ static void start_look(struct phase_record *record, bool at_end);
 static int look_at_files(const void *what, struct text *out, struct error *err)
 {
     const struct phase_record *record = what;
-    const struct item_context *context = record->context;
+    const struct run_context *context = record->context;
     const struct project *project = context->request->project;
     struct ansible_settings settings = {0};
     if (ansible_settings_read(project->directory, NULL, &settings, err) < 0)
@@ -75,7 +76,7 @@ static void on_looked(void *context, const char *bytes, size_t length, const str
 static void start_look(struct phase_record *record, bool at_end)
 {
     AUTO_ERROR err = ERROR_INIT;
-    const struct item_context *context = record->context;
+    const struct run_context *context = record->context;
     AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", context->request->run_id);
     record->at_end = at_end;
     if (aside_start(record->loop, &context->run_scope, marker, look_at_files, record, on_looked, record,
@@ -88,7 +89,7 @@ static void on_hurry(void *context)
     over(context, "they could not be looked at before the run had to end");
 }
 
-void phase_record_begin(struct phase_record *record, struct loop *loop, const struct item_context *context,
+void phase_record_begin(struct phase_record *record, struct loop *loop, const struct run_context *context,
                         struct sink *sink, phase_record_done *done, void *whom)
 {
     const char *plan = context->request->plan;

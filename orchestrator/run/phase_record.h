@@ -11,7 +11,7 @@
 typedef void phase_record_done(void *context, const char *failure);
 
 struct phase_record {
-    const struct item_context *context;
+    const struct run_context *context;
     struct loop *loop;
     struct sink *sink;
     phase_record_done *done;
@@ -28,7 +28,7 @@ struct phase_record {
 };
 
 /* All are borrowed. */
-void phase_record_begin(struct phase_record *record, struct loop *loop, const struct item_context *context,
+void phase_record_begin(struct phase_record *record, struct loop *loop, const struct run_context *context,
                         struct sink *sink, phase_record_done *done, void *whom);
 /* The phase's process was just started, at that time of the wall clock. Nobody waits for the look. */
 void phase_record_begins(struct phase_record *record, const struct phase *phase, int64_t started_ns);

@@ -6,7 +6,7 @@
 void progress_begin(struct progress *progress, const struct runner_request *request)
 {
     *progress = (struct progress){.attempt = 1};
-    item_list_make(request, &progress->items);
+    items_make(request, &progress->items);
     const struct phase *first = request->owed ? progress_phase(progress, 0) : NULL;
     if (first && text_is(first->name, request->owed_at))
         progress->owed = json_keep((struct json *)(uintptr_t)request->owed);
@@ -19,14 +19,14 @@ bool progress_over(const struct progress *progress)
 
 const struct item *progress_item(const struct progress *progress)
 {
-    return &progress->items.items[progress->at];
+    return &progress->items.all[progress->at];
 }
 
 const struct phase *progress_phase(const struct progress *progress, size_t skipped)
 {
     for (size_t i = progress->at + skipped; i < progress->items.count; i++)
-        if (progress->items.items[i].phase)
-            return progress->items.items[i].phase;
+        if (progress->items.all[i].phase)
+            return progress->items.all[i].phase;
     return NULL;
 }
 
@@ -67,5 +67,5 @@ void progress_done(struct progress *progress)
 void progress_free(struct progress *progress)
 {
     json_free(progress->owed);
-    item_list_free(&progress->items);
+    items_free(&progress->items);
 }

@@ -1,10 +1,10 @@
 /* Where a run is on its way through its items: which one is next, in which attempt, and which handlers its
  * earlier attempts owe. Decides nothing. */
 #pragma once
-#include "run/context.h"
+#include "run/items.h"
 
 struct progress {
-    struct item_list items;
+    struct items items;
     size_t at;              /* the item that runs or is next */
     int attempt;            /* of the phase at `at`, from 1 */
     int transport_attempts; /* of the whole run */

@@ -13,7 +13,7 @@ void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, 
 }
 
 const char *recovery_drive_begin(struct recovery_drive *drive, enum recovery_part part,
-                                 struct item_context *context, const struct phase *phase, bool cancelled,
+                                 struct run_context *context, const struct phase *phase, bool cancelled,
                                  int64_t left_of_run_ns)
 {
     const struct runner_request *request = context->request;

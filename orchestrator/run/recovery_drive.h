@@ -22,7 +22,7 @@ void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, 
 /* Makes `part` the one that runs and tells `context` what its stage is asked and how long it may take. Gives
  * the stage's name. `phase`: the one that broke, or that is next. */
 const char *recovery_drive_begin(struct recovery_drive *drive, enum recovery_part part,
-                                 struct item_context *context, const struct phase *phase, bool cancelled,
+                                 struct run_context *context, const struct phase *phase, bool cancelled,
                                  int64_t left_of_run_ns);
 /* The number of its stage's attempt, which begins now. */
 int recovery_drive_attempt(struct recovery_drive *drive);

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-static struct event run_row(enum event_kind kind, const struct item_context *context,
+static struct event run_row(enum event_kind kind, const struct run_context *context,
                             const struct run_birth *birth)
 {
     const struct runner_request *request = context->request;
@@ -39,12 +39,12 @@ static struct event run_row(enum event_kind kind, const struct item_context *con
     };
 }
 
-struct event run_rows_begin(const struct item_context *context, const struct run_birth *birth)
+struct event run_rows_begin(const struct run_context *context, const struct run_birth *birth)
 {
     return run_row(EVENT_RUN_BEGIN, context, birth);
 }
 
-struct event run_rows_end(const struct item_context *context, const struct run_birth *birth,
+struct event run_rows_end(const struct run_context *context, const struct run_birth *birth,
                           int64_t duration_ns, enum outcome outcome, int exit_code, const char *message)
 {
     struct event event = run_row(EVENT_RUN_END, context, birth);
@@ -55,7 +55,7 @@ struct event run_rows_end(const struct item_context *context, const struct run_b
     return event;
 }
 
-struct event run_rows_machine(const struct item_context *context)
+struct event run_rows_machine(const struct run_context *context)
 {
     return (
         struct event){.kind = EVENT_MACHINE, .run = context->request->run_id, .machine = context->machine};

@@ -2,7 +2,9 @@
  * happened between two steps. Rows are made here and borrow what they are made from; notes are told to the
  * sink at once. */
 #pragma once
+#include "event/tally.h"
 #include "run/context.h"
+#include "step/step.h"
 #include "store/sink.h"
 
 struct run_birth {
@@ -10,11 +12,11 @@ struct run_birth {
     int64_t started_ns; /* wall clock */
 };
 
-struct event run_rows_begin(const struct item_context *context, const struct run_birth *birth);
+struct event run_rows_begin(const struct run_context *context, const struct run_birth *birth);
 /* `message` may be NULL. */
-struct event run_rows_end(const struct item_context *context, const struct run_birth *birth,
+struct event run_rows_end(const struct run_context *context, const struct run_birth *birth,
                           int64_t duration_ns, enum outcome outcome, int exit_code, const char *message);
-struct event run_rows_machine(const struct item_context *context);
+struct event run_rows_machine(const struct run_context *context);
 
 /* Whose notes they are. */
 struct run_notes {

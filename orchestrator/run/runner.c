@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "process/aside.h"
+#include "run/attempt.h"
 #include "run/contact.h"
 #include "run/context.h"
 #include "run/phase_record.h"
@@ -28,14 +29,14 @@ struct runner {
     struct runner_request request;
     struct sink *sink;
     struct step *step;
-    struct item_context item; /* what items read and leave: machine, transport, folders */
+    struct run_context context; /* what attempts read and leave: machine, transport, folders */
     struct progress progress;
     struct phase_record record;
     struct contact contact;
     struct recovery_drive drive;
     struct run_birth birth;
     int seq; /* of the last step */
-    struct item_attempt *attempt_now;
+    struct attempt *attempt;
     int cancels;
     struct {
         bool set;
@@ -99,15 +100,15 @@ static void finish(struct runner *runner, enum outcome outcome, const char *stag
     phase_record_stop(&runner->record);
     free(runner->message);
     runner->message = xstrdup_or_null(message);
-    item_leave(&runner->item);
+    run_context_leave(&runner->context);
     AUTO_ERROR err = ERROR_INIT;
-    if (scope_end(&runner->item.run_scope, MASTERS_BOUND_S * NS_PER_S, &err) < 0)
+    if (scope_end(&runner->context.run_scope, MASTERS_BOUND_S * NS_PER_S, &err) < 0)
         run_rows_note_survivors(notes(runner), error_text(&err));
     bool found_changes = runner->request.check_idempotent && runner->changed && outcome == OUTCOME_OK;
     runner->exit_code = runner->request.exit_code(outcome, stage, found_changes);
     struct event event =
-        run_rows_end(&runner->item, &runner->birth, moment_monotonic() - runner->started_monotonic, outcome,
-                     runner->exit_code, runner->message);
+        run_rows_end(&runner->context, &runner->birth, moment_monotonic() - runner->started_monotonic,
+                     outcome, runner->exit_code, runner->message);
     commit(runner, &event, on_run_stored);
 }
 
@@ -127,25 +128,26 @@ static bool retries(const struct runner *runner, enum outcome outcome)
 
 static void take_result(struct runner *runner)
 {
-    struct item_attempt *attempt = runner->attempt_now;
-    if (!attempt->result)
+    const struct json *result = runner->attempt->of_stage.result;
+    if (!result)
         return;
-    AUTO_MACHINE *machine = machine_from_json(json_get(attempt->result, "machine"));
+    AUTO_MACHINE *machine = machine_from_json(json_get(result, "machine"));
     if (machine && machine->id) {
-        bool newly_made = !runner->item.machine->made_ns && machine->made_ns && !machine_was_there(machine);
+        bool newly_made =
+            !runner->context.machine->made_ns && machine->made_ns && !machine_was_there(machine);
         runner->birth.fresh |= newly_made;
         runner->contact.starting |= newly_made;
-        machine_free(runner->item.machine);
-        runner->item.machine = TAKE(machine);
-        struct event event = run_rows_machine(&runner->item);
+        machine_free(runner->context.machine);
+        runner->context.machine = TAKE(machine);
+        struct event event = run_rows_machine(&runner->context);
         sink_put(runner->sink, &event);
     }
-    const char *transport = json_get_string(attempt->result, "transport", NULL);
+    const char *transport = json_get_string(result, "transport", NULL);
     if (transport) {
-        item_took_transport(&runner->item, transport, json_get_string(attempt->result, "control_path", NULL),
-                            json_get(attempt->result, "evidence"));
+        run_context_took_transport(&runner->context, transport, json_get_string(result, "control_path", NULL),
+                                   json_get(result, "evidence"));
         contact_verified(&runner->contact, runner->sink, runner->request.run_id, runner->seq,
-                         progress_item(&runner->progress)->phase, attempt->result);
+                         progress_item(&runner->progress)->phase, result);
     }
 }
 
@@ -199,7 +201,7 @@ static void item_done(struct runner *runner)
 {
     const struct phase *phase = progress_item(&runner->progress)->phase;
     if (phase && (phase->network_churn || phase->reboots)) {
-        item_forget(&runner->item);
+        run_context_forget(&runner->context);
         contact_disturbed(&runner->contact, phase);
     }
     progress_done(&runner->progress);
@@ -220,7 +222,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
 {
     struct runner *runner = context;
     const struct item *item = progress_item(&runner->progress);
-    const char *stage = runner->attempt_now->stage;
+    const char *stage = runner->attempt->stage;
     struct step *step = TAKE(runner->step);
     enum outcome outcome = over->verdict.outcome;
     bool may_leave = outcome_may_leave(outcome, over->verdict.cause);
@@ -233,7 +235,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
         take_result(runner);
         owed = tally_owed(over->tally, false);
         runner->changed |= over->tally->changed > 0;
-        runner->item.async_seen |= over->tally->async;
+        runner->context.async_seen |= over->tally->async;
         if (over->knocked_ns)
             runner->contact.knocked_ns = over->knocked_ns;
         if (outcome == OUTCOME_OK && over->verdict.cause)
@@ -242,8 +244,8 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
             run_rows_note_watchdog(notes(runner), outcome, over->tally);
     }
     bool stored = started && over->stored;
-    AUTO_JSON *result = runner->attempt_now->result ? json_keep(runner->attempt_now->result) : NULL;
-    item_attempt_free(TAKE(runner->attempt_now));
+    AUTO_JSON *result = runner->attempt->of_stage.result ? json_keep(runner->attempt->of_stage.result) : NULL;
+    attempt_free(TAKE(runner->attempt));
     step_free(step);
 
     if (!started || !stored) {
@@ -281,7 +283,7 @@ static void on_step_over(void *context, bool started, const struct step_end *ove
 static struct verdict judge(void *context, const struct evidence *evidence)
 {
     struct runner *runner = context;
-    return item_judge(runner->attempt_now, evidence);
+    return attempt_judge(runner->attempt, evidence);
 }
 
 /* `skipped`: items from the one that runs or is next. */
@@ -289,7 +291,7 @@ static void look_ahead(struct runner *runner, size_t skipped)
 {
     const struct phase *phase = progress_phase(&runner->progress, skipped);
     if (phase)
-        item_look_ahead(&runner->item, phase);
+        attempt_phase_look_ahead(&runner->context, phase);
 }
 
 static void on_ahead(void *context)
@@ -309,7 +311,7 @@ static bool fetches_secrets(struct runner *runner, const struct phase *phase)
     AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     runner->fetch = (struct secret_fetch){request->project, request->target};
     runner->fetch_for = phase->name;
-    if (aside_start(runner->loop, &runner->item.run_scope, marker, secret_fetch_read, &runner->fetch,
+    if (aside_start(runner->loop, &runner->context.run_scope, marker, secret_fetch_read, &runner->fetch,
                     on_secrets, runner, &runner->aside, &err) < 0)
         on_secrets(runner, "", 0, &err);
     return true;
@@ -322,23 +324,23 @@ static void start(struct runner *runner, const char *stage, const struct item *i
     if (phase && fetches_secrets(runner, phase))
         return;
     runner->fetched = false;
-    if (stage && !runner->item.recovery)
-        runner->item.recovery = json_new_object();
+    if (stage && !runner->context.recovery)
+        runner->context.recovery = json_new_object();
     if (stage)
-        contact_ask(&runner->contact, stage, runner->item.recovery);
+        contact_ask(&runner->contact, stage, runner->context.recovery);
     else if (phase)
         runner->contact.starting |= phase->reboots;
     int attempt = recovering(runner) ? recovery_drive_attempt(&runner->drive)
                                      : progress_attempt(&runner->progress, stage);
     runner->seq++;
     runner->step_started_ns = moment_monotonic();
-    if (item_prepare(&runner->item, stage, phase, item->phase, runner->seq, attempt, runner->progress.owed,
-                     &runner->attempt_now, &err) < 0 ||
-        step_start(runner->loop, runner->sink, &runner->attempt_now->plan, judge, on_step_over, runner,
+    if (attempt_prepare(&runner->context, stage, phase, item->phase, runner->seq, attempt,
+                        runner->progress.owed, &runner->attempt, &err) < 0 ||
+        step_start(runner->loop, runner->sink, &runner->attempt->plan, judge, on_step_over, runner,
                    &runner->step, &err) < 0) {
-        item_attempt_free(TAKE(runner->attempt_now));
+        attempt_free(TAKE(runner->attempt));
         runner->seq--;
-        json_free(TAKE(runner->item.recovery));
+        json_free(TAKE(runner->context.recovery));
         if (recovering(runner)) {
             on_part_over(runner, OUTCOME_FAILED, NULL, error_text(&err));
             return;
@@ -350,7 +352,7 @@ static void start(struct runner *runner, const char *stage, const struct item *i
     if (phase)
         phase_record_begins(&runner->record, phase,
                             moment_wall() + runner->step_started_ns - moment_monotonic());
-    json_free(TAKE(runner->item.recovery));
+    json_free(TAKE(runner->context.recovery));
     if (phase)
         timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
     else if (!runner->ending.set)
@@ -385,11 +387,11 @@ static void on_machine_stored(void *context, bool committed, const char *failure
 static void announce_machine(struct runner *runner)
 {
     AUTO_ERROR err = ERROR_INIT;
-    if (item_announce(&runner->item, &err) < 0) {
+    if (run_context_announce(&runner->context, &err) < 0) {
         finish(runner, OUTCOME_FAILED, "provision", error_text(&err));
         return;
     }
-    struct event event = run_rows_machine(&runner->item);
+    struct event event = run_rows_machine(&runner->context);
     commit(runner, &event, on_machine_stored);
 }
 
@@ -403,7 +405,7 @@ static int64_t left_of_run(const struct runner *runner)
 static void start_part(struct runner *runner, enum recovery_part part)
 {
     const struct item *item = progress_item(&runner->progress);
-    const char *stage = recovery_drive_begin(&runner->drive, part, &runner->item, item->phase,
+    const char *stage = recovery_drive_begin(&runner->drive, part, &runner->context, item->phase,
                                              runner->cancelled, left_of_run(runner));
     start(runner, stage, item);
 }
@@ -420,7 +422,7 @@ static bool recovers(struct runner *runner)
         return true;
     case RECOVERY_PAUSE:
         recovery_ended(&runner->drive.recovery, part, true, 0);
-        item_forget(&runner->item); /* transport and facts are to be found anew */
+        run_context_forget(&runner->context); /* transport and facts are to be found anew */
         timer_arm(runner->pause, progress_item(&runner->progress)->phase->retry_pause_ns);
         return true;
     case RECOVERY_TRANSPORT:
@@ -453,11 +455,11 @@ static void next(struct runner *runner)
     if (recovers(runner))
         return;
     const struct item *item = progress_item(&runner->progress);
-    if (item->phase && !item_has_transport(&runner->item, item->phase))
+    if (item->phase && !run_context_has_transport(&runner->context, item->phase))
         start(runner, "transport", item);
     else if (item->phase)
         start(runner, NULL, item);
-    else if (text_is(item->stage, "provision") && !runner->item.machine)
+    else if (text_is(item->stage, "provision") && !runner->context.machine)
         announce_machine(runner);
     else
         start(runner, item->stage, item);
@@ -503,18 +505,19 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->exit_code = -1;
     runner->birth = (struct run_birth){request->fresh, moment_wall()};
     runner->started_monotonic = moment_monotonic();
-    if (file_make_dirs(folder, 0700, err) < 0 || item_enter(&runner->item, request, folder, err) < 0) {
+    if (file_make_dirs(folder, 0700, err) < 0 ||
+        run_context_enter(&runner->context, request, folder, err) < 0) {
         free(runner);
         return -1;
     }
     if (sink_open(loop, store, folder, &runner->sink, err) < 0) {
-        item_leave(&runner->item);
-        item_context_free(&runner->item);
+        run_context_leave(&runner->context);
+        run_context_free(&runner->context);
         free(runner);
         return -1;
     }
     progress_begin(&runner->progress, request);
-    phase_record_begin(&runner->record, loop, &runner->item, runner->sink, on_recorded, runner);
+    phase_record_begin(&runner->record, loop, &runner->context, runner->sink, on_recorded, runner);
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
@@ -523,7 +526,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     timer_arm(runner->deadline,
               request->target ? request->target->deadline_ns : DEFAULT_RUN_DEADLINE_S * NS_PER_S);
     *out = runner;
-    struct event event = run_rows_begin(&runner->item, &runner->birth);
+    struct event event = run_rows_begin(&runner->context, &runner->birth);
     commit(runner, &event, on_begun);
     return 0;
 }
@@ -564,7 +567,7 @@ int runner_finish(struct runner *runner, char **message)
     phase_record_free(&runner->record);
     progress_free(&runner->progress);
     free(runner->ending.message);
-    item_context_free(&runner->item);
+    run_context_free(&runner->context);
     *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));
     free(runner);
     return code;

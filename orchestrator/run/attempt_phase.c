@@ -1,0 +1,170 @@
+#include "run/attempt_phase.h"
+
+#include "ansible/inventory.h"
+#include "ansible/launcher.h"
+#include "ansible/peers.h"
+#include "ansible/warm.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/layout.h"
+#include "event/own_hosts.h"
+#include "run/async_directory.h"
+#include "transport/route.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int render(struct run_context *context, enum transport_kind transport, const char *sockets,
+                  const struct phase *phase, struct error *err)
+{
+    const struct runner_request *request = context->request;
+    AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
+    if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
+                           ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0)
+        return -1;
+    AUTO_PEERS peers = PEERS_INIT;
+    if (peers_find(request->project, request->target, request->state, request->run_id,
+                   ssh_alive_count(phase->host_silent_ns), false, &peers, err) < 0)
+        return -1;
+    AUTO_ANSIBLE_SETTINGS settings = {0};
+    if (ansible_settings_read(request->project->directory, (const char *const *)environ, &settings, err) < 0)
+        return -1;
+    AUTO_FREE char *async =
+        async_directory(request->target, &settings, request->async_fixed, request->root_run);
+    struct inventory_request inventory = {.project = request->project,
+                                          .host = {request->target, context->machine, transport, &ssh,
+                                                   context->control_path},
+                                          .peers = peers.hosts,
+                                          .peer_count = peers.count,
+                                          .run = request->run_id,
+                                          .async_directory = async};
+    AUTO_FREE char *yaml = NULL;
+    struct json *expect = NULL;
+    if (inventory_render(&inventory, &yaml, &expect, err) < 0)
+        return -1;
+    AUTO_FREE char *name = xasprintf("inventory.%02d.yml", ++context->inventories);
+    AUTO_FREE char *path = file_join(context->folder, name);
+    if (file_replace(path, yaml, strlen(yaml), 0600, err) < 0) {
+        json_free(expect);
+        return -1;
+    }
+    json_free(context->expect);
+    context->expect = expect;
+    free(context->inventory);
+    context->inventory = TAKE(path);
+    return 0;
+}
+
+/* The transport that the phase will have, as far as can be told before it was looked for. */
+static enum transport_kind likely_transport(const struct run_context *context, const struct phase *phase)
+{
+    enum transport_kind kind = TRANSPORT_DIRECT;
+    const struct words *names =
+        phase->transports.count ? &phase->transports : &context->request->target->transports;
+    (void)transport_from(run_context_has_transport(context, phase) ? context->transport : names->items[0],
+                         &kind);
+    return kind;
+}
+
+void attempt_phase_look_ahead(struct run_context *context, const struct phase *phase)
+{
+    const struct runner_request *request = context->request;
+    if (context->spare || context->run_scope.kind != SCOPE_CGROUP)
+        return;
+    AUTO_FREE char *sockets = layout_sockets(request->run_id, likely_transport(context, phase));
+    struct ansible_request ask = {.project = request->project,
+                                  .target = request->target,
+                                  .phase = phase,
+                                  .run = request->run_id,
+                                  .callback_directory = context->callback_folder,
+                                  .fact_cache = context->fact_cache,
+                                  .control_directory = sockets,
+                                  .no_pipelining = context->sudo_needs_tty,
+                                  .environment = (const char *const *)environ};
+    AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
+    words_add(&command, request->project->ansible);
+    if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
+        command.count != 3 || ansible_environment_ahead(&ask, &environment, NULL) < 0)
+        return;
+    spare_start(words_argv(&command), words_argv(&environment), request->project->directory,
+                &context->run_scope, &context->spare, NULL);
+}
+
+int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
+                          struct attempt_phase *attempt, struct step_plan *plan, struct error *err)
+{
+    const struct runner_request *request = context->request;
+    enum transport_kind transport;
+    if (transport_from(context->transport, &transport) < 0)
+        return error_set(err, ERROR_SYSTEM, "'%s' is no transport", context->transport);
+    const char *sockets = attempt->sockets = layout_sockets(request->run_id, transport);
+    AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
+    AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
+    AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
+    if ((!context->inventory && render(context, transport, sockets, phase, err) < 0) ||
+        file_make_dirs(target_state, 0700, err) < 0 || file_make_dirs(machine_state, 0700, err) < 0 ||
+        (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
+        return -1;
+    struct ansible_request ask = {.project = request->project,
+                                  .target = request->target,
+                                  .phase = phase,
+                                  .machine = context->machine,
+                                  .transport = transport,
+                                  .run = request->run_id,
+                                  .seq = plan->seq,
+                                  .attempt = plan->attempt,
+                                  .run_directory = context->folder,
+                                  .inventory = context->inventory,
+                                  .expect = context->expect,
+                                  .events = plan->events,
+                                  .callback_directory = context->callback_folder,
+                                  .fact_cache = context->fact_cache,
+                                  .control_directory = sockets,
+                                  .target_state = target_state,
+                                  .machine_state = machine_state,
+                                  .pending_handlers = pending,
+                                  .arguments = &context->arguments,
+                                  .no_pipelining = context->sudo_needs_tty,
+                                  .environment = (const char *const *)environ};
+    if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
+        return -1;
+    if (launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err) < 0)
+        return -1;
+    attempt->pending = owed ? json_parse(pending, strlen(pending), NULL) : NULL;
+    plan->child.argv = words_argv(&attempt->ansible.argv);
+    plan->child.environment = words_argv(&attempt->ansible.environment);
+    plan->child.keep = attempt->ansible.keep;
+    plan->child.directory = request->project->directory;
+    plan->spare = &context->spare;
+    plan->is_async = async_directory_is_of_job;
+    plan->master_log = attempt->master_log = file_join(sockets, "master.log");
+    plan->pending_handlers = attempt->pending;
+    plan->lost_handlers_warn = phase->lost_handlers_warn;
+    plan->reboots = phase->reboots;
+    plan->deadline_ns = phase->deadline_ns;
+    plan->silence_ns = phase->silence_ns;
+    plan->task_ns = phase->task_ns;
+    plan->grace_ns = phase->grace_ns;
+    plan->host = request->target->host_name;
+    own_hosts_of(request->project, request->target, &attempt->own);
+    plan->own = phase->beyond_allowed ? NULL : &attempt->own;
+    plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
+                                                          .run = &context->run_scope,
+                                                          .lost_ns = phase->transport_lost_ns,
+                                                          .grace_ns = phase->transport_grace_ns,
+                                                          .silent_ns = phase->host_silent_ns};
+    plan->forensics.control_directory = sockets;
+    plan->forensics.control_path = context->control_path;
+    plan->forensics.secrets = attempt->ansible.known;
+    return 0;
+}
+
+void attempt_phase_free(struct attempt_phase *attempt)
+{
+    ansible_child_free(&attempt->ansible);
+    json_free(attempt->pending);
+    words_free(&attempt->own);
+    free(attempt->sockets);
+    free(attempt->master_log);
+}

@@ -1,0 +1,20 @@
+/* One attempt of a phase: its inventory, its ansible-playbook (ansible/child.h) and what watches over it. */
+#pragma once
+#include "ansible/child.h"
+#include "run/context.h"
+#include "step/order.h"
+
+struct attempt_phase {
+    struct ansible_child ansible;
+    struct json *pending;
+    struct words own; /* the hosts that it is about */
+    char *sockets, *master_log;
+};
+
+/* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its watchdogs. `owed`: handlers of earlier attempts; NULL: none.
+ * attempt_phase_free also after a failure. */
+int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
+                          struct attempt_phase *attempt, struct step_plan *plan, struct error *err);
+void attempt_phase_free(struct attempt_phase *attempt);
+/* Starts the interpreter of a phase that is to come, unless one stands ready. It saves time where it can be had, so a failure is no error. */
+void attempt_phase_look_ahead(struct run_context *context, const struct phase *phase);

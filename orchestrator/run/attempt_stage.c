@@ -1,0 +1,130 @@
+#include "run/attempt_stage.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "run/recovery.h"
+#include "stage/stage.h"
+#include "transport/route.h"
+
+#include <unistd.h>
+
+enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5 };
+
+/* For a stage's child: what it is asked and answers, and what a key's passphrase may be read from. */
+static void keep_open(struct attempt_stage *attempt, const struct project *project)
+{
+    size_t count = 0;
+    attempt->keep = xcalloc((project ? project->target_count : 0) + 3, sizeof *attempt->keep);
+    attempt->keep[count++] = attempt->request_fd;
+    attempt->keep[count++] = attempt->result_fd;
+    for (size_t i = 0; project && i < project->target_count; i++) {
+        const struct secret *secret = &project->targets[i].key_passphrase;
+        if (secret->kind == SECRET_FD && secret_is_given(secret->fd))
+            attempt->keep[count++] = secret->fd;
+    }
+    attempt->keep[count] = -1;
+}
+
+int attempt_stage_prepare(const struct run_context *context, const char *stage, const struct phase *next,
+                          struct attempt_stage *attempt, struct step_plan *plan, struct error *err)
+{
+    const struct runner_request *request = context->request;
+    const struct target *target = request->target;
+    AUTO_JSON *ask = json_new_object();
+    json_set_string(ask, "target", request->target_name);
+    json_set_string(ask, "run", request->run_id);
+    json_set(ask, "machine", machine_to_json(context->machine));
+    json_set_bool(ask, "keep_state", request->keep_state);
+    json_set_bool(ask, "as_made", text_is(request->does, "destroy"));
+    json_set_bool(ask, "project_readable", request->project != NULL);
+    int64_t bound = DESTROY_BOUND_S * NS_PER_S;
+    if (text_is(stage, "provision"))
+        bound = target->provision_ns + target->root_tree_ns;
+    else if (text_is(stage, "transport"))
+        bound = target->transport_ns;
+    else if (recovery_is_look(stage))
+        bound = context->recovery_bound;
+    else if (target)
+        bound = target->destroy_ns;
+    json_set_integer(ask, "bound_ns", bound);
+    stage_hand_over(target, ask);
+    void *at = NULL;
+    const char *key;
+    for (struct json *value; json_each(context->recovery, &at, &key, &value);)
+        json_set(ask, key, json_keep(value));
+    if (context->transport)
+        json_set_string(ask, "transport", context->transport);
+    if (next) {
+        const struct words *names = next->transports.count ? &next->transports : &target->transports;
+        struct json *list = json_new_array();
+        for (size_t i = 0; i < names->count; i++)
+            json_append(list, json_new_string(names->items[i]));
+        json_set(ask, "transports", list);
+        json_set_integer(ask, "alive_count", ssh_alive_count(next->host_silent_ns));
+    }
+    attempt->request_fd = stage_memfd("request", ask, true, err);
+    attempt->result_fd = attempt->request_fd < 0 ? -1 : stage_memfd("result", NULL, false, err);
+    if (attempt->result_fd < 0)
+        return -1;
+    words_add_all(&attempt->argv, context->self, "-C", request->project_directory, NULL);
+    for (const char *const *set = request->sets; set && *set; set++)
+        words_add_all(&attempt->argv, "--set", *set, NULL);
+    words_add_all(&attempt->argv, "stage", stage, NULL);
+    words_addf(&attempt->argv, "%d", attempt->request_fd);
+    words_addf(&attempt->argv, "%d", attempt->result_fd);
+    words_add_list(&attempt->environment, (const char *const *)environ);
+    words_set_env(&attempt->environment, "TRIPHASE_RUN", request->run_id);
+    AUTO_FREE char *step = xasprintf("%s/%02d", request->run_id, plan->seq);
+    words_set_env(&attempt->environment, "TRIPHASE_STEP", step);
+    keep_open(attempt, request->project);
+    plan->child.keep = attempt->keep;
+    plan->child.argv = words_argv(&attempt->argv);
+    plan->child.environment = words_argv(&attempt->environment);
+    /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
+    plan->child.directory = request->project_directory;
+    /* The stage bounds itself by `bound`; the watchdog is for one that does not. */
+    plan->deadline_ns = bound + STAGE_GRACE_S * NS_PER_S;
+    plan->grace_ns = STAGE_GRACE_S * NS_PER_S;
+    return 0;
+}
+
+/* What a stage's failure is called: the provider's is `failed`, a host that stays is `leftover`, a transport that does not carry is `unreachable`. */
+static enum outcome stage_failure(const char *stage, int64_t kind)
+{
+    if (kind == ERROR_PROJECT)
+        return OUTCOME_INVALID;
+    if (text_is(stage, "destroy"))
+        return OUTCOME_LEFTOVER;
+    if (recovery_is_look(stage) && kind == ERROR_DEADLINE)
+        return OUTCOME_DEADLINE;
+    bool unreachable = text_is(stage, "transport") || (recovery_is_look(stage) && kind == ERROR_UNREACHABLE);
+    return unreachable ? OUTCOME_UNREACHABLE : OUTCOME_FAILED;
+}
+
+struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *stage,
+                                   const struct evidence *evidence)
+{
+    attempt->result = stage_read(attempt->result_fd);
+    const struct json *problem = json_get(attempt->result, "error");
+    if (problem)
+        return (struct verdict){stage_failure(stage, json_get_integer(problem, "kind", 0)),
+                                xstrdup_or_null(json_get_string(attempt->result, "cause", NULL)),
+                                xstrdup(json_get_string(problem, "message", "it gave no reason"))};
+    if (attempt->result && evidence->end->exited && evidence->end->code == 0)
+        return (struct verdict){OUTCOME_OK, NULL, NULL};
+    AUTO_FREE char *how = child_end_text(evidence->end);
+    return (struct verdict){OUTCOME_CHILD_CRASHED, xstrdup(evidence->end->exited ? "exit-code" : "signal"),
+                            xasprintf("the stage's process %s: %s", how, evidence->log_tail)};
+}
+
+void attempt_stage_free(struct attempt_stage *attempt)
+{
+    json_free(attempt->result);
+    words_free(&attempt->argv);
+    words_free(&attempt->environment);
+    fd_close(&attempt->request_fd);
+    fd_close(&attempt->result_fd);
+    free(attempt->keep);
+}
