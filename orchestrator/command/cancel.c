@@ -9,11 +9,11 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
-#include "command/settle.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
 #include "control/running.h"
+#include "control/settle.h"
 #include "view/help.h"
 #include "view/run_view.h"
 

@@ -11,10 +11,10 @@
 #include "command/launch.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "command/settle.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
+#include "control/settle.h"
 #include "view/help.h"
 
 #include <string.h>

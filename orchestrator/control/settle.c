@@ -1,4 +1,4 @@
-#include "command/settle.h"
+#include "control/settle.h"
 
 #include "base/file.h"
 #include "base/id.h"
