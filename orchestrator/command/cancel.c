@@ -9,11 +9,11 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
+#include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
 #include "control/running.h"
-#include "control/settle.h"
 #include "view/help.h"
 #include "view/run_view.h"
 
@@ -80,7 +80,7 @@ static int take_end(const char *state, const char *store, struct history_run **r
                              id_shown(now->id));
         sql_cleanup(&db);
         db = NULL;
-        if (settle(state, now->target, err) < 0)
+        if (put_in_order(state, now->target, err) < 0)
             return -1;
     }
 }

@@ -9,6 +9,7 @@
 #include "command/forget_everything.h"
 #include "command/known_target.h"
 #include "command/options.h"
+#include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "config/text_rules.h"
@@ -56,7 +57,7 @@ static int forget_target(const struct command_context *context, const char *stat
         return -1;
     /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
     if (settle_lock(state, target, id, &lock, err) < 0 ||
-        (!original && settle_locked(state, target, err) < 0))
+        (!original && put_in_order_locked(state, target, err) < 0))
         return -1;
     int there = original ? 0 : forget_still_there(store, target, err);
     if (there)

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/settle.h"
@@ -39,7 +40,7 @@ int forget_agreed(bool yes, struct error *err, const char *question, ...)
 
 int forget_claim(const char *project_directory, char **original, struct error *err)
 {
-    if (settle_project(project_directory, err) == 0)
+    if (put_in_order_project(project_directory, err) == 0)
         return 0;
     if (identity_is_copy(project_directory, original, NULL) <= 0)
         return -1;
@@ -138,9 +139,9 @@ static int lock_all(const char *state, bool is_copy, int **locks, size_t *count,
             return error_prefix(err, "%s", target);
         *locks = xreallocarray(*locks, *count + 1, sizeof **locks);
         (*locks)[(*count)++] = lock;
-        int still = is_copy                                 ? 0
-                    : settle_locked(state, target, err) < 0 ? -1
-                                                            : forget_still_there(store, target, err);
+        int still = is_copy                                       ? 0
+                    : put_in_order_locked(state, target, err) < 0 ? -1
+                                                                  : forget_still_there(store, target, err);
         if (still)
             return still < 0
                        ? error_prefix(err, "%s", target)

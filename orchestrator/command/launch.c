@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "command/exit_code.h"
+#include "command/put_in_order.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
 #include "control/settle.h"
@@ -175,7 +176,7 @@ static int end_the_dead(struct command_run *all, struct job *job, struct error *
     for (size_t i = 0; open && open[i]; i++)
         dead |= !reconcile_look(open[i]).alive;
     history_runs_free(open);
-    return dead ? settle(all->state, job->target_name, err) : 0;
+    return dead ? put_in_order(all->state, job->target_name, err) : 0;
 }
 
 /* What the run's row says that it set out to do. malloc'ed. */
@@ -218,7 +219,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     id_make(job->run);
     if (settle_lock(all->state, job->target_name, job->run, &lock, err) < 0)
         return -1;
-    if (settle_locked(all->state, job->target_name, err) < 0)
+    if (put_in_order_locked(all->state, job->target_name, err) < 0)
         return -1;
     /* Under the lock it is true: another command may have made or removed it since it was looked at. */
     AUTO_SQL *db = NULL;
@@ -442,7 +443,7 @@ static int prepare(struct command_run *all, struct error *err)
     if (launch->arguments && launch->arguments[0] &&
         ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
         return -1;
-    if (layout_make(all->state, err) < 0 || settle_project(launch->project_directory, err) < 0 ||
+    if (layout_make(all->state, err) < 0 || put_in_order_project(launch->project_directory, err) < 0 ||
         store_prepare(all->store, err) < 0 || store_newest(all->store, &all->known_ns, err) < 0)
         return -1;
     for (const char *const *name = launch->targets; *name; name++) {

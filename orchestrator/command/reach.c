@@ -5,8 +5,8 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "command/project_access.h"
+#include "command/put_in_order.h"
 #include "config/layout.h"
-#include "control/settle.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
 #include "store/history.h"
@@ -58,7 +58,7 @@ static int find_transport(struct reach *reach, const char *transport, bool for_c
 static int claim(const struct project *project, struct error *err)
 {
     AUTO_FREE char *state = layout_state(project->directory);
-    return file_is_dir(state) ? settle_project(project->directory, err) : 0;
+    return file_is_dir(state) ? put_in_order_project(project->directory, err) : 0;
 }
 
 int reach_find(const struct command_context *context, const char *target, const char *transport,

@@ -11,10 +11,10 @@
 #include "command/launch.h"
 #include "command/options.h"
 #include "command/project_access.h"
+#include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
-#include "control/settle.h"
 #include "view/help.h"
 
 #include <string.h>
@@ -99,7 +99,7 @@ static int find_run(const char *state, const char *word, struct history_run **ou
                              id_shown(id), target);
         sql_cleanup(&db);
         db = NULL;
-        if (settle(state, target, err) < 0)
+        if (put_in_order(state, target, err) < 0)
             return -1;
     }
 }

@@ -8,6 +8,7 @@
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
+#include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/settle.h"
@@ -164,9 +165,9 @@ static int act(struct trust *trust, bool yes, bool json, struct error *err)
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);
-    if (find_row(trust, err) < 0 || settle_project(trust->project->directory, err) < 0 ||
+    if (find_row(trust, err) < 0 || put_in_order_project(trust->project->directory, err) < 0 ||
         settle_lock(trust->state, trust->target->name, id, &lock, err) < 0 ||
-        settle_locked(trust->state, trust->target->name, err) < 0 || find_row(trust, err) < 0 ||
+        put_in_order_locked(trust->state, trust->target->name, err) < 0 || find_row(trust, err) < 0 ||
         look(trust, err) < 0 || ask_host(trust, err) < 0)
         return -1;
     if (!json && trust_view_print(&trust->view) < 0)

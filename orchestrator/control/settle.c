@@ -5,14 +5,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "command/exit_code.h"
 #include "config/layout.h"
 #include "control/reconcile.h"
 #include "process/child.h"
 #include "process/lock.h"
 #include "sandbox/owner.h"
 #include "store/identity.h"
-#include "view/help.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -48,34 +46,26 @@ int settle_lock(const char *state, const char *target, const char *run, int *out
     }
 }
 
-/* Under the lock: ends what dead runs of the target left, and closes their rows. */
-int settle_locked(const char *state, const char *target, struct error *err)
-{
-    AUTO_WORDS said = WORDS_INIT;
-    int status = reconcile_target(state, target, EXIT_INTERNAL, &said, err);
-    for (size_t i = 0; i < said.count; i++)
-        help_note("%s", said.items[i]);
-    return status;
-}
-
-int settle_project(const char *project_directory, struct error *err)
+int settle_project(const char *project_directory, struct words *said, struct error *err)
 {
     AUTO_FREE char *moved_from = NULL;
     if (identity_claim(project_directory, &moved_from, err) < 0)
         return -1;
     if (!moved_from)
         return 0;
-    help_note("this project was in %s and was moved here", moved_from);
+    words_addf(said, "this project was in %s and was moved here", moved_from);
     return geteuid() == 0 ? sandbox_owner_follow(project_directory, err) : 0;
 }
 
-int settle(const char *state, const char *target, struct error *err)
+int settle(const char *state, const char *target, int exit_code, struct words *said, struct error *err)
 {
     AUTO_FREE char *project = file_parent(state);
-    if (settle_project(project, err) < 0)
+    if (settle_project(project, said, err) < 0)
         return -1;
     AUTO_CLOSE int lock = -1;
     char id[ID_SIZE];
     id_make(id);
-    return settle_lock(state, target, id, &lock, err) < 0 ? -1 : settle_locked(state, target, err);
+    return settle_lock(state, target, id, &lock, err) < 0
+               ? -1
+               : reconcile_target(state, target, exit_code, said, err);
 }

@@ -76,6 +76,12 @@ void help_note(const char *format, ...)
     write_lines("", message);
 }
 
+void help_notes(const struct words *notes)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        help_note("%s", notes->items[i]);
+}
+
 int help_ask(const char *format, ...)
 {
     if (!isatty(STDIN_FILENO))

@@ -374,6 +374,7 @@ Test(crash, an_async_job_of_a_host_that_shares_this_kernel_outlives_the_worker)
     cr_assert(eq(int, lab_wait(lab, command, 20), 70));
     struct lab_result settled = lab_run(lab, "cancel", "host", NULL);
     cr_expect(eq(int, settled.code, 0), "%s", settled.err);
+    cr_expect(strstr(settled.err, "had died: its rows are closed as crashed") != NULL, "%s", settled.err);
     cr_expect(damage_alive(job), "the host's job was ended with this side's processes");
     kill(job, SIGKILL);
 }
