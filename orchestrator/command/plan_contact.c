@@ -9,6 +9,7 @@
 #include "preflight/host_check.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
+#include "provider/planned.h"
 #include "provider/provider.h"
 #include "store/history.h"
 #include "transport/key_agent.h"
@@ -18,7 +19,7 @@
 static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
                                   const char *folder, struct error *err)
 {
-    AUTO_MACHINE *machine = ssh_machine_planned(project, target);
+    AUTO_MACHINE *machine = planned_machine(project, target);
     const struct provider *provider = provider_named(target->provider);
     machine->id = xstrdup(id);
     machine->directory = xstrdup(folder);

@@ -9,6 +9,7 @@
 #include "config/layout.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
+#include "provider/planned.h"
 #include "store/history.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
@@ -25,7 +26,7 @@ static int find_machine(struct reach *reach, struct error *err)
         return -1;
     reach->made = row != NULL;
     if (!row)
-        reach->machine = ssh_machine_planned(reach->project, reach->target);
+        reach->machine = planned_machine(reach->project, reach->target);
     else
         made_look(reach->project, reach->target, row, &made, &reach->machine);
     if (row && made_refuse(&made, reach->target, row, false, err) < 0)

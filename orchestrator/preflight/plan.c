@@ -14,6 +14,7 @@
 #include "preflight/made.h"
 #include "preflight/said.h"
 #include "preflight/settings.h"
+#include "provider/planned.h"
 #include "provider/provider.h"
 #include "tailnet/tun.h"
 #include "transport/key_agent.h"
@@ -153,7 +154,7 @@ static void look_for_transports(struct plan_work *work)
 /* `machine` NULL: not made yet, or not known. */
 static void look_for_key(struct plan_work *work, const struct target *target, const struct machine *machine)
 {
-    AUTO_MACHINE *planned = machine ? NULL : ssh_machine_planned(work->project, target);
+    AUTO_MACHINE *planned = machine ? NULL : planned_machine(work->project, target);
     AUTO_ERROR err = ERROR_INIT;
     if (key_agent_check(work->project, target, machine ? machine : planned, &err) < 0)
         plan_find_error(work->report, NULL, &err);
@@ -209,7 +210,7 @@ static void render(struct plan_work *work)
 {
     const struct target *target = work->target;
     AUTO_ERROR err = ERROR_INIT;
-    AUTO_MACHINE *machine = ssh_machine_planned(work->project, target);
+    AUTO_MACHINE *machine = planned_machine(work->project, target);
     enum transport_kind kind;
     if (transport_choose(&target->transports, target, false, &kind, NULL, NULL) < 0)
         kind = TRANSPORT_DIRECT;

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 #include "config/settings.h"
-#include "transport/ssh_options.h"
+#include "provider/planned.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static bool stays_static(const struct target *target, const struct machine *mach
 static struct machine *made_now(const struct project *project, const struct target *target,
                                 const struct machine *resolved)
 {
-    struct machine *now = resolved ? machine_copy(resolved) : ssh_machine_planned(project, target);
+    struct machine *now = resolved ? machine_copy(resolved) : planned_machine(project, target);
     free(now->provider);
     now->provider = xstrdup_or_null(target->provider);
     now->root = xstrdup_or_null(target->root);

@@ -49,9 +49,6 @@ void ssh_arguments_free(struct ssh_arguments *arguments);
 enum { SSH_ALIVE_INTERVAL = 2 };
 int ssh_alive_count(int64_t host_silent_ns);
 
-/* What a target says of its host before anything is made: for plans and for rendering without contact.
- * Free with machine_free. */
-struct machine *ssh_machine_planned(const struct project *project, const struct target *target);
 /* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
  * "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);

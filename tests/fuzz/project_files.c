@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "config/config.h"
 #include "format/yaml.h"
+#include "provider/planned.h"
 #include "transport/ssh_options.h"
 
 #include <fcntl.h>
@@ -100,7 +101,7 @@ static void on_value(void *context, const char *path, const char *value, const c
 
 static void render(const struct project *project, const struct target *target, const struct piece *template)
 {
-    AUTO_MACHINE *machine = ssh_machine_planned(project, target);
+    AUTO_MACHINE *machine = planned_machine(project, target);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     AUTO_FREE char *yaml = NULL;
     AUTO_JSON *expect = NULL;
