@@ -9,7 +9,7 @@
 #include "process/marked.h"
 #include "process/program.h"
 #include "transport/master_control.h"
-#include "transport/ssh_options.h"
+#include "transport/ssh_words.h"
 
 #include <stdlib.h>
 #include <string.h>

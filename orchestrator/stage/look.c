@@ -8,7 +8,7 @@
 #include "process/program.h"
 #include "redact/sealed.h"
 #include "transport/mux_master.h"
-#include "transport/ssh_options.h"
+#include "transport/ssh_words.h"
 
 #include <stdlib.h>
 #include <string.h>

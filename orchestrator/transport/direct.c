@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/provider_facts.h"
-#include "transport/ssh_options.h"
+#include "transport/ssh_words.h"
 #include "transport/transport.h"
 
 static char *why(const struct tun_evidence *tun)

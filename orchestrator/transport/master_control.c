@@ -2,6 +2,7 @@
 
 #include "base/moment.h"
 #include "base/text.h"
+#include "transport/ssh_words.h"
 
 #include <sys/stat.h>
 

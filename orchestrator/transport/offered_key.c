@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "event/cause.h"
 #include "process/program.h"
+#include "transport/ssh_words.h"
 
 #include <string.h>
 #include <unistd.h>

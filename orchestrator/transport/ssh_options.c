@@ -6,6 +6,7 @@
 #include "config/invoker.h"
 #include "config/provider_facts.h"
 #include "transport/known_hosts.h"
+#include "transport/ssh_words.h"
 #include "transport/transport.h"
 
 #include <string.h>
@@ -29,100 +30,6 @@ char *ssh_invoking_home(void)
     return invoker.home ? TAKE(invoker.home) : xstrdup("/");
 }
 
-void ssh_add_option_value(struct text *text, const char *value, bool percent)
-{
-    bool plain = *value;
-    for (const char *c = value; *c; c++)
-        plain = plain && ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-                          strchr("_./:@,+^-%", *c));
-    if (!plain)
-        text_add_char(text, '"');
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            text_add_char(text, '\\');
-        if (*c == '%' && percent)
-            text_add_char(text, '%');
-        text_add_char(text, *c);
-    }
-    if (!plain)
-        text_add_char(text, '"');
-}
-
-static bool has_control(const char *value)
-{
-    for (const char *c = value; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return true;
-    return false;
-}
-
-static int refuse(struct error *err, const char *what, const char *value, const char *why)
-{
-    AUTO_TEXT shown = TEXT_INIT;
-    text_add_printable(&shown, value, strlen(value));
-    return error_set(err, ERROR_PROJECT, "%s '%s' cannot be given to ssh: %s", what, text_string(&shown),
-                     why);
-}
-
-/* Letters and digits of ASCII, and those of `others`. */
-static bool is_made_of(const char *value, const char *others)
-{
-    for (const char *c = value; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-              strchr(others, *c)))
-            return false;
-    return *value;
-}
-
-static int check_address(const char *what, const char *address, struct error *err)
-{
-    if (!*address)
-        return refuse(err, what, address, "it is empty");
-    if (*address == '-')
-        return refuse(err, what, address, "with a leading dash it would be read as an option");
-    /* % only as the zone of an IPv6 address. */
-    if (!is_made_of(address, strchr(address, ':') ? "._:-%" : "._-"))
-        return refuse(err, what, address,
-                      "a host name or address has only letters, digits, '.', '-', '_' and ':'");
-    return 0;
-}
-
-static int check_user(const char *user, struct error *err)
-{
-    if (!*user || *user == '-')
-        return refuse(err, "user", user,
-                      *user ? "with a leading dash it would be read as an option" : "it is empty");
-    if (has_control(user) || strpbrk(user, " '\"`\\;&<>|(){}$%"))
-        return refuse(err, "user", user, "no user name has such characters");
-    return 0;
-}
-
-int ssh_check_jump(const char *jump, struct error *err)
-{
-    if (!*jump || *jump == '-' || strstr(jump, ",-") || strstr(jump, "@-") || strstr(jump, "//-"))
-        return refuse(err, "jump", jump,
-                      *jump ? "with a leading dash a hop would be read as an option" : "it is empty");
-    if (!is_made_of(jump, "._:@,[]/-"))
-        return refuse(err, "jump", jump, "it is a list like user@host:port,user@host:port");
-    return 0;
-}
-
-int ssh_check_socket(const char *path, struct error *err)
-{
-    return has_control(path) ? refuse(err, "tailscaled's socket", path, "it holds control characters") : 0;
-}
-
-static int check_path(const char *what, const char *path, struct error *err)
-{
-    if (has_control(path))
-        return refuse(err, what, path, "it holds control characters");
-    if (strstr(path, "${"))
-        return refuse(err, what, path,
-                      "ssh takes \"${\" for an environment variable and knows no way to quote it; move the "
-                      "project or the file");
-    return 0;
-}
-
 static void add_option(struct ssh_arguments *out, const char *name, const char *value, bool percent)
 {
     struct text option = TEXT_INIT;
@@ -139,7 +46,7 @@ static int add_control(struct ssh_arguments *out, const char *directory, const s
         words_add_all(&out->options, "-o", "ControlMaster=no", "-o", "ControlPath=none", NULL);
         return 0;
     }
-    if (check_path("folder of sockets", directory, err) < 0)
+    if (ssh_check_path("folder of sockets", directory, err) < 0)
         return -1;
     const char *tokens = "%C";
     if (strlen(directory) + 1 + HASH_LENGTH > CONTROL_PATH_MAX) {
@@ -168,14 +75,14 @@ static int add_host_keys(struct ssh_arguments *out, const struct machine *machin
         /* Nothing is made yet: nothing is known, so nothing is trusted. */
         AUTO_FREE char *known =
             machine->directory ? file_join(machine->directory, "known_hosts") : xstrdup("/dev/null");
-        if (check_path("path of the machine's known_hosts", known, err) < 0)
+        if (ssh_check_path("path of the machine's known_hosts", known, err) < 0)
             return -1;
         add_option(out, "HostKeyAlias", alias, false);
         add_option(out, "UserKnownHostsFile", known, true);
         words_add_all(&out->options, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "UpdateHostKeys=no", NULL);
     } else if (invoker->behind_sudo && invoker->home) {
         AUTO_FREE char *known = file_join(invoker->home, ".ssh/known_hosts");
-        if (check_path("path of known_hosts", known, err) < 0)
+        if (ssh_check_path("path of known_hosts", known, err) < 0)
             return -1;
         add_option(out, "UserKnownHostsFile", known, true);
     }
@@ -203,7 +110,8 @@ static int add_agent(struct ssh_arguments *out, const struct machine *machine, c
     AUTO_FREE char *key = ssh_agent_public_key(directory, target);
     AUTO_FREE char *private_key = invoker_expand(invoker, machine->key);
     AUTO_FREE char *certificate = xasprintf("%s-cert.pub", private_key);
-    if (check_path("folder of sockets", directory, err) < 0 || check_path("key", private_key, err) < 0)
+    if (ssh_check_path("folder of sockets", directory, err) < 0 ||
+        ssh_check_path("key", private_key, err) < 0)
         return -1;
     add_option(out, "IdentityAgent", socket, true);
     add_option(out, "IdentityFile", key, true);
@@ -225,7 +133,7 @@ static int add_identity(struct ssh_arguments *out, const struct machine *machine
         return add_agent(out, machine, target, agent_directory, invoker, err);
     if (machine->key) {
         AUTO_FREE char *path = invoker_expand(invoker, machine->key);
-        if (check_path("key", path, err) < 0)
+        if (ssh_check_path("key", path, err) < 0)
             return -1;
         add_option(out, "IdentityFile", path, true);
         words_add_all(&out->options, "-o", "IdentitiesOnly=yes", NULL);
@@ -237,7 +145,7 @@ static int add_identity(struct ssh_arguments *out, const struct machine *machine
     static const char *const usual[] = {"id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk"};
     for (size_t i = 0; i < COUNT_OF(usual); i++) {
         AUTO_FREE char *path = xasprintf("%s/.ssh/%s", invoker->home, usual[i]);
-        if (file_exists(path) && check_path("key", path, NULL) == 0)
+        if (file_exists(path) && ssh_check_path("key", path, NULL) == 0)
             add_option(out, "IdentityFile", path, true);
     }
     return 0;
@@ -276,12 +184,9 @@ static int add_users_options(struct ssh_arguments *out, const struct machine *ma
     static const char *const of_agent[] = {"IdentityAgent", "ForwardAgent"};
     for (size_t i = 0; i < options->count; i++) {
         const char *option = options->items[i];
-        size_t length = strcspn(option, "= \t");
-        AUTO_FREE char *name = xstrndup(option, length);
-        if (!is_made_of(name, "") || has_control(option))
-            return refuse(err, "ssh option", option, "write it as Name=value");
-        if (!option[length])
-            return refuse(err, "ssh option", option, "it has no value; write it as Name=value");
+        if (ssh_check_option(option, err) < 0)
+            return -1;
+        AUTO_FREE char *name = xstrndup(option, ssh_option_name_length(option));
         for (size_t f = 0; f < COUNT_OF(forced); f++)
             if (!strcasecmp(forced[f], name))
                 return error_set(err, ERROR_PROJECT,
@@ -370,7 +275,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     if (add_host_keys(&made, machine, target, &invoker, err) < 0)
         return -1;
     if (machine->user) {
-        if (check_user(machine->user, err) < 0)
+        if (ssh_check_user(machine->user, err) < 0)
             return -1;
         add_option(&made, "User", machine->user, false);
     }
@@ -392,7 +297,7 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     if (add_users_options(&made, machine, target, err) < 0)
         return -1;
     if (machine->address) {
-        if (check_address("address", machine->address, err) < 0)
+        if (ssh_check_address("address", machine->address, err) < 0)
             return -1;
         made.host = xstrdup(machine->address);
     }

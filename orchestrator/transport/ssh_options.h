@@ -52,9 +52,3 @@ int ssh_alive_count(int64_t host_silent_ns);
 /* The home of the person who typed the command (behind sudo: of the invoking user), whose .ssh is read;
  * "/" where there is none. malloc'ed. */
 char *ssh_invoking_home(void);
-/* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option
- * expands %-tokens, so % is doubled. */
-void ssh_add_option_value(struct text *text, const char *value, bool percent);
-/* Refuse (ERROR_PROJECT) a list of jump hosts, a path of a socket, that no ssh could take. */
-int ssh_check_jump(const char *jump, struct error *err);
-int ssh_check_socket(const char *path, struct error *err);

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "transport/ssh_options.h"
+#include "transport/ssh_words.h"
 #include "transport/transport.h"
 
 static char *lack(const struct tun_evidence *tun, bool for_contact)
