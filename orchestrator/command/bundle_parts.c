@@ -13,6 +13,7 @@
 #include "report/text.h"
 #include "report/timings.h"
 #include "store/dump.h"
+#include "transport/choose.h"
 #include "transport/known_hosts.h"
 #include "transport/route.h"
 #include "view/config_view.h"

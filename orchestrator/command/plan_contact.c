@@ -12,6 +12,7 @@
 #include "provider/planned.h"
 #include "provider/provider.h"
 #include "store/history.h"
+#include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/route.h"
 

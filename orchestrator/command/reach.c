@@ -11,6 +11,7 @@
 #include "provider/made_look.h"
 #include "provider/planned.h"
 #include "store/history.h"
+#include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
 #include "transport/route.h"

@@ -14,6 +14,7 @@
 #include "control/settle.h"
 #include "provider/made_look.h"
 #include "store/history.h"
+#include "transport/choose.h"
 #include "transport/known_hosts.h"
 #include "transport/offered_key.h"
 #include "transport/route.h"

@@ -17,6 +17,7 @@
 #include "provider/planned.h"
 #include "provider/provider.h"
 #include "tailnet/tun.h"
+#include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/route.h"
 

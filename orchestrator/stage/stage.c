@@ -12,6 +12,7 @@
 #include "provider/made_look.h"
 #include "provider/provider.h"
 #include "stage/sweep.h"
+#include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
 #include "transport/route.h"

@@ -1,4 +1,4 @@
-/* How a host is reached: choice of a transport from evidence, verification rung by rung, and the shared
+/* How a host is reached over a transport: what ssh makes of its arguments, verification rung by rung, and the shared
  * SSH master of a run. Blocking: for stage children and commands. Everything goes through the OpenSSH
  * client with the very arguments of the inventory. */
 #pragma once
@@ -7,14 +7,6 @@
 #include "process/scope.h"
 #include "transport/ssh_options.h"
 #include <stdint.h>
-
-/* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a
- * run now (a tailscaled that answers, the program tailscale); else only the TUN decides, which is what
- * rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks.
- * `evidence` (may be NULL) gets a JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun":
- * {…} where it was looked at}, on failure too; the caller frees it. */
-int transport_choose(const struct words *names, const struct target *target, bool for_contact,
-                     enum transport_kind *out, struct json **evidence, struct error *err);
 
 /* What ssh itself makes of the arguments and its configuration files (ssh -G). */
 struct transport_route {
