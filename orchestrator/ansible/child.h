@@ -49,10 +49,6 @@ void ansible_child_free(struct ansible_child *child);
  * Of the request project, target, phase, run, callback_directory, fact_cache, control_directory and environment are read. */
 int ansible_environment_ahead(const struct ansible_request *request, struct words *out, struct error *err);
 
-/* The filtered environment that phase children and plan's own Ansible processes see, without anything of a
- * run. */
-void ansible_environment(const struct target *target, const struct ansible_settings *settings,
-                         const char *const *environment, struct words *out);
 /* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. */
 int ansible_add_vault_passwords(const struct project *project, const struct target *target,
                                 struct ansible_child *out, struct error *err);

@@ -2,6 +2,7 @@
 
 #include "ansible/child.h"
 #include "ansible/connection_check.h"
+#include "ansible/environment.h"
 #include "ansible/inventory.h"
 #include "ansible/memory.h"
 #include "ansible/questions.h"

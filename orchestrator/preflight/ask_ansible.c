@@ -1,6 +1,7 @@
 #include "preflight/ask_ansible.h"
 
 #include "ansible/connection_check.h"
+#include "ansible/environment.h"
 #include "ansible/host_variables.h"
 #include "ansible/launcher.h"
 #include "ansible/memory.h"

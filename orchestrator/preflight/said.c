@@ -1,5 +1,6 @@
 #include "preflight/said.h"
 
+#include "ansible/environment.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

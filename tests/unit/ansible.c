@@ -1,6 +1,7 @@
 /* One ansible-playbook child as data: its argv, its environment, its files; and what Ansible itself makes
  * of them. */
 #include "ansible/child.h"
+#include "ansible/environment.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
