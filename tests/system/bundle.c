@@ -759,7 +759,7 @@ Test(bundle, a_full_disk_is_said_and_leaves_nothing)
     AUTO_FREE char *left = shell("ls -A %s; df --output=iused %s | tail -n 1 | tr -d ' '", small, small);
     cr_expect(eq(str, left, "1\n"), "something is left");
     struct lab_result nowhere = lab_run(lab, "bundle", "--no-host", "-o", "/nonexistent/a.tar.zst", NULL);
-    cr_expect(eq(int, nowhere.code, 70));
+    cr_expect(eq(int, nowhere.code, 64));
     cr_expect(strstr(nowhere.err, "/nonexistent") != NULL, "%s", nowhere.err);
 }
 
@@ -772,7 +772,7 @@ Test(bundle, an_older_bundle_is_replaced_whole_or_not_at_all)
     AUTO_FREE char *folder = file_join(lab_folder(lab), "b.tar.zst");
     cr_assert(mkdir(folder, 0700) == 0);
     struct lab_result refused = lab_run(lab, "bundle", "--no-host", "-o", folder, NULL);
-    cr_expect(eq(int, refused.code, 70));
+    cr_expect(eq(int, refused.code, 64));
     AUTO_FREE char *left = shell("ls -A %s | grep -c '^[.]triphase[.]' || true", lab_folder(lab));
     cr_expect(eq(str, left, "0\n"));
 }
