@@ -307,6 +307,7 @@ Test(cancel, a_run_of_another_machine_or_boot_is_only_told_of)
 Test(cancel, a_term_while_the_plan_is_made_ends_with_130_and_begins_nothing)
 {
     struct lab *lab = damage_lab("", "play; finish");
+    lab_write(lab, "inventory/hosts.yml", "all:\n  vars:\n    colour: red\n");
     lab_write(lab, "bin/ansible-inventory", "#!/bin/sh\n: >%s/planning\nexec sleep 1000\n", lab_folder(lab));
     pid_t command = lab_start(lab, "create", "create", NULL);
     cr_assert(lab_until_file(lab, 30, "planning"));
