@@ -15,7 +15,6 @@
 #include "store/dump.h"
 #include "transport/choose.h"
 #include "transport/known_hosts.h"
-#include "transport/route.h"
 #include "view/config_view.h"
 #include "view/events.h"
 

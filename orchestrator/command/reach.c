@@ -14,7 +14,6 @@
 #include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
-#include "transport/route.h"
 #include "view/help.h"
 
 static int find_machine(struct reach *reach, struct error *err)

@@ -17,7 +17,6 @@
 #include "transport/choose.h"
 #include "transport/known_hosts.h"
 #include "transport/offered_key.h"
-#include "transport/route.h"
 #include "view/help.h"
 #include "view/trust_view.h"
 

@@ -19,7 +19,6 @@
 #include "tailnet/tun.h"
 #include "transport/choose.h"
 #include "transport/key_agent.h"
-#include "transport/route.h"
 
 #include <string.h>
 #include <unistd.h>
