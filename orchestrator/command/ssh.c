@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
-#include "command/reach.h"
+#include "control/reach.h"
 #include "process/child.h"
 #include "view/help.h"
 

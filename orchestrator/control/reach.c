@@ -1,4 +1,4 @@
-#include "command/reach.h"
+#include "control/reach.h"
 #include "ansible/host_variables.h"
 #include "ansible/vault_passwords.h"
 #include "base/file.h"
