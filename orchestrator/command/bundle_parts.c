@@ -231,7 +231,7 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         return 0;
     }
     AUTO_FREE char *agent = NULL;
-    struct reach reach = {.project = (struct project *)(uintptr_t)subject->project,
+    struct reach reach = {.project = subject->project,
                           .target = target,
                           .machine = (struct machine *)(uintptr_t)machine,
                           .made = true,

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "command/exit_code.h"
 #include "command/options.h"
+#include "command/project_access.h"
 #include "config/layout.h"
 #include "control/reach.h"
 #include "tailnet/tun.h"
@@ -75,10 +76,15 @@ static int call(struct command_context *context, int argc, char **argv)
         return EXIT_BAD_USAGE;
     }
     AUTO_ERROR err = ERROR_INIT;
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
     struct reach reach = {0};
     AUTO_FREE char *yaml = NULL;
-    if (reach_find(context, argv[optind], transport, false, &reach, &err) < 0 ||
-        render(&reach, &yaml, &err) < 0) {
+    AUTO_WORDS said = WORDS_INIT;
+    bool found = project_access_load(context, argv[optind], &project, &target, &err) == 0 &&
+                 reach_find(project, target, transport, false, &said, &reach, &err) == 0;
+    help_notes(&said);
+    if (!found || render(&reach, &yaml, &err) < 0) {
         help_problem("%s", error_text(&err));
         reach_free(&reach);
         return exit_code_of(&err);

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
+#include "command/project_access.h"
 #include "control/reach.h"
 #include "process/child.h"
 #include "view/help.h"
@@ -19,8 +20,14 @@ static int call(struct command_context *context, int argc, char **argv)
     }
     AUTO_ERROR err = ERROR_INIT;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
+    AUTO_PROJECT *project = NULL;
+    const struct target *target = NULL;
     struct reach reach = {0};
-    if (reach_find(context, argv[1], NULL, true, &reach, &err) < 0) {
+    AUTO_WORDS said = WORDS_INIT;
+    bool found = project_access_load(context, argv[1], &project, &target, &err) == 0 &&
+                 reach_find(project, target, NULL, true, &said, &reach, &err) == 0;
+    help_notes(&said);
+    if (!found) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
@@ -40,8 +47,8 @@ static int call(struct command_context *context, int argc, char **argv)
         return exit_code_of(&err);
     }
     /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. */
-    if (chdir(reach.project->directory) < 0) {
-        error_system(&err, errno, "cannot go to the project's folder %s", reach.project->directory);
+    if (chdir(project->directory) < 0) {
+        error_system(&err, errno, "cannot go to the project's folder %s", project->directory);
         help_problem("%s", error_text(&err));
         reach_free(&reach);
         return exit_code_of(&err);

@@ -4,9 +4,8 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
-#include "command/project_access.h"
-#include "command/put_in_order.h"
 #include "config/layout.h"
+#include "control/settle.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
 #include "provider/planned.h"
@@ -14,9 +13,8 @@
 #include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
-#include "view/help.h"
 
-static int find_machine(struct reach *reach, struct error *err)
+static int find_machine(struct reach *reach, struct words *said, struct error *err)
 {
     AUTO_FREE char *state = layout_state(reach->project->directory);
     AUTO_FREE char *store = layout_store(state);
@@ -33,7 +31,7 @@ static int find_machine(struct reach *reach, struct error *err)
         return error_prefix(err, "%s", reach->target->name);
     for (size_t i = 0; i < made.count; i++) {
         AUTO_FREE char *text = made_text(&made.items[i]);
-        help_note("%s: warning: %s", reach->target->name, text);
+        words_addf(said, "%s: warning: %s", reach->target->name, text);
     }
     host_variables_apply(reach->target, reach->machine);
     return ssh_write_known_hosts(reach->machine, reach->target, reach->project->directory, err);
@@ -56,21 +54,19 @@ static int find_transport(struct reach *reach, const char *transport, bool for_c
 }
 
 /* Where nothing was made yet, there is nothing that could be another project's. */
-static int claim(const struct project *project, struct error *err)
+static int claim(const struct project *project, struct words *said, struct error *err)
 {
     AUTO_FREE char *state = layout_state(project->directory);
-    return file_is_dir(state) ? put_in_order_project(project->directory, err) : 0;
+    return file_is_dir(state) ? settle_project(project->directory, said, err) : 0;
 }
 
-int reach_find(const struct command_context *context, const char *target, const char *transport,
-               bool for_contact, struct reach *out, struct error *err)
+int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
+               struct words *said, struct reach *out, struct error *err)
 {
-    struct reach found = {0};
-    if (project_access_load(context, target, &found.project, &found.target, err) < 0)
-        return -1;
-    host_variables_fill(found.project, target, NULL);
+    struct reach found = {.project = project, .target = target};
+    host_variables_fill(project, target->name, NULL);
     vault_passwords_forget();
-    if ((for_contact && claim(found.project, err) < 0) || find_machine(&found, err) < 0 ||
+    if ((for_contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0 ||
         find_transport(&found, transport, for_contact, err) < 0) {
         reach_free(&found);
         return -1;
@@ -83,7 +79,6 @@ void reach_free(struct reach *reach)
 {
     json_free(reach->evidence);
     machine_free(reach->machine);
-    project_free(reach->project);
     *reach = (struct reach){0};
 }
 

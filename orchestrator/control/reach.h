@@ -1,28 +1,29 @@
-/* How the commands that talk to one host by themselves (inventory, ssh, bundle) find it: project, machine,
- * transport. */
+/* How those who talk to one host by themselves (inventory, ssh, bundle) find it: machine and transport. */
 #pragma once
 #include "base/error.h"
-#include "command/command.h"
+#include "base/words.h"
 #include "config/config.h"
 #include "event/machine.h"
 #include "format/json.h"
 #include "transport/ssh_options.h"
 
 struct reach {
-    struct project *project;
-    const struct target *target; /* of the project */
-    struct machine
-        *machine; /* what was made, with what may be taken over; else what the project says of it */
+    const struct project *project; /* the caller's, like its target; outlives this */
+    const struct target *target;
+    /* What was made, with what may be taken over; else what the project says of it. */
+    struct machine *machine;
     bool made;
     enum transport_kind kind;
     struct json *evidence; /* of transport_choose */
 };
 
-/* `transport`: a name that is taken whether it can be used or not; NULL: the first of the target's that
- * can (`for_contact`: be used now). ERROR_PROJECT where the files name another host by now; other differences are said. Writes the machine's known_hosts where it has one. On failure `out` is
- * untouched. */
-int reach_find(const struct command_context *context, const char *target, const char *transport,
-               bool for_contact, struct reach *out, struct error *err);
+/* Completes `target`, one of the project's, with what Ansible's own files say of it, and writes the
+ * machine's known_hosts where it has one. `transport`: a name that is taken whether it can be used or not;
+ * NULL: the first of the target's that can (`for_contact`: be used now). ERROR_PROJECT where the files name
+ * another host by now; of other differences `said` gets a line each, which is true also where it fails. On
+ * failure `out` is untouched. */
+int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
+               struct words *said, struct reach *out, struct error *err);
 void reach_free(struct reach *reach);
 /* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also as ssh, which it may become): a guard ends it then, however
  * that comes. `directory` is for ssh_arguments_make; malloc'ed. */

@@ -122,7 +122,7 @@ Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_re
     AUTO_FREE char *path = xasprintf("\"path\": \"%s/moved\"", folder);
     cr_expect(strstr(note, path), "%s", note);
     rig_shell("cd %s/moved && mv triphase.yml phases playbooks .triphase ..", folder);
-    hold(lab_run(lab, "run", "box", NULL), 0, "was moved here");
+    hold(lab_run(lab, "ssh", "box", "--", "true", NULL), 0, "was moved here");
 
     /* Nothing of it runs: it is its project's still, and cannot be judged where that is not to be seen. */
     AUTO_FREE char *kill = xasprintf("for c in $(find /sys/fs/cgroup -maxdepth 4 -type d -name machine-%s); "

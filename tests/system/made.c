@@ -150,7 +150,7 @@ static void write_row(struct lab *lab, const char *statement)
               error_text(&err));
 }
 
-Test(made, what_counts_at_making_alone_is_said_by_run_and_stops_create)
+Test(made, what_counts_at_making_alone_is_said_by_whoever_uses_it_and_stops_create)
 {
     struct lab *lab = made_lab("");
     write_row(lab,
@@ -169,6 +169,9 @@ Test(made, what_counts_at_making_alone_is_said_by_run_and_stops_create)
     struct lab_result run = lab_run(lab, "run", "host", NULL);
     cr_expect(strstr(run.err, "warning: root was made as debian-12") != NULL, "%s", run.err);
     cr_expect(ne(int, run.code, 78), "%s", run.err);
+    hold(lab_run(lab, "inventory", "host", NULL), 0, "host: warning: root was made as debian-12");
+    struct lab_result ssh = lab_run(lab, "ssh", "host", "--", "true", NULL);
+    cr_expect(strstr(ssh.err, "host: warning: root was made as debian-12") != NULL, "%s", ssh.err);
     hold(lab_run(lab, "plan", "host", NULL), 0, "that counts only for a machine that is made anew");
     write_row(lab, "UPDATE machine SET removed_ns = 1");
 }
