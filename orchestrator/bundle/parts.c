@@ -1,4 +1,4 @@
-#include "command/bundle_parts.h"
+#include "bundle/parts.h"
 
 #include "base/file.h"
 #include "base/memory.h"

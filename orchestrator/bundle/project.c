@@ -1,4 +1,4 @@
-#include "command/bundle_project.h"
+#include "bundle/project.h"
 
 #include "base/file.h"
 #include "base/memory.h"
