@@ -8,44 +8,52 @@
 
 static char *own(struct attempt *attempt, char *text)
 {
-    words_own(&attempt->owned, text);
+    if (text)
+        words_own(&attempt->owned, text);
     return text;
 }
 
-int attempt_prepare(struct run_context *context, const char *stage, const struct phase *phase,
-                    const struct phase *next, int seq, int number, const struct json *owed,
-                    struct attempt **out, struct error *err)
+/* Who the step is, where its files lie and where it runs: the same for a stage and a phase. */
+static void describe(const struct run_context *context, const struct attempt_order *order,
+                     struct attempt *attempt)
 {
-    const struct runner_request *request = context->request;
-    const char *name = stage ? stage : phase->name;
+    const char *stage = order->stage, *name = stage ? stage : order->phase->name,
+               *run = context->request->run_id;
+    bool over_transport = !stage || text_is(stage, "destroy") || recovery_is_look(stage);
+    AUTO_FREE char *log = layout_step_file(order->seq, name, order->number, "log"),
+                   *events = layout_step_file(order->seq, name, order->number, "events.ndjson");
+    attempt->plan = (struct step_plan){
+        .seq = order->seq,
+        .attempt = order->number,
+        .kind = stage ? "stage" : "phase",
+        .name = name,
+        .run = run,
+        .transport = over_transport ? own(attempt, xstrdup_or_null(context->transport)) : NULL,
+        .evidence = stage ? NULL : own(attempt, xstrdup_or_null(context->evidence)),
+        .log = own(attempt, file_join(context->folder, log)),
+        .log_shown = own(attempt, file_join(context->shown, log)),
+        .events = stage ? NULL : own(attempt, file_join(context->folder, events)),
+        .events_shown = stage ? NULL : own(attempt, file_join(context->shown, events)),
+        .scope_name = own(attempt, xasprintf("run-%s/%02d", run, order->seq)),
+        .scope_marker = own(attempt, xasprintf("TRIPHASE_STEP=%s/%02d", run, order->seq)),
+        .run_scope = &context->run_scope,
+        .forensics = {.self = context->self,
+                      .console = context->machine
+                                     ? own(attempt, file_join(context->machine->directory, "console.log"))
+                                     : NULL}};
+}
+
+int attempt_prepare(struct run_context *context, const struct attempt_order *order, struct attempt **out,
+                    struct error *err)
+{
     struct attempt *attempt = xcalloc(1, sizeof *attempt);
-    attempt->stage = stage;
+    attempt->stage = order->stage;
     attempt->of_stage = (struct attempt_stage)ATTEMPT_STAGE_INIT;
-    struct step_plan *plan = &attempt->plan;
-    plan->seq = seq;
-    plan->attempt = number;
-    plan->kind = stage ? "stage" : "phase";
-    plan->name = name;
-    plan->run = request->run_id;
-    bool over_transport = phase || text_is(stage, "destroy") || recovery_is_look(stage);
-    plan->transport = over_transport && context->transport ? own(attempt, xstrdup(context->transport)) : NULL;
-    plan->evidence = phase && context->evidence ? own(attempt, xstrdup(context->evidence)) : NULL;
-    AUTO_FREE char *log = layout_step_file(seq, name, number, "log");
-    AUTO_FREE char *events = layout_step_file(seq, name, number, "events.ndjson");
-    plan->log = own(attempt, file_join(context->folder, log));
-    plan->log_shown = own(attempt, file_join(context->shown, log));
-    if (phase) {
-        plan->events = own(attempt, file_join(context->folder, events));
-        plan->events_shown = own(attempt, file_join(context->shown, events));
-    }
-    plan->scope_name = own(attempt, xasprintf("run-%s/%02d", request->run_id, seq));
-    plan->scope_marker = own(attempt, xasprintf("TRIPHASE_STEP=%s/%02d", request->run_id, seq));
-    plan->run_scope = &context->run_scope;
-    plan->forensics.self = context->self;
-    if (context->machine)
-        plan->forensics.console = own(attempt, file_join(context->machine->directory, "console.log"));
-    if ((stage ? attempt_stage_prepare(context, stage, next, &attempt->of_stage, plan, err)
-               : attempt_phase_prepare(context, phase, owed, &attempt->of_phase, plan, err)) < 0) {
+    describe(context, order, attempt);
+    if ((order->stage ? attempt_stage_prepare(context, order->stage, order->phase, &attempt->of_stage,
+                                              &attempt->plan, err)
+                      : attempt_phase_prepare(context, order->phase, order->owed, &attempt->of_phase,
+                                              &attempt->plan, err)) < 0) {
         attempt_free(attempt);
         return -1;
     }

@@ -4,6 +4,14 @@
 #include "run/attempt_phase.h"
 #include "run/attempt_stage.h"
 
+/* What is to be done: a stage (`phase`, which may be NULL, is the one that needs it), or the phase itself (`stage` NULL). Borrowed until the step is over. */
+struct attempt_order {
+    const char *stage;
+    const struct phase *phase;
+    int seq, number;         /* of the step in the run; of the attempt */
+    const struct json *owed; /* handlers that earlier attempts of the phase owe; NULL: none */
+};
+
 struct attempt {
     struct step_plan plan;
     const char *stage; /* NULL: a phase */
@@ -12,9 +20,7 @@ struct attempt {
     struct words owned; /* strings that the plan points to */
 };
 
-/* One attempt of a stage (`stage` not NULL; for "transport" `next` is the phase that needs it) or of a phase. */
-int attempt_prepare(struct run_context *context, const char *stage, const struct phase *phase,
-                    const struct phase *next, int seq, int number, const struct json *owed,
-                    struct attempt **out, struct error *err);
+int attempt_prepare(struct run_context *context, const struct attempt_order *order, struct attempt **out,
+                    struct error *err);
 struct verdict attempt_judge(struct attempt *attempt, const struct evidence *evidence);
 void attempt_free(struct attempt *attempt); /* NULL is fine */

@@ -67,21 +67,33 @@ static enum transport_kind likely_transport(const struct run_context *context, c
     return kind;
 }
 
+/* What the run knows of it. What only the attempt knows is the caller's to fill in. */
+static struct ansible_request request_of(const struct run_context *context, const struct phase *phase,
+                                         const char *sockets)
+{
+    return (struct ansible_request){.project = context->request->project,
+                                    .target = context->request->target,
+                                    .phase = phase,
+                                    .machine = context->machine,
+                                    .run = context->request->run_id,
+                                    .run_directory = context->folder,
+                                    .inventory = context->inventory,
+                                    .expect = context->expect,
+                                    .callback_directory = context->callback_folder,
+                                    .fact_cache = context->fact_cache,
+                                    .control_directory = sockets,
+                                    .arguments = &context->arguments,
+                                    .no_pipelining = context->sudo_needs_tty,
+                                    .environment = (const char *const *)environ};
+}
+
 void attempt_phase_look_ahead(struct run_context *context, const struct phase *phase)
 {
     const struct runner_request *request = context->request;
     if (context->spare || context->run_scope.kind != SCOPE_CGROUP)
         return;
     AUTO_FREE char *sockets = layout_sockets(request->run_id, likely_transport(context, phase));
-    struct ansible_request ask = {.project = request->project,
-                                  .target = request->target,
-                                  .phase = phase,
-                                  .run = request->run_id,
-                                  .callback_directory = context->callback_folder,
-                                  .fact_cache = context->fact_cache,
-                                  .control_directory = sockets,
-                                  .no_pipelining = context->sudo_needs_tty,
-                                  .environment = (const char *const *)environ};
+    struct ansible_request ask = request_of(context, phase, sockets);
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
     words_add(&command, request->project->ansible);
     if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
@@ -91,6 +103,31 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
                 &context->run_scope, &context->spare, NULL);
 }
 
+/* argv, environment, files and descriptors of ansible-playbook. */
+static int prepare_child(const struct run_context *context, const struct phase *phase,
+                         enum transport_kind transport, const struct json *owed, const struct step_plan *plan,
+                         struct attempt_phase *attempt, struct error *err)
+{
+    const struct runner_request *request = context->request;
+    AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
+    AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
+    AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
+    if (file_make_dirs(target_state, 0700, err) < 0 || file_make_dirs(machine_state, 0700, err) < 0 ||
+        (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
+        return -1;
+    struct ansible_request ask = request_of(context, phase, attempt->sockets);
+    ask.transport = transport;
+    ask.seq = plan->seq;
+    ask.attempt = plan->attempt;
+    ask.events = plan->events;
+    ask.target_state = target_state;
+    ask.machine_state = machine_state;
+    ask.pending_handlers = pending;
+    if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
+        return -1;
+    return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);
+}
+
 int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
                           struct attempt_phase *attempt, struct step_plan *plan, struct error *err)
 {
@@ -98,63 +135,34 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
     enum transport_kind transport;
     if (transport_from(context->transport, &transport) < 0)
         return error_set(err, ERROR_SYSTEM, "'%s' is no transport", context->transport);
-    const char *sockets = attempt->sockets = layout_sockets(request->run_id, transport);
-    AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
-    AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
-    AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
-    if ((!context->inventory && render(context, transport, sockets, phase, err) < 0) ||
-        file_make_dirs(target_state, 0700, err) < 0 || file_make_dirs(machine_state, 0700, err) < 0 ||
-        (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
+    attempt->sockets = layout_sockets(request->run_id, transport);
+    attempt->master_log = file_join(attempt->sockets, "master.log");
+    own_hosts_of(request->project, request->target, &attempt->own);
+    if ((!context->inventory && render(context, transport, attempt->sockets, phase, err) < 0) ||
+        prepare_child(context, phase, transport, owed, plan, attempt, err) < 0)
         return -1;
-    struct ansible_request ask = {.project = request->project,
-                                  .target = request->target,
-                                  .phase = phase,
-                                  .machine = context->machine,
-                                  .transport = transport,
-                                  .run = request->run_id,
-                                  .seq = plan->seq,
-                                  .attempt = plan->attempt,
-                                  .run_directory = context->folder,
-                                  .inventory = context->inventory,
-                                  .expect = context->expect,
-                                  .events = plan->events,
-                                  .callback_directory = context->callback_folder,
-                                  .fact_cache = context->fact_cache,
-                                  .control_directory = sockets,
-                                  .target_state = target_state,
-                                  .machine_state = machine_state,
-                                  .pending_handlers = pending,
-                                  .arguments = &context->arguments,
-                                  .no_pipelining = context->sudo_needs_tty,
-                                  .environment = (const char *const *)environ};
-    if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
-        return -1;
-    if (launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err) < 0)
-        return -1;
-    attempt->pending = owed ? json_parse(pending, strlen(pending), NULL) : NULL;
-    plan->child.argv = words_argv(&attempt->ansible.argv);
-    plan->child.environment = words_argv(&attempt->ansible.environment);
-    plan->child.keep = attempt->ansible.keep;
-    plan->child.directory = request->project->directory;
+    plan->child = (struct child_plan){.argv = words_argv(&attempt->ansible.argv),
+                                      .environment = words_argv(&attempt->ansible.environment),
+                                      .keep = attempt->ansible.keep,
+                                      .directory = request->project->directory};
     plan->spare = &context->spare;
     plan->is_async = async_directory_is_of_job;
-    plan->master_log = attempt->master_log = file_join(sockets, "master.log");
-    plan->pending_handlers = attempt->pending;
+    plan->host = request->target->host_name;
+    plan->own = phase->beyond_allowed ? NULL : &attempt->own;
+    plan->master_log = attempt->master_log;
+    plan->pending_handlers = owed;
     plan->lost_handlers_warn = phase->lost_handlers_warn;
     plan->reboots = phase->reboots;
     plan->deadline_ns = phase->deadline_ns;
     plan->silence_ns = phase->silence_ns;
     plan->task_ns = phase->task_ns;
     plan->grace_ns = phase->grace_ns;
-    plan->host = request->target->host_name;
-    own_hosts_of(request->project, request->target, &attempt->own);
-    plan->own = phase->beyond_allowed ? NULL : &attempt->own;
     plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
                                                           .run = &context->run_scope,
                                                           .lost_ns = phase->transport_lost_ns,
                                                           .grace_ns = phase->transport_grace_ns,
                                                           .silent_ns = phase->host_silent_ns};
-    plan->forensics.control_directory = sockets;
+    plan->forensics.control_directory = attempt->sockets;
     plan->forensics.control_path = context->control_path;
     plan->forensics.secrets = attempt->ansible.known;
     return 0;
@@ -163,7 +171,6 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
 void attempt_phase_free(struct attempt_phase *attempt)
 {
     ansible_child_free(&attempt->ansible);
-    json_free(attempt->pending);
     words_free(&attempt->own);
     free(attempt->sockets);
     free(attempt->master_log);

@@ -6,12 +6,11 @@
 
 struct attempt_phase {
     struct ansible_child ansible;
-    struct json *pending;
     struct words own; /* the hosts that it is about */
     char *sockets, *master_log;
 };
 
-/* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its watchdogs. `owed`: handlers of earlier attempts; NULL: none.
+/* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its watchdogs. `owed`: handlers of earlier attempts, borrowed as the plan is; NULL: none.
  * attempt_phase_free also after a failure. */
 int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
                           struct attempt_phase *attempt, struct step_plan *plan, struct error *err);

@@ -79,11 +79,11 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     AUTO_FREE char *step = xasprintf("%s/%02d", request->run_id, plan->seq);
     words_set_env(&attempt->environment, "TRIPHASE_STEP", step);
     keep_open(attempt, request->project);
-    plan->child.keep = attempt->keep;
-    plan->child.argv = words_argv(&attempt->argv);
-    plan->child.environment = words_argv(&attempt->environment);
     /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
-    plan->child.directory = request->project_directory;
+    plan->child = (struct child_plan){.argv = words_argv(&attempt->argv),
+                                      .environment = words_argv(&attempt->environment),
+                                      .keep = attempt->keep,
+                                      .directory = request->project_directory};
     /* The stage bounds itself by `bound`; the watchdog is for one that does not. */
     plan->deadline_ns = bound + STAGE_GRACE_S * NS_PER_S;
     plan->grace_ns = STAGE_GRACE_S * NS_PER_S;

@@ -334,8 +334,8 @@ static void start(struct runner *runner, const char *stage, const struct item *i
                                      : progress_attempt(&runner->progress, stage);
     runner->seq++;
     runner->step_started_ns = moment_monotonic();
-    if (attempt_prepare(&runner->context, stage, phase, item->phase, runner->seq, attempt,
-                        runner->progress.owed, &runner->attempt, &err) < 0 ||
+    struct attempt_order order = {stage, item->phase, runner->seq, attempt, runner->progress.owed};
+    if (attempt_prepare(&runner->context, &order, &runner->attempt, &err) < 0 ||
         step_start(runner->loop, runner->sink, &runner->attempt->plan, judge, on_step_over, runner,
                    &runner->step, &err) < 0) {
         attempt_free(TAKE(runner->attempt));
