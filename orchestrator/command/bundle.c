@@ -127,7 +127,10 @@ static int find(const struct command_context *context, const struct request *req
                 struct error *err)
 {
     struct history_run *run;
-    if (store_access_open(context, &out->state, &out->db, err) < 0 || sql_run(out->db, "BEGIN", err) < 0 ||
+    if (store_access_open(context, &out->state, &out->db, err) < 0)
+        return -1;
+    sql_step_aside(&out->db);
+    if (sql_run(out->db, "BEGIN", err) < 0 ||
         choose_shown_run(out->db, request->run, request->target, &run, err) < 0)
         return -1;
     if (account_load(out->db, out->state, run, &out->account, err) < 0 || find_machine(out, err) < 0)

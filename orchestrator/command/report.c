@@ -231,6 +231,8 @@ static int call(struct command_context *context, int argc, char **argv)
     int result = store_access_open(context, &state, &db, &err);
     /* One moment of the store, whatever a worker writes meanwhile. */
     if (result == 0)
+        sql_step_aside(&db);
+    if (result == 0)
         result = sql_run(db, "BEGIN", &err);
     if (result == 0 && request.what == WHAT_COMPARE)
         result = report_compare(db, request.run, request.other, request.target, request.format, &code, &err);

@@ -24,6 +24,9 @@ void sql_on_busy(struct sql *db, bool (*wait)(void *context), void *context);
 /* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its
  * schema is trusted. */
 int sql_attach(struct sql *db, const char *path, const char *name, struct error *err);
+/* Before a long look at one moment of a database: where reading would keep writers out meanwhile (no WAL), `db` becomes a connection to a copy in a temporary file, which
+ * is made in pieces between which a writer gets through. Whatever stands against that (no room, a writer that never rests) leaves it as it is. */
+void sql_step_aside(struct sql **db);
 const char *sql_path(const struct sql *db); /* as it was opened by; borrowed */
 void sql_close(struct sql *db);             /* finalizes what is left; NULL is fine */
 void sql_cleanup(struct sql **db);

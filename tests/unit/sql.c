@@ -128,3 +128,40 @@ Test(sql, what_is_no_database_is_said_to_be_none)
     cr_expect(strstr(error_text(&err), "not a database") && strstr(error_text(&err), path), "%s",
               error_text(&err));
 }
+
+/* Two pieces and more of a copy. */
+static const char many[] = "CREATE TABLE a (b TEXT) STRICT; "
+                           "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+                           "INSERT INTO a SELECT hex(zeroblob(500)) FROM n";
+
+Test(sql, a_long_look_keeps_no_writer_out_where_there_is_no_wal_and_sees_one_moment)
+{
+    AUTO_FREE char *path = hostile_path("long.db");
+    AUTO_SQL *writer = make(path, many), *reader = NULL;
+    AUTO_STATEMENT *look = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t seen = 1;
+    cr_assert_eq(sql_open(path, SQL_READ, 1000, &reader, &err), 0, "%s", error_text(&err));
+    sql_step_aside(&reader);
+    cr_assert(sql_run(reader, "BEGIN", &err) == 0 &&
+                  sql_prepare(reader, "SELECT b FROM a", &look, &err) == 0 && sql_step(look, &err) == 1,
+              "%s", error_text(&err));
+    cr_expect_eq(sql_run(writer, "PRAGMA busy_timeout = 0; INSERT INTO a VALUES ('new')", &err), 0, "%s",
+                 error_text(&err));
+    while (sql_step(look, &err) == 1)
+        seen++;
+    cr_expect_eq(seen, 10000);
+    cr_expect_str_eq(sql_path(reader), path);
+}
+
+Test(sql, a_long_look_is_at_the_database_itself_where_it_has_a_wal)
+{
+    AUTO_FREE char *path = hostile_path("wal.db");
+    AUTO_SQL *writer = make(path, "PRAGMA journal_mode = WAL; CREATE TABLE a (b TEXT) STRICT"),
+             *reader = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_open(path, SQL_READ, 1000, &reader, &err), 0, "%s", error_text(&err));
+    struct sql *before = reader;
+    sql_step_aside(&reader);
+    cr_expect_eq(reader, before);
+}
