@@ -106,6 +106,37 @@ static int check_resumed(struct sql *db, const struct launch *launch, const stru
     return status;
 }
 
+static bool is_made(const struct machine *machine)
+{
+    return machine && machine->made_ns;
+}
+
+/* Another target of this command whose machine is still to be made; with --detach nobody stays to have it made first. */
+static bool to_come(const struct command_run *all, const char *target)
+{
+    for (size_t i = 0; !all->launch->detach && i < all->count; i++)
+        if (text_is(all->jobs[i].target_name, target))
+            return !all->jobs[i].over && !is_made(all->jobs[i].machine);
+    return false;
+}
+
+/* No phase begins without its peers, so nothing is made for a target that would only stop there. */
+static int check_peers(const struct command_run *all, struct sql *db, const struct job *job,
+                       struct error *err)
+{
+    bool phases = job->target && !text_is(does(all->launch), "destroy");
+    for (size_t i = 0; phases && i < job->target->peers.count; i++) {
+        const char *peer = job->target->peers.items[i];
+        AUTO_MACHINE *machine = NULL;
+        if (history_machine(db, peer, &machine, err) < 0)
+            return -1;
+        if (!is_made(machine) && !to_come(all, peer))
+            return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",
+                             peer, peer);
+    }
+    return 0;
+}
+
 /* The phases that a plan has to look at. */
 static void remaining_phases(const struct launch *launch, const struct job *job, struct words *out)
 {
@@ -132,17 +163,18 @@ static int look(struct command_run *all, struct job *job, struct error *err)
         return -1;
     if (check_resumed(db, launch, job, err) < 0)
         return -1;
-    if (text_is(does(launch), "run") && (!job->machine || !job->machine->made_ns))
+    if (text_is(does(launch), "run") && !is_made(job->machine))
         return say_not_made(job, err);
     if (launch->project && job->target)
         host_variables_fill(launch->project, job->target_name, NULL);
     if (text_is(does(launch), "destroy"))
         return 0;
+    if (check_peers(all, db, job, err) < 0)
+        return -1;
     AUTO_WORDS phases = WORDS_INIT;
     remaining_phases(launch, job, &phases);
-    AUTO_MACHINE *now = job->machine && job->machine->made_ns
-                            ? made_look_now(launch->project, job->target, job->machine)
-                            : NULL;
+    AUTO_MACHINE *now =
+        is_made(job->machine) ? made_look_now(launch->project, job->target, job->machine) : NULL;
     if (now)
         host_variables_apply(job->target, now);
     struct plan_options options = {.phases = phases.count ? &phases : NULL,
@@ -228,7 +260,7 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
         return -1;
     machine_free(job->machine);
     job->machine = machine;
-    if (check_resumed(db, launch, job, err) < 0)
+    if (check_resumed(db, launch, job, err) < 0 || check_peers(all, db, job, err) < 0)
         return -1;
     sql_cleanup(&db);
     db = NULL;
@@ -288,13 +320,37 @@ static int begin(struct command_run *all, struct job *job, struct error *err)
     return loop_watch(all->loop, job->worker.pidfd, EPOLLIN, on_worker, job, &job->watch, err);
 }
 
-static void begin_more(struct command_run *all)
+static bool waits_for_peers(const struct command_run *all, const struct job *job)
 {
-    for (size_t i = 0; i < all->count && all->running < (size_t)all->launch->jobs && !all->cancelled; i++) {
+    for (size_t i = 0; job->target && i < job->target->peers.count; i++)
+        if (to_come(all, job->target->peers.items[i]))
+            return true;
+    return false;
+}
+
+/* In the order in which they are named, but peers first; among such as are each other's one has to be. */
+static struct job *next_job(const struct command_run *all)
+{
+    struct job *first = NULL;
+    for (size_t i = 0; i < all->count; i++) {
         struct job *job = &all->jobs[i];
-        AUTO_ERROR err = ERROR_INIT;
         if (job->started || job->over)
             continue;
+        if (!waits_for_peers(all, job))
+            return job;
+        if (!first)
+            first = job;
+    }
+    return all->running ? NULL : first;
+}
+
+static void begin_more(struct command_run *all)
+{
+    while (all->running < (size_t)all->launch->jobs && !all->cancelled) {
+        struct job *job = next_job(all);
+        AUTO_ERROR err = ERROR_INIT;
+        if (!job)
+            break;
         if (begin(all, job, &err) < 0) {
             job->code = problem(job->target_name, &err);
             job->over = !job->started;

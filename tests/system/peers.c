@@ -29,11 +29,15 @@ Test(peers, one_that_is_not_made_is_refused_by_name_and_one_that_is_serves_deleg
     struct lab *lab = two_targets();
 
     struct lab_result without = lab_run(lab, "create", "host", NULL);
+    int64_t made = lab_sql_number(lab, "SELECT (SELECT count(*) FROM machine) + (SELECT count(*) FROM run)");
     struct lab_result other = lab_run(lab, "create", "other", NULL);
     struct lab_result with = lab_run(lab, "create", "host", NULL);
 
     cr_expect_eq(without.code, 78, "%s", without.err);
-    cr_expect(strstr(without.err, "peer other is not made") != NULL, "%s", without.err);
+    cr_expect(strstr(without.err, "host: the peer other is not made; 'triphase create other' makes it") !=
+                  NULL,
+              "%s", without.err);
+    cr_expect_eq(made, 0, "something was made before it was refused:\n%s", without.err);
     cr_expect_eq(other.code, 0, "%s", other.err);
     cr_assert_eq(with.code, 0, "%s", with.err);
     cr_expect(strstr(with.err, "[host -> other") != NULL, "the task was delegated to the peer:\n%s",
@@ -63,4 +67,80 @@ Test(peers, what_group_vars_say_of_one_after_it_was_made_is_followed)
 
     cr_expect_eq(rendered.code, 0, "%s", rendered.err);
     cr_expect(strstr(rendered.out, "ansible_port: 1\n") != NULL, "%s", rendered.out);
+}
+
+Test(peers, what_one_command_creates_is_made_peers_first)
+{
+    struct lab *lab = two_targets();
+
+    struct lab_result detached = lab_run(lab, "create", "--jobs", "2", "--detach", NULL);
+    struct lab_result both = lab_run(lab, "create", "--jobs", "2", NULL);
+
+    cr_expect_eq(detached.code, 78, "nobody would stay to begin host after other: %s", detached.err);
+    cr_assert_eq(both.code, 0, "%s", both.err);
+    AUTO_FREE char *order =
+        lab_sql(lab, "SELECT group_concat(target) FROM (SELECT target FROM run ORDER BY number)");
+    cr_expect_str_eq(order, "other,host");
+    cr_expect_eq(lab_sql_number(lab,
+                                "SELECT (SELECT started_ns + duration_ns FROM run WHERE target = 'other')"
+                                " <= (SELECT started_ns FROM run WHERE target = 'host')"),
+                 1, "host began while other was still being made");
+}
+
+Test(peers, such_as_are_each_others_are_made_by_creating_them_twice)
+{
+    struct lab *lab = two_targets();
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    lab_write(lab, "triphase.yml", "%s    peers: [host]\n", project);
+
+    struct lab_result once = lab_run(lab, "create", NULL);
+    struct lab_result again = lab_run(lab, "create", NULL);
+
+    cr_expect_eq(once.code, 78, "%s", once.err);
+    cr_expect_eq(again.code, 0, "%s", again.err);
+}
+
+/* The phase of `host` empties the file that `other` is to be made by; `last` has `other` as its peer. */
+static struct lab *three_targets(void)
+{
+    struct lab *lab = lab_new();
+    AUTO_FREE char *playbook = xasprintf(
+        "- name: Empty it\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - name: Empty it\n"
+        "      ansible.builtin.command: truncate -s 0 %s/other.pub\n",
+        lab_folder(lab));
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml"), *key = lab_read(lab, "sshd/host_key.pub");
+    char *settings = strstr(project, "  host:\n") + strlen("  host:\n");
+    AUTO_FREE char *common = xstrndup(settings, (size_t)(strstr(settings, "    host_keys:") - settings));
+    lab_write(lab, "other.pub", "%s", key);
+    lab_write(lab, "triphase.yml",
+              "%s  other:\n%s    host_keys: {file: other.pub}\n  last:\n%s    host_keys: {file: "
+              "sshd/host_key.pub}\n    peers: [other]\n",
+              project, common, common);
+    return lab;
+}
+
+Test(peers, one_that_is_not_made_is_refused_before_any_other_target_is_made)
+{
+    struct lab *lab = three_targets();
+
+    struct lab_result created = lab_run(lab, "create", "host", "last", NULL);
+
+    cr_expect_eq(created.code, 78, "%s", created.err);
+    cr_expect(strstr(created.err, "last: the peer other is not made") != NULL, "%s", created.err);
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM run"), 0, "%s", created.err);
+}
+
+Test(peers, nothing_is_made_where_one_could_not_be)
+{
+    struct lab *lab = three_targets();
+
+    struct lab_result created = lab_run(lab, "create", "host", "other", "last", NULL);
+
+    cr_expect_eq(created.code, 78, "%s", created.err);
+    cr_expect(strstr(created.err, "there is no public host key in") != NULL, "%s", created.err);
+    cr_expect(strstr(created.err, "last: the peer other is not made") != NULL, "%s", created.err);
+    AUTO_FREE char *targets =
+        lab_sql(lab, "SELECT group_concat(target) FROM (SELECT target FROM run ORDER BY number)");
+    cr_expect_str_eq(targets, "host,other");
 }
