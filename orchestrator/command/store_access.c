@@ -20,13 +20,8 @@ int store_access_open(const struct command_context *context, char **state, struc
     if (!found)
         return -1;
     AUTO_FREE char *path = layout_store(found);
-    struct sql *db = NULL;
-    if (history_find(path, &db, err) < 0)
+    if (history_open(path, out, err) < 0)
         return -1;
-    /* Nothing is wrong with a project in which nothing was done yet: there is nothing to be asked for. */
-    if (!db)
-        return error_set(err, ERROR_USAGE, "no run yet; 'triphase create' makes one");
-    *out = db;
     *state = TAKE(found);
     return 0;
 }

@@ -14,35 +14,33 @@
 
 enum { BUSY_MS = 10000 };
 
-int history_open(const char *path, struct sql **out, struct error *err)
+int history_find(const char *path, struct sql **out, struct error *err)
 {
     AUTO_SQL *db = NULL;
-    int version;
-    int there = file_look(path, err);
-    if (there <= 0)
-        return there < 0 ? -1
-                         : error_set(err, ERROR_STORE,
-                                     "no run yet: there is no store %s; 'triphase create' makes one", path);
-    if (sql_open(path, SQL_READ, BUSY_MS, &db, err) < 0 || store_version(db, path, &version, err) < 0)
+    int version = 0, there = file_look(path, err);
+    if (there < 0 || (there && (sql_open(path, SQL_READ, BUSY_MS, &db, err) < 0 ||
+                                store_version(db, path, &version, err) < 0)))
         return -1;
-    if (version == 0)
-        return error_set(err, ERROR_STORE, "no run yet: the store %s is empty; 'triphase create' fills it",
-                         path);
-    if (version < STORE_VERSION)
+    if (version && version < STORE_VERSION)
         return error_set(err, ERROR_STORE,
                          "store %s is of an older triphase; the next command that makes or removes something"
                          " brings it up to date",
                          path);
-    *out = TAKE(db);
+    *out = version ? TAKE(db) : NULL;
     return 0;
 }
 
-int history_find(const char *path, struct sql **out, struct error *err)
+int history_open(const char *path, struct sql **out, struct error *err)
 {
-    int there = file_look(path, err);
-    if (there == 0)
-        *out = NULL;
-    return there > 0 ? history_open(path, out, err) : there;
+    struct sql *db = NULL;
+    if (history_find(path, &db, err) < 0)
+        return -1;
+    /* Nothing is wrong with a project in which nothing was done yet: there is nothing to be asked for. */
+    if (!db)
+        return error_set(err, ERROR_USAGE, "no run yet: there is no store %s; 'triphase create' makes one",
+                         path);
+    *out = db;
+    return 0;
 }
 
 /* What becomes a path or a scope's name further on. */

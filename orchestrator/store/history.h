@@ -6,7 +6,7 @@
 #include "format/json.h"
 #include "format/sql.h"
 
-/* Opens it read-only and checks the version: absent store: ERROR_STORE "no run yet". */
+/* Opens it read-only and checks the version. One that is absent, or empty still: ERROR_USAGE "no run yet". */
 int history_open(const char *path, struct sql **out, struct error *err);
 /* The same where there may be none yet: *out is NULL then. A store that cannot be seen is an error, never none. */
 int history_find(const char *path, struct sql **out, struct error *err);

@@ -69,6 +69,22 @@ Test(commands, a_project_without_a_run_has_absent_targets)
     cr_assert(not(lab_exists(lab, ".triphase/store.db")), "looking made a store");
 }
 
+Test(commands, what_asks_for_runs_says_that_there_is_none_yet_with_64)
+{
+    struct lab *lab = damage_lab("", GOOD);
+    AUTO_FREE char *copy = xasprintf("%s/copy.db", lab_folder(lab));
+    const char *const words[][3] = {{"store", "check"}, {"store", "prune"}, {"store", "export", copy},
+                                    {"report"},         {"events"},         {"bundle"},
+                                    {"attach"}};
+    for (int emptied = 0; emptied < 2; emptied++) {
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            hold(lab_run(lab, words[i][0], words[i][1], words[i][2], NULL), 64, "no run yet");
+        lab_write(lab, ".triphase/store.db", "%s", "");
+    }
+    cr_expect(not(lab_exists(lab, "copy.db")));
+    hold(lab_run(lab, "status", NULL), 0, "absent");
+}
+
 Test(commands, destroy_of_a_static_host_runs_the_teardown_and_closes_its_row)
 {
     struct lab *lab = made_lab("teardown:\n  - name: bye\n    playbook: playbooks/work.yml\n");

@@ -77,11 +77,13 @@ Test(history, an_absent_and_an_empty_store_say_no_run_yet)
     AUTO_SQL *db = NULL;
     AUTO_ERROR err = ERROR_INIT;
     cr_expect_eq(history_open(path, &db, &err), -1);
-    cr_expect(err.kind == ERROR_STORE && strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
+    cr_expect(err.kind == ERROR_USAGE && strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
     cr_expect_not(file_exists(path), "looking made it");
     cr_assert_eq(file_replace(path, "", 0, 0600, NULL), 0);
     cr_expect_eq(history_open(path, &db, &err), -1);
-    cr_expect(strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
+    cr_expect(err.kind == ERROR_USAGE && strstr(error_text(&err), "no run yet"), "%s", error_text(&err));
+    cr_expect_eq(history_find(path, &db, &err), 0);
+    cr_expect_null(db, "an empty one was taken for a store");
 }
 
 Test(history, a_run_is_found_whole_by_its_short_id_and_as_the_last_one)
