@@ -72,6 +72,11 @@ static struct run_notes notes(const struct runner *runner)
     return (struct run_notes){runner->sink, runner->request.run_id, runner->seq};
 }
 
+static enum outcome outcome_of(const struct error *failure)
+{
+    return failure->kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED;
+}
+
 static bool recovering(const struct runner *runner)
 {
     return runner->drive.part != RECOVERY_OVER;
@@ -346,7 +351,7 @@ static void start(struct runner *runner, const char *stage, const struct item *i
             return;
         }
         error_prefix(&err, "cannot begin %s", phase ? phase->name : stage);
-        finish(runner, err.kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage, error_text(&err));
+        finish(runner, outcome_of(&err), stage, error_text(&err));
         return;
     }
     if (phase)
@@ -365,7 +370,7 @@ static void on_secrets(void *context, const char *bytes, size_t length, const st
     runner->aside = NULL;
     if (failure) {
         AUTO_FREE char *message = xasprintf("cannot begin %s: %s", runner->fetch_for, error_text(failure));
-        finish(runner, failure->kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, NULL, message);
+        finish(runner, outcome_of(failure), NULL, message);
         return;
     }
     secret_fetch_take(&runner->fetch, bytes, length);
@@ -388,7 +393,7 @@ static void announce_machine(struct runner *runner)
 {
     AUTO_ERROR err = ERROR_INIT;
     if (run_context_announce(&runner->context, &err) < 0) {
-        finish(runner, OUTCOME_FAILED, "provision", error_text(&err));
+        finish(runner, outcome_of(&err), "provision", error_text(&err));
         return;
     }
     struct event event = run_rows_machine(&runner->context);

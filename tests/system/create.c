@@ -70,3 +70,21 @@ Test(create, without_names_asks_on_a_terminal_before_it_acts_on_several_made_tar
     cr_expect(eq(int, piped.code, 0), "nobody is there to be asked: %s", piped.err);
     cr_expect(eq(i64, runs(lab), 10));
 }
+
+/* The phase of `host` empties the file that `other` is to be made by, so that it is wrong only after all was looked at. */
+Test(create, a_file_that_is_wrong_only_when_its_run_begins_makes_the_run_invalid)
+{
+    struct lab *lab = damage_lab("", ": >$FOLDER/other.pub; play; task t1; finish\n");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml"), *key = lab_read(lab, "sshd/host_key.pub");
+    char *settings = strstr(project, "  host:\n") + strlen("  host:\n");
+    AUTO_FREE char *common = xstrndup(settings, (size_t)(strstr(settings, "    host_keys:") - settings));
+    lab_write(lab, "other.pub", "%s", key);
+    lab_write(lab, "triphase.yml", "%s  other:\n%s    host_keys: {file: other.pub}\n", project, common);
+
+    struct lab_result created = lab_run(lab, "create", "host", "other", NULL);
+
+    cr_expect(eq(int, created.code, 78), "%s", created.err);
+    cr_expect(strstr(created.err, "there is no public host key in") != NULL, "%s", created.err);
+    AUTO_FREE char *outcome = lab_sql(lab, "SELECT outcome FROM run WHERE target = 'other'");
+    cr_expect(eq(str, outcome, "invalid"));
+}
