@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 enum { VALUE_LIMIT = 16 * 1024 * 1024 };
+/* Pages of a piece of a copy: 4 MiB of a store. So many times its pages are copied at most, since writers begin it anew. */
+enum { COPY_PAGES = 1024, COPY_PAUSE_MS = 2, COPY_PATIENCE = 4, COPY_PIECES_LEAST = 16 };
 
 struct sql {
     sqlite3 *handle;
@@ -280,6 +282,38 @@ void sql_bind_integer(struct sql_statement *statement, int at, int64_t value)
 void sql_bind_null(struct sql_statement *statement, int at)
 {
     bound(sqlite3_bind_null(in(statement), at));
+}
+
+static bool has_wal(struct sql *db)
+{
+    AUTO_STATEMENT *mode = NULL;
+    return sql_prepare(db, "PRAGMA journal_mode", &mode, NULL) == 0 && sql_step(mode, NULL) == 1 &&
+           text_is(sql_text(mode, 0), "wal");
+}
+
+void sql_step_aside(struct sql **db)
+{
+    AUTO_SQL *copy = NULL;
+    if (has_wal(*db) || open_as("", SQL_CREATE, false, 0, &copy, NULL) < 0)
+        return;
+    sqlite3_backup *backup = sqlite3_backup_init(copy->handle, "main", (*db)->handle, "main");
+    int status = backup ? SQLITE_OK : SQLITE_ERROR;
+    /* A write of another process begins the copy anew. */
+    for (int pieces = 0; status == SQLITE_OK; pieces++) {
+        status = sqlite3_backup_step(backup, COPY_PAGES);
+        if (pieces > COPY_PIECES_LEAST &&
+            pieces > COPY_PATIENCE * (sqlite3_backup_pagecount(backup) / COPY_PAGES))
+            break;
+        if (status == SQLITE_OK)
+            sqlite3_sleep(COPY_PAUSE_MS);
+    }
+    sqlite3_backup_finish(backup);
+    if (status != SQLITE_DONE || sql_run(copy, "PRAGMA query_only = ON", NULL) < 0)
+        return;
+    free(copy->path);
+    copy->path = xstrdup((*db)->path);
+    sql_close(*db);
+    *db = TAKE(copy);
 }
 
 int sql_attach(struct sql *db, const char *path, const char *name, struct error *err)
