@@ -38,10 +38,10 @@ static int call(struct command_context *context, int argc, char **argv)
         return EXIT_BAD_USAGE;
     }
     AUTO_FREE char *agent = NULL;
-    /* A master of a run is the run's: this is a connection of its own. */
+    /* A master of a run is the run's: this is a connection of its own. ssh takes a host for dead that is silent while it logs in, too: it has the time that a run gives it. */
     if ((ssh_needs_agent(reach.machine, reach.target) && reach_open_agent(&reach, &agent, &err) < 0) ||
-        ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, agent, SSH_ALIVE_INTERVAL, 8, &ssh,
-                           &err) < 0) {
+        ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, agent, SSH_ALIVE_INTERVAL,
+                           ssh_alive_count(reach.target->transport_ns), &ssh, &err) < 0) {
         help_problem("%s", error_text(&err));
         reach_free(&reach);
         return exit_code_of(&err);

@@ -225,24 +225,30 @@ static bool listens_again(void *lab)
     return first && strstr(first + 1, line);
 }
 
+/* The sshd of the lab looks for a login's keys for 18 s, of the first login alone. */
+static void slow_down(struct lab *lab)
+{
+    /* Asked twice in a login. */
+    lab_write(lab, "slow",
+              "cd %s && { [ -e slept.twice ] || sleep 18; [ ! -e slept ] || : >slept.twice; : >slept; cat "
+              "key.pub; }\n",
+              lab_folder(lab));
+    AUTO_FREE char *config = lab_read(lab, "sshd/config");
+    lab_write(lab, "sshd/config",
+              "AuthorizedKeysFile none\nAuthorizedKeysCommand /bin/sh %s/slow\nAuthorizedKeysCommandUser "
+              "root\n%s",
+              lab_folder(lab), config);
+    cr_assert(kill(lab_sshd_pid(lab), SIGHUP) == 0);
+    cr_assert(lab_until(10, listens_again, lab));
+}
+
 /* ssh takes a host for dead that says nothing for 16 s (host_silent), also while it logs in: that try is lost, the next one has the time. */
 Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited_for)
 {
     struct climb fixture = climb_begin();
     struct transport_result result = {0};
     AUTO_ERROR err = ERROR_INIT;
-    /* Asked twice in a login. */
-    lab_write(fixture.lab, "slow",
-              "cd %s && { [ -e slept.twice ] || sleep 18; [ ! -e slept ] || : >slept.twice; : >slept; cat "
-              "key.pub; }\n",
-              lab_folder(fixture.lab));
-    AUTO_FREE char *config = lab_read(fixture.lab, "sshd/config");
-    lab_write(fixture.lab, "sshd/config",
-              "AuthorizedKeysFile none\nAuthorizedKeysCommand /bin/sh %s/slow\nAuthorizedKeysCommandUser "
-              "root\n%s",
-              lab_folder(fixture.lab), config);
-    cr_assert(kill(lab_sshd_pid(fixture.lab), SIGHUP) == 0);
-    cr_assert(lab_until(10, listens_again, fixture.lab));
+    slow_down(fixture.lab);
     cr_assert(climb_up(&fixture, true, 60 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_eq(attempts(&result), 2);
     transport_result_free(&result);
@@ -301,6 +307,18 @@ Test(login, a_run_with_a_refused_key_is_over_in_seconds_and_says_why)
     cr_expect_str_eq(row, "unreachable auth");
     cr_has(message, "Permission denied (publickey");
     cr_expect_lt(lab_sql_number(lab, "SELECT duration_ns FROM step WHERE name = 'transport'"), 10 * NS_PER_S);
+}
+
+Test(login, a_shell_waits_for_a_slow_login_as_a_run_does)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    slow_down(lab);
+    struct lab_result shell = lab_run(lab, "ssh", "host", "--", "echo", "said-there", NULL);
+    cr_expect_eq(shell.code, 0, "%s", shell.err);
+    cr_expect_str_eq(shell.out, "said-there\n");
 }
 
 /* An sshd that counts them (OpenSSH 9.8 and newer) would lock this address out. */
