@@ -571,11 +571,12 @@ enum { MANY = 50, LOG = 4 << 20, HARD = 20000 };
 
 static struct redact_rules *many_rules(char values[MANY][64])
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789 -_/\\\"'$%&";
     struct redact_rules *rules = redact_rules_new();
     for (unsigned i = 0, state = 7; i < MANY; i++) {
         for (size_t at = 0; at < 8 + i; at++) {
             state = state * 1103515245u + 12345u;
-            values[i][at] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789 -_/\\\"'$%&"[(state >> 16) % 58];
+            values[i][at] = letters[(state >> 16) % (sizeof letters - 1)];
         }
         values[i][8 + i] = '\0';
         cr_assert(redact_rules_add(rules, "secret db", values[i], 8 + i));
