@@ -9,10 +9,10 @@ import re
 import sys
 
 TOP = pathlib.Path("orchestrator")
-LIBRARIES = {  # header pattern: the libraries that the Makefile may link
-    r"yaml\.h": "libyaml",
+LIBRARIES = {  # header pattern: the libraries that the Makefile may link, as its LIBRARIES has them
+    r"yaml\.h": "yaml-0.1",
     r"jansson\.h": "jansson",
-    r"sqlite3\.h": "SQLite",
+    r"sqlite3\.h": "sqlite3",
     r"curl/": "libcurl",
     r"libssh/": "libssh",
     r"archive(_entry)?\.h": "libarchive",
@@ -132,11 +132,14 @@ def circles(rooms):
 
 
 def libraries(rooms):
-    """each third-party library is included by one file, of format or net"""
+    """each third-party library that is linked is included by one file, of format or net"""
+    linked = re.search(r"^LIBRARIES := (.*)$", pathlib.Path("Makefile").read_text(), re.MULTILINE).group(1).split()
     for pattern, name in LIBRARIES.items():
         users = sorted({file for mark in '<"' for file, header in includes(mark) if re.match(pattern, header)})
         if len(users) > 1:
             yield f"{name} is included by {' and '.join(users)}"
+        if not users and name in linked:
+            yield f"{name} is linked and included by no file"
         for file in users:
             if room_of(file) not in LIBRARY_ROOMS or file.endswith(".h"):
                 yield f"{name} is included by {file}"
