@@ -100,7 +100,7 @@ ALIASES = {
     'ansible_private_key_file': ('ansible_ssh_private_key_file',),
 }
 
-# What known secrets are found by: as orchestrator/redact/token.c and redact_value.c have it.
+# What known secrets are found by: as orchestrator/redact/token.c and value.c have it.
 NOISE = frozenset(range(0x21)) | frozenset(b'\\\'"$\x7f')
 BLANK = frozenset(b' \t\r\n')
 LETTERS = {ord(letter): text.encode('utf-8') for letter, text in (

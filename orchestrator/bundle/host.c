@@ -201,8 +201,8 @@ static char *last_line(const struct text *text)
 }
 
 int bundle_host_add(struct bundle *bundle, const struct machine *machine, const struct target *target,
-                    enum transport_kind kind, const char *agent_directory, const char *const *environment,
-                    struct json **facts, struct error *err)
+                    enum transport_kind kind, const char *agent_directory, struct json **facts,
+                    struct error *err)
 {
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     AUTO_ERROR why = ERROR_INIT;
@@ -226,7 +226,6 @@ int bundle_host_add(struct bundle *bundle, const struct machine *machine, const 
     words_add_list(&argv, words_argv(&ssh.options));
     words_add_all(&argv, "--", ssh.host, "exec sh -s", NULL);
     struct program program = {.argv = words_argv(&argv),
-                              .environment = environment,
                               .input = input,
                               .bound_ns = BOUND,
                               .output_limit = OUTPUT_MOST,

@@ -7,7 +7,6 @@
 #include "bundle/tool_versions.h"
 #include "config/layout.h"
 #include "control/reach.h"
-#include "process/child.h"
 #include "provider/made_look.h"
 #include "report/format.h"
 #include "report/text.h"
@@ -110,13 +109,6 @@ int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *
     return bundle_close(bundle, NULL, err);
 }
 
-/* This process's, without what secrets are read from. */
-void bundle_parts_environment(const struct bundle_subject *subject, struct words *out)
-{
-    (void)subject;
-    child_inherited(out);
-}
-
 /* ---- files of this side ---- */
 
 /* What a step's row names, and the folder has no more. */
@@ -171,13 +163,11 @@ static int add_config(struct bundle *bundle, const struct bundle_subject *subjec
 int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *subject, struct error *err)
 {
     AUTO_TEXT versions = TEXT_INIT;
-    AUTO_WORDS environment = WORDS_INIT;
-    bundle_parts_environment(subject, &environment);
     if (add_run_folder(bundle, subject, err) < 0 || add_console(bundle, subject, err) < 0 ||
         add_config(bundle, subject, err) < 0)
         return -1;
     tool_versions_add(subject->project && subject->project->ansible_found ? subject->project->ansible : NULL,
-                      words_argv(&environment), &versions);
+                      &versions);
     return bundle_add(bundle, "versions.txt", &versions, NULL, err);
 }
 
@@ -240,7 +230,5 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         bundle_missing(bundle, "host", "%s", error_text(&why));
         return 0;
     }
-    AUTO_WORDS environment = WORDS_INIT;
-    bundle_parts_environment(subject, &environment);
-    return bundle_host_add(bundle, machine, target, kind, agent, words_argv(&environment), facts, err);
+    return bundle_host_add(bundle, machine, target, kind, agent, facts, err);
 }

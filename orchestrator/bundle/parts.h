@@ -17,8 +17,6 @@ struct bundle_subject {
 
 /* What comes from the store. */
 int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *subject, struct error *err);
-/* What a program that is started for a bundle sees: this process's environment without what the target's secrets are read from. */
-void bundle_parts_environment(const struct bundle_subject *subject, struct words *out);
 /* Files of this side. */
 int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *subject, struct error *err);
 /* The host's side; `facts` is for the manifest, the caller frees. */

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "playbook/used_files.h"
+#include "process/child.h"
 #include "process/program.h"
 
 #include <fcntl.h>
@@ -149,7 +150,7 @@ static int add_git(struct bundle *bundle, const struct bundle_subject *subject, 
     AUTO_ERROR why = ERROR_INIT;
     AUTO_WORDS difference = WORDS_INIT;
     add_difference(subject->project, &difference);
-    bundle_parts_environment(subject, &git.environment);
+    child_inherited(&git.environment);
     words_add(&git.environment, "GIT_OPTIONAL_LOCKS=0");
     bool known = ask_git(&git, &about, &why, commit) == 0 && ask_git(&git, &about, &why, state) == 0 &&
                  ask_git(&git, &diff, &why, words_argv(&difference)) == 0;

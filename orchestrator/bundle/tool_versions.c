@@ -11,14 +11,12 @@
 #define BOUND (20 * NS_PER_S)
 
 /* What the program says of its version, on whichever of the two it says it. */
-static void ask(const char *name, const char *program, const char *option, const char *const *environment,
-                struct text *out)
+static void ask(const char *name, const char *program, const char *option, struct text *out)
 {
     AUTO_TEXT said = TEXT_INIT, complaint = TEXT_INIT;
     AUTO_ERROR err = ERROR_INIT;
     const char *const argv[] = {program, option, NULL};
-    struct program question = {
-        .argv = argv, .environment = environment, .bound_ns = BOUND, .output_limit = 65536};
+    struct program question = {.argv = argv, .bound_ns = BOUND, .output_limit = 65536};
     int result = program_run(&question, &said, &complaint, NULL, &err);
     const struct text *answer = said.length ? &said : &complaint;
     text_addf(out, "%s: ", name);
@@ -50,14 +48,14 @@ static void add_release(struct text *out)
     text_add(out, "\n");
 }
 
-void tool_versions_add(const char *ansible, const char *const *environment, struct text *out)
+void tool_versions_add(const char *ansible, struct text *out)
 {
     struct utsname names;
     text_addf(out, "triphase: %s\n", TRIPHASE_VERSION);
     if (uname(&names) == 0)
         text_addf(out, "kernel: %s %s %s\n", names.sysname, names.release, names.machine);
     add_release(out);
-    ask("ssh", "ssh", "-V", environment, out);
-    ask("python3", "python3", "--version", environment, out);
-    ask("ansible", ansible ? ansible : "ansible-playbook", "--version", environment, out);
+    ask("ssh", "ssh", "-V", out);
+    ask("python3", "python3", "--version", out);
+    ask("ansible", ansible ? ansible : "ansible-playbook", "--version", out);
 }

@@ -3,6 +3,6 @@
 #include "base/text.h"
 #include "config/config.h"
 
-/* Adds "name: version" lines, and what ansible-playbook says of itself. `ansible` is the program; NULL: the one in PATH. `environment` is theirs. What cannot be asked is said to be so; each
+/* Adds "name: version" lines, and what ansible-playbook says of itself. `ansible` is the program; NULL: the one in PATH. What cannot be asked is said to be so; each
  * answer is bounded. */
-void tool_versions_add(const char *ansible, const char *const *environment, struct text *out);
+void tool_versions_add(const char *ansible, struct text *out);

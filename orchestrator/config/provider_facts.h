@@ -19,7 +19,7 @@ struct provider_facts {
 
 /* Never NULL: for a name that is none (a store of a later version may hold one) all is false and there are no calls. */
 const struct provider_facts *provider_facts(const char *name);
-/* All names, NULL-terminated, for what takes one of them; the first is what a target gets that names none. */
+/* All names, NULL-terminated, for what takes one of them. */
 const char *const *provider_names(void);
 /* A name that a later version is to have, to be refused as that. */
 bool provider_is_later(const char *name);

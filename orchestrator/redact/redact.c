@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LINE_LEAST = 8 };
-enum { GOES_ON_MOST = 64 << 10 }; /* a shorter line of a value says nothing by itself */
+enum { LINE_LEAST = 8 }; /* a shorter line of a value says nothing by itself */
+enum { GOES_ON_MOST = 64 << 10 };
 
 /* One pattern of one value. */
 struct redact_place {

@@ -6,7 +6,7 @@
 #include "tailnet/tun.h"
 
 struct transport {
-    bool of_tailnet; /* the calls below get the evidence of a TUN; else NULL */
+    bool of_tailnet; /* a TUN is looked for before the calls below; else their evidence is empty */
     /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is rendered. NULL: nothing is ever missing. */
     char *(*lack)(const struct tun_evidence *tun, bool for_contact);
     /* Why it can be, malloc'ed. */
