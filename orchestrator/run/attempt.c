@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "run/recovery.h"
+#include "verdict/verdict.h"
 
 static char *own(struct attempt *attempt, char *text)
 {

@@ -4,10 +4,10 @@
 #pragma once
 #include "event/task_now.h"
 #include "step/forensics.h"
-#include "step/verdict.h"
 #include "step/watchdog.h"
 #include "store/sink.h"
 #include "transport/watch.h"
+#include "verdict/verdict.h"
 
 /* What only the worker knows, at the moment at which the step is to be ended. */
 struct last_look_known {

@@ -3,7 +3,7 @@
 #pragma once
 #include "event/event.h"
 #include "step/order.h"
-#include "step/verdict.h"
+#include "verdict/verdict.h"
 
 /* Where and when a step began. */
 struct step_birth {

@@ -3,8 +3,8 @@
 #pragma once
 #include "process/loop.h"
 #include "step/order.h"
-#include "step/verdict.h"
 #include "store/sink.h"
+#include "verdict/verdict.h"
 
 struct step_end {
     struct verdict verdict;

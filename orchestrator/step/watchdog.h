@@ -4,7 +4,7 @@
 #pragma once
 #include "base/error.h"
 #include "process/loop.h"
-#include "step/verdict.h"
+#include "verdict/verdict.h"
 #include <stdbool.h>
 #include <stdint.h>
 

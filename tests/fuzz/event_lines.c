@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "event/line_event.h"
 #include "process/follow.h"
-#include "step/verdict.h"
+#include "verdict/verdict.h"
 #include "store/journal.h"
 #include "store/queue.h"
 #include "store/schema.h"

@@ -1,5 +1,5 @@
 /* The outcome table of a phase, row by row, from event lines as the callback writes them. */
-#include "step/verdict.h"
+#include "verdict/verdict.h"
 
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-#include "step/verdict.h"
+#include "verdict/verdict.h"
 
 #include "base/memory.h"
 #include "base/text.h"
