@@ -5,11 +5,11 @@
 #include "base/text.h"
 #include "event/line_event.h"
 #include "process/follow.h"
-#include "verdict/verdict.h"
 #include "store/journal.h"
 #include "store/queue.h"
 #include "store/schema.h"
 #include "store/store.h"
+#include "verdict/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
