@@ -59,3 +59,9 @@ bool connection_variable_is_fixed(const struct connection_variable *variable)
 {
     return variable->role == CONNECTION_WHERE || variable->role == CONNECTION_WHO;
 }
+
+bool connection_variable_is_fixed_by_name(const char *name)
+{
+    const struct connection_variable *variable = connection_variable_find(name);
+    return variable && connection_variable_is_fixed(variable);
+}

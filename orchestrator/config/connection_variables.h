@@ -24,3 +24,5 @@ extern const size_t connection_variable_count;
 const struct connection_variable *connection_variable_find(const char *name);
 /* Whether a host's value is compared with the rendered one. */
 bool connection_variable_is_fixed(const struct connection_variable *variable);
+/* Whether there is one of that name that is. */
+bool connection_variable_is_fixed_by_name(const char *name);
