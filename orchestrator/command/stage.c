@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/project_access.h"
+#include "stage/handover.h"
 #include "stage/look.h"
 #include "view/help.h"
 
@@ -22,7 +23,7 @@ static int call(struct command_context *context, int argc, char **argv)
     }
     fcntl(request_fd, F_SETFD, FD_CLOEXEC);
     fcntl(result_fd, F_SETFD, FD_CLOEXEC);
-    AUTO_JSON *request = stage_read(request_fd);
+    AUTO_JSON *request = handover_read(request_fd);
     if (text_is(argv[1], "look")) {
         forensics_look(request, result_fd);
         return EXIT_OK;
@@ -42,7 +43,7 @@ static int call(struct command_context *context, int argc, char **argv)
             status = -1;
         for (size_t i = 0; target && i < project->target_count; i++)
             if (target == &project->targets[i])
-                stage_take_over(&project->targets[i], request);
+                handover_take_target(&project->targets[i], request);
     }
     if (status == 0 || destroy)
         status = stage_run(argv[1], project, target, request, &result, &err);
@@ -55,7 +56,7 @@ static int call(struct command_context *context, int argc, char **argv)
         json_set(result, "error", problem);
         help_problem("%s", error_text(&err)); /* into the step's log */
     }
-    return stage_write(result_fd, result, NULL) < 0 ? EXIT_INTERNAL : EXIT_OK;
+    return handover_write(result_fd, result, NULL) < 0 ? EXIT_INTERNAL : EXIT_OK;
 }
 
 const struct command command_stage = {

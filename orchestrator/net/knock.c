@@ -1,6 +1,7 @@
 #include "net/knock.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
 
 #include <errno.h>
 
@@ -17,4 +18,10 @@ int knock_decided(int fd)
     int problem = 0;
     socklen_t size = sizeof(problem);
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0 ? errno : problem;
+}
+
+void knock_keep_apart(int64_t knocked_ns)
+{
+    if (knocked_ns > 0)
+        moment_sleep(knocked_ns + KNOCK_APART_S * NS_PER_S - moment_monotonic());
 }

@@ -5,7 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "run/recovery.h"
-#include "stage/stage.h"
+#include "stage/handover.h"
 #include "transport/route.h"
 
 #include <unistd.h>
@@ -49,7 +49,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     else if (target)
         bound = target->destroy_ns;
     json_set_integer(ask, "bound_ns", bound);
-    stage_hand_over(target, ask);
+    handover_put_target(target, ask);
     void *at = NULL;
     const char *key;
     for (struct json *value; json_each(context->recovery, &at, &key, &value);)
@@ -64,8 +64,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         json_set(ask, "transports", list);
         json_set_integer(ask, "alive_count", ssh_alive_count(next->host_silent_ns));
     }
-    attempt->request_fd = stage_memfd("request", ask, true, err);
-    attempt->result_fd = attempt->request_fd < 0 ? -1 : stage_memfd("result", NULL, false, err);
+    attempt->request_fd = handover_memfd("request", ask, true, err);
+    attempt->result_fd = attempt->request_fd < 0 ? -1 : handover_memfd("result", NULL, false, err);
     if (attempt->result_fd < 0)
         return -1;
     words_add_all(&attempt->argv, context->self, "-C", request->project_directory, NULL);
@@ -106,7 +106,7 @@ static enum outcome stage_failure(const char *stage, int64_t kind)
 struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *stage,
                                    const struct evidence *evidence)
 {
-    attempt->result = stage_read(attempt->result_fd);
+    attempt->result = handover_read(attempt->result_fd);
     const struct json *problem = json_get(attempt->result, "error");
     if (problem)
         return (struct verdict){stage_failure(stage, json_get_integer(problem, "kind", 0)),

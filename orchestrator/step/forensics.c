@@ -4,7 +4,7 @@
 #include "base/moment.h"
 #include "base/words.h"
 #include "process/child.h"
-#include "stage/stage.h"
+#include "stage/handover.h"
 
 #include <signal.h>
 #include <string.h>
@@ -122,8 +122,8 @@ int forensics_start(struct loop *loop, const struct forensics_plan *plan, forens
                     void *context, struct forensics **out, struct error *err)
 {
     AUTO_JSON *ask = request_of(plan);
-    AUTO_CLOSE int request = stage_memfd("look", ask, true, err);
-    AUTO_CLOSE int result = request < 0 ? -1 : stage_memfd("looked", NULL, false, err);
+    AUTO_CLOSE int request = handover_memfd("look", ask, true, err);
+    AUTO_CLOSE int result = request < 0 ? -1 : handover_memfd("looked", NULL, false, err);
     struct child child = CHILD_INIT;
     if (result < 0 || start_child(plan, request, result, &child, err) < 0)
         return -1;

@@ -1,0 +1,62 @@
+#include "stage/provision.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "config/layout.h"
+#include "provider/made.h"
+#include "provider/provider.h"
+#include "transport/route.h"
+
+static void put_machine(struct json *result, const struct machine *machine)
+{
+    json_set(result, "machine", machine_to_json(machine));
+}
+
+int provision_make(const struct project *project, const struct target *target, struct machine *machine,
+                   struct json *result, struct error *err)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    if (!provider)
+        return error_set(err, ERROR_PROVIDER, "there is no provider '%s' in this version", machine->provider);
+    if (provider->check(target, err) < 0)
+        return -1;
+    if (!machine->made_ns) {
+        /* An earlier attempt may have died half way: what it left goes first. Nothing there is fine too. */
+        if (provider->remove(machine, target->destroy_ns, err) < 0)
+            return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'",
+                                machine->target);
+        /* What is said of it may have changed since it was announced. */
+        if (provider->plan(target, machine, err) < 0)
+            return -1;
+        made_note(project, target, machine);
+        if (provider->make(target, machine, err) < 0)
+            return -1;
+        machine->made_ns = moment_wall();
+        put_machine(result, machine);
+    }
+    return provider->verify(target, machine, target->ready_ns, err);
+}
+
+int provision_remove(const struct json *request, const struct target *target, struct machine *machine,
+                     struct json *result, struct error *err)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    if (!provider)
+        return error_set(err, ERROR_PROVIDER,
+                         "there is no provider '%s' in this version; its machine %s must be removed by hand",
+                         machine->provider, machine->reference);
+    int64_t bound = target ? target->destroy_ns : 120 * NS_PER_S;
+    /* Masters of whoever used `ssh` and `inventory` by hand. */
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        AUTO_FREE char *sockets = layout_sockets(machine->id, (enum transport_kind)kind);
+        transport_close_masters(sockets, NULL);
+    }
+    if (provider->remove(machine, bound, err) < 0)
+        return -1;
+    if (!json_get_bool(request, "keep_state") && file_remove_tree(machine->directory, err) < 0)
+        return error_prefix(err, "the machine is gone, but not its folder");
+    machine->removed_ns = moment_wall();
+    put_machine(result, machine);
+    return 0;
+}
