@@ -1,0 +1,20 @@
+/* What create, run, resume, destroy and each round of a cycle ask for. */
+#pragma once
+#include "config/config.h"
+#include "run/resume.h"
+
+struct launch {
+    const char *kind;            /* "create", "run", "destroy", "resume" */
+    const struct resume *resume; /* what a resume goes on with; else NULL */
+    struct project
+        *project; /* NULL only for destroy; its targets are completed by ansible/host_variables.h */
+    const char *project_directory; /* absolute */
+    const char *const *targets;    /* names, NULL-terminated */
+    const char *const *phases;     /* NULL-terminated; empty: all */
+    const char *const *arguments;  /* behind --; NULL-terminated, may be NULL */
+    const char *const *sets;
+    const char *group_id; /* of the cycle that the runs belong to; may be NULL */
+    int jobs;
+    bool check_idempotent, keep_state, no_teardown;
+    bool detach; /* not followed: over as soon as every run is begun */
+};
