@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "format/sql.h"
 #include "store/batch.h"
+#include "store/columns.h"
 #include "store/maintain.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -60,33 +61,28 @@ static const struct {
      "SELECT count(*) FROM other.step JOIN other.run ON run.number = step.run WHERE step.outcome IS NULL AND run.outcome IS NOT NULL"},
 };
 
-#define STEP_COLUMNS                                                                                                                   \
-    "seq, kind, name, attempt, transport, evidence, scope, started_ns, started_monotonic_ns, deadline_ns, duration_ns, outcome, cause,"  \
-    " message, exit_code, signal, ok, changed, failed, skipped, unreachable, ignored, rescued, cpu_usec, survivors_here, survivors_host," \
-    " host_evidence, event_bytes, handlers_owed"
-#define RUN_COLUMNS                                                                                                                      \
-    "id, kind, target, recipe, provider, project, group_id, parent_id, machine_id, ansible, partial, fresh, extra_digest, plan, pid,"      \
-    " pid_start, boot_id, node, started_ns, duration_ns, outcome, exit_code, message"
-#define EVENT_COLUMNS "step, at_ns, kind, detail, host, task, cause, cause_source, message, ignored, transport"
-#define MACHINE_COLUMNS "id, project, target, provider, reference, address, port, made_ns, removed_ns, record"
-#define WORD(column) "(SELECT word.ours FROM temp.word WHERE word.theirs = task." column ")"
+#define STEP_COLUMNS "seq" STORE_STEP_COLUMNS(STORE_NAME)
+/* Behind a column of the caller's. */
+#define RUN_COLUMNS STORE_RUN_COLUMNS(STORE_NAME)
+#define EVENT_COLUMNS "step, at_ns" STORE_NOTE_COLUMNS(STORE_NAME) STORE_UNREACHABLE_COLUMNS(STORE_NAME)
+#define MACHINE_COLUMNS "record" STORE_MACHINE_COLUMNS(STORE_NAME)
+#define WORD(column, moments, rule) ", (SELECT word.ours FROM temp.word WHERE word.theirs = task." #column ")"
 /* The words of these rows of tasks, and then the rows; `step` is their step's number here. */
 #define COPY_TASKS(step, rows)                                                                                                           \
-    "INSERT INTO temp.word (theirs) WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action FROM " rows ") "             \
+    "INSERT INTO temp.word (theirs) WITH part AS MATERIALIZED (SELECT task.seq" STORE_TASK_WORDS(STORE_NAME) " FROM " rows ") " \
     STORE_EACH_WORD("part") ";"                                                                                                          \
     "INSERT OR IGNORE INTO main.name (text) SELECT text FROM other.name WHERE number IN (SELECT theirs FROM temp.word) ORDER BY number;" \
     "UPDATE temp.word SET ours = (SELECT ours.number FROM other.name AS theirs CROSS JOIN main.name AS ours ON ours.text = theirs.text"   \
     " WHERE theirs.number = word.theirs);"                                                                                               \
-    "INSERT INTO main.task (step, seq, host, play, role, task, path, action, status, flags, items, started_ns, duration_ns, message)"     \
-    " SELECT " step ", task.seq, " WORD("host") ", " WORD("play") ", " WORD("role") ", " WORD("task") ", " WORD("path") ", "              \
-    WORD("action") ", status, flags, items, started_ns, duration_ns, message FROM " rows " ORDER BY " step ", task.seq;"
+    "INSERT INTO main.task (step, seq, flags" STORE_TASK_WORDS(STORE_NAME) STORE_TASK_COLUMNS(STORE_NAME) ")"                             \
+    " SELECT " step ", task.seq, flags" STORE_TASK_WORDS(WORD) STORE_TASK_COLUMNS(STORE_NAME) " FROM " rows " ORDER BY " step ", task.seq;"
 /* A step's paths hold where its logs lie beside its own store only, so they come along only in the form that cannot leave the folder of runs. */
 #define STEP_PATHS                                                                                                                       \
     " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"                                                                 \
     " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, "
 /* Of a machine that stays the other project's, a run does not speak here. */
 #define COPY_RUNS                                                                                                                        \
-    "INSERT INTO main.run (merged, " RUN_COLUMNS ") SELECT 1, " RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;" \
+    "INSERT INTO main.run (merged" RUN_COLUMNS ") SELECT 1" RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;" \
     "UPDATE temp.piece SET ours = (SELECT number FROM main.run WHERE run.id = piece.id);"                                                \
     "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.piece) AND machine_id NOT IN (SELECT id FROM main.machine);"
 #define COPY_REST                                                                                                                        \
