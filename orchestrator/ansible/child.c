@@ -373,7 +373,7 @@ static void add_common_environment(const struct ansible_request *request,
                                    const struct ansible_settings *settings, struct words *environment)
 {
     ansible_environment(request->target, settings, request->environment, environment);
-    ansible_add_ssh_environment(settings, request->phase->host_silent_ns, request->control_directory,
+    ansible_add_ssh_environment(settings, request->phase->limits.host_silent_ns, request->control_directory,
                                 environment);
     AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory,
                                         *settings->callback_plugins ? ":" : "", settings->callback_plugins);

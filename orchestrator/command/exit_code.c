@@ -45,10 +45,6 @@ int exit_code_of_outcome(enum outcome outcome, const char *stage, bool changed_w
     case OUTCOME_UNREACHABLE:
     case OUTCOME_TRANSPORT_LOST:
         return EXIT_UNREACHABLE;
-    case OUTCOME_DEADLINE:
-    case OUTCOME_SILENCE:
-    case OUTCOME_TASK_TIMEOUT:
-        return EXIT_WATCHDOG;
     case OUTCOME_UNHEALTHY:
         return EXIT_UNHEALTHY;
     case OUTCOME_INVALID:
@@ -57,9 +53,13 @@ int exit_code_of_outcome(enum outcome outcome, const char *stage, bool changed_w
         return EXIT_CANCELLED;
     case OUTCOME_CRASHED:
     case OUTCOME_NONE:
-        break;
+        return EXIT_INTERNAL;
+    case OUTCOME_DEADLINE:
+    case OUTCOME_SILENCE:
+    case OUTCOME_TASK_TIMEOUT:
+        break; /* and what other watchdogs there are */
     }
-    return EXIT_INTERNAL;
+    return EXIT_WATCHDOG;
 }
 
 int exit_code_worse(int a, int b)

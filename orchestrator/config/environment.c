@@ -19,7 +19,7 @@ struct match {
 
 enum { MATCH_LIMIT = 2, SHOWN_LIMIT = 200 };
 
-void spots_add(struct spots *spots, enum scope scope, const char *format, ...)
+void spots_add(struct spots *spots, enum key_scope scope, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -78,8 +78,8 @@ static size_t match_variable(struct layers *layers, const struct spots *spots, c
         if (length && (strncmp(name, place, length) != 0 || name[length] != '_'))
             continue;
         const char *rest = name + (length ? length + 1 : 0);
-        for (size_t k = 0; k < schema_key_count; k++) {
-            const struct key *key = &schema_keys[k];
+        const struct key *key;
+        for (size_t k = 0; (key = schema_key(k)); k++) {
             if (!is_open_to(spot, key))
                 continue;
             AUTO_FREE char *form = variable_form(key->name);
@@ -109,8 +109,8 @@ static size_t match_path(const struct spots *spots, const char *path, struct mat
         if (length && (strncmp(path, spot->path, length) != 0 || path[length] != '.'))
             continue;
         const char *rest = path + (length ? length + 1 : 0);
-        for (size_t k = 0; k < schema_key_count; k++) {
-            const struct key *key = &schema_keys[k];
+        const struct key *key;
+        for (size_t k = 0; (key = schema_key(k)); k++) {
             size_t name_length = strlen(key->name);
             if (!is_open_to(spot, key))
                 continue;
@@ -128,11 +128,12 @@ static size_t match_path(const struct spots *spots, const char *path, struct mat
 static void known_paths(const struct spots *spots, bool as_variables, struct words *out)
 {
     for (size_t i = 0; i < spots->count; i++) {
-        for (size_t k = 0; k < schema_key_count; k++) {
+        const struct key *key;
+        for (size_t k = 0; (key = schema_key(k)); k++) {
             const struct spot *spot = &spots->items[i];
-            if (!is_open_to(spot, &schema_keys[k]) || schema_keys[k].flags & KEY_LATER)
+            if (!is_open_to(spot, key) || key->flags & KEY_LATER)
                 continue;
-            char *path = xasprintf("%s%s%s", spot->path, *spot->path ? "." : "", schema_keys[k].name);
+            char *path = xasprintf("%s%s%s", spot->path, *spot->path ? "." : "", key->name);
             if (as_variables) {
                 AUTO_FREE char *form = variable_form(path);
                 free(path);

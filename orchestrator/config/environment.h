@@ -6,13 +6,13 @@
 /* The places of a project where keys may stand. */
 struct spot {
     char *path; /* "", "defaults", "targets.vault", "phases.vault.install" */
-    enum scope scope;
+    enum key_scope scope;
 };
 struct spots {
     struct spot *items;
     size_t count;
 };
-void spots_add(struct spots *spots, enum scope scope, const char *format, ...)
+void spots_add(struct spots *spots, enum key_scope scope, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void spots_clear(struct spots *spots);
 

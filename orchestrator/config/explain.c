@@ -41,8 +41,8 @@ static void explain_field(const struct explanation *to, const struct view *view,
 
 static void explain_view(const struct explanation *to, const struct view *view, const char *path, bool local)
 {
-    for (size_t i = 0; i < schema_key_count; i++) {
-        const struct key *key = &schema_keys[i];
+    const struct key *key;
+    for (size_t i = 0; (key = schema_key(i)); i++) {
         bool left_out = key->scope != view->scope || key->flags & KEY_LATER || key->type == VALUE_FIELDS ||
                         (key->scope == SCOPE_PHASE && key->flags & KEY_OWN) ||
                         (!local && key->scope == SCOPE_TARGET && text_is(key->name, "root"));

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "config/secret.h"
+#include "config/watchdog_facts.h"
 #include "format/json.h"
 #include "format/node.h"
 #include <stdbool.h>
@@ -57,8 +58,7 @@ struct target {
 
 struct phase {
     char *name, *playbook; /* playbook as written, relative to the project's folder */
-    int64_t deadline_ns, silence_ns, task_ns /* 0: none */, grace_ns, host_grace_ns, transport_lost_ns,
-        host_silent_ns, transport_grace_ns;
+    struct phase_limits limits;
     int attempts;
     struct words retry_on; /* outcome names */
     int64_t retry_pause_ns;

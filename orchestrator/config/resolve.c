@@ -270,6 +270,20 @@ static void resolve_requirements(const struct view *view, struct phase *out)
     }
 }
 
+static void resolve_limits(const struct view *view, struct phase_limits *out)
+{
+    const struct watchdog_facts *facts;
+    for (size_t i = 0; (facts = watchdog_facts(i)); i++)
+        if (facts->key.name)
+            out->of[i] = facts->key.type == VALUE_COUNT ? count_of(view, facts->key.name)
+                                                        : duration_of(view, facts->key.name);
+    out->grace_ns = duration_of(view, "grace");
+    out->host_grace_ns = duration_of(view, "host_grace");
+    out->transport_lost_ns = duration_of(view, "transport_lost");
+    out->host_silent_ns = duration_of(view, "host_silent");
+    out->transport_grace_ns = duration_of(view, "transport_grace");
+}
+
 static void check_playbook(const struct resolve *resolve, const struct view *view, const char *playbook)
 {
     AUTO_FREE char *path = path_from(resolve, playbook);
@@ -293,14 +307,7 @@ void resolve_phase(const struct resolve *resolve, const struct view *view, const
     out->playbook = text_of(view, "playbook");
     if (out->playbook)
         check_playbook(resolve, view, out->playbook);
-    out->deadline_ns = duration_of(view, "deadline");
-    out->silence_ns = duration_of(view, "silence");
-    out->task_ns = duration_of(view, "task");
-    out->grace_ns = duration_of(view, "grace");
-    out->transport_lost_ns = duration_of(view, "transport_lost");
-    out->host_grace_ns = duration_of(view, "host_grace");
-    out->host_silent_ns = duration_of(view, "host_silent");
-    out->transport_grace_ns = duration_of(view, "transport_grace");
+    resolve_limits(view, &out->limits);
     out->attempts = count_of(view, "attempts");
     texts_of(view, "retry_on", &out->retry_on);
     out->retry_pause_ns = duration_of(view, "retry_pause");

@@ -4,14 +4,26 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 #include "config/text_rules.h"
+#include "config/watchdog_facts.h"
 
 #include <string.h>
 
-static const char *const outcomes[] = {"failed",  "unreachable",  "transport-lost", "deadline",
-                                       "silence", "task-timeout", "child-crashed",  NULL};
 static const char *const facts[] = {"fresh", "cached", NULL};
 static const char *const lost_handlers[] = {"fail", "warn", NULL};
 static const char *const beyond[] = {"refuse", "allow", NULL};
+
+/* After which a phase may be tried again. */
+static const char *const *retried_outcomes(void)
+{
+    static const char *names[WATCHDOG_ROOM + 4] = {"failed", "unreachable"};
+    const struct watchdog_facts *watchdog;
+    size_t count = 2;
+    for (size_t i = 0; (watchdog = watchdog_facts(i)); i++)
+        if (watchdog->outcome)
+            names[count++] = watchdog->outcome;
+    names[count] = "child-crashed";
+    return names;
+}
 
 #define TEXT_KEY(key_name, key_scope, ...)                                    \
     {                                                                         \
@@ -26,8 +38,8 @@ static const char *const beyond[] = {"refuse", "allow", NULL};
         .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
     }
 
-/* In the order of the contract's table, which `config` follows. */
-const struct key schema_keys[] = {
+/* In the order of the contract's table, which `config` follows; those of watchdogs come between the two. */
+static const struct key before[] = {
     TEXT_KEY("project", SCOPE_PROJECT, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
     {.name = "inventory",
      .scope = SCOPE_PROJECT,
@@ -104,9 +116,9 @@ const struct key schema_keys[] = {
 
     TEXT_KEY("name", SCOPE_PHASE, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
     TEXT_KEY("playbook", SCOPE_PHASE, .problem = value_path_problem, .flags = KEY_REQUIRED),
-    DURATION_KEY("deadline", SCOPE_PHASE, .preset = "30m"),
-    DURATION_KEY("silence", SCOPE_PHASE, .preset = "15m"),
-    DURATION_KEY("task", SCOPE_PHASE, .preset = "none", .flags = KEY_NONE),
+};
+
+static const struct key behind[] = {
     DURATION_KEY("grace", SCOPE_PHASE, .preset = "5s", .flags = KEY_ZERO),
     DURATION_KEY("host_grace", SCOPE_PHASE, .preset = "20s", .flags = KEY_ZERO),
     DURATION_KEY("transport_lost", SCOPE_PHASE, .preset = "10s"),
@@ -117,7 +129,7 @@ const struct key schema_keys[] = {
      .scope = SCOPE_PHASE,
      .type = VALUE_CHOICES,
      .preset = "[unreachable, silence, transport-lost]",
-     .choices = outcomes},
+     .names = retried_outcomes},
     DURATION_KEY("retry_pause", SCOPE_PHASE, .preset = "2s", .flags = KEY_ZERO),
     {.name = "transport", .scope = SCOPE_PHASE, .type = VALUE_TRANSPORT, .note = "the target's"},
     {.name = "require", .scope = SCOPE_PHASE, .type = VALUE_REQUIRE, .preset = "[]"},
@@ -139,20 +151,31 @@ const struct key schema_keys[] = {
     {.name = "vars", .scope = SCOPE_PHASE, .type = VALUE_VARIABLES},
 };
 
-const size_t schema_key_count = COUNT_OF(schema_keys);
-
-const struct key *schema_find(enum scope scope, const char *name)
+const struct key *schema_key(size_t at)
 {
-    for (size_t i = 0; i < schema_key_count; i++)
-        if (schema_keys[i].scope == scope && text_is(schema_keys[i].name, name))
-            return &schema_keys[i];
+    const struct watchdog_facts *watchdog;
+    if (at < COUNT_OF(before))
+        return &before[at];
+    at -= COUNT_OF(before);
+    for (size_t row = 0; (watchdog = watchdog_facts(row)); row++)
+        if (watchdog->key.name && at-- == 0)
+            return &watchdog->key;
+    return at < COUNT_OF(behind) ? &behind[at] : NULL;
+}
+
+const struct key *schema_find(enum key_scope scope, const char *name)
+{
+    const struct key *key;
+    for (size_t i = 0; (key = schema_key(i)); i++)
+        if (key->scope == scope && text_is(key->name, name))
+            return key;
     return NULL;
 }
 
-void schema_names(enum scope scope, const char *prefix, struct words *out)
+void schema_names(enum key_scope scope, const char *prefix, struct words *out)
 {
-    for (size_t i = 0; i < schema_key_count; i++) {
-        const struct key *key = &schema_keys[i];
+    const struct key *key;
+    for (size_t i = 0; (key = schema_key(i)); i++) {
         const char *rest = key->name + strlen(prefix);
         if (key->scope == scope && text_starts(key->name, prefix) && !strchr(rest, '.') &&
             !(key->flags & KEY_LATER))

@@ -1,61 +1,16 @@
-/* The keys of the project's files (docs/contract.md, "Keys"): type, default, and what a value must be
- * like. */
+/* The keys of the project's files (docs/contract.md, "Keys"). Those that set a watchdog stand in its row (config/watchdog_facts.h). */
 #pragma once
 #include "base/words.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "config/key.h"
 
-enum scope { SCOPE_PROJECT, SCOPE_TARGET, SCOPE_PHASE };
-
-enum value_type {
-    VALUE_TEXT,
-    VALUE_DURATION,
-    VALUE_BOOL,
-    VALUE_COUNT,
-    VALUE_CHOICE,
-    VALUE_CHOICES,   /* a list of them, at least one */
-    VALUE_TEXTS,     /* a list */
-    VALUE_TRANSPORT, /* auto, a name, or a list of names */
-    VALUE_HOST_KEYS, /* a list, {file: PATH} or accept-new */
-    VALUE_REQUIRE,   /* a list of `tun` or {program, package_file, install} */
-    VALUE_SECRET,
-    VALUE_FIELDS,    /* a map whose fields are keys of their own, "stage_deadline.ready" */
-    VALUE_VARIABLES, /* a map of anything */
-    VALUE_SECRETS,   /* a map of secrets */
-};
-
-enum {
-    KEY_LATER = 1,        /* in the contract, not in this version */
-    KEY_ZERO = 2,         /* a duration of 0 makes sense */
-    KEY_NONE = 4,         /* the word `none` stands for no duration */
-    KEY_OWN = 8,          /* only in the target or phase itself, never in defaults, provider or environment */
-    KEY_NO_PROVIDER = 16, /* not in providers.<type> */
-    KEY_REQUIRED = 32,
-    KEY_ANY_SCALAR = 64, /* a list of texts that takes numbers too */
-};
-
-struct key {
-    const char *name;
-    enum scope scope;
-    enum value_type type;
-    const char *preset; /* the built-in value as YAML flow text, NULL: none */
-    const char *note;   /* what counts when nothing is given, for `config` and the manual; may be NULL */
-    const char *const *choices;        /* VALUE_CHOICE, VALUE_CHOICES */
-    const char *const *(*names)(void); /* the same, where the names stand in a table of their own */
-    char *(*problem)(
-        const char *text); /* of a text or each text of a list: what is wrong, malloc'ed, or NULL */
-    int64_t least, most;   /* VALUE_COUNT */
-    unsigned flags;
-};
-
-extern const struct key schema_keys[];
-extern const size_t schema_key_count;
+/* Every key once, in the order that `config` follows; NULL behind the last. */
+const struct key *schema_key(size_t at);
 
 /* The key of that very name, NULL when there is none. */
-const struct key *schema_find(enum scope scope, const char *name);
+const struct key *schema_find(enum key_scope scope, const char *name);
 /* Names that may stand in a map of this scope, NULL-terminated; `prefix` "" or "stage_deadline." (cut off
  * from what is added). With all of KEY_LATER's left out. */
-void schema_names(enum scope scope, const char *prefix, struct words *out);
+void schema_names(enum key_scope scope, const char *prefix, struct words *out);
 bool schema_is_open(
     const struct key *key); /* VALUE_VARIABLES, VALUE_SECRETS: the user chooses the fields' names */
 /* A text-like value, which the environment gives as it is rather than as YAML. */

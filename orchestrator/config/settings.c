@@ -19,9 +19,11 @@ struct layers *layers_new(void)
 {
     struct layers *layers = xcalloc(1, sizeof *layers);
     layers->documents = node_new(NODE_LIST);
-    layers->presets = xcalloc(schema_key_count, sizeof *layers->presets);
-    for (size_t i = 0; i < schema_key_count; i++) {
-        const char *preset = schema_keys[i].preset;
+    const struct key *key;
+    for (size_t i = 0; (key = schema_key(i)); i++) {
+        const char *preset = key->preset;
+        layers->presets = xreallocarray(layers->presets, i + 1, sizeof *layers->presets);
+        layers->presets[i] = NULL;
         struct node *node = NULL;
         AUTO_WORDS faults = WORDS_INIT;
         if (preset && yaml_read(preset, strlen(preset), "built-in", &node, &faults) == 0)
@@ -52,7 +54,10 @@ const struct node *layers_own(struct layers *layers, struct node *document)
 
 const struct node *layers_preset(struct layers *layers, const struct key *key)
 {
-    return layers->presets[key - schema_keys];
+    size_t at = 0;
+    while (schema_key(at) != key)
+        at++;
+    return layers->presets[at];
 }
 
 static void keep(struct layers *layers, enum source source, const char *path, const struct key *key,
@@ -121,7 +126,7 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
     }
 }
 
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum key_scope scope,
                     bool shared, const struct node *map, const char *const *others,
                     const struct provenance *from, struct words *faults)
 {

@@ -36,7 +36,7 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
 /* All keys of a map that belong to this scope; unknown ones are faults. Keys in `others` (NULL-terminated)
  * are left to the caller; with `shared` (defaults, a provider) the keys that belong only to a target or
  * phase itself are refused. */
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum scope scope,
+void layers_add_map(struct layers *layers, enum source source, const char *path, enum key_scope scope,
                     bool shared, const struct node *map, const char *const *others,
                     const struct provenance *from, struct words *faults);
 
@@ -44,7 +44,7 @@ void layers_add_map(struct layers *layers, enum source source, const char *path,
  * "targets.vault"}. */
 struct view {
     struct layers *layers;
-    enum scope scope;
+    enum key_scope scope;
     char *paths[3];
     size_t count;
 };

@@ -7,10 +7,6 @@ static const char *const names[] = {
     [OUTCOME_OK] = "ok",
     [OUTCOME_FAILED] = "failed",
     [OUTCOME_UNREACHABLE] = "unreachable",
-    [OUTCOME_TRANSPORT_LOST] = "transport-lost",
-    [OUTCOME_DEADLINE] = "deadline",
-    [OUTCOME_SILENCE] = "silence",
-    [OUTCOME_TASK_TIMEOUT] = "task-timeout",
     [OUTCOME_CANCELLED] = "cancelled",
     [OUTCOME_INVALID] = "invalid",
     [OUTCOME_CHILD_CRASHED] = "child-crashed",
@@ -20,18 +16,30 @@ static const char *const names[] = {
     [OUTCOME_LEFTOVER] = "leftover",
 };
 
-static const bool may_leave[OUTCOME_LEFTOVER + 1] = {
-    [OUTCOME_UNREACHABLE] = true,   [OUTCOME_TRANSPORT_LOST] = true, [OUTCOME_DEADLINE] = true,
-    [OUTCOME_SILENCE] = true,       [OUTCOME_TASK_TIMEOUT] = true,   [OUTCOME_CANCELLED] = true,
-    [OUTCOME_CHILD_CRASHED] = true, [OUTCOME_CRASHED] = true,
+static const bool may_leave[OUTCOME_OF_WATCHDOG] = {
+    [OUTCOME_UNREACHABLE] = true,
+    [OUTCOME_CANCELLED] = true,
+    [OUTCOME_CHILD_CRASHED] = true,
+    [OUTCOME_CRASHED] = true,
 };
 
 const char *outcome_name(enum outcome outcome)
 {
-    return names[outcome];
+    return outcome < OUTCOME_OF_WATCHDOG ? names[outcome]
+                                         : watchdog_facts(outcome - OUTCOME_OF_WATCHDOG)->outcome;
+}
+
+enum outcome outcome_count(void)
+{
+    enum outcome count = OUTCOME_OF_WATCHDOG;
+    while (watchdog_facts(count - OUTCOME_OF_WATCHDOG))
+        count++;
+    return count;
 }
 
 bool outcome_may_leave(enum outcome outcome, const char *cause)
 {
+    if (outcome >= OUTCOME_OF_WATCHDOG)
+        return outcome_name(outcome) != NULL;
     return may_leave[outcome] || (outcome == OUTCOME_FAILED && text_is(cause, OUTCOME_CAUSE_ABORTED));
 }

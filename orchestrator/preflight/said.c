@@ -34,7 +34,9 @@ static const char *ending_key(const struct phase *phase, int64_t lasts_ns, int64
     const struct {
         const char *key;
         int64_t bound_ns;
-    } keys[] = {{"silence", phase->silence_ns}, {"task", phase->task_ns}, {"deadline", phase->deadline_ns}};
+    } keys[] = {{"silence", phase->limits.of[WATCHDOG_SILENCE]},
+                {"task", phase->limits.of[WATCHDOG_TASK]},
+                {"deadline", phase->limits.of[WATCHDOG_DEADLINE]}};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (keys[i].bound_ns && keys[i].bound_ns <= lasts_ns) {
             *bound_ns = keys[i].bound_ns;

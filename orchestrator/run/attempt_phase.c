@@ -21,11 +21,11 @@ static int render(struct run_context *context, enum transport_kind transport, co
     const struct runner_request *request = context->request;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
-                           ssh_alive_count(phase->host_silent_ns), &ssh, err) < 0)
+                           ssh_alive_count(phase->limits.host_silent_ns), &ssh, err) < 0)
         return -1;
     AUTO_PEERS peers = PEERS_INIT;
     if (peers_find(request->project, request->target, request->state, request->run_id,
-                   ssh_alive_count(phase->host_silent_ns), false, &peers, err) < 0)
+                   ssh_alive_count(phase->limits.host_silent_ns), false, &peers, err) < 0)
         return -1;
     AUTO_ANSIBLE_SETTINGS settings = {0};
     if (ansible_settings_read(request->project->directory, (const char *const *)environ, &settings, err) < 0)
@@ -153,15 +153,10 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
     plan->pending_handlers = owed;
     plan->lost_handlers_warn = phase->lost_handlers_warn;
     plan->reboots = phase->reboots;
-    plan->deadline_ns = phase->deadline_ns;
-    plan->silence_ns = phase->silence_ns;
-    plan->task_ns = phase->task_ns;
-    plan->grace_ns = phase->grace_ns;
+    plan->limits = phase->limits;
     plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
                                                           .run = &context->run_scope,
-                                                          .lost_ns = phase->transport_lost_ns,
-                                                          .grace_ns = phase->transport_grace_ns,
-                                                          .silent_ns = phase->host_silent_ns};
+                                                          .limits = &phase->limits};
     plan->forensics.control_directory = attempt->sockets;
     plan->forensics.control_path = context->control_path;
     plan->forensics.secrets = attempt->ansible.known;

@@ -62,7 +62,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         for (size_t i = 0; i < names->count; i++)
             json_append(list, json_new_string(names->items[i]));
         json_set(ask, "transports", list);
-        json_set_integer(ask, "alive_count", ssh_alive_count(next->host_silent_ns));
+        json_set_integer(ask, "alive_count", ssh_alive_count(next->limits.host_silent_ns));
     }
     attempt->request_fd = handover_memfd("request", ask, true, err);
     attempt->result_fd = attempt->request_fd < 0 ? -1 : handover_memfd("result", NULL, false, err);
@@ -85,8 +85,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
                                       .keep = attempt->keep,
                                       .directory = request->project_directory};
     /* The stage bounds itself by `bound`; the watchdog is for one that does not. */
-    plan->deadline_ns = bound + STAGE_GRACE_S * NS_PER_S;
-    plan->grace_ns = STAGE_GRACE_S * NS_PER_S;
+    plan->limits = (struct phase_limits){.of[WATCHDOG_DEADLINE] = bound + STAGE_GRACE_S * NS_PER_S,
+                                         .grace_ns = STAGE_GRACE_S * NS_PER_S};
     return 0;
 }
 

@@ -136,7 +136,7 @@ struct json *recovery_request(const struct recovery *recovery, enum recovery_par
 {
     struct json *request = json_new_object(), *looks = json_new_array();
     json_set_string(request, "root_run", root_run);
-    json_set_integer(request, "grace_ns", phase->host_grace_ns);
+    json_set_integer(request, "grace_ns", phase->limits.host_grace_ns);
     json_set_bool(request, "drop_masters", part == RECOVERY_SWEEP);
     if (is_last_look(recovery, part))
         json_set_integer(request, "connect_ns", LAST_LOOK_S * NS_PER_S);
@@ -159,9 +159,9 @@ int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part,
 {
     if (part == RECOVERY_ASYNC)
         return left_of_run_ns;
-    int64_t with_grace = phase->host_grace_ns + AROUND_GRACE_S * NS_PER_S,
+    int64_t with_grace = phase->limits.host_grace_ns + AROUND_GRACE_S * NS_PER_S,
             bound = target->sweep_ns > with_grace ? target->sweep_ns : with_grace,
-            least = phase->host_grace_ns + LAST_LOOK_S * NS_PER_S;
+            least = phase->limits.host_grace_ns + LAST_LOOK_S * NS_PER_S;
     return (cancelled || is_last_look(recovery, part)) && least < bound ? least : bound;
 }
 

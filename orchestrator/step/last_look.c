@@ -18,12 +18,16 @@ static void set_age(struct json *object, const char *key, int64_t ns)
     json_set(object, key, ns < 0 ? json_new_null() : json_new_integer(ns / NS_PER_MS));
 }
 
+static const char *why(enum ended_by by)
+{
+    const struct watchdog_facts *watchdog = ended_by_watchdog(by);
+    if (by == ENDED_BY_CANCEL)
+        return outcome_name(OUTCOME_CANCELLED);
+    return watchdog->outcome ? watchdog->outcome : watchdog->cause;
+}
+
 struct json *last_look_facts(const struct last_look_known *known)
 {
-    static const char *const why[] = {
-        [ENDED_BY_DEADLINE] = "deadline",     [ENDED_BY_SILENCE] = "silence",
-        [ENDED_BY_TASK] = "task-timeout",     [ENDED_BY_TRANSPORT] = "transport-lost",
-        [ENDED_BY_STAYING] = "did-not-leave", [ENDED_BY_CANCEL] = "cancelled"};
     const struct task_run *run =
         task_now_on(known->now, known->by == ENDED_BY_TRANSPORT ? known->host : NULL);
     struct json *facts = json_new_object();
@@ -32,7 +36,7 @@ struct json *last_look_facts(const struct last_look_known *known)
                    *path = transport_watch_words(known->transport_watch);
     if (known->watchdogs)
         watchdogs_ages(known->watchdogs, &event_ns, &output_ns);
-    json_set_string(facts, "why", why[known->by]);
+    json_set_string(facts, "why", why(known->by));
     json_set_string(facts, "task", run ? run->task : NULL);
     json_set_string(facts, "path", run ? run->path : NULL);
     json_set_string(facts, "host", host ? host : known->host);

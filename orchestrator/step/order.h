@@ -3,6 +3,7 @@
  * times are nanoseconds. */
 #pragma once
 #include "ansible/warm.h"
+#include "config/watchdog_facts.h"
 #include "process/child.h"
 #include "process/scope.h"
 #include "step/forensics.h"
@@ -26,7 +27,7 @@ struct step_plan {
     const char *scope_marker;      /* "TRIPHASE_STEP=…" */
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
     bool (*is_async)(pid_t);       /* whether a process is an async job's; NULL: there are none */
-    int64_t deadline_ns, silence_ns, task_ns, grace_ns;
+    struct phase_limits limits;
     struct transport_watch_plan transport_watch; /* control_path NULL: nothing to watch */
     struct forensics_plan
         forensics; /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */

@@ -19,7 +19,7 @@ static struct event row(const struct step_plan *plan, const struct step_birth *b
                     .log = plan->log_shown,
                     .events = plan->events_shown,
                     .started_ns = birth->started_ns,
-                    .deadline_ns = plan->deadline_ns,
+                    .deadline_ns = plan->limits.of[WATCHDOG_DEADLINE],
                     .started_monotonic_ns = birth->started_monotonic_ns,
                     .exit_code = -1,
                     .signal = -1,

@@ -23,7 +23,6 @@ enum {
     LOG_TAIL = 8192,
     LINGER_MS = 300,  /* what the main process left behind may end by itself for so long */
     KILL_BOUND_S = 5, /* then what survives KILL is counted and said */
-    LEAVE_S = 30,     /* what a process has to leave in, once all its tasks have ended */
 };
 
 enum state { OPENING, RUNNING, LOOKING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
@@ -175,15 +174,14 @@ static enum state start(struct step *step)
     struct child_plan child = step->plan.child;
     child.in = -1;
     child.out = child.error = log;
-    struct watchdog_limits limits = {step->plan.deadline_ns, step->plan.silence_ns, step->plan.task_ns,
-                                     LEAVE_S * NS_PER_S, step->plan.log};
     /* Its time begins with its process, however long the row before it took. */
     step->birth.started_ns = moment_wall();
     step->birth.started_monotonic_ns = moment_monotonic();
     if (step_lines_follow(step->lines, step->loop, &err) < 0 ||
         step_processes_start(step->processes, &child, step->plan.spare, &err) < 0)
         goto failed;
-    if (watchdogs_start(step->loop, &limits, on_watchdog, step, &step->watchdogs, &err) < 0) {
+    if (watchdogs_start(step->loop, &step->plan.limits, step->plan.log, on_watchdog, step, &step->watchdogs,
+                        &err) < 0) {
         step_processes_abandon(step->processes);
         goto failed;
     }
@@ -246,7 +244,7 @@ static enum state terminate(struct step *step)
     if (step->main_ended && !scope_populated(step->scope))
         return close_step(step);
     scope_signal(step->scope, SIGTERM, NULL);
-    timer_arm(step->bound, step->plan.grace_ns);
+    timer_arm(step->bound, step->plan.limits.grace_ns);
     step_processes_await_empty(step->processes);
     return TERMINATING;
 }

@@ -384,7 +384,7 @@ int history_unlooked(struct sql *db, const struct machine *machine, int most, st
         "0)"
         " FROM run WHERE target = ?1 AND merged = 0 AND machine_id <> ?2))) AND step.kind = 'phase'"
         " AND step.transport IS NOT NULL AND step.survivors_host IS NULL AND (step.outcome IN (''");
-    for (enum outcome outcome = OUTCOME_OK; outcome <= OUTCOME_LEFTOVER; outcome++)
+    for (enum outcome outcome = OUTCOME_OK; outcome < outcome_count(); outcome++)
         if (outcome_may_leave(outcome, NULL))
             text_addf(&text, ", '%s'", outcome_name(outcome));
     text_add(&text, ") OR step.cause = '" OUTCOME_CAUSE_ABORTED

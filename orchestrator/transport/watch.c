@@ -102,8 +102,9 @@ static void on_time(void *context)
     struct path_sample sample;
     int64_t again;
     look(watch, &sample);
-    const struct path_limits limits = {watch->patient ? watch->plan.grace_ns : watch->plan.lost_ns,
-                                       watch->patient ? watch->plan.grace_ns : watch->plan.silent_ns};
+    const struct phase_limits *plan = watch->plan.limits;
+    const struct path_limits limits = {watch->patient ? plan->transport_grace_ns : plan->transport_lost_ns,
+                                       watch->patient ? plan->transport_grace_ns : plan->host_silent_ns};
     path_health_judge(&watch->health, &limits, &sample, &again);
     if (watch->health.state != PATH_UNSEEN) {
         watch->seen = watch->health.state;

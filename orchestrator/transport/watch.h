@@ -2,6 +2,7 @@
  * judges, and says when to look again). It touches nothing; only shortly before it strikes it tries one new connection to the same address, one for each suspicion. Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
  * user's inventory) are not: a play may well reboot such a host, and a task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
 #pragma once
+#include "config/watchdog_facts.h"
 #include "process/loop.h"
 #include "process/scope.h"
 #include "transport/path_health.h"
@@ -9,7 +10,7 @@
 struct transport_watch_plan {
     const char *control_path; /* NULL: nothing to watch */
     const struct scope *run;  /* whose members can be its master */
-    int64_t lost_ns, grace_ns, silent_ns;
+    const struct phase_limits *limits;
 };
 
 struct transport_watch;

@@ -42,24 +42,18 @@ static char *at_task(const struct tally *tally)
                      tally->task_path ? tally->task_path : "");
 }
 
-static bool by_deadline(const struct evidence *e)
+const struct watchdog_facts *ended_by_watchdog(enum ended_by by)
 {
-    return e->by == ENDED_BY_DEADLINE;
+    static const struct watchdog_facts none = {0};
+    const struct watchdog_facts *row =
+        by >= ENDED_BY_WATCHDOG ? watchdog_facts(by - ENDED_BY_WATCHDOG) : NULL;
+    return row ? row : &none;
 }
 
-static bool by_silence(const struct evidence *e)
+/* One whose end has an outcome of its own. */
+static bool by_watchdog(const struct evidence *e)
 {
-    return e->by == ENDED_BY_SILENCE;
-}
-
-static bool by_task(const struct evidence *e)
-{
-    return e->by == ENDED_BY_TASK;
-}
-
-static bool by_transport(const struct evidence *e)
-{
-    return e->by == ENDED_BY_TRANSPORT;
+    return ended_by_watchdog(e->by)->outcome != NULL;
 }
 
 static bool by_cancel(const struct evidence *e)
@@ -167,7 +161,9 @@ static char *say_where(const struct evidence *e)
 static char *say_ended(const struct evidence *e)
 {
     AUTO_FREE char *where = at_task(e->tally);
-    return xasprintf("%s%s%s%s%s", where, e->path_words ? ": " : "", e->path_words ? e->path_words : "",
+    const char *words = ended_by_watchdog(e->by)->words;
+    return xasprintf("%s%s%s%s%s%s%s", words ? words : "", words ? " " : "", where, e->path_words ? ": " : "",
+                     e->path_words ? e->path_words : "",
                      e->looked_at ? "; what was going on: triphase events " : "",
                      e->looked_at ? e->looked_at : "");
 }
@@ -290,7 +286,7 @@ static char *say_warnings(const struct evidence *e)
     return text_take(&out);
 }
 
-/* The first row that fits. The order is the contract's. */
+/* The first row that fits. The order is the contract's. Outcome and cause of an end by a watchdog stand in the watchdog's own row. */
 static const struct {
     bool (*seen)(const struct evidence *);
     enum outcome outcome;
@@ -298,10 +294,7 @@ static const struct {
     char *(*say)(const struct evidence *);
 } table[] = {
     {by_cancel, OUTCOME_CANCELLED, NULL, say_where},
-    {by_deadline, OUTCOME_DEADLINE, "deadline", say_ended},
-    {by_silence, OUTCOME_SILENCE, "silence", say_ended},
-    {by_task, OUTCOME_TASK_TIMEOUT, "task", say_ended},
-    {by_transport, OUTCOME_TRANSPORT_LOST, "transport", say_ended},
+    {by_watchdog, OUTCOME_OF_WATCHDOG, NULL, say_ended},
     {oom, OUTCOME_CHILD_CRASHED, "oom", say_signal},
     {signalled, OUTCOME_CHILD_CRASHED, "signal", say_signal},
     {never_started, OUTCOME_CHILD_CRASHED, "not-started", say_not_started},
@@ -334,10 +327,15 @@ struct verdict verdict_of_phase(const struct evidence *evidence)
     size_t row = 0;
     while (!table[row].seen(evidence))
         row++;
-    bool of_path = table[row].seen == by_transport || table[row].seen == lost;
-    const char *cause = of_path && evidence->path_cause ? evidence->path_cause : table[row].cause;
+    bool watchdog = table[row].seen == by_watchdog;
+    enum outcome outcome = watchdog ? OUTCOME_OF_WATCHDOG + (enum outcome)(evidence->by - ENDED_BY_WATCHDOG)
+                                    : table[row].outcome;
+    const char *cause = watchdog ? ended_by_watchdog(evidence->by)->cause : table[row].cause;
+    bool of_path = outcome == OUTCOME_TRANSPORT_LOST || table[row].seen == lost;
+    if (of_path && evidence->path_cause)
+        cause = evidence->path_cause;
     AUTO_FREE char *message = table[row].say ? table[row].say(evidence) : NULL;
-    return (struct verdict){table[row].outcome, xstrdup_or_null(cause), message ? printable(message) : NULL};
+    return (struct verdict){outcome, xstrdup_or_null(cause), message ? printable(message) : NULL};
 }
 
 void verdict_free(struct verdict *verdict)

@@ -1,5 +1,6 @@
 /* Why a phase's attempt ended: the table of docs/contract.md, "Outcomes", pure over the evidence. Counted events come first; the exit code is one witness only. */
 #pragma once
+#include "config/watchdog_facts.h"
 #include "event/outcome.h"
 #include "event/tally.h"
 #include "process/child.h"
@@ -7,13 +8,17 @@
 /* What made an attempt end, when it was us. */
 enum ended_by {
     ENDED_BY_ITSELF,
-    ENDED_BY_DEADLINE,
-    ENDED_BY_SILENCE,
-    ENDED_BY_TASK,
-    ENDED_BY_TRANSPORT,
-    ENDED_BY_STAYING, /* all its tasks had ended, and its process did not leave */
-    ENDED_BY_CANCEL
+    ENDED_BY_CANCEL,
+    ENDED_BY_WATCHDOG, /* from here on: each row of config/watchdog_facts.h, by its place */
+    ENDED_BY_TRANSPORT = ENDED_BY_WATCHDOG + WATCHDOG_TRANSPORT,
+    ENDED_BY_DEADLINE = ENDED_BY_WATCHDOG + WATCHDOG_DEADLINE,
+    ENDED_BY_SILENCE = ENDED_BY_WATCHDOG + WATCHDOG_SILENCE,
+    ENDED_BY_TASK = ENDED_BY_WATCHDOG + WATCHDOG_TASK,
+    ENDED_BY_STAYING = ENDED_BY_WATCHDOG + WATCHDOG_STAYING,
 };
+
+/* The watchdog's row; an empty one where it was none. */
+const struct watchdog_facts *ended_by_watchdog(enum ended_by by);
 
 struct evidence {
     enum ended_by by;

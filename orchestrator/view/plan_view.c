@@ -44,8 +44,8 @@ int plan_view_print(const struct project *project, const struct target *target,
               report->ansible_version ? report->ansible_version : "not found");
     for (size_t i = 0; i < recipe->phase_count; i++) {
         const struct phase *phase = &recipe->phases[i];
-        AUTO_FREE char *deadline = duration_show(phase->deadline_ns);
-        AUTO_FREE char *silence = duration_show(phase->silence_ns);
+        AUTO_FREE char *deadline = duration_show(phase->limits.of[WATCHDOG_DEADLINE]);
+        AUTO_FREE char *silence = duration_show(phase->limits.of[WATCHDOG_SILENCE]);
         text_addf(&out, "  %zu %-20s %s (deadline %s, silence %s, attempts %d)\n", i + 1, phase->name,
                   phase->playbook, deadline, silence, phase->attempts);
     }

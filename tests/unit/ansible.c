@@ -36,7 +36,7 @@ static void begin(void)
                                .ansible = file_find_program("ansible-playbook", NULL),
                                .ansible_found = true};
     target = (struct target){.name = "vault", .provider = "static", .recipe = "vault", .host_name = "vault"};
-    phase = (struct phase){.name = "install", .playbook = "play.yml", .host_silent_ns = 18 * NS_PER_S};
+    phase = (struct phase){.name = "install", .playbook = "play.yml", .limits.host_silent_ns = 18 * NS_PER_S};
     machine = machine_new();
     machine->address = xstrdup("127.0.0.1");
 }

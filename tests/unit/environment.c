@@ -37,8 +37,8 @@ Test(environment, every_kind_of_path_has_a_variable)
     cr_assert_str_eq(target->user, "1000");
     cr_assert(target->protected);
     cr_assert_str_eq(target->become_password.where, "SUDO_PASSWORD");
-    cr_assert_eq(phase->deadline_ns, 420 * NS_PER_S);
-    cr_assert_eq(phase->silence_ns, 480 * NS_PER_S);
+    cr_assert_eq(phase->limits.of[WATCHDOG_DEADLINE], 420 * NS_PER_S);
+    cr_assert_eq(phase->limits.of[WATCHDOG_SILENCE], 480 * NS_PER_S);
     cr_assert_str_eq(phase->args.items[0], "-v");
     AUTO_FREE char *said = folder_explain(project, "phases.vault.install.deadline");
     cr_assert_str_eq(said, "7m <- environment TRIPHASE_PHASES_VAULT_INSTALL_DEADLINE | built-in: 30m");
@@ -149,7 +149,7 @@ Test(environment, set_beats_the_environment_and_is_a_usage_error_when_wrong)
     AUTO_PROJECT *project = folder_load();
     cr_assert_str_eq(project->targets[0].root, "debian-13");
     cr_assert_eq(project->targets[0].port, 2, "of two the last counts");
-    cr_assert_eq(project->recipes[0].phases[0].silence_ns, 60 * NS_PER_S);
+    cr_assert_eq(project->recipes[0].phases[0].limits.of[WATCHDOG_SILENCE], 60 * NS_PER_S);
     AUTO_FREE char *said = folder_explain(project, "targets.vault.root");
     cr_assert_str_eq(said, "debian-13 <- --set targets.vault.root | environment TRIPHASE_TARGETS_VAULT_ROOT: "
                            "debian-11 | built-in: debian-12");

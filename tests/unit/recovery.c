@@ -107,10 +107,10 @@ Test(recovery_table, bounds_hold_the_grace_and_a_cancelled_run_waits_for_little_
 {
     struct recovery recovery = {0};
     struct target target = {.sweep_ns = 30 * NS_PER_S};
-    struct phase phase = {.host_grace_ns = 20 * NS_PER_S};
+    struct phase phase = {.limits.host_grace_ns = 20 * NS_PER_S};
     cr_expect_eq(recovery_bound(&recovery, RECOVERY_SWEEP, &target, &phase, false, 1), 30 * NS_PER_S);
     cr_expect_eq(recovery_bound(&recovery, RECOVERY_SWEEP, &target, &phase, true, 1), 24 * NS_PER_S);
-    phase.host_grace_ns = 60 * NS_PER_S;
+    phase.limits.host_grace_ns = 60 * NS_PER_S;
     cr_expect_eq(recovery_bound(&recovery, RECOVERY_MAKE_UP, &target, &phase, false, 1), 70 * NS_PER_S);
     cr_expect_eq(recovery_bound(&recovery, RECOVERY_ASYNC, &target, &phase, false, 99 * NS_PER_S),
                  99 * NS_PER_S);
@@ -120,7 +120,7 @@ Test(recovery_table, the_last_look_at_a_host_that_was_lost_takes_four_seconds_be
 {
     struct recovery recovery = {.lost = true};
     struct target target = {.sweep_ns = 30 * NS_PER_S};
-    struct phase phase = {.host_grace_ns = 5 * NS_PER_S};
+    struct phase phase = {.limits.host_grace_ns = 5 * NS_PER_S};
     cr_expect_eq(recovery_bound(&recovery, RECOVERY_SWEEP, &target, &phase, false, 1), 9 * NS_PER_S);
     AUTO_JSON *last = recovery_request(&recovery, RECOVERY_SWEEP, RUN, &phase);
     cr_expect_eq(json_get_integer(last, "connect_ns", 0), 4 * NS_PER_S);

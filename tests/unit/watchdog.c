@@ -44,11 +44,11 @@ Test(watchdog, output_is_seen_without_inotify_too_and_silence_still_ends_the_ste
     hostile_deny(SYS_inotify_init1, EMFILE);
     AUTO_FREE char *path = hostile_path("log");
     struct watched watched = {.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), .left = 4};
-    struct watchdog_limits limits = {.deadline_ns = 20 * NS_PER_S, .silence_ns = NS_PER_S, .log = path};
+    struct phase_limits limits = {.of = {[WATCHDOG_DEADLINE] = 20 * NS_PER_S, [WATCHDOG_SILENCE] = NS_PER_S}};
     struct watchdogs *watchdogs = NULL;
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(loop_new(&watched.loop, &err), 0, "%s", error_text(&err));
-    cr_assert_eq(watchdogs_start(watched.loop, &limits, on_fired, &watched, &watchdogs, &err), 0, "%s",
+    cr_assert_eq(watchdogs_start(watched.loop, &limits, path, on_fired, &watched, &watchdogs, &err), 0, "%s",
                  error_text(&err));
     watched.writing = loop_timer(watched.loop, write_on, &watched);
     timer_arm(watched.writing, 0);
