@@ -222,6 +222,8 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--filter", default="", help="glob over suite/test")
+    parser.add_argument("--first", default=[], action="append", metavar="GLOB",
+                        help="what takes longest: it begins first, so that nothing waits for it alone at the end")
     parser.add_argument("--program", help="the triphase to test; beside the binary otherwise")
     parser.add_argument("--timeout", type=int, default=120, help="seconds of a test that names none itself")
     parser.add_argument("--limit", type=int, default=600, help="seconds after which any test is ended from outside")
@@ -237,6 +239,7 @@ def main():
         print(f"fail {runner.suite}: cannot list the tests: {problem}")
     if options.filter:
         tests = [test for test in tests if any(fnmatch.fnmatch(name, options.filter) for name in (test[1], "/".join(test)))]
+    tests.sort(key=lambda test: not any(fnmatch.fnmatch("/".join(test), glob) for glob in options.first))
 
     def interrupted(number, _frame):
         runner.stop()
