@@ -12,7 +12,7 @@
 /* An ordinary project is looked at in milliseconds. */
 #define HURRY_BOUND NS_PER_S
 
-static void start_look(struct phase_record *record, bool at_end);
+static int start_look(struct phase_record *record, bool at_end, struct error *err);
 
 /* In the child: the files of the phase as they are now. */
 static int look_at_files(const void *what, struct text *out, struct error *err)
@@ -67,21 +67,20 @@ static void on_looked(void *context, const char *bytes, size_t length, const str
         put(record, used);
         over(record, NULL);
     } else {
+        AUTO_ERROR err = ERROR_INIT;
         record->used = used;
-        if (record->ended)
-            start_look(record, true);
+        if (record->ended && start_look(record, true, &err) < 0)
+            over(record, error_text(&err));
     }
 }
 
-static void start_look(struct phase_record *record, bool at_end)
+static int start_look(struct phase_record *record, bool at_end, struct error *err)
 {
-    AUTO_ERROR err = ERROR_INIT;
     const struct run_context *context = record->context;
     AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", context->request->run_id);
     record->at_end = at_end;
-    if (aside_start(record->loop, &context->run_scope, marker, look_at_files, record, on_looked, record,
-                    &record->aside, &err) < 0)
-        on_looked(record, "", 0, &err);
+    return aside_start(record->loop, &context->run_scope, marker, look_at_files, record, on_looked, record,
+                       &record->aside, err);
 }
 
 static void on_hurry(void *context)
@@ -116,26 +115,28 @@ void phase_record_begins(struct phase_record *record, const struct phase *phase,
     record->phase = phase;
     record->started_ns = started_ns;
     if (records(record))
-        start_look(record, false);
+        (void)start_look(record, false, NULL); /* its end misses it, and says so */
 }
 
-void phase_record_ends(struct phase_record *record, const struct words *ran)
+int phase_record_ends(struct phase_record *record, const struct words *ran, struct error *err)
 {
+    if (!records(record)) {
+        phase_record_stop(record);
+        return 0;
+    }
     words_add_list(&record->ran, words_argv(ran));
     record->ended = true;
-    if (!records(record))
-        over(record, NULL);
-    else if (record->used)
-        start_look(record, true);
-    else if (!record->aside)
-        over(record, "they could not be looked at when it began");
+    if (record->used ? start_look(record, true, err) == 0 : record->aside != NULL)
+        return 1;
+    if (!record->used)
+        error_set(err, ERROR_SYSTEM, "they could not be looked at when it began");
+    phase_record_stop(record);
+    return -1;
 }
 
-bool phase_record_hurry(struct phase_record *record)
+void phase_record_hurry(struct phase_record *record)
 {
-    if (record->ended)
-        timer_arm(record->hurry, HURRY_BOUND);
-    return record->ended;
+    timer_arm(record->hurry, HURRY_BOUND);
 }
 
 void phase_record_stop(struct phase_record *record)

@@ -32,10 +32,10 @@ void phase_record_begin(struct phase_record *record, struct loop *loop, const st
                         struct sink *sink, phase_record_done *done, void *whom);
 /* The phase's process was just started, at that time of the wall clock. Nobody waits for the look. */
 void phase_record_begins(struct phase_record *record, const struct phase *phase, int64_t started_ns);
-/* It ended well; `ran`: files of its tasks. `done` is called, from here where nothing is to be recorded. */
-void phase_record_ends(struct phase_record *record, const struct words *ran);
-/* Gives what is being recorded a second more. False: nobody waits for anything. */
-bool phase_record_hurry(struct phase_record *record);
+/* It ended well; `ran`: files of its tasks. 1: `done` is called once it is recorded; 0: nothing is to be recorded; -1: it cannot be. */
+int phase_record_ends(struct phase_record *record, const struct words *ran, struct error *err);
+/* Gives what is being recorded a second more. */
+void phase_record_hurry(struct phase_record *record);
 /* Nobody waits any more. */
 void phase_record_stop(struct phase_record *record);
 void phase_record_free(struct phase_record *record);
