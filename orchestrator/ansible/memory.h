@@ -1,7 +1,8 @@
 /* Plans that passed, remembered by a digest of everything they depend on, so that asking Ansible twice
  * about unchanged files costs nothing. .triphase/plans/<digest> holds the warnings of that plan. */
 #pragma once
-#include "ansible/child.h"
+#include "ansible/arguments.h"
+#include "config/ansible_settings.h"
 #include "base/digest.h"
 #include "config/config.h"
 #include "format/json.h"

@@ -1,7 +1,7 @@
 /* Several short programs at once, each with its output taken: a plan's questions to Ansible cost half a
  * second each, mostly of one processor. Blocking. */
 #pragma once
-#include "ansible/child.h"
+#include "ansible/request.h"
 #include "base/error.h"
 #include "base/moment.h"
 #include "base/text.h"

@@ -1,5 +1,6 @@
 #include "ansible/vault_passwords.h"
 
+#include "ansible/secrets.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/secret.h"
@@ -95,7 +96,7 @@ static struct kept *read_all(const struct project *project, const struct target 
     *entry = (struct kept){.target = target, .next = kept};
     kept = entry;
     bool read = read_slow_ones(project, target, &failures, &err) == 0 && !failures.length &&
-                ansible_add_vault_passwords(project, target, &entry->passwords, &err) == 0;
+                secrets_add_vault_passwords(project, target, -1, &entry->passwords, &err) == 0;
     if (!read)
         entry->failure = xstrdup(failures.length ? text_string(&failures) : error_text(&err));
     return entry;
@@ -112,7 +113,7 @@ int vault_passwords_add(const struct project *project, const struct target *targ
     if (!entry)
         entry = read_all(project, target);
     return entry->failure ? error_set(err, ERROR_PROJECT, "%s", entry->failure)
-                          : ansible_share_vault_passwords(&entry->passwords, out, err);
+                          : secrets_share_vault_passwords(&entry->passwords, out, err);
 }
 
 void vault_passwords_forget(void)

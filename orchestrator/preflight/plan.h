@@ -1,6 +1,6 @@
 /* All that can be refused before anything is made, found at once (docs/design.md, "The way of a run"). */
 #pragma once
-#include "ansible/child.h"
+#include "ansible/arguments.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "event/machine.h"

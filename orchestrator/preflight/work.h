@@ -1,6 +1,7 @@
 /* A plan at work: what its parts go by, and the report that they add to. */
 #pragma once
-#include "ansible/child.h"
+#include "ansible/arguments.h"
+#include "config/ansible_settings.h"
 #include "config/config.h"
 #include "format/json.h"
 #include "playbook/looks.h"
