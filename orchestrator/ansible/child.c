@@ -15,52 +15,83 @@ enum {
     PENDING_IN_ENVIRONMENT = 16384
 }; /* more goes through a file: one string of an environment holds 128 KiB */
 
-static char *playbook_word(const struct phase *phase)
-{
-    return xasprintf("%s%s", phase->playbook[0] == '-' ? "./" : "", phase->playbook);
-}
+/* argv. */
 
-static int add_argv(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+static int add_program(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
-    const struct project *project = request->project;
-    const struct target *target = request->target;
-    struct words *argv = &out->argv;
-    words_add(argv, project->ansible);
-    for (size_t i = 0; i < project->inventory.count; i++) {
-        words_add(argv, "-i");
-        words_own(argv, file_join(project->directory, project->inventory.items[i]));
-    }
-    words_add_all(argv, "-i", request->inventory, NULL);
-    if ((target->secret_count || target->become_password.kind != SECRET_NONE) &&
-        secrets_add_variables(request, out, err) < 0)
-        return -1;
-    const char *path = NULL;
-    if (request->phase->vars) {
-        struct yaml_writer *writer = yaml_writer_new();
-        yaml_node(writer, request->phase->vars);
-        AUTO_FREE char *yaml = yaml_writer_finish(writer, err);
-        yaml_writer_free(writer);
-        if (yaml)
-            path = ansible_child_write(request, "phase.yml", yaml, 0600, out, err);
-        if (!path)
-            return -1;
-        words_add(argv, "-e");
-        words_addf(argv, "@%s", path);
-    }
-    words_add_list(argv, words_argv(&request->phase->args));
-    if (request->arguments)
-        words_add_list(argv, words_argv(&request->arguments->words));
-    if (secrets_add_vault_passwords(project, target, out->known[0], out, err) < 0)
-        return -1;
-    AUTO_FREE char *forced = forced_variables(request, err);
-    path = forced ? ansible_child_write(request, "vars.yml", forced, 0600, out, err) : NULL;
-    if (!path)
-        return -1;
-    words_add(argv, "-e");
-    words_addf(argv, "@%s", path);
-    words_own(argv, playbook_word(request->phase));
+    (void)err;
+    words_add(&out->argv, request->project->ansible);
     return 0;
 }
+
+static int add_inventories(const struct ansible_request *request, struct ansible_child *out,
+                           struct error *err)
+{
+    const struct project *project = request->project;
+    (void)err;
+    for (size_t i = 0; i < project->inventory.count; i++) {
+        words_add(&out->argv, "-i");
+        words_own(&out->argv, file_join(project->directory, project->inventory.items[i]));
+    }
+    words_add_all(&out->argv, "-i", request->inventory, NULL);
+    return 0;
+}
+
+/* `yaml` NULL: it could not be made. */
+static int add_variables(const struct ansible_request *request, const char *suffix, const char *yaml,
+                         struct ansible_child *out, struct error *err)
+{
+    const char *path = yaml ? ansible_child_write(request, suffix, yaml, 0600, out, err) : NULL;
+    if (!path)
+        return -1;
+    words_add(&out->argv, "-e");
+    words_addf(&out->argv, "@%s", path);
+    return 0;
+}
+
+static int add_phase_variables(const struct ansible_request *request, struct ansible_child *out,
+                               struct error *err)
+{
+    if (!request->phase->vars)
+        return 0;
+    struct yaml_writer *writer = yaml_writer_new();
+    yaml_node(writer, request->phase->vars);
+    AUTO_FREE char *yaml = yaml_writer_finish(writer, err);
+    yaml_writer_free(writer);
+    return add_variables(request, "phase.yml", yaml, out, err);
+}
+
+static int add_arguments(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    (void)err;
+    words_add_list(&out->argv, words_argv(&request->phase->args));
+    if (request->arguments)
+        words_add_list(&out->argv, words_argv(&request->arguments->words));
+    return 0;
+}
+
+static int add_vault_passwords(const struct ansible_request *request, struct ansible_child *out,
+                               struct error *err)
+{
+    return secrets_add_vault_passwords(request->project, request->target, out->known[0], out, err);
+}
+
+static int add_forced_variables(const struct ansible_request *request, struct ansible_child *out,
+                                struct error *err)
+{
+    AUTO_FREE char *yaml = forced_variables(request, err);
+    return add_variables(request, "vars.yml", yaml, out, err);
+}
+
+static int add_playbook(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    const char *playbook = request->phase->playbook;
+    (void)err;
+    words_addf(&out->argv, "%s%s", playbook[0] == '-' ? "./" : "", playbook);
+    return 0;
+}
+
+/* Environment. */
 
 /* What Ansible reads while it is imported: nothing in it is known to one step alone. */
 static void add_common_environment(const struct ansible_request *request,
@@ -83,57 +114,6 @@ static void add_common_environment(const struct ansible_request *request,
         words_set_env(environment, "ANSIBLE_PIPELINING", "False");
 }
 
-static int add_environment(const struct ansible_request *request, const struct ansible_settings *settings,
-                           struct ansible_child *out, struct error *err)
-{
-    struct words *environment = &out->environment;
-    const char *path;
-    add_common_environment(request, settings, environment);
-    AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
-    words_set_env(environment, "TRIPHASE_STEP", step);
-    words_set_env(environment, "TRIPHASE_EVENTS", request->events);
-    if (request->pending_handlers && strlen(request->pending_handlers) <= PENDING_IN_ENVIRONMENT) {
-        words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", request->pending_handlers);
-    } else if (request->pending_handlers) {
-        path = ansible_child_write(request, "handlers.json", request->pending_handlers, 0600, out, err);
-        if (!path)
-            return -1;
-        words_set_env(environment, "TRIPHASE_PENDING_HANDLERS", path);
-    }
-    if (request->expect) {
-        AUTO_FREE char *text = json_compact(request->expect);
-        path = ansible_child_write(request, "expect.json", text, 0600, out, err);
-        if (!path)
-            return -1;
-        words_set_env(environment, "TRIPHASE_EXPECT", path);
-        if (!request->phase->beyond_allowed)
-            words_set_env(environment, "TRIPHASE_BEYOND", "refuse");
-    }
-    return secrets_close(request, out, err);
-}
-
-int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
-{
-    struct ansible_child made = {.known = {-1, -1, -1}};
-    struct ansible_settings settings = {0};
-    if (secrets_open(&made, err) < 0)
-        return -1;
-    int result = ansible_settings_read(request->project->directory, request->environment, &settings, err);
-    if (result == 0)
-        result = add_argv(request, &made, err);
-    if (result == 0)
-        result = add_environment(request, &settings, &made, err);
-    ansible_settings_free(&settings);
-    if (result < 0) {
-        for (size_t i = 0; i < made.files.count; i++)
-            (void)unlink(made.files.items[i]);
-        ansible_child_free(&made);
-        return -1;
-    }
-    *out = made;
-    return 0;
-}
-
 int ansible_environment_ahead(const struct ansible_request *request, struct words *out, struct error *err)
 {
     struct ansible_settings settings = {0};
@@ -141,5 +121,68 @@ int ansible_environment_ahead(const struct ansible_request *request, struct word
         return -1;
     add_common_environment(request, &settings, out);
     ansible_settings_free(&settings);
+    return 0;
+}
+
+static int add_environment(const struct ansible_request *request, struct ansible_child *out,
+                           struct error *err)
+{
+    if (ansible_environment_ahead(request, &out->environment, err) < 0)
+        return -1;
+    AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
+    words_set_env(&out->environment, "TRIPHASE_STEP", step);
+    words_set_env(&out->environment, "TRIPHASE_EVENTS", request->events);
+    return 0;
+}
+
+static int add_pending_handlers(const struct ansible_request *request, struct ansible_child *out,
+                                struct error *err)
+{
+    const char *value = request->pending_handlers;
+    if (value && strlen(value) > PENDING_IN_ENVIRONMENT) {
+        value = ansible_child_write(request, "handlers.json", value, 0600, out, err);
+        if (!value)
+            return -1;
+    }
+    if (value)
+        words_set_env(&out->environment, "TRIPHASE_PENDING_HANDLERS", value);
+    return 0;
+}
+
+static int add_expectation(const struct ansible_request *request, struct ansible_child *out,
+                           struct error *err)
+{
+    if (!request->expect)
+        return 0;
+    AUTO_FREE char *text = json_compact(request->expect);
+    const char *path = ansible_child_write(request, "expect.json", text, 0600, out, err);
+    if (!path)
+        return -1;
+    words_set_env(&out->environment, "TRIPHASE_EXPECT", path);
+    if (!request->phase->beyond_allowed)
+        words_set_env(&out->environment, "TRIPHASE_BEYOND", "refuse");
+    return 0;
+}
+
+/* All of a child. In argv the later one counts where two say the same. */
+static int (*const parts[])(const struct ansible_request *, struct ansible_child *, struct error *) = {
+    add_environment,     add_pending_handlers,  add_expectation,     add_program,
+    add_inventories,     secrets_add_variables, add_phase_variables, add_arguments,
+    add_vault_passwords, add_forced_variables,  add_playbook,        secrets_close,
+};
+
+int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+{
+    struct ansible_child made = {.known = {-1, -1, -1}};
+    int result = secrets_open(&made, err);
+    for (size_t i = 0; result == 0 && i < COUNT_OF(parts); i++)
+        result = parts[i](request, &made, err);
+    if (result < 0) {
+        for (size_t i = 0; i < made.files.count; i++)
+            (void)unlink(made.files.items[i]);
+        ansible_child_free(&made);
+        return -1;
+    }
+    *out = made;
     return 0;
 }

@@ -169,6 +169,8 @@ static struct json *secret_inventory(const struct ansible_request *request, int 
  * the Ansible that asks it. */
 int secrets_add_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
+    if (!request->target->secret_count && request->target->become_password.kind == SECRET_NONE)
+        return 0;
     AUTO_JSON *inventory = secret_inventory(request, out->known[0], err);
     if (!inventory)
         return -1;
@@ -221,7 +223,6 @@ int secrets_open(struct ansible_child *out, struct error *err)
         if (out->known[i] < 0 || fchmod(out->known[i], 0600) < 0) {
             error_system(err, errno, "cannot keep a secret in memory");
             fd_close(&out->known[i]);
-            ansible_child_free(out);
             return -1;
         }
         ansible_child_keep(out, out->known[i]);

@@ -3,11 +3,11 @@
 #pragma once
 #include "ansible/request.h"
 
-/* The child's two files of what is known as secret (struct ansible_child): open from the first secret that is read to the last. After a failure the child is freed. */
+/* The child's two files of what is known as secret (struct ansible_child): open from the first secret that is read to the last. */
 int secrets_open(struct ansible_child *out, struct error *err);
 /* All are known: closes the first, and names both in the environment. */
 int secrets_close(const struct ansible_request *request, struct ansible_child *out, struct error *err);
-/* The target's secrets that become variables, as an inventory that Ansible asks for. ERROR_PROJECT when one cannot be read, or is no text. */
+/* The target's secrets that become variables, where it has any, as an inventory that Ansible asks for. ERROR_PROJECT when one cannot be read, or is no text. */
 int secrets_add_variables(const struct ansible_request *request, struct ansible_child *out,
                           struct error *err);
 /* --vault-id of each of the target's vault passwords, each in a sealed descriptor among out->keep. `known`: where their values become known; -1: nowhere. */
