@@ -15,13 +15,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static int render(struct run_context *context, enum transport_kind transport, const char *sockets,
-                  const struct phase *phase, struct error *err)
+/* The way that was verified, and where its sockets lie. */
+static int take_way(const struct run_context *context, struct attempt_phase *attempt, struct error *err)
+{
+    if (transport_from(context->transport, &attempt->transport) < 0)
+        return error_set(err, ERROR_SYSTEM, "'%s' is no transport", context->transport);
+    attempt->sockets = layout_sockets(context->request->run_id, attempt->transport);
+    attempt->master_log = file_join(attempt->sockets, "master.log");
+    return 0;
+}
+
+/* Unless there is one over this way, which later attempts and phases share. */
+static int render_inventory(struct run_context *context, const struct phase *phase,
+                            const struct attempt_phase *attempt, struct error *err)
 {
     const struct runner_request *request = context->request;
+    const char *sockets = attempt->sockets;
+    if (context->inventory)
+        return 0;
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
-    if (ssh_arguments_make(context->machine, request->target, transport, sockets, sockets, SSH_ALIVE_INTERVAL,
-                           ssh_alive_count(phase->limits.host_silent_ns), &ssh, err) < 0)
+    if (ssh_arguments_make(context->machine, request->target, attempt->transport, sockets, sockets,
+                           SSH_ALIVE_INTERVAL, ssh_alive_count(phase->limits.host_silent_ns), &ssh, err) < 0)
         return -1;
     AUTO_PEERS peers = PEERS_INIT;
     if (peers_find(request->project, request->target, request->state, request->run_id,
@@ -33,8 +47,8 @@ static int render(struct run_context *context, enum transport_kind transport, co
     AUTO_FREE char *async =
         async_directory(request->target, &settings, request->async_fixed, request->root_run);
     struct inventory_request inventory = {.project = request->project,
-                                          .host = {request->target, context->machine, transport, &ssh,
-                                                   context->control_path},
+                                          .host = {request->target, context->machine, attempt->transport,
+                                                   &ssh, context->control_path},
                                           .peers = peers.hosts,
                                           .peer_count = peers.count,
                                           .run = request->run_id,
@@ -103,56 +117,65 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
                 &context->run_scope, &context->spare, NULL);
 }
 
-/* argv, environment, files and descriptors of ansible-playbook. */
-static int prepare_child(const struct run_context *context, const struct phase *phase,
-                         enum transport_kind transport, const struct json *owed, const struct step_plan *plan,
-                         struct attempt_phase *attempt, struct error *err)
+/* What phases may keep, for the target and for the machine. */
+static int make_folders(const struct run_context *context, const struct phase *phase,
+                        struct attempt_phase *attempt, struct error *err)
 {
     const struct runner_request *request = context->request;
-    AUTO_FREE char *target_state = layout_target_state(request->state, request->target_name);
-    AUTO_FREE char *machine_state = file_join(context->machine->directory, "state");
-    AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
-    if (file_make_dirs(target_state, 0700, err) < 0 || file_make_dirs(machine_state, 0700, err) < 0 ||
-        (phase->facts_cached && file_make_dirs(context->fact_cache, 0700, err) < 0))
+    attempt->target_state = layout_target_state(request->state, request->target_name);
+    attempt->machine_state = file_join(context->machine->directory, "state");
+    if (file_make_dirs(attempt->target_state, 0700, err) < 0 ||
+        file_make_dirs(attempt->machine_state, 0700, err) < 0)
         return -1;
+    return phase->facts_cached ? file_make_dirs(context->fact_cache, 0700, err) : 0;
+}
+
+/* argv, environment, secrets, files and descriptors of ansible-playbook. */
+static int make_ansible(const struct run_context *context, const struct phase *phase, const struct json *owed,
+                        const struct step_plan *plan, struct attempt_phase *attempt, struct error *err)
+{
+    AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
     struct ansible_request ask = request_of(context, phase, attempt->sockets);
-    ask.transport = transport;
+    ask.transport = attempt->transport;
     ask.seq = plan->seq;
     ask.attempt = plan->attempt;
     ask.events = plan->events;
-    ask.target_state = target_state;
-    ask.machine_state = machine_state;
+    ask.target_state = attempt->target_state;
+    ask.machine_state = attempt->machine_state;
     ask.pending_handlers = pending;
     if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
     return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);
 }
 
-int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
-                          struct attempt_phase *attempt, struct step_plan *plan, struct error *err)
+static void plan_child(struct run_context *context, const struct attempt_phase *attempt,
+                       struct step_plan *plan)
 {
-    const struct runner_request *request = context->request;
-    enum transport_kind transport;
-    if (transport_from(context->transport, &transport) < 0)
-        return error_set(err, ERROR_SYSTEM, "'%s' is no transport", context->transport);
-    attempt->sockets = layout_sockets(request->run_id, transport);
-    attempt->master_log = file_join(attempt->sockets, "master.log");
-    own_hosts_of(request->project, request->target, &attempt->own);
-    if ((!context->inventory && render(context, transport, attempt->sockets, phase, err) < 0) ||
-        prepare_child(context, phase, transport, owed, plan, attempt, err) < 0)
-        return -1;
     plan->child = (struct child_plan){.argv = words_argv(&attempt->ansible.argv),
                                       .environment = words_argv(&attempt->ansible.environment),
                                       .keep = attempt->ansible.keep,
-                                      .directory = request->project->directory};
+                                      .directory = context->request->project->directory};
     plan->spare = &context->spare;
     plan->is_async = async_directory_is_of_job;
+}
+
+/* What its event lines are held against. */
+static void plan_reading(const struct run_context *context, const struct phase *phase,
+                         const struct json *owed, struct attempt_phase *attempt, struct step_plan *plan)
+{
+    const struct runner_request *request = context->request;
+    own_hosts_of(request->project, request->target, &attempt->own);
     plan->host = request->target->host_name;
     plan->own = phase->beyond_allowed ? NULL : &attempt->own;
     plan->master_log = attempt->master_log;
     plan->pending_handlers = owed;
     plan->lost_handlers_warn = phase->lost_handlers_warn;
     plan->reboots = phase->reboots;
+}
+
+static void plan_watching(const struct run_context *context, const struct phase *phase,
+                          const struct attempt_phase *attempt, struct step_plan *plan)
+{
     plan->limits = phase->limits;
     plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
                                                           .run = &context->run_scope,
@@ -160,6 +183,18 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
     plan->forensics.control_directory = attempt->sockets;
     plan->forensics.control_path = context->control_path;
     plan->forensics.secrets = attempt->ansible.known;
+}
+
+int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
+                          struct attempt_phase *attempt, struct step_plan *plan, struct error *err)
+{
+    if (take_way(context, attempt, err) < 0 || render_inventory(context, phase, attempt, err) < 0 ||
+        make_folders(context, phase, attempt, err) < 0 ||
+        make_ansible(context, phase, owed, plan, attempt, err) < 0)
+        return -1;
+    plan_child(context, attempt, plan);
+    plan_reading(context, phase, owed, attempt, plan);
+    plan_watching(context, phase, attempt, plan);
     return 0;
 }
 
@@ -167,6 +202,8 @@ void attempt_phase_free(struct attempt_phase *attempt)
 {
     ansible_child_free(&attempt->ansible);
     words_free(&attempt->own);
-    free(attempt->sockets);
-    free(attempt->master_log);
+    char *const texts[] = {attempt->sockets, attempt->master_log, attempt->target_state,
+                           attempt->machine_state};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        free(texts[i]);
 }

@@ -7,7 +7,9 @@
 struct attempt_phase {
     struct ansible_child ansible;
     struct words own; /* the hosts that it is about */
-    char *sockets, *master_log;
+    enum transport_kind transport;
+    char *sockets, *master_log;         /* of the run's connections over it */
+    char *target_state, *machine_state; /* what phases keep */
 };
 
 /* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its watchdogs. `owed`: handlers of earlier attempts, borrowed as the plan is; NULL: none.
