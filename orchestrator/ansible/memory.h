@@ -2,8 +2,8 @@
  * about unchanged files costs nothing. .triphase/plans/<digest> holds the warnings of that plan. */
 #pragma once
 #include "ansible/arguments.h"
-#include "config/ansible_settings.h"
 #include "base/digest.h"
+#include "config/ansible_settings.h"
 #include "config/config.h"
 #include "format/json.h"
 #include <stdbool.h>
