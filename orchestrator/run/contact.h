@@ -1,8 +1,8 @@
 /* The last contact of a run with its host: what is known of the connection that was verified last, and what
  * the next one may find changed. */
 #pragma once
+#include "event/sink.h"
 #include "run/recovery.h"
-#include "store/sink.h"
 
 struct contact {
     char *session, *boot;            /* NULL: not known */

@@ -3,9 +3,9 @@
  * plan, no project, only a part of the items) keeps none. The files are looked at in a child: roles may be
  * large, and deadline and cancel hold meanwhile. */
 #pragma once
+#include "event/sink.h"
 #include "process/aside.h"
 #include "run/context.h"
-#include "store/sink.h"
 
 /* What there is to record of the phase that ended was told to the sink; `failure`: it could not be, and why. */
 typedef void phase_record_done(void *context, const char *failure);

@@ -1,7 +1,7 @@
 /* The rows of a recovery: what looks at the host found, in the rows of the steps they were for; and which steps of earlier runs still wait for one. */
 #pragma once
+#include "event/sink.h"
 #include "run/recovery.h"
-#include "store/sink.h"
 
 /* Looks that earlier runs on this machine owe, as far as the store can be read. */
 void recovery_read_owed(struct recovery *recovery, const char *store, const struct machine *machine);

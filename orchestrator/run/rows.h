@@ -2,10 +2,10 @@
  * happened between two steps. Rows are made here and borrow what they are made from; notes are told to the
  * sink at once. */
 #pragma once
+#include "event/sink.h"
 #include "event/tally.h"
 #include "run/context.h"
 #include "step/step.h"
-#include "store/sink.h"
 
 struct run_birth {
     bool fresh;         /* the machine was made in this run, or earlier in its chain of resumes */

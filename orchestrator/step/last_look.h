@@ -2,10 +2,10 @@
  * and what its processes and files show (step/forensics.h), told together as one note "forensics" of the
  * run. */
 #pragma once
+#include "event/sink.h"
 #include "event/task_now.h"
 #include "step/forensics.h"
 #include "step/watchdog.h"
-#include "store/sink.h"
 #include "transport/watch.h"
 #include "verdict/verdict.h"
 

@@ -1,11 +1,11 @@
 /* The event lines of one step, as they come: counted, stored, and told to what watches the step. Lines that
  * cannot be read are counted as bad. A step without an event file has a count of nothing. */
 #pragma once
+#include "event/sink.h"
 #include "event/tally.h"
 #include "event/task_now.h"
 #include "step/order.h"
 #include "step/watchdog.h"
-#include "store/sink.h"
 #include "transport/watch.h"
 
 struct step_lines;

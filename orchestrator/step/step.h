@@ -1,9 +1,9 @@
 /* One supervised step: its row is on disk before its process starts, the process lives in a scope of its own under watchdogs, and when it is over the
  * scope is empty (or the row says how many could not be ended) before its end is written. The lifecycle is the table in step.c. */
 #pragma once
+#include "event/sink.h"
 #include "process/loop.h"
 #include "step/order.h"
-#include "store/sink.h"
 #include "verdict/verdict.h"
 
 struct step_end {

@@ -2,7 +2,7 @@
  * is explained by what the connection's ssh master wrote or by its having been killed; and the one that
  * Ansible was not let come to, since the path was seen to be dead. */
 #pragma once
-#include "store/sink.h"
+#include "event/sink.h"
 #include "transport/watch.h"
 #include <sys/types.h>
 

@@ -5,10 +5,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "event/sink.h"
 #include "format/sql.h"
 #include "store/history.h"
 #include "store/schema.h"
-#include "store/sink.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 

@@ -1,4 +1,4 @@
-#include "store/sink.h"
+#include "event/sink.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
