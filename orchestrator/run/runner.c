@@ -8,6 +8,7 @@
 #include "run/runner_close.h"
 #include "run/runner_ended.h"
 #include "run/runner_next.h"
+#include "run/subscribers.h"
 
 /* Actions that end a wait. */
 
@@ -143,7 +144,8 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
         free(runner);
         return -1;
     }
-    if (sink_open(loop, store, folder, &runner->sink, err) < 0) {
+    const struct subscriber_place place = {store, folder};
+    if (sink_open(loop, &place, run_subscribers, run_subscribers_count, &runner->sink, err) < 0) {
         run_context_leave(&runner->context);
         run_context_free(&runner->context);
         free(runner);

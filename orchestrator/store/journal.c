@@ -1,9 +1,10 @@
-#include "store/journal.h"
-
+/* A run's journal: runs/RUN/run.ndjson, one JSON object a line for every event but tasks, appended with one write each. The live view follows it, and what could not be
+ * committed to the store (its disk full, its lock held) can still be read there. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "event/subscriber.h"
 #include "format/json.h"
 
 #include <errno.h>
@@ -16,15 +17,15 @@ struct journal {
     bool torn; /* a line was written in part: the next one begins on its own */
 };
 
-int journal_open(const char *run_folder, struct journal **out, struct error *err)
+static int open_journal(const struct subscriber_place *place, void **self, struct error *err)
 {
-    AUTO_FREE char *path = file_join(run_folder, "run.ndjson");
+    AUTO_FREE char *path = file_join(place->run_folder, "run.ndjson");
     int fd = file_create(path, O_WRONLY | O_APPEND, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot open the run's journal %s", path);
     struct journal *journal = xcalloc(1, sizeof *journal);
     *journal = (struct journal){.fd = fd, .path = TAKE(path)};
-    *out = journal;
+    *self = journal;
     return 0;
 }
 
@@ -66,8 +67,9 @@ static void add_step(struct json *line, const struct event_step *step, bool end)
     json_set_integer(line, "survivors_here", step->survivors_here);
 }
 
-int journal_put(struct journal *journal, const struct event *event, struct error *err)
+static int put(void *self, const struct event *event, struct error *err)
 {
+    struct journal *journal = self;
     static const char *const names[] = {
         [EVENT_RUN_BEGIN] = "run_begin",     [EVENT_RUN_END] = "run_end",   [EVENT_RUN_PLAN] = NULL,
         [EVENT_STEP_BEGIN] = "step_begin",   [EVENT_STEP_END] = "step_end", [EVENT_TASK] = NULL,
@@ -124,11 +126,20 @@ int journal_put(struct journal *journal, const struct event *event, struct error
     return 0;
 }
 
-void journal_close(struct journal *journal)
+static int close_journal(void *self, int64_t bound_ns, struct error *err)
 {
-    if (!journal)
-        return;
+    (void)bound_ns, (void)err;
+    struct journal *journal = self;
     close(journal->fd);
     free(journal->path);
     free(journal);
+    return 0;
 }
+
+const struct subscriber subscriber_journal = {
+    .name = "the journal",
+    .needed = true,
+    .open = open_journal,
+    .event = put,
+    .close = close_journal,
+};

@@ -476,6 +476,7 @@ Test(store, what_is_stopped_behind_another_process_is_written_all_the_same)
     record_end(&record);
 }
 
+extern const struct subscriber subscriber_store;
 struct awaited {
     struct loop *loop;
     bool committed;
@@ -497,13 +498,15 @@ Test(store, a_lock_that_comes_back_just_before_a_commit_would_have_failed_ends_n
     struct late late = {
         .record = &record, .holder = hostile_hold(SYS_pwrite64), .given_back_s = 9, .taken_ms = 2000};
     struct awaited awaited = {0};
+    const struct subscriber *const rows[] = {&subscriber_store};
+    const struct subscriber_place place = {.store = record.path};
     struct sink *sink;
     char id[ID_SIZE];
     AUTO_ERROR err = ERROR_INIT;
     pthread_t other;
     id_make(id);
     cr_assert_eq(loop_new(&awaited.loop, &err), 0);
-    cr_assert_eq(sink_open(awaited.loop, record.path, hostile_folder(), &sink, &err), 0, "%s",
+    cr_assert_eq(sink_open(awaited.loop, &place, rows, COUNT_OF(rows), &sink, &err), 0, "%s",
                  error_text(&err));
     cr_assert_eq(sql_begin(record.db, &err), 0);
     struct event event = rows_run(EVENT_RUN_BEGIN, id, 5);
