@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 NEEDED = ("Makefile", "orchestrator", "setup", "triphase.yml", "phases", "playbooks", "inventory-templates", "callback", "launcher", "host")
-EXAMPLES = 11
+EXAMPLES = 13
 BLOCK = re.compile(r"^```c (row of )?(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LONGEST = 10
 
@@ -96,6 +96,7 @@ def use(program, folder):
     yield "command", run(program, "greet", folder=folder) == (0, "hello\n")
     yield "provider", run(program, "--set", "targets.x.provider=nothing", "config", "x", folder=folder)[0] == 0
     yield "transport", run(program, "--set", "targets.x.transport=beside", "config", "x", folder=folder)[0] == 0
+    yield "subscriber", b"the bell" in program.read_bytes()  # nothing but its row brings it in
     yield "format", "there is no format" not in run(program, "report", "--format", "lines", folder=folder)[1]
     yield "watchdog", strikes(program, folder)
 
