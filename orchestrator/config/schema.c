@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/provider_facts.h"
+#include "config/ssh_rules.h"
 #include "config/text_rules.h"
 #include "config/watchdog_facts.h"
 
@@ -58,22 +59,22 @@ static const struct key before[] = {
     TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED),
     {.name = "transport", .scope = SCOPE_TARGET, .type = VALUE_TRANSPORT, .preset = "auto"},
     LATER_KEY("tailnet", SCOPE_TARGET),
-    TEXT_KEY("address", SCOPE_TARGET, .problem = value_address_problem, .note = "from the provider"),
+    TEXT_KEY("address", SCOPE_TARGET, .problem = ssh_rules_address_problem, .note = "from the provider"),
     {.name = "port",
      .scope = SCOPE_TARGET,
      .type = VALUE_COUNT,
      .least = 1,
      .most = 65535,
      .note = "from the provider, else ssh's own"},
-    TEXT_KEY("user", SCOPE_TARGET, .problem = value_user_problem,
+    TEXT_KEY("user", SCOPE_TARGET, .problem = ssh_rules_user_problem,
              .note = "from the provider, else ssh's own"),
     TEXT_KEY("key", SCOPE_TARGET, .problem = value_key_problem, .note = "from the provider, else ssh's own"),
-    TEXT_KEY("jump", SCOPE_TARGET, .problem = value_jump_problem, .note = "none, or ssh's own"),
+    TEXT_KEY("jump", SCOPE_TARGET, .problem = ssh_rules_jump_problem, .note = "none, or ssh's own"),
     {.name = "ssh_options",
      .scope = SCOPE_TARGET,
      .type = VALUE_TEXTS,
      .preset = "[]",
-     .problem = value_ssh_option_problem},
+     .problem = ssh_rules_option_problem},
     {.name = "host_keys",
      .scope = SCOPE_TARGET,
      .type = VALUE_HOST_KEYS,

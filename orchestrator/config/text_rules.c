@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 enum { NAME_LIMIT = 31 };
 
@@ -35,7 +34,7 @@ bool value_is_variable(const char *text)
     return (isalpha((unsigned char)text[0]) || text[0] == '_') && !text[strspn(text, inside)];
 }
 
-static bool has_control(const char *text)
+bool value_has_control(const char *text)
 {
     for (; *text; text++)
         if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -49,35 +48,14 @@ char *value_path_problem(const char *text)
         return xstrdup("is empty");
     if (*text == '-')
         return about(text, "begins with '-', which programs would take for an option");
-    return has_control(text) ? about(text, "holds a control character") : NULL;
+    return value_has_control(text) ? about(text, "holds a control character") : NULL;
 }
 
-/* A path-like text without blanks. */
-static char *word_problem(const char *text)
+char *value_word_problem(const char *text)
 {
     char *problem = value_path_problem(text);
     if (!problem && strchr(text, ' '))
         problem = about(text, "holds a blank");
-    return problem;
-}
-
-char *value_address_problem(const char *text)
-{
-    return word_problem(text);
-}
-
-char *value_user_problem(const char *text)
-{
-    return word_problem(text);
-}
-
-char *value_jump_problem(const char *text)
-{
-    char *problem = word_problem(text);
-    /* A list of [user@]host[:port]: no part may look like an option either. */
-    for (const char *at = text; !problem && *at; at++)
-        if ((*at == ',' || *at == '@' || *at == '/') && at[1] == '-')
-            problem = about(text, "has a part that begins with '-', which ssh would take for an option");
     return problem;
 }
 
@@ -90,7 +68,7 @@ char *value_python_problem(const char *text)
 {
     if (text_is(text, "auto"))
         return NULL;
-    return *text != '/' ? about(text, "is neither 'auto' nor an absolute path") : word_problem(text);
+    return *text != '/' ? about(text, "is neither 'auto' nor an absolute path") : value_word_problem(text);
 }
 
 static char *inventory_name_problem(const char *text, bool digit_first)
@@ -120,61 +98,13 @@ char *value_environment_name_problem(const char *text)
     return value_is_variable(text) ? NULL : about(text, "is no name of an environment variable");
 }
 
-char *value_ssh_option_problem(const char *text)
-{
-    static const struct {
-        const char *name, *instead;
-    } forced[] = {
-        {"ControlPath", ""},
-        {"ControlMaster", ""},
-        {"ControlPersist", ""},
-        {"ServerAliveInterval", "; see 'host_silent' of a phase"},
-        {"ServerAliveCountMax", "; see 'host_silent' of a phase"},
-        {"ProxyCommand", "; use 'transport' or 'jump'"},
-        {"ProxyUseFdpass", ""},
-        {"ProxyJump", "; use 'jump'"},
-        {"UserKnownHostsFile", "; use 'host_keys'"},
-        {"GlobalKnownHostsFile", "; use 'host_keys'"},
-        {"KnownHostsCommand", "; use 'host_keys'"},
-        {"HostKeyAlias", "; use 'host_keys'"},
-        {"StrictHostKeyChecking", "; use 'host_keys'"},
-        {"NoHostAuthenticationForLocalhost", "; use 'host_keys'"},
-        {"VerifyHostKeyDNS", "; use 'host_keys'"},
-        {"UpdateHostKeys", "; use 'host_keys'"},
-        {"CheckHostIP", "; use 'host_keys'"},
-        {"BatchMode", ""},
-        {"HostName", "; use 'address'"},
-        {"Port", "; use 'port'"},
-        {"User", "; use 'user'"},
-        {"IdentityFile", "; use 'key'"},
-        {"RemoteCommand", ""},
-        {"RequestTTY", ""},
-        {"SessionType", ""},
-        {"StdinNull", ""},
-        {"ForkAfterAuthentication", ""},
-        {"Host", ""},
-        {"Match", ""},
-        {"Include", ""},
-    };
-    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-    if (!length || text[length] != '=' || !text[length + 1])
-        return about(text, "is no ssh option; write it as Name=value");
-    if (has_control(text))
-        return about(text, "holds a control character");
-    for (size_t i = 0; i < COUNT_OF(forced); i++)
-        if (strlen(forced[i].name) == length && strncasecmp(text, forced[i].name, length) == 0)
-            return xasprintf("the ssh option %s is triphase's own and cannot be set%s", forced[i].name,
-                             forced[i].instead);
-    return NULL;
-}
-
 char *value_host_key_problem(const char *text)
 {
     static const char base64[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=";
     const char *blank = strchr(text, ' ');
     bool known = text_starts(text, "ssh-") || text_starts(text, "ecdsa-sha2-") || text_starts(text, "sk-");
     size_t length = blank ? strspn(blank + 1, base64) : 0;
-    if (has_control(text) || !known || length < 16 || (blank[1 + length] && blank[1 + length] != ' '))
+    if (value_has_control(text) || !known || length < 16 || (blank[1 + length] && blank[1 + length] != ' '))
         return about(text, "is no public host key; write it like 'ssh-ed25519 AAAA...', as in "
                            "/etc/ssh/ssh_host_ed25519_key.pub");
     return NULL;
@@ -222,7 +152,7 @@ char *value_argument_problem(const char *text)
         {'K', "nobody can answer a prompt; use 'become_password'"},
         {'J', "nobody can answer a prompt; use 'vault_passwords'"},
     };
-    if (has_control(text))
+    if (value_has_control(text))
         return about(text, "holds a control character");
     if (text_starts(text, "--")) {
         size_t length = strcspn(text, "=");

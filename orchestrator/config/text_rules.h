@@ -8,18 +8,16 @@ bool value_is_name(const char *text);
 char *value_name_problem(const char *text);
 /* `[A-Za-z_][A-Za-z0-9_]*` */
 bool value_is_variable(const char *text);
+bool value_has_control(const char *text);
 /* Not empty, no control characters, no leading dash. */
 char *value_path_problem(const char *text);
-char *value_address_problem(const char *text);
-char *value_user_problem(const char *text);
-char *value_jump_problem(const char *text);
+/* The same, and no blanks. */
+char *value_word_problem(const char *text);
 char *value_key_problem(const char *text);
 char *value_python_problem(const char *text);
 char *value_host_name_problem(const char *text);
 char *value_group_problem(const char *text);
 char *value_environment_name_problem(const char *text);
-/* "Name=value" with a name that triphase does not force. */
-char *value_ssh_option_problem(const char *text);
 /* "ssh-ed25519 AAAA…" */
 char *value_host_key_problem(const char *text);
 char *value_root_problem(const char *text);

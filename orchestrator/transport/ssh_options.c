@@ -5,12 +5,12 @@
 #include "base/text.h"
 #include "config/invoker.h"
 #include "config/provider_facts.h"
+#include "config/ssh_rules.h"
 #include "transport/known_hosts.h"
 #include "transport/ssh_words.h"
 #include "transport/transport.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* sun_path less the suffix under which ssh makes the socket before it renames it (sshd's mux.c adds a dot
  * and 16 characters). */
@@ -168,44 +168,13 @@ static int add_users_options(struct ssh_arguments *out, const struct machine *ma
                              const struct target *target, struct error *err)
 {
     const struct words *options = machine->ssh_options_known ? &machine->ssh_options : &target->ssh_options;
-    static const char *const forced[] = {"BatchMode",           "ControlMaster",
-                                         "ControlPath",         "ControlPersist",
-                                         "ServerAliveInterval", "ServerAliveCountMax",
-                                         "UserKnownHostsFile",  "GlobalKnownHostsFile",
-                                         "HostKeyAlias",        "StrictHostKeyChecking",
-                                         "UpdateHostKeys",      "ForkAfterAuthentication",
-                                         "RemoteCommand",       "RequestTTY",
-                                         "SessionType",         "StdinNull"};
-    static const struct {
-        const char *option, *key;
-    } keys[] = {{"HostName", "address"},  {"Port", "port"},      {"User", "user"},
-                {"IdentityFile", "key"},  {"ProxyJump", "jump"}, {"ProxyCommand", "jump"},
-                {"IdentitiesOnly", "key"}};
-    static const char *const of_agent[] = {"IdentityAgent", "ForwardAgent"};
     for (size_t i = 0; i < options->count; i++) {
-        const char *option = options->items[i];
-        if (ssh_check_option(option, err) < 0)
-            return -1;
-        AUTO_FREE char *name = xstrndup(option, ssh_option_name_length(option));
-        for (size_t f = 0; f < COUNT_OF(forced); f++)
-            if (!strcasecmp(forced[f], name))
-                return error_set(err, ERROR_PROJECT,
-                                 "target %s: ssh_options may not hold %s, which triphase sets itself",
-                                 target->name, forced[f]);
-        for (size_t k = 0; k < COUNT_OF(keys); k++)
-            if (!strcasecmp(keys[k].option, name))
-                return error_set(err, ERROR_PROJECT,
-                                 "target %s: ssh_options may not hold %s; say it with the key '%s'",
-                                 target->name, keys[k].option, keys[k].key);
-        for (size_t a = 0; a < COUNT_OF(of_agent); a++)
-            if (target->key_passphrase.kind != SECRET_NONE && !strcasecmp(of_agent[a], name))
-                return error_set(
-                    err, ERROR_PROJECT,
-                    "target %s: ssh_options may not hold %s beside key_passphrase: the key is in an agent "
-                    "of triphase's own, which is forwarded to no host",
-                    target->name, of_agent[a]);
+        AUTO_FREE char *problem =
+            ssh_rules_option_problem_of(options->items[i], target->key_passphrase.kind != SECRET_NONE);
+        if (problem)
+            return error_set(err, ERROR_PROJECT, "target %s: %s", target->name, problem);
         words_add(&out->options, "-o");
-        words_add(&out->options, option);
+        words_add(&out->options, options->items[i]);
     }
     return 0;
 }

@@ -1,9 +1,8 @@
-/* Words for ssh: what can be one, and how a value is quoted for its parser. Each check refuses (ERROR_PROJECT) with the value and why; `what` names it. */
+/* Words for ssh: what can be one (config/ssh_rules.h), and how a value is quoted for its parser. Each check refuses (ERROR_PROJECT) with the value and why; `what` names it. */
 #pragma once
 #include "base/error.h"
 #include "base/text.h"
 #include <stdbool.h>
-#include <stddef.h>
 
 /* Puts one value of an -o option so that ssh's parser reads back these very bytes; `percent`: the option
  * expands %-tokens, so % is doubled. */
@@ -17,6 +16,3 @@ int ssh_check_jump(const char *jump, struct error *err);
 int ssh_check_socket(const char *path, struct error *err);
 /* A path that stands in an option. */
 int ssh_check_path(const char *what, const char *path, struct error *err);
-/* One of ssh_options: Name=value. */
-int ssh_check_option(const char *option, struct error *err);
-size_t ssh_option_name_length(const char *option);

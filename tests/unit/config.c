@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "config/programs.h"
 #include "config/schema.h"
-#include "config/text_rules.h"
+#include "config/ssh_rules.h"
 #include "event/outcome.h"
 
 #include <criterion/criterion.h>
@@ -263,10 +263,21 @@ Test(config, ssh_options_that_triphase_forces_are_refused_in_any_case)
                                          "BatchMode",
                                          "GlobalKnownHostsFile",
                                          "KnownHostsCommand",
+                                         "NoHostAuthenticationForLocalhost",
+                                         "VerifyHostKeyDNS",
+                                         "UpdateHostKeys",
+                                         "CheckHostIP",
                                          "IdentityFile",
+                                         "IdentitiesOnly",
                                          "Port",
                                          "User",
-                                         "HostName"};
+                                         "HostName",
+                                         "RemoteCommand",
+                                         "RequestTTY",
+                                         "SessionType",
+                                         "StdinNull",
+                                         "ForkAfterAuthentication",
+                                         "Include"};
     for (size_t i = 0; i < COUNT_OF(forced); i++) {
         AUTO_FREE char *plain = xasprintf("%s=x", forced[i]), *lower = xstrdup(plain),
                        *upper = xstrdup(plain);
@@ -274,13 +285,13 @@ Test(config, ssh_options_that_triphase_forces_are_refused_in_any_case)
             *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0;
         for (char *at = upper; *at; at++)
             *at &= *at >= 'a' && *at <= 'z' ? ~0x20 : ~0;
-        AUTO_FREE char *first = value_ssh_option_problem(plain), *second = value_ssh_option_problem(lower),
-                       *third = value_ssh_option_problem(upper);
+        AUTO_FREE char *first = ssh_rules_option_problem(plain), *second = ssh_rules_option_problem(lower),
+                       *third = ssh_rules_option_problem(upper);
         cr_assert(first && second && third, "%s", forced[i]);
         cr_has(first, "is triphase's own and cannot be set");
     }
-    AUTO_FREE char *fine = value_ssh_option_problem("Compression=yes"),
-                   *also = value_ssh_option_problem("ControlPathX=1");
+    AUTO_FREE char *fine = ssh_rules_option_problem("Compression=yes"),
+                   *also = ssh_rules_option_problem("ControlPathX=1");
     cr_assert(!fine && !also);
     with_target("    ssh_options: [Compression=yes, controlpath=/tmp/x]");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);

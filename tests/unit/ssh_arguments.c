@@ -187,7 +187,7 @@ Test(ssh_arguments, what_ssh_could_not_take_is_refused_by_name)
     static const struct {
         const char *address, *user, *jump, *directory, *says;
     } cases[] = {
-        {"-oProxyCommand=touch /tmp/x", NULL, NULL, NULL, "leading dash"},
+        {"-oProxyCommand=touch /tmp/x", NULL, NULL, NULL, "begins with '-'"},
         {"host name", NULL, NULL, NULL, "address"},
         {"a\nProxyCommand x", NULL, NULL, NULL, "address"},
         {"$(id)", NULL, NULL, NULL, "address"},
@@ -203,7 +203,7 @@ Test(ssh_arguments, what_ssh_could_not_take_is_refused_by_name)
         {NULL, NULL, "ok,-x", NULL, "jump"},
         {NULL, NULL, "a b", NULL, "jump"},
         {NULL, NULL, NULL, "/p/${HOME}/m", "${"},
-        {NULL, NULL, NULL, "/p/a\nb/m", "control characters"},
+        {NULL, NULL, NULL, "/p/a\nb/m", "control character"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         end();
