@@ -308,7 +308,7 @@ void sql_step_aside(struct sql **db)
             sqlite3_sleep(COPY_PAUSE_MS);
     }
     sqlite3_backup_finish(backup);
-    if (status != SQLITE_DONE || sql_run(copy, "PRAGMA query_only = ON", NULL) < 0)
+    if (status != SQLITE_DONE)
         return;
     free(copy->path);
     copy->path = xstrdup((*db)->path);

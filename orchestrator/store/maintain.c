@@ -39,9 +39,15 @@ static const struct {
     const char *prefix, *statement;
 } checks[] = {
     {"damaged: ", "PRAGMA integrity_check(20)"},
-    {"a row without the one it belongs to: ", "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of"
-                                              " ' || parent FROM pragma_foreign_key_check WHERE \"table\" <>"
-                                              " 'task' LIMIT 20"},
+    {"a row without the one it belongs to: ",
+     "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' of ' || parent FROM pragma_foreign_key_check"
+     " WHERE \"table\" NOT IN ('task', 'event', 'sample') LIMIT 20"},
+    {"a row without the one it belongs to: ",
+     "SELECT 'event row ' || number || ' of run' FROM event WHERE NOT (" STORE_HALF_OF_RUN
+     ") AND run NOT IN (SELECT number FROM run) LIMIT 20"},
+    {"a row without the one it belongs to: ",
+     "SELECT DISTINCT 'sample of run ' || run FROM sample WHERE NOT (" STORE_HALF_OF_RUN
+     ") AND run NOT IN (SELECT number FROM run) LIMIT 20"},
     {"tasks without the step that they belong to: ",
      "SELECT DISTINCT 'step ' || step FROM task WHERE NOT (" STORE_HALF
      ") AND step NOT IN (SELECT number FROM step) LIMIT 20"},
@@ -54,7 +60,7 @@ static const struct {
      "SELECT id || ' (machine ' || machine_id || ')' FROM run WHERE machine_id IS NOT NULL"
      " AND machine_id NOT IN (SELECT id FROM machine) LIMIT 20"},
     {"an event of a step that is not in the store: ",
-     "SELECT 'event ' || number FROM event WHERE step IS NOT NULL"
+     "SELECT 'event ' || number FROM event WHERE step IS NOT NULL AND NOT (" STORE_HALF_OF_RUN ")"
      " AND NOT EXISTS (SELECT 1 FROM step WHERE step.run = event.run AND step.seq = event.step) LIMIT 20"},
     {"a step without an end in a run that ended: ",
      "SELECT run.id || ' step ' || step.seq FROM step JOIN run ON run.number = step.run"
@@ -66,6 +72,7 @@ int store_check(const char *path, struct words *findings, char **summary, struct
     AUTO_SQL *db = NULL;
     if (history_open(path, &db, err) < 0)
         return -1;
+    sql_step_aside(&db);
     for (size_t i = 0; i < COUNT_OF(checks); i++) {
         AUTO_ERROR why = ERROR_INIT;
         if (find(db, checks[i].statement, checks[i].prefix, findings, &why) < 0)
@@ -76,7 +83,7 @@ int store_check(const char *path, struct words *findings, char **summary, struct
         (sql_query_integer(db, "SELECT count(*) FROM run", 0, &runs, err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM step", 0, &steps, err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM task WHERE NOT (" STORE_HALF ")", 0, &tasks, err) < 0 ||
-         sql_query_integer(db, "SELECT count(*) FROM event", 0, &events, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM event WHERE NOT (" STORE_HALF_OF_RUN ")", 0, &events, err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM machine", 0, &machines, err) < 0))
         return -1;
     *summary = xasprintf("%lld runs, %lld steps, %lld tasks, %lld events, %lld machines", (long long)runs,
@@ -108,7 +115,10 @@ int store_copy(struct sql *db, const char *to, struct error *err)
 int store_export(const char *path, const char *to, struct error *err)
 {
     AUTO_SQL *db = NULL;
-    return history_open(path, &db, err) < 0 ? -1 : store_copy(db, to, err);
+    if (history_open(path, &db, err) < 0)
+        return -1;
+    sql_step_aside(&db);
+    return store_copy(db, to, err);
 }
 
 int store_disown_runs(const char *path, struct error *err)

@@ -5,7 +5,7 @@
 #include "format/sql.h"
 #include <stdint.h>
 
-/* Reads all of it. `findings` gets a line for each fault (none: it is sound); `summary` is a malloc'ed
+/* Reads all of it, and keeps no run that writes waiting meanwhile, also without a WAL (sql_step_aside). `findings` gets a line for each fault (none: it is sound); `summary` is a malloc'ed
  * line of what is in it. */
 int store_check(const char *path, struct words *findings, char **summary, struct error *err);
 
@@ -34,6 +34,7 @@ int store_remove_halves(struct sql *db, struct error *err);
 
 /* A compact copy (0600). `to` must not exist. */
 int store_copy(struct sql *db, const char *to, struct error *err);
+/* The same of the store as it is at one moment; a run that writes is not kept waiting, also without a WAL. */
 int store_export(const char *path, const char *to, struct error *err);
 
 struct store_merged {

@@ -54,9 +54,9 @@ static const struct {
     {"it has machines with values that no triphase writes",
      "SELECT count(*) FROM other.machine WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("made_ns") " AND "
      IS_TIME("removed_ns") " AND json_valid(record))"},
-    {"it has events of steps that it does not have",
-     "SELECT count(*) FROM other.event WHERE step IS NOT NULL AND NOT EXISTS (SELECT 1 FROM other.step WHERE step.run = event.run"
-     " AND step.seq = event.step)"},
+    {"it has events of steps that it does not have", /* those of a merge into it that broke off have no run either */
+     "SELECT count(*) FROM other.event WHERE step IS NOT NULL AND run IN (SELECT number FROM other.run)"
+     " AND NOT EXISTS (SELECT 1 FROM other.step WHERE step.run = event.run AND step.seq = event.step)"},
     {"it has runs that ended with steps that did not",
      "SELECT count(*) FROM other.step JOIN other.run ON run.number = step.run WHERE step.outcome IS NULL AND run.outcome IS NOT NULL"},
 };
@@ -80,16 +80,17 @@ static const struct {
 #define STEP_PATHS                                                                                                                       \
     " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"                                                                 \
     " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, "
-/* Of a machine that stays the other project's, a run does not speak here. */
+/* Of a machine that stays the other project's, a run does not speak here. One without a number of its own gets the next. */
 #define COPY_RUNS                                                                                                                        \
-    "INSERT INTO main.run (merged" RUN_COLUMNS ") SELECT 1" RUN_COLUMNS " FROM other.run WHERE number IN (SELECT theirs FROM temp.piece) ORDER BY number;" \
+    "INSERT INTO main.run (number, merged" RUN_COLUMNS ") SELECT ours, 1" RUN_COLUMNS                                                    \
+    " FROM (SELECT theirs, ours FROM temp.piece) CROSS JOIN other.run ON run.number = theirs ORDER BY theirs;"                           \
     "UPDATE temp.piece SET ours = (SELECT number FROM main.run WHERE run.id = piece.id);"                                                \
     "UPDATE main.run SET machine_id = NULL WHERE number IN (SELECT ours FROM temp.piece) AND machine_id NOT IN (SELECT id FROM main.machine);"
-#define COPY_REST                                                                                                                        \
-    "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT piece.ours, " EVENT_COLUMNS                                                  \
-    " FROM temp.piece CROSS JOIN other.event ON event.run = piece.theirs ORDER BY event.number;"                                         \
-    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT piece.ours, kind, at_ns, healthy, value, detail"           \
-    " FROM temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs;"                                                             \
+/* These rows of events and samples; `run` is their run's number here. */
+#define COPY_EVENTS(run, rows) "INSERT INTO main.event (run, " EVENT_COLUMNS ") SELECT " run ", " EVENT_COLUMNS " FROM " rows " ORDER BY event.number;"
+#define COPY_SAMPLES(run, rows)                                                                                                         \
+    "INSERT INTO main.sample (run, kind, at_ns, healthy, value, detail) SELECT " run ", sample.kind, at_ns, healthy, value, detail FROM " rows ";"
+#define NOTE_ADDED                                                                                                                       \
     "UPDATE temp.added SET ours = (SELECT ours FROM temp.piece WHERE piece.theirs = added.theirs) WHERE theirs IN (SELECT theirs FROM temp.piece);"
 
 /* What is new is written down first; the rest follows from it. */
@@ -98,10 +99,11 @@ static const char list_new[] =
     "CREATE TEMP TABLE piece (theirs INTEGER PRIMARY KEY, ours INTEGER, id TEXT);"
     "CREATE TEMP TABLE piece_step (theirs INTEGER PRIMARY KEY, ours INTEGER);"
     "CREATE TEMP TABLE word (theirs INTEGER PRIMARY KEY, ours INTEGER);"
-    "CREATE TEMP TABLE span (number INTEGER PRIMARY KEY, theirs INTEGER, ours INTEGER, low INTEGER, high INTEGER);"
+    "CREATE TEMP TABLE span (number INTEGER PRIMARY KEY, what TEXT, theirs INTEGER, sort TEXT, ours INTEGER, low INTEGER, high INTEGER);"
     "CREATE TEMP VIEW next AS SELECT * FROM span ORDER BY number LIMIT 1;"
     "INSERT INTO temp.added (theirs, id, rows) SELECT number, id, (SELECT count(*) FROM other.step JOIN other.task ON task.step = step.number"
-    " WHERE step.run = run.number) FROM other.run WHERE outcome IS NOT NULL AND id NOT IN (SELECT id FROM main.run) ORDER BY number;";
+    " WHERE step.run = run.number) + (SELECT count(*) FROM other.event WHERE event.run = run.number)"
+    " + (SELECT count(*) FROM other.sample WHERE sample.run = run.number) FROM other.run WHERE outcome IS NOT NULL AND id NOT IN (SELECT id FROM main.run) ORDER BY number;";
 static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
                                     " FROM other.machine WHERE removed_ns > 0;";
 /* The next runs, one at least; one that came in another way meanwhile is left out. */
@@ -116,26 +118,38 @@ static const char copy_piece[] =
     "INSERT INTO temp.piece_step SELECT theirs.number, ours.number FROM temp.piece CROSS JOIN other.step AS theirs ON theirs.run = piece.theirs"
     " CROSS JOIN main.step AS ours ON ours.run = piece.ours AND ours.seq = theirs.seq;"
     COPY_TASKS("piece_step.ours", "temp.piece_step CROSS JOIN other.task ON task.step = piece_step.theirs")
-    COPY_REST;
-/* Tasks of a run that is more than a piece come before it, for steps of numbers that nobody gives meanwhile: nothing shows them until the run and its steps are
- * there. */
+    COPY_EVENTS("piece.ours", "temp.piece CROSS JOIN other.event ON event.run = piece.theirs")
+    COPY_SAMPLES("piece.ours", "temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs")
+    NOTE_ADDED;
+/* Tasks, events and samples of a run that is more than a piece come before it, for a run and steps of numbers that nobody gives meanwhile: nothing shows them until
+ * the run and its steps are there. */
 static const char begin_large[] =
     "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.span;"
-    "INSERT INTO temp.piece (theirs, id) SELECT theirs, id FROM temp.added WHERE ours IS NULL ORDER BY theirs LIMIT 1;"
+    "INSERT INTO temp.piece (theirs, id, ours) SELECT theirs, id, (SELECT coalesce(max(number), 0) FROM main.run) + " STORE_AHEAD_TEXT
+    " FROM temp.added WHERE ours IS NULL ORDER BY theirs LIMIT 1;"
     "INSERT INTO temp.piece_step (theirs, ours) SELECT number, (SELECT coalesce(max(number), 0) FROM main.step) + " STORE_AHEAD_TEXT
     " + row_number() OVER (ORDER BY number) FROM other.step WHERE run = (SELECT theirs FROM temp.piece);"
-    "INSERT INTO temp.span (theirs, ours, low, high) SELECT step, (SELECT ours FROM temp.piece_step WHERE theirs = step), min(seq), max(seq) FROM"
+    "INSERT INTO temp.span (what, theirs, ours, low, high) SELECT 'task', step, (SELECT ours FROM temp.piece_step WHERE theirs = step), min(seq), max(seq) FROM"
     " (SELECT step, seq, (row_number() OVER (PARTITION BY step ORDER BY seq) - 1) / " STORE_BATCH_TEXT " AS part FROM other.task"
-    " WHERE step IN (SELECT theirs FROM temp.piece_step)) GROUP BY step, part ORDER BY step, part;";
+    " WHERE step IN (SELECT theirs FROM temp.piece_step)) GROUP BY step, part ORDER BY step, part;"
+    "INSERT INTO temp.span (what, theirs, ours, low, high) SELECT 'event', piece.theirs, piece.ours, min(event), max(event) FROM temp.piece,"
+    " (SELECT number AS event, (row_number() OVER (ORDER BY number) - 1) / " STORE_BATCH_TEXT " AS part FROM other.event"
+    " WHERE run = (SELECT theirs FROM temp.piece)) GROUP BY part ORDER BY part;"
+    "INSERT INTO temp.span (what, theirs, sort, ours, low, high) SELECT 'sample', piece.theirs, kind, piece.ours, min(at_ns), max(at_ns) FROM temp.piece,"
+    " (SELECT kind, at_ns, (row_number() OVER (PARTITION BY kind ORDER BY at_ns) - 1) / " STORE_BATCH_TEXT " AS part FROM other.sample"
+    " WHERE run = (SELECT theirs FROM temp.piece)) GROUP BY kind, part ORDER BY kind, part;";
 static const char copy_span[] =
     "DELETE FROM temp.word;"
-    COPY_TASKS("next.ours", "temp.next CROSS JOIN other.task ON task.step = next.theirs AND task.seq BETWEEN next.low AND next.high")
+    COPY_TASKS("next.ours", "temp.next CROSS JOIN other.task ON next.what = 'task' AND task.step = next.theirs AND task.seq BETWEEN next.low AND next.high")
+    COPY_EVENTS("next.ours", "temp.next CROSS JOIN other.event ON next.what = 'event' AND +event.run = next.theirs AND event.number BETWEEN next.low AND next.high")
+    COPY_SAMPLES("next.ours", "temp.next CROSS JOIN other.sample ON next.what = 'sample' AND sample.run = next.theirs AND sample.kind = next.sort"
+    " AND sample.at_ns BETWEEN next.low AND next.high")
     "DELETE FROM temp.span WHERE number = (SELECT min(number) FROM temp.span);";
 static const char end_large[] =
     COPY_RUNS
     "INSERT INTO main.step (number, run, log, events, " STEP_COLUMNS ") SELECT piece_step.ours, piece.ours," STEP_PATHS STEP_COLUMNS
     " FROM temp.piece CROSS JOIN temp.piece_step CROSS JOIN other.step ON step.number = piece_step.theirs ORDER BY piece_step.ours;"
-    COPY_REST;
+    NOTE_ADDED;
 /* clang-format on */
 
 static int refuse_strange(struct sql *db, const char *from, struct error *err)
@@ -251,6 +265,7 @@ static int copy_other(const char *from, const char *copy, struct error *err)
     }
     if (version == 0)
         return error_set(err, ERROR_USAGE, "cannot merge %s: it is empty", from);
+    sql_step_aside(&db);
     if (store_copy(db, copy, err) < 0 || store_prepare(copy, err) < 0)
         return error_prefix(err, "merging %s", from);
     return 0;

@@ -75,10 +75,16 @@ static int remove_all(struct sql *db, const char *run, const char *statement, st
 
 int store_remove_halves(struct sql *db, struct error *err)
 {
-    return remove_all(db, NULL,
-                      "DELETE FROM task WHERE (step, seq) IN (SELECT step, seq FROM task WHERE " STORE_HALF
-                      " LIMIT ?2)",
-                      err);
+    static const char *const statements[] = {
+        "DELETE FROM task WHERE (step, seq) IN (SELECT step, seq FROM task WHERE " STORE_HALF " LIMIT ?2)",
+        "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE " STORE_HALF_OF_RUN " LIMIT ?2)",
+        "DELETE FROM sample WHERE (run, kind, at_ns) IN (SELECT run, kind, at_ns FROM sample"
+        " WHERE " STORE_HALF_OF_RUN " LIMIT ?2)",
+    };
+    for (size_t i = 0; i < COUNT_OF(statements); i++)
+        if (remove_all(db, NULL, statements[i], err) < 0)
+            return -1;
+    return 0;
 }
 
 /* What a run has many of goes first and piece by piece, the run itself last: one that is killed meanwhile is found again by the next. */

@@ -522,36 +522,6 @@ Test(store, a_lock_that_comes_back_just_before_a_commit_would_have_failed_ends_n
     record_end(&record);
 }
 
-/* Much is waited for, but not until all of it is written: only a writer that gets nowhere has failed. */
-Test(store, a_full_queue_has_room_again_as_soon_as_some_of_it_is_written)
-{
-    struct record record = record_start();
-    struct store_writer *writer = start_writer(record.path);
-    char id[ID_SIZE], message[4096];
-    AUTO_ERROR err = ERROR_INIT;
-    id_make(id);
-    memset(message, 'm', sizeof message - 1);
-    message[sizeof message - 1] = '\0';
-    struct event event = rows_task(id, 1, NULL, "T", "ok");
-    event.task.message = message;
-    put(writer, rows_run(EVENT_RUN_BEGIN, id, 5));
-    cr_assert(wait_committed(writer, put(writer, rows_step(EVENT_STEP_BEGIN, id, 1)), 10000));
-    cr_assert_eq(sql_begin(record.db, &err), 0);
-    uint64_t held = 0, more = 0;
-    for (int i = 0; i < 12000; i++)
-        held = put(writer, event);
-    cr_assert_null(store_writer_failure(writer));
-    sql_rollback(record.db);
-    for (int i = 0; i < 4000; i++)
-        more = put(writer, event);
-    cr_expect_lt(store_writer_committed(writer), held, "it had to wait until all was written");
-    cr_assert_null(store_writer_failure(writer));
-    cr_expect(wait_committed(writer, more, 60000));
-    cr_expect_eq(store_writer_stop(writer, 60 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    cr_expect_eq(record_number(&record, "SELECT count(*) FROM task"), 16000);
-    record_end(&record);
-}
-
 /* What waits for a slow disk is limited, what waits for another process is not: that has an end of its own. */
 Test(store, more_than_a_queue_holds_behind_another_process_ends_nothing_and_is_written)
 {
@@ -605,6 +575,47 @@ static void *serve_disk(void *context)
     while (store_writer_committed(disk->writer) < disk->until && !store_writer_failure(disk->writer))
         hostile_let(disk->holder, 100);
     return NULL;
+}
+
+/* Much is waited for, but not until all of it is written: only a writer that gets nowhere has failed. */
+Test(store, a_full_queue_has_room_again_as_soon_as_some_of_it_is_written)
+{
+    enum { TASKS = 18000, FIRST = 4096, MORE = 1000 }; /* 64 MiB hold between TASKS - FIRST + MORE and TASKS */
+    struct record record = record_start();
+    struct disk disk = {.holder = hostile_hold(SYS_pwrite64),
+                        .writer = start_writer(record.path),
+                        .caller = gettid()};
+    char id[ID_SIZE], message[4096];
+    AUTO_ERROR err = ERROR_INIT;
+    pthread_t serving;
+    id_make(id);
+    memset(message, 'm', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    struct event event = rows_task(id, 1, NULL, "T", "ok");
+    event.task.message = message;
+    cr_assert_eq(sql_begin(record.db, &err), 0);
+    cr_assert_not(wait_committed(disk.writer, put(disk.writer, rows_run(EVENT_RUN_BEGIN, id, 5)), 200));
+    put(disk.writer, rows_step(EVENT_STEP_BEGIN, id, 1));
+    for (int i = 1; i <= TASKS; i++) {
+        uint64_t ticket = put(disk.writer, event);
+        if (i == FIRST)
+            disk.until = ticket;
+    }
+    sql_rollback(record.db);
+    cr_assert(hostile_wait(is_free, disk.writer, 5000));
+    cr_assert_eq(pthread_create(&serving, NULL, serve_disk, &disk), 0);
+    put(disk.writer, event); /* waits: there is no room */
+    pthread_join(serving, NULL);
+
+    /* The disk hangs again, and so no more than the first of it ever comes to be written. */
+    for (int i = 0; i < MORE; i++)
+        put(disk.writer, event);
+
+    cr_expect_null(store_writer_failure(disk.writer), "%s", store_writer_failure(disk.writer));
+    cr_expect_eq(store_writer_committed(disk.writer), disk.until);
+    cr_expect_eq(store_writer_stop(disk.writer, 100 * NS_PER_MS, &err), -1, "the thread hangs in its disk");
+    close(disk.holder);
+    record_end(&record);
 }
 
 Test(store, a_full_queue_holds_a_caller_for_a_second_and_a_disk_that_writes_nothing_in_it_has_failed)
