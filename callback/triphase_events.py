@@ -52,7 +52,8 @@ Environment read, and all but the marks removed, so that an Ansible started by a
     TRIPHASE_SECRETS           number of a sealed descriptor that holds the values that are known as secret: they are taken
                                out of every text, in whatever form, before it is cut; it is read and closed
     TRIPHASE_VAULTED           number of a descriptor that takes, in the same form, the values that Ansible Vault holds in this
-                               project: they are decrypted before anything is told, so that who shows the output knows them too
+                               project: they are decrypted before anything is told, so that who shows the output knows them too;
+                               and, of kind "name", known values that are hidden beside their key only, since they are names
     TRIPHASE_EXPECT            path of {"host": {"ansible_host": ..., ...}}: what the worker rendered; null means unset;
                                "triphase_gives_way": a play's own remote_user counts beside the rendered user
     TRIPHASE_BEYOND            refuse: no play may reach a host beyond those, but this machine and what add_host made here
@@ -423,6 +424,20 @@ def vaulted(vault, folder):
                 yield key.decode('ascii'), plain.strip(b'\r\n')
 
 
+def written_tasks(play):
+    """Tasks and handlers of a play and its roles, as the files have them; not those of includes, which nobody has read yet."""
+    left = [*play.pre_tasks, *play.tasks, *play.post_tasks, *play.handlers]
+    for role in play.roles:
+        for one in (role, *role.get_all_dependencies()):
+            left += [*one.get_task_blocks(), *one.get_handler_blocks(play)]
+    while left:
+        one = left.pop()
+        if hasattr(one, 'block'):
+            left += [*one.block, *one.rescue, *one.always]
+        else:
+            yield one
+
+
 def vaulted_records(vault, folder, names):
     """(kind, value): known everywhere, or only beside its key where it says too little by itself."""
     for key, value in vaulted(vault, folder):
@@ -444,6 +459,20 @@ class Known:
         self._seen = {}  # value: its kind
         self._done = {}
         self._beside = []
+        self._told = None  # a descriptor that others learn from what comes to be known
+
+    def tell(self, number):
+        """From now on what comes to be known, and the names that values give way to, are told there too."""
+        if number:
+            self._told = int(number)
+            os.set_inheritable(self._told, False)
+
+    def tells(self):
+        return self._told is not None
+
+    def learn(self, kind, value):
+        os.write(self._told, record(kind, value))
+        self.add(kind, value)
 
     def read(self, number):
         """From the sealed descriptor: kind, length and bytes of each, with a NUL behind the first two."""
@@ -482,6 +511,8 @@ class Known:
             for other, its in kept.items():
                 self._add(its, other)
             self.add('beside ' + kind.split(' ')[-1], value)
+            if self.tells():
+                os.write(self._told, record('name', value))
 
     def _add(self, kind, value):
         if value in self._seen:
@@ -666,11 +697,12 @@ class CallbackModule(CallbackBase):
         pending = os.environ.pop('TRIPHASE_PENDING_HANDLERS', '')
         secrets = os.environ.pop('TRIPHASE_SECRETS', '')
         self._bounded = os.environ.pop('TRIPHASE_BEYOND', '') == 'refuse'
-        self._vaulted = os.environ.pop('TRIPHASE_VAULTED', '')
+        told = os.environ.pop('TRIPHASE_VAULTED', '')
         self.disabled = not path
         if not path:
             return
         KNOWN.read(secrets)
+        KNOWN.tell(told)
         self._events = EventFile(path)
         # Never TRIPHASE_RUN: what carries that is this side's, and ends with the worker, also where a host shares this kernel.
         self._marks = {key: os.environ[key] for key in ('TRIPHASE_STEP',) if os.environ.get(key)}
@@ -844,7 +876,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook):
         self._plays = playbook.get_plays()
-        self._know_vaulted()
+        self._know_names_and_vaulted()
         for play in self._plays:
             # Later nothing tells a keyword that was written from one that is only the default.
             written = {word: getattr(play, '_' + word, None) for word in KEYWORDS}
@@ -899,22 +931,21 @@ class CallbackModule(CallbackBase):
         if self._pending:
             self._set_gate(play, manager)
 
-    def _know_vaulted(self):
-        """All at once, while nothing has been printed yet."""
-        fd, self._vaulted = self._vaulted, ''
-        vault = getattr(self._plays[0].get_loader(), '_vault', None) if self._plays else None
-        if not fd or not getattr(vault, 'secrets', None):
+    def _know_names_and_vaulted(self):
+        """All at once, while nothing has been printed yet: whoever shows the log goes by it too."""
+        if not self._plays:
             return
         inventory = self._plays[0].get_variable_manager()._inventory
-        names = set(inventory.hosts) | set(inventory.groups)
+        names = {*inventory.hosts, *inventory.groups}
         for play in self._plays:
+            names.add(play.get_name())
             names.update(role.get_name() for role in play.roles)
-            names.update(task.name for block in play.get_tasks() for task in (block if isinstance(block, list) else [block])
-                         if getattr(task, 'name', None))
-        with open(int(fd), 'ab', buffering=0) as stream:
+            names.update(task.name for task in written_tasks(play) if getattr(task, 'name', None))
+        vault = getattr(self._plays[0].get_loader(), '_vault', None)
+        if KNOWN.tells() and getattr(vault, 'secrets', None):
             for kind, value in vaulted_records(vault, os.getcwd(), names):
-                stream.write(record(kind, value))
-                KNOWN.add(kind, value)
+                KNOWN.learn(kind, value)
+        KNOWN.give_way(names)
 
     @staticmethod
     def _title(part, name):

@@ -81,7 +81,7 @@ static void read_again(const struct project *project, const struct secret *secre
     free_secret(value, length);
 }
 
-void secret_fetch_again(const struct project *project, const struct target *target,
+void secret_fetch_again(const struct project *project, const struct target *target, const struct words *names,
                         struct redact_rules *rules)
 {
     const struct secret *secret;
@@ -89,4 +89,6 @@ void secret_fetch_again(const struct project *project, const struct target *targ
     for (size_t i = 0; (secret = nth(target, i, &what)); i++)
         read_again(project, secret, what, rules);
     read_again(project, &target->key_passphrase, "key passphrase", rules);
+    for (size_t i = 0; i < names->count; i++)
+        redact_rules_give_way(rules, names->items[i], strlen(names->items[i]));
 }

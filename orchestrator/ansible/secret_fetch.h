@@ -13,6 +13,6 @@ struct secret_fetch {
 aside_work secret_fetch_read;
 /* What that has read is what secret_read gives, once for each. */
 void secret_fetch_take(const struct secret_fetch *fetch, const char *bytes, size_t length);
-/* Adds those of the target that are at hand. */
-void secret_fetch_again(const struct project *project, const struct target *target,
+/* Adds those of the target that are at hand; one that is among `names` gives way to it. */
+void secret_fetch_again(const struct project *project, const struct target *target, const struct words *names,
                         struct redact_rules *rules);

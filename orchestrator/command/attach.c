@@ -12,6 +12,7 @@
 #include "control/reconcile.h"
 #include "control/running.h"
 #include "process/loop.h"
+#include "store/history_tasks.h"
 #include "view/help.h"
 #include "view/live.h"
 
@@ -55,14 +56,18 @@ static int end_of(struct sql *db, struct history_run **run, struct error *err)
     return 0;
 }
 
-/* There is no worker to learn from: what the project's files still lead to. */
-static void know_again(const struct attached *attached, struct live *live, const struct history_run *run)
+/* There is no worker to learn from: what the project's files still lead to, and the names that its events were told with. */
+static void know_again(const struct attached *attached, struct live *live, struct sql *db,
+                       const struct history_run *run)
 {
     struct redact_rules *rules = live_rules(live, run->id);
     AUTO_PROJECT *project = NULL;
     const struct target *target = NULL;
-    if (rules && project_access_load(attached->context, run->target, &project, &target, NULL) == 0)
-        secret_fetch_again(project, target, rules);
+    AUTO_WORDS names = WORDS_INIT;
+    if (!rules || project_access_load(attached->context, run->target, &project, &target, NULL) < 0)
+        return;
+    (void)history_names(db, run->id, &names, NULL); /* without them more is hidden */
+    secret_fetch_again(project, target, &names, rules);
 }
 
 static int follow(struct attached *attached, struct sql *db, const char *state, struct history_run **run,
@@ -85,7 +90,7 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
     if (lives)
         live_worker(live, (*run)->id, attached->worker.pid);
     else
-        know_again(attached, live, *run);
+        know_again(attached, live, db, *run);
     int status = lives ? loop_run(attached->loop, err) : 0;
     watch_stop(&watch);
     if (status == 0 && !attached->left)

@@ -27,7 +27,10 @@ struct beside {
 struct redact_rules {
     struct beside *beside;
     size_t beside_count;
+    struct beside *names; /* without a key: what gives way */
+    size_t name_count;
     struct redact_value *values;
+    bool *given_way; /* of each value: it is a name, and known beside its key only */
     size_t count;
     size_t reach; /* nothing that begins somewhere depends on what lies farther behind it */
     struct redact_place *places[256]; /* by the byte that a pattern begins with */
@@ -59,6 +62,15 @@ struct redact_rules *redact_rules_new(void)
     return rules;
 }
 
+static void free_all_beside(struct beside *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(all[i].key);
+        free_secret(all[i].value, all[i].length);
+    }
+    free(all);
+}
+
 void redact_rules_free(struct redact_rules *rules)
 {
     if (!rules)
@@ -67,13 +79,35 @@ void redact_rules_free(struct redact_rules *rules)
         redact_value_clear(&rules->values[i]);
     for (size_t i = 0; i < COUNT_OF(rules->places); i++)
         free(rules->places[i]);
-    for (size_t i = 0; i < rules->beside_count; i++) {
-        free(rules->beside[i].key);
-        free_secret(rules->beside[i].value, rules->beside[i].length);
-    }
-    free(rules->beside);
+    free_all_beside(rules->beside, rules->beside_count);
+    free_all_beside(rules->names, rules->name_count);
     free(rules->values);
+    free(rules->given_way);
     free(rules);
+}
+
+static void add_beside(struct beside **all, size_t *count, const char *key, const char *value, size_t length)
+{
+    *all = xreallocarray(*all, *count + 1, sizeof **all);
+    struct beside *made = &(*all)[(*count)++];
+    *made = (struct beside){xstrdup(key), xmalloc(length + 1), length};
+    memcpy(made->value, value, length);
+}
+
+static bool is_name(const struct redact_rules *rules, const char *value, size_t length)
+{
+    for (size_t i = 0; i < rules->name_count; i++)
+        if (rules->names[i].length == length && !memcmp(rules->names[i].value, value, length))
+            return true;
+    return false;
+}
+
+static void let_give_way(struct redact_rules *rules, size_t at)
+{
+    const struct redact_value *value = &rules->values[at];
+    const char *word = strrchr(value->kind, ' ');
+    rules->given_way[at] = true;
+    redact_rules_add_beside(rules, word ? word + 1 : value->kind, (const char *)value->bytes, value->length);
 }
 
 static void add_one(struct redact_rules *rules, const char *kind, const char *value, size_t length)
@@ -81,6 +115,8 @@ static void add_one(struct redact_rules *rules, const char *kind, const char *va
     for (size_t i = 0; i < rules->count; i++)
         if (rules->values[i].length == length && !memcmp(rules->values[i].bytes, value, length))
             return;
+    rules->given_way = xreallocarray(rules->given_way, rules->count + 1, sizeof *rules->given_way);
+    rules->given_way[rules->count] = false;
     rules->values = xreallocarray(rules->values, rules->count + 1, sizeof *rules->values);
     struct redact_value *made = &rules->values[rules->count++];
     redact_value_make(kind, value, length, made);
@@ -97,6 +133,8 @@ static void add_one(struct redact_rules *rules, const char *kind, const char *va
     size_t reach = length * REDACT_VALUE_EXPANSION + REDACT_VALUE_SLACK;
     if (reach > rules->reach)
         rules->reach = reach;
+    if (is_name(rules, value, length))
+        let_give_way(rules, rules->count - 1);
 }
 
 bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *value, size_t length)
@@ -120,10 +158,17 @@ bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *
 
 void redact_rules_add_beside(struct redact_rules *rules, const char *key, const char *value, size_t length)
 {
-    rules->beside = xreallocarray(rules->beside, rules->beside_count + 1, sizeof *rules->beside);
-    struct beside *made = &rules->beside[rules->beside_count++];
-    *made = (struct beside){xstrdup(key), xmalloc(length + 1), length};
-    memcpy(made->value, value, length);
+    add_beside(&rules->beside, &rules->beside_count, key, value, length);
+}
+
+void redact_rules_give_way(struct redact_rules *rules, const char *name, size_t length)
+{
+    if (is_name(rules, name, length))
+        return;
+    add_beside(&rules->names, &rules->name_count, "", name, length);
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->values[i].length == length && !memcmp(rules->values[i].bytes, name, length))
+            let_give_way(rules, i);
 }
 
 size_t redact_rules_count(const struct redact_rules *rules)
@@ -173,7 +218,8 @@ static void look_at(const struct redact *redact, size_t at, unsigned char first,
     for (size_t i = 0; i < rules->place_counts[first]; i++) {
         const struct redact_place *place = &rules->places[first][i];
         const struct redact_value *value = &rules->values[place->value];
-        if (itself && !redact_value_goes_on(value, place->pattern, data, left))
+        if (rules->given_way[place->value] ||
+            (itself && !redact_value_goes_on(value, place->pattern, data, left)))
             continue;
         struct redact_value_hit hit = redact_value_find(value, place->pattern, data, left, final);
         hit.open |= out->open;

@@ -17,11 +17,14 @@ void redact_rules_free(struct redact_rules *rules);
 bool redact_rules_add(struct redact_rules *rules, const char *kind, const char *value, size_t length);
 /* A value that is a secret only beside its key (redact/beside.h), of any length. */
 void redact_rules_add_beside(struct redact_rules *rules, const char *key, const char *value, size_t length);
+/* This is a name that stands in the project anyway (of a host, group, role, play, task): a value that is the same, also one that comes to be known later, is from now
+ * on known only beside its key, which is the last word of its kind. */
+void redact_rules_give_way(struct redact_rules *rules, const char *name, size_t length);
 size_t redact_rules_count(const struct redact_rules *rules);
 
 struct redact;
 struct redact *redact_new(const struct redact_rules *rules);
-/* For whole lines that are shown as they come: by known values alone, and held back is only what may be the begin of one. Values may be added between two calls. */
+/* For whole lines that are shown as they come: by known values alone, and held back is only what may be the begin of one. Values may be added, and give way, between two calls. */
 struct redact *redact_new_live(const struct redact_rules *rules);
 void redact_free(struct redact *redact);
 /* Takes the bytes; what is decided is added to `out`. */

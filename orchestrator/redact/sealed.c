@@ -34,6 +34,8 @@ size_t redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t 
             break;
         if (text_starts(kind, REDACT_BESIDE))
             redact_rules_add_beside(rules, kind + strlen(REDACT_BESIDE), value, many);
+        else if (text_is(kind, REDACT_NAME))
+            redact_rules_give_way(rules, value, many);
         else
             redact_rules_add(rules, kind, value, many);
         at = value + many;

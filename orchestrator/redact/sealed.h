@@ -10,10 +10,13 @@
 
 /* Before the key in the kind of a value that says too little by itself. */
 #define REDACT_BESIDE "beside "
+/* The kind of what is no secret but a name, which a value that is the same gives way to. */
+#define REDACT_NAME "name"
 
 /* Appends one. */
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
-/* Adds those that stand in these bytes, up to one that is damaged or not whole; how many bytes that were. A kind "beside KEY" is known only beside its key. */
+/* Adds those that stand in these bytes, up to one that is damaged or not whole; how many bytes that were. A kind "beside KEY" is known only beside its key, and a kind "name" is what
+ * values give way to. */
 size_t redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length);
 /* Adds all of them; the descriptor's position stays. One that cannot be read adds nothing. */
 void redact_sealed_add(struct redact_rules *rules, int fd);

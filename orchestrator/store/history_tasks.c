@@ -196,6 +196,22 @@ void history_sums_free(struct history_sum *sums, size_t count)
     free(sums);
 }
 
+int history_names(struct sql *db, const char *run, struct words *out, struct error *err)
+{
+    AUTO_STATEMENT *query = NULL;
+    int row;
+    if (start(db,
+              "WITH of_run AS (SELECT host, play, role, task FROM step CROSS JOIN task ON task.step = step.number"
+              " WHERE step.run = (SELECT number FROM run WHERE id = ?1))"
+              " SELECT text FROM name WHERE number IN (SELECT host FROM of_run UNION SELECT play FROM of_run"
+              " UNION SELECT role FROM of_run UNION SELECT task FROM of_run) ORDER BY number",
+              run, &query, err) < 0)
+        return -1;
+    while ((row = sql_step(query, err)) > 0)
+        words_add(out, sql_text(query, 0));
+    return row;
+}
+
 int history_events(struct sql *db, const char *run, int64_t after, struct history_event **out, size_t *count,
                    struct error *err)
 {

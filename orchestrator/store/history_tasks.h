@@ -2,6 +2,7 @@
  * Read-only; the caller frees. */
 #pragma once
 #include "base/error.h"
+#include "base/words.h"
 #include "format/sql.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,9 @@ struct history_sum {
 int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out,
                  size_t *count, struct error *err);
 void history_sums_free(struct history_sum *sums, size_t count);
+
+/* Adds what plays, roles, tasks and hosts of the run's rows are called, each once. */
+int history_names(struct sql *db, const char *run, struct words *out, struct error *err);
 
 struct history_event {
     int64_t number, at_ns;

@@ -143,8 +143,10 @@ Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .time
     for (size_t i = 0; i < COUNT_OF(told); i++)
         cr_expect(strstr(lines, told[i]), "%s: %s", told[i], lines);
 
-    /* Who shows the log, or packs it, knows the names that the project's own files have. */
+    /* Who shows the log says the same names, while it runs and afterwards; who packs it, those that the project's own files have. */
     static const char *const kept[] = {"PLAY [recipe_work]", "ok: [host]"};
+    static const char *const shown[] = {"TASK [gardener : dig]", "TASK [Set the stage]",
+                                        "RUNNING HANDLER [water it]", "TASK [[REDACTED secret real]]"};
     struct lab_result later = lab_run(lab, "attach", "host", NULL);
     AUTO_FREE char *archive = xasprintf("%s/packed.tgz", lab_folder(lab)),
                    *unpack = xasprintf("tar -xzOf %s --wildcards '*/run/*.log' >%s/all.txt", archive,
@@ -153,6 +155,9 @@ Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .time
     cr_assert_eq(system(unpack), 0);
     AUTO_FREE char *packed = lab_read(lab, "all.txt");
     cr_expect(strstr(later.err, kept[1]), "%s", later.err); /* the log's last lines */
+    cr_expect(strstr(later.err, shown[1]), "%s", later.err);
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        cr_expect(strstr(made.err, shown[i]), "%s: %s", shown[i], made.err);
     for (size_t i = 0; i < COUNT_OF(kept); i++)
         cr_expect(strstr(packed, kept[i]), "%s: %s", kept[i], packed);
     cr_expect(!strstr(later.err, "correct-horse") && !strstr(packed, "correct-horse"), "%s%s", later.err,

@@ -51,6 +51,27 @@ Test(redact_sealed, one_that_was_put_there_beside_its_key_is_none_elsewhere)
     redact_rules_free(rules);
 }
 
+/* The callback tells names in a memory of its own: either may be read first. */
+Test(redact_sealed, a_value_gives_way_to_a_name_that_is_told_before_it_or_behind_it)
+{
+    static const char text[] = "TASK [gardener], owner: gardener, correct-horse";
+    static const char *const orders[][3] = {{"secret owner", REDACT_NAME, "secret owner"},
+                                            {REDACT_NAME, "secret owner", REDACT_NAME}};
+    for (size_t i = 0; i < COUNT_OF(orders); i++) {
+        struct redact_rules *rules = redact_rules_new();
+        AUTO_CLOSE int fd = memfd_create(REDACT_SEALED_NAME, MFD_CLOEXEC);
+        AUTO_TEXT out = TEXT_INIT;
+        for (size_t at = 0; at < COUNT_OF(orders[i]); at++)
+            cr_assert_eq(redact_sealed_put(fd, orders[i][at], "gardener", 8, NULL), 0);
+        cr_assert_eq(redact_sealed_put(fd, "secret other", "correct-horse", 13, NULL), 0);
+        redact_sealed_add(rules, fd);
+        redact_text(rules, text, strlen(text), &out);
+        cr_expect_str_eq(text_string(&out),
+                         "TASK [gardener], owner: [REDACTED vaulted], [REDACTED secret other]");
+        redact_rules_free(rules);
+    }
+}
+
 Test(redact_sealed,
      another_process_of_the_user_learns_them_from_the_one_that_holds_them_and_what_comes_to_that)
 {
