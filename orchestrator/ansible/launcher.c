@@ -10,6 +10,17 @@
 
 enum { SCRIPT_LIMIT = 4096, SCRIPT_MAX = 1 << 20 };
 
+/* Where the first line cannot hold the interpreter's path (it has blanks, or is too long), pip and uv write a script that is one of the shell and of Python: its
+ * second line, '''exec' PYTHON "$0" "$@", lies in a string of Python's. */
+static char *started_by_shell(const char *line)
+{
+    AUTO_FREE char *second = xstrndup(line, strcspn(line, "\n"));
+    AUTO_WORDS words = WORDS_INIT;
+    bool known = text_starts(second, "'''exec' ") && words_add_split(&words, second) == 0 &&
+                 words.count == 4 && text_is(words.items[2], "$0") && text_is(words.items[3], "$@");
+    return known ? xstrdup(words.items[1]) : NULL;
+}
+
 /* The interpreter of a script that does nothing but call Ansible's main; NULL for any other program. malloc'ed. */
 char *launcher_interpreter(const char *program)
 {
@@ -19,11 +30,13 @@ char *launcher_interpreter(const char *program)
         return NULL;
     const char *at = text_string(&script) + 2;
     at += strspn(at, " \t");
-    AUTO_FREE char *interpreter = xstrndup(at, strcspn(at, " \t\n"));
+    AUTO_FREE char *first = xstrndup(at, strcspn(at, " \t\n"));
+    at += strlen(first);
     /* An interpreter with arguments, or one looked up by env, is not guessed at. */
-    bool plain =
-        at[strlen(interpreter)] == '\n' && !text_ends(interpreter, "/env") && file_is_program(interpreter);
-    return plain ? TAKE(interpreter) : NULL;
+    if (*at != '\n' || text_ends(first, "/env"))
+        return NULL;
+    AUTO_FREE char *interpreter = text_ends(first, "sh") ? started_by_shell(at + 1) : xstrdup(first);
+    return interpreter && file_is_program(interpreter) ? TAKE(interpreter) : NULL;
 }
 
 /* A script of another version of this program may lie there. */
