@@ -1,6 +1,7 @@
 /* triphase config [TARGET]: each effective value, its origin and what it hides. */
 #include "config/config.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/options.h"
@@ -44,6 +45,11 @@ static int call(struct command_context *context, int argc, char **argv)
         if (option != 'j')
             return EXIT_BAD_USAGE;
         json = true;
+    }
+    if (argc - optind > 1 && (text_is(argv[optind], "set") || text_is(argv[optind], "unset"))) {
+        help_problem("'triphase config %s' is not in this version; edit the file that 'triphase config' names",
+                     argv[optind]);
+        return EXIT_BAD_USAGE;
     }
     if (argc - optind > 1) {
         help_problem("config takes one target at most; 'triphase config' prints all");

@@ -47,7 +47,7 @@ static int find(const char *name, const char *const *names)
 
 static int parse_format(const char *name, const struct report_format **out)
 {
-    static const char *const later[] = {"html", "junit", "openmetrics", NULL};
+    static const char *const later[] = {"html", "junit", "openmetrics", "prometheus", "trace", "otlp", NULL};
     const struct report_format *format = report_format_named(name);
     if (format) {
         *out = format;

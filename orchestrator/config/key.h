@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum key_scope { SCOPE_PROJECT, SCOPE_TARGET, SCOPE_PHASE };
+enum key_scope { SCOPE_PROJECT, SCOPE_RECIPE, SCOPE_TARGET, SCOPE_PHASE };
 
 enum value_type {
     VALUE_TEXT,

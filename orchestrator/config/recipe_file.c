@@ -101,7 +101,7 @@ void recipe_file_read(struct layers *layers, const char *directory, const char *
                  "the file takes a map with a list 'phases', not %s", node_kind_name(root->kind));
         return;
     }
-    document_check_keys(root, known, &from, faults);
+    document_check_keys(root, SCOPE_RECIPE, known, &from, faults);
     const struct node *defaults = document_map(root, "defaults", &from, faults);
     AUTO_FREE char *shared = xasprintf("phases.%s.defaults", name);
     if (defaults)

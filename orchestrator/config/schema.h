@@ -6,7 +6,7 @@
 /* Every key once, in the order that `config` follows; NULL behind the last. */
 const struct key *schema_key(size_t at);
 
-/* The key of that very name, NULL when there is none. */
+/* The key of that very name, NULL when there is none. Of what stands at the top of a recipe only what is to come is a key here. */
 const struct key *schema_find(enum key_scope scope, const char *name);
 /* Names that may stand in a map of this scope, NULL-terminated; `prefix` "" or "stage_deadline." (cut off
  * from what is added). With all of KEY_LATER's left out. */

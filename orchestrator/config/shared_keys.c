@@ -17,12 +17,17 @@ const struct node *document_map(const struct node *root, const char *name, const
     return NULL;
 }
 
-void document_check_keys(const struct node *root, const char *const *known, const struct provenance *from,
-                         struct words *faults)
+void document_check_keys(const struct node *root, enum key_scope scope, const char *const *known,
+                         const struct provenance *from, struct words *faults)
 {
     for (size_t i = 0; i < root->count; i++) {
         AUTO_FREE char *shown = text_shown(root->keys[i]), *instead = fault_instead(root->keys[i], known);
-        if (!text_is_one_of(root->keys[i], known))
+        const struct key *key = schema_find(scope, root->keys[i]);
+        if (text_is_one_of(root->keys[i], known))
+            continue;
+        if (key && key->flags & KEY_LATER)
+            fault_at(faults, from, root->where[i], "'%s' is not in this version of triphase", key->name);
+        else
             fault_at(faults, from, root->where[i], "unknown key '%s'%s", shown, instead);
     }
 }

@@ -56,7 +56,7 @@ void user_file_read(struct layers *layers, const struct invoker *invoker, const 
         fault_at(&faults, &from, (struct node_place){1, 1}, "the file takes a map, not %s",
                  node_kind_name(root->kind));
     if (root && root->kind == NODE_MAP) {
-        document_check_keys(root, known, &from, &faults);
+        document_check_keys(root, SCOPE_PROJECT, known, &from, &faults);
         for (size_t i = 0; i < root->count; i++)
             if (text_is(root->keys[i], "ansible") || text_is(root->keys[i], "keep"))
                 layers_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL,

@@ -223,9 +223,19 @@ Test(config, what_is_of_a_later_version_says_so)
         {"probe"},
         {"diagnose"},
         {"up"},
+        {"drift"},
+        {"sweep"},
+        {"logs"},
+        {"serve"},
+        {"completion", "bash"},
+        {"config", "set", "keep"},
+        {"config", "unset", "keep"},
         {"report", "--format", "html"},
         {"report", "--format", "junit"},
         {"report", "--format", "openmetrics"},
+        {"report", "--format", "prometheus"},
+        {"report", "--format", "trace"},
+        {"report", "--format", "otlp"},
     };
     struct lab *lab = project();
     for (size_t i = 0; i < COUNT_OF(words); i++) {
