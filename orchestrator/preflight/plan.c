@@ -133,6 +133,16 @@ static void look_for_provider(struct plan_work *work, bool made)
         plan_find_error(work->report, NULL, &err);
 }
 
+/* What makes hosts looks for it too; one that is made is still reached with it. */
+static void look_for_ssh(struct plan_work *work, bool made)
+{
+    AUTO_FREE char *path = file_find_program("ssh", NULL);
+    if (made && !path)
+        plan_find(work->report, ERROR_MISSING, NULL,
+                  "the program ssh is missing, and every host is reached with it: apt-get install -y "
+                  "openssh-client");
+}
+
 static void look_for_transports(struct plan_work *work)
 {
     const struct target *target = work->target;
@@ -334,6 +344,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_ansible(&work);
         look_for_requirements(&work);
         look_for_provider(&work, options->machine != NULL);
+        look_for_ssh(&work, options->machine != NULL);
         plan_made(project, target, work.state, options->create, &report);
         look_for_transports(&work);
         look_for_keys(&work, options->machine);

@@ -101,6 +101,29 @@ Test(plan, a_missing_program_alone_is_69_with_the_line_that_installs_it)
     expect(project("/nonexistent", "", fine), 69, "pip install ansible-core==");
 }
 
+/* Before a run begins it is 69; what a run misses once it has begun (destroy makes no plan) ends it by its outcome. */
+Test(plan, a_missing_ssh_is_69_for_a_made_host_too_and_a_run_that_has_begun_ends_as_its_stage_does)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", fine);
+    lab_write(lab, "phases/work.yml",
+              "phases: [{name: work, playbook: playbooks/work.yml}]\n"
+              "teardown: [{name: bye, playbook: playbooks/work.yml}]\n");
+    struct lab_result made = lab_run(lab, "create", NULL);
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *ansible = file_find_program("ansible-playbook", NULL), *only = file_parent(ansible);
+    lab_environment(lab, "PATH", only);
+
+    struct lab_result run = lab_run(lab, "run", "host", NULL);
+    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
+
+    cr_expect_eq(run.code, 69, "%s", run.err);
+    cr_has(run.err, "apt-get install -y openssh-client");
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM run"), 2, "a run began");
+    cr_expect_eq(gone.code, 4, "%s", gone.err);
+    cr_has(gone.err, "cannot start ssh: no program of that name in PATH");
+}
+
 Test(plan, a_prompt_needs_a_value)
 {
     static const char asks[] =
