@@ -47,8 +47,9 @@ static int call(struct command_context *context, int argc, char **argv)
         json = true;
     }
     if (argc - optind > 1 && (text_is(argv[optind], "set") || text_is(argv[optind], "unset"))) {
-        help_problem("'triphase config %s' is not in this version; edit the file that 'triphase config' names",
-                     argv[optind]);
+        help_problem(
+            "'triphase config %s' is not in this version; edit the file that 'triphase config' names",
+            argv[optind]);
         return EXIT_BAD_USAGE;
     }
     if (argc - optind > 1) {

@@ -9,9 +9,9 @@ enum { STORE_BATCH_ROWS = 5000 };
 /* Tasks of a run that a merge brings in several pieces stand under numbers of steps this far ahead of all that are there, its events and samples under such a number
  * of a run, until the last piece brings the run: no run that goes on meanwhile makes so many. Tasks without a step, and events and samples without a run, further
  * ahead than the second number, are those of a merge that broke off. */
-#define STORE_AHEAD_TEXT   "16777216"
-#define STORE_HALF         "step > (SELECT coalesce(max(number), 0) + 1048576 FROM step)"
-#define STORE_HALF_OF_RUN  "run > (SELECT coalesce(max(number), 0) + 1048576 FROM run)"
+#define STORE_AHEAD_TEXT  "16777216"
+#define STORE_HALF        "step > (SELECT coalesce(max(number), 0) + 1048576 FROM step)"
+#define STORE_HALF_OF_RUN "run > (SELECT coalesce(max(number), 0) + 1048576 FROM run)"
 
 /* SQL for the numbers of all words in a table's rows of tasks. */
 #define STORE_EACH_WORD(table)                                                        \

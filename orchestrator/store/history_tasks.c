@@ -201,7 +201,8 @@ int history_names(struct sql *db, const char *run, struct words *out, struct err
     AUTO_STATEMENT *query = NULL;
     int row;
     if (start(db,
-              "WITH of_run AS (SELECT host, play, role, task FROM step CROSS JOIN task ON task.step = step.number"
+              "WITH of_run AS (SELECT host, play, role, task FROM step CROSS JOIN task ON task.step = "
+              "step.number"
               " WHERE step.run = (SELECT number FROM run WHERE id = ?1))"
               " SELECT text FROM name WHERE number IN (SELECT host FROM of_run UNION SELECT play FROM of_run"
               " UNION SELECT role FROM of_run UNION SELECT task FROM of_run) ORDER BY number",

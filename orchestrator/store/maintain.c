@@ -83,7 +83,8 @@ int store_check(const char *path, struct words *findings, char **summary, struct
         (sql_query_integer(db, "SELECT count(*) FROM run", 0, &runs, err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM step", 0, &steps, err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM task WHERE NOT (" STORE_HALF ")", 0, &tasks, err) < 0 ||
-         sql_query_integer(db, "SELECT count(*) FROM event WHERE NOT (" STORE_HALF_OF_RUN ")", 0, &events, err) < 0 ||
+         sql_query_integer(db, "SELECT count(*) FROM event WHERE NOT (" STORE_HALF_OF_RUN ")", 0, &events,
+                           err) < 0 ||
          sql_query_integer(db, "SELECT count(*) FROM machine", 0, &machines, err) < 0))
         return -1;
     *summary = xasprintf("%lld runs, %lld steps, %lld tasks, %lld events, %lld machines", (long long)runs,

@@ -208,8 +208,8 @@ static struct contacts contacts_heard(int ears)
         ssize_t got = recvmsg(ears, &message, 0);
         if (got < 0)
             return contacts;
-        bool begins = got == sizeof packet && packet.ip.protocol == IPPROTO_TCP && packet.ip.ihl == 5 && packet.tcp.syn &&
-                      !packet.tcp.ack && packet.tcp.dest == htons(22);
+        bool begins = got == sizeof packet && packet.ip.protocol == IPPROTO_TCP && packet.ip.ihl == 5 &&
+                      packet.tcp.syn && !packet.tcp.ack && packet.tcp.dest == htons(22);
         bool again = contacts.count && contacts.port[contacts.count - 1] == packet.tcp.source;
         struct cmsghdr *stamp = CMSG_FIRSTHDR(&message);
         if (!begins || again || !stamp || contacts.count == (int)COUNT_OF(contacts.port))

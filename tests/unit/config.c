@@ -425,7 +425,8 @@ Test(config, layers_count_in_the_contracts_order_field_by_field)
 Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
 {
     folder_write("home/.config/triphase/config.yml",
-                 "keep: soon\nproject: x\nwebhook: {url: x}\ndefaults: {root: debian-11, user: -x, usr: 1, port: 7, port: 8, "
+                 "keep: soon\nproject: x\nwebhook: {url: x}\ndefaults: {root: debian-11, user: -x, usr: 1, "
+                 "port: 7, port: 8, "
                  "health: {}, become_password: hunter2}\nproviders: {hetzner: {}}\n");
     AUTO_PROJECT *project = folder_load();
     const struct target *target = project_target(project, "vault", NULL);

@@ -580,7 +580,11 @@ static void *serve_disk(void *context)
 /* Much is waited for, but not until all of it is written: only a writer that gets nowhere has failed. */
 Test(store, a_full_queue_has_room_again_as_soon_as_some_of_it_is_written)
 {
-    enum { TASKS = 18000, FIRST = 4096, MORE = 1000 }; /* 64 MiB hold between TASKS - FIRST + MORE and TASKS */
+    enum {
+        TASKS = 18000,
+        FIRST = 4096,
+        MORE = 1000
+    }; /* 64 MiB hold between TASKS - FIRST + MORE and TASKS */
     struct record record = record_start();
     struct disk disk = {.holder = hostile_hold(SYS_pwrite64),
                         .writer = start_writer(record.path),
