@@ -148,7 +148,7 @@ static const struct key behind[] = {
      .flags = KEY_ANY_SCALAR},
     {.name = "vars", .scope = SCOPE_PHASE, .type = VALUE_VARIABLES},
 
-    /* What is to come (docs/contract.md, "Kept free"). */
+    /* What is to come; the contract keeps these names free. */
     LATER_KEY("webhook", SCOPE_PROJECT),
     LATER_KEY("otlp", SCOPE_PROJECT),
     LATER_KEY("operator", SCOPE_PROJECT),
