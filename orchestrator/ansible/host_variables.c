@@ -238,11 +238,11 @@ static void merge(struct target *target, const struct json *answers)
 }
 
 static void fill_one(struct project *project, struct target *target, const char *const *environment,
-                     int64_t until)
+                     struct deadline deadline)
 {
     struct filling filling = {project, target, environment};
     AUTO_JSON *answers = NULL;
-    if (!host_variables_ask(project, target, environment, until, &answers))
+    if (!host_variables_ask(project, target, environment, deadline, &answers))
         return;
     merge(target, answers);
     use_user(&filling);
@@ -260,13 +260,14 @@ void host_variables_fill(struct project *project, const char *name, const char *
         environment = (const char *const *)environ;
     struct target *named = NULL;
     int64_t began = moment_monotonic();
+    struct deadline deadline = deadline_in(QUESTIONS_BOUND);
     for (size_t i = 0; !named && i < project->target_count; i++)
         named = text_is(project->targets[i].name, name) ? &project->targets[i] : NULL;
     for (size_t i = 0; named && i < project->target_count; i++) {
         struct target *target = &project->targets[i];
         bool wanted = target == named || words_have(&named->peers, target->name);
         if (wanted && !target->host_variables && !target->unanswered && !named->unanswered)
-            fill_one(project, target, environment, began + QUESTIONS_BOUND);
+            fill_one(project, target, environment, deadline);
         if (wanted && target->unanswered && !named->unanswered)
             named->unanswered = xstrdup(target->unanswered);
     }

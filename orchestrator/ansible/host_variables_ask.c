@@ -24,7 +24,7 @@ struct asking {
     struct words folders; /* of its playbooks, absolute: group_vars beside them count too */
     char *skeleton;       /* its host with groups and variables, without anything of triphase's */
     char *path;           /* of the file that holds it */
-    int64_t until;        /* of the monotonic clock */
+    struct deadline deadline;
 };
 
 static void asking_end(struct asking *asking)
@@ -138,7 +138,7 @@ static void fill_in(const struct asking *asking, const char *folder, struct json
         words_set_env(&question.child.environment, "ANSIBLE_LOAD_CALLBACK_PLUGINS", "0");
         words_add_all(&question.child.argv, "-c", "local", "-m", "ansible.builtin.debug", "-a", text,
                       asking->target->host_name, NULL);
-        questions_ask(&question, 1, asking->project->directory, asking->until);
+        questions_ask(&question, 1, asking->project->directory, asking->deadline);
         const char *answer = strstr(text_string(&question.out), "SUCCESS => {");
         AUTO_JSON *said = answer ? json_parse(answer + 11, strlen(answer + 11), NULL) : NULL;
         const struct json *filled = json_get(said, "msg");
@@ -186,7 +186,7 @@ static struct json *ask(struct asking *asking)
         words_add_all(&questions[i].child.argv, "--host", asking->target->host_name, NULL);
     }
     if (result == 0)
-        questions_ask(questions, count, asking->project->directory, asking->until);
+        questions_ask(questions, count, asking->project->directory, asking->deadline);
     for (size_t i = 0; i < count; i++) {
         AUTO_JSON *all = result < 0 || questions[i].failure
                              ? NULL
@@ -227,9 +227,9 @@ static struct json *answers_of(struct asking *asking, const struct words *playbo
 }
 
 bool host_variables_ask(struct project *project, struct target *target, const char *const *environment,
-                        int64_t until, struct json **answers)
+                        struct deadline deadline, struct json **answers)
 {
-    struct asking asking = {.project = project, .target = target, .environment = environment, .until = until};
+    struct asking asking = {.project = project, .target = target, .environment = environment, .deadline = deadline};
     AUTO_WORDS playbooks = WORDS_INIT;
     AUTO_JSON *given = NULL;
     find_folders(&asking, &playbooks);

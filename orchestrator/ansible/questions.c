@@ -82,18 +82,18 @@ static char *waits_for(pid_t pid)
 }
 
 /* Whether it is over; when the time is, it is killed with its session. */
-static bool is_over(struct running *running, int64_t until)
+static bool is_over(struct running *running, struct deadline deadline)
 {
     struct question *question = running->question;
     if (question->failure)
         return true;
     int ended = child_poll(&running->child, &question->end, NULL);
-    if (ended == 0 && moment_monotonic() >= until) {
+    if (ended == 0 && deadline_over(deadline)) {
         question->waited_for = waits_for(running->child.pid);
         kill(-running->child.pid, SIGKILL);
         child_signal(&running->child, SIGKILL);
         struct pollfd gone = {running->child.pidfd, POLLIN, 0};
-        poll(&gone, 1, 2000);
+        deadline_poll(&gone, 1, deadline_in(2 * NS_PER_S));
         (void)child_poll(&running->child, &question->end, NULL);
         question->failure = xstrdup("it did not end in time and was killed");
         return true;
@@ -103,7 +103,7 @@ static bool is_over(struct running *running, int64_t until)
     return ended != 0;
 }
 
-void questions_ask(struct question *questions, size_t count, const char *directory, int64_t until)
+void questions_ask(struct question *questions, size_t count, const char *directory, struct deadline deadline)
 {
     struct running running[AT_ONCE] = {{0}};
     size_t next = 0;
@@ -112,7 +112,7 @@ void questions_ask(struct question *questions, size_t count, const char *directo
         nfds_t waiting = 0;
         bool changed = false;
         for (size_t i = 0; i < AT_ONCE; i++) {
-            if (running[i].question && is_over(&running[i], until)) {
+            if (running[i].question && is_over(&running[i], deadline)) {
                 finish(&running[i]);
                 changed = true;
             }
@@ -125,9 +125,8 @@ void questions_ask(struct question *questions, size_t count, const char *directo
         }
         if (!waiting)
             return;
-        int64_t left = until - moment_monotonic();
         if (!changed)
-            poll(look, waiting, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0);
+            deadline_poll(look, waiting, deadline);
     }
 }
 

@@ -2,6 +2,7 @@
  * second each, mostly of one processor. Blocking. */
 #pragma once
 #include "ansible/request.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -22,7 +23,7 @@ struct question {
 
 /* Runs all of them in `directory`, at most two at a time, until this moment of the monotonic clock: what still runs
  * then is killed with what it started, what has not begun is not begun. Failures are in each question. */
-void questions_ask(struct question *questions, size_t count, const char *directory, int64_t until);
+void questions_ask(struct question *questions, size_t count, const char *directory, struct deadline deadline);
 /* Of one that failed: why, and what it waited for. malloc'ed. */
 char *question_failure(const struct question *question);
 void question_free(struct question *question);

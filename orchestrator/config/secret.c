@@ -1,5 +1,6 @@
 #include "config/secret.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -80,15 +81,11 @@ void secret_clear(struct secret *secret)
 static int read_all(int fd, int64_t bound_ns, const char *what, char *block, size_t *length,
                     struct error *err)
 {
-    int64_t end = moment_monotonic() + bound_ns;
+    struct deadline deadline = deadline_in(bound_ns);
     size_t have = 0;
     for (;;) {
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
-        int64_t left = end - moment_monotonic();
-        int ready = left > 0 ? poll(&waiting, 1, (int)(left / NS_PER_MS) + 1) : 0;
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready == 0)
+        if (deadline_over(deadline) || deadline_poll(&waiting, 1, deadline) == 0)
             return error_set(err, ERROR_DEADLINE, "%s: it was not read to its end within %d s", what,
                              (int)(bound_ns / NS_PER_S));
         ssize_t got = read(fd, block + have, SECRET_LIMIT + 1 - have);

@@ -1,5 +1,6 @@
 #include "control/cancel.h"
 
+#include "base/deadline.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -26,14 +27,7 @@ int cancel_tell(const struct child *worker, bool now)
 
 static bool gone_within(const struct child *worker, int64_t bound_ns)
 {
-    for (int64_t until = moment_monotonic() + bound_ns;;) {
-        int64_t left = until - moment_monotonic();
-        struct pollfd look = {.fd = worker->pidfd, .events = POLLIN};
-        if (poll(&look, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) > 0)
-            return true;
-        if (left <= 0)
-            return false;
-    }
+    return deadline_poll(&(struct pollfd){.fd = worker->pidfd, .events = POLLIN}, 1, deadline_in(bound_ns)) > 0;
 }
 
 static bool is_locked(const char *state, const struct history_run *run)
@@ -58,12 +52,12 @@ int cancel_wait(const char *state, const struct history_run *run, const struct c
             return error_set(err, ERROR_BUSY, "its worker (process %d) does not end even when it is killed",
                              (int)worker->pid);
     }
-    for (int64_t until = moment_monotonic() + REST_BOUND_S * NS_PER_S;;) {
+    for (struct deadline deadline = deadline_in(REST_BOUND_S * NS_PER_S);;) {
         bool locked = is_locked(state, run);
         int left = locked ? 0 : reconcile_look(run).processes;
         if (!locked && left <= 0)
             return 0;
-        if (moment_monotonic() >= until)
+        if (deadline_over(deadline))
             return error_set(err, ERROR_BUSY,
                              locked ? "its worker is gone, but its guard still ends what that left"
                                     : "its worker is gone, but %d process(es) of it are left",

@@ -1,5 +1,6 @@
 #include "control/settle.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -34,12 +35,12 @@ int settle_lock(const char *state, const char *target, const char *run, int *out
     struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
     snprintf(owner.run, sizeof owner.run, "%s", run);
     snprintf(owner.boot, sizeof owner.boot, "%s", boot);
-    for (int64_t until = moment_monotonic() + GUARD_BOUND_S * NS_PER_S;; usleep(GUARD_LOOK_US)) {
+    for (struct deadline deadline = deadline_in(GUARD_BOUND_S * NS_PER_S);; usleep(GUARD_LOOK_US)) {
         AUTO_ERROR why = ERROR_INIT;
         if (lock_take(path, &owner, out, &why) == 0)
             return 0;
         bool ending = why.kind == ERROR_BUSY && held_by_a_guard(path, boot);
-        if (ending && moment_monotonic() < until)
+        if (ending && !deadline_over(deadline))
             continue;
         error_move(err, &why);
         return ending ? error_prefix(err, "its worker died, and what that left cannot be ended") : -1;

@@ -9,7 +9,6 @@
 #include "ansible/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "base/text.h"
 #include "format/yaml.h"
 #include "preflight/beyond.h"
@@ -329,7 +328,7 @@ static void read_inventory(struct plan_work *work, const struct question *questi
 
 /* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a
  * listing failed. */
-static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, int64_t until,
+static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, struct deadline deadline,
                     struct error *err)
 {
     struct asking asking = {0};
@@ -345,7 +344,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
                                .target = work->target,
                                .rendered = asking.rendered,
                                .whole = true};
-    questions_ask(asking.questions, asking.count, work->project->directory, until);
+    questions_ask(asking.questions, asking.count, work->project->directory, deadline);
     for (size_t i = 0; i < asking.count; i++) {
         struct question *question = &asking.questions[i];
         bool listing = i < asking.listings,
@@ -414,12 +413,12 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
         return;
     }
     AUTO_ERROR err = ERROR_INIT;
-    int64_t until = moment_monotonic() +
-                    (work->questions_ns ? work->questions_ns : QUESTIONS_BOUND - work->target->asked_ns);
+    struct deadline deadline =
+        deadline_in(work->questions_ns ? work->questions_ns : QUESTIONS_BOUND - work->target->asked_ns);
     find_password(work, work->target->host_variables);
-    int result = ask_once(work, false, dynamic, until, &err);
+    int result = ask_once(work, false, dynamic, deadline, &err);
     if (result > 0)
-        result = ask_once(work, true, dynamic, until, &err);
+        result = ask_once(work, true, dynamic, deadline, &err);
     if (result < 0)
         plan_find_error(work->report, NULL, &err);
     if (known && !plan_refuses(report, before)) {

@@ -270,7 +270,7 @@ int host_check(const struct host_check_request *request, struct json **out, stru
                                            .ssh = &ssh,
                                            .control_directory = request->sockets,
                                            .masters = request->masters,
-                                           .bound_ns = request->target->transport_ns};
+                                           .deadline = deadline_in(request->target->transport_ns)};
     struct transport_result result = {0};
     struct json *report = new_report();
     int status = transport_open_master(&open, &result, &failed);

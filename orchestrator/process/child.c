@@ -1,5 +1,6 @@
 #include "process/child.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -173,15 +174,7 @@ static pid_t fork_start(struct start *start, const struct scope *scope, int *pid
 
 static int wait_readable(int fd, int64_t bound)
 {
-    struct pollfd look = {.fd = fd, .events = POLLIN};
-    for (int64_t until = moment_monotonic() + bound;;) {
-        int64_t left = until - moment_monotonic();
-        int ready = poll(&look, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0);
-        if (ready > 0 || (ready == 0 && left <= 0))
-            return ready;
-        if (ready < 0 && errno != EINTR)
-            return -1;
-    }
+    return deadline_poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, deadline_in(bound));
 }
 
 /* Waits until the child is past exec. 0, or -1 with the error; then the child is ended and reaped. */

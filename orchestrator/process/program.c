@@ -1,5 +1,6 @@
 #include "process/program.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -112,19 +113,11 @@ static char *last_words(const struct text *text)
     return text_take(&out);
 }
 
-static int milliseconds_until(int64_t moment)
-{
-    int64_t left = moment - moment_monotonic();
-    if (left <= 0)
-        return 0;
-    return left > 3600 * NS_PER_S ? 3600 * 1000 : (int)(left / NS_PER_MS) + 1;
-}
-
 /* Reads both pipes until the program has ended and both are closed, the drain is over, the bound is reached or it shall not go on. 1 ended, 0 it did not, -1 failed. */
 static int read_to_end(const struct program *program, struct child *child, struct intake *out,
                        struct intake *error_out, struct child_end *end, struct error *err)
 {
-    int64_t until = moment_monotonic() + program->bound_ns;
+    struct deadline deadline = deadline_in(program->bound_ns);
     bool ended = false;
     while (!ended || out->fd >= 0 || error_out->fd >= 0) {
         struct pollfd look[] = {
@@ -133,9 +126,11 @@ static int read_to_end(const struct program *program, struct child *child, struc
             {.fd = ended ? -1 : child->pidfd, .events = POLLIN},
         };
         /* A flood never lets poll time out, so the clock is asked each time. */
-        int wait = milliseconds_until(until);
-        int ready = poll(look, COUNT_OF(look), program->goes_on && wait > ASK_MS ? ASK_MS : wait);
-        if (ready < 0 && errno != EINTR)
+        bool over = deadline_over(deadline);
+        int ready = deadline_poll(look, COUNT_OF(look),
+                                  program->goes_on ? deadline_earlier(deadline, deadline_in(ASK_MS * NS_PER_MS))
+                                                   : deadline);
+        if (ready < 0)
             return error_system(err, errno, "cannot wait for process %d", (int)child->pid);
         if (ready > 0 && look[0].revents)
             intake_read(out);
@@ -147,10 +142,10 @@ static int read_to_end(const struct program *program, struct child *child, struc
                 return -1;
             if (done) {
                 ended = true;
-                until = moment_monotonic() + DRAIN;
+                deadline = deadline_in(DRAIN);
             }
         }
-        if (!wait || (!ended && program->goes_on && !program->goes_on(program->context, &out->text)))
+        if (over || (!ended && program->goes_on && !program->goes_on(program->context, &out->text)))
             return ended;
     }
     return 1;

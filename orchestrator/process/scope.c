@@ -1,5 +1,6 @@
 #include "process/scope.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -328,14 +329,14 @@ static int say_survivors(const struct scope *scope, struct error *err)
 
 static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error *err)
 {
-    int64_t until = moment_monotonic() + bound_ns;
+    struct deadline deadline = deadline_in(bound_ns);
     /* Two looks must find nothing, as in scope_populated. */
     for (int empty = 0, pause = LOOK_MS; empty < 2; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
         int count = signal_all_marked(scope, SIGKILL, err);
         if (count < 0)
             return -1;
         empty = count ? 0 : empty + 1;
-        if (count && moment_monotonic() >= until)
+        if (count && deadline_over(deadline))
             return say_survivors(scope, err);
         if (empty < 2)
             sleep_ms(count ? pause : 1);
@@ -353,19 +354,19 @@ int scope_end(const struct scope *scope, int64_t bound_ns, struct error *err)
 {
     if (scope->kind == SCOPE_MARKER)
         return kill_marked(scope, bound_ns, err);
-    int64_t until = moment_monotonic() + bound_ns;
+    struct deadline deadline = deadline_in(bound_ns);
     AUTO_CLOSE int events = scope_events_fd(scope);
     for (;;) {
         if (cgroup_kill(scope->path, err) < 0)
             return -1;
-        for (int64_t again = moment_monotonic() + AGAIN_NS; moment_monotonic() < again;) {
+        for (struct deadline again = deadline_in(AGAIN_NS); !deadline_over(again);) {
             /* Read first, then looked at, then waited for: a change in between shows as an event. */
             char first;
             ssize_t ignored = pread(events, &first, 1, 0);
             (void)ignored;
             if (!cgroup_populated(scope->path))
                 return 0;
-            if (moment_monotonic() >= until)
+            if (deadline_over(deadline))
                 return say_survivors(scope, err);
             struct pollfd look = {.fd = events, .events = POLLPRI};
             poll(&look, 1, LOOK_MS);

@@ -1,3 +1,4 @@
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -223,13 +224,13 @@ static int bring_up(const struct machine *machine, struct error *err)
 static int verify(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err)
 {
     (void)target;
-    int64_t start = moment_monotonic();
+    struct deadline deadline = deadline_in(bound_ns);
     if (!machine->reference || !machine->address)
         return error_set(err, ERROR_PROVIDER, "the sandbox of target %s was never made whole; destroy it",
                          machine->target);
     if (!boot_runs(machine->id) && bring_up(machine, err) < 0)
         return -1;
-    return ready_wait(machine, bound_ns - (moment_monotonic() - start), err);
+    return ready_wait(machine, deadline, err);
 }
 
 /* Everything below the sandbox's folder but owner.json, which goes last. */
@@ -291,7 +292,7 @@ static void remove_files(const char *directory)
 
 static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct error *err)
 {
-    int64_t start = moment_monotonic();
+    struct deadline deadline = deadline_in(bound_ns);
     char name[SANDBOX_NAME_SIZE];
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     if (machine->reference && sandbox_is_name(machine->reference))
@@ -313,11 +314,10 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
     }
     for (int64_t grace = GRACE < bound_ns / 2 ? GRACE : bound_ns / 2;; grace = 0) {
         AUTO_WORDS left = WORDS_INIT;
-        int64_t bound = bound_ns - (moment_monotonic() - start);
         error_clear(&last);
         /* Each on its own: that one cannot be removed keeps none of the others. */
         struct error trouble[4] = {ERROR_INIT, ERROR_INIT, ERROR_INIT, ERROR_INIT};
-        boot_stop(id, name, grace, bound, &trouble[0]);
+        boot_stop(id, name, grace, deadline, &trouble[0]);
         mounts_remove(name, &trouble[1]);
         network_remove(name, &trouble[2]);
         /* Never into a root that is still mounted. */
@@ -330,7 +330,7 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
         }
         if (find_left(id, name, &left, &last) == 0 && left.count == 0 && last.kind == ERROR_NONE)
             break;
-        if (moment_monotonic() - start >= bound_ns) {
+        if (deadline_over(deadline)) {
             AUTO_TEXT text = TEXT_INIT;
             for (size_t i = 0; i < left.count; i++)
                 text_addf(&text, "%s%s", i ? ", " : "", left.items[i]);

@@ -184,27 +184,23 @@ static void ask_to_halt(const struct scope *scope, bool first)
     }
 }
 
-int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, int64_t bound_ns, struct error *err)
+int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, struct deadline deadline, struct error *err)
 {
     struct scope scope;
     if (!machine_id)
         return 0;
     if (open_scope(machine_id, &scope, err) < 0)
         return -1;
-    int64_t start = moment_monotonic();
+    struct deadline grace = deadline_in(grace_ns);
     AUTO_CLOSE int events = scope_events_fd(&scope);
-    for (bool first = true; scope_populated(&scope); first = false) {
-        int64_t left = start + grace_ns - moment_monotonic();
-        if (left <= 0)
-            break;
+    for (bool first = true; scope_populated(&scope) && !deadline_over(grace); first = false) {
         ask_to_halt(&scope, first);
         struct pollfd one = {.fd = events, .events = POLLPRI};
-        int pause = HALT_EVERY_MS < left / NS_PER_MS ? HALT_EVERY_MS : (int)(left / NS_PER_MS) + 1;
-        int64_t round = moment_monotonic() + pause * NS_PER_MS;
-        while (scope_populated(&scope) && moment_monotonic() < round)
-            poll(&one, events >= 0, events >= 0 ? (int)((round - moment_monotonic()) / NS_PER_MS) + 1 : 10);
+        struct deadline round = deadline_earlier(grace, deadline_in(HALT_EVERY_MS * NS_PER_MS));
+        while (scope_populated(&scope) && !deadline_over(round))
+            deadline_poll(&one, events >= 0, events >= 0 ? round : deadline_in(10 * NS_PER_MS));
     }
-    int64_t left = start + bound_ns - moment_monotonic();
+    int64_t left = deadline_left(deadline);
     int result = scope_populated(&scope) ? scope_end(&scope, left > NS_PER_S ? left : NS_PER_S, err) : 0;
     if (result == 0)
         result = scope_remove(&scope, err);

@@ -1,9 +1,9 @@
 #include "sandbox/owner.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "config/layout.h"
 #include "format/json.h"
 #include "process/child.h"
@@ -74,11 +74,11 @@ int sandbox_lock(int64_t bound_ns, struct error *err)
     AUTO_CLOSE int fd = open(SANDBOX_HOME "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot open " SANDBOX_HOME "/lock");
-    int64_t until = moment_monotonic() + bound_ns;
+    struct deadline deadline = deadline_in(bound_ns);
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return error_system(err, errno, "cannot lock " SANDBOX_HOME "/lock");
-        if (moment_monotonic() >= until)
+        if (deadline_over(deadline))
             return error_set(err, ERROR_PROVIDER,
                              "another sandbox held " SANDBOX_HOME "/lock all the time: try again");
         poll(NULL, 0, LOCK_PAUSE_MS);

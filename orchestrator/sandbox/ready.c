@@ -37,7 +37,7 @@ static int with_console(const struct machine *machine, struct error *err)
 }
 
 /* 0 as soon as somebody listens there, or where that cannot be told. Nothing connects: the guest's sshd counts what connects and does not log in. */
-static int wait_for_port(const struct machine *machine, int64_t until, struct error *err)
+static int wait_for_port(const struct machine *machine, struct deadline deadline, struct error *err)
 {
     if (!machine->address)
         return error_set(err, ERROR_PROVIDER, "the sandbox %s has no address", machine->reference);
@@ -48,7 +48,7 @@ static int wait_for_port(const struct machine *machine, int64_t until, struct er
         if (!runs)
             return error_set(err, ERROR_PROVIDER, "the sandbox %s went down while it started",
                              machine->reference);
-        if (moment_monotonic() >= until)
+        if (deadline_over(deadline))
             return error_set(err, ERROR_PROVIDER, "in the sandbox %s (%s) nobody listens on port %d in time",
                              machine->reference, machine->address, machine->port);
         moment_sleep(PAUSE_MS * NS_PER_MS);
@@ -56,7 +56,7 @@ static int wait_for_port(const struct machine *machine, int64_t until, struct er
 }
 
 /* Runs the question over ssh, by a shell of its own: root's may be any. 0 when it was answered. `answer` gets the state. */
-static int ask(const struct machine *machine, int64_t until, struct text *answer, const char **cause,
+static int ask(const struct machine *machine, struct deadline deadline, struct text *answer, const char **cause,
                struct error *err)
 {
     *cause = NULL;
@@ -66,9 +66,8 @@ static int ask(const struct machine *machine, int64_t until, struct text *answer
     AUTO_FREE char *alias = xasprintf("HostKeyAlias=triphase-%s", machine->id);
     AUTO_FREE char *port = xasprintf("%d", machine->port);
     AUTO_FREE char *to = xasprintf("%s@%s", machine->user, machine->address);
-    int64_t left = until - moment_monotonic();
     /* Somebody listens there, who may be slow to say who he is. */
-    AUTO_FREE char *connect = xasprintf("ConnectTimeout=%d", (int)((left > 0 ? left : 0) / NS_PER_S) + 1);
+    AUTO_FREE char *connect = xasprintf("ConnectTimeout=%d", (int)(deadline_left(deadline) / NS_PER_S) + 1);
     /* Paths relative to the machine's folder: nothing in the project's path can be taken for a pattern or a second file. */
     const char *const argv[] = {
         "ssh", "-F", "/dev/null", "-T", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
@@ -78,7 +77,7 @@ static int ask(const struct machine *machine, int64_t until, struct text *answer
         "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, "exec /bin/sh",
         NULL};
     struct program program = {
-        .argv = argv, .input = question, .directory = machine->directory, .bound_ns = left > 0 ? left : 1};
+        .argv = argv, .input = question, .directory = machine->directory, .bound_ns = deadline_left(deadline)};
     struct child_end end;
     AUTO_TEXT out = TEXT_INIT;
     AUTO_TEXT said = TEXT_INIT;
@@ -97,11 +96,10 @@ static int ask(const struct machine *machine, int64_t until, struct text *answer
     return 0;
 }
 
-int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *err)
+int ready_wait(const struct machine *machine, struct deadline deadline, struct error *err)
 {
-    int64_t until = moment_monotonic() + bound_ns;
     AUTO_ERROR last = ERROR_INIT;
-    if (wait_for_port(machine, until, &last) < 0) {
+    if (wait_for_port(machine, deadline, &last) < 0) {
         with_console(machine, &last);
         return error_move(err, &last);
     }
@@ -109,7 +107,7 @@ int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *er
         AUTO_TEXT state = TEXT_INIT;
         const char *cause;
         AUTO_ERROR failed = ERROR_INIT;
-        int answered = ask(machine, until, &state, &cause, &failed);
+        int answered = ask(machine, deadline, &state, &cause, &failed);
         /* One that was only cut off by the bound tells less than what is known. */
         if (answered < 0 && (failed.kind != ERROR_DEADLINE || last.kind == ERROR_NONE))
             error_move(&last, &failed);
@@ -123,7 +121,7 @@ int ready_wait(const struct machine *machine, int64_t bound_ns, struct error *er
             return error_move(err, &last);
         bool runs = boot_runs(machine->id);
         int64_t pause = cause ? cause_pause_ns(cause, tries) : PAUSE_MS * NS_PER_MS;
-        if (!runs || moment_monotonic() + pause >= until) {
+        if (!runs || deadline_left(deadline) <= pause) {
             error_prefix(&last, runs ? "not ready in time" : "it went down while it started");
             with_console(machine, &last);
             return error_move(err, &last);

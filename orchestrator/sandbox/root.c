@@ -1,5 +1,6 @@
 #include "sandbox/root.h"
 
+#include "base/deadline.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -121,16 +122,15 @@ static int debootstrap(const struct release *release, const char *suffix, const 
     return program_do_all(&program, NULL, err);
 }
 
-static int build_debian(const struct release *release, const char *into, int64_t bound_ns, struct error *err)
+static int build_debian(const struct release *release, const char *into, struct deadline deadline, struct error *err)
 {
     if (!release)
         return error_set(err, ERROR_PROJECT, "the root is no Debian release that can be built here");
-    int64_t start = moment_monotonic();
     AUTO_ERROR first = ERROR_INIT;
-    if (debootstrap(release, "updates", into, bound_ns, &first) == 0)
+    if (debootstrap(release, "updates", into, deadline_left(deadline), &first) == 0)
         return 0;
     /* Some mirrors do not carry the updates of an old release. */
-    int64_t left = bound_ns - (moment_monotonic() - start);
+    int64_t left = deadline_left(deadline);
     if (first.kind == ERROR_MISSING || left < 10 * NS_PER_S || file_remove_tree(into, err) < 0 ||
         debootstrap(release, "", into, left, err) < 0) {
         error_move(err, &first);
@@ -139,29 +139,28 @@ static int build_debian(const struct release *release, const char *into, int64_t
     return 0;
 }
 
-static int unpack(const char *archive, const char *into, int64_t bound_ns, struct error *err)
+static int unpack(const char *archive, const char *into, struct deadline deadline, struct error *err)
 {
     if (file_make_dirs(into, 0755, err) < 0)
         return -1;
-    if (program_do(bound_ns, NULL, err, "tar", "--extract", "--preserve-permissions", "--same-owner",
+    if (program_do(deadline_left(deadline), NULL, err, "tar", "--extract", "--preserve-permissions", "--same-owner",
                    "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", archive, "--directory",
                    into, NULL) < 0)
         return error_prefix(err, "cannot unpack the root tree %s", archive);
     return 0;
 }
 
-/* The lock of one entry of the cache; waits at most `bound_ns`. */
-static int lock_entry(const char *entry, int kind, int64_t bound_ns, struct error *err)
+/* The lock of one entry of the cache. */
+static int lock_entry(const char *entry, int kind, struct deadline deadline, struct error *err)
 {
     AUTO_FREE char *path = xasprintf("%s.lock", entry);
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot open %s", path);
-    int64_t until = moment_monotonic() + bound_ns;
     for (bool said = false; flock(fd, kind | LOCK_NB) < 0; said = true) {
         if (!said)
             step_log_say("another one is building the root tree %s: waiting for it", entry);
-        if (moment_monotonic() >= until)
+        if (deadline_over(deadline))
             return error_set(err, ERROR_DEADLINE, "another one was building the root tree %s all the time",
                              entry);
         poll(NULL, 0, LOCK_PAUSE_MS);
@@ -170,27 +169,25 @@ static int lock_entry(const char *entry, int kind, int64_t bound_ns, struct erro
 }
 
 static int fill_cache(enum root_kind kind, const char *root, const char *path, const char *entry,
-                      int64_t bound_ns, struct error *err)
+                      struct deadline deadline, struct error *err)
 {
     if (file_is_dir(entry))
         return 0;
-    int64_t start = moment_monotonic();
     /* Set-user-id programs of a tree that is never updated are not for this machine's users. */
     if (file_make_dirs(SANDBOX_CACHE, 0700, err) < 0)
         return -1;
-    AUTO_CLOSE int lock = lock_entry(entry, LOCK_EX, bound_ns, err);
+    AUTO_CLOSE int lock = lock_entry(entry, LOCK_EX, deadline, err);
     if (lock < 0)
         return -1;
     if (file_is_dir(entry))
         return 0;
     step_log_say("making the root tree %s, once for this machine, in %s", root, entry);
     AUTO_FREE char *beside = xasprintf("%s.building", entry);
-    int64_t left = bound_ns - (moment_monotonic() - start);
     if (mounts_remove_below(SANDBOX_CACHE, strrchr(beside, '/') + 1, err) < 0 ||
         file_remove_tree(beside, err) < 0)
         return error_prefix(err, "a root tree that was begun and not finished stands in the way");
-    int result = kind == ROOT_DEBIAN ? build_debian(release_named(root), beside, left, err)
-                                     : unpack(path, beside, left, err);
+    int result = kind == ROOT_DEBIAN ? build_debian(release_named(root), beside, deadline, err)
+                                     : unpack(path, beside, deadline, err);
     if (result == 0)
         result = prepare_check(beside, root, err);
     if (result == 0 && rename(beside, entry) < 0)
@@ -204,6 +201,7 @@ int root_parts(const char *root, const char *project, int64_t bound_ns, struct s
                struct error *err)
 {
     AUTO_FREE char *path = NULL;
+    struct deadline deadline = deadline_in(bound_ns);
     root = setting(root);
     int kind = root_kind(root, project, &path, err);
     if (kind < 0)
@@ -219,10 +217,10 @@ int root_parts(const char *root, const char *project, int64_t bound_ns, struct s
     AUTO_FREE char *entry = cache_name((enum root_kind)kind, root, path);
     if (!entry)
         return error_set(err, ERROR_PROJECT, "cannot read the root %s", path);
-    if (fill_cache((enum root_kind)kind, root, path, entry, bound_ns, err) < 0)
+    if (fill_cache((enum root_kind)kind, root, path, entry, deadline, err) < 0)
         return -1;
     /* Until the sandbox's own note says that it is in use. */
-    AUTO_CLOSE int held = lock_entry(entry, LOCK_SH, bound_ns, err);
+    AUTO_CLOSE int held = lock_entry(entry, LOCK_SH, deadline, err);
     if (held < 0)
         return -1;
     if (!file_is_dir(entry))

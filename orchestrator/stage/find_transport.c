@@ -17,7 +17,7 @@ struct search {
     const struct project *project;
     const struct target *target;
     const struct json *request;
-    int64_t until;     /* monotonic */
+    struct deadline deadline;
     const char *cause; /* of the last failure; static */
     /* Of a way on which the host answered and let nobody in: that says more than a way that leads nowhere. */
     struct error refusal;
@@ -25,7 +25,7 @@ struct search {
 };
 
 /* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
-static int try_transport(struct search *search, enum transport_kind kind, bool wait, int64_t bound_ns,
+static int try_transport(struct search *search, enum transport_kind kind, bool wait, struct deadline deadline,
                          struct machine *machine, struct json *tried, struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
@@ -52,7 +52,7 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
                                      .ssh = &ssh,
                                      .control_directory = sockets,
                                      .masters = &masters,
-                                     .bound_ns = bound_ns,
+                                     .deadline = deadline,
                                      .wait = wait,
                                      .starting = json_get_bool(search->request, "starting")};
     struct transport_result opened = {0};
@@ -107,10 +107,11 @@ static int walk(struct search *search, const struct words *wanted, struct machin
                 error_move(&last, &why);
             break;
         }
-        int64_t left = search->until - moment_monotonic();
+        /* The last one has all that is left. */
+        struct deadline share = deadline_in(deadline_left(search->deadline) / (int64_t)names.count);
         bool alone = wanted->count == 1;
-        status = try_transport(search, kind, alone, alone ? left : left / (int64_t)names.count, machine,
-                               tried, result, &last);
+        status = try_transport(search, kind, alone, alone ? search->deadline : share, machine, tried, result,
+                               &last);
         /* The next one of the list, behind the one that was tried. */
         AUTO_WORDS rest = WORDS_INIT;
         bool behind = false;
@@ -132,8 +133,7 @@ int find_transport(const struct project *project, const struct target *target, c
     struct search search = {.project = project,
                             .target = target,
                             .request = request,
-                            .until =
-                                moment_monotonic() + json_get_integer(request, "bound_ns", 60 * NS_PER_S)};
+                            .deadline = deadline_in(json_get_integer(request, "bound_ns", 60 * NS_PER_S))};
     AUTO_WORDS names = WORDS_INIT;
     const struct json *wanted = json_get(request, "transports");
     for (size_t i = 0; i < json_count(wanted); i++)
@@ -155,7 +155,7 @@ int find_transport(const struct project *project, const struct target *target, c
         /* A host that is coming back may do so over any of them. */
         if (failed.kind != ERROR_UNREACHABLE || names.count == 1 ||
             (search.refusal_cause && !json_get_bool(request, "starting")) ||
-            search.until - moment_monotonic() < pause + NS_PER_S) {
+            deadline_left(search.deadline) < pause + NS_PER_S) {
             if (search.refusal_cause)
                 json_set_string(result, "cause", search.refusal_cause);
             error_move(err, search.refusal_cause ? &search.refusal : &failed);

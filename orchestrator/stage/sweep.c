@@ -1,5 +1,6 @@
 #include "stage/sweep.h"
 
+#include "base/deadline.h"
 #include "base/embedded.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -27,8 +28,8 @@ struct question {
     const struct json *request, *looks; /* looks: NULL: none */
     size_t look_count;
     struct ssh_arguments ssh;
-    int64_t until; /* monotonic */
-    int wait_s;    /* how long the host waits for async jobs before it answers */
+    struct deadline deadline;
+    int wait_s; /* how long the host waits for async jobs before it answers */
 };
 
 static const struct embedded_file *script_file(void)
@@ -88,7 +89,7 @@ static int make_script(const struct question *question, const char *nonce, struc
     if (!known)
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the run's id");
     int64_t grace = json_get_integer(question->request, "grace_ns", 20 * NS_PER_S),
-            budget = question->until - moment_monotonic() - ENDING_S * NS_PER_S;
+            budget = deadline_left(question->deadline) - ENDING_S * NS_PER_S;
     text_addf(script, "nonce=%s root=%s runs='", nonce, root);
     for (size_t i = 0; i < json_count(chain); i++)
         text_addf(script, " %s", json_string(json_at(chain, i), ""));
@@ -129,7 +130,7 @@ static int ask_once(const struct question *question, int connect_s, struct host_
     struct child_end end = {0};
     struct program program = {.argv = words_argv(&argv),
                               .input = text_string(&script),
-                              .bound_ns = question->until - moment_monotonic(),
+                              .bound_ns = deadline_left(question->deadline),
                               .output_limit = ANSWER_LIMIT};
     if (program_run(&program, &out, &said, &end, &failed) < 0)
         return failed.kind == ERROR_DEADLINE
@@ -160,10 +161,8 @@ static int ask_once(const struct question *question, int connect_s, struct host_
 static int ask(const struct question *question, struct host_answer *answer, const char **cause,
                struct error *err)
 {
-    int64_t connect_until =
-        moment_monotonic() + json_get_integer(question->request, "connect_ns", INT64_MAX / 2);
-    if (connect_until > question->until)
-        connect_until = question->until;
+    struct deadline connected = deadline_earlier(
+        question->deadline, deadline_in(json_get_integer(question->request, "connect_ns", INT64_MAX)));
     int connect_s = CONNECT_FIRST_S;
     AUTO_ERROR known = ERROR_INIT;
     const char *known_cause = NULL;
@@ -177,7 +176,7 @@ static int ask(const struct question *question, struct host_answer *answer, cons
             known_cause = *cause;
         }
         int64_t pause = cause_pause_ns(known_cause, tries);
-        if (connect_until - moment_monotonic() < pause + NS_PER_S || known.kind != ERROR_UNREACHABLE ||
+        if (deadline_left(connected) < pause + NS_PER_S || known.kind != ERROR_UNREACHABLE ||
             cause_is_refusal(known_cause)) {
             *cause = known_cause;
             return error_move(err, &known);
@@ -197,10 +196,10 @@ static int prepare(const struct host *host, const struct json *request, struct q
     if (transport_from(json_get_string(request, "transport", ""), &kind) < 0)
         return error_set(err, ERROR_SYSTEM, "a look at the host needs the transport that the step had");
     *out = (struct question){.request = request, .ssh = SSH_ARGUMENTS_INIT};
-    out->until = moment_monotonic() + json_get_integer(request, "bound_ns", 30 * NS_PER_S);
+    out->deadline = deadline_in(json_get_integer(request, "bound_ns", 30 * NS_PER_S));
     /* A host may be slow to log in: the stage's bound is enough. */
     return ssh_arguments_make(host->machine, host->target, kind, NULL, host->agent_directory,
-                              SSH_ALIVE_INTERVAL, ssh_alive_count(out->until - moment_monotonic()), &out->ssh,
+                              SSH_ALIVE_INTERVAL, ssh_alive_count(deadline_left(out->deadline)), &out->ssh,
                               err);
 }
 
@@ -252,7 +251,7 @@ int host_await_jobs(const struct host *host, const struct json *request, struct 
     int status = 0;
     struct host_answer answer = {.jobs = 1};
     while (status == 0 && answer.jobs > 0) {
-        int64_t left = (question.until - moment_monotonic()) / NS_PER_S - ENDING_S;
+        int64_t left = deadline_left(question.deadline) / NS_PER_S - ENDING_S;
         const char *cause = NULL;
         question.wait_s = left < ROUND_S ? (int)left : ROUND_S;
         status = left <= 0

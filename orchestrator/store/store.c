@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -46,11 +47,11 @@ static int set_journal(struct sql *db, const char *path, struct error *err)
     if (same)
         return 0;
     /* SQLite's busy handler is not asked for this one. */
-    int64_t give_up = moment_monotonic() + BUSY_MS * NS_PER_MS;
+    struct deadline deadline = deadline_in(BUSY_MS * NS_PER_MS);
     AUTO_FREE char *change = xasprintf("PRAGMA journal_mode = %s", wanted);
     AUTO_ERROR why = ERROR_INIT;
     while (sql_run(db, change, &why) < 0) {
-        if (moment_monotonic() > give_up)
+        if (deadline_over(deadline))
             return error_move(err, &why);
         usleep(20000);
     }

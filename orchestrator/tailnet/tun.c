@@ -1,4 +1,5 @@
 #include "tailnet/tun.h"
+#include "base/deadline.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -21,19 +22,10 @@ enum { TUN_MAJOR = 10, TUN_MINOR = 200, ANSWER_MAX = 8 << 20 };
 static const int64_t daemon_bound = 2 * NS_PER_S;
 
 /* Waits until the socket is ready for `events`; 0, or -1 when the time is up. */
-static int wait_for(int fd, short events, int64_t until)
+static int wait_for(int fd, short events, struct deadline deadline)
 {
-    for (;;) {
-        int64_t left = until - moment_monotonic();
-        if (left <= 0)
-            return -1;
-        struct pollfd ready = {fd, events, 0};
-        int count = poll(&ready, 1, (int)(left / NS_PER_MS) + 1);
-        if (count > 0)
-            return 0;
-        if (count < 0 && errno != EINTR)
-            return -1;
-    }
+    struct pollfd ready = {fd, events, 0};
+    return !deadline_over(deadline) && deadline_poll(&ready, 1, deadline) > 0 ? 0 : -1;
 }
 
 /* The daemon's answer to one GET of its LocalAPI; 0, or -1 with `why` set (malloc'ed). HTTP/1.0, so that
@@ -43,7 +35,7 @@ static int ask_daemon(const char *path, struct text *answer, char **why)
     static const char request[] =
         "GET /localapi/v0/status?peers=false HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int64_t until = moment_monotonic() + daemon_bound;
+    struct deadline deadline = deadline_in(daemon_bound);
     size_t length = strlen(path);
     if (length >= sizeof(address.sun_path)) {
         *why = xstrdup("its path is too long for a socket");
@@ -60,7 +52,7 @@ static int ask_daemon(const char *path, struct text *answer, char **why)
         ssize_t count = send(fd, request + sent, sizeof(request) - 1 - sent, MSG_NOSIGNAL);
         if (count > 0)
             sent += (size_t)count;
-        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLOUT, until) < 0)
+        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLOUT, deadline) < 0)
             break;
     }
     for (;;) {
@@ -70,7 +62,7 @@ static int ask_daemon(const char *path, struct text *answer, char **why)
             return 0;
         if (count > 0)
             text_add_bytes(answer, buffer, (size_t)count);
-        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLIN, until) < 0)
+        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLIN, deadline) < 0)
             break;
         if (answer->length > ANSWER_MAX)
             break;

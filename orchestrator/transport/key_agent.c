@@ -1,5 +1,6 @@
 #include "transport/key_agent.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -176,9 +177,9 @@ static int start(const struct key_agent *agent, const char *socket_path, struct 
         return -1;
     struct child_end end;
     bool is_there = false;
-    for (int64_t until = moment_monotonic() + ANSWER_BOUND; !(is_there = answers(socket_path)) &&
+    for (struct deadline deadline = deadline_in(ANSWER_BOUND); !(is_there = answers(socket_path)) &&
                                                             child_poll(&child, &end, NULL) == 0 &&
-                                                            moment_monotonic() < until;)
+                                                            !deadline_over(deadline);)
         nanosleep(&(struct timespec){.tv_nsec = 2 * NS_PER_MS}, NULL);
     if (!is_there)
         child_signal(&child, SIGKILL);

@@ -24,18 +24,14 @@ enum {
 struct attempt {
     const struct login_request *request;
     off_t from; /* its log begins there */
-    int64_t since, tcp_until;
+    int64_t since;
+    bool sole;            /* only one address is in question, which has until `tcp` to answer */
+    struct deadline tcp;
     int64_t reached[LOGIN_DONE + 1]; /* when that rung was first seen to be climbed, monotonic; 0: never */
     struct login_log log;
     bool cut;
     bool slow; /* it was connected, and what came next took longer than ssh waits for a silent host */
 };
-
-static int64_t left_of(const struct login_request *request)
-{
-    int64_t left = request->until - moment_monotonic();
-    return left > 0 ? left : 0;
-}
 
 static void read_log(struct attempt *attempt)
 {
@@ -54,7 +50,7 @@ static bool goes_on(void *context, const struct text *out)
     (void)out;
     struct attempt *attempt = context;
     read_log(attempt);
-    return attempt->log.rung != LOGIN_TCP || !attempt->tcp_until || moment_monotonic() < attempt->tcp_until;
+    return attempt->log.rung != LOGIN_TCP || !attempt->sole || !deadline_over(attempt->tcp);
 }
 
 static void put_rung(struct json *rungs, const char *name, int64_t ns, const char *saw)
@@ -190,7 +186,7 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
 {
     const struct login_request *request = attempt->request;
     const struct transport_route *route = request->route;
-    int64_t left = left_of(request);
+    int64_t left = deadline_left(request->deadline);
     int left_s = (int)(left / NS_PER_S) + 1;
     bool sole = !route->proxy && is_numeric(route->hostname);
     AUTO_WORDS argv = WORDS_INIT;
@@ -212,7 +208,8 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     struct stat info;
     attempt->from = stat(request->log, &info) == 0 ? info.st_size : 0;
     attempt->since = moment_monotonic();
-    attempt->tcp_until = sole ? attempt->since + TCP_BOUND_S * NS_PER_S : 0;
+    attempt->sole = sole;
+    attempt->tcp = deadline_in(TCP_BOUND_S * NS_PER_S);
     AUTO_TEXT said = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
@@ -284,7 +281,7 @@ int login_open(const struct login_request *request, struct login *out, struct er
             slow_s *= 2;
         patient |= attempt.slow;
         int64_t pause = cause_pause_ns(known.cause, alike);
-        if (status == 0 || !may_change(request, known.cause) || left_of(request) < pause + LEAST_S * NS_PER_S)
+        if (status == 0 || !may_change(request, known.cause) || deadline_left(request->deadline) < pause + LEAST_S * NS_PER_S)
             break;
         if (alike == 1)
             step_log_say("%s: %s: tried again", request->ssh->host, known.why);

@@ -1,6 +1,7 @@
 /* Logging in to a host: ssh opens a master, and its own log tells how far it got. Every try is one connection, and is a login: a look at the port alone would count
  * against the address of this machine (OpenSSH's PerSourcePenalties). Blocking: for stage children and commands. */
 #pragma once
+#include "base/deadline.h"
 #include "transport/login_log.h"
 #include "transport/route.h"
 
@@ -10,7 +11,7 @@ struct login_request {
     const char *log; /* ssh appends to it */
     const struct scope *masters;
     const char *const *environment; /* NULL: inherited */
-    int64_t until;                  /* monotonic; a login that is on its way has all of it */
+    struct deadline deadline;       /* a login that is on its way has all of it */
     bool wait, starting;            /* as in struct transport_request */
 };
 

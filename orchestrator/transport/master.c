@@ -26,15 +26,8 @@ struct ladder {
     struct transport_route route;
     char *log;
     struct json *rungs;
-    int64_t until; /* monotonic end of the whole */
     int attempts;
 };
-
-static int64_t within(const struct ladder *ladder, int64_t bound)
-{
-    int64_t left = ladder->until - moment_monotonic();
-    return left < 0 ? 0 : left < bound ? left : bound;
-}
 
 /* A rung was taken: how long it took, what it saw. */
 static void put_passed(struct ladder *ladder, const char *rung, int64_t ns, const char *saw)
@@ -91,16 +84,18 @@ static void master_environment(const struct ladder *ladder, struct words *out)
 /* Whether what came ends with the last of the short lines, and since when. */
 struct answering {
     const char *done; /* that line */
-    int64_t done_ns, first_until;
+    int64_t done_ns;
+    struct deadline deadline; /* for all of it, once it is there; for it before */
 };
 
 static bool goes_on(void *context, const struct text *out)
 {
     struct answering *answering = context;
-    if (!answering->done_ns && out->length && strstr(out->bytes, answering->done))
+    if (!answering->done_ns && out->length && strstr(out->bytes, answering->done)) {
         answering->done_ns = moment_monotonic();
-    return moment_monotonic() <
-           (answering->done_ns ? answering->done_ns + output_bound : answering->first_until);
+        answering->deadline = deadline_in(output_bound);
+    }
+    return !deadline_over(answering->deadline);
 }
 
 /* What a login shell said that did not do what it was asked to: printable, cut. */
@@ -127,7 +122,7 @@ static int run_over_master(struct ladder *ladder, const char *script, struct ans
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
     const struct program how = {.environment = ladder->request->environment,
-                                .bound_ns = within(ladder, INT64_MAX),
+                                .bound_ns = deadline_left(ladder->request->deadline),
                                 .keeps_output = true,
                                 .goes_on = goes_on,
                                 .context = answering};
@@ -203,14 +198,14 @@ static void take_answer(struct transport_result *result, const char *lines, int6
     result->at_ns = at_ns;
 }
 
-static int check_channel(struct ladder *ladder, int64_t first_bound, struct error *err)
+static int check_channel(struct ladder *ladder, struct deadline first, struct error *err)
 {
     char id[ID_SIZE];
     id_make(id);
     AUTO_FREE char *script = make_script(ladder, id), *done = xasprintf("\ndone=%s\n", id_tail(id, 12));
     AUTO_TEXT answer = TEXT_INIT;
     int64_t since = moment_monotonic();
-    struct answering answering = {.done = done, .first_until = since + within(ladder, first_bound)};
+    struct answering answering = {.done = done, .deadline = first};
     if (run_over_master(ladder, script, &answering, &answer, err) < 0)
         return -1;
     /* A login shell's rc file may have printed before. */
@@ -245,7 +240,7 @@ static int open_master(struct ladder *ladder, struct error *err)
                                       .log = ladder->log,
                                       .masters = request->masters,
                                       .environment = words_argv(&environment),
-                                      .until = ladder->until,
+                                      .deadline = request->deadline,
                                       .wait = request->wait,
                                       .starting = request->starting};
     struct login login = {0};
@@ -288,14 +283,14 @@ static int climb(struct ladder *ladder, struct error *err)
     json_set_string(ladder->result->evidence, "proxy", route->proxy);
     bool kept = master_socket_there(route->control_path);
     if (kept &&
-        (master_ask(route->control_path, "check") < 0 || check_channel(ladder, kept_bound, NULL) < 0)) {
+        (master_ask(route->control_path, "check") < 0 || check_channel(ladder, deadline_earlier(request->deadline, deadline_in(kept_bound)), NULL) < 0)) {
         (void)master_ask(route->control_path, "exit");
         (void)unlink(route->control_path);
         ladder->result->cause = NULL;
         kept = false;
     }
     json_set_bool(ladder->result->evidence, "kept", kept);
-    return kept || (open_master(ladder, err) == 0 && check_channel(ladder, INT64_MAX, err) == 0) ? 0 : -1;
+    return kept || (open_master(ladder, err) == 0 && check_channel(ladder, request->deadline, err) == 0) ? 0 : -1;
 }
 
 int transport_open_master(const struct transport_request *request, struct transport_result *result,
@@ -308,7 +303,6 @@ int transport_open_master(const struct transport_request *request, struct transp
         .log = request->log_path ? xstrdup(request->log_path)
                                  : file_join(request->control_directory, "master.log"),
         .rungs = json_new_array(),
-        .until = moment_monotonic() + request->bound_ns,
     };
     json_set_string(result->evidence, "transport", transport_name(request->kind));
     int64_t since = moment_monotonic();

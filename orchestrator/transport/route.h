@@ -2,6 +2,7 @@
  * SSH master of a run. Blocking: for stage children and commands. Everything goes through the OpenSSH
  * client with the very arguments of the inventory. */
 #pragma once
+#include "base/deadline.h"
 #include "base/error.h"
 #include "format/json.h"
 #include "process/scope.h"
@@ -26,9 +27,9 @@ struct transport_request {
     const char *log_path;        /* the master's own messages (ssh -E); NULL: control_directory/master.log */
     const struct scope *masters; /* NULL: none */
     const char *const *environment; /* NULL: inherited */
-    int64_t bound_ns;
+    struct deadline deadline;
     bool
-        wait; /* one that is down, or closes the connection, is tried again until the bound, at growing distances */
+        wait; /* one that is down, or closes the connection, is tried again until then, at growing distances */
     bool
         starting; /* it was just made or rebooted: with `wait`, one that refuses the user is tried again too */
 };

@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "transport/known_hosts.h"
 
 #include <arpa/inet.h>
@@ -45,7 +44,7 @@ int climb_up(struct climb *fixture, bool wait, int64_t bound, struct transport_r
                                         .kind = TRANSPORT_DIRECT,
                                         .ssh = &fixture->ssh,
                                         .control_directory = fixture->sockets,
-                                        .bound_ns = bound,
+                                        .deadline = deadline_in(bound),
                                         .wait = wait,
                                         .starting = fixture->starting};
     return transport_open_master(&request, result, err);
