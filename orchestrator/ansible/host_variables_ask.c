@@ -229,7 +229,8 @@ static struct json *answers_of(struct asking *asking, const struct words *playbo
 bool host_variables_ask(struct project *project, struct target *target, const char *const *environment,
                         struct deadline deadline, struct json **answers)
 {
-    struct asking asking = {.project = project, .target = target, .environment = environment, .deadline = deadline};
+    struct asking asking = {
+        .project = project, .target = target, .environment = environment, .deadline = deadline};
     AUTO_WORDS playbooks = WORDS_INIT;
     AUTO_JSON *given = NULL;
     find_folders(&asking, &playbooks);

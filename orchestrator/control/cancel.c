@@ -27,7 +27,8 @@ int cancel_tell(const struct child *worker, bool now)
 
 static bool gone_within(const struct child *worker, int64_t bound_ns)
 {
-    return deadline_poll(&(struct pollfd){.fd = worker->pidfd, .events = POLLIN}, 1, deadline_in(bound_ns)) > 0;
+    return deadline_poll(&(struct pollfd){.fd = worker->pidfd, .events = POLLIN}, 1, deadline_in(bound_ns)) >
+           0;
 }
 
 static bool is_locked(const char *state, const struct history_run *run)

@@ -328,8 +328,8 @@ static void read_inventory(struct plan_work *work, const struct question *questi
 
 /* One round; `each_alone` finds the faults of every playbook where the first one hid the others'. 1 when a
  * listing failed. */
-static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic, struct deadline deadline,
-                    struct error *err)
+static int ask_once(struct plan_work *work, bool each_alone, const struct words *dynamic,
+                    struct deadline deadline, struct error *err)
 {
     struct asking asking = {0};
     int result = 0;

@@ -127,9 +127,10 @@ static int read_to_end(const struct program *program, struct child *child, struc
         };
         /* A flood never lets poll time out, so the clock is asked each time. */
         bool over = deadline_over(deadline);
-        int ready = deadline_poll(look, COUNT_OF(look),
-                                  program->goes_on ? deadline_earlier(deadline, deadline_in(ASK_MS * NS_PER_MS))
-                                                   : deadline);
+        int ready =
+            deadline_poll(look, COUNT_OF(look),
+                          program->goes_on ? deadline_earlier(deadline, deadline_in(ASK_MS * NS_PER_MS))
+                                           : deadline);
         if (ready < 0)
             return error_system(err, errno, "cannot wait for process %d", (int)child->pid);
         if (ready > 0 && look[0].revents)

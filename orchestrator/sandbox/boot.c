@@ -184,7 +184,8 @@ static void ask_to_halt(const struct scope *scope, bool first)
     }
 }
 
-int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, struct deadline deadline, struct error *err)
+int boot_stop(const char *machine_id, const char *name, int64_t grace_ns, struct deadline deadline,
+              struct error *err)
 {
     struct scope scope;
     if (!machine_id)

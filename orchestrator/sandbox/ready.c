@@ -56,8 +56,8 @@ static int wait_for_port(const struct machine *machine, struct deadline deadline
 }
 
 /* Runs the question over ssh, by a shell of its own: root's may be any. 0 when it was answered. `answer` gets the state. */
-static int ask(const struct machine *machine, struct deadline deadline, struct text *answer, const char **cause,
-               struct error *err)
+static int ask(const struct machine *machine, struct deadline deadline, struct text *answer,
+               const char **cause, struct error *err)
 {
     *cause = NULL;
     static const char question[] = "while :; do s=$(systemctl is-system-running 2>/dev/null); case $s in "
@@ -76,8 +76,10 @@ static int ask(const struct machine *machine, struct deadline deadline, struct t
         /* Half the time of the post-quantum default, which matters on no wire of this machine. */
         "-o", "KexAlgorithms=^curve25519-sha256,curve25519-sha256@libssh.org", "--", to, "exec /bin/sh",
         NULL};
-    struct program program = {
-        .argv = argv, .input = question, .directory = machine->directory, .bound_ns = deadline_left(deadline)};
+    struct program program = {.argv = argv,
+                              .input = question,
+                              .directory = machine->directory,
+                              .bound_ns = deadline_left(deadline)};
     struct child_end end;
     AUTO_TEXT out = TEXT_INIT;
     AUTO_TEXT said = TEXT_INIT;

@@ -122,7 +122,8 @@ static int debootstrap(const struct release *release, const char *suffix, const 
     return program_do_all(&program, NULL, err);
 }
 
-static int build_debian(const struct release *release, const char *into, struct deadline deadline, struct error *err)
+static int build_debian(const struct release *release, const char *into, struct deadline deadline,
+                        struct error *err)
 {
     if (!release)
         return error_set(err, ERROR_PROJECT, "the root is no Debian release that can be built here");
@@ -143,9 +144,9 @@ static int unpack(const char *archive, const char *into, struct deadline deadlin
 {
     if (file_make_dirs(into, 0755, err) < 0)
         return -1;
-    if (program_do(deadline_left(deadline), NULL, err, "tar", "--extract", "--preserve-permissions", "--same-owner",
-                   "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", archive, "--directory",
-                   into, NULL) < 0)
+    if (program_do(deadline_left(deadline), NULL, err, "tar", "--extract", "--preserve-permissions",
+                   "--same-owner", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", archive,
+                   "--directory", into, NULL) < 0)
         return error_prefix(err, "cannot unpack the root tree %s", archive);
     return 0;
 }

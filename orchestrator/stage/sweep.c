@@ -161,8 +161,9 @@ static int ask_once(const struct question *question, int connect_s, struct host_
 static int ask(const struct question *question, struct host_answer *answer, const char **cause,
                struct error *err)
 {
-    struct deadline connected = deadline_earlier(
-        question->deadline, deadline_in(json_get_integer(question->request, "connect_ns", INT64_MAX)));
+    struct deadline connected =
+        deadline_earlier(question->deadline,
+                         deadline_in(json_get_integer(question->request, "connect_ns", INT64_MAX)));
     int connect_s = CONNECT_FIRST_S;
     AUTO_ERROR known = ERROR_INIT;
     const char *known_cause = NULL;

@@ -178,8 +178,8 @@ static int start(const struct key_agent *agent, const char *socket_path, struct 
     struct child_end end;
     bool is_there = false;
     for (struct deadline deadline = deadline_in(ANSWER_BOUND); !(is_there = answers(socket_path)) &&
-                                                            child_poll(&child, &end, NULL) == 0 &&
-                                                            !deadline_over(deadline);)
+                                                               child_poll(&child, &end, NULL) == 0 &&
+                                                               !deadline_over(deadline);)
         nanosleep(&(struct timespec){.tv_nsec = 2 * NS_PER_MS}, NULL);
     if (!is_there)
         child_signal(&child, SIGKILL);

@@ -25,7 +25,7 @@ struct attempt {
     const struct login_request *request;
     off_t from; /* its log begins there */
     int64_t since;
-    bool sole;            /* only one address is in question, which has until `tcp` to answer */
+    bool sole; /* only one address is in question, which has until `tcp` to answer */
     struct deadline tcp;
     int64_t reached[LOGIN_DONE + 1]; /* when that rung was first seen to be climbed, monotonic; 0: never */
     struct login_log log;
@@ -281,7 +281,8 @@ int login_open(const struct login_request *request, struct login *out, struct er
             slow_s *= 2;
         patient |= attempt.slow;
         int64_t pause = cause_pause_ns(known.cause, alike);
-        if (status == 0 || !may_change(request, known.cause) || deadline_left(request->deadline) < pause + LEAST_S * NS_PER_S)
+        if (status == 0 || !may_change(request, known.cause) ||
+            deadline_left(request->deadline) < pause + LEAST_S * NS_PER_S)
             break;
         if (alike == 1)
             step_log_say("%s: %s: tried again", request->ssh->host, known.why);

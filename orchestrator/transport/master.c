@@ -283,14 +283,16 @@ static int climb(struct ladder *ladder, struct error *err)
     json_set_string(ladder->result->evidence, "proxy", route->proxy);
     bool kept = master_socket_there(route->control_path);
     if (kept &&
-        (master_ask(route->control_path, "check") < 0 || check_channel(ladder, deadline_earlier(request->deadline, deadline_in(kept_bound)), NULL) < 0)) {
+        (master_ask(route->control_path, "check") < 0 ||
+         check_channel(ladder, deadline_earlier(request->deadline, deadline_in(kept_bound)), NULL) < 0)) {
         (void)master_ask(route->control_path, "exit");
         (void)unlink(route->control_path);
         ladder->result->cause = NULL;
         kept = false;
     }
     json_set_bool(ladder->result->evidence, "kept", kept);
-    return kept || (open_master(ladder, err) == 0 && check_channel(ladder, request->deadline, err) == 0) ? 0 : -1;
+    return kept || (open_master(ladder, err) == 0 && check_channel(ladder, request->deadline, err) == 0) ? 0
+                                                                                                         : -1;
 }
 
 int transport_open_master(const struct transport_request *request, struct transport_result *result,
