@@ -15,6 +15,7 @@
 #include "store/batch.h"
 #include "store/history.h"
 #include "store/store.h"
+#include "verdict/verdict.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -164,6 +165,16 @@ static struct json *owed_before(const struct json *plan, const struct history_st
     return its && json_get(plan, "owed") ? json_keep(json_get(plan, "owed")) : NULL;
 }
 
+static struct verdict judge(const struct rest *rest)
+{
+    const struct history_step *step = rest->step;
+    const struct child_end unknown = {.exited = true, .code = -1};
+    const struct stage_answer answer = {.stage = step->name};
+    struct evidence evidence = {
+        .by = ENDED_BY_DEATH, .end = &unknown, .tally = &rest->tally, .log_tail = "", .stage = &answer};
+    return text_is(step->kind, "phase") ? verdict_of_phase(&evidence) : verdict_of_stage(&evidence);
+}
+
 static int close_step_row(struct rest *rest, const char *state, const struct json *owed_earlier,
                           struct error *err)
 {
@@ -176,8 +187,7 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
     const struct tally *tally = &rest->tally;
     AUTO_JSON *owed = tally_owed(tally, false);
     AUTO_FREE char *owed_text = owed ? json_compact(owed) : NULL;
-    AUTO_FREE char *message = xasprintf("triphase itself died%s%s", tally->task ? " during task " : "",
-                                        tally->task ? tally->task : "");
+    struct verdict verdict = judge(rest);
     struct event event = {
         .kind = EVENT_STEP_END,
         .run = rest->run,
@@ -185,8 +195,10 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
         .of_step = {
             .seq = step->seq,
             .duration_ns = rest->last_ns > step->started_ns ? rest->last_ns - step->started_ns : 0,
-            .outcome = OUTCOME_CRASHED,
-            .message = message,
+            .outcome = verdict.outcome,
+            .message = verdict.message,
+            .verdict = verdict.row,
+            .seen = verdict.seen,
             .exit_code = -1,
             .signal = -1,
             .ok = tally->ok,
@@ -204,6 +216,7 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
             .handlers_owed = owed_text}};
     if (status == 0)
         status = store_appender_put(rest->appender, &event, err);
+    verdict_free(&verdict);
     tally_free(&rest->tally);
     return status;
 }
@@ -247,8 +260,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
             last = steps[i].started_ns + steps[i].duration_ns;
         }
     }
-    AUTO_FREE char *message =
-        xasprintf("triphase itself died; %d process(es) of the run were found and ended", ended);
+    struct verdict verdict = verdict_of_run(&(struct run_standing){.died = true, .ended = ended});
     AUTO_MACHINE *made = made_by(db, run);
     struct event event = {.kind = EVENT_RUN_END,
                           .run = run->id,
@@ -256,9 +268,11 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
                                      .machine_id = made ? made->id : run->machine_id,
                                      .fresh = run->fresh || (made && !machine_was_there(made)),
                                      .duration_ns = last - run->started_ns,
-                                     .outcome = OUTCOME_CRASHED,
+                                     .outcome = verdict.outcome,
                                      .exit_code = exit_code,
-                                     .message = message}};
+                                     .message = verdict.message,
+                                     .verdict = verdict.row,
+                                     .seen = verdict.seen}};
     if (status == 0)
         status = store_appender_put(appender, &event, err);
     if (status == 0)
@@ -267,6 +281,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
         status = sql_commit(db, err);
     else
         sql_rollback(db);
+    verdict_free(&verdict);
     store_appender_free(appender);
     history_steps_free(steps, count);
     return status;

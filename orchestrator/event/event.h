@@ -36,6 +36,8 @@ struct event_run {
     enum outcome outcome;
     int exit_code;
     const char *message; /* why, one line; may be NULL */
+    const char *verdict,
+        *seen; /* the row of the table of verdicts (verdict/verdict.h), and the evidence in words */
 };
 
 struct event_step {
@@ -52,6 +54,7 @@ struct event_step {
     int64_t duration_ns;
     enum outcome outcome;
     const char *cause, *message; /* may be NULL */
+    const char *verdict, *seen;  /* as of a run */
     int exit_code, signal;       /* of the child; -1: none */
     int64_t ok, changed, failed, skipped, unreachable, ignored, rescued;
     int64_t cpu_usec; /* of its scope, -1 unknown */

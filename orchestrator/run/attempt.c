@@ -64,9 +64,8 @@ int attempt_prepare(struct run_context *context, const struct attempt_order *ord
 
 struct verdict attempt_judge(struct attempt *attempt, const struct evidence *evidence)
 {
-    if (attempt->stage && evidence->by == ENDED_BY_ITSELF)
-        return attempt_stage_judge(&attempt->of_stage, attempt->stage, evidence);
-    return verdict_of_phase(evidence);
+    return attempt->stage ? attempt_stage_judge(&attempt->of_stage, attempt->stage, evidence)
+                          : verdict_of_phase(evidence);
 }
 
 void attempt_free(struct attempt *attempt)

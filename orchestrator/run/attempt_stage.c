@@ -7,6 +7,7 @@
 #include "run/recovery.h"
 #include "stage/handover.h"
 #include "transport/route.h"
+#include "verdict/verdict.h"
 
 #include <unistd.h>
 
@@ -90,33 +91,25 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     return 0;
 }
 
-/* What a stage's failure is called: the provider's is `failed`, a host that stays is `leftover`, a transport that does not carry is `unreachable`. */
-static enum outcome stage_failure(const char *stage, int64_t kind)
-{
-    if (kind == ERROR_PROJECT)
-        return OUTCOME_INVALID;
-    if (text_is(stage, "destroy"))
-        return OUTCOME_LEFTOVER;
-    if (recovery_is_look(stage) && kind == ERROR_DEADLINE)
-        return OUTCOME_DEADLINE;
-    bool unreachable = text_is(stage, "transport") || (recovery_is_look(stage) && kind == ERROR_UNREACHABLE);
-    return unreachable ? OUTCOME_UNREACHABLE : OUTCOME_FAILED;
-}
-
 struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *stage,
                                    const struct evidence *evidence)
 {
-    attempt->result = handover_read(attempt->result_fd);
+    /* What it says before it is ended counts no more. */
+    if (evidence->by == ENDED_BY_ITSELF)
+        attempt->result = handover_read(attempt->result_fd);
     const struct json *problem = json_get(attempt->result, "error");
-    if (problem)
-        return (struct verdict){stage_failure(stage, json_get_integer(problem, "kind", 0)),
-                                xstrdup_or_null(json_get_string(attempt->result, "cause", NULL)),
-                                xstrdup(json_get_string(problem, "message", "it gave no reason"))};
-    if (attempt->result && evidence->end->exited && evidence->end->code == 0)
-        return (struct verdict){OUTCOME_OK, NULL, NULL};
-    AUTO_FREE char *how = child_end_text(evidence->end);
-    return (struct verdict){OUTCOME_CHILD_CRASHED, xstrdup(evidence->end->exited ? "exit-code" : "signal"),
-                            xasprintf("the stage's process %s: %s", how, evidence->log_tail)};
+    const struct stage_answer answer = {
+        .stage = stage,
+        .look = recovery_is_look(stage),
+        .answered = attempt->result != NULL,
+        .failed = problem != NULL,
+        .kind = (enum error_kind)json_get_integer(problem, "kind", 0),
+        .cause = json_get_string(attempt->result, "cause", NULL),
+        .message = json_get_string(problem, "message", "it gave no reason"),
+    };
+    struct evidence whole = *evidence;
+    whole.stage = &answer;
+    return verdict_of_stage(&whole);
 }
 
 void attempt_stage_free(struct attempt_stage *attempt)

@@ -17,7 +17,7 @@ struct attempt_stage {
  * after a failure. */
 int attempt_stage_prepare(const struct run_context *context, const char *stage, const struct phase *next,
                           struct attempt_stage *attempt, struct step_plan *plan, struct error *err);
-/* Of a stage that came to its own end. */
+/* The evidence, with what the stage answered where it came to its own end. */
 struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *stage,
                                    const struct evidence *evidence);
 void attempt_stage_free(struct attempt_stage *attempt);

@@ -40,8 +40,13 @@ int progress_attempt(struct progress *progress, const char *stage)
 bool progress_may_retry(const struct progress *progress, enum outcome outcome)
 {
     const struct phase *phase = progress_item(progress)->phase;
-    return phase && progress->attempt < phase->attempts &&
-           words_have(&phase->retry_on, outcome_name(outcome));
+    return phase && progress->attempt < phase->attempts && progress_retries_on(progress, outcome);
+}
+
+bool progress_retries_on(const struct progress *progress, enum outcome outcome)
+{
+    const struct phase *phase = progress_item(progress)->phase;
+    return phase && words_have(&phase->retry_on, outcome_name(outcome));
 }
 
 void progress_retry(struct progress *progress)

@@ -23,6 +23,8 @@ const struct phase *progress_phase(const struct progress *progress, size_t skipp
 int progress_attempt(struct progress *progress, const char *stage);
 /* Whether the phase may be tried again after it ended so. */
 bool progress_may_retry(const struct progress *progress, enum outcome outcome);
+/* The same, if attempts were without end. */
+bool progress_retries_on(const struct progress *progress, enum outcome outcome);
 /* The phase's next attempt comes. */
 void progress_retry(struct progress *progress);
 /* What the phase owes now; taken over, NULL: nothing. */

@@ -45,13 +45,15 @@ struct event run_rows_begin(const struct run_context *context, const struct run_
 }
 
 struct event run_rows_end(const struct run_context *context, const struct run_birth *birth,
-                          int64_t duration_ns, enum outcome outcome, int exit_code, const char *message)
+                          int64_t duration_ns, const struct verdict *verdict, int exit_code)
 {
     struct event event = run_row(EVENT_RUN_END, context, birth);
     event.of_run.duration_ns = duration_ns;
-    event.of_run.outcome = outcome;
+    event.of_run.outcome = verdict->outcome;
     event.of_run.exit_code = exit_code;
-    event.of_run.message = message;
+    event.of_run.message = verdict->message;
+    event.of_run.verdict = verdict->row;
+    event.of_run.seen = verdict->seen;
     return event;
 }
 

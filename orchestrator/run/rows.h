@@ -13,9 +13,8 @@ struct run_birth {
 };
 
 struct event run_rows_begin(const struct run_context *context, const struct run_birth *birth);
-/* `message` may be NULL. */
 struct event run_rows_end(const struct run_context *context, const struct run_birth *birth,
-                          int64_t duration_ns, enum outcome outcome, int exit_code, const char *message);
+                          int64_t duration_ns, const struct verdict *verdict, int exit_code);
 struct event run_rows_machine(const struct run_context *context);
 
 /* Whose notes they are. */

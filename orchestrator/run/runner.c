@@ -190,7 +190,7 @@ int runner_finish(struct runner *runner, char **message)
     contact_free(&runner->contact);
     phase_record_free(&runner->record);
     progress_free(&runner->progress);
-    free(runner->ending.message);
+    verdict_free(&runner->ending);
     run_context_free(&runner->context);
     *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));
     free(runner);

@@ -19,33 +19,39 @@ static void end_what_belongs_to_it(struct runner *runner)
         run_rows_note_survivors(runner_notes(runner), error_text(&err));
 }
 
-enum runner_state runner_close(struct runner *runner, enum outcome outcome, const char *stage,
-                               const char *message)
+struct verdict runner_judge(const struct runner *runner, struct run_standing standing)
+{
+    standing.last_step = runner->seq;
+    standing.cancelled = runner->asked.cancels > 0;
+    standing.expired = runner->asked.expired;
+    standing.changed = runner->request.check_idempotent && runner->changed;
+    return verdict_of_run(&standing);
+}
+
+enum runner_state runner_close(struct runner *runner, struct verdict verdict, const char *stage)
 {
     free(runner->message);
-    runner->message = xstrdup_or_null(message);
+    runner->message = xstrdup_or_null(verdict.message);
     end_what_belongs_to_it(runner);
-    bool found_changes = runner->request.check_idempotent && runner->changed && outcome == OUTCOME_OK;
-    runner->exit_code = runner->request.exit_code(outcome, stage, found_changes);
+    bool found_changes = runner->request.check_idempotent && runner->changed && verdict.outcome == OUTCOME_OK;
+    runner->exit_code = runner->request.exit_code(verdict.outcome, stage, found_changes);
     struct event event =
         run_rows_end(&runner->context, &runner->birth, moment_monotonic() - runner->started_monotonic,
-                     outcome, runner->exit_code, runner->message);
+                     &verdict, runner->exit_code);
     runner_commit(runner, &event);
+    verdict_free(&verdict);
     return RUN_CLOSING;
 }
 
 enum runner_state runner_close_failed(struct runner *runner, const char *stage, const struct error *failure)
 {
-    return runner_close(runner, failure->kind == ERROR_PROJECT ? OUTCOME_INVALID : OUTCOME_FAILED, stage,
-                        error_text(failure));
+    return runner_close(runner, runner_judge(runner, (struct run_standing){.unbegun = failure}), stage);
 }
 
 enum runner_state runner_break(struct runner *runner, const char *what, const char *why)
 {
-    AUTO_FREE char *message =
-        xasprintf("%s could not be stored: %s; free the disk or the lock, then run again", what,
-                  why ? why : "unknown");
-    (void)runner_close(runner, OUTCOME_CRASHED, NULL, message);
+    const struct run_standing standing = {.unstored = what, .store_failure = why};
+    (void)runner_close(runner, runner_judge(runner, standing), NULL);
     return RUN_BROKEN;
 }
 

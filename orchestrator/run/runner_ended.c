@@ -102,13 +102,21 @@ enum runner_state runner_take_part(struct runner *runner)
 }
 
 /* The run ends so, after the host was looked at where that is due. */
-static enum runner_state end(struct runner *runner, enum outcome outcome, const char *stage,
-                             const char *message)
+static enum runner_state end(struct runner *runner, const struct ended *ended)
 {
+    const struct phase *phase = ended->stage ? NULL : progress_item(&runner->progress)->phase;
+    const struct run_standing standing = {
+        .step = {.outcome = ended->outcome,
+                 .name = phase ? phase->name : ended->stage,
+                 .message = ended->message,
+                 .seq = runner->seq,
+                 .attempt = runner->progress.attempt,
+                 .attempts = phase ? phase->attempts : 0,
+                 .retried = progress_retries_on(&runner->progress, ended->outcome)}};
+    struct verdict verdict = runner_judge(runner, standing);
     if (recovery_next(&runner->drive.recovery) != RECOVERY_SWEEP)
-        return runner_close(runner, outcome, stage, message);
-    runner->ending.outcome = outcome;
-    runner->ending.message = xstrdup_or_null(message);
+        return runner_close(runner, verdict, ended->stage);
+    runner->ending = verdict;
     return runner_look_last(runner);
 }
 
@@ -186,7 +194,5 @@ enum runner_state runner_take_step(struct runner *runner)
         return progress_item(&runner->progress)->phase ? runner_go_on(runner) : item_done(runner);
     if (again)
         return retry(runner, outcome);
-    if (runner->asked.expired && outcome != OUTCOME_CANCELLED)
-        return end(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
-    return end(runner, runner->asked.cancels ? OUTCOME_CANCELLED : outcome, ended.stage, ended.message);
+    return end(runner, &ended);
 }

@@ -158,8 +158,11 @@ static enum runner_state part_over(struct runner *runner, enum runner_state stat
 {
     const char *cut = runner_cut_short(runner);
     recovery_drive_ended(&runner->drive, runner_notes(runner), well, result, cut ? cut : why);
-    return state == RUN_LAST_LOOK ? runner_close(runner, runner->ending.outcome, NULL, runner->ending.message)
-                                  : runner_go_on(runner);
+    if (state != RUN_LAST_LOOK)
+        return runner_go_on(runner);
+    struct verdict ending = runner->ending;
+    runner->ending = (struct verdict){0};
+    return runner_close(runner, ending, NULL);
 }
 
 enum runner_state runner_part_over(struct runner *runner, bool well, const struct json *result,
@@ -214,12 +217,8 @@ enum runner_state runner_go_on(struct runner *runner)
     enum recovery_part part = recovery_next(&runner->drive.recovery);
     if (part == RECOVERY_SWEEP) /* whatever else was asked for */
         return begin_part(runner, part, RUN_SWEEPING);
-    if (runner->asked.cancels)
-        return runner_close(runner, OUTCOME_CANCELLED, NULL, "cancelled between two steps");
-    if (runner->asked.expired)
-        return runner_close(runner, OUTCOME_DEADLINE, NULL, "the deadline of the whole run");
-    if (progress_over(&runner->progress))
-        return runner_close(runner, OUTCOME_OK, NULL, NULL);
+    if (runner->asked.cancels || runner->asked.expired || progress_over(&runner->progress))
+        return runner_close(runner, runner_judge(runner, (struct run_standing){0}), NULL);
     switch (part) {
     case RECOVERY_ASYNC:
     case RECOVERY_MAKE_UP:

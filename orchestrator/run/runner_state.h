@@ -10,6 +10,7 @@
 #include "run/recovery_drive.h"
 #include "run/rows.h"
 #include "step/step.h"
+#include "verdict/verdict.h"
 
 /* What a run waits for, and who may lead it out. Its deadline and a cancel may come in any state: where the table has nothing for them they are only noted (`asked`), and decide when the
  * state is left what comes next. */
@@ -75,10 +76,7 @@ struct runner {
     const char *refused;         /* what the store said */
     const struct error *unfetched;
 
-    struct {
-        enum outcome outcome;
-        char *message;
-    } ending; /* how the run ends once the host was looked at */
+    struct verdict ending; /* how the run ends once the host was looked at */
     struct timer *deadline, *pause, *ahead;
     int64_t started_monotonic;
     char *message; /* why it ended so */

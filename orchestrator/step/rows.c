@@ -56,6 +56,8 @@ struct event step_rows_end(const struct step_plan *plan, const struct step_birth
     end->outcome = verdict->outcome;
     end->cause = verdict->cause;
     end->message = verdict->message;
+    end->verdict = verdict->row;
+    end->seen = verdict->seen;
     end->exit_code = child->exited ? child->code : -1;
     end->signal = child->exited ? -1 : child->signal;
     end->ok = tally->ok;

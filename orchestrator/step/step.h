@@ -18,7 +18,7 @@ struct step_end {
 };
 
 struct step;
-/* Turns the evidence into a verdict: verdict_of_phase, or a stage's own. */
+/* Turns the evidence into a verdict: that of a phase or of a stage. */
 typedef struct verdict step_judge(void *context, const struct evidence *evidence);
 /* Called once, from the loop, when all is over; the step may be freed in it. `started` is false when its begin could not be committed. */
 typedef void step_over(void *context, bool started, const struct step_end *end);

@@ -40,7 +40,9 @@ enum store_rule {
     X(duration_ns, ROW_END, RULE_SET)                   \
     X(outcome, ROW_END, RULE_SET)                       \
     X(exit_code, ROW_END, RULE_SET)                     \
-    X(message, ROW_END, RULE_SET)
+    X(message, ROW_END, RULE_SET)                       \
+    X(verdict, ROW_END, RULE_SET)                       \
+    X(seen, ROW_END, RULE_SET)
 
 /* Paths from the state's folder, which mean nothing in another store. */
 #define STORE_STEP_PATHS(X)     \
@@ -75,7 +77,9 @@ enum store_rule {
     X(survivors_host, ROW_END | ROW_LATER, RULE_KNOWN)       \
     X(host_evidence, ROW_END | ROW_LATER, RULE_SET)          \
     X(event_bytes, ROW_END, RULE_MOST)                       \
-    X(handlers_owed, ROW_END, RULE_SET)
+    X(handlers_owed, ROW_END, RULE_SET)                      \
+    X(verdict, ROW_END, RULE_SET)                            \
+    X(seen, ROW_END, RULE_SET)
 
 /* Also in STORE_EACH_WORD of store/batch.h. */
 #define STORE_TASK_WORDS(X)       \

@@ -126,7 +126,8 @@ int history_targets(struct sql *db, struct words *out, struct error *err)
 #define RUN_COLUMNS                                                                                          \
     "SELECT id, kind, target, recipe, provider, ansible, outcome, message, plan, machine_id, extra_digest, " \
     "boot_id, node, group_id,"                                                                               \
-    " parent_id, partial, fresh, coalesce(exit_code, -1), started_ns, coalesce(duration_ns, -1), "           \
+    " parent_id, verdict, seen, partial, fresh, coalesce(exit_code, -1), started_ns, coalesce(duration_ns, " \
+    "-1), "                                                                                                  \
     "coalesce(pid, 0), coalesce(pid_start, 0), merged"                                                       \
     " FROM run "
 
@@ -141,7 +142,8 @@ static struct history_run *run_of(struct sql_statement *row)
     char **const texts[] = {&run->id,       &run->kind,       &run->target,       &run->recipe,
                             &run->provider, &run->ansible,    &run->outcome,      &run->message,
                             &run->plan,     &run->machine_id, &run->extra_digest, &run->boot_id,
-                            &run->node,     &run->group_id,   &run->parent_id};
+                            &run->node,     &run->group_id,   &run->parent_id,    &run->verdict,
+                            &run->seen};
     int at = 0;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
@@ -162,7 +164,8 @@ void history_run_free(struct history_run *run)
         return;
     char *const texts[] = {run->id,           run->kind,    run->target,  run->recipe,   run->provider,
                            run->ansible,      run->outcome, run->message, run->plan,     run->machine_id,
-                           run->extra_digest, run->boot_id, run->node,    run->group_id, run->parent_id};
+                           run->extra_digest, run->boot_id, run->node,    run->group_id, run->parent_id,
+                           run->verdict,      run->seen};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(run);
@@ -279,9 +282,10 @@ static void read_step(struct sql_statement *row, struct history_step *step)
                             &step->signal, &step->survivors_here, &step->survivors_host};
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         *numbers[i] = (int)sql_integer(row, at++);
-    char **const texts[] = {&step->kind,   &step->name,          &step->transport, &step->outcome,
-                            &step->cause,  &step->message,       &step->scope,     &step->log,
-                            &step->events, &step->host_evidence, &step->evidence,  &step->handlers_owed};
+    char **const texts[] = {&step->kind,    &step->name,          &step->transport, &step->outcome,
+                            &step->cause,   &step->message,       &step->scope,     &step->log,
+                            &step->events,  &step->host_evidence, &step->evidence,  &step->handlers_owed,
+                            &step->verdict, &step->seen};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
     int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns, &step->ok,
@@ -327,16 +331,17 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
                   struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(db,
-                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1),"
-                    " coalesce(survivors_here, -1),"
-                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope,"
-                    " log, events, host_evidence,"
-                    " evidence, handlers_owed, started_ns, coalesce(duration_ns, -1), deadline_ns, ok,"
-                    " changed, failed, skipped,"
-                    " unreachable, ignored, rescued, event_bytes"
-                    " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
-                    &query, err) < 0)
+    if (sql_prepare(
+            db,
+            "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1),"
+            " coalesce(survivors_here, -1),"
+            " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope,"
+            " log, events, host_evidence,"
+            " evidence, handlers_owed, verdict, seen, started_ns, coalesce(duration_ns, -1), deadline_ns, ok,"
+            " changed, failed, skipped,"
+            " unreachable, ignored, rescued, event_bytes"
+            " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
+            &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, run);
     struct history_step *steps = NULL;
@@ -362,7 +367,8 @@ void history_steps_free(struct history_step *steps, size_t count)
         char *const texts[] = {steps[i].kind,          steps[i].name,     steps[i].transport,
                                steps[i].outcome,       steps[i].cause,    steps[i].message,
                                steps[i].scope,         steps[i].log,      steps[i].events,
-                               steps[i].host_evidence, steps[i].evidence, steps[i].handlers_owed};
+                               steps[i].host_evidence, steps[i].evidence, steps[i].handlers_owed,
+                               steps[i].verdict,       steps[i].seen};
         for (size_t k = 0; k < COUNT_OF(texts); k++)
             free(texts[k]);
     }

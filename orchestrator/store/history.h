@@ -24,7 +24,8 @@ int history_targets(struct sql *db, struct words *out, struct error *err);
 
 struct history_run {
     char *id, *kind, *target, *recipe, *provider, *ansible, *outcome /* NULL: running or crashed */, *message,
-        *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id;
+        *plan, *machine_id, *extra_digest, *boot_id, *node, *group_id, *parent_id,
+        *verdict /* NULL: not recorded */, *seen;
     bool partial, fresh, merged /* made elsewhere, and brought by a merge */;
     int exit_code; /* -1 while there is none */
     int64_t started_ns, duration_ns /* -1 */, pid, pid_start;
@@ -32,7 +33,7 @@ struct history_run {
 struct history_step {
     int seq, attempt, exit_code, signal, survivors_here, survivors_host;
     char *kind, *name, *transport, *outcome /* NULL: running or crashed */, *cause, *message, *scope, *log,
-        *events, *host_evidence, *evidence, *handlers_owed;
+        *events, *host_evidence, *evidence, *handlers_owed, *verdict /* NULL: not recorded */, *seen;
     int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored,
         rescued, event_bytes;
 };

@@ -39,6 +39,8 @@ static void add_run(struct json *line, const struct event_run *run, bool end)
         json_set_integer(line, "exit", run->exit_code);
         json_set_integer(line, "duration_ns", run->duration_ns);
         json_set_string(line, "message", run->message);
+        json_set_string(line, "verdict", run->verdict);
+        json_set_string(line, "seen", run->seen);
     }
 }
 
@@ -60,6 +62,8 @@ static void add_step(struct json *line, const struct event_step *step, bool end)
     json_set_integer(line, "duration_ns", step->duration_ns);
     json_set_string(line, "cause", step->cause);
     json_set_string(line, "message", step->message);
+    json_set_string(line, "verdict", step->verdict);
+    json_set_string(line, "seen", step->seen);
     json_set_integer(line, "ok", step->ok);
     json_set_integer(line, "changed", step->changed);
     json_set_integer(line, "failed", step->failed);

@@ -130,12 +130,16 @@ static const char paths_from_the_project[] =
 /* A cycle is looked for among runs that are mostly none, whose rows are large. */
 static const char index_of_cycles[] =
     "CREATE INDEX run_group ON run (group_id, merged, number, target) WHERE group_id IS NOT NULL;";
+/* The row of the table of verdicts that fitted, and what was seen then. */
+static const char verdicts[] =
+    "ALTER TABLE run ADD COLUMN verdict TEXT; ALTER TABLE run ADD COLUMN seen TEXT;\n"
+    "ALTER TABLE step ADD COLUMN verdict TEXT; ALTER TABLE step ADD COLUMN seen TEXT;";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
-    static const char *const migrations[STORE_VERSION] = {version_1, version_2, static_is_never_fresh,
-                                                          paths_from_the_project, index_of_cycles};
+    static const char *const migrations[STORE_VERSION] = {
+        version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles, verdicts};
     return migrations[version];
 }
 

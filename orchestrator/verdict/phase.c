@@ -1,11 +1,9 @@
-#include "verdict/verdict.h"
-
+/* Attempts of a phase. The order of the rows is the contract's. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "verdict/tables.h"
 
 #include <string.h>
-
-enum { MESSAGE_LIMIT = 8192 };
 
 /* The line of the log that says most: the last one with ERROR in it (without Ansible's tag), else the last one that is not empty. malloc'ed. */
 static char *telling_line(const char *log)
@@ -33,32 +31,10 @@ static char *telling_line(const char *log)
     return text_take(&out);
 }
 
-static char *at_task(const struct tally *tally)
-{
-    if (!tally->task)
-        return xstrdup("before any task");
-    return xasprintf("in task '%s'%s%s%s%s", tally->task, tally->task_host ? " on " : "",
-                     tally->task_host ? tally->task_host : "", tally->task_path ? " at " : "",
-                     tally->task_path ? tally->task_path : "");
-}
-
-const struct watchdog_facts *ended_by_watchdog(enum ended_by by)
-{
-    static const struct watchdog_facts none = {0};
-    const struct watchdog_facts *row =
-        by >= ENDED_BY_WATCHDOG ? watchdog_facts(by - ENDED_BY_WATCHDOG) : NULL;
-    return row ? row : &none;
-}
-
 /* One whose end has an outcome of its own. */
 static bool by_watchdog(const struct evidence *e)
 {
     return ended_by_watchdog(e->by)->outcome != NULL;
-}
-
-static bool by_cancel(const struct evidence *e)
-{
-    return e->by == ENDED_BY_CANCEL;
 }
 
 /* All tasks had ended before we ended it: how its process went then says nothing. */
@@ -146,31 +122,9 @@ static bool dropped(const struct evidence *e)
     return owed != NULL;
 }
 
-static bool always(const struct evidence *e)
-{
-    (void)e;
-    return true;
-}
-
-static char *say_where(const struct evidence *e)
-{
-    return at_task(e->tally);
-}
-
-/* Where it was ended, what the connection was like, and where more is to be read. */
-static char *say_ended(const struct evidence *e)
-{
-    AUTO_FREE char *where = at_task(e->tally);
-    const char *words = ended_by_watchdog(e->by)->words;
-    return xasprintf("%s%s%s%s%s%s%s", words ? words : "", words ? " " : "", where, e->path_words ? ": " : "",
-                     e->path_words ? e->path_words : "",
-                     e->looked_at ? "; what was going on: triphase events " : "",
-                     e->looked_at ? e->looked_at : "");
-}
-
 static char *say_signal(const struct evidence *e)
 {
-    AUTO_FREE char *how = child_end_text(e->end), *where = at_task(e->tally);
+    AUTO_FREE char *how = child_end_text(e->end), *where = ended_say_where(e);
     return xasprintf("ansible-playbook %s %s", how, where);
 }
 
@@ -286,61 +240,106 @@ static char *say_warnings(const struct evidence *e)
     return text_take(&out);
 }
 
-/* The first row that fits. The order is the contract's. Outcome and cause of an end by a watchdog stand in the watchdog's own row. */
-static const struct {
-    bool (*seen)(const struct evidence *);
-    enum outcome outcome;
-    const char *cause;
-    char *(*say)(const struct evidence *);
-} table[] = {
-    {by_cancel, OUTCOME_CANCELLED, NULL, say_where},
-    {by_watchdog, OUTCOME_OF_WATCHDOG, NULL, say_ended},
-    {oom, OUTCOME_CHILD_CRASHED, "oom", say_signal},
-    {signalled, OUTCOME_CHILD_CRASHED, "signal", say_signal},
-    {never_started, OUTCOME_CHILD_CRASHED, "not-started", say_not_started},
-    {refused, OUTCOME_INVALID, "refused", say_refused},
-    {never_began, OUTCOME_INVALID, "not-started", say_log},
-    {no_hosts, OUTCOME_INVALID, "no-hosts", say_no_hosts},
-    {failed_without_end, OUTCOME_FAILED, OUTCOME_CAUSE_ABORTED, say_log},
-    {without_end, OUTCOME_CHILD_CRASHED, "no-end", say_log},
-    {lost, OUTCOME_UNREACHABLE, NULL, say_lost},
-    {failed, OUTCOME_FAILED, NULL, say_failed},
-    {lost_beyond, OUTCOME_FAILED, "host-beyond", say_lost_beyond},
-    {incomplete, OUTCOME_FAILED, "events-incomplete", say_incomplete},
-    {owing, OUTCOME_FAILED, "handlers-lost", say_owing},
-    {strange_code, OUTCOME_CHILD_CRASHED, "exit-code", say_log},
-    {stayed, OUTCOME_OK, "did-not-leave", say_warnings},
-    {dropped, OUTCOME_OK, "handlers-dropped", say_warnings},
-    {always, OUTCOME_OK, NULL, NULL},
+static const char *path_cause(const struct evidence *e)
+{
+    return e->path_cause;
+}
+
+/* Outcome and cause of an end by a watchdog stand in the watchdog's own row. */
+static enum outcome watchdog_outcome(const struct evidence *e)
+{
+    return OUTCOME_OF_WATCHDOG + (enum outcome)(e->by - ENDED_BY_WATCHDOG);
+}
+
+static const char *watchdog_cause(const struct evidence *e)
+{
+    bool of_path = e->by == ENDED_BY_TRANSPORT && e->path_cause;
+    return of_path ? e->path_cause : ended_by_watchdog(e->by)->cause;
+}
+
+static void see_count(struct text *out, int64_t count, const char *one, const char *many)
+{
+    text_addf(out, ", %lld %s", (long long)count, count == 1 ? one : many);
+}
+
+static void see_record(const struct tally *t, struct text *out)
+{
+    see_count(out, t->lines, "event line", "event lines");
+    if (t->end)
+        text_add(out, ", end seen");
+    else
+        text_add(out, t->lines ? ", no end" : "");
+    if (t->end && t->end_count != t->lines - 1)
+        text_addf(out, " after %lld by its own count", (long long)t->end_count);
+    if (t->bad)
+        see_count(out, t->bad, "unreadable line", "unreadable lines");
+    if (t->gap)
+        text_add(out, ", a gap");
+}
+
+static void see(const struct evidence *e, struct text *out)
+{
+    const struct tally *t = e->tally;
+    int64_t failures = t->stats_failures < 0 ? t->failed : t->stats_failures;
+    AUTO_JSON *owed = tally_owed(t, false);
+    ended_see(e, out);
+    if (!t->play_starts)
+        text_add(out, ", no play began");
+    else if (!t->matched)
+        text_add(out, ", no host matched a play");
+    else
+        see_count(out, t->lost, "host lost", "hosts lost");
+    if (t->lost_beyond)
+        see_count(out, t->lost_beyond, "host beyond lost", "hosts beyond lost");
+    if (t->matched)
+        see_count(out, failures, "task failed", "tasks failed");
+    if (owed)
+        see_count(out, (int64_t)json_count(owed), "handler owed", "handlers owed");
+    if (t->refused)
+        text_add(out, ", refused by the callback");
+    see_record(t, out);
+}
+
+static const struct verdict_row rows[] = {
+    {"died", ended_by_death, OUTCOME_CRASHED, NULL, "triphase itself died while it ran", ended_say_death,
+     NULL},
+    {"cancelled", ended_by_cancel, OUTCOME_CANCELLED, NULL, "the run was cancelled while it ran",
+     ended_say_where, NULL},
+    {"watchdog", by_watchdog, OUTCOME_NONE, NULL, "a watchdog ended it, and it is called after that",
+     ended_say_more, watchdog_cause},
+    {"out-of-memory", oom, OUTCOME_CHILD_CRASHED, "oom",
+     "its process was killed while the kernel ran out of memory", say_signal, NULL},
+    {"signalled", signalled, OUTCOME_CHILD_CRASHED, "signal", "a signal that was not ours ended its process",
+     say_signal, NULL},
+    {"not-started", never_started, OUTCOME_CHILD_CRASHED, "not-started", "its process could not be started",
+     say_not_started, NULL},
+    {"refused", refused, OUTCOME_INVALID, "refused",
+     "the callback refused it: a connection variable, or a host beyond the target", say_refused, NULL},
+    {"no-play", never_began, OUTCOME_INVALID, "not-started",
+     "no play began, and Ansible did not say that it ended", say_log, NULL},
+    {"no-hosts", no_hosts, OUTCOME_INVALID, "no-hosts", "no host matched any play", say_no_hosts, NULL},
+    {"aborted", failed_without_end, OUTCOME_FAILED, OUTCOME_CAUSE_ABORTED,
+     "Ansible gave up within a play: exit code 1, 2 or 4, and no end", say_log, NULL},
+    {"no-end", without_end, OUTCOME_CHILD_CRASHED, "no-end", "the record of its events has no end", say_log,
+     NULL},
+    {"lost-hosts", lost, OUTCOME_UNREACHABLE, NULL, "a host was UNREACHABLE and took no further part",
+     say_lost, path_cause},
+    {"failed-tasks", failed, OUTCOME_FAILED, NULL, "a task failed, and was neither rescued nor ignored",
+     say_failed, NULL},
+    {"host-beyond", lost_beyond, OUTCOME_FAILED, "host-beyond",
+     "a host beyond the target and its peers was UNREACHABLE", say_lost_beyond, NULL},
+    {"events-incomplete", incomplete, OUTCOME_FAILED, "events-incomplete",
+     "the record of its events has a gap, an unreadable line or a wrong count", say_incomplete, NULL},
+    {"handlers-lost", owing, OUTCOME_FAILED, "handlers-lost", "handlers of an earlier attempt never ran",
+     say_owing, NULL},
+    {"exit-code", strange_code, OUTCOME_CHILD_CRASHED, "exit-code",
+     "the exit code of Ansible is not 0, and no event says why", say_log, NULL},
+    {"did-not-leave", stayed, OUTCOME_OK, "did-not-leave",
+     "all its tasks had ended, but its process had to be ended", say_warnings, NULL},
+    {"handlers-dropped", dropped, OUTCOME_OK, "handlers-dropped", "handlers were notified and never ran",
+     say_warnings, NULL},
+    {"ok", verdict_always, OUTCOME_OK, NULL, "its record is whole, and nothing in it went wrong", NULL, NULL},
 };
 
-/* Messages quote what playbooks and hosts say. */
-static char *printable(const char *message)
-{
-    AUTO_TEXT out = TEXT_INIT;
-    text_add_printable(&out, message, strnlen(message, MESSAGE_LIMIT));
-    return text_take(&out);
-}
-
-struct verdict verdict_of_phase(const struct evidence *evidence)
-{
-    size_t row = 0;
-    while (!table[row].seen(evidence))
-        row++;
-    bool watchdog = table[row].seen == by_watchdog;
-    enum outcome outcome = watchdog ? OUTCOME_OF_WATCHDOG + (enum outcome)(evidence->by - ENDED_BY_WATCHDOG)
-                                    : table[row].outcome;
-    const char *cause = watchdog ? ended_by_watchdog(evidence->by)->cause : table[row].cause;
-    bool of_path = outcome == OUTCOME_TRANSPORT_LOST || table[row].seen == lost;
-    if (of_path && evidence->path_cause)
-        cause = evidence->path_cause;
-    AUTO_FREE char *message = table[row].say ? table[row].say(evidence) : NULL;
-    return (struct verdict){outcome, xstrdup_or_null(cause), message ? printable(message) : NULL};
-}
-
-void verdict_free(struct verdict *verdict)
-{
-    free(verdict->cause);
-    free(verdict->message);
-    *verdict = (struct verdict){OUTCOME_NONE, NULL, NULL};
-}
+const struct verdict_table verdict_table_of_phases = {"phase",          rows, COUNT_OF(rows), true,
+                                                      watchdog_outcome, see};

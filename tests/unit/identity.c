@@ -205,7 +205,10 @@ static void make_old(const char *project, const char *was_at)
     unlink(identity);
     AUTO_FREE char *statement =
         xasprintf("UPDATE machine SET record = json_set(record, '$.directory', '%s/.triphase/machines/%s',"
-                  " '$.key', '%s/.triphase/machines/%s/key'); DROP INDEX run_group; PRAGMA user_version = 3",
+                  " '$.key', '%s/.triphase/machines/%s/key'); DROP INDEX run_group;"
+                  " ALTER TABLE run DROP COLUMN seen; ALTER TABLE run DROP COLUMN verdict;"
+                  " ALTER TABLE step DROP COLUMN seen; ALTER TABLE step DROP COLUMN verdict;"
+                  " PRAGMA user_version = 3",
                   was_at, machine_id, was_at, machine_id);
     run_sql(project, statement);
 }

@@ -41,7 +41,9 @@ static struct event of_run(enum event_kind kind)
                                      .duration_ns = 13,
                                      .outcome = OUTCOME_OK,
                                      .exit_code = 14,
-                                     .message = "message"}};
+                                     .message = "message",
+                                     .verdict = "verdict",
+                                     .seen = "seen"}};
 }
 
 static struct event of_step(enum event_kind kind)
@@ -79,7 +81,9 @@ static struct event of_step(enum event_kind kind)
                                       .survivors_host = 26,
                                       .host_evidence = "host_evidence",
                                       .event_bytes = 27,
-                                      .handlers_owed = "handlers_owed"}};
+                                      .handlers_owed = "handlers_owed",
+                                      .verdict = "verdict",
+                                      .seen = "seen"}};
 }
 
 static const struct event of_task = {.kind = EVENT_TASK,
@@ -178,12 +182,12 @@ Test(store_columns, each_holds_the_member_of_its_name)
         "project=project group_id=group_id parent_id=01890000-0000-7000-8000-000000000002 "
         "machine_id=01890000-0000-7000-8000-000000000003 ansible=ansible partial=1 fresh=1 "
         "extra_digest=extra_digest plan=plan pid=10 pid_start=11 boot_id=boot_id node=node started_ns=12 "
-        "duration_ns=13 outcome=ok exit_code=14 message=message ",
+        "duration_ns=13 outcome=ok exit_code=14 message=message verdict=verdict seen=seen ",
         "run=1 seq=1 kind=kind name=name attempt=10 transport=transport evidence=evidence scope=scope "
         "log=runs/log events=runs/events started_ns=11 started_monotonic_ns=12 deadline_ns=13 duration_ns=14 "
         "outcome=ok cause=cause message=message exit_code=15 signal=16 ok=17 changed=18 failed=19 skipped=20 "
         "unreachable=21 ignored=22 rescued=23 cpu_usec=24 survivors_here=25 survivors_host=26 "
-        "host_evidence=host_evidence event_bytes=27 handlers_owed=handlers_owed ",
+        "host_evidence=host_evidence event_bytes=27 handlers_owed=handlers_owed verdict=verdict seen=seen ",
         "step=1 seq=1 host=host play=play role=role task=task path=path action=action status=3 flags=10 "
         "items=10 started_ns=11 duration_ns=12 message=message ",
         "run=1 step=1 at_ns=10 kind=unreachable detail=NULL host=host task=task cause=cause "
