@@ -295,16 +295,16 @@ static enum state close_step(struct step *step)
     AUTO_TEXT tail = TEXT_INIT;
     read_tail(step, &tail);
     AUTO_FREE char *path_words = transport_watch_words(step->transport_watch);
-    struct evidence evidence = {
-        .by = step->by,
-        .end = &step->child_end,
-        .tally = tally,
-        .out_of_memory = step_processes_oom(step->processes),
-        .lost_handlers_warn = step->plan.lost_handlers_warn,
-        .log_tail = step->not_started && !tail.length ? step->not_started : text_string(&tail),
-        .path_cause = path_state_cause(transport_watch_state(step->transport_watch)),
-        .path_words = path_words,
-        .looked_at = step->looked_at ? id_tail(step->plan.run, 8) : NULL};
+    struct evidence evidence = {.by = step->by,
+                                .end = &step->child_end,
+                                .tally = tally,
+                                .out_of_memory = step_processes_oom(step->processes),
+                                .lost_handlers_warn = step->plan.lost_handlers_warn,
+                                .log_tail = step->not_started && !tail.length ? step->not_started
+                                                                              : text_string(&tail),
+                                .path_cause = path_state_cause(transport_watch_state(step->transport_watch)),
+                                .path_words = path_words,
+                                .looked_at = step->looked_at ? id_tail(step->plan.run, 8) : NULL};
     step->verdict = step->judge(step->context, &evidence);
     AUTO_FREE char *owed = step_lines_owed(step->lines);
     struct step_result result = {.verdict = &step->verdict,
