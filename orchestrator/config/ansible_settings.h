@@ -52,9 +52,9 @@ int ansible_settings_read(const char *directory, const char *const *environment,
                           struct error *err);
 void ansible_settings_free(struct ansible_settings *settings);
 #define AUTO_ANSIBLE_SETTINGS __attribute__((cleanup(ansible_settings_free))) struct ansible_settings
-/* What ansible.cfg calls it: "remote_user". */
 /* Such a strategy keeps async jobs in ~/.ansible_async whatever it is told. NULL: none. */
 bool ansible_strategy_is_mitogen(const char *strategy);
+/* What ansible.cfg calls it: "remote_user". */
 const char *ansible_setting_name(enum ansible_name name);
 /* The interpreter that the settings name; NULL where they leave it to be found ("auto", "auto_silent" …). Borrowed. */
 const char *ansible_settings_interpreter(const struct ansible_settings *settings);

@@ -21,6 +21,7 @@ void outlines_clear(struct outlines *outlines)
     for (size_t i = 0; i < outlines->count; i++)
         free(outlines->items[i].name);
     free(outlines->items);
+    *outlines = (struct outlines){0};
 }
 
 static void read_phases(struct layers *layers, struct words *faults, const char *recipe,

@@ -110,6 +110,7 @@ void comparison_side_free(struct comparison_side *side)
     free(side->target);
     free(side->evidence);
     words_free(&side->runs);
+    *side = (struct comparison_side){0};
 }
 
 /* Earlier runs of the target of the newest run of the unit: alike ones (?2 = 1), or the others. `grouped`:

@@ -202,8 +202,8 @@ void attempt_phase_free(struct attempt_phase *attempt)
 {
     ansible_child_free(&attempt->ansible);
     words_free(&attempt->own);
-    char *const texts[] = {attempt->sockets, attempt->master_log, attempt->target_state,
-                           attempt->machine_state};
+    char **const texts[] = {&attempt->sockets, &attempt->master_log, &attempt->target_state,
+                            &attempt->machine_state};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
-        free(texts[i]);
+        free(TAKE(*texts[i]));
 }

@@ -114,10 +114,10 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
 
 void attempt_stage_free(struct attempt_stage *attempt)
 {
-    json_free(attempt->result);
+    json_free(TAKE(attempt->result));
     words_free(&attempt->argv);
     words_free(&attempt->environment);
     fd_close(&attempt->request_fd);
     fd_close(&attempt->result_fd);
-    free(attempt->keep);
+    free(TAKE(attempt->keep));
 }

@@ -47,6 +47,6 @@ struct recovery_link contact_link(const struct contact *contact)
 
 void contact_free(struct contact *contact)
 {
-    free(contact->session);
-    free(contact->boot);
+    free(TAKE(contact->session));
+    free(TAKE(contact->boot));
 }

@@ -71,6 +71,6 @@ void progress_done(struct progress *progress)
 
 void progress_free(struct progress *progress)
 {
-    json_free(progress->owed);
+    json_free(TAKE(progress->owed));
     items_free(&progress->items);
 }
