@@ -36,6 +36,7 @@ static const char *const step_names[] = {
     [STEP_FOLDER] = "enter its folder",
     [STEP_EXEC] = "run it",
 };
+_Static_assert(COUNT_OF(step_names) == STEP_EXEC + 1, "each step that can fail has its words");
 
 /* What the child tells before it gives up; shorter than PIPE_BUF, so it comes whole or not at all. */
 struct start_failure {

@@ -37,6 +37,8 @@ struct child_end {
     {              \
         -1, -1     \
     }
+/* Blocks until the child has called exec, 10 s at most; where it has not, it is killed. The plan's descriptors
+ * stay the caller's, who closes them, also when it fails. */
 int child_start(const struct child_plan *plan, struct child *out, struct error *err);
 /* From here on no child inherits the variable of that name: it holds a secret. A child that is to have it all the same is given an environment
  * with it. The process itself goes on having it. */

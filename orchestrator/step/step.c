@@ -25,17 +25,27 @@ enum {
     KILL_BOUND_S = 5, /* then what survives KILL is counted and said */
 };
 
-enum state { OPENING, RUNNING, LOOKING, LINGERING, TERMINATING, KILLING, CLOSING, OVER, STATE_COUNT };
+enum state {
+    OPENING,     /* its row is on its way to disk; nothing of it runs */
+    RUNNING,     /* its process runs, under watchdogs */
+    LOOKING,     /* it is to be ended: what goes on is looked at first; everything runs still */
+    LINGERING,   /* the main process has ended by itself; the rest of the scope has a moment to do so too */
+    TERMINATING, /* all in the scope were sent TERM and have the grace */
+    KILLING,     /* all were sent KILL */
+    CLOSING,     /* nothing of it runs, or it cannot be ended; its end is on its way to disk */
+    OVER,        /* whoever started it was told */
+    STATE_COUNT
+};
 enum input {
-    COMMITTED,
+    COMMITTED, /* the row that is awaited is on disk */
     NOT_COMMITTED,
     MAIN_ENDED,
-    EMPTY,
-    WATCHDOG,
+    EMPTY,    /* nothing is left in the scope */
+    WATCHDOG, /* it is to be ended: `by` says by what */
     LOOKED,
     CANCEL,
     CANCEL_NOW,
-    BOUND,
+    BOUND, /* the time of the state is over */
     INPUT_COUNT
 };
 
