@@ -58,7 +58,7 @@ void ansible_environment(const struct target *target, const struct ansible_setti
             wanted = wanted || names_entry(target->env.items[i], *entry);
         /* Of async jobs the inventory says where they are kept (run/async_directory.h). */
         if (wanted && !text_starts(*entry, "TRIPHASE_") && !text_starts(*entry, "ANSIBLE_ASYNC_DIR=") &&
-            !target_hides(target, *entry) && !child_keeps_back(*entry))
+            !child_keeps_back(*entry))
             words_add(out, *entry);
     }
     if (!words_env(out, "PATH"))

@@ -153,7 +153,7 @@ static void add_vaulted(const struct work *work)
         words_add_list(&argv, words_argv(&project->targets[i].groups));
     }
     for (const char *const *entry = work->from->environment; *entry; entry++)
-        if (!child_keeps_back(*entry) && (!target || !target_hides(target, *entry)))
+        if (!child_keeps_back(*entry))
             words_add(&environment, *entry);
     struct program program = {.argv = words_argv(&argv),
                               .environment = words_argv(&environment),

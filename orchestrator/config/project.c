@@ -110,12 +110,6 @@ const struct target *project_target(const struct project *project, const char *n
     return NULL;
 }
 
-static bool is_read_from(const struct secret *secret, const char *entry)
-{
-    size_t length = secret->kind == SECRET_ENV ? strlen(secret->where) : 0;
-    return length && !strncmp(entry, secret->where, length) && entry[length] == '=';
-}
-
 /* Each of the target's secrets by its index; NULL behind the last. */
 static const struct secret *secret_at(const struct target *target, size_t index)
 {
@@ -126,14 +120,6 @@ static const struct secret *secret_at(const struct target *target, size_t index)
         return &target->vault_passwords[index];
     index -= target->vault_password_count;
     return index == 0 ? &target->become_password : index == 1 ? &target->key_passphrase : NULL;
-}
-
-bool target_hides(const struct target *target, const char *entry)
-{
-    bool hidden = false;
-    for (size_t i = 0; !hidden && secret_at(target, i); i++)
-        hidden = is_read_from(secret_at(target, i), entry);
-    return hidden;
 }
 
 void project_secret_variables(const struct project *project, void (*use)(const char *name))

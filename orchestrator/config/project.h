@@ -101,10 +101,7 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
-/* Whether this NAME=VALUE is what one of the target's secrets is read from: it is handed on to no child, whatever
- * it is called. */
-bool target_hides(const struct target *target, const char *entry);
-/* Calls it with the name of each variable that a secret of any target is read from. */
+/* Calls it with the name of each variable that a secret of any target is read from: none of them is handed on to a child (child_keep_back). */
 void project_secret_variables(const struct project *project, void (*use)(const char *name));
 /* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);

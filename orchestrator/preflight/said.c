@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/invoker.h"
+#include "process/child.h"
 
 static void pause_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
 {
@@ -78,14 +79,12 @@ static void variable_said(struct plan_work *work, const char *playbook, const st
     (void)playbook;
     if (!is_kept_back(work, item->text))
         return;
-    AUTO_FREE char *entry = xasprintf("%s=%s", item->text, environment_value(work->environment, item->text));
-    bool is_secret = target_hides(work->target, entry);
-    explicit_bzero(entry, strlen(entry));
-    if (is_secret)
+    AUTO_FREE char *entry = xasprintf("%s=", item->text);
+    if (child_keeps_back(entry))
         plan_find_once(
             work->report, ERROR_NONE, item->where,
-            xasprintf("the environment variable %s is read here: it is one of the target's secrets, which "
-                      "phases see as variables of the play only",
+            xasprintf("the environment variable %s is read here: a secret is read from it, and phases see "
+                      "secrets as variables of the play only",
                       item->text));
     else
         plan_find_once(work->report, ERROR_NONE, item->where,

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "process/child.h"
 #include "unit/folder.h"
 
 #include <criterion/criterion.h>
@@ -12,21 +13,26 @@
 
 TestSuite(bundle_secrets, .timeout = 60, .fini = folder_clean);
 
-Test(bundle_secrets, the_ansible_that_opens_vaults_has_no_secret_of_the_target_in_its_environment)
+Test(bundle_secrets, the_ansible_that_opens_vaults_has_no_secret_of_any_target_in_its_environment)
 {
     AUTO_FREE char *interpreter = folder_path("bin/interpreter"), *seen = folder_path("seen"),
                    *ansible = folder_path("bin/ansible-playbook"), *state = folder_path(".triphase"),
                    *entry = xasprintf("SEEN=%s", seen),
                    *script = xasprintf("#!%s\nfrom ansible.cli.playbook import main\n", interpreter);
     folder_fill();
-    folder_write("triphase.yml",
-                 "project: demo\nansible: bin/ansible-playbook\n"
-                 "targets:\n  vault: {recipe: vault, secrets: {token: {env: DEMO_SOURCE}}}\n");
+    folder_write("triphase.yml", "project: demo\nansible: bin/ansible-playbook\n"
+                                 "targets:\n  vault: {recipe: vault, secrets: {token: {env: DEMO_SOURCE}}}\n"
+                                 "  other: {recipe: vault, become_password: {env: OTHERS_SOURCE}}\n");
     folder_write("bin/interpreter", "#!/bin/sh\nenv >\"$SEEN\"\n");
     folder_write("bin/ansible-playbook", script);
     cr_assert(chmod(interpreter, 0755) == 0 && chmod(ansible, 0755) == 0 && mkdir(state, 0700) == 0);
     AUTO_PROJECT *project = folder_load();
-    const char *const environment[] = {"PATH=/usr/bin:/bin", "DEMO_SOURCE=planted-value", "OTHER=kept", entry,
+    project_secret_variables(project, child_keep_back);
+    const char *const environment[] = {"PATH=/usr/bin:/bin",
+                                       "DEMO_SOURCE=planted-value",
+                                       "OTHERS_SOURCE=planted-value",
+                                       "OTHER=kept",
+                                       entry,
                                        NULL};
     struct bundle_secrets from = {.project = project,
                                   .target = project_target(project, "vault", NULL),

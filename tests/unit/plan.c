@@ -1,10 +1,12 @@
 /* What a plan finds without a host: with a program in Ansible's place where only its answers matter. */
 #include "preflight/plan.h"
+
 #include "ansible/host_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "folder.h"
+#include "process/child.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -517,13 +519,19 @@ Test(plan, what_a_roles_entry_and_an_apply_say_of_the_connection_is_looked_at_as
 
 Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
 {
-    static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", NULL};
-    playbook_is("", "- hosts: all\n  vars: {a: \"{{ lookup('env', 'TOKEN') }}\"}\n");
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", "OTHERS=b", "PLAIN=c", NULL};
+    playbook_is("", "- hosts: all\n  vars:\n    a: \"{{ lookup('env', 'TOKEN') }}\"\n"
+                    "    b: \"{{ lookup('env', 'OTHERS') }}\"\n    c: \"{{ lookup('env', 'PLAIN') }}\"\n");
     folder_write("triphase.yml",
                  "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
-                 "vault\n    secrets: {token: {env: TOKEN}}\n");
+                 "vault\n    secrets: {token: {env: TOKEN}}\n  other:\n    recipe: vault\n"
+                 "    become_password: {env: OTHERS}\n");
+    AUTO_PROJECT *project = folder_load();
+    project_secret_variables(project, child_keep_back);
     AUTO_FREE char *all = said(environment);
-    cr_has(all, "the environment variable TOKEN is read here: it is one of the target's secrets");
+    cr_has(all, "the environment variable TOKEN is read here: a secret is read from it");
+    cr_has(all, "the environment variable OTHERS is read here: a secret is read from it");
+    cr_has(all, "the environment variable PLAIN is read here: it is set on this machine");
 }
 
 Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_notifies_them)
