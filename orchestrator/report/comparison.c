@@ -248,20 +248,20 @@ static void add_tail(const struct comparison *comparison, struct text *out)
     add_skipped(&comparison->after, out);
 }
 
-void comparison_view(const struct comparison *comparison, bool evidence, bool markdown,
-                     const struct table_look *look, struct text *out)
+void comparison_view(const struct comparison *comparison, bool evidence, const struct table_look *look,
+                     struct text *out)
 {
     AUTO_TABLE *rows = rows_table(comparison);
-    text_add(out, markdown ? "### " : "");
+    text_add(out, look->markdown ? "### " : "");
     add_head(comparison, out);
     text_add(out, "\n");
-    markdown ? table_write_markdown(rows, out) : table_write(rows, look, out);
+    table_write(rows, look, out);
     text_add(out, "\n");
     add_tail(comparison, out);
     if (evidence) {
         AUTO_TABLE *facts = evidence_table(comparison);
         text_add(out, "\n");
-        markdown ? table_write_markdown(facts, out) : table_write(facts, look, out);
+        table_write(facts, look, out);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "view/table.h"
 
 /* `evidence`: with the transports' evidence. Left out are roles and tasks that did not get slower. */
-void comparison_view(const struct comparison *comparison, bool evidence, bool markdown,
-                     const struct table_look *look, struct text *out);
+void comparison_view(const struct comparison *comparison, bool evidence, const struct table_look *look,
+                     struct text *out);
 /* The shape is in triphase(1). Owned by the caller. */
 struct json *comparison_json(const struct comparison *comparison, bool evidence);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "report/comparison.h"
+#include "report/json_parts.h"
 #include "report/text.h"
 
 #include <string.h>
@@ -94,8 +95,7 @@ void cycle_view_round(const struct cycle_round *round, const char *const *phases
     tear_down(&all);
 }
 
-void cycle_view_rounds(const struct cycle *cycle, bool markdown, const struct table_look *look,
-                       struct text *out)
+void cycle_view_rounds(const struct cycle *cycle, const struct table_look *look, struct text *out)
 {
     struct round_columns all;
     const char *const *phases = words_argv(&cycle->phases);
@@ -103,7 +103,7 @@ void cycle_view_rounds(const struct cycle *cycle, bool markdown, const struct ta
     AUTO_TABLE *table = table_new(all.columns, all.count);
     for (size_t i = 0; i < cycle->count; i++)
         add_round(table, &all, &cycle->rounds[i], phases);
-    markdown ? table_write_markdown(table, out) : table_write(table, look, out);
+    table_write(table, look, out);
     tear_down(&all);
 }
 
@@ -156,11 +156,11 @@ static struct table *steps_table(const struct cycle_summary *summary)
     return table;
 }
 
-void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *summary, bool markdown,
+void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *summary,
                         const struct table_look *look, struct text *out)
 {
     AUTO_TABLE *steps = steps_table(summary);
-    markdown ? table_write_markdown(steps, out) : table_write(steps, look, out);
+    table_write(steps, look, out);
     text_addf(
         out,
         "\ncycle %s of %s: %zu ok, %zu not; UNREACHABLE %zu, watchdogs %zu, retries %zu (recovered %zu), "
@@ -171,11 +171,6 @@ void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *s
 
 /* ---------------------------------------------------------------- JSON */
 
-static void set_ms(struct json *object, const char *key, int64_t ns)
-{
-    json_set(object, key, ns < 0 ? json_new_null() : json_new_real((double)ns / (double)NS_PER_MS));
-}
-
 static void set_run(struct json *object, const char *key, const struct account *account, struct json *steps)
 {
     json_set_string(object, key, account->run ? account->run->id : NULL);
@@ -183,12 +178,8 @@ static void set_run(struct json *object, const char *key, const struct account *
         const struct history_step *step = &account->steps[i];
         struct json *one = json_new_object();
         json_set_string(one, "run", key);
-        json_set_string(one, "kind", step->kind);
-        json_set_string(one, "name", step->name);
-        json_set_integer(one, "attempt", step->attempt);
-        json_set_string(one, "transport", step->transport);
-        json_set_string(one, "outcome", account_step_outcome(account, step));
-        set_ms(one, "duration_ms", step->duration_ns);
+        report_json_set_step(one, account, step);
+        report_json_set_ms(one, "duration_ms", step->duration_ns);
         json_append(steps, one);
     }
 }
@@ -199,7 +190,7 @@ static struct json *round_json(const struct cycle_round *round)
     json_set_integer(object, "round", (int64_t)round->number);
     json_set_string(object, "outcome", round->outcome);
     json_set(object, "exit", round->exit_code < 0 ? json_new_null() : json_new_integer(round->exit_code));
-    set_ms(object, "total_ms", round->total_ns);
+    report_json_set_ms(object, "total_ms", round->total_ns);
     set_run(object, "create", &round->create, steps);
     set_run(object, "destroy", &round->destroy, steps);
     json_set(object, "steps", steps);
@@ -217,17 +208,10 @@ static struct json *step_json(const struct cycle_step *step)
     struct json *object = json_new_object();
     json_set_string(object, "step", step->now.step);
     json_set_string(object, "recipe", step->now.recipe);
-    json_set_string(object, "transport", step->now.transport);
-    json_set_bool(object, "fresh", step->now.fresh);
-    json_set_string(object, "ansible", step->now.ansible);
-    json_set_integer(object, "n", (int64_t)step->now.n);
-    set_ms(object, "min_ms", step->now.min_ns);
-    set_ms(object, "median_ms", step->now.median_ns);
-    set_ms(object, "p95_ms", step->now.p95_ns);
-    set_ms(object, "max_ms", step->now.max_ns);
-    set_ms(object, "sd_ms", step->now.deviation_ns);
+    report_json_set_statistic(object, &step->now);
+    report_json_set_ms(object, "sd_ms", step->now.deviation_ns);
     json_set_integer(object, "earlier_n", (int64_t)step->earlier_n);
-    set_ms(object, "earlier_median_ms", step->earlier_median_ns);
+    report_json_set_ms(object, "earlier_median_ms", step->earlier_median_ns);
     json_set_string(object, "trend", step->judged ? regression_verdict_name(step->judged->verdict) : NULL);
     return object;
 }

@@ -9,9 +9,8 @@
  * columns, names, NULL-terminated. */
 void cycle_view_round(const struct cycle_round *round, const char *const *phases, bool titles,
                       const struct table_look *look, struct text *out);
-void cycle_view_rounds(const struct cycle *cycle, bool markdown, const struct table_look *look,
-                       struct text *out);
-void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *summary, bool markdown,
+void cycle_view_rounds(const struct cycle *cycle, const struct table_look *look, struct text *out);
+void cycle_view_summary(const struct cycle *cycle, const struct cycle_summary *summary,
                         const struct table_look *look, struct text *out);
 /* The shape is in triphase(1). Owned by the caller. */
 struct json *cycle_json(const struct cycle *cycle, const struct cycle_summary *summary);

@@ -8,11 +8,7 @@
 #include "report/comparison.h"
 #include "report/cycle.h"
 #include "report/format.h"
-
-static void set_ms(struct json *object, const char *key, int64_t ns)
-{
-    json_set(object, key, ns < 0 ? json_new_null() : json_new_real((double)ns / (double)NS_PER_MS));
-}
+#include "report/json_parts.h"
 
 static void set_moment(struct json *object, const char *key, int64_t wall_ns)
 {
@@ -44,7 +40,7 @@ static struct json *run_object(const struct account *account)
     json_set_bool(object, "partial", run->partial);
     json_set_bool(object, "fresh", run->fresh);
     set_moment(object, "started", run->started_ns);
-    set_ms(object, "duration_ms", run->outcome ? run->duration_ns : -1);
+    report_json_set_ms(object, "duration_ms", run->outcome ? run->duration_ns : -1);
     json_set_string(object, "ansible", run->ansible);
     json_set_string(object, "recipe", run->recipe);
     json_set_string(object, "message", run->message);
@@ -60,13 +56,9 @@ static struct json *step_object(const struct account *account, const struct hist
 {
     struct json *object = json_new_object();
     json_set_integer(object, "seq", step->seq);
-    json_set_string(object, "kind", step->kind);
-    json_set_string(object, "name", step->name);
-    json_set_integer(object, "attempt", step->attempt);
-    json_set_string(object, "transport", step->transport);
-    json_set_string(object, "outcome", account_step_outcome(account, step));
+    report_json_set_step(object, account, step);
     set_moment(object, "started", step->started_ns);
-    set_ms(object, "duration_ms", step->duration_ns);
+    report_json_set_ms(object, "duration_ms", step->duration_ns);
     json_set_integer(object, "ok", step->ok);
     json_set_integer(object, "changed", step->changed);
     json_set_integer(object, "failed", step->failed);
@@ -114,9 +106,9 @@ static struct json *chain_object(const struct account *account)
         json_set_string(run, "id", link->run);
         json_set_string(run, "kind", link->kind);
         json_set_string(run, "outcome", link->outcome);
-        set_ms(run, "duration_ms", link->duration_ns);
-        set_ms(run, "phases_ms", link->phases_ns);
-        set_ms(run, "stages_ms", link->stages_ns);
+        report_json_set_ms(run, "duration_ms", link->duration_ns);
+        report_json_set_ms(run, "phases_ms", link->phases_ns);
+        report_json_set_ms(run, "stages_ms", link->stages_ns);
         json_append(runs, run);
         if (duration >= 0 &&
             (link->duration_ns < 0 || __builtin_add_overflow(duration, link->duration_ns, &duration)))
@@ -127,9 +119,9 @@ static struct json *chain_object(const struct account *account)
             stages = INT64_MAX;
     }
     json_set(object, "runs", runs);
-    set_ms(object, "duration_ms", duration);
-    set_ms(object, "phases_ms", phases);
-    set_ms(object, "stages_ms", stages);
+    report_json_set_ms(object, "duration_ms", duration);
+    report_json_set_ms(object, "phases_ms", phases);
+    report_json_set_ms(object, "stages_ms", stages);
     return object;
 }
 
@@ -142,9 +134,9 @@ static void set_account(struct json *object, const struct account *account, cons
         json_append(steps, step_object(account, &account->steps[i], state));
     for (size_t i = 0; i < account->lost_count; i++)
         json_append(lost, lost_object(&account->lost[i]));
-    set_ms(total, "duration_ms", account->run->outcome ? account->run->duration_ns : -1);
-    set_ms(total, "phases_ms", account->phases_ns);
-    set_ms(total, "stages_ms", account->stages_ns);
+    report_json_set_ms(total, "duration_ms", account->run->outcome ? account->run->duration_ns : -1);
+    report_json_set_ms(total, "phases_ms", account->phases_ns);
+    report_json_set_ms(total, "stages_ms", account->stages_ns);
     json_set(object, "steps", steps);
     json_set(object, "unreachable", lost);
     json_set(object, "total", total);
@@ -166,14 +158,7 @@ static struct json *statistic_object(const struct statistic *row)
     json_set_string(object, "target", row->target);
     json_set_string(object, "recipe", row->recipe);
     json_set_string(object, "step", row->step);
-    json_set_string(object, "transport", row->transport);
-    json_set_bool(object, "fresh", row->fresh);
-    json_set_string(object, "ansible", row->ansible);
-    json_set_integer(object, "n", (int64_t)row->n);
-    set_ms(object, "min_ms", row->min_ns);
-    set_ms(object, "median_ms", row->median_ns);
-    set_ms(object, "p95_ms", row->p95_ns);
-    set_ms(object, "max_ms", row->max_ns);
+    report_json_set_statistic(object, row);
     if (row->extra_digest)
         json_set_string(object, "extra_digest", row->extra_digest);
     return object;
@@ -211,8 +196,8 @@ struct json *report_json_sums(const struct history_sum *sums, size_t count, enum
         json_set_integer(row, "ok", sums[i].ok);
         json_set_integer(row, "changed", sums[i].changed);
         json_set_integer(row, "failed", sums[i].failed);
-        set_ms(row, "sum_ms", sums[i].sum_ns);
-        set_ms(row, "max_ms", sums[i].max_ns);
+        report_json_set_ms(row, "sum_ms", sums[i].sum_ns);
+        report_json_set_ms(row, "max_ms", sums[i].max_ns);
         json_append(rows, row);
     }
     json_set_integer(object, "version", 1);

@@ -337,32 +337,13 @@ static void add_chain(const struct account *account, struct text *out)
     text_add(out, "\n");
 }
 
-void report_run(const struct account *account, const struct table_look *look, struct text *out)
-{
-    add_head(account, look, out);
-    add_crash(account, look, out);
-    if (account->step_count) {
-        AUTO_TABLE *table = steps_table(account, look->width == 0 || look->width >= WIDE, look->utf8);
-        text_add(out, "\n");
-        table_write(table, look, out);
-    }
-    add_totals(account, out);
-    add_chain(account, out);
-    add_lost(account, look, out);
-    add_failures(account, look, out);
-    add_warnings(account, look, out);
-    add_survivors(account, out);
-}
-
-static const struct table_look plain = {.utf8 = true};
-
-void report_run_markdown(const struct account *account, struct text *out)
+static void add_markdown(const struct account *account, const struct table_look *look, struct text *out)
 {
     AUTO_TABLE *table = steps_table(account, true, true);
     text_add(out, "### ");
-    add_head(account, &plain, out);
+    add_head(account, look, out);
     text_add(out, "\n");
-    table_write_markdown(table, out);
+    table_write(table, look, out);
     add_totals(account, out);
     add_chain(account, out);
     if (!account->lost_count)
@@ -393,5 +374,26 @@ void report_run_markdown(const struct account *account, struct text *out)
             table_add(lost, cells[k], TABLE_PLAIN);
     }
     text_add(out, "\nUNREACHABLE:\n\n");
-    table_write_markdown(lost, out);
+    table_write(lost, look, out);
+}
+
+void report_run(const struct account *account, const struct table_look *look, struct text *out)
+{
+    if (look->markdown) {
+        add_markdown(account, look, out);
+        return;
+    }
+    add_head(account, look, out);
+    add_crash(account, look, out);
+    if (account->step_count) {
+        AUTO_TABLE *table = steps_table(account, look->width == 0 || look->width >= WIDE, look->utf8);
+        text_add(out, "\n");
+        table_write(table, look, out);
+    }
+    add_totals(account, out);
+    add_chain(account, out);
+    add_lost(account, look, out);
+    add_failures(account, look, out);
+    add_warnings(account, look, out);
+    add_survivors(account, out);
 }

@@ -1,4 +1,4 @@
-/* Reports of runs as text: a table for people, and Markdown. What is printed comes
+/* Reports of runs as text: a table for people, and Markdown, as the look says. What is printed comes
  * from the account alone. */
 #pragma once
 #include "figures/account.h"
@@ -7,13 +7,11 @@
 
 /* One run: head line, its steps, what was unreachable, why it failed, the sums. */
 void report_run(const struct account *account, const struct table_look *look, struct text *out);
-void report_run_markdown(const struct account *account, struct text *out);
 /* Several runs, newest first, and the statistics over them. */
 void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
                  struct text *out);
-void report_runs_markdown(const struct account *accounts, size_t count, struct text *out);
-/* Sums by role or task; a table, or Markdown. */
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by, bool markdown,
+/* Sums by role or task. */
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by,
                  const struct table_look *look, struct text *out);
 /* "2026-01-02 03:04:05", local time. */
 void report_add_date(struct text *out, int64_t wall_ns);

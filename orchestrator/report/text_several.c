@@ -85,16 +85,7 @@ void report_runs(const struct account *accounts, size_t count, const struct tabl
     table_write(statistics, look, out);
 }
 
-void report_runs_markdown(const struct account *accounts, size_t count, struct text *out)
-{
-    AUTO_TABLE *runs = runs_table(accounts, count);
-    AUTO_TABLE *statistics = statistics_table(accounts, count);
-    table_write_markdown(runs, out);
-    text_add(out, "\n");
-    table_write_markdown(statistics, out);
-}
-
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by, bool markdown,
+void report_sums(const struct history_sum *sums, size_t count, enum history_by by,
                  const struct table_look *look, struct text *out)
 {
     const struct table_column columns[] = {
@@ -124,8 +115,5 @@ void report_sums(const struct history_sum *sums, size_t count, enum history_by b
         table_add_share(table, whole > 0 ? (double)sum->sum_ns / whole : -1);
         add_duration(table, sum->max_ns);
     }
-    if (markdown)
-        table_write_markdown(table, out);
-    else
-        table_write(table, look, out);
+    table_write(table, look, out);
 }

@@ -263,8 +263,43 @@ static void write_row(const struct table *table, const struct table_look *look, 
     text_add_char(out, '\n');
 }
 
+static void add_markdown(struct text *out, const char *text)
+{
+    text_add(out, " ");
+    for (; *text; text++) {
+        if (strchr("|\\`*_<>[]", *text))
+            text_add_char(out, '\\');
+        text_add_char(out, *text);
+    }
+    text_add(out, " |");
+}
+
+static void write_markdown(const struct table *table, struct text *out)
+{
+    text_add(out, "|");
+    for (size_t i = 0; i < table->width; i++)
+        if (!table->columns[i].bar)
+            add_markdown(out, table->columns[i].title);
+    text_add(out, "\n|");
+    for (size_t i = 0; i < table->width; i++)
+        if (!table->columns[i].bar)
+            text_add(out, table->columns[i].right ? "---:|" : "---|");
+    text_add(out, "\n");
+    for (size_t at = 0; at + table->width <= table->count; at += table->width) {
+        text_add(out, "|");
+        for (size_t i = 0; i < table->width; i++)
+            if (!table->columns[i].bar)
+                add_markdown(out, table->cells[at + i].text);
+        text_add(out, "\n");
+    }
+}
+
 void table_write(const struct table *table, const struct table_look *look, struct text *out)
 {
+    if (look->markdown) {
+        write_markdown(table, out);
+        return;
+    }
     AUTO_FREE int *cells = xcalloc(table->width, sizeof *cells);
     AUTO_FREE struct cell *titles = xcalloc(table->width, sizeof *titles);
     lay_out(table, look->width, cells);
@@ -310,37 +345,6 @@ void table_write_csv(const struct table *table, struct text *out)
     add_csv_row(table, NULL, out);
     for (size_t at = 0; at + table->width <= table->count; at += table->width)
         add_csv_row(table, &table->cells[at], out);
-}
-
-static void add_markdown(struct text *out, const char *text)
-{
-    text_add(out, " ");
-    for (; *text; text++) {
-        if (strchr("|\\`*_<>[]", *text))
-            text_add_char(out, '\\');
-        text_add_char(out, *text);
-    }
-    text_add(out, " |");
-}
-
-void table_write_markdown(const struct table *table, struct text *out)
-{
-    text_add(out, "|");
-    for (size_t i = 0; i < table->width; i++)
-        if (!table->columns[i].bar)
-            add_markdown(out, table->columns[i].title);
-    text_add(out, "\n|");
-    for (size_t i = 0; i < table->width; i++)
-        if (!table->columns[i].bar)
-            text_add(out, table->columns[i].right ? "---:|" : "---|");
-    text_add(out, "\n");
-    for (size_t at = 0; at + table->width <= table->count; at += table->width) {
-        text_add(out, "|");
-        for (size_t i = 0; i < table->width; i++)
-            if (!table->columns[i].bar)
-                add_markdown(out, table->cells[at + i].text);
-        text_add(out, "\n");
-    }
 }
 
 struct table_look table_look_of(int fd)

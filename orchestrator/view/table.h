@@ -20,7 +20,8 @@ struct table_column {
 struct table_look {
     int width; /* cells a line may take; 0: as wide as it is */
     bool colour;
-    bool utf8; /* else bars, dots and ellipses are ASCII, and what is no ASCII is shown as ? */
+    bool utf8;     /* else bars, dots and ellipses are ASCII, and what is no ASCII is shown as ? */
+    bool markdown; /* a Markdown table: bars are left out, columns neither cut nor dropped */
 };
 
 struct table;
@@ -36,10 +37,8 @@ void table_addf(struct table *table, enum table_style style, const char *format,
 void table_add_share(struct table *table, double share); /* 0 to 1; negative: an empty cell */
 /* Whole rows only are written. */
 void table_write(const struct table *table, const struct table_look *look, struct text *out);
-/* CSV as in RFC 4180 (but lines end with a newline alone) with titles, and a Markdown table. Bars are left
- * out, columns neither cut nor dropped. */
+/* CSV as in RFC 4180 (but lines end with a newline alone) with titles. Bars are left out, columns neither cut nor dropped. */
 void table_write_csv(const struct table *table, struct text *out);
-void table_write_markdown(const struct table *table, struct text *out);
 
 /* How the descriptor wants it: its terminal's width (else $COLUMNS, else 100), colour on a terminal unless
  * NO_COLOR is set or TERM is dumb, UTF-8 by locale. */

@@ -81,13 +81,14 @@ static void hold_printable(const struct text *out, const char *what)
 
 static void report(const struct account *accounts, size_t count)
 {
-    static const struct table_look plain = {.width = 100, .utf8 = true}, narrow = {.width = 20};
+    static const struct table_look plain = {.width = 100, .utf8 = true}, narrow = {.width = 20},
+                                   as_markdown = {.utf8 = true, .markdown = true};
     AUTO_TEXT one = TEXT_INIT, several = TEXT_INIT, markdown = TEXT_INIT, csv = TEXT_INIT;
     report_run(accounts, &plain, &one);
     report_run(accounts, &narrow, &one);
-    report_run_markdown(accounts, &markdown);
+    report_run(accounts, &as_markdown, &markdown);
     report_runs(accounts, count, &plain, &several);
-    report_runs_markdown(accounts, count, &markdown);
+    report_runs(accounts, count, &as_markdown, &markdown);
     report_format_named("csv")->runs(&(struct report_runs){accounts, count, true, "."}, &plain, &csv);
     AUTO_JSON *json = report_json_run(accounts, "."), *all = report_json_runs(accounts, count, ".");
     AUTO_FREE char *json_text = json_pretty(json), *all_text = json_pretty(all);
@@ -106,7 +107,7 @@ static void report_by(struct sql *db, const struct words *ids, enum history_by b
     AUTO_TEXT out = TEXT_INIT;
     if (history_sums(db, words_argv(ids), by, &sums, &count, NULL) < 0)
         return;
-    report_sums(sums, count, by, false, &plain, &out);
+    report_sums(sums, count, by, &plain, &out);
     hold_printable(&out, "sums are printable");
     report_format_named("csv")->sums(sums, count, by, &plain, &out);
     json_free(report_json_sums(sums, count, by));

@@ -17,7 +17,7 @@
 
 TestSuite(comparison, .fini = hostile_clean);
 
-static const struct table_look wide = {.utf8 = true};
+static const struct table_look wide = {.utf8 = true}, as_markdown = {.utf8 = true, .markdown = true};
 enum { HISTORY = 12 };
 
 /* Ids that sort as they were made; the last 8 digits are the number. */
@@ -218,7 +218,7 @@ Test(comparison, counts_the_earlier_runs_that_are_left_out)
     struct comparison comparison = regress(&record);
     AUTO_TEXT out = TEXT_INIT;
     cr_expect_eq(comparison.others, HISTORY);
-    comparison_view(&comparison, false, false, &wide, &out);
+    comparison_view(&comparison, false, &wide, &out);
     cr_expect(strstr(text_string(&out), "too little data to judge") &&
                   strstr(text_string(&out), "12 earlier runs are left out"),
               "%s", text_string(&out));
@@ -238,7 +238,7 @@ Test(comparison, two_sides_that_are_not_alike_are_shown_and_not_judged)
     cr_assert_eq(comparison_compare(record.db, "aaaaaaaa", "bbbbbbbb", NULL, &comparison, NULL), 0);
     cr_expect_str_eq(comparison.rows[0].differs, "transport direct and tailnet");
     AUTO_TEXT out = TEXT_INIT;
-    comparison_view(&comparison, true, false, &wide, &out);
+    comparison_view(&comparison, true, &wide, &out);
     cr_expect(strstr(text_string(&out), "not alike, so not judged: transport direct and tailnet"), "%s",
               text_string(&out));
     cr_expect(strstr(text_string(&out), "tried.direct.tcp.ms  2.5     -"), "%s", text_string(&out));
@@ -298,7 +298,7 @@ Test(comparison, forms_hold_the_documented_members)
                           "after_n,after_median_ms,shift_ms,test,p,differs\nslower,phase,install,,,"
                           "direct,12,10005.500000,1,30000.000000,19994.500000,margin,,\n"),
               "%s", text_string(&csv));
-    comparison_view(&comparison, false, true, &wide, &markdown);
+    comparison_view(&comparison, false, &as_markdown, &markdown);
     cr_expect(strstr(text_string(&markdown),
                      "| slower | phase | install | direct | 12 | 10.0s | 1 | 30.0s | 20.0s | "
                      "+200 | - | margin |"),
@@ -364,7 +364,7 @@ Test(comparison, a_cycle_is_told_from_its_rows_alone)
     cycle_view_round(&cycle.rounds[2], phases, false, &wide, &second);
     cr_expect_eq(strcspn(strchr(text_string(&first), '\n') + 1, "\n"), strcspn(text_string(&second), "\n"),
                  "rows are as wide as each other:\n%s%s", text_string(&first), text_string(&second));
-    cycle_view_rounds(&cycle, false, &wide, &all);
+    cycle_view_rounds(&cycle, &wide, &all);
     cr_expect(strstr(text_string(&all), text_string(&second)), "%s", text_string(&all));
     cycle_summary_free(&summary);
     cycle_free(&cycle);
@@ -432,7 +432,7 @@ Test(comparison, a_named_side_shows_its_own_evidence_also_where_nothing_in_it_co
     put_run(&record, 3, NS_PER_S, (struct how){.group = group, .kind = "destroy", .transport = "tailnet"});
     put_run(&record, 4, 0, (struct how){.group = group, .no_step = true});
     cr_assert_eq(comparison_compare(record.db, "00000001", "last", NULL, &comparison, NULL), 0);
-    comparison_view(&comparison, true, false, &wide, &out);
+    comparison_view(&comparison, true, &wide, &out);
     cr_expect(strstr(text_string(&out), "run 00000001 holds no run that counts"), "%s", text_string(&out));
     cr_expect(strstr(text_string(&out), "chosen               tailnet  direct"), "%s", text_string(&out));
     comparison_free(&comparison);

@@ -21,7 +21,8 @@ static void use_utf8(void)
 TestSuite(report, .init = use_utf8, .fini = hostile_clean);
 
 static const char id[] = "01890000-0000-7000-8000-0123456789ab";
-static const struct table_look terminal = {.width = 80, .utf8 = true};
+static const struct table_look terminal = {.width = 80, .utf8 = true},
+                               as_markdown = {.utf8 = true, .markdown = true};
 
 /* A run with a stage, a phase that became unreachable over a long transport name, and its second attempt. */
 static struct account make(struct record *record)
@@ -201,7 +202,7 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
                   "byte %d in\n%s", plain.bytes[i], plain.bytes);
     report_run(&account, &colour, &coloured);
     cr_expect(strstr(text_string(&coloured), "\033[1;31munreachable\033[0m"), "%s", text_string(&coloured));
-    report_run_markdown(&account, &markdown);
+    report_run(&account, &as_markdown, &markdown);
     report_format_named("csv")->runs(&(struct report_runs){&account, 1, false, "/p"}, &terminal, &csv);
     cr_expect_null(strstr(text_string(&coloured), "\033[2J"));
     cr_expect_null(strchr(text_string(&markdown), '\033'));
@@ -224,7 +225,7 @@ Test(report, csv_has_a_line_for_each_step_and_quotes_what_needs_it)
     table_write_csv(table, &out);
     cr_expect_str_eq(text_string(&out), "a,b\n\"x,\"\"y\"\"\",\n");
     AUTO_TEXT markdown = TEXT_INIT;
-    table_write_markdown(table, &markdown);
+    table_write(table, &as_markdown, &markdown);
     cr_expect_str_eq(text_string(&markdown), "| a | b |\n|---|---|\n| x,\"y\" |  |\n");
     struct record record = record_start();
     struct account account = make(&record);

@@ -1,0 +1,29 @@
+#include "report/json_parts.h"
+
+#include "base/moment.h"
+
+void report_json_set_ms(struct json *object, const char *key, int64_t ns)
+{
+    json_set(object, key, ns < 0 ? json_new_null() : json_new_real((double)ns / (double)NS_PER_MS));
+}
+
+void report_json_set_step(struct json *object, const struct account *account, const struct history_step *step)
+{
+    json_set_string(object, "kind", step->kind);
+    json_set_string(object, "name", step->name);
+    json_set_integer(object, "attempt", step->attempt);
+    json_set_string(object, "transport", step->transport);
+    json_set_string(object, "outcome", account_step_outcome(account, step));
+}
+
+void report_json_set_statistic(struct json *object, const struct statistic *row)
+{
+    json_set_string(object, "transport", row->transport);
+    json_set_bool(object, "fresh", row->fresh);
+    json_set_string(object, "ansible", row->ansible);
+    json_set_integer(object, "n", (int64_t)row->n);
+    report_json_set_ms(object, "min_ms", row->min_ns);
+    report_json_set_ms(object, "median_ms", row->median_ns);
+    report_json_set_ms(object, "p95_ms", row->p95_ns);
+    report_json_set_ms(object, "max_ms", row->max_ns);
+}
