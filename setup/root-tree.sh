@@ -1,0 +1,15 @@
+#!/bin/bash
+# The Debian tree that sandboxes are made from, made before tests need it, as root: those that came first would wait for
+# it beyond their own time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if compgen -G '/var/cache/triphase/debian-12-*/usr' >/dev/null; then
+    exit 0
+fi
+folder=$(mktemp -d)
+trap 'build/triphase -C "$folder" destroy box --yes >/dev/null 2>&1; rm -rf "$folder"' EXIT
+mkdir "$folder/phases" "$folder/playbooks"
+printf 'project: tree\ntargets:\n  box:\n    provider: sandbox\n    recipe: nothing\n' >"$folder/triphase.yml"
+printf 'phases:\n  - name: nothing\n    playbook: playbooks/nothing.yml\n' >"$folder/phases/nothing.yml"
+printf -- '- hosts: recipe_nothing\n  gather_facts: false\n  tasks: []\n' >"$folder/playbooks/nothing.yml"
+PATH=$PWD/.venv/bin:$PATH build/triphase -C "$folder" create box
