@@ -23,6 +23,7 @@ struct request {
     enum what what;
     const char *run, *other /* --compare: the second side */, *target, *group;
     int last; /* 0: one run */
+    bool explain;
     enum by by;
     const struct report_format *format;
 };
@@ -91,6 +92,10 @@ static int parse_names(int argc, char **argv, struct request *out)
     out->other = names == 2 ? argv[optind + 1] : NULL;
     if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
         return refuse("--last and --by do not go with --compare, --regress and --group");
+    if (out->explain && (out->what != WHAT_RUNS || out->last || out->by != BY_STEP))
+        return refuse("--explain is told of one run: no other report goes with it");
+    if (out->explain && !out->format->explanation)
+        return refuse("--explain is told as table or json, not as %s", out->format->name);
     if (out->run && out->target && out->what != WHAT_COMPARE)
         return refuse("'%s' is named already; --target chooses another", out->run);
     return EXIT_OK;
@@ -99,15 +104,11 @@ static int parse_names(int argc, char **argv, struct request *out)
 static int parse(int argc, char **argv, struct request *out)
 {
     static const struct option options[] = {
-        {"target", required_argument, NULL, 't'},
-        {"last", required_argument, NULL, 'l'},
-        {"by", required_argument, NULL, 'b'},
-        {"format", required_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},
-        {"compare", no_argument, NULL, 'c'},
-        {"regress", no_argument, NULL, 'r'},
-        {"group", required_argument, NULL, 'g'},
-        {0},
+        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
+        {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
+        {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
+        {"regress", no_argument, NULL, 'r'},      {"group", required_argument, NULL, 'g'},
+        {"explain", no_argument, NULL, 'e'},      {0},
     };
     int code = EXIT_OK;
     optind = 0;
@@ -128,6 +129,9 @@ static int parse(int argc, char **argv, struct request *out)
             break;
         case 'j':
             out->format = report_format_named("json");
+            break;
+        case 'e':
+            out->explain = true;
             break;
         case 'c':
         case 'r':
@@ -182,7 +186,10 @@ static int print_accounts(const struct account *accounts, size_t count, const ch
     AUTO_TEXT out = TEXT_INIT;
     struct table_look look = table_look_of(STDOUT_FILENO);
     struct report_runs runs = {accounts, count, request->last > 0, state};
-    request->format->runs(&runs, &look, &out);
+    if (request->explain)
+        request->format->explanation(accounts, &look, &out);
+    else
+        request->format->runs(&runs, &look, &out);
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
@@ -252,7 +259,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_report = {
     .help = {"report",
              "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
-             " [--by step|role|task] [--format table|json|csv|md]",
-             "where the time went"},
+             " [--by step|role|task] [--format table|json|csv|md] [--explain]",
+             "where the time went; with --explain why a run ended as it did"},
     .run = call,
 };

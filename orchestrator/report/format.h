@@ -18,6 +18,8 @@ struct report_format {
     const char *name; /* as in --format */
     const char *file; /* what a bundle calls its report of one run */
     void (*runs)(const struct report_runs *runs, const struct table_look *look, struct text *out);
+    /* Why one run ended as it did, and each of its steps. NULL: not in this form. */
+    void (*explanation)(const struct account *account, const struct table_look *look, struct text *out);
     /* Sums by role or task. */
     void (*sums)(const struct history_sum *sums, size_t count, enum history_by by,
                  const struct table_look *look, struct text *out);

@@ -7,6 +7,7 @@
 #include "config/layout.h"
 #include "report/comparison.h"
 #include "report/cycle.h"
+#include "report/explain.h"
 #include "report/format.h"
 #include "report/json_parts.h"
 
@@ -223,6 +224,12 @@ static void add_runs(const struct report_runs *runs, const struct table_look *lo
         out);
 }
 
+static void add_explanation(const struct account *account, const struct table_look *look, struct text *out)
+{
+    (void)look;
+    add(explain_json(account), out);
+}
+
 static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
                      const struct table_look *look, struct text *out)
 {
@@ -248,6 +255,7 @@ static void add_cycle(const struct cycle *cycle, const struct cycle_summary *sum
 const struct report_format report_format_json = {.name = "json",
                                                  .file = "report.json",
                                                  .runs = add_runs,
+                                                 .explanation = add_explanation,
                                                  .sums = add_sums,
                                                  .comparison = add_comparison,
                                                  .cycle = add_cycle};

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "report/comparison.h"
 #include "report/cycle.h"
+#include "report/explain.h"
 #include "report/format.h"
 #include "report/text.h"
 
@@ -67,6 +68,7 @@ static void add_cycle_markdown(const struct cycle *cycle, const struct cycle_sum
 const struct report_format report_format_table = {.name = "table",
                                                   .file = "report.txt",
                                                   .runs = add_runs,
+                                                  .explanation = explain_view,
                                                   .sums = add_sums,
                                                   .comparison = add_comparison,
                                                   .cycle = add_cycle};

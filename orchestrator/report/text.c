@@ -133,7 +133,7 @@ static void say_lines(struct text *out, const struct table_look *look, const cha
     table_styled(out, look, TABLE_PLAIN, text_string(&printable));
 }
 
-static void add_head(const struct account *account, const struct table_look *look, struct text *out)
+void report_head(const struct account *account, const struct table_look *look, struct text *out)
 {
     const struct history_run *run = account->run;
     AUTO_TEXT what = TEXT_INIT, end = TEXT_INIT, when = TEXT_INIT;
@@ -341,7 +341,7 @@ static void add_markdown(const struct account *account, const struct table_look 
 {
     AUTO_TABLE *table = steps_table(account, true, true);
     text_add(out, "### ");
-    add_head(account, look, out);
+    report_head(account, look, out);
     text_add(out, "\n");
     table_write(table, look, out);
     add_totals(account, out);
@@ -383,7 +383,7 @@ void report_run(const struct account *account, const struct table_look *look, st
         add_markdown(account, look, out);
         return;
     }
-    add_head(account, look, out);
+    report_head(account, look, out);
     add_crash(account, look, out);
     if (account->step_count) {
         AUTO_TABLE *table = steps_table(account, look->width == 0 || look->width >= WIDE, look->utf8);

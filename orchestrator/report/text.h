@@ -7,6 +7,8 @@
 
 /* One run: head line, its steps, what was unreachable, why it failed, the sums. */
 void report_run(const struct account *account, const struct table_look *look, struct text *out);
+/* Its head line alone. */
+void report_head(const struct account *account, const struct table_look *look, struct text *out);
 /* Several runs, newest first, and the statistics over them. */
 void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
                  struct text *out);

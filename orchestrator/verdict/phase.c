@@ -305,7 +305,7 @@ static const struct verdict_row rows[] = {
      NULL},
     {"cancelled", ended_by_cancel, OUTCOME_CANCELLED, NULL, "the run was cancelled while it ran",
      ended_say_where, NULL},
-    {"watchdog", by_watchdog, OUTCOME_NONE, NULL, "a watchdog ended it, and it is called after that",
+    {"watchdog", by_watchdog, OUTCOME_NONE, NULL, "a watchdog struck, and the outcome is called after it",
      ended_say_more, watchdog_cause},
     {"out-of-memory", oom, OUTCOME_CHILD_CRASHED, "oom",
      "its process was killed while the kernel ran out of memory", say_signal, NULL},

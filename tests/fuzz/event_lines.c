@@ -158,6 +158,7 @@ static void judge(const struct fed *fed, const char *log)
     struct verdict verdict = verdict_of_phase(&evidence);
     hold(tally->lines + tally->bad >= fed->handed_out, "each line counts");
     hold_printable(verdict.message, "the message is printable");
+    hold_printable(verdict.seen, "what was seen is printable");
     if (verdict.outcome == OUTCOME_OK)
         hold(tally->end && !tally->gap && !tally->bad && !tally_lost_hosts(tally) && tally->matched > 0 &&
                  tally->stats_failures <= 0 && tally->end_count == fed->handed_out - 1,

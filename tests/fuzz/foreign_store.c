@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "figures/account.h"
+#include "report/explain.h"
 #include "report/format.h"
 #include "report/json.h"
 #include "report/text.h"
@@ -91,7 +92,16 @@ static void report(const struct account *accounts, size_t count)
     report_runs(accounts, count, &as_markdown, &markdown);
     report_format_named("csv")->runs(&(struct report_runs){accounts, count, true, "."}, &plain, &csv);
     AUTO_JSON *json = report_json_run(accounts, "."), *all = report_json_runs(accounts, count, ".");
-    AUTO_FREE char *json_text = json_pretty(json), *all_text = json_pretty(all);
+    AUTO_JSON *why = explain_json(accounts);
+    AUTO_FREE char *json_text = json_pretty(json), *all_text = json_pretty(all), *why_text = json_pretty(why);
+    AUTO_TEXT explained = TEXT_INIT;
+    explain_view(accounts, &plain, &explained);
+    explain_view(accounts, &narrow, &explained);
+    events_add_verdict(accounts->run, NULL, &plain, &explained);
+    for (size_t i = 0; i < accounts->step_count; i++)
+        events_add_verdict(NULL, &accounts->steps[i], &plain, &explained);
+    hold_printable(&explained, "why is printable");
+    hold(text_is_utf8(why_text, strlen(why_text)), "why as JSON is UTF-8");
     hold_printable(&one, "a report is printable");
     hold_printable(&several, "a report of several runs is printable");
     hold_printable(&markdown, "a Markdown report is printable");

@@ -2,7 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/words.h"
+#include "format/json.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -163,6 +165,29 @@ static bool nothing_found(void *context)
                            !mentions(pid, "environ", mark->host);
     }
     return mark->found == 0;
+}
+
+void lab_expect_rows(struct lab *lab, const char *what, const char *id, const char *of_phase,
+                     const char *of_run)
+{
+    struct lab_result text = lab_run(lab, "report", id ? id : "host", "--explain", NULL),
+                      result = lab_run(lab, "report", id ? id : "host", "--explain", "--json", NULL);
+    AUTO_JSON *json = json_parse(result.out, strlen(result.out), NULL);
+    const struct json *steps = json_get(json, "steps"), *run = json_get(json, "run");
+    const char *phase = NULL;
+    for (size_t i = 0; i < json_count(steps); i++)
+        if (text_is(json_get_string(json_at(steps, i), "kind", NULL), "phase"))
+            phase = json_get_string(json_at(steps, i), "verdict", "(none)");
+    AUTO_FREE char *line = xasprintf("     row   %s, ", of_phase);
+    cr_expect(text_is(phase, of_phase), "%s: the phase was judged by %s, and not by %s", what, phase,
+              of_phase);
+    cr_expect_str_eq(json_get_string(run, "verdict", "(none)"), of_run, "%s: the run by %s", what,
+                     json_get_string(run, "verdict", "(none)"));
+    cr_expect(strstr(text.out, line), "%s: nothing says '%s' in\n%s", what, line, text.out);
+    free(text.out);
+    free(text.err);
+    free(result.out);
+    free(result.err);
 }
 
 void lab_expect_nothing_left(struct lab *lab, const char *what)

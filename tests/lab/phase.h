@@ -27,5 +27,8 @@ int64_t lab_last_run_number(struct lab *lab, const char *column);
 /* Fails the test (and goes on) unless outcome and cause ("" any, "-" none) of the phase that ran last are these and the command ended with that code. */
 void lab_expect(struct lab *lab, const struct lab_result *result, const char *what, const char *outcome,
                 const char *cause, int code);
+/* Fails the test (and goes on) unless `report --explain` says that these rows of the tables fitted, for the last phase of the run (NULL: the last one of `host`) and for the run. */
+void lab_expect_rows(struct lab *lab, const char *what, const char *run, const char *of_phase,
+                     const char *of_run);
 /* Fails the test (and goes on) when any process of the last run is still there within 1 s, or its rows say so. */
 void lab_expect_nothing_left(struct lab *lab, const char *what);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "format/sql.h"
 #include "lab/damage.h"
+#include "lab/phase.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -53,6 +54,7 @@ static void hold_first_signal_is_graceful(int number, bool to_worker)
     cr_assert(eq(int, lab_wait(lab, command, 10), 130));
     cr_assert(lab_exists(lab, "polite"), "the child was not asked to end");
     hold_cancelled(lab, run);
+    lab_expect_rows(lab, "a signal", run, "cancelled", "cancelled");
 }
 
 Test(cancel, a_first_interrupt_of_the_command_ends_the_run_in_order)

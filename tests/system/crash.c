@@ -2,6 +2,7 @@
  * grace, it is said to be crashed, and the next acting command puts things in order. */
 #include "base/memory.h"
 #include "lab/damage.h"
+#include "lab/phase.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -112,7 +113,10 @@ Test(crash, events_written_after_the_worker_died_are_read_by_the_next_acting_com
     struct lab_result table = lab_run(lab, "report", NULL);
     cr_assert(strstr(table.out, "crashed") && strstr(table.out, "bytes"), "%s", table.out);
     cr_assert(le(i64, rows_of(lab, run), 1));
+    struct lab_result why = lab_run(lab, "report", "--explain", NULL);
+    cr_assert(strstr(why.out, "none yet: its worker is gone") != NULL, "%s", why.out);
     hold_next_run_ok(lab);
+    lab_expect_rows(lab, "a crash", run, "died", "died");
     cr_assert(eq(i64, rows_of(lab, run), 7));
     AUTO_FREE char *query = xasprintf("SELECT step.ok FROM step JOIN run ON run.number = step.run WHERE "
                                       "step.kind = 'phase' AND run.id = '%s'",

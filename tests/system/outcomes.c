@@ -144,6 +144,25 @@ static void check_ledger(struct lab *lab, const struct row *row)
                      row->ledger ? row->ledger : "", message);
 }
 
+/* What fitted where the phase ended so. */
+static const char *verdict_of(const struct row *row)
+{
+    static const struct {
+        const char *outcome, *cause, *verdict;
+    } all[] = {{"ok", "-", "ok"},
+               {"failed", "-", "failed-tasks"},
+               {"failed", "aborted", "aborted"},
+               {"unreachable", "-", "lost-hosts"},
+               {"invalid", "no-hosts", "no-hosts"},
+               {"invalid", "not-started", "no-play"},
+               {"child-crashed", "signal", "signalled"},
+               {"child-crashed", "no-end", "no-end"}};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        if (text_is(row->outcome, all[i].outcome) && text_is(row->cause, all[i].cause))
+            return all[i].verdict;
+    return "(one that this test does not know)";
+}
+
 static void check_row(struct lab *lab, const struct row *row)
 {
     lab_play(lab, row->playbook);
@@ -161,6 +180,7 @@ static void check_row(struct lab *lab, const struct row *row)
     cr_expect_str_eq(of_run, should_be, "%s: the run's row says '%s'", row->name, of_run);
     cr_expect(!strstr(message, "geheim"), "%s: the message tells what no_log hides", row->name);
     check_ledger(lab, row);
+    lab_expect_rows(lab, row->name, NULL, verdict_of(row), text_is(row->outcome, "ok") ? "ok" : "step");
     lab_expect_nothing_left(lab, row->name);
     free(result.out);
     free(result.err);

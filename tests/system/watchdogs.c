@@ -147,6 +147,18 @@ static double lasted_without_the_last_look(struct lab *lab)
     return (double)(lab_last_run_number(lab, "duration_ns") - look) / 1e9;
 }
 
+/* Each where it happened: as text, for as JSON the lines are those of what happened alone. */
+static void expect_ends_among_events(struct lab *lab)
+{
+    struct lab_result text = lab_run(lab, "events", NULL), json = lab_run(lab, "events", "--json", NULL);
+    const char *end = strstr(text.out, "verdict  outcome silence  row watchdog  seen ended by a watchdog"),
+               *after = strstr(text.out, "retry  phase work  next_attempt 2"),
+               *run = strstr(text.out, "run              verdict  outcome deadline  row deadline  seen ");
+    cr_expect(end && after && run && end < after && after < run && strchr(run, '\n')[1] == '\0', "%s",
+              text.out);
+    cr_expect(strstr(json.out, "retry") && !strstr(json.out, "verdict"), "%s", json.out);
+}
+
 Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
 {
     struct lab *lab = lab_hostile_project("    grace: 1s\n    silence: 1s\n    attempts: 9\n",
@@ -161,6 +173,8 @@ Test(watchdogs, the_deadline_of_the_run_is_over_all_attempts_and_pauses)
            whole = (double)lab_last_run_number(lab, "duration_ns") / 1e9;
     cr_expect(whole >= 3 && lasted < 3.7 && took < whole + 1.3, "the run lasted %.2f s, the command %.2f",
               lasted, took);
+    lab_expect_rows(lab, "the run's deadline", NULL, "watchdog", "deadline");
+    expect_ends_among_events(lab);
     lab_expect_nothing_left(lab, "the run's deadline");
 
     lab_environment(lab, "TRIPHASE_PHASES_WORK_WORK_RETRY_PAUSE", "60s");
