@@ -33,7 +33,8 @@ shell_scripts() {
 }
 
 run_shellcheck() { shell_scripts | xargs -r -d '\n' shellcheck --external-sources; }
-run_yamllint() { { files '*.yml' && files '*.yaml' && ls .yamllint .ansible-lint; } | xargs -d '\n' yamllint --strict; }
+# What tests/cases holds is as users write it.
+run_yamllint() { { files '*.yml' && files '*.yaml' && ls .yamllint .ansible-lint; } | grep -v '^\./tests/cases/' | xargs -d '\n' yamllint --strict; }
 run_ansible_lint() {
     [ -d playbooks ] && [ -n "$(ls playbooks)" ] || return 0
     ansible-lint --offline --nocolor --profile production playbooks

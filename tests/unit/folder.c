@@ -2,7 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -59,6 +61,14 @@ void folder_write(const char *path, const char *text)
     AUTO_CLOSE int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     cr_assert_geq(fd, 0, "%s", full);
     cr_assert_eq(file_write_all(fd, text, strlen(text)), 0);
+}
+
+void folder_case(const char *name)
+{
+    AUTO_FREE char *from = xasprintf("tests/cases/%s/.", name);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", "--preserve=mode", from, folder(), NULL),
+                 0, "%s", error_text(&err));
 }
 
 void folder_clean(void)

@@ -8,6 +8,8 @@
  * <folder>/home/.config/triphase/config.yml. */
 const char *folder(void);
 void folder_write(const char *path, const char *text);
+/* The files of tests/cases/NAME, over what is there. */
+void folder_case(const char *name);
 /* malloc'ed. */
 char *folder_path(const char *path);
 void folder_clean(void);

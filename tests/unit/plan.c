@@ -216,6 +216,14 @@ static void playbook_is(const char *phase_keys, const char *text)
     folder_write("playbooks/install.yml", text);
 }
 
+/* The same of a whole project: tests/cases/plan/NAME. */
+static void case_is(const char *name)
+{
+    AUTO_FREE char *path = xasprintf("plan/%s", name);
+    folder_case(path);
+    folder_sets("ansible=/nonexistent/ansible-playbook", NULL);
+}
+
 /* Its warnings, and what refuses it for another reason than that Ansible. malloc'ed. */
 static char *said(const char *const *environment)
 {
@@ -241,25 +249,7 @@ static size_t lines_in(const char *text)
 
 Test(plan, a_pause_that_waits_for_a_key_is_named_and_one_that_ends_by_itself_is_not)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  tasks:\n"
-                    "    - ansible.builtin.pause:\n"
-                    "    - block:\n"
-                    "        - pause: {prompt: Wipe the disk?}\n"
-                    "    - pause: prompt=Really\n"
-                    "    - pause: {seconds: 3}\n"
-                    "    - ansible.builtin.pause: minutes=0\n"
-                    "    - pause:\n"
-                    "      args: {seconds: '{{ as_long }}'}\n"
-                    "    - pause:\n"
-                    "      args: '{{ all_of_them }}'\n"
-                    "    - pause:\n"
-                    "      when: false\n"
-                    "    - pause:\n"
-                    "      tags: [never, by_hand]\n"
-                    "    - block:\n"
-                    "        - pause:\n"
-                    "      when: [1 == 1, false]\n");
+    case_is("pauses");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "warning: playbooks/install.yml:3: pause without seconds or minutes");
     cr_has(all, "warning: playbooks/install.yml:5: pause");
@@ -269,15 +259,7 @@ Test(plan, a_pause_that_waits_for_a_key_is_named_and_one_that_ends_by_itself_is_
 
 Test(plan, the_task_debugger_is_named_and_one_that_always_asks_is_refused)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  debugger: on_failed\n"
-                    "  tasks:\n"
-                    "    - ansible.builtin.ping:\n"
-                    "      debugger: always\n"
-                    "    - ansible.builtin.ping:\n"
-                    "      debugger: never\n"
-                    "- hosts: all\n"
-                    "  strategy: ansible.builtin.debug\n");
+    case_is("debugger");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "warning: playbooks/install.yml:2: the task debugger (on_failed)");
     cr_has(all, "error: playbooks/install.yml:5: the task debugger (always)");
@@ -287,35 +269,7 @@ Test(plan, the_task_debugger_is_named_and_one_that_always_asks_is_refused)
 
 Test(plan, tasks_that_are_still_for_longer_than_their_phase_allows_are_named_with_the_key)
 {
-    playbook_is("    task: 20s\n    deadline: 30m\n",
-                "- hosts: all\n"
-                "  tasks:\n"
-                "    - ansible.builtin.pause: {seconds: 25}\n"
-                "    - pause: minutes=0.5\n"
-                "    - wait_for: {port: 22, timeout: 600}\n"
-                "    - ansible.builtin.wait_for_connection: {delay: 10}\n"
-                "    - ansible.builtin.reboot: {reboot_timeout: 900}\n"
-                "    - ansible.builtin.uri: {url: 'https://x/'}\n"
-                "      until: x is success\n"
-                "      retries: 3\n"
-                "      delay: 15\n"
-                "    - ansible.builtin.command: /bin/x\n"
-                "      async: 1000\n"
-                "      poll: 60\n"
-                "    - shell: sleep 2m && echo done\n"
-                "    - pause: {seconds: 9}\n"
-                "    - pause: {seconds: '{{ as_long }}'}\n"
-                "    - wait_for: {port: 22}\n"
-                "    - wait_for: {port: 22, timeout: 5}\n"
-                "    - ansible.builtin.uri: {url: 'https://x/'}\n"
-                "      until: x is success\n"
-                "      retries: 300\n"
-                "      delay: 5\n"
-                "    - wait_for: {timeout: 300}\n"
-                "      async: 400\n"
-                "      poll: 5\n"
-                "    - command: echo sleep 1000\n"
-                "    - command: sleep {{ as_long }}\n");
+    case_is("stillness");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "playbooks/install.yml:3: silence of phase install is 10.0s, and pause (seconds: 25) can be "
                 "still for "
@@ -343,19 +297,7 @@ Test(plan, tasks_that_are_still_for_longer_than_their_phase_allows_are_named_wit
 
 Test(plan, an_async_directory_that_mitogen_does_not_know_is_named_where_a_task_would_use_it)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  strategy: mitogen_linear\n"
-                    "  vars: {ansible_async_dir: /tmp/own}\n"
-                    "  tasks:\n"
-                    "    - command: 'true'\n"
-                    "      async: 5\n"
-                    "    - command: 'true'\n"
-                    "      async: 0\n"
-                    "- hosts: all\n"
-                    "  tasks:\n"
-                    "    - set_fact: {ansible_async_dir: /tmp/own}\n"
-                    "    - command: 'true'\n"
-                    "      async: 5\n");
+    case_is("mitogen-async");
     AUTO_FREE char *by_play = said(NULL);
     cr_has(by_play, "warning: playbooks/install.yml:3: ansible_async_dir is set here, and async tasks under "
                     "strategy mitogen_linear fail with it");
@@ -379,29 +321,7 @@ Test(plan, variables_of_this_machine_that_a_phase_would_not_see_are_named_wherev
     static const char *const environment[] = {
         "PATH=/usr/bin:/bin", "HOME=/root", "TOKEN=a", "SECOND=b", "THIRD=c",
         "FOURTH=d",           "EMPTY=",     "GIVEN=e", NULL};
-    playbook_is(
-        "",
-        "- hosts: all\n"
-        "  vars:\n"
-        "    given: \"{{ lookup('env', 'GIVEN') }} {{ lookup('env', 'HOME') }}\"\n"
-        "    empty: \"{{ lookup('env', 'EMPTY') }} {{ lookup('env', 'UNSET') }}\"\n"
-        "  roles: [r]\n"
-        "  tasks:\n"
-        "    - debug: {msg: \"{{ lookup(\\\"ansible.builtin.env\\\", 'TOKEN', 'SECOND') }}\"}\n"
-        "    - block:\n"
-        "        - debug: {msg: [{a: \"{{ q('env','THIRD') | first }}\"}]}\n"
-        "    - debug: {msg: '{{ item }}'}\n"
-        "      with_env: [FOURTH]\n"
-        "    - debug: {msg: \"{{ lookup('env', 'FOURTH') }}\"}\n"
-        "      when: false\n"
-        "    - debug: {msg: \"{{ lookup('file', 'FOURTH') }} lookup env 'FOURTH' myq('env','FOURTH')\"}\n");
-    folder_write("triphase.yml",
-                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
-                 "vault\n    env: [GIVEN]\n");
-    folder_write("playbooks/roles/r/tasks/main.yml", "[]\n");
-    folder_write("playbooks/roles/r/defaults/main.yml", "a: 1\nb: \"{{ query('env', 'SECOND') }}\"\n");
-    folder_write("playbooks/roles/r/templates/x.j2", "x\n{{ lookup('env', 'THIRD') }}\n");
-    folder_write("playbooks/group_vars/all/main.yml", "c: \"{{ lookup('env', 'TOKEN') }}\"\n");
+    case_is("environment");
     AUTO_FREE char *all = said(environment);
     cr_has(all,
            "warning: playbooks/install.yml:7: the environment variable TOKEN is read here: it is set "
@@ -418,11 +338,7 @@ Test(plan, variables_of_this_machine_that_a_phase_would_not_see_are_named_wherev
 Test(plan, variables_that_inventories_and_the_projects_own_variables_read_are_named_too)
 {
     static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", NULL};
-    playbook_is("    vars: {a: \"{{ lookup('env', 'TOKEN') }}\"}\n", "- hosts: all\n");
-    folder_write("triphase.yml",
-                 "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: "
-                 "vault\n    vars: {x: \"{{ lookup('env', 'TOKEN') }}\"}\n");
-    folder_write("inventory/hosts", "[web]\nvault b=\"{{ lookup('env', 'TOKEN') }}\"\n");
+    case_is("environment-of-variables");
     struct plan_report report = plan(&(struct plan_options){.environment = environment});
     AUTO_FREE char *all = findings(&report);
     cr_has(all, "warning: inventory/hosts:2: the environment variable TOKEN");
@@ -434,15 +350,7 @@ Test(plan, variables_that_inventories_and_the_projects_own_variables_read_are_na
 Test(plan, facts_of_a_play_on_this_machine_are_read_as_lookups_are)
 {
     static const char *const environment[] = {"PATH=/usr/bin:/bin", "TOKEN=a", "SECOND=b", NULL};
-    playbook_is(
-        "",
-        "- hosts: localhost\n"
-        "  tasks:\n"
-        "    - debug: {msg: \"{{ ansible_env.TOKEN }} {{ ansible_env['SECOND'] }} {{ ansible_env.PATH }}\"}\n"
-        "    - debug: {msg: \"{{ ansible_facts.env.SECOND }} {{ my_ansible_envy.TOKEN }}\"}\n"
-        "- hosts: all\n"
-        "  tasks:\n"
-        "    - debug: {msg: \"{{ ansible_env.TOKEN }}\"}\n");
+    case_is("environment-of-facts");
     AUTO_FREE char *all = said(environment);
     cr_has(all, "playbooks/install.yml:3: the environment variable TOKEN is read here");
     cr_has(all, "playbooks/install.yml:3: the environment variable SECOND");
@@ -452,15 +360,7 @@ Test(plan, facts_of_a_play_on_this_machine_are_read_as_lookups_are)
 
 Test(plan, tasks_in_the_forms_of_action_and_local_action_are_looked_at_too)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  tasks:\n"
-                    "    - action: pause prompt=Really\n"
-                    "    - local_action: {module: ansible.builtin.pause, seconds: 60}\n"
-                    "    - action: ansible.builtin.service name=ssh state=restarted\n"
-                    "    - local_action: service name=docker state=restarted\n"
-                    "    - action: {module: ansible.builtin.pause, prompt: Really}\n"
-                    "    - action: pause seconds=1\n"
-                    "    - action: '{{ whatever }}'\n");
+    case_is("action-forms");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "playbooks/install.yml:3: pause without seconds or minutes");
     cr_has(all, "playbooks/install.yml:4: silence of phase install is 10.0s, and pause (seconds: 60)");
@@ -471,38 +371,7 @@ Test(plan, tasks_in_the_forms_of_action_and_local_action_are_looked_at_too)
 
 Test(plan, what_a_roles_entry_and_an_apply_say_of_the_connection_is_looked_at_as_a_blocks)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  roles:\n"
-                    "    - {role: r, remote_user: bob}\n"
-                    "    - role: r\n"
-                    "      port: 2222\n"
-                    "    - {role: r, port: 2222, delegate_to: elsewhere}\n"
-                    "    - role: r\n"
-                    "      vars: {ansible_control_path: x}\n"
-                    "    - {role: r, ansible_host: 192.0.2.1}\n"
-                    "    - {role: r, remote_user: root, when: x, other: y}\n"
-                    "    - {role: r, remote_user: bob, when: false}\n"
-                    "    - r\n"
-                    "  tasks:\n"
-                    "    - include_role: {name: r, apply: {remote_user: carol}}\n"
-                    "    - ansible.builtin.include_tasks:\n"
-                    "        file: more.yml\n"
-                    "        apply:\n"
-                    "          port: 3333\n"
-                    "    - include_role:\n"
-                    "        name: r\n"
-                    "      args:\n"
-                    "        apply: {debugger: always}\n"
-                    "    - block:\n"
-                    "        - ping:\n"
-                    "      remote_user: dave\n");
-    folder_write("triphase.yml", "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n"
-                                 "    recipe: vault\n    user: root\n");
-    folder_write("playbooks/roles/r/defaults/main.yml", "ansible_user: root\nremote_user: x\n");
-    folder_write("playbooks/roles/r/meta/main.yml",
-                 "galaxy_info: {author: x, port: 1}\ndependencies:\n  - {role: below, remote_user: erin}\n");
-    folder_write("playbooks/roles/r/tasks/main.yml", "[]\n");
-    folder_write("playbooks/roles/below/tasks/main.yml", "[]\n");
+    case_is("role-entries");
     AUTO_FREE char *all = said(NULL);
     cr_has(all,
            "error: playbooks/install.yml:3: 'remote_user: bob' has no effect beside the rendered variable");
@@ -536,37 +405,7 @@ Test(plan, a_secret_that_is_looked_for_in_the_environment_is_told_apart)
 
 Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_notifies_them)
 {
-    playbook_is("", "- hosts: all\n"
-                    "  pre_tasks:\n"
-                    "    - copy: {dest: /a, content: a}\n"
-                    "      notify: of section before\n"
-                    "  roles: [r]\n"
-                    "  tasks:\n"
-                    "    - meta: end_host\n"
-                    "      when: nothing_to_do\n"
-                    "    - meta: flush_handlers\n"
-                    "    - block:\n"
-                    "        - copy: {dest: /b, content: b}\n"
-                    "          notify: [restart app, reload proxy]\n"
-                    "    - ansible.builtin.meta: end_play\n"
-                    "  post_tasks:\n"
-                    "    - meta: end_play\n"
-                    "- hosts: all\n"
-                    "  tasks:\n"
-                    "    - meta: end_play\n"
-                    "      when: done_before\n"
-                    "    - copy: {dest: /c, content: c}\n"
-                    "      notify: restart app\n"
-                    "    - meta: end_role\n"
-                    "    - meta: clear_facts\n"
-                    "    - meta: flush_handlers\n"
-                    "    - meta: end_play\n");
-    folder_write("playbooks/roles/r/tasks/main.yml",
-                 "- import_tasks: z.yml\n- copy: {dest: /d, content: d}\n  notify: from main\n");
-    folder_write("playbooks/roles/r/tasks/a.yml",
-                 "- copy: {dest: /e, content: e}\n  notify: nobody knows when\n");
-    folder_write("playbooks/roles/r/tasks/z.yml",
-                 "- meta: end_play\n  when: early\n- copy: {dest: /f, content: f}\n  notify: from z\n");
+    case_is("handlers-thrown-away");
     AUTO_FREE char *all = said(NULL);
     cr_has(all, "warning: playbooks/install.yml:7: meta: end_host throws away the handler 'from z', which "
                 "playbooks/roles/r/tasks/z.yml:4 notifies");
@@ -581,29 +420,7 @@ Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_noti
 
 Test(plan, a_secret_whose_file_variable_or_program_is_missing_is_refused_without_reading_or_running_one)
 {
-    playbook_is("", "[]\n");
-    folder_write("empty", "");
-    folder_write("there", "value");
-    folder_write("no-program", "#!/bin/sh\n");
-    write_program("program", "#!/bin/sh\ntouch was-run\n");
-    folder_write(
-        "triphase.yml",
-        "project: demo\nansible: /nonexistent/ansible-playbook\ntargets:\n  vault:\n    recipe: vault\n"
-        "    secrets:\n"
-        "      gone: {file: gone}\n"
-        "      empty: {file: empty}\n"
-        "      folder: {file: playbooks}\n"
-        "      unset: {env: TRIPHASE_TEST_NOT_SET}\n"
-        "      closed: {fd: 999}\n"
-        "      nothing: {command: [no-such-program, x]}\n"
-        "      not_beside: {command: [./gone-program]}\n"
-        "      text: {command: [./no-program]}\n"
-        "      file_there: {file: there}\n"
-        "      home_there: {env: PATH}\n"
-        "      program_there: {command: [./program]}\n"
-        "      tool_there: {command: [cat, there]}\n"
-        "    become_password: {file: gone}\n"
-        "    vault_passwords: {id: {file: gone}}\n");
+    case_is("secrets-missing");
     struct plan_report report = plan(&(struct plan_options){0});
     AUTO_FREE char *all = findings(&report);
     static const char *const refused[] = {
