@@ -203,6 +203,15 @@ void lab_write(struct lab *lab, const char *path, const char *format, ...)
     write_bytes(full, content, strlen(content), text_starts(content, "#!") ? 0755 : 0644);
 }
 
+void lab_case(struct lab *lab, const char *name, const char *below)
+{
+    AUTO_FREE char *from = xasprintf("tests/cases/%s/.", name), *to = file_join(lab->folder, below);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(file_make_dirs(to, 0755, &err) == 0, "%s", error_text(&err));
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", "--preserve=mode", from, to, NULL) == 0, "%s",
+              error_text(&err));
+}
+
 char *lab_read(struct lab *lab, const char *path)
 {
     AUTO_FREE char *full = file_join(lab->folder, path);
@@ -299,6 +308,24 @@ void lab_static_project(struct lab *lab, const char *phase_keys, const char *pla
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n%s",
               phase_keys);
     lab_write(lab, "playbooks/work.yml", "%s", playbook);
+}
+
+void lab_static_case(struct lab *lab, const char *name)
+{
+    AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab)), *key = file_join(lab->folder, "key"),
+                   *host_key = lab_read(lab, "sshd/host_key.pub");
+    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_keys = xasprintf("['%s']", host_key);
+    const char *const set[][2] = {{"TRIPHASE_ANSIBLE", lab->ansible},
+                                  {"TRIPHASE_TARGETS_HOST_PROVIDER", "static"},
+                                  {"TRIPHASE_TARGETS_HOST_ADDRESS", "127.0.0.1"},
+                                  {"TRIPHASE_TARGETS_HOST_PORT", port},
+                                  {"TRIPHASE_TARGETS_HOST_KEY", key},
+                                  {"TRIPHASE_TARGETS_HOST_PYTHON", "/usr/bin/python3"},
+                                  {"TRIPHASE_TARGETS_HOST_HOST_KEYS", host_keys}};
+    lab_case(lab, name, "");
+    for (size_t i = 0; i < COUNT_OF(set); i++)
+        lab_environment(lab, set[i][0], set[i][1]);
 }
 
 void lab_hostile_ansible(struct lab *lab, const char *body)

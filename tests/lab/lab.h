@@ -16,6 +16,8 @@ const char *lab_folder(const struct lab *lab);
 /* Writes a file below the folder (folders are made), mode 0644, or 0755 when it begins with #!. printf-like. */
 void lab_write(struct lab *lab, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The files of tests/cases/NAME, over what is there; `below` the folder, "" for itself. */
+void lab_case(struct lab *lab, const char *name, const char *below);
 /* malloc'ed content of a file below the folder; fails the test when it is absent. */
 char *lab_read(struct lab *lab, const char *path);
 bool lab_exists(struct lab *lab, const char *path);
@@ -27,6 +29,8 @@ pid_t lab_sshd_pid(const struct lab *lab);
 /* A project whose target `host` is that sshd (provider static), with recipe `work`: one phase `work` per playbook given (phases are called work, work2, …), whose
  * YAML is `- hosts: recipe_work` playbooks as given. `phase_keys` are further lines of YAML for each phase ("    deadline: 5s\n"), may be "". */
 void lab_static_project(struct lab *lab, const char *phase_keys, const char *playbook);
+/* The project of tests/cases/NAME, whose target `host` becomes that sshd by variables of the environment. */
+void lab_static_case(struct lab *lab, const char *name);
 /* Uses this ansible-playbook (absolute path) for the project instead of the one in PATH. */
 void lab_ansible(struct lab *lab, const char *path);
 /* A hostile child: a program that takes ansible-playbook's place for the phase itself (plan's own questions still go to the real one). `body` is sh. $EVENTS is the

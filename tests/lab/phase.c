@@ -76,6 +76,14 @@ void lab_play(struct lab *lab, const char *text)
     lab_write(lab, "cases/now.yml", "%s", text);
 }
 
+void lab_play_case(struct lab *lab, const char *folder, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("cases/%s.yml", name);
+    lab_case(lab, folder, "cases");
+    AUTO_FREE char *text = lab_read(lab, path);
+    lab_play(lab, text);
+}
+
 const char *lab_old_ansible(void)
 {
     const char *old = getenv("OLD_ANSIBLE");

@@ -11,6 +11,8 @@ struct lab *lab_phase_project(const char *ansible, const char *phase_keys);
 struct lab *lab_hostile_project(const char *phase_keys, const char *environment);
 void lab_hostility(struct lab *lab, const char *body);
 void lab_play(struct lab *lab, const char *playbook);
+/* The playbook NAME.yml of tests/cases/FOLDER, with what lies beside it. */
+void lab_play_case(struct lab *lab, const char *folder, const char *name);
 /* The oldest Ansible's ansible-playbook; skips the test where the machine has none. */
 const char *lab_old_ansible(void);
 /* The newest (2.21), which setup/newest-ansible.sh makes. */

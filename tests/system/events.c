@@ -13,40 +13,6 @@
 
 #define PLAY "- hosts: recipe_work\n  gather_facts: false\n"
 
-static const char playbook[] =
-    "- name: first play\n  hosts: recipe_work\n  gather_facts: false\n  handlers:\n    - name: tell\n      "
-    "ansible.builtin.command: 'true'\n  roles: [part]\n  tasks:\n"
-    "    - name: \"a name with \\\"quotes\\\", \\u00fcml\\u00e4ute, \\n newlines and {{ 6 * 7 }}\"\n      "
-    "ansible.builtin.command: 'true'\n      notify: tell\n"
-    "    - name: loops\n      ansible.builtin.command: 'true'\n      loop: [1, 2, 3]\n"
-    "    - name: hushed\n      ansible.builtin.command: echo geheim\n      no_log: true\n"
-    "    - name: hushed and failed\n      ansible.builtin.shell: echo geheim >&2; exit 1\n      no_log: "
-    "true\n      ignore_errors: true\n"
-    "    - name: says geheim in its arguments\n      ansible.builtin.command: echo geheim-argument\n"
-    "    - name: waits\n      ansible.builtin.command: sleep 2\n      async: 20\n      poll: 1\n      "
-    "environment: {HOME: \"{{ '~root' | expanduser }}\"}\n"
-    "    - name: looks where the job was\n      ansible.builtin.command: rmdir {{ ('~root' | expanduser) ~ "
-    "'/.ansible_async/triphase-' ~ triphase_run }}\n"
-    "    - name: long\n      ansible.builtin.fail: {msg: \"{{ 'x' * 3000000 }}\"}\n      ignore_errors: "
-    "true\n"
-    "    - name: binary\n      ansible.builtin.shell: head -c 100000 /dev/urandom >&2; exit 1\n      "
-    "ignore_errors: true\n"
-    "    - name: dies\n      dies:\n      ignore_errors: true\n"
-    "    - name: nested\n      ansible.builtin.command: ansible -i localhost, -c local -e "
-    "ansible_python_interpreter=/usr/bin/python3 -m ansible.builtin.ping all\n      delegate_to: localhost\n "
-    "     connection: local\n"
-    /* Of every process between this one and the phase's main one, Ansible's workers among them. */
-    "    - name: descriptors\n      ansible.builtin.shell: |\n"
-    "        p=$$; : > ../held\n"
-    "        while q=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); [ \"$(cat /proc/$q/comm)\" != "
-    "triphase-worker ]; do\n"
-    "          echo p >> ../seen; ls -l /proc/$p/fd | grep ndjson >> ../held; p=$q\n"
-    "        done; true\n"
-    "      args: {chdir: \"{{ playbook_dir }}\"}\n"
-    "      delegate_to: localhost\n      connection: local\n"
-    "- name: \"{{ 'p' * 5000 }}\"\n  hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - "
-    "ansible.builtin.debug: {msg: x}\n";
-
 struct kinds {
     int play_start, task_start, host_start, result, notify, handler, async_poll, stats, end, other;
 };
@@ -109,11 +75,7 @@ static struct json *read_lines(char *content, struct kinds *kinds)
 static void check_lines(const char *ansible)
 {
     struct lab *lab = lab_phase_project(ansible, "");
-    lab_write(lab, "cases/roles/part/tasks/main.yml",
-              "- name: of a role\n  ansible.builtin.command: 'true'\n");
-    lab_write(lab, "cases/roles/part/library/dies.py",
-              "#!/usr/bin/python3\nraise OSError(28, 'No space left on device')\n");
-    lab_play(lab, playbook);
+    lab_play_case(lab, "events", "lines");
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "all kinds of lines", "ok", "-", 0);
 

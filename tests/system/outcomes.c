@@ -8,29 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PLAY  "- hosts: recipe_work\n  gather_facts: false\n"
-#define TASKS PLAY "  tasks:\n"
-/* A second host behind a closed port; without pipelining, since 2.14 may write the module before ssh has said why, and then knows only of a broken pipe. */
-#define WITH_GONE                                                                                   \
-    TASKS "    - ansible.builtin.add_host: {name: gone, ansible_host: 127.0.0.1, ansible_port: 1, " \
-          "ansible_pipelining: false, groups: "                                                     \
-          "both}\n"                                                                                 \
-          "    - ansible.builtin.add_host: {name: \"{{ inventory_hostname }}\", groups: both}\n"    \
-          "- hosts: both\n  gather_facts: false\n"
-/* That host counts as the target does. */
+/* The second host of gone.yml counts as the target does. */
 #define COUNTS "    beyond: allow\n"
-/* sh, by a task on this machine: $p is the process whose parent is the worker, the phase's main one. */
-#define FIND_MAIN                                                                                  \
-    "p=$$; while q=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); [ \"$(cat /proc/$q/comm)\" != " \
-    "triphase-worker ]; do p=$q; "                                                                 \
-    "done; "
-/* sh, by a task on the host: $p is the sshd process of this connection. */
-#define FIND_SSHD                                                                                 \
-    "p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do p=$(sed -n 's/^PPid:[^0-9]*//p' " \
-    "/proc/$p/status); done; "
 
 struct row {
-    const char *name, *playbook, *outcome, *cause; /* cause "": any, "-": none */
+    const char *name;            /* of its playbook in tests/cases/outcomes */
+    const char *outcome, *cause; /* cause "": any, "-": none */
     int code;
     const char *counts;  /* ok changed failed skipped unreachable ignored rescued; NULL: whatever */
     const char *message; /* is in it; NULL: whatever */
@@ -38,96 +21,35 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {"ok", TASKS "    - ansible.builtin.command: 'true'\n    - ansible.builtin.debug: {msg: x}\n", "ok", "-",
-     0, "1 1 0 0 0 0 0", NULL, NULL},
-    {"all skipped", TASKS "    - ansible.builtin.command: 'true'\n      when: false\n", "ok", "-", 0,
-     "0 0 0 1 0 0 0", NULL, NULL},
-    {"failed", TASKS "    - name: breaks\n      ansible.builtin.command: sh -c 'echo here >&2; exit 3'\n",
-     "failed", "-", 2, "0 0 1 0 0 0 0", "task 'breaks' failed on host", NULL},
-    {"failed under no_log",
-     TASKS
-     "    - name: hush\n      ansible.builtin.command: sh -c 'echo geheim >&2; exit 3'\n      no_log: true\n",
-     "failed", "-", 2, "0 0 1 0 0 0 0", "censored", NULL},
-    {"rescued",
-     TASKS "    - block:\n        - ansible.builtin.command: 'false'\n      rescue:\n        - "
-           "ansible.builtin.debug: {msg: x}\n",
-     "ok", "-", 0, "1 0 0 0 0 0 1", NULL, NULL},
-    {"rescue that fails",
-     TASKS "    - block:\n        - ansible.builtin.command: 'false'\n      rescue:\n        - "
-           "ansible.builtin.command: 'false'\n",
-     "failed", "-", 2, "0 0 1 0 0 0 1", NULL, NULL},
-    {"always that fails after a rescue",
-     TASKS "    - block:\n        - ansible.builtin.command: 'false'\n      rescue:\n        - "
-           "ansible.builtin.debug: {msg: x}\n      always:\n"
-           "        - ansible.builtin.command: 'false'\n",
-     "failed", "-", 2, "1 0 1 0 0 0 1", NULL, NULL},
-    {"ignored", TASKS "    - ansible.builtin.command: 'false'\n      ignore_errors: true\n", "ok", "-", 0,
-     "0 0 0 0 0 1 0", NULL, NULL},
-    {"ignored by a template that says no",
-     TASKS
-     "    - ansible.builtin.command: 'false'\n      ignore_errors: \"{{ triphase_attempt | int > 7 }}\"\n",
-     "failed", "-", 2, "0 0 1 0 0 0 0", NULL, NULL},
-    {"no host matched", "- hosts: nobody\n  tasks:\n    - ansible.builtin.debug: {msg: x}\n", "invalid",
-     "no-hosts", 78, NULL, "no host matched", NULL},
-    {"one play without hosts",
-     "- hosts: nobody\n  tasks:\n    - ansible.builtin.debug: {msg: x}\n" TASKS
-     "    - ansible.builtin.debug: {msg: x}\n",
-     "ok", "-", 0, "1 0 0 0 0 0 0", NULL, NULL},
-    {"YAML that cannot be parsed", "- hosts: [\n", "invalid", "not-started", 78, NULL, "exited with 4", NULL},
-    {"unknown module", TASKS "    - no.such.module: {}\n", "invalid", "not-started", 78, NULL,
-     "no.such.module", NULL},
-    {"aborted after a play began",
-     TASKS "    - ansible.builtin.debug: {msg: x}\n- hosts: \"{{ nowhere }}\"\n  tasks:\n    - "
-           "ansible.builtin.debug: {msg: x}\n",
-     "failed", "aborted", 2, NULL, "nowhere", NULL},
-    {"unreachable", WITH_GONE "  tasks:\n    - name: knock\n      ansible.builtin.command: 'true'\n",
-     "unreachable", "-", 4, NULL, "gone was UNREACHABLE in task 'knock'", "gone refused 0"},
-    {"unreachable and not rescued",
-     WITH_GONE "  tasks:\n    - block:\n        - ansible.builtin.command: 'true'\n      rescue:\n        - "
-               "ansible.builtin.debug: {msg: x}\n",
-     "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
-    {"unreachable and failed: unreachable counts first",
-     WITH_GONE "  tasks:\n    - ansible.builtin.command: 'false'\n", "unreachable", "-", 4, NULL, NULL,
-     "gone refused 0"},
-    {"ignore_unreachable",
-     WITH_GONE "  tasks:\n    - ansible.builtin.command: 'true'\n      ignore_unreachable: true\n", "ok", "-",
-     0, NULL, NULL, "gone refused 1"},
-    {"ignore_unreachable of a whole play",
-     WITH_GONE "  ignore_unreachable: true\n  tasks:\n    - ansible.builtin.command: 'true'\n", "ok", "-", 0,
-     NULL, NULL, "gone refused 1"},
-    {"ignore_unreachable by a template that says no",
-     WITH_GONE "  tasks:\n    - ansible.builtin.command: 'true'\n      ignore_unreachable: \"{{ "
-               "triphase_attempt | int > 7 }}\"\n",
-     "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
-    {"cleared, and it took part again",
-     WITH_GONE "  tasks:\n    - ansible.builtin.command: 'true'\n    - ansible.builtin.meta: "
-               "clear_host_errors\n    - ansible.builtin.debug: {msg: x}\n",
-     "ok", "-", 0, NULL, NULL, "gone refused 0"},
-    {"cleared, and it took no further part",
-     WITH_GONE
-     "  tasks:\n    - ansible.builtin.command: 'true'\n    - ansible.builtin.meta: clear_host_errors\n",
-     "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
-    {"the host's own connection is cut",
-     TASKS "    - name: cut\n      ansible.builtin.shell: >-\n        " FIND_SSHD "kill -9 $p; sleep 9\n",
-     "unreachable", "-", 4, NULL, "host was UNREACHABLE in task 'cut'", "host reset 0"},
-    {"killed by a signal",
-     TASKS "    - ansible.builtin.shell: >-\n        " FIND_MAIN
-           "kill -9 $p\n      delegate_to: localhost\n      connection: local\n",
-     "child-crashed", "signal", 2, NULL, "signal 9", NULL},
-    {"interrupted: a code, but no end",
-     TASKS "    - ansible.builtin.shell: >-\n        " FIND_MAIN
-           "kill -INT $p; sleep 9\n      delegate_to: localhost\n      connection: local\n",
-     "child-crashed", "no-end", 2, NULL, "99", NULL},
-    {"a handler fails",
-     PLAY "  handlers:\n    - name: restart it\n      ansible.builtin.command: 'false'\n  tasks:\n    - "
-          "ansible.builtin.command: 'true'\n      notify: restart "
-          "it\n",
-     "failed", "-", 2, "0 1 1 0 0 0 0", "'restart it' failed", NULL},
-    {"a role that is not there", PLAY "  roles: [absent]\n", "invalid", "not-started", 78, NULL, "absent",
-     NULL},
-    {"an undefined variable",
-     TASKS "    - name: which\n      ansible.builtin.debug: {msg: \"{{ nowhere }}\"}\n", "failed", "-", 2,
-     "0 0 1 0 0 0 0", "nowhere", NULL},
+    {"ok", "ok", "-", 0, "1 1 0 0 0 0 0", NULL, NULL},
+    {"all-skipped", "ok", "-", 0, "0 0 0 1 0 0 0", NULL, NULL},
+    {"failed", "failed", "-", 2, "0 0 1 0 0 0 0", "task 'breaks' failed on host", NULL},
+    {"failed-under-no-log", "failed", "-", 2, "0 0 1 0 0 0 0", "censored", NULL},
+    {"rescued", "ok", "-", 0, "1 0 0 0 0 0 1", NULL, NULL},
+    {"rescue-that-fails", "failed", "-", 2, "0 0 1 0 0 0 1", NULL, NULL},
+    {"always-that-fails-after-a-rescue", "failed", "-", 2, "1 0 1 0 0 0 1", NULL, NULL},
+    {"ignored", "ok", "-", 0, "0 0 0 0 0 1 0", NULL, NULL},
+    {"ignored-by-a-template-that-says-no", "failed", "-", 2, "0 0 1 0 0 0 0", NULL, NULL},
+    {"no-host-matched", "invalid", "no-hosts", 78, NULL, "no host matched", NULL},
+    {"one-play-without-hosts", "ok", "-", 0, "1 0 0 0 0 0 0", NULL, NULL},
+    {"yaml-that-cannot-be-parsed", "invalid", "not-started", 78, NULL, "exited with 4", NULL},
+    {"unknown-module", "invalid", "not-started", 78, NULL, "no.such.module", NULL},
+    {"aborted-after-a-play-began", "failed", "aborted", 2, NULL, "nowhere", NULL},
+    {"unreachable", "unreachable", "-", 4, NULL, "gone was UNREACHABLE in task 'knock'", "gone refused 0"},
+    {"unreachable-and-not-rescued", "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
+    {"unreachable-and-failed-unreachable-counts-first", "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
+    {"ignore-unreachable", "ok", "-", 0, NULL, NULL, "gone refused 1"},
+    {"ignore-unreachable-of-a-whole-play", "ok", "-", 0, NULL, NULL, "gone refused 1"},
+    {"ignore-unreachable-by-a-template-that-says-no", "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
+    {"cleared-and-it-took-part-again", "ok", "-", 0, NULL, NULL, "gone refused 0"},
+    {"cleared-and-it-took-no-further-part", "unreachable", "-", 4, NULL, NULL, "gone refused 0"},
+    {"the-hosts-own-connection-is-cut", "unreachable", "-", 4, NULL, "host was UNREACHABLE in task 'cut'",
+     "host reset 0"},
+    {"killed-by-a-signal", "child-crashed", "signal", 2, NULL, "signal 9", NULL},
+    {"interrupted-a-code-but-no-end", "child-crashed", "no-end", 2, NULL, "99", NULL},
+    {"a-handler-fails", "failed", "-", 2, "0 1 1 0 0 0 0", "'restart it' failed", NULL},
+    {"a-role-that-is-not-there", "invalid", "not-started", 78, NULL, "absent", NULL},
+    {"an-undefined-variable", "failed", "-", 2, "0 0 1 0 0 0 0", "nowhere", NULL},
 };
 
 static void check_ledger(struct lab *lab, const struct row *row)
@@ -165,7 +87,7 @@ static const char *verdict_of(const struct row *row)
 
 static void check_row(struct lab *lab, const struct row *row)
 {
-    lab_play(lab, row->playbook);
+    lab_play_case(lab, "outcomes", row->name);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, row->name, row->outcome, row->cause, row->code);
     AUTO_FREE char *counts = lab_phase(lab, "ok || ' ' || changed || ' ' || failed || ' ' || skipped || ' ' "
@@ -226,8 +148,8 @@ Test(outcomes, every_row_of_the_table_by_a_real_playbook_on_the_newest_ansible_t
 /* What matters most once more where no cgroup is to be had. */
 Test(outcomes, without_a_cgroup_a_real_playbook_is_judged_as_with_one_and_nothing_is_left, .timeout = 240)
 {
-    static const char *const names[] = {"ok", "failed", "unreachable", "the host's own connection is cut",
-                                        "killed by a signal"};
+    static const char *const names[] = {"ok", "failed", "unreachable", "the-hosts-own-connection-is-cut",
+                                        "killed-by-a-signal"};
     struct lab *lab = lab_phase_project(NULL, COUNTS);
     lab_environment(lab, "TRIPHASE_NO_CGROUP", "1");
     for (size_t i = 0; i < COUNT_OF(rows); i++)

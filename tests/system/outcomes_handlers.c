@@ -1,6 +1,7 @@
 /* Handlers that a broken attempt owed: they run in a later one, or the phase is not ok. With real playbooks whose connection is cut. */
 #include "../lab/phase.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -8,24 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A task that cuts the connection it runs over, in the first attempts. */
-#define CUT(attempts)                                                                                     \
-    "    - ansible.builtin.shell: >-\n"                                                                   \
-    "        p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do p=$(sed -n 's/^PPid:[^0-9]*//p' " \
-    "/proc/$p/status); done;\n"                                                                           \
-    "        kill -9 $p; sleep 9\n"                                                                       \
-    "      when: triphase_attempt | int <= " attempts "\n"
-/* Changes once, as what is idempotent does. */
-#define CHANGE(notify)                                                                                       \
-    "    - ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir }}/made\"}\n " \
-    "     notify: " notify "\n"
-#define PLAY "- hosts: recipe_work\n  gather_facts: false\n"
-/* Notes the attempt in which it ran. */
-#define HANDLER(name) \
-    "    - name: " name "\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/" name "\n"
-
 struct loss {
-    const char *name, *playbook, *environment; /* "NAME=VALUE", may be NULL */
+    const char *name;        /* of its playbook in tests/cases/handlers */
+    const char *environment; /* "NAME=VALUE", may be NULL */
     const char *outcome, *cause;
     int code;
     int64_t attempts;       /* that it took */
@@ -33,49 +19,17 @@ struct loss {
 };
 
 static const struct loss losses[] = {
-    {"lost, and run by the second attempt",
-     PLAY "  handlers:\n" HANDLER(
-         "restart") "  tasks:\n"
-                    "    - ansible.builtin.assert: {that: \"triphase_pending_handlers == ([] if "
-                    "triphase_attempt | int == 1 else [{'host': 'host', 'handler': "
-                    "'restart'}])\"}\n" CHANGE("restart") CUT("1"),
-     NULL, "ok", "-", 0, 2, "restart", "2\n"},
-    {"lost twice, and run by the third attempt",
-     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("2"), NULL, "ok", "-", 0, 3,
-     "restart", "3\n"},
-    {"flushed before the loss: not run again",
-     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE(
-         "restart") "    - ansible.builtin.meta: flush_handlers\n" CUT("1"),
-     NULL, "ok", "-", 0, 2, "restart", "1\n"},
-    {"its play matches no host any more: it never ran",
-     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n "
-     " handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY
-     "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
-     NULL, "failed", "handlers-lost", 2, 2, NULL, NULL},
-    {"never ran, and the recipe takes it",
-     "- hosts: \"{{ 'recipe_work' if triphase_attempt | int == 1 else 'nobody' }}\"\n  gather_facts: false\n "
-     " handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE("restart") CUT("1") PLAY
-     "  tasks:\n    - ansible.builtin.debug: {msg: x}\n",
-     "TRIPHASE_PHASES_WORK_WORK_LOST_HANDLERS=warn", "ok", "handlers-dropped", 0, 2, NULL, NULL},
-    {"two listen to a topic, the connection dies under the second",
-     PLAY "  handlers:\n" HANDLER(
-         "first") "      listen: news\n    - name: second\n      ansible.builtin.shell: >-\n        echo {{ "
-                  "triphase_attempt }} >> {{ "
-                  "dir }}/second; [ {{ triphase_attempt }} -gt 1 ] && exit; echo > {{ dir }}/second; p=$$;\n "
-                  "       while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do "
-                  "p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); done; kill -9 $p; sleep 9\n      "
-                  "listen: news\n  tasks:\n" CHANGE("news"),
-     NULL, "ok", "-", 0, 2, "second", "\n2\n"},
-    {"of a role, by its full name", PLAY "  roles: [thing]\n", NULL, "ok", "-", 0, 2, "restart", "2\n"},
-    {"a task failed",
-     PLAY "  handlers:\n" HANDLER("restart") "  tasks:\n" CHANGE(
-         "restart") "    - ansible.builtin.fail:\n      when: triphase_attempt | int == 1\n",
-     "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart", "2\n"},
-    {"the handler failed",
-     PLAY "  handlers:\n    - name: restart\n      ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ "
-          "dir }}/restart; [ {{ triphase_attempt }} -gt 1 ]\n  "
-          "tasks:\n" CHANGE("restart"),
-     "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart", "1\n2\n"},
+    {"run-by-the-second-attempt", NULL, "ok", "-", 0, 2, "restart", "2\n"},
+    {"run-by-the-third-attempt", NULL, "ok", "-", 0, 3, "restart", "3\n"},
+    {"flushed-before-the-loss", NULL, "ok", "-", 0, 2, "restart", "1\n"},
+    {"its-play-matches-no-host-any-more", NULL, "failed", "handlers-lost", 2, 2, NULL, NULL},
+    {"its-play-matches-no-host-any-more", "TRIPHASE_PHASES_WORK_WORK_LOST_HANDLERS=warn", "ok",
+     "handlers-dropped", 0, 2, NULL, NULL},
+    {"two-listen-to-a-topic", NULL, "ok", "-", 0, 2, "second", "\n2\n"},
+    {"of-a-role-by-its-full-name", NULL, "ok", "-", 0, 2, "restart", "2\n"},
+    {"a-task-failed", "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart", "2\n"},
+    {"the-handler-failed", "TRIPHASE_PHASES_WORK_WORK_RETRY_ON=[failed]", "ok", "-", 0, 2, "restart",
+     "1\n2\n"},
 };
 
 static void set(struct lab *lab, const char *environment, bool there)
@@ -86,29 +40,12 @@ static void set(struct lab *lab, const char *environment, bool there)
     lab_environment(lab, name, there ? environment + strlen(name) + 1 : NULL);
 }
 
-static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
+static void check_loss(struct lab *lab, const struct loss *loss)
 {
-    AUTO_FREE char *dir = xasprintf("%s/notes%zu", lab_folder(lab), number);
-    AUTO_FREE char *marker = xasprintf("notes%zu/.keep", number);
-    lab_write(lab, marker, "%s", "");
-    lab_write(lab, "cases/roles/thing/handlers/main.yml", "%s",
-              "- name: restart\n  ansible.builtin.shell: echo {{ triphase_attempt }} >> {{ dir }}/restart\n");
-    lab_write(lab, "cases/roles/thing/tasks/main.yml",
-              "- ansible.builtin.command: {cmd: touch made, chdir: \"{{ dir }}\", creates: \"{{ dir "
-              "}}/made\"}\n  notify: 'thing : restart'\n"
-              "- ansible.builtin.shell: >-\n    p=$$; while [ \"$(cut -c1-4 /proc/$p/comm)\" != sshd ]; do "
-              "p=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$p/status); "
-              "done; kill -9 $p; sleep 9\n  when: triphase_attempt | int == 1\n");
-    AUTO_FREE char *vars = xasprintf("  vars: {dir: %s}\n", dir);
-    AUTO_TEXT playbook = TEXT_INIT;
-    for (const char *at = loss->playbook; *at;) {
-        size_t length = strcspn(at, "\n") + 1;
-        text_add_bytes(&playbook, at, length);
-        if (text_starts(at, "- hosts:"))
-            text_add(&playbook, vars);
-        at += length;
-    }
-    lab_play(lab, text_string(&playbook));
+    AUTO_FREE char *notes = file_join(lab_folder(lab), "home/notes");
+    cr_assert_eq(file_remove_tree(notes, NULL), 0);
+    lab_write(lab, "home/notes/.keep", "%s", "");
+    lab_play_case(lab, "handlers", loss->name);
     set(lab, loss->environment, true);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     set(lab, loss->environment, false);
@@ -118,7 +55,7 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
     AUTO_FREE char *owed = lab_sql(
         lab,
         "SELECT handlers_owed FROM step WHERE kind = 'phase' AND attempt = 1 ORDER BY number DESC LIMIT 1");
-    bool nothing_owed = strstr(loss->name, "flushed before");
+    bool nothing_owed = strstr(loss->name, "flushed-before");
     cr_expect(nothing_owed ? !*owed : strstr(owed, "\"host\":\"host\"") != NULL,
               "%s: the first attempt owes '%s'", loss->name, owed);
     if (loss->code) {
@@ -127,7 +64,7 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
                   "%s: the message names nothing: %s", loss->name, message);
     }
     if (loss->file) {
-        AUTO_FREE char *path = xasprintf("notes%zu/%s", number, loss->file);
+        AUTO_FREE char *path = file_join("home/notes", loss->file);
         AUTO_FREE char *ran = lab_exists(lab, path) ? lab_read(lab, path) : xstrdup("it did not run");
         cr_expect_str_eq(ran, loss->ran, "%s: the handler noted '%s'", loss->name, ran);
     }
@@ -138,49 +75,26 @@ static void check_loss(struct lab *lab, const struct loss *loss, size_t number)
 /* Ansible throws away what was notified, without a word; or runs it in a way of its own. */
 static void check_dropped(const char *ansible)
 {
-#define CHANGED       PLAY "  tasks:\n    - ansible.builtin.command: \"true\"\n      notify: "
-#define NOTHING(name) "    - name: " name "\n      ansible.builtin.debug: {msg: x}\n"
     static const struct {
-        const char *what, *playbook;
+        const char *name; /* of its playbook in tests/cases/handlers-dropped */
         bool dropped;
     } plays[] = {
-        {"end_play",
-         CHANGED "restart app\n    - ansible.builtin.meta: end_play\n  handlers:\n" NOTHING("restart app"),
-         true},
-        {"end_host",
-         CHANGED "restart app\n    - ansible.builtin.meta: end_host\n  handlers:\n" NOTHING("restart app"),
-         true},
-        {"flushed first",
-         CHANGED "restart app\n    - ansible.builtin.meta: flush_handlers\n    - ansible.builtin.meta: "
-                 "end_play\n  handlers:\n" NOTHING("restart app"),
-         false},
-        {"a topic, an include, a templated name, one that is passed over, one that is notified by another",
-         CHANGED "[news, included, \"restart {{ app }}\", passed over, chain]\n  vars: {app: app}\n  "
-                 "handlers:\n" NOTHING("first") "      listen: news\n" NOTHING(
-                     "second") "      listen: [news]\n" NOTHING("restart {{ app }}")
-                     NOTHING("passed over") "      when: false\n"
-                                            "    - name: chain\n      ansible.builtin.command: \"true\"\n    "
-                                            "  notify: chained\n" NOTHING(
-                                                "chained") "    - name: included\n      "
-                                                           "ansible.builtin.include_tasks: included.yml\n",
-         false},
-        {"a role's, by its full name", PLAY "  roles: [thing]\n", false},
+        {"end-play", true},
+        {"end-host", true},
+        {"flushed-first", false},
+        {"notified-in-every-way", false},
+        {"a-roles-by-its-full-name", false},
     };
     struct lab *lab = lab_phase_project(ansible, "");
-    lab_write(lab, "cases/included.yml", "%s", "- ansible.builtin.debug: {msg: x}\n");
-    lab_write(lab, "cases/roles/thing/handlers/main.yml", "%s",
-              "- name: restart\n  ansible.builtin.debug: {msg: x}\n");
-    lab_write(lab, "cases/roles/thing/tasks/main.yml", "%s",
-              "- ansible.builtin.command: \"true\"\n  notify: 'thing : restart'\n");
     for (size_t i = 0; i < COUNT_OF(plays); i++) {
-        lab_play(lab, plays[i].playbook);
+        lab_play_case(lab, "handlers-dropped", plays[i].name);
         struct lab_result result = lab_run(lab, "run", "host", NULL);
-        lab_expect(lab, &result, plays[i].what, "ok", plays[i].dropped ? "handlers-dropped" : "-", 0);
+        lab_expect(lab, &result, plays[i].name, "ok", plays[i].dropped ? "handlers-dropped" : "-", 0);
         struct lab_result report = lab_run(lab, "report", NULL), events = lab_run(lab, "events", NULL);
         cr_expect(!plays[i].dropped == !strstr(report.out, "'restart app' on host") &&
                       !plays[i].dropped == !strstr(events.out, "'restart app' on host") &&
                       !plays[i].dropped == !strstr(result.err, "warning: handlers-dropped"),
-                  "%s: %s\n%s\n%s", plays[i].what, result.err, report.out, events.out);
+                  "%s: %s\n%s\n%s", plays[i].name, result.err, report.out, events.out);
     }
 }
 
@@ -200,7 +114,7 @@ static void check_losses(const char *ansible, bool all)
     static const size_t differing[] = {0, 3, 5, 6};
     struct lab *lab = lab_phase_project(ansible, "    attempts: 3\n");
     for (size_t i = 0; i < (all ? COUNT_OF(losses) : COUNT_OF(differing)); i++)
-        check_loss(lab, &losses[all ? i : differing[i]], i);
+        check_loss(lab, &losses[all ? i : differing[i]]);
 }
 
 Test(outcomes, a_handler_that_a_broken_attempt_owed_runs_later_or_fails_the_phase_on_the_newest_ansible,

@@ -29,6 +29,17 @@ static struct lab *project(const char *ansible, const char *keys, const char *pl
     return lab;
 }
 
+/* The project of tests/cases/plan/NAME, with this Ansible. */
+static struct lab *of_case(const char *name, const char *ansible)
+{
+    struct lab *lab = lab_new();
+    AUTO_FREE char *path = xasprintf("plan/%s", name);
+    AUTO_FREE char *program = ansible ? xasprintf("%s/ansible-playbook", ansible) : NULL;
+    lab_case(lab, path, "");
+    lab_environment(lab, "TRIPHASE_ANSIBLE", program);
+    return lab;
+}
+
 /* Each Ansible there is: the folder of the one in PATH, and /usr/bin. */
 static void ansibles(struct words *out)
 {
@@ -174,18 +185,7 @@ Test(plan, host_vars_that_would_bend_the_connection_are_refused_by_name_value_an
 
 Test(plan, restarts_that_cut_the_branch_they_sit_on_are_warned_of)
 {
-    static const char cuts[] =
-        "- hosts: recipe_work\n  gather_facts: false\n  handlers:\n    - name: r\n      "
-        "ansible.builtin.service: {name: docker, state: restarted}\n  tasks:\n"
-        "    - block:\n        - ansible.builtin.systemd: name=ssh.service state=restarted\n"
-        "    - ansible.builtin.shell: |\n        echo x\n        sudo systemctl restart networking && echo "
-        "y\n"
-        "    - ansible.builtin.systemd: {name: sshd, state: restarted}\n      async: 60\n      poll: 5\n"
-        "    - ansible.builtin.systemd: {name: nginx, state: restarted}\n"
-        "    - ansible.builtin.shell: echo systemctl restart nginx; ls /etc/ssh\n"
-        "    - ansible.builtin.include_tasks: more.yml\n";
-    struct lab *lab = project(NULL, "", cuts);
-    lab_write(lab, "playbooks/more.yml", "- ansible.builtin.command: tailscale down\n");
+    struct lab *lab = of_case("restarts", NULL);
     struct lab_result result = lab_run(lab, "plan", NULL);
     cr_assert_eq(result.code, 0, "%s", result.out);
     cr_has(result.out, "playbooks/work.yml:5: docker is stopped or restarted");
@@ -268,13 +268,13 @@ Test(plan, hostile_playbooks_are_only_faults)
     }
 }
 
-/* A plan by each Ansible there is: its code, and all of them say each of the texts; the last is NULL. */
-static void expect_by_each(struct lab *(*make)(const char *bin), int code, const char *const *says)
+/* A plan of a case by each Ansible there is: its code, and all of them say each of the texts; the last is NULL. */
+static void expect_by_each(const char *name, int code, const char *const *says)
 {
     AUTO_WORDS bins = WORDS_INIT;
     ansibles(&bins);
     for (size_t i = 0; i < bins.count; i++) {
-        struct lab_result result = lab_run(make(bins.items[i]), "plan", "host", NULL);
+        struct lab_result result = lab_run(of_case(name, bins.items[i]), "plan", "host", NULL);
         cr_expect_eq(result.code, code, "%s: %d: %s%s", bins.items[i], result.code, result.out, result.err);
         for (const char *const *text = says; *text; text++)
             cr_expect(strstr(result.out, *text), "%s: '%s' does not say '%s'", bins.items[i], result.out,
@@ -282,25 +282,10 @@ static void expect_by_each(struct lab *(*make)(const char *bin), int code, const
     }
 }
 
-static struct lab *with_missing_plugins(const char *bin)
-{
-    struct lab *lab =
-        project(bin, "",
-                "- hosts: recipe_work\n  gather_facts: false\n  strategy: no.such.strategy\n  tasks:\n"
-                "    - ansible.builtin.ping:\n      become: true\n      become_method: nosuchbecome\n"
-                "    - ansible.builtin.ping:\n      connection: nosuchconnection\n");
-    lab_write(lab, "ansible.cfg",
-              "[defaults]\n# a comment\nstdout_callback = no.such.stdout\ncallbacks_enabled = minimal, "
-              "nosuchcallback\n"
-              "vars_plugins_enabled = host_group_vars, nosuchvars\n"
-              "[inventory]\nenable_plugins = yaml, ini, script, nosuchinventory\n");
-    return lab;
-}
-
 Test(plan, plugins_that_this_ansible_cannot_load_are_named_with_place_and_setting)
 {
     expect_by_each(
-        with_missing_plugins, 78,
+        "missing-plugins", 78,
         (const char *const[]){"refused: ansible.cfg:3: stdout_callback: Ansible cannot load the callback "
                               "plugin no.such.stdout",
                               "ansible-galaxy collection install no.such",
@@ -319,31 +304,9 @@ Test(plan, plugins_that_this_ansible_cannot_load_are_named_with_place_and_settin
                               "3 to mend, 4 warnings", NULL});
 }
 
-static struct lab *with_broken_inventories(const char *bin)
-{
-    struct lab *lab = project(bin, "", fine);
-    lab_write(lab, "triphase.yml",
-              "project: lab\nansible: %s/ansible-playbook\ninventory: [inventory]\ntargets:\n  "
-              "host:\n    "
-              "provider: static\n    recipe: work\n    address: 192.0.2.1\n    host_keys: accept-new\n",
-              bin);
-    lab_write(lab, "inventory/broken.yml", "web:\n  hosts:\n    box:\n   vars:\n     a: 1\n");
-    lab_write(lab, "inventory/cloud.yml", "plugin: no.such.cloud\nregions: [x]\n");
-    lab_write(lab, "inventory/list", "%s", "");
-    lab_write(lab, "inventory/script", "#!/bin/sh\necho '{}'\n");
-    AUTO_FREE char *script = xasprintf("%s/inventory/script", lab_folder(lab));
-    cr_assert_eq(chmod(script, 0644), 0);
-    lab_write(lab, "inventory/program", "#!/bin/sh\necho broken >&2\nexit 3\n");
-    lab_write(lab, "inventory/marked", "\xef\xbb\xbf[web]\nother\n");
-    lab_write(lab, "inventory/good.yml", "all: {hosts: {other: {}}}\n");
-    lab_write(lab, "inventory/good.ini", "[web]\nother\n");
-    lab_write(lab, "inventory/group_vars/all.yml", "a: 1\n");
-    return lab;
-}
-
 Test(plan, inventories_that_ansible_would_pass_over_are_refused_with_its_reason)
 {
-    expect_by_each(with_broken_inventories, 78,
+    expect_by_each("broken-inventories", 78,
                    (const char *const[]){"refused: inventory/broken.yml", "refused: inventory/cloud.yml",
                                          "unknown plugin 'no.such.cloud'", "refused: inventory/script",
                                          "it begins with #! and is not executable (chmod +x)",
@@ -379,16 +342,7 @@ static void expect_asked(struct lab *lab, const char *option, const char *word, 
 
 Test(plan, tags_and_tasks_that_no_phase_has_are_refused_before_anything_is_made)
 {
-    struct lab *lab = project(NULL, "  - name: more\n    playbook: playbooks/more.yml\n    vars: {x: 1}\n",
-                              "- hosts: recipe_work\n  gather_facts: false\n  tags: [whole]\n  tasks:\n"
-                              "    - name: first\n      ansible.builtin.ping:\n      tags: [config]\n"
-                              "    - ansible.builtin.ping:\n      tags: always\n");
-    lab_write(lab, "playbooks/more.yml",
-              "- hosts: recipe_work\n  gather_facts: false\n  roles: [r]\n  tasks:\n    - name: last\n      "
-              "ansible.builtin.ping:\n");
-    lab_write(lab, "playbooks/roles/r/tasks/main.yml", "- ansible.builtin.ping:\n  tags: [inner]\n");
-    AUTO_FREE char *settings = lab_read(lab, "triphase.yml");
-    lab_write(lab, "triphase.yml", "%s    secrets: {gone: {file: gone}}\n", settings);
+    struct lab *lab = of_case("tags", NULL);
     expect_asked(lab, "--tags", "confg", "--tags confg: no task of any phase has it; did you mean 'config'?");
     expect_asked(lab, "--tags", "config,confg", "--tags confg: no task of any phase has it");
     expect_asked(lab, "--skip-tags", "nothing", "--skip-tags nothing: no task of any phase has it");

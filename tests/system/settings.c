@@ -35,34 +35,7 @@ static void check_own_settings(const char *ansible)
     struct lab *lab = lab_new();
     if (ansible)
         lab_ansible(lab, ansible);
-    lab_static_project(lab, "    vars: {of_phase: 1}\n    args: ['-e', 'of_args=2']\n",
-                       PLAY "  roles: [mine]\n  tasks:\n    - ansible.builtin.assert:\n        that:\n       "
-                            "   - of_role == 'r'\n          - of_group == 'g'\n"
-                            "          - of_host == 'h'\n          - of_phase | int == 1\n          - "
-                            "of_args | int == 2\n          - \"'backend' in group_names\"\n"
-                            "          - neighbour in groups.backend\n          - "
-                            "lookup('ansible.builtin.env', 'LET_THROUGH') == 'yes'\n"
-                            "          - lookup('ansible.builtin.env', 'NOT_LET_THROUGH') == ''\n          - "
-                            "lookup('ansible.builtin.env', 'HCLOUD_TOKEN') == ''\n"
-                            "          - lookup('ansible.builtin.env', 'TRIPHASE_EVENTS') == ''\n");
-    lab_write(lab, "ansible.cfg", "%s",
-              "[defaults]\nroles_path = ./own/roles\ncallback_plugins = ./own/callbacks\ncallbacks_enabled = "
-              "noter\nforks = 3\n[ssh_connection]\nssh_args = -o "
-              "IdentitiesOnly=yes\n");
-    lab_write(lab, "own/roles/mine/vars/main.yml", "of_role: r\n");
-    lab_write(lab, "own/roles/mine/tasks/main.yml", "- ansible.builtin.command: 'true'\n");
-    lab_write(lab, "own/callbacks/noter.py", "%s",
-              "import os\nfrom ansible.plugins.callback import CallbackBase\nDOCUMENTATION = '''\nname: "
-              "noter\ntype: aggregate\nshort_description: notes\n"
-              "description: [notes]\n'''\nclass CallbackModule(CallbackBase):\n    CALLBACK_VERSION = 2.0\n  "
-              "  CALLBACK_TYPE = 'aggregate'\n    CALLBACK_NAME = "
-              "'noter'\n    CALLBACK_NEEDS_ENABLED = True\n    def v2_runner_on_ok(self, result):\n        "
-              "with open('noted', 'a') as file:\n            "
-              "file.write('ok\\n')\n");
-    lab_write(lab, "inventory/hosts", "[backend]\nhost\nother ansible_host=127.0.0.1\n");
-    lab_write(lab, "inventory/group_vars/backend.yml", "of_group: g\nneighbour: other\n");
-    lab_write(lab, "inventory/host_vars/host.yml", "of_host: h\n");
-    add_to_target(lab, "    env: [LET_THROUGH]\n");
+    lab_static_case(lab, "own-settings");
     lab_environment(lab, "LET_THROUGH", "yes");
     lab_environment(lab, "NOT_LET_THROUGH", "yes");
     lab_environment(lab, "HCLOUD_TOKEN", "yes");
