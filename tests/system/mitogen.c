@@ -86,6 +86,11 @@ Test(mitogen, the_record_is_whole_and_each_task_has_its_time)
         lab,
         "ok || ' ' || changed || ' ' || failed || ' ' || ignored || ' ' || skipped || ' ' || survivors_here");
     cr_expect_str_eq(counts, "1 2 0 1 1 0");
+    AUTO_FREE char *rows =
+        lab_sql(lab,
+                "SELECT group_concat(status || ' ' || flags || ' ' || items, ', ') FROM (SELECT * FROM task "
+                "ORDER BY seq)");
+    cr_expect_str_eq(rows, "1 0 0, 1 0 2, 3 1 0, 2 0 0, 0 8 0"); /* of a handler: 8 */
     AUTO_FREE char *untimed =
         lab_sql(lab,
                 "SELECT group_concat(task) FROM slowest_task WHERE duration_ns IS NULL OR host <> 'host'");

@@ -355,6 +355,12 @@ Test(plan, tags_and_tasks_that_no_phase_has_are_refused_before_anything_is_made)
               "{name: r}\n");
     expect_asked(lab, "--skip-tags", "inner", NULL);
     expect_asked(lab, "--tags", "inner", "--tags inner: no task of any phase has it");
+    /* A tag that `apply` lays upon what is included is none of the include's. */
+    lab_write(lab, "playbooks/more.yml",
+              "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_role: "
+              "{name: r, apply: {tags: [laid]}}\n");
+    expect_asked(lab, "--skip-tags", "laid", NULL);
+    expect_asked(lab, "--tags", "laid", "--tags laid: no task of any phase has it");
 }
 
 Test(plan, the_plan_as_json_has_every_finding)

@@ -10,9 +10,11 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -146,6 +148,12 @@ Test(trust, a_host_that_is_not_there_and_a_target_that_is_busy_are_told_apart)
     hold(lab_run(lab, "trust", "host", "--yes", NULL), 75, "host");
     lab_write(lab, "go", "yes\n");
     cr_assert(eq(int, lab_wait(lab, command, 60), 0));
+    /* A command that has the target and no run of its own, as another 'triphase trust'. */
+    AUTO_FREE char *path = xasprintf("%s/.triphase/locks/host", lab_folder(lab));
+    int lock = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0, "%m");
+    hold(lab_run(lab, "trust", "host", "--yes", NULL), 75, "host");
+    close(lock);
     kill(lab_sshd_pid(lab), SIGTERM);
     cr_assert(damage_gone(lab_sshd_pid(lab), 10));
     hold(lab_run(lab, "trust", "host", "--yes", NULL), 4, "showed no key");
