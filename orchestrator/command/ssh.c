@@ -1,4 +1,4 @@
-/* triphase ssh TARGET [-- COMMAND]: becomes ssh, with the arguments that the inventory has. */
+/* triphase ssh TARGET [-- COMMAND]: logs in with the arguments that the inventory has, and becomes ssh over that login. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
@@ -37,28 +37,22 @@ static int call(struct command_context *context, int argc, char **argv)
         reach_free(&reach);
         return EXIT_BAD_USAGE;
     }
-    AUTO_FREE char *agent = NULL;
-    /* A master of a run is the run's: this is a connection of its own. ssh takes a host for dead that is silent while it logs in, too: it has the time that a run gives it. */
-    if ((ssh_needs_agent(reach.machine, reach.target) && reach_open_agent(&reach, &agent, &err) < 0) ||
-        ssh_arguments_make(reach.machine, reach.target, reach.kind, NULL, agent, SSH_ALIVE_INTERVAL,
-                           ssh_alive_count(reach.target->transport_ns), &ssh, &err) < 0) {
-        help_problem("%s", error_text(&err));
-        reach_free(&reach);
-        return exit_code_of(&err);
-    }
-    /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. */
-    if (chdir(project->directory) < 0) {
+    /* A person at a terminal may be asked for a passphrase. */
+    bool may_answer = isatty(STDIN_FILENO);
+    /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. A master of a run is the run's: this is a connection of its own. */
+    if (chdir(project->directory) < 0)
         error_system(&err, errno, "cannot go to the project's folder %s", project->directory);
+    else
+        (void)reach_log_in(&reach, may_answer, &ssh, &err);
+    reach_free(&reach);
+    if (err.kind != ERROR_NONE) {
         help_problem("%s", error_text(&err));
-        reach_free(&reach);
         return exit_code_of(&err);
     }
-    reach_free(&reach);
     AUTO_WORDS words = WORDS_INIT, environment = WORDS_INIT;
     child_inherited(&environment);
-    words_add(&words, "ssh");
-    /* A person at a terminal may be asked for a passphrase. */
-    if (isatty(STDIN_FILENO))
+    words_add_all(&words, "ssh", "-o", "ControlMaster=no", NULL);
+    if (may_answer)
         words_add_all(&words, "-o", "BatchMode=no", NULL);
     words_add_list(&words, words_argv(&ssh.options));
     words_add_all(&words, "--", ssh.host, NULL);

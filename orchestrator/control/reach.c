@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
 #include "config/layout.h"
 #include "control/settle.h"
 #include "process/guard.h"
@@ -13,6 +15,7 @@
 #include "transport/choose.h"
 #include "transport/key_agent.h"
 #include "transport/known_hosts.h"
+#include "transport/login_error.h"
 
 static int find_machine(struct reach *reach, struct words *said, struct error *err)
 {
@@ -82,23 +85,94 @@ void reach_free(struct reach *reach)
     *reach = (struct reach){0};
 }
 
-int reach_open_agent(const struct reach *reach, char **directory, struct error *err)
+/* What this process holds for as long as it lives, also as what it becomes. */
+struct hold {
+    char *sockets, *marker;
+    struct scope scope;
+};
+
+static void hold_free(struct hold *hold)
+{
+    free(hold->sockets);
+    free(hold->marker);
+    scope_close(&hold->scope);
+}
+
+#define AUTO_HOLD __attribute__((cleanup(hold_free))) struct hold
+
+/* A folder of sockets and a scope, which a guard ends with this process. */
+static int hold_begin(const struct reach *reach, struct hold *out, struct error *err)
 {
     char id[ID_SIZE];
     id_make(id);
-    AUTO_FREE char *sockets = layout_sockets(id, reach->kind);
-    AUTO_FREE char *name = xasprintf("ssh-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
-    struct scope scope = {.fd = -1};
+    out->sockets = layout_sockets(id, reach->kind);
+    out->marker = xasprintf("TRIPHASE_RUN=%s", id);
+    AUTO_FREE char *name = xasprintf("ssh-%s", id);
     struct child guard = CHILD_INIT;
-    if (layout_make_sockets(sockets, err) < 0 || scope_open(name, marker, &scope, err) < 0)
+    if (layout_make_sockets(out->sockets, err) < 0 || scope_open(name, out->marker, &out->scope, err) < 0 ||
+        guard_start(&out->scope, out->sockets, -1, &guard, err) < 0)
         return -1;
-    struct key_agent agent = {reach->project, sockets, &scope, marker};
-    int status = guard_start(&scope, sockets, -1, &guard, err);
-    if (status == 0)
-        status = key_agent_load(&agent, reach->target, reach->machine, err);
     child_close(&guard);
-    scope_close(&scope);
-    if (status == 0)
-        *directory = TAKE(sockets);
+    return 0;
+}
+
+static int load_key(const struct reach *reach, const struct hold *hold, struct error *err)
+{
+    struct key_agent agent = {reach->project, hold->sockets, &hold->scope, hold->marker};
+    return key_agent_load(&agent, reach->target, reach->machine, err);
+}
+
+int reach_open_agent(const struct reach *reach, char **directory, struct error *err)
+{
+    AUTO_HOLD hold = {.scope = {.fd = -1}};
+    if (hold_begin(reach, &hold, err) < 0 || load_key(reach, &hold, err) < 0)
+        return -1;
+    *directory = TAKE(hold.sockets);
+    return 0;
+}
+
+static int open_master(const struct reach *reach, const struct hold *hold, const struct ssh_arguments *ssh,
+                       bool may_answer, struct error *err)
+{
+    AUTO_WORDS environment = WORDS_INIT;
+    AUTO_FREE char *log = file_join(hold->sockets, "master.log");
+    struct transport_route route = {0};
+    struct login login = {0};
+    AUTO_ERROR failed = ERROR_INIT;
+    if (transport_resolve(ssh, &route, err) < 0)
+        return -1;
+    child_inherited(&environment);
+    words_add(&environment, hold->marker);
+    struct login_request ask = {.ssh = ssh,
+                                .route = &route,
+                                .log = log,
+                                .masters = &hold->scope,
+                                .environment = words_argv(&environment),
+                                .until = moment_monotonic() + reach->target->transport_ns};
+    int status = login_open(&ask, &login, &failed);
+    if (status < 0 && failed.kind != ERROR_NONE)
+        error_move(err, &failed);
+    else if (status < 0 && may_answer && text_is(login.cause, "auth"))
+        status = 0;
+    else if (status < 0)
+        login_error(&login, &route, reach->target->name, reach->kind, err);
+    login_free(&login);
+    transport_route_free(&route);
     return status;
+}
+
+int reach_log_in(const struct reach *reach, bool may_answer, struct ssh_arguments *ssh, struct error *err)
+{
+    AUTO_HOLD hold = {.scope = {.fd = -1}};
+    AUTO_SSH_ARGUMENTS made = SSH_ARGUMENTS_INIT;
+    /* ssh takes a host for dead that is silent while it logs in, too: it has the time that a run gives it. */
+    if (hold_begin(reach, &hold, err) < 0 || load_key(reach, &hold, err) < 0 ||
+        ssh_arguments_make(reach->machine, reach->target, reach->kind, hold.sockets, hold.sockets,
+                           SSH_ALIVE_INTERVAL, ssh_alive_count(reach->target->transport_ns), &made,
+                           err) < 0 ||
+        open_master(reach, &hold, &made, may_answer, err) < 0)
+        return -1;
+    *ssh = made;
+    made = (struct ssh_arguments)SSH_ARGUMENTS_INIT;
+    return 0;
 }

@@ -78,6 +78,15 @@ static char *text_of_unknown(const char *name, const char *kind, const char *tar
         kind, name, target, name);
 }
 
+static char *text_of_revoked(const char *name, const char *target, bool own)
+{
+    AUTO_FREE char *way = own ? NULL : xasprintf("%s, on the way to %s,", name, target);
+    AUTO_FREE char *takes = own ? xasprintf(" ('triphase trust %s' takes it then)", target) : NULL;
+    return xasprintf("the host key of %s is revoked by a line '@revoked' of a known_hosts\n"
+                     "put another key on that host%s, or take that line out where it is wrong",
+                     way ? way : target, takes ? takes : "");
+}
+
 /* The name under which triphase itself knows a machine's keys is no other host's. */
 static bool is_own(const char *name, const char *known_as)
 {
@@ -92,9 +101,24 @@ char *host_key_change_text(const char *said, const char *target, const char *kno
     AUTO_FREE char *unknown =
         between(said, " host key is known for ", " and you have requested strict checking");
     AUTO_FREE char *shown = shown_key(said);
+    AUTO_FREE char *revoked =
+        word_before(strstr(said, " was revoked and you have requested strict checking"), said);
+    if (revoked)
+        return text_of_revoked(revoked, target, is_own(revoked, known_as));
     if (changed)
         return text_of_change(changed, target, is_own(changed, known_as), shown);
     if (kind && unknown)
         return text_of_unknown(unknown, kind, target, is_own(unknown, known_as));
     return NULL;
+}
+
+char *host_key_on_the_way_text(const char *target, const char *proxy)
+{
+    AUTO_TEXT shown = TEXT_INIT;
+    text_add_printable(&shown, proxy, strlen(proxy));
+    return xasprintf(
+        "the host key of a host on the way to %s (%s) is not known: Host key verification failed\n"
+        "log in there once by hand and look at its fingerprint, or write its key into your "
+        "known_hosts",
+        target, text_string(&shown));
 }

@@ -4,9 +4,8 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "event/cause.h"
-#include "event/host_key_change.h"
 #include "process/program.h"
-#include "transport/login.h"
+#include "transport/login_error.h"
 #include "transport/master_control.h"
 #include "transport/route.h"
 
@@ -44,19 +43,6 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
 static int fail(struct ladder *ladder, const char *rung, const char *cause, struct error *err,
                 const char *format, ...)
 {
-    static const struct {
-        const char *rung, *what;
-    } meanings[] = {{"tcp", "no TCP connection"},
-                    {"banner", "no SSH banner"},
-                    {"key-exchange", "no exchange of keys"},
-                    {"host-key", "the host's key was not accepted"},
-                    {"auth", "no login"},
-                    {"channel", "no channel"},
-                    {"output", "a channel, but no output of more than one packet"}};
-    const char *what = rung;
-    for (size_t i = 0; i < COUNT_OF(meanings); i++)
-        if (text_is(meanings[i].rung, rung))
-            what = meanings[i].what;
     va_list args;
     va_start(args, format);
     AUTO_FREE char *detail = xvasprintf(format, args);
@@ -65,7 +51,7 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
     ladder->result->rung = xstrdup(rung);
     ladder->result->cause = cause;
     return error_set(err, ERROR_UNREACHABLE, "target %s over %s: %s (%s: %s)", ladder->request->target->name,
-                     transport_name(ladder->request->kind), what, cause, detail);
+                     transport_name(ladder->request->kind), rung_means(rung), cause, detail);
 }
 
 /* ------------------------------------------------------------ the master and its channel */
@@ -249,19 +235,12 @@ static int open_master(struct ladder *ladder, struct error *err)
     ladder->attempts = login.tries;
     for (size_t i = 0; i < json_count(login.rungs); i++)
         json_append(ladder->rungs, json_keep(json_at(login.rungs, i)));
-    const struct transport_route *route = &ladder->route;
-    AUTO_FREE char *known_as =
-        route->host_key_alias || route->port == 22
-            ? xstrdup_or_null(route->host_key_alias ? route->host_key_alias : route->hostname)
-            : xasprintf("[%s]:%d", route->hostname, route->port);
-    AUTO_FREE char *key = text_is(login.cause, "host-key")
-                              ? host_key_change_text(login.why, request->target->name, known_as)
-                              : NULL;
-    if (status < 0 && failed.kind == ERROR_NONE)
-        fail(ladder, login_rung_name(login.rung), login.cause, &failed, "%s", login.why);
-    if (key)
-        error_set(&failed, ERROR_UNREACHABLE, "target %s over %s (host-key): %s", request->target->name,
-                  transport_name(request->kind), key);
+    if (status < 0 && failed.kind == ERROR_NONE) {
+        free(ladder->result->rung);
+        ladder->result->rung = xstrdup(login_rung_name(login.rung));
+        ladder->result->cause = login.cause;
+        login_error(&login, &ladder->route, request->target->name, request->kind, &failed);
+    }
     login_free(&login);
     return status < 0 ? error_move(err, &failed) : 0;
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "lab/climb.h"
+#include "lab/damage.h"
 #include "process/child.h"
 #include "process/program.h"
 
@@ -80,7 +81,9 @@ Test(login, a_jump_host_that_is_not_known_is_told_as_such)
     struct climb fixture = climb_begin();
     fixture.machine->jump = xasprintf("root@localhost:%d", fixture.machine->port);
     AUTO_FREE char *said = expect_refusal(&fixture, "host-key");
-    cr_has(said, "Host key verification failed");
+    cr_has(said, "the host key of a host on the way to");
+    cr_has(said, "(root@localhost:");
+    cr_has(said, "Host key verification failed\nlog in there once by hand");
     climb_end(&fixture);
 }
 
@@ -319,6 +322,35 @@ Test(login, a_shell_waits_for_a_slow_login_as_a_run_does)
     struct lab_result shell = lab_run(lab, "ssh", "host", "--", "echo", "said-there", NULL);
     cr_expect_eq(shell.code, 0, "%s", shell.err);
     cr_expect_str_eq(shell.out, "said-there\n");
+}
+
+/* The key got a passphrase that only a person knows. */
+Test(login, a_shell_is_refused_in_words_and_at_a_terminal_ssh_may_still_ask)
+{
+    struct lab *lab = lab_new();
+    AUTO_ERROR err = ERROR_INIT;
+    lab_static_project(lab, "", playbook);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *key = file_join(lab_folder(lab), "key"), *asks = file_join(lab_folder(lab), "asks");
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-p", "-P", "", "-N", "opens-it",
+                         "-f", key, NULL) == 0,
+              "%s", error_text(&err));
+    lab_write(lab, "asks", "#!/bin/sh\necho opens-it\n");
+    lab_environment(lab, "SSH_ASKPASS", asks);
+    lab_environment(lab, "SSH_ASKPASS_REQUIRE", "force");
+    cr_assert(setenv("SSH_ASKPASS", asks, 1) == 0 && setenv("SSH_ASKPASS_REQUIRE", "force", 1) == 0);
+
+    struct lab_result refused = lab_run(lab, "ssh", "host", "--", "echo", "said-there", NULL);
+    int code;
+    AUTO_FREE char *shown =
+        damage_terminal(lab, 100, NULL, &code, "ssh", "host", "--", "echo", "said-there", NULL);
+
+    cr_expect_eq(refused.code, 4, "%s", refused.err);
+    cr_has(refused.err, "target host over direct: no login (auth: ");
+    cr_has(refused.err, "Permission denied (publickey");
+    cr_expect_eq(code, 0, "%s", shown);
+    cr_has(shown, "said-there");
 }
 
 /* An sshd that counts them (OpenSSH 9.8 and newer) would lock this address out. */

@@ -52,6 +52,26 @@ Test(host_key_change, so_it_is_where_ssh_s_lines_were_joined)
     cr_expect_eq(lines(told), 2, "%s", told);
 }
 
+#define REVOKED(name)                                                                   \
+    "@       WARNING: REVOKED HOST KEY DETECTED!               @\r\n"                   \
+    "The ED25519 host key for " name " is marked as revoked.\r\n"                       \
+    "This could mean that a stolen key is being used to impersonate this host.\r\n"     \
+    "ED25519 host key for " name " was revoked and you have requested strict checking." \
+    "\r\nHost key verification failed.\r\n"
+
+Test(host_key_change, a_key_that_is_revoked_is_two_lines_too)
+{
+    AUTO_FREE char *own = host_key_change_text(REVOKED("triphase-1"), "box", "triphase-1");
+    AUTO_FREE char *other = host_key_change_text(REVOKED("bastion"), "box", "triphase-1");
+    cr_assert(own && other);
+    cr_expect_eq(lines(own), 2, "%s", own);
+    cr_expect(strstr(own, "the host key of box is revoked") && strstr(own, "'triphase trust box'"), "%s",
+              own);
+    cr_expect_eq(lines(other), 2, "%s", other);
+    cr_expect(strstr(other, "the host key of bastion, on the way to box, is revoked"), "%s", other);
+    cr_expect(!strstr(other, "trust"), "%s", other);
+}
+
 Test(host_key_change, the_key_of_a_host_on_the_way_is_not_the_targets)
 {
     AUTO_FREE char *told = host_key_change_text(PARAGRAPH("bastion"), "box", "triphase-1");
