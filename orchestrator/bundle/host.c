@@ -201,8 +201,8 @@ static char *last_line(const struct text *text)
 }
 
 int bundle_host_add(struct bundle *bundle, const struct machine *machine, const struct target *target,
-                    enum transport_kind kind, const char *agent_directory, struct json **facts,
-                    struct error *err)
+                    enum transport_kind kind, const char *agent_directory, const char *directory,
+                    struct json **facts, struct error *err)
 {
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     AUTO_ERROR why = ERROR_INIT;
@@ -227,6 +227,7 @@ int bundle_host_add(struct bundle *bundle, const struct machine *machine, const 
     words_add_all(&argv, "--", ssh.host, "exec sh -s", NULL);
     struct program program = {.argv = words_argv(&argv),
                               .input = input,
+                              .directory = directory,
                               .bound_ns = BOUND,
                               .output_limit = OUTPUT_MOST,
                               .keeps_output = true};

@@ -8,7 +8,7 @@
 
 /* Adds host/NAME.txt for each question that was answered, and what is missing to the bundle. A host that cannot be reached is missing, and no failure. `facts` gets
  * {"reached","as","transport","seconds"} for the manifest; the caller frees. `agent_directory` as in
- * ssh_arguments_make. */
+ * ssh_arguments_make. `directory`: ssh starts there; NULL: in the current one. */
 int bundle_host_add(struct bundle *bundle, const struct machine *machine, const struct target *target,
-                    enum transport_kind kind, const char *agent_directory, struct json **facts,
-                    struct error *err);
+                    enum transport_kind kind, const char *agent_directory, const char *directory,
+                    struct json **facts, struct error *err);

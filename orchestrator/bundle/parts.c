@@ -230,5 +230,6 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
         bundle_missing(bundle, "host", "%s", error_text(&why));
         return 0;
     }
-    return bundle_host_add(bundle, machine, target, kind, agent, facts, err);
+    return bundle_host_add(bundle, machine, target, kind, agent,
+                           subject->project ? subject->project->directory : NULL, facts, err);
 }

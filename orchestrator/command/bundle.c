@@ -1,4 +1,6 @@
 /* triphase bundle [RUN]: one archive of what is known of a run, from here and from its host, redacted. */
+#include "ansible/host_variables.h"
+#include "ansible/vault_passwords.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -173,6 +175,11 @@ static int fill(struct bundle *bundle, const struct found *found, const struct r
     if (bundle_parts_add_stored(bundle, &subject, err) < 0 || sql_run(found->db, "COMMIT", err) < 0 ||
         bundle_parts_add_files(bundle, &subject, err) < 0 || bundle_project_add(bundle, &subject, err) < 0)
         return -1;
+    /* Asked as whoever connects asks it. */
+    if (found->target && !request->no_host) {
+        host_variables_fill(found->project, found->target->name, NULL);
+        vault_passwords_forget();
+    }
     if (request->no_host)
         bundle_missing(bundle, "host", "it was not asked: --no-host");
     return request->no_host ? 0 : bundle_parts_add_host(bundle, &subject, host, err);

@@ -1,9 +1,11 @@
 #include "command/plan_contact.h"
 
+#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "command/put_in_order.h"
 #include "config/layout.h"
 #include "config/provider_facts.h"
 #include "preflight/host_check.h"
@@ -16,15 +18,24 @@
 #include "transport/key_agent.h"
 #include "transport/route.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 /* A static host is there without having been made: it is known as `create` would know it, with what is to be written about it in `folder`. */
 static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
                                   const char *folder, struct error *err)
 {
     AUTO_MACHINE *machine = planned_machine(project, target);
+    AUTO_FREE char *state = layout_state(project->directory);
     const struct provider *provider = provider_named(target->provider);
     machine->id = xstrdup(id);
+    /* By its folder a provider knows the project. */
+    machine->directory = layout_machine(state, id);
+    if (!provider || provider->plan(target, machine, err) < 0)
+        return NULL;
+    free(machine->directory);
     machine->directory = xstrdup(folder);
-    return provider && provider->plan(target, machine, err) == 0 ? TAKE(machine) : NULL;
+    return TAKE(machine);
 }
 
 /* Everything that a look leaves on this machine is in the scope and in the folder `sockets`, which are gone afterwards. */
@@ -62,6 +73,11 @@ static int contact(const struct project *project, const struct target *target, c
     enum transport_kind kind;
     char id[ID_SIZE];
     id_make(id);
+    if (file_exists(store) && put_in_order_project(project->directory, err) < 0)
+        return -1;
+    /* Paths in ssh's arguments start there, as for a run. */
+    if (chdir(project->directory) < 0)
+        return error_system(err, errno, "cannot go to the project's folder %s", project->directory);
     if (history_made(store, target->name, &row, err) < 0)
         return -1;
     if (row)

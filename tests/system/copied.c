@@ -84,6 +84,7 @@ Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_re
                                             {"trust", "box", "--yes"},   {"destroy", "--all", "--yes"}};
     for (size_t i = 0; i < COUNT_OF(acting); i++)
         hold(in(lab, "copy", acting[i][0], acting[i][1], acting[i][2]), 78, "is a copy of the project in");
+    hold(in(lab, "copy", "plan", "box", "--contact"), 78, "is a copy of the project in");
     cr_expect(runs(machine));
     hold(lab_run(lab, "run", "box", NULL), 0, "work");
     hold(in(lab, "copy", "forget", "box", "--yes"), 0, "was not touched");

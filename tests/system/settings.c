@@ -95,6 +95,11 @@ Test(settings, a_host_is_reached_and_verified_as_ansible_cfg_says)
     unlink(extra);
     result = lab_run(lab, "ssh", "host", "--", "true", NULL);
     cr_expect(result.code == 0 && lab_exists(lab, "by-extra"), "ssh_extra_args do not count: %s", result.err);
+    result = lab_run(lab, "plan", "host", "--contact", NULL);
+    cr_expect(result.code == 0 && strstr(result.out, "host login     ok"), "%s%s", result.out, result.err);
+    AUTO_FREE char *bundle = file_join(lab_folder(lab), "of-it.tar.gz");
+    result = lab_run(lab, "bundle", "host", "--json", "-o", bundle, NULL);
+    cr_expect(strstr(result.out, "\"reached\": true") != NULL, "%s%s", result.out, result.err);
     result = lab_run(lab, "trust", "host", NULL);
     cr_expect_eq(result.code, 0, "%s", result.err);
     add_to_target(lab, "    user: somebody\n");
