@@ -58,6 +58,7 @@ static void look_begun(struct command_run *all)
         struct job *job = &all->jobs[i];
         AUTO_SQL *db = NULL;
         struct history_run *run = NULL;
+        waits |= !job->started && !job->over;
         if (!job->started || job->begun)
             continue;
         AUTO_ERROR unknown_yet = ERROR_INIT;
@@ -136,6 +137,15 @@ static void on_hang_up(void *context, int number)
     pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }
 
+/* Detached or not, somebody has to stay for those. */
+static void say_who_waits(const struct command_run *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (launch_waits_for_peers(all, &all->jobs[i]))
+            help_note("%s: begins when its peers are made; this command stays until then",
+                      all->jobs[i].target_name);
+}
+
 int launch_follow(struct command_run *all, struct error *err)
 {
     bool terminal = isatty(STDERR_FILENO);
@@ -149,6 +159,8 @@ int launch_follow(struct command_run *all, struct error *err)
         return -1;
     if (!all->launch->detach)
         all->live = live_new(all->loop, terminal, no_colour && *no_colour, all->count > 1);
+    if (all->launch->detach)
+        say_who_waits(all);
     begin_more(all);
     if (all->launch->detach) {
         all->begun = loop_timer(all->loop, on_begun, all);

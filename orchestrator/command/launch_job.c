@@ -22,13 +22,13 @@ bool launch_is_made(const struct machine *machine)
 
 bool launch_to_come(const struct command_run *all, const char *target)
 {
-    for (size_t i = 0; !all->launch->detach && i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++)
         if (text_is(all->jobs[i].target_name, target))
             return !all->jobs[i].over && !launch_is_made(all->jobs[i].machine);
     return false;
 }
 
-static bool waits_for_peers(const struct command_run *all, const struct job *job)
+bool launch_waits_for_peers(const struct command_run *all, const struct job *job)
 {
     for (size_t i = 0; job->target && i < job->target->peers.count; i++)
         if (launch_to_come(all, job->target->peers.items[i]))
@@ -43,7 +43,7 @@ struct job *launch_next(const struct command_run *all)
         struct job *job = &all->jobs[i];
         if (job->started || job->over)
             continue;
-        if (!waits_for_peers(all, job))
+        if (!launch_waits_for_peers(all, job))
             return job;
         if (!first)
             first = job;

@@ -94,12 +94,11 @@ int launch_look(struct command_run *all, struct job *job, struct error *err)
     remaining_phases(launch, job, &phases);
     AUTO_MACHINE *now =
         launch_is_made(job->machine) ? made_look_now(launch->project, job->target, job->machine) : NULL;
-    if (now)
-        host_variables_apply(job->target, now);
     struct plan_options options = {.phases = phases.count ? &phases : NULL,
                                    .arguments = &all->arguments,
                                    .machine = now,
-                                   .create = text_is(launch->kind, "create")};
+                                   .create = text_is(launch->kind, "create"),
+                                   .peers_seen_to = true};
     struct plan_report report = {0};
     if (plan_check(launch->project, job->target, &options, &report, err) < 0)
         return -1;

@@ -196,19 +196,8 @@ static void look_at_phase_arguments(struct plan_work *work)
 }
 
 /* What the user's inventories say of the host was asked before. */
-static void look_at_variables(struct plan_work *work, const struct machine *machine)
+static void look_at_variables(struct plan_work *work)
 {
-    const struct target *target = work->target;
-    bool differs = machine && !machine_was_there(machine) &&
-                   ((target->user_is_ansibles && !text_is(target->user, machine->user)) ||
-                    (target->port_is_ansibles && target->port != machine->port));
-    if (differs)
-        plan_find(work->report, ERROR_PROJECT, NULL,
-                  "the inventories say that host %s is reached as %s, port %d, but it was made for %s, port "
-                  "%d: take that "
-                  "out there, or 'triphase destroy %s' and create it again",
-                  target->host_name, target->user ? target->user : "root", target->port ? target->port : 22,
-                  machine->user, machine->port, target->name);
     for (size_t i = 0; i < work->target->refused.count; i++)
         plan_find(work->report, ERROR_PROJECT, NULL, "%s", work->target->refused.items[i]);
     for (size_t i = 0; i < work->target->noted.count; i++)
@@ -345,12 +334,12 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_requirements(&work);
         look_for_provider(&work, options->machine != NULL);
         look_for_ssh(&work, options->machine != NULL);
-        plan_made(project, target, work.state, options->create, &report);
+        plan_made(project, target, work.state, options->create, options->peers_seen_to, &report);
         look_for_transports(&work);
         look_for_keys(&work, options->machine);
         plan_files_look(&work, options->machine);
         look_at_phase_arguments(&work);
-        look_at_variables(&work, options->machine);
+        look_at_variables(&work);
         plan_look_at_settings(&report, project, target, &work.settings);
         render(&work);
         scan(&work, &dynamic);
