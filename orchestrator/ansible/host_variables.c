@@ -43,6 +43,14 @@ static void note(struct filling *filling, const char *variable, const char *what
                file ? ", probably set in " : "", file ? file : "", what);
 }
 
+/* The provider's hosts have their own. */
+static void note_own(struct filling *filling, const char *variable, const char *what)
+{
+    AUTO_FREE char *text =
+        xasprintf("is not used for a %s, which has %s of its own", filling->target->provider, what);
+    note(filling, variable, text);
+}
+
 /* The value and the name that it stands under: of two spellings Ansible takes the older one. */
 static const char *value_of(const struct filling *filling, const char *name, const char *older,
                             const char **under)
@@ -118,7 +126,7 @@ static void use_key(struct filling *filling)
     if (!value || is_template(filling, name, value))
         return;
     if (provider_facts(target->provider)->own_key) {
-        note(filling, name, "is not used for a sandbox, which has a key of its own");
+        note_own(filling, name, "a key");
         return;
     }
     AUTO_INVOKER invoker = {.home = NULL};
@@ -165,7 +173,7 @@ static void look_at_place(struct filling *filling)
     struct target *target = filling->target;
     const char *name, *value = value_of(filling, "ansible_host", "ansible_ssh_host", &name);
     if (value && provider_facts(target->provider)->local)
-        note(filling, name, "is not used for a sandbox, which has an address of its own");
+        note_own(filling, name, "an address");
     else if (value)
         (void)is_kept_by_key(filling, name, value, "address", target->address);
     value = value_of(filling, "ansible_connection", NULL, &name);
@@ -286,16 +294,4 @@ bool host_variables_leave_open(const struct target *target, const struct json *r
             return true;
     }
     return !target->host_variables;
-}
-
-void host_variables_apply(const struct target *target, struct machine *machine)
-{
-    if (!machine_was_there(machine) || !provider_facts(target->provider)->existing)
-        return;
-    if (target->user_is_ansibles)
-        replace(&machine->user, target->user);
-    if (target->port_is_ansibles)
-        machine->port = target->port;
-    if (target->key_is_ansibles)
-        replace(&machine->key, target->key);
 }

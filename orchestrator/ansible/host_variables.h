@@ -12,5 +12,3 @@ void host_variables_fill(struct project *project, const char *target, const char
 /* Whether what was rendered of the target (`expect` of inventory_render, of its host) could still be overridden: they say something else of it, and where they
  * say it decides (host_vars do); or nobody could tell what they say. */
 bool host_variables_leave_open(const struct target *target, const struct json *rendered);
-/* A static host that was made before: what was filled in counts for it too, as a key's change would. */
-void host_variables_apply(const struct target *target, struct machine *machine);

@@ -1,6 +1,5 @@
 #include "ansible/peers.h"
 
-#include "ansible/host_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/layout.h"
@@ -9,7 +8,7 @@
 #include "transport/known_hosts.h"
 
 static int add(const struct target *target, struct machine *machine, const char *run, int alive_count,
-               bool of_a_run, struct peers *out, struct error *err)
+               bool with_agents, struct peers *out, struct error *err)
 {
     enum transport_kind kind;
     size_t at = out->count;
@@ -22,7 +21,7 @@ static int add(const struct target *target, struct machine *machine, const char 
                          target->transports.items[0]);
     AUTO_FREE char *sockets = layout_sockets(run, kind);
     if (layout_make_sockets(sockets, err) < 0 ||
-        ssh_arguments_make(machine, target, kind, sockets, of_a_run ? sockets : NULL, SSH_ALIVE_INTERVAL,
+        ssh_arguments_make(machine, target, kind, sockets, with_agents ? sockets : NULL, SSH_ALIVE_INTERVAL,
                            alive_count, &out->ssh[at], err) < 0)
         return error_prefix(err, "peer %s", target->name);
     out->control_paths[at] = file_join(sockets, "%C");
@@ -31,8 +30,9 @@ static int add(const struct target *target, struct machine *machine, const char 
 }
 
 int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
-               int alive_count, bool lenient, struct peers *out, struct error *err)
+               int alive_count, unsigned how, struct peers *out, struct error *err)
 {
+    bool lenient = how & PEERS_LENIENT;
     *out = (struct peers)PEERS_INIT;
     if (!target->peers.count)
         return 0;
@@ -54,11 +54,10 @@ int peers_find(const struct project *project, const struct target *target, const
             AUTO_MADE made = MADE_INIT;
             AUTO_MACHINE *now = NULL;
             made_look(project, peer, machine, &made, &now);
-            host_variables_apply(peer, now);
             if (made_refuse(&made, peer, machine, false, err) < 0)
                 return error_prefix(err, "peer %s", peer->name);
             if (ssh_write_known_hosts(now, peer, project->directory, err) < 0 ||
-                add(peer, TAKE(now), run, alive_count, !lenient, out, err) < 0)
+                add(peer, TAKE(now), run, alive_count, how & PEERS_WITH_AGENTS, out, err) < 0)
                 return -1;
         } else if (!lenient) {
             return error_set(err, ERROR_PROJECT, "the peer %s is not made; 'triphase create %s' makes it",

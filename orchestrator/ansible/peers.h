@@ -17,9 +17,13 @@ struct peers {
     }
 #define AUTO_PEERS __attribute__((cleanup(peers_free))) struct peers
 
+enum {
+    PEERS_LENIENT = 1,
+    PEERS_WITH_AGENTS = 2, /* a key that needs one is taken from the run's agent */
+};
 /* Finds their machines in the store and their ssh arguments over the first transport of each one's list, with sockets of the run's own (the folders are made). `state`: the
- * .triphase folder. ERROR_PROJECT for a peer that is not what was made of it, and for one that is not made, unless `lenient` leaves it out: that is for whoever uses them without a run, and so without
- * a run's agents. `out` is to be freed in any case. */
+ * .triphase folder. `how`: PEERS_…. ERROR_PROJECT for a peer that is not what was made of it, and for one that is not made, unless
+ * PEERS_LENIENT leaves it out. `out` is to be freed in any case. */
 int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
-               int alive_count, bool lenient, struct peers *out, struct error *err);
+               int alive_count, unsigned how, struct peers *out, struct error *err);
 void peers_free(struct peers *peers);

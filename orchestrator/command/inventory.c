@@ -39,8 +39,8 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
         (void)transport_resolve(&ssh, &route, NULL);
     AUTO_PEERS peers = PEERS_INIT;
     AUTO_FREE char *state = layout_state(reach->project->directory);
-    if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8, true,
-                   &peers, err) < 0) {
+    if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8,
+                   PEERS_LENIENT, &peers, err) < 0) {
         transport_route_free(&route);
         return -1;
     }

@@ -16,5 +16,6 @@ struct launch {
     const char *group_id; /* of the cycle that the runs belong to; may be NULL */
     int jobs;
     bool check_idempotent, keep_state, no_teardown;
-    bool detach; /* not followed: over as soon as every run is begun, which of a target whose peers are still to be made is then */
+    bool
+        detach; /* not followed: over as soon as every run is begun, which of a target whose peers are still to be made is then */
 };

@@ -41,9 +41,8 @@ static int call(struct command_context *context, int argc, char **argv)
         target = project && name ? project_target(project, name, destroy ? NULL : &err) : NULL;
         if (!target && !destroy)
             status = -1;
-        for (size_t i = 0; target && i < project->target_count; i++)
-            if (target == &project->targets[i])
-                handover_take_target(&project->targets[i], request);
+        if (target)
+            handover_take_targets(project, request);
     }
     if (status == 0 || destroy)
         status = stage_run(argv[1], project, target, request, &result, &err);

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
 #include "control/settle.h"
@@ -36,7 +35,6 @@ static int find_machine(struct reach *reach, struct words *said, struct error *e
         AUTO_FREE char *text = made_text(&made.items[i]);
         words_addf(said, "%s: warning: %s", reach->target->name, text);
     }
-    host_variables_apply(reach->target, reach->machine);
     return ssh_write_known_hosts(reach->machine, reach->target, reach->project->directory, err);
 }
 
@@ -148,7 +146,8 @@ static int open_master(const struct reach *reach, const struct hold *hold, const
                                 .log = log,
                                 .masters = &hold->scope,
                                 .environment = words_argv(&environment),
-                                .until = moment_monotonic() + reach->target->transport_ns};
+                                .deadline = deadline_in(reach->target->transport_ns),
+                                .local_command = true};
     int status = login_open(&ask, &login, &failed);
     if (status < 0 && failed.kind != ERROR_NONE)
         error_move(err, &failed);

@@ -7,6 +7,7 @@
 #include "config/provider_facts.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const struct {
     const char *key;
@@ -130,7 +131,10 @@ struct machine *machine_from_json(const struct json *object)
 
 struct machine *machine_copy(const struct machine *machine)
 {
-    AUTO_JSON *copy = machine_to_json(machine);
+    /* Through text, so that the objects in it are the copy's own. */
+    AUTO_JSON *shared = machine_to_json(machine);
+    AUTO_FREE char *text = json_compact(shared);
+    AUTO_JSON *copy = json_parse(text, strlen(text), NULL);
     return machine_from_json(copy);
 }
 

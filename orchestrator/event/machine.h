@@ -17,7 +17,7 @@ struct machine {
     char *jump;      /* ProxyJump, or NULL */
     struct words
         host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
-    char *python;  /* interpreter on the host; NULL while unknown */
+    char *python;  /* interpreter that was found on the host, where none was named; NULL while unknown */
     struct words ssh_options; /* "Name=value" */
     bool ssh_options_known;   /* false: of an older version's row, which does not hold them */
     char *root;               /* what a sandbox's tree was made of; NULL: unknown, or no sandbox */

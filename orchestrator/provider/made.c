@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/ansible_layer.h"
 #include "config/provider_facts.h"
 #include "config/settings.h"
 #include "provider/planned.h"
@@ -203,6 +204,71 @@ static char *flow_of(const struct view *view, const char *key, const char **orig
     return node_is_scalar(setting->node) ? xstrdup(setting->node->text) : node_flow(setting->node);
 }
 
+/* Variables of Ansible's own (ansible/host_variables.h): of a row by key what they said, beside what files said. */
+#define BY_VARIABLES "variables"
+
+static const char *origin_of_variable(const struct target *target, const char *key)
+{
+    return text_is(key, "user") && target->user_is_ansibles   ? "the variable ansible_user"
+           : text_is(key, "port") && target->port_is_ansibles ? "the variable ansible_port"
+           : text_is(key, "key") && target->key_is_ansibles   ? "the variable ansible_private_key_file"
+                                                              : NULL;
+}
+
+/* What variables say of the key now, malloc'ed; NULL: nothing, or it is not known. */
+static char *variable_of(const struct target *target, const char *key)
+{
+    if (!origin_of_variable(target, key))
+        return NULL;
+    return text_is(key, "port") ? xasprintf("%d", target->port)
+                                : xstrdup_or_null(text_is(key, "user") ? target->user : target->key);
+}
+
+static char *said_now(const struct view *view, const struct target *target, const char *key,
+                      const char **origin)
+{
+    char *variable = variable_of(target, key);
+    if (!variable)
+        return flow_of(view, key, origin);
+    if (origin)
+        *origin = origin_of_variable(target, key);
+    return variable;
+}
+
+static const char *variable_then(const struct machine *machine, const char *key)
+{
+    return json_get_string(json_get(machine->said, BY_VARIABLES), key, NULL);
+}
+
+/* What was said when the row was written down; NULL: nothing, or it is not known. */
+static const char *said_then(const struct machine *machine, const char *key)
+{
+    const char *variable = variable_then(machine, key);
+    return variable ? variable : json_get_string(machine->said, key, NULL);
+}
+
+/* A variable said it, and whether one still does nobody has asked: what the row says stays. */
+static bool is_unasked(const struct project *project, const struct target *target,
+                       const struct machine *machine, const char *key)
+{
+    const char *origin;
+    return variable_then(machine, key) && !target->host_variables &&
+           !ansible_layer_over(project->layers, target->name, key, &origin);
+}
+
+static void note(struct machine *machine, const struct view *view, const struct target *target,
+                 const char *key)
+{
+    AUTO_FREE char *flow = flow_of(view, key, NULL), *variable = variable_of(target, key);
+    struct json *variables = json_get(machine->said, BY_VARIABLES);
+    if (flow || json_get(machine->said, key))
+        json_set_string(machine->said, key, flow);
+    if (variable && !variables)
+        json_set(machine->said, BY_VARIABLES, variables = json_new_object());
+    if (variables)
+        json_set_string(variables, key, variable);
+}
+
 static void add(struct made *out, const struct made_key *key, const char *made, const char *file,
                 const char *origin, enum made_effect effect)
 {
@@ -226,7 +292,7 @@ static void compare_said(const struct made_key *key, const struct target *target
                          const struct machine *machine, const struct machine *now, bool resolved,
                          const char *flow, const char *origin, struct made *out)
 {
-    const char *was = json_get_string(machine->said, key->name, NULL);
+    const char *was = said_then(machine, key->name);
     bool in_same_words = was && text_is(was, flow), follows = may_follow(key, target, machine);
     bool looks_again =
         key->how & LOOKS_AGAIN && stays_static(target, machine) && (resolved || !key->effective);
@@ -248,15 +314,14 @@ static void compare_said(const struct made_key *key, const struct target *target
 static bool is_taken_back(const struct made_key *key, const struct target *target, bool resolved,
                           const struct machine *machine)
 {
-    return may_follow(key, target, machine) && (resolved || !key->follows) &&
-           json_get_string(machine->said, key->name, NULL);
+    return may_follow(key, target, machine) && (resolved || !key->follows) && said_then(machine, key->name);
 }
 
 static void compare_unsaid(const struct made_key *key, const struct target *target,
                            const struct machine *machine, const struct machine *now, bool resolved,
                            struct made *out)
 {
-    const char *was = json_get_string(machine->said, key->name, NULL);
+    const char *was = said_then(machine, key->name);
     if (!was || !key->effective || !text_is(machine->provider, target->provider) ||
         (key->how & OWN && !is_static(machine->provider)))
         return;
@@ -278,9 +343,9 @@ void made_compare(const struct project *project, const struct target *target, co
         const struct made_key *key = &keys[i];
         const char *origin = NULL;
         /* What is half made is planned anew, but by whom it was begun. */
-        if (!machine->made_ns && !(key->how & ALWAYS))
+        if ((!machine->made_ns && !(key->how & ALWAYS)) || is_unasked(project, target, machine, key->name))
             continue;
-        AUTO_FREE char *flow = flow_of(&view, key->name, &origin);
+        AUTO_FREE char *flow = said_now(&view, target, key->name, &origin);
         if (key->local &&
             !(provider_facts(target->provider)->local && provider_facts(machine->provider)->local))
             continue;
@@ -301,11 +366,8 @@ void made_note(const struct project *project, const struct target *target, struc
     json_free(machine->said);
     machine->said = json_new_object();
     view_target(project->layers, target->name, &view);
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        AUTO_FREE char *flow = flow_of(&view, keys[i].name, NULL);
-        if (flow)
-            json_set_string(machine->said, keys[i].name, flow);
-    }
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        note(machine, &view, target, keys[i].name);
     words_free(&machine->ssh_options);
     words_add_list(&machine->ssh_options, words_argv(&target->ssh_options));
     machine->ssh_options_known = true;
@@ -321,12 +383,14 @@ void made_take(const struct project *project, const struct target *target, const
     view_target(project->layers, target->name, &view);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const struct made_key *key = &keys[i];
-        AUTO_FREE char *flow = flow_of(&view, key->name, NULL);
+        AUTO_FREE char *flow = said_now(&view, target, key->name, NULL);
+        if (is_unasked(project, target, machine, key->name))
+            continue;
         if (!(flow && may_follow(key, target, machine)) && !is_taken_back(key, target, resolved, machine))
             continue;
         key->take(machine, now);
         if (machine->said)
-            json_set_string(machine->said, key->name, flow);
+            note(machine, &view, target, key->name);
     }
 }
 

@@ -5,10 +5,11 @@
 #include "provider/made_difference.h"
 
 /* Writes down, into a machine that is about to be made, what was said of it by any layer but the built-in
- * one, and what its provider does not fill in itself. */
+ * one and by Ansible's variables (as ansible/host_variables.h filled them into the target), and what its provider does not fill in itself. */
 void made_note(const struct project *project, const struct target *target, struct machine *machine);
 /* `resolved`: how the host would be reached if it were made now (provider's `resolve`); NULL where that is
- * not known. A key that the row does not hold is no difference. */
+ * not known. A key that the row does not hold is no difference; nor is one that variables said, where they
+ * were not asked now. */
 void made_compare(const struct project *project, const struct target *target, const struct machine *machine,
                   const struct machine *resolved, struct made *out);
 /* Puts into the machine what is MADE_TAKEN. Not for one with something that is MADE_REFUSES. */

@@ -17,7 +17,6 @@ struct machine *planned_machine(const struct project *project, const struct targ
                        ? file_join(project->directory, target->key)
                        : xstrdup_or_null(target->key);
     machine->jump = xstrdup_or_null(target->jump);
-    machine->python = xstrdup_or_null(target->python);
     const struct provider_facts *facts = provider_facts(target->provider);
     if (!machine->port)
         machine->port = facts->port;

@@ -145,7 +145,7 @@ static void fill(const struct target *target, struct machine *machine, const str
     words_free(&machine->host_keys);
     words_add(&machine->host_keys, text_string(&keys->host_public));
     free(machine->python);
-    machine->python = target->python ? xstrdup(target->python) : xstrdup_or_null(python);
+    machine->python = xstrdup_or_null(python);
     AUTO_FREE char *here = sandbox_host_address(owner->subnet);
     json_set_string(machine->resources, "host_address", here);
     json_set_string(machine->resources, "root", owner->parts[0].lower);

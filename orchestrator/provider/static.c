@@ -399,7 +399,6 @@ static int plan(const struct target *target, struct machine *machine, struct err
                            "the way with jump: or name the address",
                            target->name, target->address ? target->address : target->name);
     if (result == 0) {
-        set(&machine->python, target->python);
         set(&machine->reference, machine->address);
         result = find_host_keys(target, &view, machine, err);
     }

@@ -39,7 +39,7 @@ static int render_inventory(struct run_context *context, const struct phase *pha
         return -1;
     AUTO_PEERS peers = PEERS_INIT;
     if (peers_find(request->project, request->target, request->state, request->run_id,
-                   ssh_alive_count(phase->limits.host_silent_ns), false, &peers, err) < 0)
+                   ssh_alive_count(phase->limits.host_silent_ns), PEERS_WITH_AGENTS, &peers, err) < 0)
         return -1;
     AUTO_ANSIBLE_SETTINGS settings = {0};
     if (ansible_settings_read(request->project->directory, (const char *const *)environ, &settings, err) < 0)

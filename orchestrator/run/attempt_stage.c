@@ -50,7 +50,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     else if (target)
         bound = target->destroy_ns;
     json_set_integer(ask, "bound_ns", bound);
-    handover_put_target(target, ask);
+    handover_put_targets(request->project, target, ask);
     void *at = NULL;
     const char *key;
     for (struct json *value; json_each(context->recovery, &at, &key, &value);)

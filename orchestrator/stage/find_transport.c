@@ -7,6 +7,7 @@
 #include "event/cause.h"
 #include "net/knock.h"
 #include "stage/keys.h"
+#include "stage/peer_logins.h"
 #include "stage/sweep.h"
 #include "transport/choose.h"
 #include "transport/route.h"
@@ -24,6 +25,11 @@ struct search {
     const char *refusal_cause; /* NULL: there is none. Static */
 };
 
+static int alive_count(const struct json *request)
+{
+    return (int)json_get_integer(request, "alive_count", ssh_alive_count(18 * NS_PER_S));
+}
+
 /* Verifies one transport; on success the result names it. `tried` collects the evidence of each. */
 static int try_transport(struct search *search, enum transport_kind kind, bool wait, struct deadline deadline,
                          struct machine *machine, struct json *tried, struct json *result, struct error *err)
@@ -36,13 +42,10 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
                    *marker = xasprintf("TRIPHASE_RUN=%s", run);
     if (layout_make_sockets(sockets, err) < 0 ||
         ssh_arguments_make(machine, search->target, kind, sockets, sockets, SSH_ALIVE_INTERVAL,
-                           (int)json_get_integer(search->request, "alive_count",
-                                                 ssh_alive_count(18 * NS_PER_S)),
-                           &ssh, err) < 0 ||
+                           alive_count(search->request), &ssh, err) < 0 ||
         scope_open(scope_name, marker, &masters, err) < 0)
         return -1;
-    if (keys_load(search->project, search->target, machine, sockets, &masters, marker, err) < 0 ||
-        keys_load_of_peers(search->project, search->target, run, &masters, marker, err) < 0) {
+    if (keys_load(search->project, search->target, machine, sockets, &masters, marker, err) < 0) {
         scope_close(&masters);
         return -1;
     }
@@ -64,9 +67,9 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
     json_append(tried, entry);
     json_keep_last(tried, TRIED_KEPT);
     if (status == 0) {
-        if (opened.python) {
+        if (!search->target->python) {
             free(machine->python);
-            machine->python = xstrdup(opened.python);
+            machine->python = xstrdup_or_null(opened.python);
         }
         json_set_string(result, "transport", transport_name(kind));
         json_set_string(result, "session", opened.session);
@@ -127,6 +130,57 @@ static int walk(struct search *search, const struct words *wanted, struct machin
     return status < 0 ? error_move(err, &last) : 0;
 }
 
+/* Round after round, until one of them carries or time is up. */
+static int walk_on(struct search *search, const struct words *names, struct machine *machine,
+                   struct json *tried, struct json **choice, struct json *result, struct error *err)
+{
+    for (int round = 1;; round++) {
+        AUTO_ERROR failed = ERROR_INIT;
+        if (walk(search, names, machine, tried, choice, result, &failed) == 0)
+            return 0;
+        int64_t pause = cause_pause_ns(search->cause, round);
+        if (pause < NS_PER_S)
+            pause = NS_PER_S;
+        /* A host that is coming back may do so over any of them. */
+        if (failed.kind != ERROR_UNREACHABLE || names->count == 1 ||
+            (search->refusal_cause && !json_get_bool(search->request, "starting")) ||
+            deadline_left(search->deadline) < pause + NS_PER_S) {
+            if (search->refusal_cause)
+                json_set_string(result, "cause", search->refusal_cause);
+            return error_move(err, search->refusal_cause ? &search->refusal : &failed);
+        }
+        moment_sleep(pause);
+    }
+}
+
+/* The peers are logged in to meanwhile. */
+static int walk_beside_peers(struct search *search, const struct words *names, struct machine *machine,
+                             struct json *tried, struct json **choice, struct json **told,
+                             struct json *result, struct error *err)
+{
+    const char *run = json_get_string(search->request, "run", "");
+    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
+                   *marker = xasprintf("TRIPHASE_RUN=%s", run);
+    struct scope masters = {.fd = -1};
+    struct peer_logins *peers = NULL;
+    if (scope_open(scope_name, marker, &masters, err) < 0)
+        return -1;
+    const struct peer_logins_request of_peers = {.project = search->project,
+                                                 .target = search->target,
+                                                 .machine = machine,
+                                                 .run = run,
+                                                 .marker = marker,
+                                                 .masters = &masters,
+                                                 .alive_count = alive_count(search->request),
+                                                 .deadline = search->deadline};
+    int status = peer_logins_begin(&of_peers, &peers, err);
+    if (status == 0)
+        status = walk_on(search, names, machine, tried, choice, result, err);
+    *told = peer_logins_end(&peers, status == 0);
+    scope_close(&masters);
+    return status;
+}
+
 int find_transport(const struct project *project, const struct target *target, const struct json *request,
                    struct machine *machine, struct json *result, struct error *err)
 {
@@ -140,32 +194,14 @@ int find_transport(const struct project *project, const struct target *target, c
         words_add(&names, json_string(json_at(wanted, i), ""));
     if (json_get_bool(request, "drop_masters"))
         host_drop_masters(json_get_string(request, "run", ""));
-    AUTO_JSON *tried = json_new_array();
-    AUTO_JSON *choice = NULL;
-    int status;
+    AUTO_JSON *tried = json_new_array(), *choice = NULL, *told = NULL;
     knock_keep_apart(json_get_integer(request, "knocked_ns", 0));
-    for (int round = 1;; round++) {
-        AUTO_ERROR failed = ERROR_INIT;
-        status = walk(&search, &names, machine, tried, &choice, result, &failed);
-        if (status == 0)
-            break;
-        int64_t pause = cause_pause_ns(search.cause, round);
-        if (pause < NS_PER_S)
-            pause = NS_PER_S;
-        /* A host that is coming back may do so over any of them. */
-        if (failed.kind != ERROR_UNREACHABLE || names.count == 1 ||
-            (search.refusal_cause && !json_get_bool(request, "starting")) ||
-            deadline_left(search.deadline) < pause + NS_PER_S) {
-            if (search.refusal_cause)
-                json_set_string(result, "cause", search.refusal_cause);
-            error_move(err, search.refusal_cause ? &search.refusal : &failed);
-            break;
-        }
-        moment_sleep(pause);
-    }
+    int status = walk_beside_peers(&search, &names, machine, tried, &choice, &told, result, err);
     error_clear(&search.refusal);
     struct json *evidence = choice ? json_keep(choice) : json_new_object();
     json_set(evidence, "tried", json_keep(tried));
+    if (told)
+        json_set(evidence, "peers", json_keep(told));
     if (json_get_bool(result, "sudo_needs_tty"))
         json_set_bool(evidence, "sudo_needs_tty", true);
     json_set(result, "evidence", evidence);

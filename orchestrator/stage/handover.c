@@ -14,19 +14,34 @@ enum { REQUEST_LIMIT = 16 << 20 };
 
 static const char *const handed_over[] = {"ssh_args", "ssh_common_args", "ssh_extra_args"};
 
-void handover_put_target(const struct target *target, struct json *request)
+static struct json *variables_of(const struct target *target)
+{
+    struct json *out = json_new_object();
+    const char *const values[] = {target->ssh_args, target->ssh_common_args, target->ssh_extra_args};
+    json_set_bool(out, "known", target->host_variables != NULL);
+    for (size_t i = 0; i < COUNT_OF(handed_over); i++)
+        json_set_string(out, handed_over[i], values[i]);
+    if (target->user_is_ansibles)
+        json_set_string(out, "user", target->user);
+    if (target->port_is_ansibles)
+        json_set_integer(out, "port", target->port);
+    if (target->key_is_ansibles)
+        json_set_string(out, "key", target->key);
+    return out;
+}
+
+void handover_put_targets(const struct project *project, const struct target *target, struct json *request)
 {
     if (!target)
         return;
-    const char *const values[] = {target->ssh_args, target->ssh_common_args, target->ssh_extra_args};
-    for (size_t i = 0; i < COUNT_OF(handed_over); i++)
-        json_set_string(request, handed_over[i], values[i]);
-    if (target->user_is_ansibles)
-        json_set_string(request, "user", target->user);
-    if (target->port_is_ansibles)
-        json_set_integer(request, "port", target->port);
-    if (target->key_is_ansibles)
-        json_set_string(request, "key", target->key);
+    struct json *all = json_new_object();
+    json_set(all, target->name, variables_of(target));
+    for (size_t i = 0; project && i < target->peers.count; i++) {
+        const struct target *peer = project_target(project, target->peers.items[i], NULL);
+        if (peer)
+            json_set(all, peer->name, variables_of(peer));
+    }
+    json_set(request, "variables", all);
 }
 
 static void take_text(char **at, const char *text)
@@ -37,19 +52,30 @@ static void take_text(char **at, const char *text)
     *at = xstrdup(text);
 }
 
-void handover_take_target(struct target *target, const struct json *request)
+static void take_variables(struct target *target, const struct json *from)
 {
     char **const values[] = {&target->ssh_args, &target->ssh_common_args, &target->ssh_extra_args};
     for (size_t i = 0; i < COUNT_OF(handed_over); i++) {
         free(*values[i]);
-        *values[i] = xstrdup_or_null(json_get_string(request, handed_over[i], NULL));
+        *values[i] = xstrdup_or_null(json_get_string(from, handed_over[i], NULL));
     }
-    target->user_is_ansibles = json_get(request, "user");
-    target->port_is_ansibles = json_get(request, "port");
-    target->key_is_ansibles = json_get(request, "key");
-    take_text(&target->user, json_get_string(request, "user", NULL));
-    take_text(&target->key, json_get_string(request, "key", NULL));
-    target->port = (int)json_get_integer(request, "port", target->port);
+    if (json_get_bool(from, "known") && !target->host_variables)
+        target->host_variables = json_new_object();
+    target->user_is_ansibles = json_get(from, "user");
+    target->port_is_ansibles = json_get(from, "port");
+    target->key_is_ansibles = json_get(from, "key");
+    take_text(&target->user, json_get_string(from, "user", NULL));
+    take_text(&target->key, json_get_string(from, "key", NULL));
+    target->port = (int)json_get_integer(from, "port", target->port);
+}
+
+void handover_take_targets(struct project *project, const struct json *request)
+{
+    for (size_t i = 0; i < project->target_count; i++) {
+        const struct json *from = json_get(json_get(request, "variables"), project->targets[i].name);
+        if (from)
+            take_variables(&project->targets[i], from);
+    }
 }
 
 int handover_memfd(const char *name, const struct json *value, bool sealed, struct error *err)

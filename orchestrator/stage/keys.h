@@ -8,6 +8,3 @@
 /* Of one host; does nothing where its key needs no agent. `sockets`: the folder of its connection's; `masters`, `marker`: the scope. */
 int keys_load(const struct project *project, const struct target *target, const struct machine *machine,
               const char *sockets, const struct scope *masters, const char *marker, struct error *err);
-/* Of the target's peers: the phases reach them too, each over its own transport. */
-int keys_load_of_peers(const struct project *project, const struct target *target, const char *run,
-                       const struct scope *masters, const char *marker, struct error *err);

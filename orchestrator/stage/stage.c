@@ -1,6 +1,5 @@
 #include "stage/stage.h"
 
-#include "ansible/host_variables.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
@@ -68,8 +67,6 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     bool as_made = json_get_bool(request, "as_made");
     struct target made = made_target(target, machine);
     AUTO_MACHINE *now = as_made ? machine_copy(machine) : made_look_now(project, target, machine);
-    if (!as_made)
-        host_variables_apply(target, now);
     target = as_made ? &made : target;
     if (as_made)
         made_look_marks(target, now);

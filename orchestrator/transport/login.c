@@ -26,7 +26,7 @@ struct attempt {
     off_t from; /* its log begins there */
     int64_t since;
     bool sole; /* only one address is in question, which has until `tcp` to answer */
-    struct deadline tcp;
+    struct deadline tcp, answer;
     int64_t reached[LOGIN_DONE + 1]; /* when that rung was first seen to be climbed, monotonic; 0: never */
     struct login_log log;
     bool cut;
@@ -50,6 +50,8 @@ static bool goes_on(void *context, const struct text *out)
     (void)out;
     struct attempt *attempt = context;
     read_log(attempt);
+    if (attempt->request->answer_ns && attempt->log.rung <= LOGIN_BANNER && deadline_over(attempt->answer))
+        return false;
     return attempt->log.rung != LOGIN_TCP || !attempt->sole || !deadline_over(attempt->tcp);
 }
 
@@ -200,9 +202,10 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     }
     /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters, and writes down how it
      * ends. */
-    words_add_all(&argv, "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes", "-o",
-                  "PermitLocalCommand=no", "-o", "LogLevel=VERBOSE", "-o", "LogVerbose=" LOGIN_LOG_VERBOSE,
-                  "-E", request->log, "-f", "-N", NULL);
+    words_add_all(&argv, "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes", "-o", "LogLevel=VERBOSE",
+                  "-o", "LogVerbose=" LOGIN_LOG_VERBOSE, "-E", request->log, "-f", "-N", NULL);
+    if (!request->local_command)
+        words_add_all(&argv, "-o", "PermitLocalCommand=no", NULL);
     words_add_list(&argv, words_argv(&request->ssh->options));
     words_add_all(&argv, "--", request->ssh->host, NULL);
     struct stat info;
@@ -210,6 +213,7 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     attempt->since = moment_monotonic();
     attempt->sole = sole;
     attempt->tcp = deadline_in(TCP_BOUND_S * NS_PER_S);
+    attempt->answer = deadline_in(request->answer_ns);
     AUTO_TEXT said = TEXT_INIT;
     AUTO_ERROR failed = ERROR_INIT;
     struct child_end end = {0};
@@ -243,9 +247,10 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
 
 /* Whether another try may find it otherwise: a key that is not the machine's does not become it by waiting, and a user that is refused does only while the host is
  * still being made. */
-static bool may_change(const struct login_request *request, const char *cause)
+static bool may_change(const struct login_request *request, bool first_slow, const char *cause)
 {
-    return request->wait && !text_is(cause, "host-key") && (request->starting || !cause_is_refusal(cause));
+    return (request->wait || first_slow) && !text_is(cause, "host-key") &&
+           (request->starting || !cause_is_refusal(cause));
 }
 
 int login_open(const struct login_request *request, struct login *out, struct error *err)
@@ -279,9 +284,10 @@ int login_open(const struct login_request *request, struct login *out, struct er
         last = known.cause;
         if (text_is(cause, "banner-timeout"))
             slow_s *= 2;
+        bool first_slow = attempt.slow && !patient;
         patient |= attempt.slow;
         int64_t pause = cause_pause_ns(known.cause, alike);
-        if (status == 0 || !may_change(request, known.cause) ||
+        if (status == 0 || !may_change(request, first_slow, known.cause) ||
             deadline_left(request->deadline) < pause + LEAST_S * NS_PER_S)
             break;
         if (alike == 1)

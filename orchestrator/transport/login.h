@@ -13,6 +13,8 @@ struct login_request {
     const char *const *environment; /* NULL: inherited */
     struct deadline deadline;       /* a login that is on its way has all of it */
     bool wait, starting;            /* as in struct transport_request */
+    int64_t answer_ns;  /* of each try, for the server's version; 0: no bound but that of the whole */
+    bool local_command; /* the user's LocalCommand is run, as for a connection of their own */
 };
 
 struct login {
@@ -24,6 +26,7 @@ struct login {
 };
 
 /* 0: there is a master at the route's control path. -1: `out` tells why it is not; `err` is set where ssh itself is missing, and left alone else. What is known of an
- * earlier try is kept where a later one was only cut off. While there is another to come, the step's log is told why. */
+ * earlier try is kept where a later one was only cut off. While there is another to come, the step's log is told why. A host that is only slow is
+ * asked once more, with patience, also where `wait` does not say so. */
 int login_open(const struct login_request *request, struct login *out, struct error *err);
 void login_free(struct login *login);

@@ -56,17 +56,6 @@ static int fail(struct ladder *ladder, const char *rung, const char *cause, stru
 
 /* ------------------------------------------------------------ the master and its channel */
 
-/* The master belongs to the run: it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with that. Nor has it
- * any use for a secret of the target. */
-static void master_environment(const struct ladder *ladder, struct words *out)
-{
-    const char *const *entry =
-        ladder->request->environment ? ladder->request->environment : (const char *const *)environ;
-    for (; *entry; entry++)
-        if (!text_starts(*entry, "TRIPHASE_STEP=") && !child_keeps_back(*entry))
-            words_add(out, *entry);
-}
-
 /* Whether what came ends with the last of the short lines, and since when. */
 struct answering {
     const char *done; /* that line */
@@ -220,7 +209,7 @@ static int open_master(struct ladder *ladder, struct error *err)
 {
     const struct transport_request *request = ladder->request;
     AUTO_WORDS environment = WORDS_INIT;
-    master_environment(ladder, &environment);
+    master_environment(request->environment, &environment);
     const struct login_request ask = {.ssh = request->ssh,
                                       .route = &ladder->route,
                                       .log = ladder->log,

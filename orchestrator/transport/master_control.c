@@ -5,6 +5,7 @@
 #include "transport/ssh_words.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool master_socket_there(const char *path)
 {
@@ -19,6 +20,13 @@ int master_ask(const char *control_path, const char *command)
     ssh_add_option_value(&option, control_path, true);
     const char *argv[] = {"ssh", "-F", "none", "-O", command, "-o", text_string(&option), "--", "x", NULL};
     return program_do_argv(2 * NS_PER_S, argv, NULL, NULL);
+}
+
+void master_environment(const char *const *environment, struct words *out)
+{
+    for (const char *const *entry = environment ? environment : (const char *const *)environ; *entry; entry++)
+        if (!text_starts(*entry, "TRIPHASE_STEP=") && !child_keeps_back(*entry))
+            words_add(out, *entry);
 }
 
 int master_run(const char *control_path, const struct ssh_arguments *ssh, const char *script,

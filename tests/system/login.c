@@ -312,16 +312,40 @@ Test(login, a_run_with_a_refused_key_is_over_in_seconds_and_says_why)
     cr_expect_lt(lab_sql_number(lab, "SELECT duration_ns FROM step WHERE name = 'transport'"), 10 * NS_PER_S);
 }
 
-Test(login, a_shell_waits_for_a_slow_login_as_a_run_does)
+/* `host` has the sshd of another lab as its peer `other`, and gives it a task. */
+static void add_peer(struct lab *lab, struct lab *far)
 {
-    struct lab *lab = lab_new();
-    lab_static_project(lab, "", playbook);
-    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    int port = lab_sshd(far);
+    lab_static_project(
+        lab, "    attempts: 1\n",
+        "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: "
+        "'true'\n      delegate_to: other\n");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml");
+    lab_write(
+        lab, "triphase.yml",
+        "%s    peers: [other]\n  other:\n    provider: static\n    recipe: work\n    address: 127.0.0.1\n"
+        "    port: %d\n    key: %s/key\n    host_keys: {file: %s/sshd/host_key.pub}\n",
+        project, port, lab_folder(far), lab_folder(far));
+}
+
+/* Both ask the slow sshd at the same time. Ansible itself would give the peer up after 16 s. */
+Test(login, a_shell_and_a_peer_of_a_run_are_waited_for_as_a_target_is, .timeout = 150)
+{
+    struct lab *lab = lab_new(), *far = lab_new();
+    add_peer(lab, far);
+    struct lab_result made = lab_run(lab, "create", "host", "other", NULL);
     cr_assert_eq(made.code, 0, "%s", made.err);
-    slow_down(lab);
-    struct lab_result shell = lab_run(lab, "ssh", "host", "--", "echo", "said-there", NULL);
+    slow_down(far);
+
+    pid_t run = lab_start(lab, "run", "run", "host", NULL);
+    struct lab_result shell = lab_run(lab, "ssh", "other", "--", "echo", "said-there", NULL);
+    int code = lab_wait(lab, run, 70);
+
+    AUTO_FREE char *said = lab_read(lab, "run.err");
     cr_expect_eq(shell.code, 0, "%s", shell.err);
     cr_expect_str_eq(shell.out, "said-there\n");
+    cr_expect_eq(code, 0, "%s", said);
+    cr_expect(lab_exists(far, "slept"), "nothing was slow");
 }
 
 /* The key got a passphrase that only a person knows. */

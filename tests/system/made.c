@@ -228,7 +228,7 @@ static struct lab *by_variables(const char *folder, char **right)
     return lab;
 }
 
-static void check_variables(const char *folder)
+static struct lab *check_variables(const char *folder)
 {
     AUTO_FREE char *right = NULL;
     struct lab *lab = by_variables(folder, &right);
@@ -255,12 +255,22 @@ static void check_variables(const char *folder)
         cr_expect(eq(i64, damage_lines(lab, "ran", "key") - before, rows[i].code == 0), "%s", rows[i].lines);
     }
     cr_expect(eq(int, damage_lines(lab, "ran", "key2"), 1), "the key that was named was not used");
+    return lab;
 }
 
 Test(made, what_group_vars_say_afterwards_is_followed_or_stops_and_is_not_kept_unless_the_host_answered,
      .timeout = 240)
 {
-    check_variables("inventory/group_vars/web.yml");
+    struct lab *lab = check_variables("inventory/group_vars/web.yml");
+    /* What they no longer say counts no longer: it is ssh's own port then. */
+    AUTO_FREE char *right = lab_read(lab, "inventory/group_vars/web.yml");
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_TRANSPORT", "2s");
+    lab_write(lab, "inventory/group_vars/web.yml", "ansible_private_key_file: key\n");
+    hold(lab_run(lab, "run", "host", NULL), 4, "warning: port was made as");
+    lab_write(lab, "inventory/group_vars/web.yml", "%s", right);
+    struct lab_result again = lab_run(lab, "plan", "host", NULL);
+    cr_expect(strstr(again.out, "was made as") == NULL,
+              "it was taken over from a host that did not answer: %s", again.out);
 }
 
 Test(made, what_host_vars_say_afterwards_is_followed_or_stops_and_is_not_kept_unless_the_host_answered,

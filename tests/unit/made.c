@@ -226,6 +226,78 @@ Test(made, what_is_taken_over_is_in_the_machine_and_written_down)
     cr_expect_str_eq(after, "", "%s", after);
 }
 
+/* As ansible/host_variables.h leaves it: port 0 for a variable that nothing says. */
+static struct project *with_port_variable(bool asked, int port)
+{
+    struct project *project = folder_load();
+    struct target *target = &project->targets[0];
+    target->port_is_ansibles = port;
+    target->port = port;
+    target->host_variables = asked ? json_new_object() : NULL;
+    return project;
+}
+
+static struct machine *resolved_at(int port)
+{
+    struct machine *resolved = machine_new();
+    resolved->address = xstrdup("192.0.2.1");
+    resolved->user = xstrdup("alice");
+    resolved->port = port;
+    return resolved;
+}
+
+/* What differs, with its port afterwards. malloc'ed. */
+static char *after_variables(struct machine *machine, bool asked, int port)
+{
+    AUTO_PROJECT *project = with_port_variable(asked, port);
+    AUTO_MACHINE *resolved = resolved_at(port ? port : 22);
+    AUTO_MADE made = MADE_INIT;
+    made_compare(project, &project->targets[0], machine, resolved, &made);
+    AUTO_FREE char *text = made.count ? made_text(&made.items[0]) : xstrdup("nothing");
+    made_take(project, &project->targets[0], resolved, machine);
+    return xasprintf("%s; %d", text, machine->port);
+}
+
+Test(made, what_a_variable_says_no_more_does_not_count_once_somebody_asked)
+{
+    with_target(BOX);
+    AUTO_MACHINE *machine = make("static", true);
+    AUTO_PROJECT *project = with_port_variable(true, 2222);
+    machine->port = 2222;
+    made_note(project, &project->targets[0], machine);
+    static const struct {
+        bool asked;
+        int port;
+        const char *expected;
+    } now[] = {
+        {true, 2222, "nothing; 2222"},
+        {false, 0, "nothing; 2222"},
+        {true, 2223,
+         "port was made as 2222, the variable ansible_port says 2223: that is taken over once the "
+         "same host, known by its host key, answers over it; 2223"},
+        {true, 0,
+         "port was made as 2223, and nothing says it any more: that is taken over once the same host, "
+         "known by its host key, answers over it; 22"},
+        {true, 0, "nothing; 22"},
+    };
+    for (size_t i = 0; i < COUNT_OF(now); i++) {
+        AUTO_FREE char *found = after_variables(machine, now[i].asked, now[i].port);
+        cr_expect_str_eq(found, now[i].expected, "%zu: %s", i, found);
+    }
+}
+
+Test(made, what_is_taken_over_into_a_copy_leaves_the_row_as_it_is)
+{
+    with_target(BOX "\n    user: bob");
+    AUTO_MACHINE *machine = make("static", true);
+    AUTO_MACHINE *copy = machine_copy(machine);
+    with_target(BOX "\n    user: carol");
+    AUTO_PROJECT *project = folder_load();
+    made_take(project, project_target(project, "vault", NULL), NULL, copy);
+    cr_expect_str_eq(json_get_string(copy->said, "user", ""), "carol");
+    cr_expect_str_eq(json_get_string(machine->said, "user", ""), "bob");
+}
+
 Test(made, whoever_removes_it_goes_by_the_keys_that_were_made)
 {
     with_target(BOX);
