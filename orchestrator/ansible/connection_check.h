@@ -1,7 +1,6 @@
 /* Because host_vars beat any inventory file: asks ansible-inventory, with all sources, whether each
  * connection variable is still the rendered one. */
 #pragma once
-#include "base/error.h"
 #include "base/words.h"
 #include "config/config.h"
 #include "format/json.h"

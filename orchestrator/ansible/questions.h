@@ -3,7 +3,6 @@
 #pragma once
 #include "ansible/request.h"
 #include "base/deadline.h"
-#include "base/error.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "process/child.h"

@@ -1,7 +1,6 @@
 #include "bundle/tool_versions.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/moment.h"
 #include "process/program.h"
 

@@ -1,10 +1,8 @@
 /* triphase cancel [RUN|TARGET]: ends a run from elsewhere, and says when nothing of it is left. */
 #include "control/cancel.h"
-#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/text.h"
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"

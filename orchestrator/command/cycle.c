@@ -1,6 +1,5 @@
 /* triphase cycle TARGET -n N: create and destroy again and again, each by the very machinery of the command of that name; the runs carry one group_id. */
 #include "report/cycle.h"
-#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/number.h"

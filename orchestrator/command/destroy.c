@@ -1,5 +1,4 @@
 /* triphase destroy TARGET...|--all: acts on what was made, not on what the files say now. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"

@@ -1,6 +1,5 @@
 #include "view/events.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "command/choose_run.h"
 #include "command/command.h"
 #include "command/exit_code.h"

@@ -3,7 +3,6 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/forget_everything.h"

@@ -8,7 +8,6 @@
 #include "command/exit_code.h"
 #include "command/given_path.h"
 #include "command/options.h"
-#include "config/fault.h"
 #include "config/invoker.h"
 #include "config/text_rules.h"
 #include "view/help.h"

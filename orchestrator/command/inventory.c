@@ -2,7 +2,6 @@
 #include "ansible/inventory.h"
 #include "ansible/peers.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"

@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/text.h"
 #include "command/exit_code.h"
 #include "command/launch_begin.h"
 #include "run/worker.h"

@@ -8,7 +8,6 @@
 #include "command/options.h"
 #include "command/plan_contact.h"
 #include "command/project_access.h"
-#include "config/config.h"
 #include "view/help.h"
 #include "view/plan_view.h"
 

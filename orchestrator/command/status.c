@@ -1,7 +1,5 @@
 /* triphase status [TARGET]: reads only; changes no row and ends nothing. */
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"
 #include "command/known_target.h"

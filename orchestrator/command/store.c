@@ -7,7 +7,6 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/store_access.h"
-#include "config/config.h"
 #include "config/layout.h"
 #include "format/json.h"
 #include "store/maintain.h"

@@ -1,6 +1,5 @@
 #include "command/store_access.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/layout.h"

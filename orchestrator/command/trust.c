@@ -2,7 +2,6 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/exit_code.h"

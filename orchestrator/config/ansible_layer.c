@@ -1,7 +1,6 @@
 #include "config/ansible_layer.h"
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "config/settings.h"
 
 static const struct {

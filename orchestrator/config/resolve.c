@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
-#include "config/text_rules.h"
 #include "config/transport_kind.h"
 
 #include <string.h>

@@ -1,6 +1,5 @@
 #include "config/transport_kind.h"
 
-#include "base/memory.h"
 #include "base/text.h"
 
 extern const struct transport transport_direct, transport_tailnet, transport_userspace;

@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "config/layout.h"
 #include "process/marked.h"
 #include "process/scope.h"

@@ -1,6 +1,5 @@
 #include "event/own_hosts.h"
 
-#include "base/memory.h"
 #include "base/text.h"
 
 bool own_hosts_are_here(const char *name)

@@ -3,7 +3,6 @@
 #include "ansible/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
 #include "format/yaml.h"

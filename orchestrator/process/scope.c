@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/words.h"
 #include "process/cgroup.h"
 #include "process/marked.h"
 #include "process/offspring.h"

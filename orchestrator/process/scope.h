@@ -4,7 +4,6 @@
  * folder in the delegated subtree the process sits in (as a leaf). */
 #pragma once
 #include "base/error.h"
-#include "base/text.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

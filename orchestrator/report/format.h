@@ -4,7 +4,6 @@
 #include "figures/account.h"
 #include "figures/comparison.h"
 #include "figures/cycle.h"
-#include "figures/statistics.h"
 #include "view/table.h"
 
 struct report_runs {

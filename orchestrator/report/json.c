@@ -1,6 +1,5 @@
 #include "report/json.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"

@@ -1,7 +1,6 @@
 /* Reports as JSON: the shape is that of docs/contract.md, "JSON", version 1. Owned by the caller. */
 #pragma once
 #include "figures/account.h"
-#include "figures/statistics.h"
 
 /* `state`: the folder .triphase, which the paths of logs and event files are completed with. */
 struct json *report_json_run(const struct account *account, const char *state);

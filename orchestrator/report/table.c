@@ -1,5 +1,4 @@
 /* Tables for people, as wide and as colourful as the terminal; and the same as Markdown, for a pull request or a ticket. */
-#include "base/memory.h"
 #include "report/comparison.h"
 #include "report/cycle.h"
 #include "report/explain.h"

@@ -2,7 +2,6 @@
  * from the account alone. */
 #pragma once
 #include "figures/account.h"
-#include "figures/statistics.h"
 #include "view/table.h"
 
 /* One run: head line, its steps, what was unreachable, why it failed, the sums. */

@@ -1,6 +1,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "figures/statistics.h"
 #include "report/text.h"
 
 static void add_duration(struct table *table, int64_t ns)

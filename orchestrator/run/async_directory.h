@@ -3,7 +3,6 @@
 #pragma once
 #include "config/ansible_settings.h"
 #include "config/config.h"
-#include "step/order.h"
 
 /* Whether a process of this machine is an async job or comes from one. What Ansible starts for a job has ANSIBLE_ASYNC_DIR in its environment, and no other process
  * of a phase has: the directory reaches Ansible as a variable. A job of mitogen's is a fork of its interpreter that leads a session (host/sweep.sh knows the same). */

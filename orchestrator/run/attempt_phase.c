@@ -6,11 +6,9 @@
 #include "ansible/warm.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "config/layout.h"
 #include "event/own_hosts.h"
 #include "run/async_directory.h"
-#include "transport/route.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,12 +1,11 @@
 #include "run/attempt_stage.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
-#include "transport/route.h"
+#include "transport/ssh_options.h"
 #include "verdict/verdict.h"
 
 #include <unistd.h>

@@ -3,7 +3,6 @@
  * how they ended. */
 #pragma once
 #include "config/config.h"
-#include "event/outcome.h"
 #include "format/json.h"
 #include <stdint.h>
 

@@ -1,8 +1,6 @@
 #include "run/recovery_rows.h"
 
 #include "base/memory.h"
-#include "base/moment.h"
-#include "base/text.h"
 #include "store/history.h"
 
 void recovery_read_owed(struct recovery *recovery, const char *store, const struct machine *machine)

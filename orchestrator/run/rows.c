@@ -1,7 +1,6 @@
 #include "run/rows.h"
 
 #include "base/memory.h"
-#include "base/moment.h"
 
 #include <unistd.h>
 

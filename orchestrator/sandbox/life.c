@@ -2,12 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/words.h"
-#include "process/child.h"
 #include "process/marked.h"
 #include "process/scope.h"
-#include "sandbox/network.h"
 #include "sandbox/owner.h"
 
 #include <net/if.h>

@@ -5,13 +5,12 @@
 #include "config/layout.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
-#include "provider/provider.h"
 #include "stage/find_transport.h"
 #include "stage/keys.h"
 #include "stage/provision.h"
 #include "stage/sweep.h"
 #include "transport/known_hosts.h"
-#include "transport/route.h"
+#include "transport/ssh_options.h"
 
 static void put_machine(struct json *result, const struct machine *machine)
 {

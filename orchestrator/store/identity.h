@@ -2,7 +2,6 @@
  * is followed, and one that was copied touches nothing of the original's. */
 #pragma once
 #include "base/error.h"
-#include "base/words.h"
 #include <stdbool.h>
 
 /* The project's id, malloc'ed; NULL where it has none yet or it cannot be read. */

@@ -1,10 +1,7 @@
 #include "store/maintain.h"
 
 #include "base/file.h"
-#include "base/id.h"
 #include "base/memory.h"
-#include "base/moment.h"
-#include "config/layout.h"
 #include "format/sql.h"
 #include "store/batch.h"
 #include "store/history.h"

@@ -1,6 +1,5 @@
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/words.h"
 #include "format/sql.h"
 #include "store/batch.h"

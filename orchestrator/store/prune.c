@@ -2,7 +2,6 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/text.h"
 #include "config/layout.h"
 #include "format/sql.h"
 #include "process/lock.h"

@@ -1,6 +1,5 @@
 #include "store/schema.h"
 
-#include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
 

@@ -2,7 +2,6 @@
  * socket decides by its own TUN flag (an ordinary user with a kernel tailscaled needs no capability);
  * where none answers, device, open and CAP_NET_ADMIN say what `up` could start. */
 #pragma once
-#include "base/error.h"
 #include "format/json.h"
 #include <stdbool.h>
 

@@ -1,6 +1,5 @@
 #include "transport/login.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "event/cause.h"

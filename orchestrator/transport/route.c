@@ -1,5 +1,4 @@
 #include "transport/route.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/number.h"
