@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "event/line_event.h"
 #include "process/follow.h"
-#include "store/journal.h"
 #include "store/queue.h"
 #include "store/schema.h"
 #include "store/store.h"
