@@ -144,6 +144,7 @@ Test(settings, a_plan_says_what_a_run_does_otherwise_than_the_settings_say)
 
 /* ------------------------------------------------------------ secrets */
 
+/* As tests/cases/secret-project has them. */
 #define FROM_ENV     "geh'eim-1 {{ 1 + 1 }} \\\"#: \xc3\xbc"
 #define FROM_FILE    "geheim-2-file"
 #define FROM_COMMAND "geheim-3-command"
@@ -152,13 +153,6 @@ Test(settings, a_plan_says_what_a_run_does_otherwise_than_the_settings_say)
 
 static const char *const hidden[] = {FROM_ENV,   FROM_FILE,   FROM_COMMAND, FOR_VAULT,
                                      FOR_BECOME, "geh'eim-1", "geheim-"};
-
-/* A sudo that asks for its password as the real one does, and takes one only. */
-static const char sudo[] = "#!/bin/sh\nprompt=\nwhile :; do case $1 in -p) prompt=$2; shift 2;; -u) shift "
-                           "2;; -*) shift;; *) break;; esac; done\n"
-                           "printf '%%s' \"$prompt\" >&2\nIFS= read -r given\n[ \"$given\" = \"$(cat "
-                           "%s/sudo-password)\" ] || { echo 'Sorry, try again.' >&2; exit 1; }\n"
-                           "exec \"$@\"\n";
 
 static void encrypt(struct lab *lab, const char *path)
 {
@@ -175,28 +169,8 @@ static struct lab *secret_project(const char *ansible)
     struct lab *lab = lab_new();
     if (ansible)
         lab_ansible(lab, ansible);
-    lab_static_project(
-        lab, "",
-        PLAY "  vars_files: [../locked.yml]\n  tasks:\n"
-             "    - ansible.builtin.copy: {dest: \"{{ playbook_dir }}/../got/{{ item }}\", content: \"{{ "
-             "lookup('ansible.builtin.vars', item) }}\", "
-             "mode: '0600'}\n      loop: [by_env, by_file, by_command, locked]\n      no_log: true\n"
-             "    - ansible.builtin.command: id -un\n      become: true\n      vars: {ansible_become_exe: "
-             "\"{{ playbook_dir }}/../sudo\"}\n"
-             "    - ansible.builtin.wait_for: {path: \"{{ playbook_dir }}/../go\", timeout: 30}\n");
-    AUTO_FREE char *fake = xasprintf(sudo, lab_folder(lab));
-    lab_write(lab, "sudo", "%s", fake);
-    lab_write(lab, "sudo-password", "%s\n", FOR_BECOME);
-    lab_write(lab, "vault-password", "%s\n", FOR_VAULT);
-    lab_write(lab, "by-file", "%s", FROM_FILE);
-    lab_write(lab, "give", "#!/bin/sh\nprintf geheim\nprintf %%s -3-command\n");
-    lab_write(lab, "got/.keep", "%s", "");
-    lab_write(lab, "locked.yml", "locked: opened\n");
+    lab_static_case(lab, "secret-project");
     encrypt(lab, "locked.yml");
-    add_to_target(lab, "    secrets:\n      by_env: {env: BY_ENV}\n      by_file: {file: by-file}\n      "
-                       "by_command: {command: [./give]}\n"
-                       "    become_password: {file: sudo-password}\n    vault_passwords:\n      default: "
-                       "{file: vault-password}\n    env: [BY_ENV]\n");
     lab_environment(lab, "BY_ENV", FROM_ENV);
     return lab;
 }
