@@ -38,6 +38,12 @@ printf '\n== build\n'
 check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all tests
 built=1
 grep -q '^fail' "$TALLY" && built=0
+if [ "$built" = 1 ]; then
+    as_root setup/leftovers.sh >build/check/left-before
+    # Packages are fetched for it while the linters have the processors.
+    check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh &
+    tree=$!
+fi
 part layers setup/check-layers.sh
 part docs setup/check-docs.sh
 part lint setup/lint.sh
@@ -54,8 +60,7 @@ nothing_left() {
 
 if [ "$built" = 1 ]; then
     check "what CONTRIBUTING shows of adding a thing builds and works" setup/check-examples.py build/triphase
-    as_root setup/leftovers.sh >build/check/left-before
-    check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh
+    wait "$tree"
     part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
     # These wait more than they work: half as many again run at once, and what takes minutes begins first.
