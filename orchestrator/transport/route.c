@@ -39,7 +39,7 @@ int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *o
         return error_prefix(err, "asking ssh how it would reach %s", ssh->host);
     if (end.code != 0) {
         AUTO_TEXT shown = TEXT_INIT;
-        text_add_printable(&shown, text_string(&said), said.length);
+        text_add_printable_lines(&shown, text_string(&said), "; ");
         return error_set(err, ERROR_PROJECT, "ssh does not accept how %s is to be reached: %s", ssh->host,
                          text_string(&shown));
     }
