@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/marks.h"
 #include "format/yaml.h"
 
 #include <string.h>
@@ -109,7 +110,7 @@ static void add_common_environment(const struct ansible_request *request,
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_CONNECTION", request->fact_cache);
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0");
     }
-    words_set_env(environment, "TRIPHASE_RUN", request->run);
+    marks_environment(environment, request->run, 0);
     if (request->no_pipelining && !settings->of[SETTING_PIPELINING].value)
         words_set_env(environment, "ANSIBLE_PIPELINING", "False");
 }
@@ -129,8 +130,7 @@ static int add_environment(const struct ansible_request *request, struct ansible
 {
     if (ansible_environment_ahead(request, &out->environment, err) < 0)
         return -1;
-    AUTO_FREE char *step = xasprintf("%s/%02d", request->run, request->seq);
-    words_set_env(&out->environment, "TRIPHASE_STEP", step);
+    marks_environment(&out->environment, request->run, request->seq);
     words_set_env(&out->environment, "TRIPHASE_EVENTS", request->events);
     return 0;
 }

@@ -276,14 +276,6 @@ static int add_peer(const struct filling *filling, struct node *root, const stru
     return 0;
 }
 
-static const struct embedded_file *embedded(const char *path)
-{
-    for (size_t i = 0; i < embedded_file_count; i++)
-        if (text_is(embedded_files[i].path, path))
-            return &embedded_files[i];
-    return NULL;
-}
-
 static int read_template(const struct inventory_request *request, const struct inventory_host *host,
                          struct node **out, char **name, struct words *faults)
 {
@@ -303,7 +295,7 @@ static int read_template(const struct inventory_request *request, const struct i
         *name = xstrdup(relative);
         return yaml_read_file(path, *name, out, faults);
     }
-    const struct embedded_file *file = embedded(relative);
+    const struct embedded_file *file = embedded_find(relative);
     if (!file) {
         words_addf(faults, "%s: there is no such template", relative);
         return -1;

@@ -58,18 +58,17 @@ int launcher_wrap(struct words *argv, const char *script, const char *folder, st
 {
     AUTO_FREE char *interpreter = launcher_interpreter(argv->items[0]);
     AUTO_FREE char *name = file_join("launcher", script);
-    for (size_t i = 0; interpreter && i < embedded_file_count; i++) {
-        if (!text_is(embedded_files[i].path, name))
-            continue;
-        AUTO_FREE char *path = file_join(folder, script);
-        if (lay_down(&embedded_files[i], path, folder, err) < 0)
-            return -1;
-        AUTO_WORDS wrapped = WORDS_INIT;
-        words_add_all(&wrapped, interpreter, path, NULL);
-        words_add_list(&wrapped, words_argv(argv));
-        words_free(argv);
-        *argv = wrapped;
-        wrapped = (struct words)WORDS_INIT;
-    }
+    const struct embedded_file *file = interpreter ? embedded_find(name) : NULL;
+    if (!file)
+        return 0;
+    AUTO_FREE char *path = file_join(folder, script);
+    if (lay_down(file, path, folder, err) < 0)
+        return -1;
+    AUTO_WORDS wrapped = WORDS_INIT;
+    words_add_all(&wrapped, interpreter, path, NULL);
+    words_add_list(&wrapped, words_argv(argv));
+    words_free(argv);
+    *argv = wrapped;
+    wrapped = (struct words)WORDS_INIT;
     return 0;
 }

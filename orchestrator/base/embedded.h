@@ -11,3 +11,5 @@ struct embedded_file {
 
 extern const struct embedded_file embedded_files[];
 extern const size_t embedded_file_count;
+/* NULL: the program was built without it. */
+const struct embedded_file *embedded_find(const char *path);

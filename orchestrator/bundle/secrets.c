@@ -123,19 +123,11 @@ static void give_passwords(const struct work *work, struct text *ids, int *fds)
     }
 }
 
-static const struct embedded_file *callback_file(void)
-{
-    for (size_t i = 0; i < embedded_file_count; i++)
-        if (text_is(embedded_files[i].path, "callback/triphase_events.py"))
-            return &embedded_files[i];
-    return NULL;
-}
-
 /* Asked of the project's own Ansible, which knows its passwords. */
 static void add_vaulted(const struct work *work)
 {
     const struct project *project = work->from->project;
-    const struct embedded_file *callback = callback_file();
+    const struct embedded_file *callback = embedded_find("callback/triphase_events.py");
     AUTO_FREE char *interpreter = project ? launcher_interpreter(project->ansible) : NULL;
     if (!interpreter || !callback)
         return;

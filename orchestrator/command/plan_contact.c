@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "command/put_in_order.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "config/provider_facts.h"
 #include "preflight/host_check.h"
 #include "process/guard.h"
@@ -42,7 +43,7 @@ static struct machine *as_planned(const struct project *project, const struct ta
 static int look(const struct host_check_request *request, const char *id, struct json **out,
                 struct error *err)
 {
-    AUTO_FREE char *name = xasprintf("contact-%s", id), *marker = xasprintf("TRIPHASE_RUN=%s", id);
+    AUTO_FREE char *name = xasprintf("contact-%s", id), *marker = marks_run(id);
     struct scope scope = {.fd = -1};
     struct child guard = CHILD_INIT;
     if (scope_open(name, marker, &scope, err) < 0)

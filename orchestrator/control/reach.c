@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "control/settle.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
@@ -104,7 +105,7 @@ static int hold_begin(const struct reach *reach, struct hold *out, struct error 
     char id[ID_SIZE];
     id_make(id);
     out->sockets = layout_sockets(id, reach->kind);
-    out->marker = xasprintf("TRIPHASE_RUN=%s", id);
+    out->marker = marks_run(id);
     AUTO_FREE char *name = xasprintf("ssh-%s", id);
     struct child guard = CHILD_INIT;
     if (layout_make_sockets(out->sockets, err) < 0 || scope_open(name, out->marker, &out->scope, err) < 0 ||

@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "event/line_event.h"
 #include "event/tally.h"
 #include "process/child.h"
@@ -43,12 +44,12 @@ static int find_scopes(const char *run, struct scope scopes[2])
     const char *reason;
     const char *root = scope_root(&reason);
     if (root) {
-        AUTO_FREE char *path = xasprintf("%s/run-%s", root, run);
+        AUTO_FREE char *name = marks_run_scope(run), *path = file_join(root, name);
         if (scope_open_existing(path, &scopes[count], NULL) == 0)
             count++;
     }
     scopes[count++] =
-        (struct scope){.kind = SCOPE_MARKER, .marker = xasprintf("TRIPHASE_RUN=%s", run), .fd = -1};
+        (struct scope){.kind = SCOPE_MARKER, .marker = marks_run(run), .fd = -1};
     return count;
 }
 

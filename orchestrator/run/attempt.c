@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "run/recovery.h"
 #include "verdict/verdict.h"
 
@@ -35,8 +36,8 @@ static void describe(const struct run_context *context, const struct attempt_ord
         .log_shown = own(attempt, file_join(context->shown, log)),
         .events = stage ? NULL : own(attempt, file_join(context->folder, events)),
         .events_shown = stage ? NULL : own(attempt, file_join(context->shown, events)),
-        .scope_name = own(attempt, xasprintf("run-%s/%02d", run, order->seq)),
-        .scope_marker = own(attempt, xasprintf("TRIPHASE_STEP=%s/%02d", run, order->seq)),
+        .scope_name = own(attempt, marks_step_scope(run, order->seq)),
+        .scope_marker = own(attempt, marks_step(run, order->seq)),
         .run_scope = &context->run_scope,
         .forensics = {.self = context->self,
                       .console = context->machine

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/marks.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
 #include "transport/ssh_options.h"
@@ -75,9 +76,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     words_addf(&attempt->argv, "%d", attempt->request_fd);
     words_addf(&attempt->argv, "%d", attempt->result_fd);
     words_add_list(&attempt->environment, (const char *const *)environ);
-    words_set_env(&attempt->environment, "TRIPHASE_RUN", request->run_id);
-    AUTO_FREE char *step = xasprintf("%s/%02d", request->run_id, plan->seq);
-    words_set_env(&attempt->environment, "TRIPHASE_STEP", step);
+    marks_environment(&attempt->environment, request->run_id, plan->seq);
     keep_open(attempt, request->project);
     /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
     plan->child = (struct child_plan){.argv = words_argv(&attempt->argv),

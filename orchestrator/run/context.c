@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "process/child.h"
 #include "provider/made.h"
 #include "provider/provider.h"
@@ -22,15 +23,12 @@
 /* The callback plugin as it is built into this program, so that a project cannot bring another one by accident. */
 static int lay_down_callback(const char *folder, struct error *err)
 {
-    for (size_t i = 0; i < embedded_file_count; i++) {
-        const struct embedded_file *file = &embedded_files[i];
-        if (!text_is(file->path, "callback/triphase_events.py"))
-            continue;
-        AUTO_FREE char *path = file_join(folder, "triphase_events.py");
-        return file_make_dirs(folder, 0700, err) < 0 ? -1
-                                                     : file_replace(path, file->bytes, file->size, 0600, err);
-    }
-    return error_set(err, ERROR_SYSTEM, "this program was built without its callback plugin; build it again");
+    const struct embedded_file *file = embedded_find("callback/triphase_events.py");
+    if (!file)
+        return error_set(err, ERROR_SYSTEM,
+                         "this program was built without its callback plugin; build it again");
+    AUTO_FREE char *path = file_join(folder, "triphase_events.py");
+    return file_make_dirs(folder, 0700, err) < 0 ? -1 : file_replace(path, file->bytes, file->size, 0600, err);
 }
 
 int run_context_enter(struct run_context *context, const struct runner_request *request, const char *folder,
@@ -42,12 +40,10 @@ int run_context_enter(struct run_context *context, const struct runner_request *
     if (length < 0)
         return error_system(err, errno, "cannot find this program's own path");
     self[length] = '\0';
-    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id),
-                   *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     context->callback_folder = file_join(folder, "callback");
     context->launcher_folder = file_join(folder, "launcher");
     if (lay_down_callback(context->callback_folder, err) < 0 ||
-        scope_open(scope_name, marker, &context->run_scope, err) < 0 ||
+        marks_open_run(request->run_id, &context->run_scope, err) < 0 ||
         (request->arguments && ansible_check_arguments(request->arguments, &context->arguments, err) < 0)) {
         run_context_free(context);
         return -1;

@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/ansible_settings.h"
+#include "config/marks.h"
 #include "playbook/used_files.h"
 #include "run/intent.h"
 
@@ -77,7 +78,7 @@ static void on_looked(void *context, const char *bytes, size_t length, const str
 static int start_look(struct phase_record *record, bool at_end, struct error *err)
 {
     const struct run_context *context = record->context;
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", context->request->run_id);
+    AUTO_FREE char *marker = marks_run(context->request->run_id);
     record->at_end = at_end;
     return aside_start(record->loop, &context->run_scope, marker, look_at_files, record, on_looked, record,
                        &record->aside, err);

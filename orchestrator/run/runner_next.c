@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/marks.h"
 #include "run/runner_close.h"
 
 enum {
@@ -124,7 +125,7 @@ static enum runner_state fetch_secrets(struct runner *runner)
     AUTO_ERROR err = ERROR_INIT;
     if (!secret_fetch_needed(request->project, request->target))
         return runner_begin_phase(runner);
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
+    AUTO_FREE char *marker = marks_run(request->run_id);
     runner->fetch = (struct secret_fetch){request->project, request->target};
     if (aside_start(runner->loop, &runner->context.run_scope, marker, secret_fetch_read, &runner->fetch,
                     on_secrets, runner, &runner->aside, &err) < 0) {

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "process/guard.h"
 #include "process/lock.h"
 #include "process/loop.h"
@@ -112,13 +113,11 @@ static void give_back(const struct runner_request *request)
 static int body(const struct runner_request *request, int lock_fd, char *last_words, struct error *err)
 {
     struct worker worker = {.guard = CHILD_INIT, .lock_fd = lock_fd, .run_scope = {.fd = -1}};
-    AUTO_FREE char *scope_name = xasprintf("run-%s", request->run_id),
-                   *marker = xasprintf("TRIPHASE_RUN=%s", request->run_id);
     AUTO_FREE char *boot = process_boot_id();
     struct lock_owner owner = {.pid = getpid(), .start = process_start_time(getpid())};
     snprintf(owner.run, sizeof owner.run, "%s", request->run_id);
     snprintf(owner.boot, sizeof owner.boot, "%s", boot);
-    if (lock_write(lock_fd, &owner, err) < 0 || scope_open(scope_name, marker, &worker.run_scope, err) < 0 ||
+    if (lock_write(lock_fd, &owner, err) < 0 || marks_open_run(request->run_id, &worker.run_scope, err) < 0 ||
         loop_new(&worker.loop, err) < 0)
         return -1;
     bool orphans_come_here = worker.run_scope.kind == SCOPE_MARKER;

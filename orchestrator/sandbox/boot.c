@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "config/marks.h"
 #include "process/child.h"
 #include "process/scope.h"
 #include "sandbox/mounts.h"
@@ -24,17 +25,9 @@
 
 enum { SMALL_FILE = 65536, TABLE_MOST = 1 << 20, HALT_EVERY_MS = 250, CGROUP_DEPTH = 32 };
 
-static void scope_name(const char *machine_id, char **name, char **marker)
-{
-    *name = xasprintf("machine-%s", machine_id);
-    *marker = xasprintf("TRIPHASE_MACHINE=%s", machine_id);
-}
-
 static int open_scope(const char *machine_id, struct scope *out, struct error *err)
 {
-    AUTO_FREE char *name = NULL;
-    AUTO_FREE char *marker = NULL;
-    scope_name(machine_id, &name, &marker);
+    AUTO_FREE char *name = marks_machine_scope(machine_id), *marker = marks_machine(machine_id);
     return scope_open(name, marker, out, err);
 }
 
@@ -68,7 +61,7 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
         words_add(&argv, "--bind=/dev/net/tun");
 
     AUTO_WORDS environment = WORDS_INIT;
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", owner->machine);
+    AUTO_FREE char *marker = marks_machine(owner->machine);
     words_add(&environment, marker);
     words_add_all(&environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                   "LANG=C.UTF-8",
@@ -250,8 +243,9 @@ static void stray_folders(const char *machine_id, const char *name, struct words
         else if (text_is(kind, "cgroup2") && text_starts(root, at))
             inside = root + strlen(at);
     }
+    AUTO_FREE char *scope = marks_machine_scope(machine_id);
     for (size_t i = 0; inside && i < old.count; i++)
-        words_addf(out, "%s%s/machine-%s", old.items[i], inside, machine_id);
+        words_addf(out, "%s%s/%s", old.items[i], inside, scope);
 }
 
 void boot_clean(const char *machine_id, const char *name)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/words.h"
+#include "config/marks.h"
 #include "process/marked.h"
 #include "process/scope.h"
 #include "sandbox/owner.h"
@@ -12,12 +13,12 @@
 /* Processes of it, -1 where that cannot be told. */
 static int processes_of(const char *machine, struct error *err)
 {
-    AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
+    AUTO_FREE char *marker = marks_machine(machine);
     const char *root = scope_root(NULL);
     int count = sweep_find(marker, NULL, err);
     if (count != 0 || !root)
         return count;
-    AUTO_FREE char *path = xasprintf("%s/machine-%s", root, machine);
+    AUTO_FREE char *name = marks_machine_scope(machine), *path = file_join(root, name);
     struct scope scope;
     if (scope_open_existing(path, &scope, NULL) < 0)
         return 0;

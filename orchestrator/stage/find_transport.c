@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "event/cause.h"
 #include "net/knock.h"
 #include "stage/keys.h"
@@ -38,12 +39,11 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
     AUTO_FREE char *sockets = layout_sockets(run, kind);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     struct scope masters = {.fd = -1};
-    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
-                   *marker = xasprintf("TRIPHASE_RUN=%s", run);
+    AUTO_FREE char *marker = marks_run(run);
     if (layout_make_sockets(sockets, err) < 0 ||
         ssh_arguments_make(machine, search->target, kind, sockets, sockets, SSH_ALIVE_INTERVAL,
                            alive_count(search->request), &ssh, err) < 0 ||
-        scope_open(scope_name, marker, &masters, err) < 0)
+        marks_open_masters(run, &masters, err) < 0)
         return -1;
     if (keys_load(search->project, search->target, machine, sockets, &masters, marker, err) < 0) {
         scope_close(&masters);
@@ -159,11 +159,10 @@ static int walk_beside_peers(struct search *search, const struct words *names, s
                              struct json *result, struct error *err)
 {
     const char *run = json_get_string(search->request, "run", "");
-    AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
-                   *marker = xasprintf("TRIPHASE_RUN=%s", run);
+    AUTO_FREE char *marker = marks_run(run);
     struct scope masters = {.fd = -1};
     struct peer_logins *peers = NULL;
-    if (scope_open(scope_name, marker, &masters, err) < 0)
+    if (marks_open_masters(run, &masters, err) < 0)
         return -1;
     const struct peer_logins_request of_peers = {.project = search->project,
                                                  .target = search->target,

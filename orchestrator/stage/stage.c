@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
 #include "stage/find_transport.h"
@@ -32,10 +33,9 @@ static int look_at_host(const struct project *project, const struct target *targ
     if (json_get_bool(request, "drop_masters"))
         host_drop_masters(run);
     if (ssh_needs_agent(machine, target)) {
-        AUTO_FREE char *scope_name = xasprintf("run-%s/masters", run),
-                       *marker = xasprintf("TRIPHASE_RUN=%s", run);
+        AUTO_FREE char *marker = marks_run(run);
         struct scope masters = {.fd = -1};
-        if (layout_make_sockets(sockets, err) < 0 || scope_open(scope_name, marker, &masters, err) < 0)
+        if (layout_make_sockets(sockets, err) < 0 || marks_open_masters(run, &masters, err) < 0)
             return -1;
         int loaded = keys_load(project, target, machine, sockets, &masters, marker, err);
         scope_close(&masters);

@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "config/marks.h"
 #include "event/cause.h"
 #include "process/program.h"
 #include "stage/sweep_answer.h"
@@ -32,20 +33,11 @@ struct question {
     int wait_s; /* how long the host waits for async jobs before it answers */
 };
 
-static const struct embedded_file *script_file(void)
-{
-    for (size_t i = 0; i < embedded_file_count; i++)
-        if (text_is(embedded_files[i].path, "host/sweep.sh"))
-            return &embedded_files[i];
-    return NULL;
-}
-
 void host_drop_masters(const char *run)
 {
-    AUTO_FREE char *name = xasprintf("run-%s/masters", run), *marker = xasprintf("TRIPHASE_RUN=%s", run);
     struct scope masters = {.fd = -1};
     /* Without a cgroup the marker would name the whole run: they are asked to end then. */
-    if (scope_open(name, marker, &masters, NULL) == 0) {
+    if (marks_open_masters(run, &masters, NULL) == 0) {
         if (masters.kind == SCOPE_CGROUP && scope_end(&masters, MASTERS_MS * NS_PER_MS, NULL) == 0)
             /* Linux 6.18 kills what is cloned into a cgroup that was killed before: the next masters get a new one. */
             scope_remove(&masters, NULL);
@@ -78,7 +70,7 @@ static int add_look(const struct json *look, struct text *script, struct error *
 static int make_script(const struct question *question, const char *nonce, struct text *script,
                        struct error *err)
 {
-    const struct embedded_file *file = script_file();
+    const struct embedded_file *file = embedded_find("host/sweep.sh");
     const char *root = json_get_string(question->request, "root_run", "");
     const struct json *chain = json_get(question->request, "chain");
     if (!file)

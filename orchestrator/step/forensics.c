@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
+#include "config/marks.h"
 #include "process/child.h"
 #include "stage/handover.h"
 
@@ -92,7 +93,7 @@ static int start_child(const struct forensics_plan *plan, int request, int resul
     words_addf(&argv, "%d", request);
     words_addf(&argv, "%d", result);
     child_inherited(&environment);
-    words_set_env(&environment, "TRIPHASE_RUN", plan->run);
+    marks_environment(&environment, plan->run, 0);
     struct child_plan child = {.argv = words_argv(&argv),
                                .environment = words_argv(&environment),
                                .in = -1,

@@ -2,6 +2,7 @@
 
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/marks.h"
 #include "transport/ssh_words.h"
 
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ int master_ask(const char *control_path, const char *command)
 void master_environment(const char *const *environment, struct words *out)
 {
     for (const char *const *entry = environment ? environment : (const char *const *)environ; *entry; entry++)
-        if (!text_starts(*entry, "TRIPHASE_STEP=") && !child_keeps_back(*entry))
+        if (!marks_is_step(*entry) && !child_keeps_back(*entry))
             words_add(out, *entry);
 }
 
