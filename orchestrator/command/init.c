@@ -133,15 +133,24 @@ static int ignore_state(struct laying *laying, struct error *err)
     return 0;
 }
 
+/* The next file of the project; NULL behind the last. */
+static const struct embedded_file *next_file(size_t *at)
+{
+    while (*at < embedded_file_count) {
+        const struct embedded_file *file = &embedded_files[(*at)++];
+        if (belongs_to_project(file))
+            return file;
+    }
+    return NULL;
+}
+
 static int lay_down(struct laying *laying, struct error *err)
 {
     if (make_folders(laying, laying->directory, err) < 0)
         return -1;
     AUTO_FREE char *name = project_name(laying->directory);
-    for (size_t i = 0; i < embedded_file_count; i++) {
-        const struct embedded_file *file = &embedded_files[i];
-        if (!belongs_to_project(file))
-            continue;
+    const struct embedded_file *file;
+    for (size_t at = 0; (file = next_file(&at));) {
         AUTO_FREE char *path = file_join(laying->directory, file->path);
         AUTO_FREE char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
         AUTO_FREE char *named = text_is(file->path, "triphase.yml") ? named_project(file, name) : NULL;
@@ -159,10 +168,11 @@ static char *in_the_way(const char *directory)
     enum { MOST = 5 };
     AUTO_TEXT out = TEXT_INIT;
     size_t count = 0;
-    for (size_t i = 0; i < embedded_file_count; i++) {
-        AUTO_FREE char *path = file_join(directory, embedded_files[i].path);
-        if (belongs_to_project(&embedded_files[i]) && file_exists(path) && ++count <= MOST)
-            text_addf(&out, "\n  %s", embedded_files[i].path);
+    const struct embedded_file *file;
+    for (size_t at = 0; (file = next_file(&at));) {
+        AUTO_FREE char *path = file_join(directory, file->path);
+        if (file_exists(path) && ++count <= MOST)
+            text_addf(&out, "\n  %s", file->path);
     }
     if (count > MOST)
         text_addf(&out, "\n  and %zu more", count - MOST);
