@@ -10,5 +10,6 @@ check "rooms: entered by their doors alone" setup/rooms.py doors
 check "rooms: no circle within one" setup/rooms.py circles
 check "rooms: each library in one file" setup/rooms.py libraries
 check "rooms: providers, transports and formats are told by their row" setup/rooms.py names
+check "rooms: scope names and marks have one maker" setup/rooms.py marks
 check "libraries: Criterion by tests alone" bash -c '! grep -rnE "include[[:space:]]*<criterion" orchestrator'
 tally_end

@@ -168,7 +168,18 @@ def names(rooms):
                     yield f'{file} compares with "{hit.group(1)}", a name that only {table} knows'
 
 
-RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries, names)}
+MARKS = re.compile(r'"(?:run|machine)-%s|"TRIPHASE_(?:RUN|STEP|MACHINE)\b')
+MAKERS = {TOP / "config/marks.c", TOP / "process/marked.c"}  # the second stands below the first, and only compares
+
+
+def marks(rooms):
+    """scope names and marks of runs, steps and machines are made in one place"""
+    for file in sources():
+        for hit in MARKS.findall(file.read_text()) if file not in MAKERS else ():
+            yield f"{file} has {hit}…, which config/marks.h gives"
+
+
+RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries, names, marks)}
 
 
 def main():

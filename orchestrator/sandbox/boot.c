@@ -279,8 +279,9 @@ int boot_left(const char *machine_id, const char *name, struct words *left, stru
         scope_close(&scope);
         if (members < 0)
             return -1;
+        AUTO_FREE char *scope_name = marks_machine_scope(machine_id);
         if (members > 0)
-            words_addf(left, "%d processes in the scope machine-%s", members, machine_id);
+            words_addf(left, "%d processes in the scope %s", members, scope_name);
     }
     stray_folders(machine_id, name, &folders);
     for (size_t i = 0; i < folders.count; i++)

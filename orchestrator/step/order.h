@@ -21,10 +21,10 @@ struct step_plan {
     const char *events, *events_shown; /* the same; NULL for stages */
     const char *
         master_log; /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
-    struct child_plan child;       /* scope, in, out, error are the step's to fill */
-    struct spare **spare;          /* an interpreter that may become the child; NULL, or NULL in it: none */
-    const char *scope_name;        /* "run-<id>/NN" */
-    const char *scope_marker;      /* "TRIPHASE_STEP=…" */
+    struct child_plan child; /* scope, in, out, error are the step's to fill */
+    struct spare **spare;    /* an interpreter that may become the child; NULL, or NULL in it: none */
+    const char *scope_name;  /* both as config/marks.h has them for it */
+    const char *scope_marker;
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
     bool (*is_async)(pid_t);       /* whether a process is an async job's; NULL: there are none */
     struct phase_limits limits;
