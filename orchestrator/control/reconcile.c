@@ -48,8 +48,7 @@ static int find_scopes(const char *run, struct scope scopes[2])
         if (scope_open_existing(path, &scopes[count], NULL) == 0)
             count++;
     }
-    scopes[count++] =
-        (struct scope){.kind = SCOPE_MARKER, .marker = marks_run(run), .fd = -1};
+    scopes[count++] = (struct scope){.kind = SCOPE_MARKER, .marker = marks_run(run), .fd = -1};
     return count;
 }
 

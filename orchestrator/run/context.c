@@ -28,7 +28,8 @@ static int lay_down_callback(const char *folder, struct error *err)
         return error_set(err, ERROR_SYSTEM,
                          "this program was built without its callback plugin; build it again");
     AUTO_FREE char *path = file_join(folder, "triphase_events.py");
-    return file_make_dirs(folder, 0700, err) < 0 ? -1 : file_replace(path, file->bytes, file->size, 0600, err);
+    return file_make_dirs(folder, 0700, err) < 0 ? -1
+                                                 : file_replace(path, file->bytes, file->size, 0600, err);
 }
 
 int run_context_enter(struct run_context *context, const struct runner_request *request, const char *folder,
