@@ -92,7 +92,7 @@ static void see_step(const struct run_standing *run, struct text *out)
     if (run->step.outcome == OUTCOME_OK || run->cancelled || run->expired || !run->step.attempts)
         return;
     if (!run->step.retried)
-        text_addf(out, ", retry_on does not have that");
+        text_addf(out, ", which retry_on does not name");
     else
         text_add(out, ", no attempt is left");
 }
