@@ -582,16 +582,13 @@ static void *serve_disk(void *context)
 /* Much is waited for, but not until all of it is written: only a writer that gets nowhere has failed. */
 Test(store, a_full_queue_has_room_again_as_soon_as_some_of_it_is_written)
 {
-    enum {
-        TASKS = 18000,
-        FIRST = 4096,
-        MORE = 1000
-    }; /* 64 MiB hold between TASKS - FIRST + MORE and TASKS */
+    /* Four of a block of 32 KiB, so 64 MiB hold 8192 of them. The first transaction has 4096. */
+    enum { LONG = 7000, TASKS = 10000, FIRST = 4096, MORE = 1000 };
     struct record record = record_start();
     struct disk disk = {.holder = hostile_hold(SYS_pwrite64),
                         .writer = start_writer(record.path),
                         .caller = gettid()};
-    char id[ID_SIZE], message[4096];
+    char id[ID_SIZE], message[LONG];
     AUTO_ERROR err = ERROR_INIT;
     pthread_t serving;
     id_make(id);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -285,6 +286,7 @@ static void expect_no_lock(void (*look)(const char *path), const char *made)
     sql_close(record.db);
     looked.child = fork();
     if (looked.child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where it is stopped */
         look(record.path);
         _exit(0);
     }

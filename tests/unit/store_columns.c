@@ -9,6 +9,8 @@
 
 #include <criterion/criterion.h>
 
+TestSuite(store_columns, .fini = hostile_clean);
+
 static const char run_id[] = "01890000-0000-7000-8000-000000000001",
                   parent_id[] = "01890000-0000-7000-8000-000000000002",
                   machine_id[] = "01890000-0000-7000-8000-000000000003";
