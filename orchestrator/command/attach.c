@@ -129,12 +129,13 @@ static int attach(struct command_context *context, const char *state, struct sql
     return (*run)->outcome && (*run)->exit_code >= 0 ? (*run)->exit_code : EXIT_INTERNAL;
 }
 
+static const struct option options[] = {{"no-cancel", no_argument, NULL, 'n'}, {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"no-cancel", no_argument, NULL, 'n'}, {0}};
     bool no_cancel = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         no_cancel = true;
@@ -165,5 +166,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_attach = {
     .help = {"attach", "[RUN|TARGET] [--no-cancel]", "follow a run that goes on, and end as it ends"},
+    .options = options,
     .run = call,
 };

@@ -62,15 +62,16 @@ static int find_format(const char *option, struct request *out)
     return EXIT_OK;
 }
 
-static int parse(int argc, char **argv, struct request *out)
+static const struct option options[] = {
+    {"output", required_argument, NULL, 'o'}, {"format", required_argument, NULL, 'f'},
+    {"target", required_argument, NULL, 't'}, {"no-host", no_argument, NULL, 'n'},
+    {"json", no_argument, NULL, 'j'},         {0}};
+
+static int parse(const struct command *command, int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"format", required_argument, NULL, 'f'},
-        {"target", required_argument, NULL, 't'}, {"no-host", no_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},         {0}};
     const char *format = NULL;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "o:", options)) != -1;) {
+    for (int option; (option = options_next(command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->no_host |= option == 'n';
@@ -210,7 +211,7 @@ static int write_bundle(const struct found *found, const struct request *request
 static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
-    int code = parse(argc, argv, &request);
+    int code = parse(context->command, argc, argv, &request);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
@@ -249,5 +250,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_bundle = {
     .help = {"bundle", "[RUN|TARGET] [--target NAME] [-o FILE] [--format zst|gz] [--no-host] [--json]",
              "one archive of a run to mail, from here and from its host, secrets redacted"},
+    .options = options,
+    .letters = "o:",
     .run = call,
 };

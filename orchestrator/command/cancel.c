@@ -140,14 +140,15 @@ static int act(const struct command_context *context, const char *word, bool now
     return code;
 }
 
+static const struct option options[] = {{"now", no_argument, NULL, 'n'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"now", no_argument, NULL, 'n'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
     bool now = false, json = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         now |= option == 'n';
@@ -166,5 +167,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_cancel = {
     .help = {"cancel", "[RUN|TARGET] [--now] [--json]", "end a run, and say when nothing of it is left"},
+    .options = options,
     .run = call,
 };

@@ -36,12 +36,13 @@ static size_t compare(const struct project *project, const struct target *only, 
     return count;
 }
 
+static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option != 'j')
             return EXIT_BAD_USAGE;
         json = true;
@@ -80,5 +81,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_config = {
     .help = {"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"},
+    .options = options,
     .run = call,
 };

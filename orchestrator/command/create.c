@@ -50,16 +50,17 @@ static bool may_act(const struct words *made)
     return false;
 }
 
+static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                        {"detach", no_argument, NULL, 'd'},
+                                        {"yes", no_argument, NULL, 'y'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
-                                            {"detach", no_argument, NULL, 'd'},
-                                            {"yes", no_argument, NULL, 'y'},
-                                            {0}};
     int dashes = options_dashes(argc, argv), jobs = 1;
     bool detach = false, yes = false;
     optind = 0;
-    for (int option; (option = options_next(dashes, argv, "j:y", options)) != -1;) {
+    for (int option; (option = options_next(context->command, dashes, argv)) != -1;) {
         if (option == 'j') {
             AUTO_ERROR why = ERROR_INIT;
             if (number_parse_int(optarg, 1, JOBS_MOST, &jobs, &why) < 0) {
@@ -114,5 +115,8 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_create = {
     .help = {"create", "[TARGET...] [--jobs N] [--detach] [--yes] [-- ANSIBLE ARGUMENTS]",
              "make hosts and run their phases"},
+    .options = options,
+    .letters = "j:y",
+    .hands_on = true,
     .run = call,
 };

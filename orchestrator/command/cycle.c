@@ -39,15 +39,16 @@ struct cycling {
     bool titled;
 };
 
-static int parse(int argc, char **argv, struct request *out)
+static const struct option options[] = {
+    {"rounds", required_argument, NULL, 'n'}, {"until-failure", no_argument, NULL, 'u'},
+    {"keep-last", no_argument, NULL, 'k'},    {"yes", no_argument, NULL, 'y'},
+    {"json", no_argument, NULL, 'j'},         {0}};
+
+static int parse(const struct command *command, int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {
-        {"rounds", required_argument, NULL, 'n'}, {"until-failure", no_argument, NULL, 'u'},
-        {"keep-last", no_argument, NULL, 'k'},    {"yes", no_argument, NULL, 'y'},
-        {"json", no_argument, NULL, 'j'},         {0}};
     int dashes = options_dashes(argc, argv);
     optind = 0;
-    for (int option; (option = options_next(dashes, argv, "n:y", options)) != -1;) {
+    for (int option; (option = options_next(command, dashes, argv)) != -1;) {
         AUTO_ERROR why = ERROR_INIT;
         if (option == '?')
             return EXIT_BAD_USAGE;
@@ -272,7 +273,7 @@ static int may_begin(const struct request *request, const struct target *target)
 static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
-    int code = parse(argc, argv, &request);
+    int code = parse(context->command, argc, argv, &request);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
@@ -305,5 +306,8 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_cycle = {
     .help = {"cycle", "TARGET -n N [--until-failure] [--keep-last] [--yes] [--json] [-- ANSIBLE ARGUMENTS]",
              "create and destroy again and again, with a row for each round"},
+    .options = options,
+    .letters = "n:y",
+    .hands_on = true,
     .run = call,
 };

@@ -29,15 +29,16 @@ static int made_targets(const char *directory, struct words *out, struct error *
     return 0;
 }
 
+static const struct option options[] = {
+    {"all", no_argument, NULL, 'a'},        {"yes", no_argument, NULL, 'y'},
+    {"keep-state", no_argument, NULL, 'k'}, {"no-teardown", no_argument, NULL, 't'},
+    {"detach", no_argument, NULL, 'd'},     {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"all", no_argument, NULL, 'a'},        {"yes", no_argument, NULL, 'y'},
-        {"keep-state", no_argument, NULL, 'k'}, {"no-teardown", no_argument, NULL, 't'},
-        {"detach", no_argument, NULL, 'd'},     {0}};
     bool all = false, yes = false, keep_state = false, no_teardown = false, detach = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         all |= option == 'a';
@@ -110,5 +111,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_destroy = {
     .help = {"destroy", "TARGET...|--all [--yes] [--keep-state] [--no-teardown] [--detach]",
              "remove what was made and verify its absence"},
+    .options = options,
+    .letters = "y",
     .run = call,
 };

@@ -9,12 +9,13 @@
 #include "view/doctor_view.h"
 #include "view/help.h"
 
+static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         json = true;
@@ -41,5 +42,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_doctor = {
     .help = {"doctor", "[--json]", "what this machine has and lacks, and what mends it"},
+    .options = options,
     .run = call,
 };

@@ -17,14 +17,15 @@ struct request {
     bool follow, json;
 };
 
-static int parse(int argc, char **argv, struct request *out)
+static const struct option options[] = {{"follow", no_argument, NULL, 'f'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {"target", required_argument, NULL, 't'},
+                                        {0}};
+
+static int parse(const struct command *command, int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {{"follow", no_argument, NULL, 'f'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"target", required_argument, NULL, 't'},
-                                            {0}};
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->follow |= option == 'f';
@@ -131,7 +132,7 @@ static int show(struct sql *db, const char *state, const struct request *request
 static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {0};
-    int code = parse(argc, argv, &request);
+    int code = parse(context->command, argc, argv, &request);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
@@ -147,5 +148,6 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_events = {
     .help = {"events", "[RUN|TARGET] [--target NAME] [--follow] [--json]",
              "what happened in a run besides tasks"},
+    .options = options,
     .run = call,
 };

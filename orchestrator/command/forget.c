@@ -77,15 +77,16 @@ static int forget_target(const struct command_context *context, const char *stat
     return 0;
 }
 
+static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
+                                        {"everything", no_argument, NULL, 'e'},
+                                        {"this-machine", no_argument, NULL, 'm'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
-                                            {"everything", no_argument, NULL, 'e'},
-                                            {"this-machine", no_argument, NULL, 'm'},
-                                            {0}};
     bool yes = false, everything = false, machine = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         yes |= option == 'y';
@@ -130,5 +131,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_forget = {
     .help = {"forget", "TARGET|--everything [--this-machine] [--yes]",
              "drop what is known of a target, or of the project"},
+    .options = options,
+    .letters = "y",
     .run = call,
 };

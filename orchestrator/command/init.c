@@ -193,11 +193,12 @@ static void say_what_next(const struct laying *laying, bool here)
     help_note("  triphase report         where the time went");
 }
 
+static const struct option options[] = {{0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{0}};
     optind = 0;
-    if (options_next(argc, argv, "", options) != -1)
+    if (options_next(context->command, argc, argv) != -1)
         return EXIT_BAD_USAGE;
     if (argc - optind > 1) {
         help_problem("init takes one folder at most");
@@ -233,5 +234,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_init = {
     .help = {"init", "[DIR]", "lay down a project from what is built into the program"},
+    .options = options,
     .run = call,
 };

@@ -53,16 +53,17 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     return result;
 }
 
+static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
+                                        {"transport", required_argument, NULL, 't'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
-                                            {"transport", required_argument, NULL, 't'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
     bool explain = false, json = false;
     const char *transport = NULL;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         explain = explain || option == 'e';
@@ -109,5 +110,6 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_inventory = {
     .help = {"inventory", "TARGET [--explain] [--transport NAME] [--json]",
              "the rendered inventory, and the evidence for it"},
+    .options = options,
     .run = call,
 };

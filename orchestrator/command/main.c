@@ -122,5 +122,6 @@ int main(int argc, char **argv)
     /* getopt's own messages begin with this word */
     AUTO_FREE char *title = xasprintf("triphase %s", argv[at]);
     argv[at] = title;
+    context.command = command;
     return command->run(&context, argc - at, argv + at);
 }

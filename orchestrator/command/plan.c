@@ -65,16 +65,17 @@ static int plan_all(struct command_context *context, const char *name, const str
     return code;
 }
 
+static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                        {"again", no_argument, NULL, 'a'},
+                                        {"contact", no_argument, NULL, 'c'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"again", no_argument, NULL, 'a'},
-                                            {"contact", no_argument, NULL, 'c'},
-                                            {0}};
     bool json = false, again = false, contact = false;
     int dashes = options_dashes(argc, argv);
     optind = 0;
-    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, dashes, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         json = json || option == 'j';
@@ -103,5 +104,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_plan = {
     .help = {"plan", "[TARGET] [--contact] [--again] [--json] [-- ANSIBLE ARGUMENTS]",
              "check everything that can be checked before anything is made; --contact asks the host too"},
+    .options = options,
+    .hands_on = true,
     .run = call,
 };

@@ -101,18 +101,19 @@ static int parse_names(int argc, char **argv, struct request *out)
     return EXIT_OK;
 }
 
-static int parse(int argc, char **argv, struct request *out)
+static const struct option options[] = {
+    {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
+    {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
+    {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
+    {"regress", no_argument, NULL, 'r'},      {"group", required_argument, NULL, 'g'},
+    {"explain", no_argument, NULL, 'e'},      {0},
+};
+
+static int parse(const struct command *command, int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {
-        {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
-        {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
-        {"regress", no_argument, NULL, 'r'},      {"group", required_argument, NULL, 'g'},
-        {"explain", no_argument, NULL, 'e'},      {0},
-    };
     int code = EXIT_OK;
     optind = 0;
-    for (int option; code == EXIT_OK && (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; code == EXIT_OK && (option = options_next(command, argc, argv)) != -1;) {
         enum what what = option == 'c' ? WHAT_COMPARE : option == 'r' ? WHAT_REGRESS : WHAT_CYCLE;
         switch (option) {
         case 't':
@@ -229,7 +230,7 @@ static int report_chosen(struct sql *db, const char *state, const struct request
 static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {.format = report_format_at(0)};
-    int code = parse(argc, argv, &request);
+    int code = parse(context->command, argc, argv, &request);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
@@ -261,5 +262,6 @@ const struct command command_report = {
              "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
              " [--by step|role|task] [--format table|json|csv|md] [--explain]",
              "where the time went; with --explain why a run ended as it did"},
+    .options = options,
     .run = call,
 };

@@ -273,15 +273,16 @@ static int act(struct command_context *context, const struct asked *asked, struc
     return code;
 }
 
+static const struct option options[] = {{"replan", no_argument, NULL, 'r'},
+                                        {"detach", no_argument, NULL, 'd'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"replan", no_argument, NULL, 'r'},
-                                            {"detach", no_argument, NULL, 'd'},
-                                            {0}};
     int dashes = options_dashes(argc, argv);
     struct asked asked = {.arguments = dashes < argc ? (const char *const *)argv + dashes + 1 : NULL};
     optind = 0;
-    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, dashes, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         asked.replan |= option == 'r';
@@ -302,5 +303,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_resume = {
     .help = {"resume", "[RUN|TARGET] [--replan] [--detach] [-- ANSIBLE ARGUMENTS]",
              "go on where a run broke off"},
+    .options = options,
+    .hands_on = true,
     .run = call,
 };

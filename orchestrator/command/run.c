@@ -35,15 +35,16 @@ static int check_phases(const struct project *project, const struct target *targ
     return 0;
 }
 
+static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
+                                        {"detach", no_argument, NULL, 'd'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
-                                            {"detach", no_argument, NULL, 'd'},
-                                            {0}};
     int dashes = options_dashes(argc, argv);
     bool check_idempotent = false, detach = false;
     optind = 0;
-    for (int option; (option = options_next(dashes, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, dashes, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         check_idempotent |= option == 'i';
@@ -80,5 +81,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_run = {
     .help = {"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
              "run phases on a made target"},
+    .options = options,
+    .hands_on = true,
     .run = call,
 };

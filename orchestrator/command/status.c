@@ -65,12 +65,13 @@ static int choose(const struct command_context *context, const char *store, int 
     return 0;
 }
 
+static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool json = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         json = true;
@@ -114,5 +115,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_status = {
     .help = {"status", "[TARGET...] [--json]", "what is there, and what runs"},
+    .options = options,
     .run = call,
 };

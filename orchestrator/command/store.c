@@ -137,13 +137,14 @@ static const struct {
 } actions[] = {
     {"check", false, check}, {"prune", false, prune}, {"export", true, export_to}, {"merge", true, merge}};
 
-static int parse(int argc, char **argv, struct request *out, size_t *action)
+static const struct option options[] = {{"keep", required_argument, NULL, 'k'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {0}};
+
+static int parse(const struct command *command, int argc, char **argv, struct request *out, size_t *action)
 {
-    static const struct option options[] = {{"keep", required_argument, NULL, 'k'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "", options)) != -1;) {
+    for (int option; (option = options_next(command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         out->json |= option == 'j';
@@ -173,7 +174,7 @@ static int call(struct command_context *context, int argc, char **argv)
 {
     struct request request = {.context = context};
     size_t action;
-    int code = parse(argc, argv, &request, &action);
+    int code = parse(context->command, argc, argv, &request, &action);
     if (code != EXIT_OK)
         return code;
     AUTO_ERROR err = ERROR_INIT;
@@ -191,5 +192,6 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_store = {
     .help = {"store", "check|prune|export|merge", "look after the store"},
+    .options = options,
     .run = call,
 };

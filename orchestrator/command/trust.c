@@ -194,14 +194,15 @@ static int act(struct trust *trust, bool yes, bool json, struct error *err)
     return EXIT_OK;
 }
 
+static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {0}};
+
 static int call(struct command_context *context, int argc, char **argv)
 {
-    static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
     bool yes = false, json = false;
     optind = 0;
-    for (int option; (option = options_next(argc, argv, "y", options)) != -1;) {
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         yes |= option == 'y';
@@ -237,5 +238,7 @@ static int call(struct command_context *context, int argc, char **argv)
 const struct command command_trust = {
     .help = {"trust", "TARGET [--yes] [--json]",
              "take a changed host key, after both fingerprints were shown"},
+    .options = options,
+    .letters = "y",
     .run = call,
 };

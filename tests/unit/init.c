@@ -23,7 +23,7 @@ static int init(const char *directory)
 {
     AUTO_FREE char *word = xstrdup(directory), *name = xstrdup("init");
     char *argv[] = {name, word, NULL};
-    struct command_context context = {0};
+    struct command_context context = {.command = &command_init};
     return command_init.run(&context, 2, argv);
 }
 
