@@ -78,11 +78,13 @@ Test(static_hosts, what_the_target_says_goes_before_the_config)
                             .port = 22,
                             .user = (char *)"root",
                             .key = (char *)"agent",
+                            .python = (char *)"/opt/python",
                             .host_key_kind = HOST_KEYS_LIST};
     words_add(&target.host_keys, key);
     AUTO_ERROR err = ERROR_INIT;
     AUTO_MACHINE *machine = new_machine();
     cr_assert_eq(provider_static.plan(&target, machine, &err), 0, "%s", error_text(&err));
+    cr_expect_null(machine->python, "what is named counts while it is named, and is not written down");
     cr_expect_eq(machine->port, 22);
     cr_expect_str_eq(machine->user, "root");
     cr_expect_str_eq(machine->key, "agent");
