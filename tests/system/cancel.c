@@ -55,6 +55,8 @@ static void hold_first_signal_is_graceful(int number, bool to_worker)
     cr_assert(lab_exists(lab, "polite"), "the child was not asked to end");
     hold_cancelled(lab, run);
     lab_expect_rows(lab, "a signal", run, "cancelled", "cancelled");
+    AUTO_FREE char *journal = xasprintf(".triphase/runs/%s/run.ndjson", run);
+    cr_assert(eq(int, damage_lines(lab, journal, "\"verdict\":\"cancelled\",\"seen\":\""), 2));
 }
 
 Test(cancel, a_first_interrupt_of_the_command_ends_the_run_in_order)
