@@ -44,7 +44,8 @@ static char *interpreter_of(const char *script)
     return length && *start == '/' ? xstrndup(start, length) : NULL;
 }
 
-void ansible_site_packages(const char *ansible, struct words *out)
+/* site-packages folders of the Python that runs this ansible-playbook. */
+static void ansible_site_packages(const char *ansible, struct words *out)
 {
     /* The script may be a link into the environment (pipx), and the interpreter a link out of it. */
     AUTO_FREE char *real = realpath(ansible, NULL);

@@ -13,8 +13,6 @@
 /* Version of an ansible-playbook, e.g. "2.19.14": read from the release file beside its Python, else asked
  * (0.5 s). malloc'ed; NULL with an error. */
 char *ansible_version(const char *ansible, struct error *err);
-/* site-packages folders of the Python that runs this ansible-playbook. */
-void ansible_site_packages(const char *ansible, struct words *out);
 /* Another program of it, "ansible-inventory": in its folder, else in PATH. malloc'ed or NULL. */
 char *ansible_find_beside(const struct project *project, const char *name);
 /* Path of a program that a phase requires: <site-packages>/<package_file> of the configured Ansible, its

@@ -28,7 +28,8 @@ static void fault(const struct filling *filling, const struct node_place *at, co
     words_addf(filling->faults, "%s:%d:%d: %s", filling->file, at->line, at->column, message);
 }
 
-const char *inventory_python(const struct target *target, const struct machine *machine)
+/* Interpreter on the host: what the target says, else what was found; NULL: not known, or the user's own variables say it. Borrowed. */
+static const char *inventory_python(const struct target *target, const struct machine *machine)
 {
     return target->python_is_ansibles ? NULL : target->python ? target->python : machine->python;
 }

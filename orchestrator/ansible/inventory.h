@@ -34,5 +34,3 @@ struct inventory_request {
  * or value that cannot be rendered. */
 int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
                      struct error *err);
-/* Interpreter on the host: what the target says, else what was found; NULL: not known, or the user's own variables say it. Borrowed. */
-const char *inventory_python(const struct target *target, const struct machine *machine);

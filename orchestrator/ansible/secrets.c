@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the
- * last process that holds it. */
 static int close_for_good(int fd)
 {
     return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
+/* A sealed file of this process's memory, mode 0600 (an executable one Ansible would run); gone with the
+ * last process that holds it. */
 static int seal(const char *name, const char *bytes, size_t length, struct error *err)
 {
     AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -203,7 +203,6 @@ static int know_passphrase(const struct ansible_request *request, int known, str
     return result;
 }
 
-/* Once all is known. */
 int secrets_close(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
     if (know_passphrase(request, out->known[0], err) < 0)

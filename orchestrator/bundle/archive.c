@@ -162,11 +162,6 @@ void bundle_missing(struct bundle *bundle, const char *part, const char *format,
     json_append(bundle->missing, entry);
 }
 
-const struct json *bundle_missing_list(const struct bundle *bundle)
-{
-    return bundle->missing;
-}
-
 /* ---- files of this machine ---- */
 
 struct source {

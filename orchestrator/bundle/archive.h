@@ -28,8 +28,6 @@ bool bundle_has(const struct bundle *bundle, const char *name);
 /* Says that a part is not in it. */
 void bundle_missing(struct bundle *bundle, const char *part, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* [{"part","why"}], borrowed. */
-const struct json *bundle_missing_list(const struct bundle *bundle);
 /* Adds manifest.json: `about` (taken over) with "files", "missing" and "redactions" added; `unread`: values that could not be read. Then the archive gets its
  * name. Ends the bundle in any case. `manifest` (may be NULL) gets what was written, for the caller to free. */
 int bundle_end(struct bundle *bundle, struct json *about, const struct json *unread, struct json **manifest,

@@ -269,11 +269,6 @@ void sql_bind_text(struct sql_statement *statement, int at, const char *text)
                : sqlite3_bind_null(in(statement), at));
 }
 
-void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes, size_t length)
-{
-    bound(sqlite3_bind_text64(in(statement), at, bytes, length, SQLITE_STATIC, SQLITE_UTF8));
-}
-
 void sql_bind_integer(struct sql_statement *statement, int at, int64_t value)
 {
     bound(sqlite3_bind_int64(in(statement), at, value));

@@ -46,8 +46,6 @@ void sql_finish_cleanup(struct sql_statement **statement);
 #define AUTO_STATEMENT __attribute__((cleanup(sql_finish_cleanup))) struct sql_statement
 /* Parameters count from 1. Text is copied; NULL text binds NULL. */
 void sql_bind_text(struct sql_statement *statement, int at, const char *text);
-void sql_bind_bytes_as_text(struct sql_statement *statement, int at, const char *bytes,
-                            size_t length); /* not copied: until sql_reset */
 void sql_bind_integer(struct sql_statement *statement, int at, int64_t value);
 void sql_bind_null(struct sql_statement *statement, int at);
 /* 1: a row, 0: done, -1: failed. */

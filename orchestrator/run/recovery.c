@@ -120,11 +120,6 @@ void recovery_looked(struct recovery *recovery, const char *run, int step)
             drop_look(recovery, i);
 }
 
-void recovery_cut(struct recovery *recovery)
-{
-    recovery->due = 0;
-}
-
 /* Nobody waits for the host behind it. */
 static bool is_last_look(const struct recovery *recovery, enum recovery_part part)
 {

@@ -57,8 +57,6 @@ enum recovery_part recovery_next(const struct recovery *recovery);
 void recovery_ended(struct recovery *recovery, enum recovery_part part, bool well, int jobs);
 /* The host was looked at for this step. */
 void recovery_looked(struct recovery *recovery, const char *run, int step);
-/* Nothing more of it comes: the run is to end now. What is owed stays owed. */
-void recovery_cut(struct recovery *recovery);
 /* The part's share of its stage's request (stage/sweep.h). */
 struct json *recovery_request(const struct recovery *recovery, enum recovery_part part, const char *root_run,
                               const struct phase *phase);

@@ -150,7 +150,7 @@ void tun_free(struct tun_evidence *evidence)
     *evidence = (struct tun_evidence){0};
 }
 
-const char *tun_verdict_name(enum tun_verdict verdict)
+static const char *tun_verdict_name(enum tun_verdict verdict)
 {
     static const char *const names[] = {"in-use", "userspace",    "usable",
                                         "absent", "not-openable", "no-capability"};

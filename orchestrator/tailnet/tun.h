@@ -29,7 +29,6 @@ struct tun_evidence {
  * for the daemon). */
 void tun_look(const char *socket, struct tun_evidence *out);
 void tun_free(struct tun_evidence *evidence);
-const char *tun_verdict_name(enum tun_verdict verdict);
 /* One line for people: what was found and, where it is not usable, what mends it. malloc'ed. */
 char *tun_text(const struct tun_evidence *evidence);
 struct json *tun_json(const struct tun_evidence *evidence);

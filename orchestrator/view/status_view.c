@@ -13,7 +13,8 @@ static bool open_run(const struct status_row *row)
     return row->run && !row->run->outcome;
 }
 
-const char *status_word(const struct status_row *row)
+/* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */
+static const char *status_word(const struct status_row *row)
 {
     if (open_run(row))
         return row->look.alive ? "running" : "crashed";

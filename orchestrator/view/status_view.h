@@ -14,7 +14,5 @@ struct status_row {
     bool unnamed; /* the files name no such target */
 };
 
-/* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */
-const char *status_word(const struct status_row *row);
 int status_print(const struct status_row *rows, size_t count);
 int status_print_json(const struct status_row *rows, size_t count);
