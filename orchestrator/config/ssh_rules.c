@@ -32,6 +32,7 @@ const struct ssh_option_rule ssh_option_rules[] = {
     {"Port", "use 'port'", SSH_OPTION_NEVER},
     {"User", "use 'user'", SSH_OPTION_NEVER},
     {"IdentityFile", "use 'key'", SSH_OPTION_NEVER},
+    {"IdentityFile2", "use 'key'", SSH_OPTION_NEVER}, /* its name of old, which ssh still takes */
     {"IdentitiesOnly", "use 'key'", SSH_OPTION_NEVER},
     {"RemoteCommand", "", SSH_OPTION_NEVER},
     {"RequestTTY", "", SSH_OPTION_NEVER},

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* A word that ssh itself would have put there: a host's banner stands in the same text, and what it says must not be told as ssh's, nor become part of a command that is offered. */
 static char *only_name(char *word)
@@ -90,10 +91,10 @@ static char *text_of_revoked(const char *name, const char *target, bool own)
 /* The name under which triphase itself knows a machine's keys is no other host's. */
 static bool is_own(const char *name, const char *known_as)
 {
-    return text_is(name, known_as) || text_starts(name, "triphase-");
+    return (known_as && !strcasecmp(name, known_as)) || text_starts(name, "triphase-");
 }
 
-char *host_key_change_text(const char *said, const char *target, const char *known_as)
+char *host_key_change_text(const char *said, const char *target, const char *known_as, bool others)
 {
     AUTO_FREE char *changed =
         between(said, "ost key for ", " has changed and you have requested strict checking");
@@ -103,13 +104,13 @@ char *host_key_change_text(const char *said, const char *target, const char *kno
     AUTO_FREE char *shown = shown_key(said);
     AUTO_FREE char *revoked =
         word_before(strstr(said, " was revoked and you have requested strict checking"), said);
-    if (revoked)
-        return text_of_revoked(revoked, target, is_own(revoked, known_as));
-    if (changed)
-        return text_of_change(changed, target, is_own(changed, known_as), shown);
-    if (kind && unknown)
-        return text_of_unknown(unknown, kind, target, is_own(unknown, known_as));
-    return NULL;
+    const char *name = revoked ? revoked : changed ? changed : kind ? unknown : NULL;
+    bool own = name && is_own(name, known_as);
+    if (!name || (!own && !others))
+        return NULL;
+    return revoked   ? text_of_revoked(revoked, target, own)
+           : changed ? text_of_change(changed, target, own, shown)
+                     : text_of_unknown(unknown, kind, target, own);
 }
 
 char *host_key_on_the_way_text(const char *target, const char *proxy)

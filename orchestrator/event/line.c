@@ -99,7 +99,7 @@ static void put_in_other_words(struct line *line)
 {
     if (line->kind != LINE_UNREACHABLE || !line->cause_text || !line->host)
         return;
-    line->told = host_key_change_text(line->cause_text, line->host, line->host);
+    line->told = host_key_change_text(line->cause_text, line->host, line->host, true);
     if (line->told)
         line->cause_text = line->told;
 }

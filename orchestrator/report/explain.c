@@ -117,7 +117,7 @@ static void add_row(struct text *out, const struct table_look *look, const struc
 static void add_subject(struct text *out, const struct table_look *look, const struct subject *subject)
 {
     text_add(out, "  ");
-    table_styled(out, look, report_outcome_style(subject->outcome), subject->outcome);
+    add_printable(out, look, report_outcome_style(subject->outcome), subject->outcome);
     text_add_char(out, '\n');
     add_row(out, look, subject);
     add_line(out, look, "seen", subject->seen);

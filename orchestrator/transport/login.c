@@ -134,6 +134,24 @@ static const char *cut_cause(const struct attempt *attempt)
     return attempt->log.rung <= LOGIN_BANNER ? "banner-timeout" : "channel-broken";
 }
 
+/* Words about a key may be about another host's: the proxy's own logins come before the host's first words. */
+static bool is_on_the_way(const struct attempt *attempt)
+{
+    return attempt->request->route->proxy && attempt->log.rung <= LOGIN_BANNER;
+}
+
+/* A banner, or what stands in place of a version, may speak of host keys as well, where none is in question. */
+static const char *cause_of_words(const struct attempt *attempt, const char *words)
+{
+    const struct login_log *log = &attempt->log;
+    const char *cause = cause_of_text(words);
+    bool in_question = is_on_the_way(attempt) || (log->rung > LOGIN_BANNER && log->rung < LOGIN_AUTH);
+    if (!text_is(cause, "host-key") || in_question)
+        return cause;
+    cause = cause_of_text(text_string(&log->said));
+    return text_is(cause, "host-key") ? "other" : cause;
+}
+
 static void judge(struct attempt *attempt, const struct text *said, const struct error *failed,
                   struct login *out)
 {
@@ -152,7 +170,7 @@ static void judge(struct attempt *attempt, const struct text *said, const struct
     if (log->instead.length)
         text_addf(&words, "%sin place of its version the server said '%s'", words.length ? "; " : "",
                   text_string(&log->instead));
-    const char *cause = cause_of_text(text_string(&words));
+    const char *cause = cause_of_words(attempt, text_string(&words));
     attempt->slow = log->rung > LOGIN_BANNER && strstr(text_string(&words), " timed out") != NULL;
     if ((attempt->cut || attempt->slow) && (!cause || text_is(cause, "other")))
         cause = cut_cause(attempt);
@@ -172,6 +190,7 @@ static void judge(struct attempt *attempt, const struct text *said, const struct
     text_add(&all, advice_for(attempt, cause));
     out->rung = text_is(cause, "auth") ? LOGIN_AUTH : text_is(cause, "host-key") ? LOGIN_HOST_KEY : log->rung;
     out->cause = cause;
+    out->on_the_way = is_on_the_way(attempt);
     free(out->why);
     out->why = text_take(&all);
 }

@@ -20,7 +20,9 @@ struct login_request {
 struct login {
     enum login_rung rung; /* that was not taken; LOGIN_DONE: all were */
     const char *cause;    /* class of the failure as in docs/contract.md; NULL: none. Static */
-    char *why;            /* ssh's own words, who was tried, what to do; NULL: it went well */
+    bool
+        on_the_way; /* it goes through a proxy, and the host itself had not said its version yet: words about a key may be about another host's */
+    char *why;      /* ssh's own words, who was tried, what to do; NULL: it went well */
     int tries;
     struct json *rungs; /* array of what the last try took: name, milliseconds, what it saw */
 };

@@ -34,9 +34,10 @@ int login_error(const struct login *login, const struct transport_route *route, 
 {
     AUTO_FREE char *known_as = name_of_keys(route);
     bool of_key = text_is(login->cause, "host-key");
-    AUTO_FREE char *key = of_key ? host_key_change_text(login->why, target, known_as) : NULL;
+    AUTO_FREE char *key =
+        of_key ? host_key_change_text(login->why, target, known_as, login->on_the_way) : NULL;
     /* Of the target itself ssh would have said more: it is asked with strict checking. */
-    if (of_key && !key && route->proxy)
+    if (of_key && !key && login->on_the_way)
         key = host_key_on_the_way_text(target, route->proxy);
     if (key)
         return error_set(err, ERROR_UNREACHABLE, "target %s over %s (host-key): %s", target,

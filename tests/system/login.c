@@ -201,6 +201,34 @@ Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
     climb_end(&fixture);
 }
 
+Test(login, what_a_server_says_of_host_keys_is_told_as_its_words_and_no_other_hosts_key_is_to_be_forgotten)
+{
+    static const char *const lines[] = {
+        "Host key for elsewhere.example has changed and you have requested strict checking.\r\n",
+        "Host key verification failed.\r\n"};
+    struct climb fixture = climb_begin();
+    int port = 0, fd = climb_listener(&port);
+    fixture.machine->port = port;
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct transport_result result = {0};
+        AUTO_ERROR err = ERROR_INIT;
+        pid_t server = fork();
+        if (server == 0)
+            _exit(refuse_all(fd, 10, lines[i]));
+        cr_expect(climb_up(&fixture, false, 10 * NS_PER_S, &result, &err) < 0);
+        kill(server, SIGKILL);
+        cr_assert(waitpid(server, NULL, 0) == server);
+        cr_expect_str_neq(result.cause, "host-key", "%s", error_text(&err));
+        cr_expect_str_eq(result.rung, "banner");
+        cr_expect(strstr(error_text(&err), "in place of its version the server said '"), "%s",
+                  error_text(&err));
+        cr_expect_null(strstr(error_text(&err), "ssh-keygen"), "%s", error_text(&err));
+        transport_result_free(&result);
+    }
+    close(fd);
+    climb_end(&fixture);
+}
+
 /* What the lab's sshd runs for the key in place of a login shell; "$SSH_ORIGINAL_COMMAND" is what it was asked. */
 static void set_login_shell(struct climb *fixture, const char *command)
 {

@@ -298,6 +298,7 @@ Test(config, ssh_options_that_triphase_forces_are_refused_in_any_case)
                                          "UpdateHostKeys",
                                          "CheckHostIP",
                                          "IdentityFile",
+                                         "IdentityFile2",
                                          "IdentitiesOnly",
                                          "Port",
                                          "User",

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "format/sql.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
 #include "view/events.h"
@@ -116,6 +117,25 @@ Test(explain, what_was_not_recorded_is_not_known_or_has_not_ended_is_said_to_be_
         "     row   none yet: its worker is gone, and the next command that acts on the target judges it\n"
         "     log   .triphase/runs/r/01-install.1.log\n",
         "%s", said);
+    record_end(&record);
+}
+
+/* A store from elsewhere may hold anything there. */
+Test(explain, an_outcome_that_no_triphase_gives_reaches_the_terminal_as_text)
+{
+    struct record record = record_start();
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 5);
+    record_put(&record, &event);
+    put_step(&record, 1, OUTCOME_FAILED, NULL, NULL, NULL);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_run(record.db,
+                         "UPDATE run SET outcome = 'a' || char(27) || '[2J';"
+                         "UPDATE step SET outcome = 'b' || char(27) || '[2J'",
+                         &err),
+                 0, "%s", error_text(&err));
+    AUTO_FREE char *said = explained(&record, 0);
+    cr_expect(strstr(said, "\nrun  a\\x1b[2J\n") && strstr(said, "  1  install  b\\x1b[2J\n"), "%s", said);
+    cr_expect_null(strchr(said, '\033'), "%s", said);
     record_end(&record);
 }
 
