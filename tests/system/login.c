@@ -155,7 +155,7 @@ Test(login, a_later_try_that_was_cut_off_leaves_the_reason_that_is_known)
 }
 
 /* Says a line to whoever connects and closes, as OpenSSH 10 does to an address that it penalises; counts. */
-static int refuse_all(int fd, int seconds, const char *line)
+static int refuse_all(int fd, int seconds, const char *line, size_t length)
 {
     int count = 0;
     int64_t until = moment_monotonic() + seconds * NS_PER_S;
@@ -167,7 +167,7 @@ static int refuse_all(int fd, int seconds, const char *line)
         if (taken < 0)
             continue;
         count++;
-        (void)!write(taken, line, strlen(line));
+        (void)!write(taken, line, length);
         shutdown(taken, SHUT_WR);
         char byte;
         while (read(taken, &byte, 1) > 0) {}
@@ -185,7 +185,7 @@ Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
     fixture.machine->port = port;
     pid_t server = fork();
     if (server == 0)
-        _exit(refuse_all(fd, 14, "Not allowed at this time\r\n"));
+        _exit(refuse_all(fd, 14, "Not allowed at this time\r\n", strlen("Not allowed at this time\r\n")));
     close(fd);
 
     cr_assert(climb_up(&fixture, true, 13 * NS_PER_S, &result, &err) < 0);
@@ -201,27 +201,52 @@ Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
     climb_end(&fixture);
 }
 
-Test(login, what_a_server_says_of_host_keys_is_told_as_its_words_and_no_other_hosts_key_is_to_be_forgotten)
+#define FORGED "Host key for elsewhere.example has changed and you have requested strict checking."
+
+/* A version, and the packet with which a server ends a connection (RFC 4253, 11.1): before any key was shown. */
+static void add_goodbye(struct text *out, const char *words)
 {
-    static const char *const lines[] = {
-        "Host key for elsewhere.example has changed and you have requested strict checking.\r\n",
-        "Host key verification failed.\r\n"};
+    enum { OVERHEAD = 1 + 4 + 4 + 4, PADDING = 8 }; /* message, reason, two lengths */
+    size_t length = strlen(words), padding = PADDING - (5 + OVERHEAD + length) % 8;
+    padding += padding < 4 ? 8 : 0;
+    size_t packet = 1 + OVERHEAD + length + padding;
+    const char head[] = {0, 0, (char)(packet >> 8), (char)packet, (char)padding, 1, 0, 0, 0, 2,
+                         0, 0, (char)(length >> 8), (char)length};
+    static const char zeros[4 + 16];
+    text_add(out, "SSH-2.0-OpenSSH_9.9\r\n");
+    text_add_bytes(out, head, sizeof head);
+    text_add_bytes(out, words, length);
+    text_add_bytes(out, zeros, 4 + padding);
+}
+
+Test(login, what_a_server_says_of_host_keys_leads_to_no_other_hosts_key)
+{
+    static const struct {
+        const char *says, *rung;
+    } all[] = {{FORGED, "banner"},
+               {"Host key verification failed.", "banner"},
+               {FORGED " Host key verification failed.", "host-key"}};
     struct climb fixture = climb_begin();
     int port = 0, fd = climb_listener(&port);
     fixture.machine->port = port;
-    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
         struct transport_result result = {0};
         AUTO_ERROR err = ERROR_INIT;
+        AUTO_TEXT bytes = TEXT_INIT;
+        bool in_place = strcmp(all[i].rung, "banner") == 0;
+        if (in_place)
+            text_addf(&bytes, "%s\r\n", all[i].says);
+        else
+            add_goodbye(&bytes, all[i].says);
         pid_t server = fork();
         if (server == 0)
-            _exit(refuse_all(fd, 10, lines[i]));
+            _exit(refuse_all(fd, 10, text_string(&bytes), bytes.length));
         cr_expect(climb_up(&fixture, false, 10 * NS_PER_S, &result, &err) < 0);
         kill(server, SIGKILL);
         cr_assert(waitpid(server, NULL, 0) == server);
-        cr_expect_str_neq(result.cause, "host-key", "%s", error_text(&err));
-        cr_expect_str_eq(result.rung, "banner");
-        cr_expect(strstr(error_text(&err), "in place of its version the server said '"), "%s",
-                  error_text(&err));
+        cr_expect_str_eq(result.rung, all[i].rung, "%s", error_text(&err));
+        cr_expect(!in_place || strcmp(result.cause, "host-key") != 0, "%s", error_text(&err));
+        cr_expect(strstr(error_text(&err), all[i].says), "%s", error_text(&err));
         cr_expect_null(strstr(error_text(&err), "ssh-keygen"), "%s", error_text(&err));
         transport_result_free(&result);
     }
