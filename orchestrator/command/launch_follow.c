@@ -145,17 +145,24 @@ static void say_who_waits(const struct command_run *all)
                       all->jobs[i].target_name);
 }
 
-int launch_follow(struct command_run *all, struct error *err)
+static int make_loop(struct command_run *all, struct error *err)
 {
-    bool terminal = isatty(STDERR_FILENO);
-    const char *no_colour = getenv("NO_COLOR");
     if (loop_new(&all->loop, err) < 0 || loop_signal(all->loop, SIGINT, on_signal, all, err) < 0 ||
         loop_signal(all->loop, SIGTERM, on_signal, all, err) < 0)
         return -1;
     struct sigaction hang_up;
-    if (all->count > 1 && sigaction(SIGHUP, NULL, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN &&
-        loop_signal(all->loop, SIGHUP, on_hang_up, all, err) < 0)
+    bool ignored = sigaction(SIGHUP, NULL, &hang_up) < 0 || hang_up.sa_handler == SIG_IGN;
+    return all->count > 1 && !ignored ? loop_signal(all->loop, SIGHUP, on_hang_up, all, err) : 0;
+}
+
+int launch_follow(struct command_run *all, struct error *err)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    const char *no_colour = getenv("NO_COLOR");
+    if (make_loop(all, err) < 0) {
+        loop_free(all->loop);
         return -1;
+    }
     if (!all->launch->detach)
         all->live = live_new(all->loop, terminal, no_colour && *no_colour, all->count > 1);
     if (all->launch->detach)

@@ -17,6 +17,8 @@
 #include "transport/known_hosts.h"
 #include "transport/login_error.h"
 
+#include <unistd.h>
+
 static int find_machine(struct reach *reach, struct words *said, struct error *err)
 {
     AUTO_FREE char *state = layout_state(reach->project->directory);
@@ -108,9 +110,13 @@ static int hold_begin(const struct reach *reach, struct hold *out, struct error 
     out->marker = marks_run(id);
     AUTO_FREE char *name = xasprintf("ssh-%s", id);
     struct child guard = CHILD_INIT;
-    if (layout_make_sockets(out->sockets, err) < 0 || scope_open(name, out->marker, &out->scope, err) < 0 ||
-        guard_start(&out->scope, out->sockets, -1, &guard, err) < 0)
+    if (layout_make_sockets(out->sockets, err) < 0)
         return -1;
+    if (scope_open(name, out->marker, &out->scope, err) < 0 ||
+        guard_start(&out->scope, out->sockets, -1, &guard, err) < 0) {
+        (void)rmdir(out->sockets);
+        return -1;
+    }
     child_close(&guard);
     return 0;
 }
