@@ -85,10 +85,10 @@ TEST_FLAGS = -Itests -DTRIPHASE_TESTS
 # V=1 shows the commands.
 V ?= 0
 ifeq ($(V),0)
-SHOW = @printf '%-7s %s\n'
+show = $(info $(1)	$(2))
 RUN := @
 else
-SHOW = @:
+show =
 RUN :=
 endif
 
@@ -103,6 +103,8 @@ endef
 # Goals that build nothing themselves leave the build folder alone.
 BUILDS := $(filter-out setup setup-check demo check clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
+# All folders at once: two programs more for each object are felt.
+$(shell mkdir -p $(sort $(dir $(OBJECTS) $(MAIN_OBJECT) $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SOURCES) $(SYSTEM_SOURCES) $(SOAK_SOURCES)))) $(BUILD)/setup)
 $(call keep_text,$(BUILD)/flags,$(CC) $(BASE_FLAGS) $(LINK_FLAGS) $(LIBRARY_CFLAGS) $(LIBS))
 $(call keep_text,$(BUILD)/objects,$(OBJECTS))
 $(call keep_text,$(BUILD)/embedded.list,$(EMBEDDED))
@@ -118,39 +120,28 @@ have-criterion:
 	@$(PKG_CONFIG) --exists criterion || { echo "triphase: cannot build the tests without criterion: run 'make setup'" >&2; exit 1; }
 
 $(BUILD)/orchestrator/%.o: orchestrator/%.c $(BUILD)/flags | have-libraries
-	@mkdir -p $(@D)
-	$(SHOW) CC $<
-	$(RUN)$(CC) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded.c: setup/embed.sh $(BUILD)/embedded.list $(EMBEDDED)
-	@mkdir -p $(@D)
-	$(SHOW) EMBED '$(words $(EMBEDDED)) files'
-	$(RUN)setup/embed.sh $(EMBEDDED) >$@
+	$(call show,EMBED,$(words $(EMBEDDED)) files)$(RUN)setup/embed.sh $(EMBEDDED) >$@
 
 $(EMBEDDED_OBJECT): $(BUILD)/embedded.c $(EMBEDDED) $(BUILD)/flags | have-libraries
-	$(SHOW) CC $<
-	$(RUN)$(CC) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
 
 # Made anew rather than updated: a removed source file leaves no member behind.
 $(LIBRARY): $(OBJECTS) $(EMBEDDED_OBJECT) $(BUILD)/objects
-	$(SHOW) AR $@
 	@rm -f $@
-	$(RUN)$(AR) rcs $@ $(OBJECTS) $(EMBEDDED_OBJECT)
+	$(call show,AR,$@)$(RUN)$(AR) rcs $@ $(OBJECTS) $(EMBEDDED_OBJECT)
 
 $(PROGRAM): $(MAIN_OBJECT) $(LIBRARY)
-	$(SHOW) LINK $@
-	$(RUN)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
+	$(call show,LINK,$@)$(RUN)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
 
 # ---------------------------------------------------------------- tests
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | have-libraries have-criterion
-	@mkdir -p $(@D)
-	$(SHOW) CC $<
-	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/setup/%.o: setup/%.c $(BUILD)/flags | have-libraries have-criterion
-	@mkdir -p $(@D)
-	$(SHOW) CC $<
-	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(CRITERION_CFLAGS) -MMD -MP -c -o $@ $<
 
 # One program of all the tests of a kind: name, sources.
 define test_program
@@ -158,8 +149,7 @@ ifneq ($$(BUILDS),)
 $$(call keep_text,$(BUILD)/$(1).list,$(2))
 endif
 $(BUILD)/$(1): $(2:%.c=$(BUILD)/%.o) $(BUILD)/setup/test-defaults.o $(LIBRARY) $(BUILD)/$(1).list
-	$$(SHOW) LINK $$@
-	$$(RUN)$$(CC) $$(LINK_FLAGS) -o $$@ $$(filter-out %.list,$$^) $$(CRITERION_LIBS) $$(LIBS)
+	$$(call show,LINK,$$@)$$(RUN)$$(CC) $$(LINK_FLAGS) -o $$@ $$(filter-out %.list,$$^) $$(CRITERION_LIBS) $$(LIBS)
 endef
 $(eval $(call test_program,unit,$(UNIT_SOURCES)))
 $(eval $(call test_program,system,$(SYSTEM_SOURCES)))
@@ -168,8 +158,7 @@ $(eval $(call test_program,soak,$(SOAK_SOURCES)))
 # What tests load into the program, to make calls of it fail. Without sanitizers and the program's own flags.
 FAILING := $(BUILD)/failing.so
 $(FAILING): tests/lab/interpose/failing.c tests/lab/interpose/control.h $(BUILD)/flags
-	$(SHOW) LINK $@
-	$(RUN)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+	$(call show,LINK,$@)$(RUN)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
 RUN_TESTS = setup/run-tests.py --jobs $(CHECK_JOBS) $(if $(FILTER),--filter '$(FILTER)')
 .PHONY: unit system soak bench asan tests
@@ -207,8 +196,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags | have-libraries
 	@mkdir -p $(@D)
-	$(SHOW) FUZZER $@
-	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
+	$(call show,FUZZER,$@)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 
 # Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does.
 .PHONY: faults
@@ -221,8 +209,7 @@ BENCH_PROGRAMS := $(BENCH_SOURCES:tests/bench/%.c=$(BUILD)/bench/%)
 BENCH_SHARED := tests/unit/rows.c
 $(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BENCH_SHARED:.c=.h) $(LIBRARY) $(BUILD)/flags | have-libraries
 	@mkdir -p $(@D)
-	$(SHOW) BENCH $@
-	$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(BENCH_SHARED) $(LIBRARY) $(LINK_FLAGS) $(LIBS)
+	$(call show,BENCH,$@)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(BENCH_SHARED) $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 
 # Measurements, one after the other: every executable script, in the order of the names.
 bench: $(PROGRAM) $(BENCH_PROGRAMS)
@@ -237,8 +224,7 @@ ANALYZER ?= gcc
 ANALYZED := $(SOURCES) $(MAIN_SOURCE)
 $(BUILD)/analyzer/%.o: %.c | have-libraries
 	@mkdir -p $(@D)
-	$(SHOW) ANALYZE $<
-	$(RUN)$(ANALYZER) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -fanalyzer -Werror -MMD -MP -c -o $@ $<
+	$(call show,ANALYZE,$<)$(RUN)$(ANALYZER) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -fanalyzer -Werror -MMD -MP -c -o $@ $<
 
 FORMATTED = $(shell find orchestrator tests setup -name '*.[ch]' -type f | sort)
 CLANG_FORMAT ?= $(if $(wildcard .venv-lint/bin/clang-format),.venv-lint/bin/clang-format,clang-format)
