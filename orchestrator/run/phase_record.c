@@ -137,13 +137,17 @@ int phase_record_ends(struct phase_record *record, const struct words *ran, stru
 
 void phase_record_hurry(struct phase_record *record)
 {
-    timer_arm(record->hurry, HURRY_BOUND);
+    /* Whoever asks again and again does not put it off. */
+    if (!record->hurried)
+        timer_arm(record->hurry, HURRY_BOUND);
+    record->hurried = true;
 }
 
 void phase_record_stop(struct phase_record *record)
 {
     aside_stop(&record->aside);
     timer_disarm(record->hurry);
+    record->hurried = false;
     json_free(TAKE(record->used));
     words_free(&record->ran);
     record->ended = false;

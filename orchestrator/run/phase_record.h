@@ -19,6 +19,7 @@ struct phase_record {
     struct json *plan;   /* of the run's row; NULL: no resume can go by it */
     struct aside *aside; /* looks at the files */
     struct timer *hurry;
+    bool hurried; /* it is armed */
     /* Of the phase that runs: */
     const struct phase *phase;
     int64_t started_ns;
@@ -34,7 +35,7 @@ void phase_record_begin(struct phase_record *record, struct loop *loop, const st
 void phase_record_begins(struct phase_record *record, const struct phase *phase, int64_t started_ns);
 /* It ended well; `ran`: files of its tasks. 1: `done` is called once it is recorded; 0: nothing is to be recorded; -1: it cannot be. */
 int phase_record_ends(struct phase_record *record, const struct words *ran, struct error *err);
-/* Gives what is being recorded a second more. */
+/* Gives what is being recorded a second more, counted from the first time. */
 void phase_record_hurry(struct phase_record *record);
 /* Nobody waits any more. */
 void phase_record_stop(struct phase_record *record);
