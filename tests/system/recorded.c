@@ -91,3 +91,38 @@ Test(recorded, reports_and_events_of_an_older_store_are_byte_for_byte_what_they_
         cr_expect(text_is(out, recorded), "'%s' shows\n%s\nand not\n%s", shown, out, recorded);
     }
 }
+
+/* The only row's text, to be freed. */
+static char *asked(struct sql *db, const char *statement)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_STATEMENT *rows = NULL;
+    cr_assert(sql_prepare(db, statement, &rows, &err) == 0 && sql_step(rows, &err) == 1, "%s: %s", statement,
+              error_text(&err));
+    return xstrdup_or_null(sql_text(rows, 0));
+}
+
+Test(recorded, views_of_an_older_store_have_the_columns_and_rows_that_they_had)
+{
+    static const char *const views[] = {"phase_timing", "unreachable", "slowest_task", "role_timing",
+                                        "health_window"};
+    struct lab *lab = lab_with_the_store();
+    AUTO_FREE char *store = file_join(lab_folder(lab), ".triphase/store.db"),
+                   *recorded = read_whole(CASES "views.out");
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_SQL *db = NULL;
+    AUTO_TEXT out = TEXT_INIT;
+
+    cr_assert_eq(sql_open(store, SQL_READ, 1000, &db, &err), 0, "%s", error_text(&err));
+    for (size_t i = 0; i < COUNT_OF(views); i++) {
+        AUTO_FREE char *ask_names =
+            xasprintf("SELECT group_concat(name) FROM pragma_table_info('%s')", views[i]);
+        AUTO_FREE char *names = asked(db, ask_names);
+        AUTO_FREE char *ask_rows =
+            xasprintf("SELECT group_concat(json_array(%s), char(10)) FROM %s", names, views[i]);
+        AUTO_FREE char *rows = asked(db, ask_rows);
+        text_addf(&out, "%s %s\n%s%s", views[i], names, rows ? rows : "", rows ? "\n" : "");
+    }
+
+    cr_expect(text_is(text_string(&out), recorded), "the views have\n%s", text_string(&out));
+}
