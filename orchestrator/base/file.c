@@ -295,13 +295,8 @@ const char *file_below(const char *path, const char *folder)
     return text_starts(path, folder) && path[length] == '/' ? path + length + 1 : path;
 }
 
-char *file_find_program(const char *name, const char *path_list)
+static char *find_in(const char *list, const char *name)
 {
-    if (strchr(name, '/'))
-        return file_is_program(name) ? xstrdup(name) : NULL;
-    const char *list = path_list ? path_list : getenv("PATH");
-    if (!list)
-        list = FILE_USUAL_PATH;
     for (const char *at = list;; at++) {
         size_t length = strcspn(at, ":");
         if (length && *at == '/') {
@@ -314,6 +309,33 @@ char *file_find_program(const char *name, const char *path_list)
         if (!*at)
             return NULL;
     }
+}
+
+/* Debian's PATH of an ordinary user, and of root by `su`, has the bin folders without the sbin ones. */
+static char *find_beside(const char *list, const char *name)
+{
+    static const char *const folders[][2] = {{":/usr/local/bin:", "/usr/local/sbin"},
+                                             {":/usr/bin:", "/usr/sbin"},
+                                             {":/bin:", "/sbin"}};
+    AUTO_FREE char *closed = xasprintf(":%s:", list);
+    char *found = NULL;
+    for (size_t i = 0; i < COUNT_OF(folders) && !found; i++)
+        if (strstr(closed, folders[i][0]))
+            found = find_in(folders[i][1], name);
+    return found;
+}
+
+char *file_find_program(const char *name, const char *path_list)
+{
+    if (strchr(name, '/'))
+        return file_is_program(name) ? xstrdup(name) : NULL;
+    if (path_list)
+        return find_in(path_list, name);
+    const char *path = getenv("PATH");
+    if (!path)
+        path = FILE_USUAL_PATH;
+    char *found = find_in(path, name);
+    return found ? found : find_beside(path, name);
 }
 
 int file_list(const char *path, struct words *out, struct error *err)

@@ -45,7 +45,7 @@ bool file_is_within(const char *path, const char *folder);
 const char *file_below(const char *path, const char *folder);
 /* Where programs are looked for when PATH is not set. */
 #define FILE_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* The first program of that name in the colon-separated list (PATH when NULL); a name with a slash is itself. malloc'ed or NULL. */
+/* The first program of that name in the colon-separated list (NULL: PATH, and behind it the sbin beside each usual bin in it); a name with a slash is itself. malloc'ed or NULL. */
 char *file_find_program(const char *name, const char *path_list);
 /* Names in a folder, sorted, without . and ..; an absent folder has none. */
 int file_list(const char *path, struct words *out, struct error *err);

@@ -187,6 +187,21 @@ Test(base_file, programs_are_found_in_absolute_folders_alone)
     cr_assert_eq(chdir("/"), 0);
 }
 
+Test(base_file, the_administrators_programs_are_found_with_an_ordinary_users_path_and_behind_it)
+{
+    AUTO_FREE char *own = hostile_path("chroot");
+    cr_assert_eq(setenv("PATH", "/usr/bin:/bin", 1), 0); /* Debian's for who is not root */
+    AUTO_FREE char *found = file_find_program("chroot", NULL);
+    cr_expect_not_null(found);
+    cr_expect_null(file_find_program("chroot", "/nowhere"), "a list that was given is all there is");
+    cr_assert_eq(file_replace(own, "#!/bin/sh\n", 10, 0755, NULL), 0);
+    cr_assert_eq(setenv("PATH", hostile_folder(), 1), 0);
+    AUTO_FREE char *first = file_find_program("chroot", NULL);
+    cr_expect_str_eq(first ? first : "", own);
+    cr_assert_eq(unlink(own), 0);
+    cr_expect_null(file_find_program("chroot", NULL), "a PATH without /usr/bin wants no /usr/sbin");
+}
+
 Test(base_file, listing_is_sorted_and_absent_is_empty)
 {
     static const char *const names[] = {"b", ".hidden", "a"};
