@@ -312,6 +312,9 @@ static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct erro
         remove_files(machine->directory);
         return 0;
     }
+    if (geteuid() != 0)
+        return error_set(err, ERROR_PROVIDER, "root alone removes the sandbox %s: run triphase with sudo",
+                         name);
     for (int64_t grace = GRACE < bound_ns / 2 ? GRACE : bound_ns / 2;; grace = 0) {
         AUTO_WORDS left = WORDS_INIT;
         error_clear(&last);

@@ -14,8 +14,10 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -221,6 +223,29 @@ Test(sandbox_parts, names_come_from_ids_alone)
     }
     cr_expect_null(provider_named("nobody"));
     cr_expect_eq(provider_named("sandbox"), &provider_sandbox);
+}
+
+Test(sandbox_parts, who_is_not_root_is_told_so_before_anything_is_removed)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    struct machine machine = {.id = (char *)"01a20481-f5ea-7f94-8db5-57e55cbd5271"};
+    AUTO_FREE char *folder = sandbox_path("tpe55cbd5271", NULL);
+    AUTO_ERROR err = ERROR_INIT;
+    /* A folder of its own, gone with this process. */
+    cr_assert_eq(file_make_dirs("/var/lib/triphase", 0755, NULL), 0);
+    cr_assert_eq(unshare(CLONE_NEWNS), 0);
+    cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    cr_assert_eq(mount("tmpfs", "/var/lib/triphase", "tmpfs", 0, "mode=0755"), 0);
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    cr_assert_eq(seteuid(65534), 0);
+    int status = provider_sandbox.remove(&machine, INT64_C(200000000), &err);
+    cr_assert_eq(seteuid(0), 0);
+    cr_expect_lt(status, 0);
+    cr_expect_not_null(strstr(error_text(&err),
+                              "root alone removes the sandbox tpe55cbd5271: run triphase with sudo"),
+                       "%s", error_text(&err));
+    cr_expect(file_exists(folder));
 }
 
 static void drop_capability(int number)
