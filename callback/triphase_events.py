@@ -107,12 +107,16 @@ BLANK = frozenset(b' \t\r\n')
 LETTERS = {ord(letter): text.encode('utf-8') for letter, text in (
     ('n', '\n'), ('t', '\t'), ('r', '\r'), ('b', '\b'), ('f', '\f'), ('a', '\a'), ('v', '\v'), ('e', '\x1b'),
     ('E', '\x1b'), ('0', '\0'), ('N', '\x85'), ('_', '\xa0'), ('L', '\u2028'), ('P', '\u2029'))}
-SLASHES = re.compile(rb'\\+')
-FOLDED = (re.compile(rb'\\+(?:[\r\n]+[ \t]*|n[ \t]+)(?=[^\\])'), re.compile(rb'\\+(?:[\r\n]+[ \t+]*|n[ \t+]+)(?=[^\\])'))
-NUMBER = re.compile(rb'x([0-9a-fA-F]{2})|u([dD][89abAB][0-9a-fA-F]{2})\\[\\n\r\n \t+]*u([dD][c-fC-F][0-9a-fA-F]{2})'
-                    rb'|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})')
+SLASHES = re.compile(rb'\\{1,64}')
+FOLD = re.compile(rb'(?:[\\ \t\r\n"\'+,-]|(?<=\\)[nr]){1,448}')
+FOLD_BEGINS = frozenset(b'\r\n"\'nr')
+FOLD_MARK, FOLD_MARKS = re.compile(rb'[\r\n"\']|\\[nr]|(?<=["\']),'), 8
+FOLD_BREAK = re.compile(rb'[\r\n]|\\[nr]|["\'],')
+DIGITS = {ord('x'): 2, ord('u'): 4, ord('U'): 8, ord('0'): 2, ord('1'): 2, ord('2'): 2, ord('3'): 2}
+HEX = frozenset(b'0123456789abcdefABCDEF')
+LOW = re.compile(rb'\\(?:[\\ \t\r\n"\'+,-]|(?<=\\)[nr]){0,511}u')
 # What a list puts between two of its lines.
-LISTED = re.compile(rb'\\*["\'],(?:[ \t\r\n]|\\+n)*\\*["\']|(?:[\r\n]|\\+n)(?:[ \t\r\n]|\\+n)*- ')
+LISTED = re.compile(rb'\\{0,64}["\'],(?:[ \t\r\n]|\\{1,64}n){0,64}\\{0,64}["\']|(?:[\r\n]|\\{1,64}n)(?:[ \t\r\n]|\\{1,64}n){0,64}- ')
 BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
 PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')
 ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos))\\*;')
@@ -231,31 +235,68 @@ def character(point):
     return chr(point).encode('utf-8', 'surrogatepass') if point < 0x110000 else b'\0'
 
 
+def fold(data, at):
+    """Where what folding puts within an escape ends, backslashes first; 0: there is none, or backslashes end it."""
+    slashes = SLASHES.match(data, at)
+    begin = slashes.end() if slashes else len(data)
+    if begin == len(data) or data[begin] not in FOLD_BEGINS:
+        return 0
+    end = FOLD.match(data, begin).end()
+    if end == len(data) or data[end - 1] == 0x5C or not FOLD_BREAK.search(data, begin - 1, end) \
+            or len(FOLD_MARK.findall(data, begin - 1, end)) > FOLD_MARKS:
+        return 0
+    return end
+
+
+def number(data, at, count):
+    """So many hex digits, between which there may be folds, and where they end; -1: there are not."""
+    digits = bytearray()
+    while len(digits) < count:
+        if at < len(data) and data[at] == 0x5C:
+            at = fold(data, at) or at
+        if at >= len(data) or data[at] not in HEX:
+            return -1, at
+        digits.append(data[at])
+        at += 1
+    return int(digits, 16), at
+
+
+def numbered(data, behind):
+    """What a number stands for there, each with its end."""
+    letter = data[behind]
+    value, end = number(data, behind + 1, DIGITS[letter])
+    if value < 0:
+        return
+    if letter == 0x78:
+        yield bytes([value]), end
+        if value >= 0x80:
+            yield character(value), end
+    elif letter == 0x75 and 0xD800 <= value < 0xDC00:
+        second = LOW.match(data, end)
+        low, end = number(data, second.end(), 4) if second else (-1, end)
+        if 0xDC00 <= low < 0xE000:
+            yield character(0x10000 + ((value - 0xD800) << 10) + low - 0xDC00), end
+    elif letter in b'uU':
+        yield character(value), end
+    elif not value & ~0x77:
+        yield bytes([(letter & 3) << 6 | value >> 4 << 3 | value & 7]), end
+
+
 def escapes(data, begin, behind, folded):
     """What a letter or number stands for behind backslashes."""
-    found = NUMBER.match(data, behind)
-    if found:
-        byte, high, low, short, long, octal = found.groups()
-        length = found.end() - begin
-        if byte:
-            yield bytes([int(byte, 16)]), length
-            if int(byte, 16) >= 0x80:
-                yield character(int(byte, 16)), length
-        elif high:
-            yield character(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00), length
-        elif octal:
-            yield bytes([int(octal, 8)]), length
-        else:
-            yield character(int(short or long, 16)), length
-        if int(byte or short or '0', 16) == 0x26:
-            yield from entities(data, begin, found.end())
-    if behind < len(data):
-        if data[behind] == 0x26 and not folded:
-            yield from entities(data, begin, behind + 1)
-        if data[behind] in LETTERS:
-            yield LETTERS[data[behind]], behind + 1 - begin
-        if not folded:
-            yield data[behind:behind + 1], behind + 1 - begin
+    if behind >= len(data):
+        return
+    if data[behind] in DIGITS:
+        for text, end in numbered(data, behind):
+            yield text, end - begin
+            if text == b'&':
+                yield from entities(data, begin, end)
+    if data[behind] == 0x26 and not folded:
+        yield from entities(data, begin, behind + 1)
+    if data[behind] in LETTERS:
+        yield LETTERS[data[behind]], behind + 1 - begin
+    if not folded:
+        yield data[behind:behind + 1], behind + 1 - begin
 
 
 def entities(data, begin, behind):
@@ -274,10 +315,11 @@ def readings(data, at):
     if line:
         ways.append((b'\n', line.end() - at))
     if data[at] == 0x5C:
-        plain = SLASHES.match(data, at).end()
-        ends = {plain} | {found.end() for found in (folded.match(data, at) for folded in FOLDED) if found}
-        for end in ends:
-            ways.extend(escapes(data, at, end, end > plain))
+        ways.extend(escapes(data, at, SLASHES.match(data, at).end(), False))
+        folded = fold(data, at)
+        if folded:
+            ways.extend(escapes(data, at, folded, True))
+            ways.append((b'\n', folded - at))
     elif data[at] == 0x26:
         ways.extend(entities(data, at, at + 1))
     ways.append((data[at:at + 1], 1))

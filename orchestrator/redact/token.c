@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SLASHES = 64, FOLDS = 512, INDENT = 64, FIRSTS = 64, LEVELS = 3 };
+enum { SLASHES = 64, FOLDS = 512, INDENT = 64, FIRSTS = 64, LEVELS = 3, MARKS = 8 };
 enum { LISTED_MOST = 3 * SLASHES + INDENT }; /* bytes of what a list puts between two lines */
 
 bool redact_is_blank(unsigned char c)
@@ -93,22 +93,59 @@ static size_t slashes_at(const unsigned char *at, size_t left)
     return count;
 }
 
-/* The same with what folding puts between backslashes and what they escape: ends of lines, themselves or escaped, and what indents the next one (`plus`: in a form, where + is a space).
- * Backslashes behind that would be an escape of their own. */
-static size_t folded_slashes(const unsigned char *at, size_t left, bool plus)
+static bool is_quote(unsigned char c)
+{
+    return c == '"' || c == '\'';
+}
+
+/* What a fold is made of: ends of lines, themselves or escaped, what indents the next one (+ is a space in a form), and what a list puts between two lines. */
+static bool is_of_fold(const unsigned char *c)
+{
+    return redact_is_blank(*c) || is_quote(*c) || *c == '\\' || *c == '+' || *c == ',' || *c == '-' ||
+           ((*c == 'n' || *c == 'r') && c[-1] == '\\');
+}
+
+static bool is_break(const unsigned char *c)
+{
+    return *c == '\n' || *c == '\r' || ((*c == 'n' || *c == 'r') && c[-1] == '\\') ||
+           (*c == ',' && is_quote(c[-1]));
+}
+
+/* Backslashes and the fold behind them, within an escape: up to what goes on there; 0: there is none, or backslashes end it, which would be an escape of their own. One has few ends of lines and quotes: MARKS. `cut`: the text ends
+ * within it. */
+static size_t fold_at(const unsigned char *at, size_t left, bool *cut)
 {
     size_t slashes = slashes_at(at, left), end = slashes;
-    if (!slashes || slashes >= left)
-        return slashes;
-    bool escaped = at[end] == 'n';
-    end += escaped;
-    while (!escaped && end < left && (at[end] == '\r' || at[end] == '\n'))
-        end++;
-    size_t indent = end;
-    while (end < left && end < FOLDS && (at[end] == ' ' || at[end] == '\t' || (plus && at[end] == '+')))
-        end++;
-    bool folded = escaped ? end > indent : end > slashes;
-    return folded && end < left && at[end] != '\\' ? end : slashes;
+    *cut = false;
+    if (!slashes || slashes == left || !(is_quote(at[end]) || is_break(at + end)))
+        return 0;
+    bool broken = false;
+    for (int marks = 0; end < left && end < FOLDS && is_of_fold(at + end); end++) {
+        broken |= is_break(at + end);
+        marks += is_break(at + end) || is_quote(at[end]);
+        if (marks > MARKS)
+            return 0;
+    }
+    *cut = end == left;
+    return broken && at[end - 1] != '\\' && end < left && end < FOLDS ? end : 0;
+}
+
+/* Number of exactly `count` hex digits, between which there may be folds, -1 when they are none; `length`: of all that. `cut`: the text ends before the last of them. */
+static int64_t folded_number(const unsigned char *at, size_t left, size_t count, size_t *length, bool *cut)
+{
+    int64_t number = 0;
+    size_t end = 0;
+    *cut = false;
+    for (size_t i = 0; i < count; i++) {
+        end += fold_at(at + end, left - end, cut);
+        *cut |= end == left || slashes_at(at + end, left - end) == left - end;
+        int digit = *cut ? -1 : hex_of(at[end++]);
+        if (digit < 0)
+            return -1;
+        number = number << 4 | digit;
+    }
+    *length = end;
+    return number;
 }
 
 /* Before the second half there may be a fold within what is escaped again. */
@@ -117,43 +154,53 @@ static size_t low_slashes(const unsigned char *at, size_t left)
     size_t end = 0;
     if (!left || *at != '\\')
         return 0;
-    while (end < left && end < FOLDS &&
-           (redact_is_blank(at[end]) || at[end] == '\\' || at[end] == '+' || at[end] == 'n'))
+    while (end < left && end < FOLDS && is_of_fold(at + end))
         end++;
     return end;
 }
 
-/* \uD83D\uDE00: the second half, behind the first; its length, 0 where there is none. */
-static size_t low_half(const unsigned char *at, size_t left, int64_t *half)
+/* \uD83D\uDE00: the second half, behind the first; its length, 0 where there is none. `cut`: the text ends within it. */
+static size_t low_half(const unsigned char *at, size_t left, int64_t *half, bool *cut)
 {
-    size_t slashes = low_slashes(at, left);
+    size_t slashes = low_slashes(at, left), digits;
+    *cut = slashes == left;
     if (!slashes || slashes >= left || at[slashes] != 'u')
         return 0;
-    *half = hex_number(at + slashes + 1, left - slashes - 1, 4);
-    return *half >= 0xdc00 && *half < 0xe000 ? slashes + 5 : 0;
+    *half = folded_number(at + slashes + 1, left - slashes - 1, 4, &digits, cut);
+    return *half >= 0xdc00 && *half < 0xe000 ? slashes + 1 + digits : 0;
+}
+
+/* How many digits that letter has behind it. */
+static size_t digits_of(unsigned char letter)
+{
+    return letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : (letter & ~3) == '0' ? 2 : 0;
 }
 
 static void read_number(const unsigned char *at, size_t left, size_t slashes, struct redact_token out[],
                         size_t *count)
 {
     const unsigned char *digits = at + slashes + 1;
-    size_t rest = left - slashes - 1;
+    size_t rest = left - slashes - 1, length = 0;
     unsigned char letter = at[slashes];
-    int64_t number = hex_number(digits, rest, letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : 99);
-    if (letter == 'x' && number >= 0) {
-        add_byte(out, count, (unsigned char)number, slashes + 3);
+    size_t wanted = digits_of(letter);
+    bool cut;
+    int64_t number = wanted ? folded_number(digits, rest, wanted, &length, &cut) : -1;
+    size_t whole = slashes + 1 + length;
+    if (number < 0)
+        return;
+    if (letter == 'x') {
+        add_byte(out, count, (unsigned char)number, whole);
         if (number >= 0x80)
-            add_point(out, count, number, slashes + 3);
+            add_point(out, count, number, whole);
     } else if (letter == 'u' && number >= 0xd800 && number < 0xdc00) {
         int64_t low;
-        size_t more = low_half(digits + 4, rest - 4, &low);
+        size_t more = low_half(digits + length, rest - length, &low, &cut);
         if (more)
-            add_point(out, count, 0x10000 + ((number - 0xd800) << 10) + (low - 0xdc00), slashes + 5 + more);
-    } else if (number >= 0) {
-        add_point(out, count, number, slashes + (letter == 'u' ? 5 : 9));
-    } else if (rest >= 2 && (letter & ~3) == '0' && (digits[0] & ~7) == '0' && (digits[1] & ~7) == '0') {
-        add_byte(out, count, (unsigned char)((letter & 3) << 6 | (digits[0] & 7) << 3 | (digits[1] & 7)),
-                 slashes + 3);
+            add_point(out, count, 0x10000 + ((number - 0xd800) << 10) + (low - 0xdc00), whole + more);
+    } else if (letter == 'u' || letter == 'U') {
+        add_point(out, count, number, whole);
+    } else if (!(number & ~0x77)) {
+        add_byte(out, count, (unsigned char)((letter & 3) << 6 | number >> 4 << 3 | (number & 7)), whole);
     }
 }
 
@@ -224,11 +271,6 @@ static void read_escape(const unsigned char *at, size_t left, size_t slashes, bo
         add_byte(out, count, letter, slashes + 1);
 }
 
-static bool is_quote(unsigned char c)
-{
-    return c == '"' || c == '\'';
-}
-
 /* Blanks, also as escapes. */
 static size_t blanks_at(const unsigned char *at, size_t left)
 {
@@ -274,13 +316,12 @@ size_t redact_tokens(const unsigned char *at, size_t left, struct redact_token o
     if (line)
         add_byte(out, &count, '\n', line);
     if (*at == '\\') {
-        size_t slashes = slashes_at(at, left), folded = folded_slashes(at, left, false),
-               form = folded_slashes(at, left, true);
-        read_escape(at, left, slashes, false, out, &count);
-        if (folded > slashes)
+        size_t folded = fold_at(at, left, &cut);
+        read_escape(at, left, slashes_at(at, left), false, out, &count);
+        if (folded) {
             read_escape(at, left, folded, true, out, &count);
-        if (form > folded)
-            read_escape(at, left, form, true, out, &count);
+            add_byte(out, &count, '\n', folded);
+        }
     } else if (*at == '&') {
         read_entity(at, left, 1, out, &count);
     }
@@ -316,16 +357,20 @@ void redact_percent_firsts(const unsigned char *at, size_t left, bool firsts[256
 
 bool redact_token_is_cut(const unsigned char *at, size_t left)
 {
-    size_t slashes = slashes_at(at, left), digits = 0;
+    size_t slashes = slashes_at(at, left), length;
+    bool cut;
     if (*at == '%')
         return left < 3;
     if (!slashes || slashes == left)
         return slashes != 0;
-    unsigned char letter = at[slashes];
-    size_t wanted = letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : (letter & ~3) == '0' ? 2 : 0;
-    while (slashes + 1 + digits < left && hex_of(at[slashes + 1 + digits]) >= 0)
-        digits++;
-    return slashes + 1 + digits == left && digits < wanted;
+    size_t folded = fold_at(at, left, &cut), letter = folded ? folded : slashes,
+           wanted = digits_of(at[letter]);
+    if (cut || !wanted)
+        return cut;
+    int64_t number = folded_number(at + letter + 1, left - letter - 1, wanted, &length, &cut), low;
+    if (at[letter] == 'u' && number >= 0xd800 && number < 0xdc00)
+        (void)low_half(at + letter + 1 + length, left - letter - 1 - length, &low, &cut);
+    return cut;
 }
 
 bool redact_token_is_open(const unsigned char *at, size_t left)

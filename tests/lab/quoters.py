@@ -6,7 +6,8 @@
     quoters.py callback CASES LEFT       the texts as the event callback leaves them, each in a JSON list, in the same order
     quoters.py check CASES LEFT          nothing of a secret may be left but what quoting puts around characters
 
-Each secret stands between two words, is quoted by one program, and the whole in every other round by a second one.
+Each secret stands between two words, is quoted by one program, and the whole in every other round by a second one. In every third round what the first has written is folded,
+mostly within its escapes, and the lines are then perhaps a list's, which may be quoted again.
 """
 import base64
 import html
@@ -96,15 +97,69 @@ def secret(chance):
         if len(re.sub(r'[\x00-\x20\x7f\\\'"$]', '', text).encode('utf-8')) >= 4 and '\0' not in text:
             return text
 
+ESCAPE = re.compile(r'(\\+)(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|[abefnrtvNLP_])')
+LISTS = {
+    'lines': '\n'.join,
+    'lines, json': json.dumps,
+    'lines, nice': lambda lines: json.dumps({'stdout_lines': lines}, indent=4),
+    'lines, repr': repr,
+    'lines, yaml': lambda lines: yaml.dump({'key': lines}, width=1000),
+    "lines, yaml '": lambda lines: yaml.dump({'key': lines}, default_style="'", width=1000),
+    'lines, yaml "': lambda lines: yaml.dump({'key': lines}, default_style='"', width=1000),
+}
+FOLDABLE = ('json', 'ascii', 'repr', 'repr of bytes', 'to_json', 'yaml " 1000 False', 'yaml None 1000 False')
+BETWEEN_FOLDED = ('\x7f', '\x1b', '\n', '\t', '\u00e4', '\u20ac', '\U0001f600', '\u0085', '\u2028', '\\', '"', "'", '&')
+
+
+def foldable(chance):
+    """Words with what is escaped between them alone: whatever is left of it is in sight."""
+    words = [''.join(chance.choice(KINDS[0]) for _ in range(chance.choice((2, 5, 9)))) for _ in range(chance.choice((2, 3, 6)))]
+    return ''.join(word + chance.choice(BETWEEN_FOLDED) for word in words) + 'end'
+
+
+def folds(chance, text):
+    """Folded as what escapes backslashes does it: behind those of an escape, or between its digits."""
+    indent = ' ' * chance.choice((0, 2, 4, 8))
+
+    def fold(found):
+        whole = found.group()
+        if chance.random() < 0.3:
+            return whole
+        slashes = len(found.group(1))
+        at = slashes if chance.random() < 0.6 else chance.randrange(slashes, len(whole))
+        return whole[:at] + '\\\n' + indent + whole[at:]
+    return ESCAPE.sub(fold, text)
+
+
+def fold(chance, how, text):
+    name = chance.choice(FOLDABLE)
+    how.append(name)
+    text = str(QUOTERS[name](text))
+    if chance.random() < 0.5:
+        how.append('json')
+        text = json.dumps(text)
+    text = folds(chance, text)
+    how.append(chance.choice(sorted(LISTS)))
+    text = LISTS[how[-1]](text.split('\n'))
+    if chance.random() < 0.3:
+        how.append(chance.choice(('json', 'repr', 'to_nice_yaml', 'yaml " 80 False')))
+        text = str(QUOTERS[how[-1]](text))
+    return text
+
 
 def make(seed, rounds, cases):
     chance = random.Random(seed)
     names = sorted(QUOTERS)
     for number in range(rounds):
-        value = secret(chance)
+        folding = number % 3 == 2
+        value = foldable(chance) if folding else secret(chance)
         prefix = '%s%s ' % (PREFIX, 'x' * chance.randrange(4))
         text = prefix + value + ' ' + SUFFIX
         how = []
+        if folding:
+            text = fold(chance, how, text)
+            cases.write(json.dumps({'secret': value, 'text': text, 'how': how, 'prefix': prefix.strip()}) + '\n')
+            continue
         # A bash is slow to start: not in each round.
         chosen = [name for name in names if name not in SLOW or number % 4 == 0]
         if number % 5 == 4:

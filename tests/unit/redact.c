@@ -622,9 +622,10 @@ Test(redact, a_long_log_with_many_secrets_takes_time_by_its_length, .timeout = 1
 /* One long line of what can be read in many ways, or that begins like a value again and again. */
 Test(redact, no_line_takes_long_whatever_it_is_made_of, .timeout = 120)
 {
-    static const char *const parts[] = {"\\",         "\\n",  "\"",    "\\\"",    "%25", "%",
-                                        "&amp;",      "&",    "\\x5c", "'\"'\"'", "$'",  "\", \"",
-                                        "\\\", \\\"", "\n- ", "+",     "%5C%22"};
+    static const char *const parts[] = {"\\",     "\\n",      "\"",         "\\\"",         "%25",
+                                        "%",      "&amp;",    "&",          "\\x5c",        "'\"'\"'",
+                                        "$'",     "\", \"",   "\\\", \\\"", "\n- ",         "+",
+                                        "%5C%22", "\\\n    ", "\\u0\\\n",   "\\\\\",\n  \""};
     char values[MANY][64];
     struct redact_rules *rules = many_rules(values);
     for (size_t i = 0; i < COUNT_OF(parts) + 6; i++) {
