@@ -117,6 +117,7 @@ HEX = frozenset(b'0123456789abcdefABCDEF')
 LOW = re.compile(rb'\\(?:[\\ \t\r\n"\'+,-]|(?<=\\)[nr]){0,511}u')
 # What a list puts between two of its lines.
 LISTED = re.compile(rb'\\{0,64}["\'],(?:[ \t\r\n]|\\{1,64}n){0,64}\\{0,64}["\']|(?:[\r\n]|\\{1,64}n)(?:[ \t\r\n]|\\{1,64}n){0,64}- ')
+LINE_ENDS = (b'\n',) + tuple(end.encode('utf-8') for end in '\x85\u2028\u2029')
 BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
 PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')
 ENTITY = re.compile(rb'(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(quot|amp|lt|gt|apos))\\*;')
@@ -313,7 +314,7 @@ def readings(data, at):
     ways = []
     line = LISTED.match(data, at)
     if line:
-        ways.append((b'\n', line.end() - at))
+        ways.extend((end, line.end() - at) for end in LINE_ENDS)
     if data[at] == 0x5C:
         ways.extend(escapes(data, at, SLASHES.match(data, at).end(), False))
         folded = fold(data, at)

@@ -313,8 +313,9 @@ size_t redact_tokens(const unsigned char *at, size_t left, struct redact_token o
     size_t count = 0;
     bool cut;
     size_t line = list_break(at, left, &cut);
-    if (line)
-        add_byte(out, &count, '\n', line);
+    static const unsigned short ends[] = {'\n', 0x85, 0x2028, 0x2029}; /* what lines are split at */
+    for (size_t i = 0; line && i < COUNT_OF(ends); i++)
+        add_point(out, &count, ends[i], line);
     if (*at == '\\') {
         size_t folded = fold_at(at, left, &cut);
         read_escape(at, left, slashes_at(at, left), false, out, &count);

@@ -1,6 +1,6 @@
 /* What a piece of text stands for, whoever wrote it: a byte for itself; an escape of JSON, Python, C, the shell's $'…' or YAML behind any number of backslashes, folded behind them, between its digits or not
  * (\n \" \xFC \u00fc \U000000fc \303\274, surrogate pairs); an entity of HTML (&quot; &#39;);
- * an end of line for what a list puts between two lines. And what quoting puts between two characters without standing for any. */
+ * an end of line, be it U+0085, U+2028 or U+2029, for what a list puts between two lines. And what quoting puts between two characters without standing for any. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -107,7 +107,7 @@ LISTS = {
     "lines, yaml '": lambda lines: yaml.dump({'key': lines}, default_style="'", width=1000),
     'lines, yaml "': lambda lines: yaml.dump({'key': lines}, default_style='"', width=1000),
 }
-FOLDABLE = ('json', 'ascii', 'repr', 'repr of bytes', 'to_json', 'yaml " 1000 False', 'yaml None 1000 False')
+FOLDABLE = ('as it is', 'json, unicode', 'json', 'ascii', 'repr', 'repr of bytes', 'to_json', 'yaml " 1000 False', 'yaml None 1000 False')
 BETWEEN_FOLDED = ('\x7f', '\x1b', '\n', '\t', '\u00e4', '\u20ac', '\U0001f600', '\u0085', '\u2028', '\\', '"', "'", '&')
 
 
@@ -140,7 +140,7 @@ def fold(chance, how, text):
         text = json.dumps(text)
     text = folds(chance, text)
     how.append(chance.choice(sorted(LISTS)))
-    text = LISTS[how[-1]](text.split('\n'))
+    text = LISTS[how[-1]](text.split('\n') if how[-1] == 'lines' else text.splitlines())
     if chance.random() < 0.3:
         how.append(chance.choice(('json', 'repr', 'to_nice_yaml', 'yaml " 80 False')))
         text = str(QUOTERS[how[-1]](text))
