@@ -116,7 +116,7 @@ DIGITS = {ord('x'): 2, ord('u'): 4, ord('U'): 8, ord('0'): 2, ord('1'): 2, ord('
 HEX = frozenset(b'0123456789abcdefABCDEF')
 LOW = re.compile(rb'\\(?:[\\ \t\r\n"\'+,-]|(?<=\\)[nr]){0,511}u')
 # What a list puts between two of its lines.
-LISTED = re.compile(rb'\\{0,64}["\'],(?:[ \t\r\n]|\\{1,64}n){0,64}\\{0,64}["\']|(?:[\r\n]|\\{1,64}n)(?:[ \t\r\n]|\\{1,64}n){0,64}- ')
+LISTED = re.compile(rb'\\{0,64}["\']W,W\\{0,64}["\']|(?:[\r\n]|\\{1,64}n)W- '.replace(b'W', rb'(?:\\{0,64}[ \t\r\n]|\\{1,64}n){0,64}'))
 LINE_ENDS = (b'\n',) + tuple(end.encode('utf-8') for end in '\x85\u2028\u2029')
 BREAK = re.compile(rb'\xc2\x85|\xe2\x80[\xa8\xa9]')
 PERCENT = re.compile(rb'%([0-9a-fA-F]{2})')

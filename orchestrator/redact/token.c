@@ -271,15 +271,15 @@ static void read_escape(const unsigned char *at, size_t left, size_t slashes, bo
         add_byte(out, count, letter, slashes + 1);
 }
 
-/* Blanks, also as escapes. */
+/* Blanks, also as escapes and behind backslashes: a fold. */
 static size_t blanks_at(const unsigned char *at, size_t left)
 {
     size_t end = 0;
     while (end < left && end < INDENT) {
-        size_t slashes = slashes_at(at + end, left - end);
-        if (!redact_is_blank(at[end]) && !(slashes && end + slashes < left && at[end + slashes] == 'n'))
+        size_t slashes = slashes_at(at + end, left - end), last = end + slashes;
+        if (last == left || (!redact_is_blank(at[last]) && !(slashes && at[last] == 'n')))
             break;
-        end += slashes + 1;
+        end = last + 1;
     }
     return end;
 }
@@ -295,6 +295,7 @@ static size_t list_break(const unsigned char *at, size_t left, bool *cut)
     if (!quote && !(end ? at[end] == 'n' : at[end] == '\n' || at[end] == '\r'))
         return 0;
     end++;
+    end += quote ? blanks_at(at + end, left - end) : 0;
     if (quote && end < left && at[end++] != ',')
         return 0;
     end += blanks_at(at + end, left - end);
