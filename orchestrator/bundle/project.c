@@ -150,13 +150,16 @@ static int add_git(struct bundle *bundle, const struct bundle_subject *subject, 
     AUTO_ERROR why = ERROR_INIT;
     AUTO_WORDS difference = WORDS_INIT;
     add_difference(subject->project, &difference);
+    words_add_all(&git.environment, "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C",
+                  NULL); /* of a name the first counts */
     child_inherited(&git.environment);
-    words_add(&git.environment, "GIT_OPTIONAL_LOCKS=0");
     bool known = ask_git(&git, &about, &why, commit) == 0 && ask_git(&git, &about, &why, state) == 0 &&
                  ask_git(&git, &diff, &why, words_argv(&difference)) == 0;
     words_free(&git.environment);
     if (!known) {
-        bundle_missing(bundle, "project/git.txt", "%s", error_text(&why));
+        bool none = strstr(error_text(&why), "not a git repository");
+        bundle_missing(bundle, "project/git.txt", "%s",
+                       none ? "the project is in no git repository" : error_text(&why));
         return 0;
     }
     if (diff.length >= DIFF_MOST)

@@ -42,6 +42,21 @@ static int say_none(struct sql *db, const char *which, const char *target, struc
                      *instead ? instead : ": whole runs count, partial ones and destroys do not");
 }
 
+/* 1: it is the name of a target, which was said. */
+static int refuse_target(struct sql *db, const char *name, struct error *err)
+{
+    AUTO_WORDS targets = WORDS_INIT;
+    if (history_targets(db, &targets, err) < 0)
+        return -1;
+    if (!words_have(&targets, name))
+        return 0;
+    error_set(err, ERROR_USAGE,
+              "'%s' is a target, and runs or cycles are compared: 'triphase report --compare previous last "
+              "--target %s' takes its last two",
+              name, name);
+    return 1;
+}
+
 /* A run's or a cycle's whole id from what the user gave. */
 int comparison_side_find(struct sql *db, const char *name, const char *target, char **out, struct error *err)
 {
@@ -55,7 +70,7 @@ int comparison_side_find(struct sql *db, const char *name, const char *target, c
     if (history_group(db, name, NULL, out, &none) == 0)
         return 0;
     struct history_run *run;
-    if (history_run(db, name, NULL, &run, err) < 0)
+    if (refuse_target(db, name, err) != 0 || history_run(db, name, NULL, &run, err) < 0)
         return -1;
     *out = xstrdup(run->id);
     history_run_free(run);

@@ -104,7 +104,7 @@ static const struct verdict_row rows[] = {
      "the machine could not be removed, or was not seen to be gone", say_answer, its_cause},
     {"look-timeout", look_timeout, OUTCOME_DEADLINE, NULL,
      "the look at the host, or the wait for its jobs, ran out of time", say_answer, its_cause},
-    {"no-way", no_way, OUTCOME_UNREACHABLE, NULL, "no transport of the list leads to the host", say_answer,
+    {"no-way", no_way, OUTCOME_UNREACHABLE, NULL, "no transport of the list could be verified", say_answer,
      its_cause},
     {"look-no-way", look_without_a_way, OUTCOME_UNREACHABLE, NULL, "the look at the host found no way there",
      say_answer, its_cause},

@@ -231,7 +231,7 @@ Test(bundle, says_why_there_is_no_commit)
     struct lab_result result;
     AUTO_FREE char *top = bundle_into(lab, "a.tar.zst", &result);
     AUTO_JSON *manifest = manifest_of(lab, top);
-    cr_expect(strstr(missing_in(manifest, "project/git.txt"), "not a git repository") != NULL, "%s",
+    cr_expect(text_is(missing_in(manifest, "project/git.txt"), "the project is in no git repository"), "%s",
               missing_in(manifest, "project/git.txt"));
 }
 

@@ -269,6 +269,9 @@ Test(comparison, last_and_previous_are_cycles_where_runs_are_in_one)
     cr_expect(strstr(error_text(&err), "are the same"), "%s", error_text(&err));
     cr_expect_eq(comparison_compare(record.db, "last", "cccccccc", NULL, &comparison, &err), -1);
     cr_expect_eq(err.kind, ERROR_USAGE);
+    cr_expect_eq(comparison_compare(record.db, "vault", "last", NULL, &comparison, &err), -1);
+    cr_expect(strstr(error_text(&err), "'vault' is a target, and runs or cycles are compared"), "%s",
+              error_text(&err));
     record_end(&record);
 }
 
