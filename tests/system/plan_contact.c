@@ -112,6 +112,31 @@ Test(plan_contact, a_python_that_modules_do_not_run_on_is_named_with_what_is_nee
     expect(&absent, "python", "failed: /nonexistent/python3 does not work: ");
 }
 
+Test(plan_contact, a_home_that_is_full_or_cannot_be_written_fails_with_what_to_do)
+{
+    static const struct {
+        const char *options, *state, *words;
+    } rows[] = {
+        {"size=64k", "failed: ", "home is full ("},
+        {"size=8m,ro", "failed: ", "home cannot be written by the user; mend its rights or its mount"},
+        {"size=8m", "warning: ", "home has only 8 MiB left"},
+    };
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *key = lab_read(lab, "key.pub"), *home = xasprintf("%s/home", lab_folder(lab));
+    lab_write(lab, "home/of", "nobody yet\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        lab_write(
+            lab, "key.pub",
+            "command=\"exec unshare -m sh -c 'mount -t tmpfs -o %s none %s && HOME=%s exec /bin/sh'\" %s",
+            rows[i].options, home, home, key);
+        struct lab_result plan = lab_run(lab, "plan", "--contact", "--json", NULL);
+        cr_expect_eq(plan.code, *rows[i].state == 'f' ? 78 : 0, "%s", plan.out);
+        expect(&plan, "disk", rows[i].state);
+        expect(&plan, "disk", rows[i].words);
+    }
+}
+
 Test(plan_contact, where_nothing_is_made_there_is_nothing_to_contact)
 {
     struct lab *lab = lab_new();
