@@ -22,7 +22,8 @@ struct subscriber {
     /* The event is borrowed for the call. -1: this one is lost to it. That harms neither the run nor the other receivers, who hear of the first such loss in a
      * note (`warning`, not-told), and it is given the next event all the same. */
     int (*event)(void *self, const struct event *event, struct error *err);
-    /* What the begin and end of runs and steps wait for: how many of its events, counted from the first, are on disk. NULL: nobody waits for this receiver. With
+    /* What the begin and end of runs and steps wait for: how many of its events, counted from the first, are on disk; one
+     * that it lost (-1 of `event`) counts among them. NULL: nobody waits for this receiver. With
      * it come the next two. */
     uint64_t (*committed)(void *self);
     /* Readable once `committed` or `failure` has changed; asking for the first takes the signal away. Its own, until `close`. */
