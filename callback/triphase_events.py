@@ -35,7 +35,9 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  78 before the play's first task; no play_start for that play, no stats, no end. Before the first play all
                  plays are looked at, so that a later one is refused only for what came up meanwhile. As whom a play logs
                  in (MAY_CHANGE) is the play's
-    never_ran    host, play, cause_text: a host of a play that ended before it came to it, since others were lost or failed
+    never_ran    host, play, cause_text: a host that had no part in a play, since others were lost or failed: the play ended before
+                 it came to it, or left it out from the start (play_start lists it nevertheless). None for a host that ended by
+                 itself (end_host, end_batch, end_play), nor for one that was lost in an earlier play
     stats        hosts: {name: {ok, changed, failures, unreachable, skipped, rescued, ignored}}; more than one line
                  where there are many hosts
     end          count: lines before this one; always the last line of a whole file
@@ -72,6 +74,7 @@ import time
 
 import yaml
 from ansible import constants as C
+from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 from ansible.plugins.callback import CallbackBase
@@ -752,6 +755,7 @@ class CallbackModule(CallbackBase):
         self._expect, self._expect_error = self._load_expect(expect)
         self._plays, self._begun = [], set()  # of the playbook; uuids of those that began
         self._of_play, self._ran, self._broken, self._out, self._lost_now = {}, set(), '', set(), set()
+        self._queue, self._batched, self._left, self._shared = None, set(), set(), ''
         self._made, self._given = set(), None  # hosts: of add_host, and what the inventories had before
         self._giving_way = {name for name, entry in self._expect.items() if entry.pop('triphase_gives_way', False)}
         self._keywords, self._looked_ahead = {}, False
@@ -939,8 +943,9 @@ class CallbackModule(CallbackBase):
         if play._uuid not in self._begun:
             self._tell_never_ran()
             self._begun.add(play._uuid)
-            self._ran, self._broken = set(), ''
+            self._ran, self._broken, self._batched = set(), '', set()
             self._of_play = self._hosts_of(play, play.get_variable_manager())
+            self._left = self._dropped()
         self._play = play
         self._fields.clear()
         self._started.clear()
@@ -950,6 +955,7 @@ class CallbackModule(CallbackBase):
         self._play_name = self._title(play, play.get_name())
         hosts = manager._inventory.get_hosts(play.hosts)
         self._play_hosts = {host.get_name(): host for host in hosts}
+        self._batched |= set(self._play_hosts)
         if self._bounded:
             self._refuse_beyond(play, manager._inventory)
         self._follow_keywords(play)
@@ -1010,26 +1016,52 @@ class CallbackModule(CallbackBase):
         hosts = manager._inventory.get_hosts(play.hosts, ignore_restrictions=True)
         return {host.get_name(): play.get_name() for host in hosts}
 
+    def _dropped(self):
+        """Whom Ansible takes no further, as the queue of its plays has it: be it without a result that says so. No callback is given that queue, and all are called by it."""
+        frame = sys._getframe()
+        while frame and not self._queue:
+            owner = frame.f_locals.get('self')
+            self._queue = owner if isinstance(owner, TaskQueueManager) else None
+            frame = frame.f_back
+        return {*self._queue._failed_hosts, *self._queue._unreachable_hosts} if self._queue else set()
+
     def _tell_never_ran(self):
-        """A batch that is lost, or the host of a run_once, takes the rest along: Ansible names these nowhere."""
-        if self._broken:
-            for name, play in sorted(self._of_play.items()):
-                if name not in self._ran and name not in self._out:
-                    text = "never ran: play '%s' ended before it came to this host, %s" % (play, self._broken)
-                    self._events.line('never_ran', ',"host":%s,"play":%s,"cause_text":%s' % (
-                        quoted(name), quoted(play), quoted(text, CAUSE_MAX)))
+        """A batch that is lost, or the host of a run_once, takes the rest along, and so does what any_errors_fatal made a failure of all, though it was
+        rescued: Ansible names these nowhere."""
+        dropped = self._dropped()
+        broke = bool(self._play_hosts) and set(self._play_hosts) <= dropped  # then no batch and no play came behind it
+        for name, play in sorted(self._of_play.items()):
+            if name not in self._ran and name not in self._out and (name in dropped if name in self._batched else broke):
+                self._tell_one(name, play)
         self._out |= self._lost_now
         self._lost_now = set()
+        return broke
+
+    def _tell_one(self, name, play):
+        if name in self._left:
+            text = "never ran: play '%s' left this host out, since %s" % (
+                play, self._shared or 'Ansible counts it as failed in an earlier play')
+        else:
+            text = "never ran: play '%s' ended before it came to this host, %s" % (
+                play, self._broken or 'since ' + (self._shared or 'Ansible counts all before it as failed'))
+        self._events.line('never_ran', ',"host":%s,"play":%s,"cause_text":%s' % (
+            quoted(name), quoted(play), quoted(text, CAUSE_MAX)))
 
     def _tell_plays_never_begun(self):
+        self._ran, self._batched, self._left = set(), set(), set()
         for play in self._plays:
             if play._uuid in self._begun or not self._play or '{' in str(play.hosts):
                 continue
             manager = self._play.get_variable_manager()
             self._of_play = {name: title for name, title in self._hosts_of(play, manager).items()
                              if name in manager._inventory.hosts}
-            self._ran = set()
             self._tell_never_ran()
+
+    def _note_shared(self, host, task, how):
+        """A failure that counts for all hosts, be it rescued."""
+        if task.any_errors_fatal or task.run_once:
+            self._shared = "%s %s in task '%s', which %s made a failure of all hosts" % (
+                host.get_name(), how, task.name or task.action, 'any_errors_fatal' if task.any_errors_fatal else 'run_once')
 
     def _note_broken(self, host, task, how):
         name = host.get_name()
@@ -1250,6 +1282,8 @@ class CallbackModule(CallbackBase):
         self._ran.add(host.get_name())
         if not ignore_errors and saved is False:
             self._note_broken(host, task, 'failed')
+        if not ignore_errors:
+            self._note_shared(host, task, 'failed')
         self._events.line('result', '%s%s,"status":"failed","ignored":%s,"rescued":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if ignore_errors else 'false',
             'null' if saved is None else 'true' if saved else 'false',
@@ -1260,6 +1294,7 @@ class CallbackModule(CallbackBase):
         self._ran.add(host.get_name())
         if not task.ignore_unreachable:
             self._note_broken(host, task, 'was UNREACHABLE')
+            self._note_shared(host, task, 'was UNREACHABLE')
         self._events.line('unreachable', '%s%s,"ignored":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if task.ignore_unreachable else 'false',
             self._duration(host, task), self._common(host, task, data), self._cause(host, task, data)))
@@ -1274,8 +1309,7 @@ class CallbackModule(CallbackBase):
     # The end
 
     def v2_playbook_on_stats(self, stats):
-        self._tell_never_ran()
-        if self._broken:
+        if self._tell_never_ran():
             self._tell_plays_never_begun()
         part, size = [], 0
         for name in sorted(stats.processed):

@@ -18,11 +18,12 @@ struct tally_owed {
     struct words paid_by; /* those that ran */
 };
 
-/* Hosts that were UNREACHABLE once, or that owe handlers. */
+/* Hosts that were UNREACHABLE once, that owe handlers, or that a play did not come to. */
 struct tally_host {
     char *name;
     bool lost;   /* not ignored, nothing heard of since */
     bool beyond; /* and that is no fault of the hosts that the step is about */
+    bool never_ran;
     struct tally_owed *owed;
     size_t owed_count, owed_room;
 };
@@ -302,6 +303,20 @@ static void keep_file(struct tally *tally, const char *path)
         words_add(&tally->files, file);
 }
 
+/* One line for each play; the host counts once. */
+static void on_never_ran(struct tally *tally, const struct line *line)
+{
+    if (!line->host)
+        return;
+    struct tally_host *host = host_of(tally, line->host);
+    tally->never_ran += !host->never_ran;
+    host->never_ran = true;
+    if (!tally->never_ran_host) {
+        replace(&tally->never_ran_host, line->host);
+        replace(&tally->never_ran_text, line->cause_text);
+    }
+}
+
 void tally_line(struct tally *tally, const struct line *line)
 {
     tally->async |= line->async;
@@ -340,9 +355,7 @@ void tally_line(struct tally *tally, const struct line *line)
         on_unreachable(tally, line);
         break;
     case LINE_NEVER_RAN:
-        tally->never_ran++;
-        if (!tally->never_ran_host)
-            replace(&tally->never_ran_host, line->host);
+        on_never_ran(tally, line);
         break;
     case LINE_STATS:
         on_stats(tally, line);
@@ -395,10 +408,11 @@ struct json *tally_owed(const struct tally *tally, bool earlier)
 
 void tally_free(struct tally *tally)
 {
-    char **const texts[] = {&tally->failed_task, &tally->failed_host, &tally->failed_path,
-                            &tally->failed_text, &tally->lost_task,   &tally->lost_host,
-                            &tally->lost_text,   &tally->refused,     &tally->never_ran_host,
-                            &tally->task,        &tally->task_host,   &tally->task_path};
+    char **const texts[] = {&tally->failed_task,   &tally->failed_host, &tally->failed_path,
+                            &tally->failed_text,   &tally->lost_task,   &tally->lost_host,
+                            &tally->lost_text,     &tally->refused,     &tally->never_ran_host,
+                            &tally->task,          &tally->task_host,   &tally->task_path,
+                            &tally->never_ran_text};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
     for (size_t h = 0; h < tally->host_count; h++) {

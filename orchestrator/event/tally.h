@@ -28,9 +28,10 @@ struct tally {
     struct tally_host *hosts;
     size_t host_count, *places, place_room; /* places: numbers of hosts by their names' hashes */
     const struct words
-        *own;          /* the hosts that the step is about, borrowed; NULL: all are. Others are beyond */
-    int64_t never_ran; /* hosts that their play did not come to, and the first of them */
-    char *never_ran_host;
+        *own; /* the hosts that the step is about, borrowed; NULL: all are. Others are beyond */
+    int64_t
+        never_ran; /* hosts that had no part in a play of theirs, the first of them, and what was said of it */
+    char *never_ran_host, *never_ran_text;
     int64_t lost_beyond; /* lost hosts that are beyond, or were for a delegate that is */
     int64_t lost;        /* of these */
 };

@@ -110,6 +110,12 @@ static bool owing(const struct evidence *e)
     return owed != NULL;
 }
 
+/* A failure that was rescued, and that Ansible counts for all hosts nevertheless. */
+static bool left_out(const struct evidence *e)
+{
+    return e->tally->never_ran > 0;
+}
+
 static bool strange_code(const struct evidence *e)
 {
     return !stayed(e) && e->end->code != 0;
@@ -221,6 +227,14 @@ static char *say_owing(const struct evidence *e)
     return text_take(&out);
 }
 
+static char *say_left_out(const struct evidence *e)
+{
+    const struct tally *t = e->tally;
+    AUTO_FREE char *more =
+        t->never_ran > 1 ? xasprintf("; so it is with %lld more", (long long)t->never_ran - 1) : xstrdup("");
+    return xasprintf("%s %s%s", t->never_ran_host, t->never_ran_text ? t->never_ran_text : "never ran", more);
+}
+
 /* Of what went well nevertheless. */
 static char *say_warnings(const struct evidence *e)
 {
@@ -293,6 +307,8 @@ static void see(const struct evidence *e, struct text *out)
         see_count(out, t->lost_beyond, "host beyond lost", "hosts beyond lost");
     if (t->matched)
         see_count(out, failures, "task failed", "tasks failed");
+    if (t->never_ran)
+        see_count(out, t->never_ran, "host never ran", "hosts never ran");
     if (owed)
         see_count(out, (int64_t)json_count(owed), "handler owed", "handlers owed");
     if (t->refused)
@@ -332,6 +348,8 @@ static const struct verdict_row rows[] = {
      "the record of its events has a gap, an unreadable line or a wrong count", say_incomplete, NULL},
     {"handlers-lost", owing, OUTCOME_FAILED, "handlers-lost", "handlers of an earlier attempt never ran",
      say_owing, NULL},
+    {"left-out", left_out, OUTCOME_FAILED, "left-out",
+     "a play left hosts out, and no task that counts as failed says why", say_left_out, NULL},
     {"exit-code", strange_code, OUTCOME_CHILD_CRASHED, "exit-code",
      "the exit code of Ansible is not 0, and no event says why", say_log, NULL},
     {"did-not-leave", stayed, OUTCOME_OK, "did-not-leave",

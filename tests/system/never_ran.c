@@ -60,6 +60,91 @@ Test(never_ran, hosts_that_a_lost_one_takes_along_are_named_with_the_oldest_ansi
     check_never_ran(lab_old_ansible());
 }
 
+#define MEANT     "      when: inventory_hostname == 'host'\n"
+#define NOTHING   "    - ansible.builtin.debug: {msg: done}\n"
+#define END_OTHER "    - ansible.builtin.meta: end_host\n      when: inventory_hostname == 'other'\n"
+
+/* A failure of `host` in a block with that keyword, which is rescued, and one more play. */
+static void expect_left_out(struct lab *lab, const char *keyword)
+{
+    AUTO_FREE char *play =
+        xasprintf(PLAY("all", "") "    - %s: true\n      block:\n        - name: try\n"
+                                  "          ansible.builtin.fail: {msg: not here}\n"
+                                  "          when: inventory_hostname == 'host'\n"
+                                  "      rescue:\n        - ansible.builtin.debug: {msg: rescue}\n"
+                                  "- name: the next\n  hosts: all\n  gather_facts: false\n  tasks:\n" NOTHING,
+                  keyword);
+    lab_play(lab, play);
+    struct lab_result result = lab_run(lab, "run", "host", NULL),
+                      report = lab_run(lab, "report", "--json", NULL);
+    lab_expect(lab, &result, keyword, "failed", "left-out", 2);
+    AUTO_FREE char *message = lab_phase(lab, "message"),
+                   *row = lab_sql(lab, "SELECT message FROM event WHERE kind = 'unreachable' AND host = "
+                                       "'other' AND run = (SELECT max(number) FROM run) ORDER BY rowid DESC");
+    AUTO_FREE char *why = xasprintf(
+        "never ran: play 'the next' left this host out, since host failed in task 'try', which %s made a "
+        "failure of all hosts",
+        keyword);
+    cr_expect(strstr(message, "other never ran: play"), "%s: %s", keyword, message);
+    cr_expect_str_eq(row, why);
+    cr_expect(strstr(report.out, why), "%s: %s", keyword, report.out);
+}
+
+static struct lab *local_project(const char *ansible)
+{
+    struct lab *lab = project(ansible);
+    lab_write(lab, "inventory/hosts", "host\nother ansible_connection=local\n");
+    return lab;
+}
+
+static void check_left_out(const char *ansible)
+{
+    struct lab *lab = local_project(ansible);
+    expect_left_out(lab, "any_errors_fatal");
+    expect_left_out(lab, "run_once");
+}
+
+Test(never_ran, hosts_that_a_rescued_failure_leaves_out_are_named_in_message_ledger_and_report,
+     .timeout = 180)
+{
+    check_left_out(NULL);
+}
+
+Test(never_ran, hosts_that_a_rescued_failure_leaves_out_are_named_with_the_newest_ansible, .timeout = 180)
+{
+    check_left_out(lab_newest_ansible());
+}
+
+static void expect_nobody_left_out(struct lab *lab, const char *what, int code, const char *play)
+{
+    lab_play(lab, play);
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, what, code ? "failed" : "ok", "-", code);
+    cr_expect(lab_sql_number(lab, "SELECT count(*) FROM event WHERE kind = 'unreachable' AND run = (SELECT "
+                                  "max(number) FROM run)") == 0,
+              "%s", what);
+}
+
+static void check_ended_by_itself(const char *ansible)
+{
+    struct lab *lab = local_project(ansible);
+    expect_nobody_left_out(lab, "end_host, and the other host fails", 2,
+                           PLAY("all", "") END_OTHER "    - ansible.builtin.fail:\n" MEANT PLAY("all", "")
+                               END_OTHER NOTHING);
+    expect_nobody_left_out(lab, "end_play in a first batch", 0,
+                           PLAY("all", "  serial: 1\n") "    - ansible.builtin.meta: end_play\n" NOTHING);
+}
+
+Test(never_ran, a_host_that_ended_its_play_by_itself_is_not_told_as_left_out, .timeout = 180)
+{
+    check_ended_by_itself(NULL);
+}
+
+Test(never_ran, a_host_that_ended_its_play_by_itself_is_not_told_with_the_oldest_ansible, .timeout = 180)
+{
+    check_ended_by_itself(lab_old_ansible());
+}
+
 /* A task that waits for the host until it runs out. */
 static void expect_did_not_come_back(struct lab *lab, const char *what, const char *task)
 {

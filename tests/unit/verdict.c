@@ -195,6 +195,24 @@ Test(verdict, an_exit_code_that_no_event_explains_is_child_crashed)
            END("3", "2"));
 }
 
+#define NEVER_RAN(n, host)                                                                          \
+    "{\"v\":1,\"seq\":" n ",\"t\":1,\"m\":1,\"kind\":\"never_ran\",\"host\":\"" host "\",\"play\":" \
+    "\"P\",\"cause_text\":\"never ran: play 'P' left this host out\"}"
+
+Test(verdict, hosts_that_a_play_left_out_are_named_where_no_task_failed)
+{
+    const char *const lines[] = {
+        PLAY, NEVER_RAN("2", "b"), NEVER_RAN("3", "c"), NEVER_RAN("4", "b"), STATS("5", "0"), END("6", "5"),
+        NULL};
+    struct verdict left = judge(&exit_2, ENDED_BY_ITSELF, false, NULL, lines),
+                   cleared = judge(&exit_0, ENDED_BY_ITSELF, false, NULL, lines);
+    cr_expect(left.outcome == OUTCOME_FAILED && cleared.outcome == OUTCOME_FAILED);
+    cr_expect_str_eq(left.cause, "left-out");
+    cr_expect_str_eq(left.message, "b never ran: play 'P' left this host out; so it is with 1 more");
+    verdict_free(&left);
+    verdict_free(&cleared);
+}
+
 Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
 {
     const char *text = "[{\"host\":\"h\",\"handler\":\"restart it\"}]";

@@ -14,8 +14,10 @@
 #define STATS(n, failures)  LINE(n, "stats", ",\"hosts\":{\"h\":{\"failures\":" failures "}}")
 #define LOST                LINE("2", "unreachable", ",\"host\":\"h\",\"task\":\"T\",\"cause_text\":\"gone\"")
 #define NOTIFY              LINE("2", "notify", ",\"host\":\"h\",\"handlers\":[\"restart\"]")
-#define END(n, count)       LINE(n, "end", ",\"count\":" count)
-#define WELL                PLAY, STATS("2", "0"), END("3", "2")
+#define NEVER_RAN(n, host) \
+    LINE(n, "never_ran", ",\"host\":\"" host "\",\"play\":\"P\",\"cause_text\":\"never ran\"")
+#define END(n, count) LINE(n, "end", ",\"count\":" count)
+#define WELL          PLAY, STATS("2", "0"), END("3", "2")
 
 static const struct child_end code_0 = {.exited = true, .code = 0}, code_2 = {.exited = true, .code = 2},
                               code_4 = {.exited = true, .code = 4}, none = {.exited = true, .code = -1},
@@ -93,6 +95,10 @@ static const struct phase_case phases[] = {
      .end = &code_0,
      .owed = true,
      .lines = {WELL}},
+    {.row = "left-out",
+     .seen = "exit code 2, 0 hosts lost, 0 tasks failed, 2 hosts never ran, 5 event lines, end seen",
+     .end = &code_2,
+     .lines = {PLAY, NEVER_RAN("2", "b"), NEVER_RAN("3", "c"), STATS("4", "0"), END("5", "4")}},
     {.row = "exit-code",
      .seen = "exit code 2, 0 hosts lost, 0 tasks failed, 3 event lines, end seen",
      .end = &code_2,
