@@ -105,6 +105,18 @@ static void at_handlers(struct looks *looks, const char *file, const struct node
     }
 }
 
+/* What has changed and then failed notifies nobody. */
+static void at_ignored(struct looks *looks, const char *file, const struct node *task, const char *module,
+                       const struct node *value, int line)
+{
+    static const char *const on[] = {"true", "yes", "on", "1", NULL}, *const off[] = {"false", "no", NULL};
+    const char *ignores = text_is(module, "ignore_errors") ? task_text(value) : NULL;
+    const char *fails = task_text(node_get(task, "failed_when"));
+    if (ignores && text_is_one_of(ignores, on) && node_get(task, "notify") &&
+        !(fails && text_is_one_of(fails, off)))
+        looks_add(looks, SCAN_IGNORED, file, line, module);
+}
+
 static void at_delegate(struct looks *looks, const char *file, const struct node *task, const char *module,
                         const struct node *value, int line)
 {
@@ -184,8 +196,8 @@ static void at_name(struct looks *looks, const char *file, const struct node *ta
 
 static void (*const kinds[])(struct looks *, const char *file, const struct node *task, const char *module,
                              const struct node *value, int line) = {
-    at_restart, at_prompt,    at_stillness, at_handlers, at_delegate, at_variables,
-    at_become,  at_elsewhere, at_strategy,  at_name,     at_async,
+    at_restart, at_prompt, at_stillness, at_handlers, at_delegate, at_variables,
+    at_ignored, at_become, at_elsewhere, at_strategy, at_name,     at_async,
 };
 
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,

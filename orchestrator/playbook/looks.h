@@ -18,6 +18,7 @@ enum scan_kind {
     SCAN_VARIABLE,  /* text: a variable of this machine's environment that is read */
     SCAN_DELEGATE,  /* text: the host that a task is given to */
     SCAN_DROPPED,   /* text: which handler never runs, and why */
+    SCAN_IGNORED,   /* a task that notifies, and whose failure is ignored; text: "ignore_errors" */
     SCAN_STRATEGY,  /* text: a play's strategy */
     SCAN_ASYNC,     /* an async task; text: its play's strategy, "": what ansible.cfg says */
     SCAN_ASYNC_DIR, /* ansible_async_dir is set; text: likewise */

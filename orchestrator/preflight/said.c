@@ -104,6 +104,16 @@ static void drop_said(struct plan_work *work, const char *playbook, const struct
                   item->text));
 }
 
+static void ignored_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
+{
+    (void)playbook;
+    plan_find_once(work->report, ERROR_NONE, item->where,
+                   xstrdup(
+                       "ignore_errors beside notify: where this task changes something and fails, Ansible "
+                       "goes on and notifies nobody, and the next run, which changes nothing, does not "
+                       "either; say what is no failure with 'failed_when'"));
+}
+
 static void elsewhere_said(struct plan_work *work, const char *playbook, const struct scan_item *item)
 {
     (void)playbook;
@@ -169,9 +179,11 @@ static const struct {
     enum scan_kind kind;
     void (*say)(struct plan_work *, const char *playbook, const struct scan_item *);
 } sayings[] = {
-    {SCAN_PAUSE, pause_said},       {SCAN_DEBUGGER, debugger_said}, {SCAN_STILL, stillness_said},
-    {SCAN_VARIABLE, variable_said}, {SCAN_DROPPED, drop_said},      {SCAN_ELSEWHERE, elsewhere_said},
-    {SCAN_BELOW, below_said},       {SCAN_ASYNC, async_said},       {SCAN_ASYNC_DIR, async_directory_said},
+    {SCAN_PAUSE, pause_said},     {SCAN_DEBUGGER, debugger_said},
+    {SCAN_STILL, stillness_said}, {SCAN_VARIABLE, variable_said},
+    {SCAN_DROPPED, drop_said},    {SCAN_ELSEWHERE, elsewhere_said},
+    {SCAN_IGNORED, ignored_said}, {SCAN_BELOW, below_said},
+    {SCAN_ASYNC, async_said},     {SCAN_ASYNC_DIR, async_directory_said},
 };
 
 void plan_said(struct plan_work *work, const char *playbook, const struct scan_item *item)

@@ -416,6 +416,20 @@ Test(plan, handlers_that_are_thrown_away_before_they_ran_are_named_with_who_noti
     cr_assert_eq(lines_in(all), 4, "%s", all);
 }
 
+Test(plan, an_ignored_failure_that_would_notify_is_named_with_the_way_out)
+{
+    playbook_is(
+        "", "- hosts: all\n  tasks:\n"
+            "    - command: a\n      ignore_errors: true\n      notify: reload\n"
+            "    - command: b\n      ignore_errors: true\n      failed_when: false\n      notify: reload\n"
+            "    - command: c\n      ignore_errors: false\n      notify: reload\n"
+            "    - command: d\n      ignore_errors: true\n");
+    AUTO_FREE char *all = said(NULL);
+    cr_has(all, "warning: playbooks/install.yml:4: ignore_errors beside notify");
+    cr_has(all, "'failed_when'");
+    cr_assert_eq(lines_in(all), 1, "%s", all);
+}
+
 /* ------------------------------------------------------------ what this machine lacks */
 
 Test(plan, a_secret_whose_file_variable_or_program_is_missing_is_refused_without_reading_or_running_one)
