@@ -25,6 +25,8 @@ struct attached {
     struct command_context *context;
     struct loop *loop;
     struct child worker;
+    struct live *live; /* NULL: not yet */
+    const char *run;
     bool no_cancel, left;
 };
 
@@ -40,6 +42,7 @@ static void on_signal(void *context, int number)
     struct attached *attached = context;
     if (!attached->no_cancel) {
         child_signal(&attached->worker, SIGTERM);
+        live_ending(attached->live, attached->run);
         return;
     }
     attached->left = true;
@@ -83,6 +86,8 @@ static int follow(struct attached *attached, struct sql *db, const char *state, 
          loop_watch(attached->loop, attached->worker.pidfd, EPOLLIN, on_gone, attached, &watch, err) < 0))
         return -1;
     struct live *live = live_new(attached->loop, terminal, no_colour && *no_colour, false);
+    attached->live = live;
+    attached->run = (*run)->id;
     AUTO_ERROR unseen = ERROR_INIT;
     if (live_join(live, state, (*run)->target, (*run)->id, &unseen) < 0)
         help_note("%s: run %s cannot be followed: %s", (*run)->target, id_shown((*run)->id),

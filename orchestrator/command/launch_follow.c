@@ -117,8 +117,10 @@ static void on_signal(void *context, int number)
     struct command_run *all = context;
     all->cancelled = true;
     for (size_t i = 0; i < all->count; i++)
-        if (all->jobs[i].started && !all->jobs[i].over)
+        if (all->jobs[i].started && !all->jobs[i].over) {
             child_signal(&all->jobs[i].worker, SIGTERM);
+            live_ending(all->live, all->jobs[i].run);
+        }
 }
 
 /* The terminal is lost. What runs goes on by itself; what is still to be begun needs this process, which goes on unseen. */

@@ -136,6 +136,55 @@ void resume_free(struct resume *resume)
     *resume = (struct resume){0};
 }
 
+static bool is_there(struct sql *db, const struct history_run *run)
+{
+    AUTO_MACHINE *machine = NULL;
+    return run->machine_id && history_machine(db, run->target, &machine, NULL) == 0 && machine &&
+           machine->made_ns && text_is(machine->id, run->machine_id);
+}
+
+static bool may_go_on(struct sql *db, const struct history_run *run)
+{
+    struct history_run *last = NULL;
+    if (!run->outcome || run->merged || run->group_id || text_is(run->outcome, "ok") ||
+        text_is(run->outcome, "skipped") || text_is(run->outcome, "invalid") || !is_there(db, run) ||
+        history_last_here(db, run->target, &last, NULL) < 0)
+        return false;
+    bool is_last = last && text_is(last->id, run->id);
+    history_run_free(last);
+    return is_last;
+}
+
+/* Of a partial run nothing counts as completed; what a run was cancelled behind is not where it goes on. */
+static const char *next_step(const struct resume *resume)
+{
+    if (resume->partial)
+        return NULL;
+    if (resume->unsure.count)
+        return resume->unsure.items[0];
+    return resume->at && !words_have(&resume->done, resume->at) ? resume->at : NULL;
+}
+
+bool resume_would_go_on(const char *store, const char *run, struct resume *out, const char **step)
+{
+    AUTO_SQL *db = NULL;
+    struct history_run *row = NULL;
+    if (history_open(store, &db, NULL) < 0 || history_run(db, run, NULL, &row, NULL) < 0)
+        return false;
+    struct resume resume = {0};
+    bool found = may_go_on(db, row) && resume_find(db, row, &resume, NULL) == 0;
+    history_run_free(row);
+    if (!found)
+        return false;
+    if (text_is(resume.does, "destroy")) {
+        resume_free(&resume);
+        return false;
+    }
+    *out = resume;
+    *step = next_step(out);
+    return true;
+}
+
 struct json *resume_plan(const struct resume *resume, const struct target *target,
                          const struct recipe *recipe)
 {

@@ -1,6 +1,7 @@
 #include "view/live.h"
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -33,6 +34,7 @@ struct view {
     char *last_events;
     char *blamed_log;        /* of the step that broke: what explains the run's end. NULL: none did */
     char *last_log;          /* of the step that ended last, relative to the state folder */
+    bool asked_to_end;       /* from here */
     char *outcome, *message; /* of the run, at its end */
     int64_t duration_ns;
 };
@@ -245,6 +247,7 @@ static void conclude(const struct view *view, bool crashed, const char *why)
     AUTO_FREE char *path = log ? layout_stored(view->state, log) : NULL;
     const struct live_end end = {.target = view->line.target,
                                  .run = view->run,
+                                 .state = view->state,
                                  .folder = view->folder,
                                  .outcome = view->outcome,
                                  .message = view->message,
@@ -349,6 +352,20 @@ int live_join(struct live *live, const char *state, const char *target, const ch
         return -1;
     catch_up(live->views[live->count - 1]);
     return 0;
+}
+
+void live_ending(struct live *live, const char *run)
+{
+    for (size_t i = 0; live && i < live->count; i++) {
+        struct view *view = live->views[i];
+        if (!text_is(view->run, run) || view->line.done)
+            continue;
+        AUTO_FREE char *said =
+            xasprintf("%s: run %s is %s", view->target, id_shown(run),
+                      view->asked_to_end ? "ended at once" : "asked to end; once more ends it at once");
+        view->asked_to_end = true;
+        live_screen_say(live->screen, said);
+    }
 }
 
 void live_done(struct live *live, const char *run, bool crashed, const char *why)

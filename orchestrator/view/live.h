@@ -18,6 +18,8 @@ int live_join(struct live *live, const char *state, const char *target, const ch
 void live_worker(struct live *live, const char *run, pid_t pid);
 /* What is known as secret of a run, to be added to where its worker is gone: then what has the shape of a secret is not shown either. NULL: it is not shown. */
 struct redact_rules *live_rules(struct live *live, const char *run);
+/* The run's worker was just told to end it, by who follows: says so, and what a second time does. `live` may be NULL: nobody looks. */
+void live_ending(struct live *live, const char *run);
 /* The run's worker is gone: shows what is left to read and, where it failed, why: task, host, place, message, the log's last 20 lines and its path.
  * `crashed` says that the worker died without storing its end; `why`, where known, is what it said of that or how it died. */
 void live_done(struct live *live, const char *run, bool crashed, const char *why);

@@ -3,6 +3,8 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "config/layout.h"
+#include "run/resume.h"
 
 #include <string.h>
 
@@ -42,6 +44,19 @@ static void add_tail(struct text *out, const struct live_end *of, const char *me
     }
 }
 
+static void add_resume(struct text *out, const struct live_end *end)
+{
+    AUTO_FREE char *store = layout_store(end->state);
+    struct resume resume = {0};
+    const char *step = NULL;
+    if (!resume_would_go_on(store, end->run, &resume, &step))
+        return;
+    text_addf(out, "  'triphase resume %s%s' goes on %s%s\n", end->target,
+              resume.extra_digest ? " -- THE SAME -e ARGUMENTS" : "", step ? "at " : "with it",
+              step ? step : "");
+    resume_free(&resume);
+}
+
 void live_end_add(struct text *out, const struct live_end *end, bool crashed)
 {
     if (!crashed && (text_is(end->outcome, "ok") || text_is(end->outcome, "skipped"))) {
@@ -64,4 +79,5 @@ void live_end_add(struct text *out, const struct live_end *end, bool crashed)
         add_tail(out, end, message);
         text_addf(out, "  the whole log: %s\n", end->log);
     }
+    add_resume(out, end);
 }

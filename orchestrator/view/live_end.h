@@ -9,6 +9,7 @@
 
 struct live_end {
     const char *target, *run;
+    const char *state;          /* the .triphase folder */
     const char *folder;         /* of the run */
     const char *outcome;        /* NULL: none was stored */
     const char *message, *why;  /* of the run; what is known where it has none. NULL: nothing */
@@ -19,6 +20,7 @@ struct live_end {
     const char *colour, *plain; /* around the outcome */
 };
 
-/* `crashed`: its worker died without storing the end. One line of a run that went well; else its message, the last lines of the log and where that is. */
+/* `crashed`: its worker died without storing the end. One line of a run that went well; else its message, the last lines of the log, where that is, and last
+ * that `resume` goes on with it, where it does. */
 void live_end_add(struct text *out, const struct live_end *end, bool crashed);
 bool live_is_blank(const char *line, size_t length);

@@ -45,6 +45,21 @@ static void hold_cancelled(struct lab *lab, const char *run)
     cr_assert(strstr(status.out, "cancelled") != NULL, "%s", status.out);
 }
 
+#define ASKED "asked to end; once more ends it at once"
+
+/* Of the command that `begin` began: the lines that end with `words`. */
+static int said(struct lab *lab, const char *run, const char *words)
+{
+    AUTO_FREE char *line = xasprintf("host: run %s is %s", id_tail(run, 8), words);
+    return damage_lines(lab, "create.err", line);
+}
+
+static bool has_said_asked(void *lab)
+{
+    AUTO_FREE char *run = damage_run(lab);
+    return said(lab, run, ASKED) == 1;
+}
+
 static void hold_first_signal_is_graceful(int number, bool to_worker)
 {
     struct lab *lab = damage_lab("    grace: 20s\n", POLITE);
@@ -53,6 +68,9 @@ static void hold_first_signal_is_graceful(int number, bool to_worker)
     kill(to_worker ? damage_worker(lab) : command, number);
     cr_assert(eq(int, lab_wait(lab, command, 10), 130));
     cr_assert(lab_exists(lab, "polite"), "the child was not asked to end");
+    cr_assert(eq(int, said(lab, run, ASKED), to_worker ? 0 : 1));
+    cr_assert(eq(int, said(lab, run, "ended at once"), 0));
+    cr_assert(eq(int, damage_lines(lab, "create.err", "  'triphase resume host' goes on at work"), 1));
     hold_cancelled(lab, run);
     lab_expect_rows(lab, "a signal", run, "cancelled", "cancelled");
     AUTO_FREE char *journal = xasprintf(".triphase/runs/%s/run.ndjson", run);
@@ -82,10 +100,12 @@ Test(cancel, a_second_interrupt_ends_it_at_once)
     kill(command, SIGINT);
     /* Still there: it does not end for TERM, and its grace is long. */
     cr_assert(lab_until_file(lab, 10, "asked"));
+    cr_assert(lab_until(10, has_said_asked, lab), "the interrupt was not acknowledged");
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_assert(strstr(status.out, "running") != NULL, "%s", status.out);
     kill(command, SIGINT);
     cr_assert(eq(int, lab_wait(lab, command, 5), 130));
+    cr_assert(eq(int, said(lab, run, "ended at once"), 1));
     hold_cancelled(lab, run);
 }
 

@@ -110,6 +110,7 @@ Test(detach, an_interrupt_of_attach_ends_the_run_unless_it_is_told_not_to)
     cr_assert(lab_until(10, has_joined, lab));
     kill(attach, SIGINT);
     cr_assert(eq(int, lab_wait(lab, attach, 10), 130));
+    cr_assert(eq(int, damage_lines(lab, "attach.err", "asked to end; once more ends it at once"), 1));
     AUTO_FREE char *row = lab_sql(lab, "SELECT outcome || ' ' || exit_code FROM run");
     cr_assert(eq(str, row, "cancelled 130"));
     cr_assert(damage_empty(lab, run, 2));

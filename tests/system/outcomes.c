@@ -90,6 +90,9 @@ static void check_row(struct lab *lab, const struct row *row)
     lab_play_case(lab, "outcomes", row->name);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, row->name, row->outcome, row->cause, row->code);
+    cr_expect((strstr(result.err, "  'triphase resume host' goes on at ") != NULL) ==
+                  (row->code != 0 && row->code != 78),
+              "%s: whether it can be gone on with is not what is said: %s", row->name, result.err);
     AUTO_FREE char *counts = lab_phase(lab, "ok || ' ' || changed || ' ' || failed || ' ' || skipped || ' ' "
                                             "|| unreachable || ' ' || ignored || ' ' || rescued");
     AUTO_FREE char *message = lab_phase(lab, "message");

@@ -55,6 +55,15 @@ static struct lab_result hold_resume(struct lab *lab, int code, const char *said
     return result;
 }
 
+/* The last line of what a command said, or none that names `resume`. */
+static void hold_offer(const char *said, const char *line)
+{
+    AUTO_FREE char *offer = line ? xasprintf("\n  'triphase resume host%s\n", line) : NULL;
+    const char *at = strstr(said, offer ? offer : "'triphase resume");
+    cr_assert(offer ? at && strspn(at + strlen(offer), "\n") == strlen(at + strlen(offer)) : !at,
+              "'%s' does not end: %s", line ? line : "(no offer)", said);
+}
+
 static struct lab *broken_at_two(void)
 {
     struct lab *lab = three_phases(FAILS);
@@ -66,10 +75,14 @@ static struct lab *broken_at_two(void)
 
 Test(resume, goes_on_at_the_phase_that_failed_with_its_edited_playbook)
 {
-    struct lab *lab = broken_at_two();
+    struct lab *lab = three_phases(FAILS);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    hold_offer(made.err, "' goes on at two");
+    lab_write(lab, "do/two", GOOD);
     lab_write(lab, "playbooks/two.yml", "- hosts: recipe_work\n  gather_facts: true\n  tasks: []\n");
     struct lab_result result = hold_resume(lab, 0, "one is skipped: it is completed", NULL);
     cr_assert(strstr(result.err, "ended as failed at two") != NULL, "%s", result.err);
+    hold_offer(result.err, NULL);
     hold_ran(lab, "one two two three ");
     AUTO_FREE char *row =
         lab_sql(lab, "SELECT new.kind || ' ' || new.outcome || ' ' || new.partial || ' ' ||"
@@ -317,6 +330,7 @@ Test(resume, a_partial_run_has_no_completed_phase_and_keeps_phases_and_arguments
     lab_write(lab, "do/two", FAILS);
     struct lab_result broken = lab_run(lab, "run", "host", "one", "two", "--", "--tags", "some", NULL);
     cr_assert(eq(int, broken.code, 2), "%s", broken.err);
+    hold_offer(broken.err, "' goes on with it");
     lab_write(lab, "do/two", GOOD);
     hold_resume(lab, 0, "the run was partial", NULL);
     hold_ran(lab, "one two three one two one two ");
@@ -329,6 +343,7 @@ Test(resume, extra_variables_are_not_kept_and_have_to_be_given_again)
     struct lab *lab = three_phases(FAILS);
     struct lab_result made = lab_run(lab, "create", "host", "--", "-e", "word=hush-hush", NULL);
     cr_assert(eq(int, made.code, 2), "%s", made.err);
+    hold_offer(made.err, " -- THE SAME -e ARGUMENTS' goes on at two");
     lab_write(lab, "do/two", GOOD);
     hold_resume(lab, 78, "give the very same ones again", NULL);
     struct lab_result other = lab_run(lab, "resume", "--", "-e", "word=other", NULL);
@@ -348,9 +363,14 @@ Test(resume, a_run_that_is_not_the_targets_last_and_one_whose_machine_is_gone_ar
     cr_assert(eq(int, second.code, 2), "%s", second.err);
     AUTO_FREE char *newer = damage_run(lab);
     hold_resume(lab, 64, newer + strlen(newer) - 8, first);
+    struct lab_result older = lab_run(lab, "attach", first, NULL), last = lab_run(lab, "attach", newer, NULL);
+    hold_offer(older.err, NULL);
+    hold_offer(last.err, "' goes on at two");
     struct lab_result forgotten = lab_run(lab, "forget", "host", "--yes", NULL);
     cr_assert(eq(int, forgotten.code, 0), "%s", forgotten.err);
     hold_resume(lab, 3, "is gone", "host");
+    struct lab_result gone = lab_run(lab, "attach", newer, NULL);
+    hold_offer(gone.err, NULL);
     cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 2));
     hold_resume(lab, 64, "neither a target", "nobody");
 }
@@ -365,6 +385,7 @@ Test(resume, a_destroy_that_was_cut_off_goes_on_destroying)
     lab_write(lab, "do/four", FAILS);
     struct lab_result cut = lab_run(lab, "destroy", "host", "--yes", "--keep-state", NULL);
     cr_assert(eq(int, cut.code, 2), "%s", cut.err);
+    hold_offer(cut.err, NULL);
     lab_write(lab, "do/four", GOOD);
     hold_resume(lab, 0, "bye is skipped", NULL);
     hold_ran(lab, "one two three bye four four ");
@@ -380,6 +401,7 @@ Test(resume, a_run_that_never_got_a_transport_goes_on_and_does_all)
     struct lab_result lost = lab_run(lab, "create", "host", NULL);
     kill(lab_sshd_pid(lab), SIGCONT);
     cr_assert(eq(int, lost.code, 4), "%s", lost.err);
+    hold_offer(lost.err, "' goes on at transport");
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_TRANSPORT", NULL);
     hold_resume(lab, 0, "at transport", NULL);
     hold_ran(lab, "one two three ");
