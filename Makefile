@@ -75,8 +75,16 @@ OPTIMIZE := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 CFLAGS ?= $(OPTIMIZE)
 LDFLAGS ?=
+# What is forced into every file of the program is read once for all of them; clang and ccache have ways of their own.
+ifeq ($(IS_CLANG)$(findstring ccache,$(CC)),0)
+FORCED := $(BUILD)/banned.h
+PRECOMPILED := $(FORCED).gch
+else
+FORCED := orchestrator/base/banned.h
+PRECOMPILED :=
+endif
 DEFINES := -D_GNU_SOURCE -DTRIPHASE_VERSION='"$(VERSION)"'
-BASE_FLAGS = -std=gnu17 $(DEFINES) -Iorchestrator -include orchestrator/base/banned.h -pthread $(WARNINGS) $(HARDENING) \
+BASE_FLAGS = -std=gnu17 $(DEFINES) -Iorchestrator -include $(FORCED) -pthread $(WARNINGS) $(HARDENING) \
 	$(CFLAGS) $(CPPFLAGS)
 LINK_FLAGS = -pthread -pie -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
 LIBS := $(LIBRARY_LIBS) -lm
@@ -96,6 +104,7 @@ endif
 .PHONY: all
 all: $(PROGRAM)
 
+HASH := \#
 # A file that changes only when its text does: what depends on it is made anew when flags or the set of files change.
 define keep_text
 $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || printf '%s\n' '$(subst ','\'',$(2))' >$(1))
@@ -105,6 +114,7 @@ BUILDS := $(filter-out setup setup-check demo check clean help uninstall format 
 ifneq ($(BUILDS),)
 # All folders at once: two programs more for each object are felt.
 $(shell mkdir -p $(sort $(dir $(OBJECTS) $(MAIN_OBJECT) $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SOURCES) $(SYSTEM_SOURCES) $(SOAK_SOURCES)))) $(BUILD)/setup)
+$(call keep_text,$(BUILD)/banned.h,$(HASH)include "base/banned.h")
 $(call keep_text,$(BUILD)/flags,$(CC) $(BASE_FLAGS) $(LINK_FLAGS) $(LIBRARY_CFLAGS) $(LIBS))
 $(call keep_text,$(BUILD)/objects,$(OBJECTS))
 $(call keep_text,$(BUILD)/embedded.list,$(EMBEDDED))
@@ -119,13 +129,16 @@ endif
 have-criterion:
 	@$(PKG_CONFIG) --exists criterion || { echo "triphase: cannot build the tests without criterion: run 'make setup'" >&2; exit 1; }
 
-$(BUILD)/orchestrator/%.o: orchestrator/%.c $(BUILD)/flags | have-libraries
+$(BUILD)/banned.h.gch: $(BUILD)/banned.h orchestrator/base/banned.h $(BUILD)/flags
+	$(RUN)$(CC) $(filter-out -include $(FORCED),$(BASE_FLAGS)) -x c-header -o $@ $<
+
+$(BUILD)/orchestrator/%.o: orchestrator/%.c $(BUILD)/flags $(PRECOMPILED) | have-libraries
 	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded.c: setup/embed.sh $(BUILD)/embedded.list $(EMBEDDED)
 	$(call show,EMBED,$(words $(EMBEDDED)) files)$(RUN)setup/embed.sh $(EMBEDDED) >$@
 
-$(EMBEDDED_OBJECT): $(BUILD)/embedded.c $(EMBEDDED) $(BUILD)/flags | have-libraries
+$(EMBEDDED_OBJECT): $(BUILD)/embedded.c $(EMBEDDED) $(BUILD)/flags $(PRECOMPILED) | have-libraries
 	$(call show,CC,$<)$(RUN)$(CC) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
 
 # Made anew rather than updated: a removed source file leaves no member behind.
