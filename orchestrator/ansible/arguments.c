@@ -187,7 +187,7 @@ static int take_letters(const char *word, const char *next, bool *used, struct a
     return 0;
 }
 
-int ansible_check_arguments(const char *const *words, struct ansible_arguments *out, struct error *err)
+int ansible_arguments_check(const char *const *words, struct ansible_arguments *out, struct error *err)
 {
     struct ansible_arguments made = {0};
     for (size_t i = 0; words && words[i]; i++) {
@@ -204,7 +204,7 @@ int ansible_check_arguments(const char *const *words, struct ansible_arguments *
             result = word[1] == '-' ? take_long(word, next, &used, &made, err)
                                     : take_letters(word, next, &used, &made, err);
         if (result < 0) {
-            ansible_arguments_free(&made);
+            ansible_arguments_clear(&made);
             return -1;
         }
         words_add(&made.words, word);
@@ -225,10 +225,10 @@ int ansible_check_arguments(const char *const *words, struct ansible_arguments *
     return 0;
 }
 
-void ansible_arguments_free(struct ansible_arguments *arguments)
+void ansible_arguments_clear(struct ansible_arguments *arguments)
 {
-    words_free(&arguments->words);
-    words_free(&arguments->extra);
+    words_clear(&arguments->words);
+    words_clear(&arguments->extra);
     free(arguments->extra_digest);
     *arguments = (struct ansible_arguments){0};
 }

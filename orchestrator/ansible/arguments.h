@@ -12,5 +12,5 @@ struct ansible_arguments {
 };
 /* ERROR_USAGE for what is refused (inventories, prompts, connection options, listings, playbooks) and for
  * options that ansible-playbook does not know. */
-int ansible_check_arguments(const char *const *words, struct ansible_arguments *out, struct error *err);
-void ansible_arguments_free(struct ansible_arguments *arguments);
+int ansible_arguments_check(const char *const *words, struct ansible_arguments *out, struct error *err);
+void ansible_arguments_clear(struct ansible_arguments *arguments);

@@ -99,7 +99,7 @@ static void add_common_environment(const struct ansible_request *request,
                                    const struct ansible_settings *settings, struct words *environment)
 {
     ansible_environment(request->target, settings, request->environment, environment);
-    ansible_add_ssh_environment(settings, request->phase->limits.host_silent_ns, request->control_directory,
+    ansible_environment_add_ssh(settings, request->phase->limits.host_silent_ns, request->control_directory,
                                 environment);
     AUTO_FREE char *plugins = xasprintf("%s%s%s", request->callback_directory,
                                         *settings->callback_plugins ? ":" : "", settings->callback_plugins);
@@ -115,20 +115,21 @@ static void add_common_environment(const struct ansible_request *request,
         words_set_env(environment, "ANSIBLE_PIPELINING", "False");
 }
 
-int ansible_environment_ahead(const struct ansible_request *request, struct words *out, struct error *err)
+int ansible_child_environment_ahead(const struct ansible_request *request, struct words *out,
+                                    struct error *err)
 {
     struct ansible_settings settings = {0};
     if (ansible_settings_read(request->project->directory, request->environment, &settings, err) < 0)
         return -1;
     add_common_environment(request, &settings, out);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
     return 0;
 }
 
 static int add_environment(const struct ansible_request *request, struct ansible_child *out,
                            struct error *err)
 {
-    if (ansible_environment_ahead(request, &out->environment, err) < 0)
+    if (ansible_child_environment_ahead(request, &out->environment, err) < 0)
         return -1;
     marks_environment(&out->environment, request->run, request->seq);
     words_set_env(&out->environment, "TRIPHASE_EVENTS", request->events);
@@ -171,7 +172,7 @@ static int (*const parts[])(const struct ansible_request *, struct ansible_child
     add_vault_passwords, add_forced_variables,  add_playbook,        secrets_close,
 };
 
-int ansible_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
+int ansible_child_prepare(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
     struct ansible_child made = {.known = {-1, -1, -1}};
     int result = secrets_open(&made, err);
@@ -180,7 +181,7 @@ int ansible_prepare(const struct ansible_request *request, struct ansible_child 
     if (result < 0) {
         for (size_t i = 0; i < made.files.count; i++)
             (void)unlink(made.files.items[i]);
-        ansible_child_free(&made);
+        ansible_child_clear(&made);
         return -1;
     }
     *out = made;

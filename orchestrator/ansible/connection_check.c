@@ -116,7 +116,7 @@ void connection_compare(const struct project *project, const char *host, const s
     }
 }
 
-void connection_differences_free(struct connection_differences *differences)
+void connection_differences_clear(struct connection_differences *differences)
 {
     for (size_t i = 0; i < differences->count; i++) {
         struct connection_difference *item = &differences->items[i];

@@ -18,7 +18,7 @@ struct connection_differences {
 };
 void connection_compare(const struct project *project, const char *host, const struct json *expected,
                         const struct json *effective, struct connection_differences *out);
-void connection_differences_free(struct connection_differences *differences);
+void connection_differences_clear(struct connection_differences *differences);
 /* A variable of the target's host, or a secret of the target, that is a password for logging in, which nothing here uses: a key logs in. One line with what to do, `file` as above (malloc'ed); NULL:
  * there is none. The password is not in it. */
 char *connection_password_text(const struct project *project, const struct target *target,

@@ -84,7 +84,7 @@ void ansible_environment(const struct target *target, const struct ansible_setti
     words_set_env(out, "ANSIBLE_SSH_RETRIES", "0");
 }
 
-void ansible_add_ssh_environment(const struct ansible_settings *settings, int64_t host_silent_ns,
+void ansible_environment_add_ssh(const struct ansible_settings *settings, int64_t host_silent_ns,
                                  const char *control_directory, struct words *out)
 {
     const char *ssh_args = settings->of[SETTING_SSH_ARGS].value;

@@ -11,5 +11,5 @@ void ansible_environment(const struct target *target, const struct ansible_setti
                          const char *const *environment, struct words *out);
 /* Hosts that are none of triphase's (delegation to one of the user's own inventory) have no rendered ssh
  * arguments: these reach them too. */
-void ansible_add_ssh_environment(const struct ansible_settings *settings, int64_t host_silent_ns,
+void ansible_environment_add_ssh(const struct ansible_settings *settings, int64_t host_silent_ns,
                                  const char *control_directory, struct words *out);

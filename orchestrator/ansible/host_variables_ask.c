@@ -33,8 +33,8 @@ static void asking_end(struct asking *asking)
         (void)unlink(asking->path);
     free(asking->path);
     free(asking->skeleton);
-    words_free(&asking->folders);
-    ansible_settings_free(&asking->settings);
+    words_clear(&asking->folders);
+    ansible_settings_clear(&asking->settings);
 }
 
 static bool has_variables(const char *folder)
@@ -148,7 +148,7 @@ static void fill_in(const struct asking *asking, const char *folder, struct json
             json_set_string(values, name, plain);
         }
     }
-    question_free(&question);
+    question_clear(&question);
 }
 
 /* Of everything that Ansible says of the host: the connection variables as texts, of secrets only that they are there. */
@@ -195,7 +195,7 @@ static struct json *ask(struct asking *asking)
             json_append(answers, pick(asking, asking->folders.items[i], all));
         if (questions[i].failure && !asking->target->unanswered)
             asking->target->unanswered = question_failure(&questions[i]);
-        question_free(&questions[i]);
+        question_clear(&questions[i]);
     }
     free(questions);
     return TAKE(answers);
@@ -207,22 +207,22 @@ static struct json *answers_of(struct asking *asking, const struct words *playbo
     AUTO_FREE char *state = layout_state(asking->project->directory);
     AUTO_FREE char *text = xasprintf("variables\n%s", asking->skeleton);
     AUTO_FREE char *version = ansible_version(asking->project->ansible, NULL);
-    struct plan_inputs inputs = {.project = asking->project,
-                                 .target = asking->target,
-                                 .recipe = project_recipe(asking->project, asking->target->recipe),
-                                 .playbooks = playbooks,
-                                 .settings = &asking->settings,
-                                 .environment = asking->environment,
-                                 .inventory = text,
-                                 .version = version};
+    struct ansible_memory_inputs inputs = {.project = asking->project,
+                                           .target = asking->target,
+                                           .recipe = project_recipe(asking->project, asking->target->recipe),
+                                           .playbooks = playbooks,
+                                           .settings = &asking->settings,
+                                           .environment = asking->environment,
+                                           .inventory = text,
+                                           .version = version};
     char digest[DIGEST_TEXT];
-    bool known = plan_digest(&inputs, digest);
-    struct json *answers = known ? plan_recall(state, digest) : NULL;
+    bool known = ansible_memory_digest(&inputs, digest);
+    struct json *answers = known ? ansible_memory_recall(state, digest) : NULL;
     if (answers)
         return answers;
     answers = ask(asking);
     if (known && json_count(answers) == asking->folders.count)
-        plan_remember(state, digest, answers);
+        ansible_memory_keep(state, digest, answers);
     return answers;
 }
 

@@ -67,7 +67,7 @@ int launcher_wrap(struct words *argv, const char *script, const char *folder, st
     AUTO_WORDS wrapped = WORDS_INIT;
     words_add_all(&wrapped, interpreter, path, NULL);
     words_add_list(&wrapped, words_argv(argv));
-    words_free(argv);
+    words_clear(argv);
     *argv = wrapped;
     wrapped = (struct words)WORDS_INIT;
     return 0;

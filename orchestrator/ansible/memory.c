@@ -90,7 +90,7 @@ static bool has_program(const char *path)
     return false;
 }
 
-static void add_project(struct walk *walk, const struct plan_inputs *inputs)
+static void add_project(struct walk *walk, const struct ansible_memory_inputs *inputs)
 {
     const struct project *project = inputs->project;
     add_beside(walk, project->directory);
@@ -131,7 +131,7 @@ static void add_phases(struct digest *digest, const struct phase *phases, size_t
     }
 }
 
-bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT])
+bool ansible_memory_digest(const struct ansible_memory_inputs *inputs, char out[DIGEST_TEXT])
 {
     struct digest digest;
     digest_begin(&digest);
@@ -207,7 +207,7 @@ static char *record_path(const char *state, const char *digest)
     return xasprintf("%s/plans/%s", state, digest);
 }
 
-struct json *plan_recall(const char *state, const char *digest)
+struct json *ansible_memory_recall(const char *state, const char *digest)
 {
     AUTO_FREE char *path = record_path(state, digest);
     AUTO_TEXT content = TEXT_INIT;
@@ -217,7 +217,7 @@ struct json *plan_recall(const char *state, const char *digest)
     return json_is_array(warnings) ? TAKE(warnings) : NULL;
 }
 
-void plan_remember(const char *state, const char *digest, const struct json *warnings)
+void ansible_memory_keep(const char *state, const char *digest, const struct json *warnings)
 {
     AUTO_FREE char *folder = file_join(state, "plans");
     AUTO_FREE char *path = record_path(state, digest);

@@ -8,7 +8,7 @@
 #include "format/json.h"
 #include <stdbool.h>
 
-struct plan_inputs {
+struct ansible_memory_inputs {
     const struct project *project;
     const struct target *target;
     const struct recipe *recipe;
@@ -24,8 +24,8 @@ struct plan_inputs {
 
 /* Files count by path, size, inode and times, not by content. false: it cannot be told whether they are
  * unchanged (too many files, an inventory that is a program), so nothing may be remembered. */
-bool plan_digest(const struct plan_inputs *inputs, char out[DIGEST_TEXT]);
+bool ansible_memory_digest(const struct ansible_memory_inputs *inputs, char out[DIGEST_TEXT]);
 /* The warnings of a remembered plan (an array); NULL when there is none. */
-struct json *plan_recall(const char *state, const char *digest);
+struct json *ansible_memory_recall(const char *state, const char *digest);
 /* Best effort: a plan that cannot be remembered is asked again. */
-void plan_remember(const char *state, const char *digest, const struct json *warnings);
+void ansible_memory_keep(const char *state, const char *digest, const struct json *warnings);

@@ -56,7 +56,7 @@ int peers_find(const struct project *project, const struct target *target, const
             made_look(project, peer, machine, &made, &now);
             if (made_refuse(&made, peer, machine, false, err) < 0)
                 return error_prefix(err, "peer %s", peer->name);
-            if (ssh_write_known_hosts(now, peer, project->directory, err) < 0 ||
+            if (known_hosts_write(now, peer, project->directory, err) < 0 ||
                 add(peer, TAKE(now), run, alive_count, how & PEERS_WITH_AGENTS, out, err) < 0)
                 return -1;
         } else if (!lenient) {
@@ -67,11 +67,11 @@ int peers_find(const struct project *project, const struct target *target, const
     return 0;
 }
 
-void peers_free(struct peers *peers)
+void peers_clear(struct peers *peers)
 {
     for (size_t i = 0; i < peers->count; i++) {
         machine_free(peers->machines[i]);
-        ssh_arguments_free(&peers->ssh[i]);
+        ssh_arguments_clear(&peers->ssh[i]);
         free(peers->control_paths[i]);
     }
     free(peers->hosts);

@@ -15,7 +15,7 @@ struct peers {
     {                             \
         NULL, NULL, NULL, NULL, 0 \
     }
-#define AUTO_PEERS __attribute__((cleanup(peers_free))) struct peers
+#define AUTO_PEERS __attribute__((cleanup(peers_clear))) struct peers
 
 enum {
     PEERS_LENIENT = 1,
@@ -26,4 +26,4 @@ enum {
  * PEERS_LENIENT leaves it out. `out` is to be freed in any case. */
 int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
                int alive_count, unsigned how, struct peers *out, struct error *err);
-void peers_free(struct peers *peers);
+void peers_clear(struct peers *peers);

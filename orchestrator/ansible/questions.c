@@ -136,11 +136,11 @@ char *question_failure(const struct question *question)
                      question->waited_for ? question->waited_for : "");
 }
 
-void question_free(struct question *question)
+void question_clear(struct question *question)
 {
-    ansible_child_free(&question->child);
-    text_free(&question->out);
-    text_free(&question->said);
+    ansible_child_clear(&question->child);
+    text_clear(&question->out);
+    text_clear(&question->said);
     free(question->failure);
     free(question->waited_for);
     *question = (struct question){0};

@@ -25,4 +25,4 @@ struct question {
 void questions_ask(struct question *questions, size_t count, const char *directory, struct deadline deadline);
 /* Of one that failed: why, and what it waited for. malloc'ed. */
 char *question_failure(const struct question *question);
-void question_free(struct question *question);
+void question_clear(struct question *question);

@@ -28,13 +28,13 @@ const char *ansible_child_write(const struct ansible_request *request, const cha
     return child->files.items[child->files.count - 1];
 }
 
-void ansible_child_free(struct ansible_child *child)
+void ansible_child_clear(struct ansible_child *child)
 {
     for (int *fd = child->keep; fd && *fd >= 0; fd++)
         close(*fd);
     free(child->keep);
-    words_free(&child->argv);
-    words_free(&child->environment);
-    words_free(&child->files);
+    words_clear(&child->argv);
+    words_clear(&child->environment);
+    words_clear(&child->files);
     *child = (struct ansible_child){0};
 }

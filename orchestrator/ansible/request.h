@@ -37,7 +37,7 @@ struct ansible_child {
     struct words argv, environment;
     /* Among `keep`, -1 behind them: the values of all that is secret (redact/sealed.h), and those that the callback decrypts, which come while it runs. */
     int known[3];
-    int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_free closes them */
+    int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_clear closes them */
     struct words
         files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
 };
@@ -47,4 +47,4 @@ void ansible_child_keep(struct ansible_child *child, int fd);
 /* Writes one of its files, named after the step; its path, which is the child's. NULL with an error. */
 const char *ansible_child_write(const struct ansible_request *request, const char *suffix, const char *bytes,
                                 mode_t mode, struct ansible_child *child, struct error *err);
-void ansible_child_free(struct ansible_child *child);
+void ansible_child_clear(struct ansible_child *child);

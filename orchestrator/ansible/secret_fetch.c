@@ -46,7 +46,7 @@ int secret_fetch_read(const void *context, struct text *out, struct error *err)
         text_add_bytes(out, (const char *)&i, sizeof i);
         text_add_bytes(out, (const char *)&length, sizeof length);
         text_add_bytes(out, value, length);
-        free_secret(value, length);
+        memory_free_secret(value, length);
     }
     return 0;
 }
@@ -78,7 +78,7 @@ static void read_again(const struct project *project, const struct secret *secre
         redact_rules_add_beside(rules, secret->name ? secret->name : "password", value, length);
     else
         redact_rules_add(rules, kind, value, length);
-    free_secret(value, length);
+    memory_free_secret(value, length);
 }
 
 void secret_fetch_again(const struct project *project, const struct target *target, const struct words *names,

@@ -38,7 +38,7 @@ static int read_named(const struct project *project, const struct target *target
     AUTO_FREE char *beside = xasprintf(REDACT_BESIDE "%s", secret->name ? secret->name : "password");
     if (known >= 0 && redact_sealed_put(known, project_has_name(project, *value) ? beside : kind, *value,
                                         *length, err) < 0) {
-        free_secret(*value, *length);
+        memory_free_secret(*value, *length);
         return -1;
     }
     return 0;
@@ -46,7 +46,7 @@ static int read_named(const struct project *project, const struct target *target
 
 static void forget(char **value, size_t length)
 {
-    free_secret(*value, length);
+    memory_free_secret(*value, length);
     *value = NULL;
 }
 
@@ -176,7 +176,7 @@ int secrets_add_variables(const struct ansible_request *request, struct ansible_
         return -1;
     char *text = json_compact(inventory);
     int fd = seal("triphase-secrets", text, strlen(text), err);
-    free_secret(text, strlen(text));
+    memory_free_secret(text, strlen(text));
     if (fd < 0)
         return -1;
     ansible_child_keep(out, fd);

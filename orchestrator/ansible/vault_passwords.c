@@ -33,7 +33,7 @@ static int read_one(const void *what, struct text *out, struct error *err)
     if (secret_read(reading->secret, reading->project->directory, &value, &length, err) < 0)
         return -1;
     text_add_bytes(out, value, length);
-    free_secret(value, length);
+    memory_free_secret(value, length);
     return 0;
 }
 
@@ -121,7 +121,7 @@ void vault_passwords_forget(void)
     while (kept) {
         struct kept *first = kept;
         kept = first->next;
-        ansible_child_free(&first->passwords);
+        ansible_child_clear(&first->passwords);
         free(first->failure);
         free(first);
     }

@@ -28,14 +28,14 @@ struct spare {
 
 static void spare_free(struct spare *spare)
 {
-    words_free(&spare->command);
+    words_clear(&spare->command);
     child_close(&spare->child);
     fd_close(&spare->gate);
     free(spare);
 }
 
-int spare_start(const char *const command[COMMAND_WORDS], const char *const *environment,
-                const char *directory, const struct scope *scope, struct spare **out, struct error *err)
+int warm_start(const char *const command[COMMAND_WORDS], const char *const *environment,
+               const char *directory, const struct scope *scope, struct spare **out, struct error *err)
 {
     int ends[2];
     if (scope->kind != SCOPE_CGROUP)
@@ -155,7 +155,7 @@ static int hand_over(struct spare *spare, const struct child_plan *plan, struct 
                : send_order(spare->gate, order, descriptors, count, err);
 }
 
-int spare_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err)
+int warm_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err)
 {
     struct spare *taken = *spare;
     struct child_end end;
@@ -167,7 +167,7 @@ int spare_take(struct spare **spare, const struct child_plan *plan, struct child
     else
         result = hand_over(taken, plan, err);
     if (result < 0) {
-        spare_dismiss(spare);
+        warm_dismiss(spare);
         return -1;
     }
     *out = taken->child;
@@ -176,7 +176,7 @@ int spare_take(struct spare **spare, const struct child_plan *plan, struct child
     return 0;
 }
 
-void spare_dismiss(struct spare **spare)
+void warm_dismiss(struct spare **spare)
 {
     struct spare *left = TAKE(*spare);
     if (!left)

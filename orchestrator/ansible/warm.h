@@ -7,11 +7,11 @@
 struct spare;
 
 /* `command`: interpreter, launcher, ansible-playbook, as launcher_wrap leaves it. `environment` without what only the step knows. It belongs to `scope`
- * until it is taken. Descriptors are closed and the process is ended by spare_dismiss or, after a success of spare_take, are the child's. */
-int spare_start(const char *const command[3], const char *const *environment, const char *directory,
-                const struct scope *scope, struct spare **out, struct error *err);
+ * until it is taken. Descriptors are closed and the process is ended by warm_dismiss or, after a success of warm_take, are the child's. */
+int warm_start(const char *const command[3], const char *const *environment, const char *directory,
+               const struct scope *scope, struct spare **out, struct error *err);
 /* Makes it the process of `plan`, as child_start would start one, in the plan's scope; the spare is gone then. -1 when it cannot be that: it is dead, or
  * another program is asked for; it is dismissed then. */
-int spare_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err);
+int warm_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err);
 /* Lets it leave (its exit handlers remove Ansible's temporary folder), or kills it after a second. NULL inside is fine. */
-void spare_dismiss(struct spare **spare);
+void warm_dismiss(struct spare **spare);

@@ -18,7 +18,7 @@ void facts_add(struct facts *facts, const char *name, enum fact_state state, cha
         (struct fact){xstrdup(name), state, what, xstrdup_or_null(mend), xstrdup_or_null(package)};
 }
 
-void facts_free(struct facts *facts)
+void facts_clear(struct facts *facts)
 {
     for (size_t i = 0; i < facts->count; i++) {
         free(facts->items[i].name);

@@ -21,11 +21,11 @@ struct facts {
     size_t count;
 };
 
-#define AUTO_FACTS __attribute__((cleanup(facts_free))) struct facts
+#define AUTO_FACTS __attribute__((cleanup(facts_clear))) struct facts
 /* Takes over the malloc'ed `what`; `mend` and `package` are copied and may be NULL. */
 void facts_add(struct facts *facts, const char *name, enum fact_state state, char *what, const char *mend,
                const char *package);
-void facts_free(struct facts *facts);
+void facts_clear(struct facts *facts);
 bool facts_have_missing(const struct facts *facts);
 /* malloc'ed "apt-get install -y A B" for all missing facts that name a package; NULL when none does. */
 char *facts_install_line(const struct facts *facts);

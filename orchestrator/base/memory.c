@@ -63,7 +63,7 @@ char *xasprintf(const char *format, ...)
     return out;
 }
 
-void free_secret(void *bytes, size_t size)
+void memory_free_secret(void *bytes, size_t size)
 {
     if (bytes)
         explicit_bzero(bytes, size);

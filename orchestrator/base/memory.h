@@ -17,7 +17,7 @@ char *xasprintf(const char *format, ...) __attribute__((returns_nonnull, format(
 char *xvasprintf(const char *format, va_list args) __attribute__((returns_nonnull, format(printf, 1, 0)));
 
 /* Overwrites `size` bytes in a way the compiler may not remove, then frees. For secrets. NULL is fine. */
-void free_secret(void *bytes, size_t size);
+void memory_free_secret(void *bytes, size_t size);
 
 void memory_free_pointer(void *pointer_to_pointer);
 void memory_close_fd(int *fd);

@@ -78,7 +78,7 @@ char *text_take(struct text *text)
     return out;
 }
 
-void text_free(struct text *text)
+void text_clear(struct text *text)
 {
     free(text->bytes);
     *text = (struct text)TEXT_INIT;

@@ -14,7 +14,7 @@ struct text {
     {              \
         NULL, 0, 0 \
     }
-#define AUTO_TEXT __attribute__((cleanup(text_free))) struct text
+#define AUTO_TEXT __attribute__((cleanup(text_clear))) struct text
 
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
@@ -27,7 +27,7 @@ void text_truncate(struct text *text, size_t length);
 const char *text_string(const struct text *text);
 /* Hands the string over (malloc'ed, never NULL) and resets the text. */
 char *text_take(struct text *text);
-void text_free(struct text *text);
+void text_clear(struct text *text);
 
 bool text_is(const char *a, const char *b); /* equal; two NULLs are equal */
 bool text_starts(const char *string, const char *prefix);

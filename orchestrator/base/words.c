@@ -118,7 +118,7 @@ const char *const *words_argv(const struct words *words)
     return words->items ? (const char *const *)words->items : none;
 }
 
-void words_free(struct words *words)
+void words_clear(struct words *words)
 {
     for (size_t i = 0; i < words->count; i++)
         free(words->items[i]);

@@ -13,7 +13,7 @@ struct words {
     {              \
         NULL, 0, 0 \
     }
-#define AUTO_WORDS __attribute__((cleanup(words_free))) struct words
+#define AUTO_WORDS __attribute__((cleanup(words_clear))) struct words
 
 void words_add(struct words *words, const char *word);
 void words_addf(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -31,7 +31,7 @@ void words_sort_unique(struct words *words);
 char *words_join(const struct words *words, const char *between);
 /* Never NULL; owned by the list. */
 const char *const *words_argv(const struct words *words);
-void words_free(struct words *words);
+void words_clear(struct words *words);
 /* Environment handling on a list of NAME=VALUE: replaces an entry of that name or adds one. */
 void words_set_env(struct words *environment, const char *name, const char *value);
 /* The value of NAME in such a list, NULL when absent; owned by the list. */

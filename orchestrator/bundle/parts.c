@@ -104,7 +104,7 @@ int bundle_parts_add_stored(struct bundle *bundle, const struct bundle_subject *
         add_sums(bundle, subject, HISTORY_BY_ROLE, "report-by-role.txt", err) < 0 ||
         add_sums(bundle, subject, HISTORY_BY_TASK, "report-by-task.txt", err) < 0 ||
         add_events(bundle, subject, err) < 0 || bundle_open(bundle, "store.ndjson", err) < 0 ||
-        store_rows(subject->db, subject->account->run->id, put_line, bundle, err) < 0)
+        store_dump(subject->db, subject->account->run->id, put_line, bundle, err) < 0)
         return -1;
     return bundle_close(bundle, NULL, err);
 }
@@ -216,7 +216,7 @@ int bundle_parts_add_host(struct bundle *bundle, const struct bundle_subject *su
     }
     machine = now ? now : machine;
     if (choose_transport(subject, &kind, &why) < 0 ||
-        (subject->target && ssh_write_known_hosts(machine, target, subject->project->directory, &why) < 0)) {
+        (subject->target && known_hosts_write(machine, target, subject->project->directory, &why) < 0)) {
         bundle_missing(bundle, "host", "%s", error_text(&why));
         return 0;
     }

@@ -155,7 +155,7 @@ static int add_git(struct bundle *bundle, const struct bundle_subject *subject, 
     child_inherited(&git.environment);
     bool known = ask_git(&git, &about, &why, commit) == 0 && ask_git(&git, &about, &why, state) == 0 &&
                  ask_git(&git, &diff, &why, words_argv(&difference)) == 0;
-    words_free(&git.environment);
+    words_clear(&git.environment);
     if (!known) {
         bool none = strstr(error_text(&why), "not a git repository");
         bundle_missing(bundle, "project/git.txt", "%s",

@@ -72,7 +72,7 @@ static void add_secret(const struct work *work, const struct target *target, con
         redact_rules_add_beside(work->rules, secret->name ? secret->name : "password", value, length);
     else
         add_value(work, kind, value, length);
-    free_secret(value, length);
+    memory_free_secret(value, length);
 }
 
 static void add_target(const struct work *work, const struct target *target)
@@ -119,7 +119,7 @@ static void give_passwords(const struct work *work, struct text *ids, int *fds)
         if (fds[i] >= 0 && fchmod(fds[i], 0600) == 0 && file_write_all(fds[i], value, length) == 0)
             text_addf(ids, "%s@/proc/%d/fd/%d ", secret->name ? secret->name : "default", (int)getpid(),
                       fds[i]);
-        free_secret(value, length);
+        memory_free_secret(value, length);
     }
 }
 

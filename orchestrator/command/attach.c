@@ -154,7 +154,7 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_FREE char *state = NULL;
     struct history_run *run = NULL;
     if (store_access_open(context, &state, &db, &err) < 0 ||
-        (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_active_run(db, false, &run, &err)) <
+        (argv[optind] ? choose_run(db, argv[optind], &run, &err) : choose_run_active(db, false, &run, &err)) <
             0 ||
         (!run && history_last_here(db, NULL, &run, &err) < 0)) {
         help_problem("%s", error_text(&err));

@@ -102,11 +102,11 @@ struct found {
     struct error project_problem;
 };
 
-static void found_free(struct found *found)
+static void found_clear(struct found *found)
 {
     project_free(found->project);
     machine_free(found->machine);
-    account_free(&found->account);
+    account_clear(&found->account);
     sql_close(found->db);
     free(found->state);
     error_clear(&found->project_problem);
@@ -134,7 +134,7 @@ static int find(const struct command_context *context, const struct request *req
         return -1;
     sql_step_aside(&out->db);
     if (sql_run(out->db, "BEGIN", err) < 0 ||
-        choose_shown_run(out->db, request->run, request->target, &run, err) < 0)
+        choose_run_shown(out->db, request->run, request->target, &run, err) < 0)
         return -1;
     if (account_load(out->db, out->state, run, &out->account, err) < 0 || find_machine(out, err) < 0)
         return -1;
@@ -239,7 +239,7 @@ static int call(struct command_context *context, int argc, char **argv)
                 result = error_system(&err, errno, "cannot write to standard output");
         }
     }
-    found_free(&found);
+    found_clear(&found);
     if (result < 0) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);

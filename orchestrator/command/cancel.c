@@ -112,7 +112,7 @@ static int cancel(const char *state, struct history_run **run, bool now, struct 
 
 static int choose(struct sql *db, const char *word, struct history_run **run, struct error *err)
 {
-    if (word ? choose_run(db, word, run, err) < 0 : choose_active_run(db, true, run, err) < 0)
+    if (word ? choose_run(db, word, run, err) < 0 : choose_run_active(db, true, run, err) < 0)
         return -1;
     if (!*run || (*run)->outcome || !reconcile_look(*run).elsewhere)
         return 0;

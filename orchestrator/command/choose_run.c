@@ -48,7 +48,7 @@ static int say_none(struct sql *db, const char *target, struct error *err)
                      *instead ? instead : "; 'triphase create' makes one");
 }
 
-int choose_shown_run(struct sql *db, const char *word, const char *target, struct history_run **out,
+int choose_run_shown(struct sql *db, const char *word, const char *target, struct history_run **out,
                      struct error *err)
 {
     if (word)
@@ -62,8 +62,8 @@ int choose_shown_run(struct sql *db, const char *word, const char *target, struc
     return 0;
 }
 
-int choose_last_runs(struct sql *db, const char *word, const char *target, int last,
-                     struct history_run ***out, struct error *err)
+int choose_run_last(struct sql *db, const char *word, const char *target, int last, struct history_run ***out,
+                    struct error *err)
 {
     AUTO_WORDS targets = WORDS_INIT;
     struct history_run **runs;
@@ -86,7 +86,7 @@ int choose_last_runs(struct sql *db, const char *word, const char *target, int l
     return 0;
 }
 
-int choose_active_run(struct sql *db, bool dead, struct history_run **out, struct error *err)
+int choose_run_active(struct sql *db, bool dead, struct history_run **out, struct error *err)
 {
     struct history_run **open = NULL;
     if (history_open_runs(db, NULL, &open, err) < 0)

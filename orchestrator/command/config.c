@@ -68,7 +68,7 @@ static int call(struct command_context *context, int argc, char **argv)
                        : config_view_print(project, target, differs, count);
     int why = errno;
     for (size_t i = 0; i < count; i++)
-        made_free(&differs[i].made);
+        made_clear(&differs[i].made);
     free(differs);
     if (printed < 0) {
         if (why == EPIPE) /* a reader that has seen enough */

@@ -142,7 +142,7 @@ static int count_leftovers(struct cycling *cycling, struct error *err)
         help_problem("%s: left after destroy: %s", cycling->request->target, left.items[i]);
     if (left.count)
         cycling->code = exit_code_worse(cycling->code, EXIT_PROVIDER);
-    cycle_free(&part);
+    cycle_clear(&part);
     return status < 0 ? -1 : (int)left.count;
 }
 
@@ -160,7 +160,7 @@ static int print_rounds(struct cycling *cycling, struct error *err)
         cycling->rounds = part.rounds[i].number;
     }
     cycling->runs += part.runs;
-    cycle_free(&part);
+    cycle_clear(&part);
     if (!cycling->request->json && table_print(&out) < 0)
         return error_system(err, errno, "cannot write the round's row");
     return 0;
@@ -209,7 +209,7 @@ static bool has_begun(struct cycling *cycling)
     if (load_round(cycling, &part, NULL) < 0)
         return false;
     bool begun = part.count && part.rounds[part.count - 1].create.run;
-    cycle_free(&part);
+    cycle_clear(&part);
     return begun;
 }
 
@@ -299,7 +299,7 @@ static int call(struct command_context *context, int argc, char **argv)
     id_make(cycling.group);
     run_rounds(&cycling);
     print_end(&cycling);
-    words_free(&cycling.phases);
+    words_clear(&cycling.phases);
     return cycling.code;
 }
 

@@ -35,7 +35,7 @@ static int call(struct command_context *context, int argc, char **argv)
                   error_text(&err));
     AUTO_FACTS facts = {NULL, 0};
     bool sandbox = doctor_look(project, &facts);
-    if ((json ? doctor_print_json(&facts, sandbox) : doctor_print(&facts, sandbox)) < 0)
+    if ((json ? doctor_view_print_json(&facts, sandbox) : doctor_view_print(&facts, sandbox)) < 0)
         return EXIT_INTERNAL;
     return sandbox ? EXIT_OK : EXIT_MISSING;
 }

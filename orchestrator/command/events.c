@@ -121,7 +121,7 @@ static int show(struct sql *db, const char *state, const struct request *request
 {
     struct history_run *run;
     struct shown shown = {0};
-    if (choose_shown_run(db, request->run, request->target, &run, err) < 0)
+    if (choose_run_shown(db, request->run, request->target, &run, err) < 0)
         return -1;
     int result = request->follow ? follow(db, state, run->id, request, err)
                                  : print_new(db, run, request->json, &shown, err);

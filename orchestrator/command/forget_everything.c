@@ -69,7 +69,7 @@ static int judge_all(bool unjudged_alone, struct words *refused, struct words *d
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         char *said = NULL;
-        enum sandbox_life life = sandbox_judge(names.items[i], &said);
+        enum sandbox_life life = sandbox_life_judge(names.items[i], &said);
         if (life == SANDBOX_DEAD)
             words_add(dead, names.items[i]);
         else if (life == SANDBOX_UNJUDGED || !unjudged_alone)

@@ -226,8 +226,8 @@ static int call(struct command_context *context, int argc, char **argv)
     } else {
         say_what_next(&laying, text_is(directory, "."));
     }
-    words_free(&laying.files);
-    words_free(&laying.folders);
+    words_clear(&laying.files);
+    words_clear(&laying.folders);
     invoker_clear(&laying.invoker);
     return code;
 }

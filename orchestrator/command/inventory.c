@@ -40,7 +40,7 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     AUTO_FREE char *state = layout_state(reach->project->directory);
     if (peers_find(reach->project, reach->target, state, reach->made ? reach->machine->id : UNMADE, 8,
                    PEERS_LENIENT, &peers, err) < 0) {
-        transport_route_free(&route);
+        transport_route_clear(&route);
         return -1;
     }
     struct inventory_request request = {.project = reach->project,
@@ -49,7 +49,7 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
                                         .peers = peers.hosts,
                                         .peer_count = peers.count};
     int result = inventory_render(&request, yaml, NULL, err);
-    transport_route_free(&route);
+    transport_route_clear(&route);
     return result;
 }
 
@@ -86,7 +86,7 @@ static int call(struct command_context *context, int argc, char **argv)
     help_notes(&said);
     if (!found || render(&reach, &yaml, &err) < 0) {
         help_problem("%s", error_text(&err));
-        reach_free(&reach);
+        reach_clear(&reach);
         return exit_code_of(&err);
     }
     AUTO_JSON *tun = NULL;
@@ -94,12 +94,12 @@ static int call(struct command_context *context, int argc, char **argv)
         struct tun_evidence evidence;
         tun_look(reach.target->tailscale_socket, &evidence);
         tun = tun_json(&evidence);
-        tun_free(&evidence);
+        tun_clear(&evidence);
     }
     struct inventory_view view = {reach.target->name, transport_name(reach.kind), yaml, reach.evidence, tun,
                                   reach.made};
     int result = json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain);
-    reach_free(&reach);
+    reach_clear(&reach);
     if (result < 0) {
         help_problem("cannot write to standard output");
         return EXIT_INTERNAL;

@@ -44,7 +44,7 @@ static int prepare(struct command_run *all, struct error *err)
     all->state = layout_state(launch->project_directory);
     all->store = layout_store(all->state);
     if (launch->arguments && launch->arguments[0] &&
-        ansible_check_arguments(launch->arguments, &all->arguments, err) < 0)
+        ansible_arguments_check(launch->arguments, &all->arguments, err) < 0)
         return -1;
     if (layout_make(all->state, err) < 0 || put_in_order_project(launch->project_directory, err) < 0 ||
         store_prepare(all->store, err) < 0 || store_newest(all->store, &all->known_ns, err) < 0)
@@ -123,7 +123,7 @@ int launch(const struct launch *launch)
     }
     if (code == EXIT_OK && !launch->detach) /* a store that gave trouble is not asked for more */
         prune(&all);
-    ansible_arguments_free(&all.arguments);
+    ansible_arguments_clear(&all.arguments);
     free(all.jobs);
     free(all.state);
     free(all.store);

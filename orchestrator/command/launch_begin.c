@@ -18,15 +18,15 @@ static char *plan_text(const struct command_run *all, const struct job *job)
     const struct launch *launch = all->launch;
     const struct recipe *recipe =
         job->target && launch->project ? project_recipe(launch->project, job->target->recipe) : NULL;
-    struct run_plan_request ask = {.does = launch->kind,
-                                   .target = job->target,
-                                   .recipe = recipe,
-                                   .asked = launch->phases,
-                                   .arguments = all->arguments.extra_digest ? NULL : launch->arguments,
-                                   .check_idempotent = launch->check_idempotent,
-                                   .keep_state = launch->keep_state,
-                                   .no_teardown = launch->no_teardown};
-    AUTO_JSON *plan = launch->resume ? resume_plan(launch->resume, job->target, recipe) : run_plan_new(&ask);
+    struct intent_request ask = {.does = launch->kind,
+                                 .target = job->target,
+                                 .recipe = recipe,
+                                 .asked = launch->phases,
+                                 .arguments = all->arguments.extra_digest ? NULL : launch->arguments,
+                                 .check_idempotent = launch->check_idempotent,
+                                 .keep_state = launch->keep_state,
+                                 .no_teardown = launch->no_teardown};
+    AUTO_JSON *plan = launch->resume ? resume_plan(launch->resume, job->target, recipe) : intent_new(&ask);
     return json_compact(plan);
 }
 

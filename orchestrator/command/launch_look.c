@@ -109,7 +109,7 @@ int launch_look(struct command_run *all, struct job *job, struct error *err)
                       report.findings[i].where ? ": " : "", report.findings[i].text);
     int status = plan_error(&report, err);
     job->ansible_version = xstrdup_or_null(report.ansible_version);
-    plan_report_free(&report);
+    plan_report_clear(&report);
     return status;
 }
 

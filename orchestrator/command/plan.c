@@ -37,7 +37,7 @@ static int plan_one(struct project *project, const struct target *target, const 
         json_append(list, plan_json(&report));
     else if (plan_view_print(project, target, &report) < 0)
         result = unwritten();
-    plan_report_free(&report);
+    plan_report_clear(&report);
     return result;
 }
 
@@ -91,13 +91,13 @@ static int call(struct command_context *context, int argc, char **argv)
     struct plan_options how = {.forget = again};
     if (dashes + 1 < argc) {
         how.arguments = &arguments;
-        if (ansible_check_arguments((const char *const *)argv + dashes + 1, &arguments, &err) < 0) {
+        if (ansible_arguments_check((const char *const *)argv + dashes + 1, &arguments, &err) < 0) {
             help_problem("%s", error_text(&err));
             return EXIT_BAD_USAGE;
         }
     }
     int code = plan_all(context, optind < dashes ? argv[optind] : NULL, &how, contact, json);
-    ansible_arguments_free(&arguments);
+    ansible_arguments_clear(&arguments);
     return code;
 }
 

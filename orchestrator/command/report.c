@@ -154,9 +154,9 @@ static int parse(const struct command *command, int argc, char **argv, struct re
 static int choose(struct sql *db, const struct request *request, struct history_run ***out, struct error *err)
 {
     if (request->last)
-        return choose_last_runs(db, request->run, request->target, request->last, out, err);
+        return choose_run_last(db, request->run, request->target, request->last, out, err);
     struct history_run *run;
-    if (choose_shown_run(db, request->run, request->target, &run, err) < 0)
+    if (choose_run_shown(db, request->run, request->target, &run, err) < 0)
         return -1;
     *out = xcalloc(2, sizeof **out);
     (*out)[0] = run;
@@ -207,7 +207,7 @@ static int report_steps(struct sql *db, const char *state, struct history_run **
     if (result == 0)
         result = print_accounts(accounts, count, state, request, err);
     for (size_t i = 0; i < count; i++)
-        account_free(&accounts[i]);
+        account_clear(&accounts[i]);
     /* Those not reached by a failure are still the array's. */
     for (size_t i = count; i < wanted; i++)
         history_run_free(TAKE(runs[i]));

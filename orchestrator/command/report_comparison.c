@@ -15,7 +15,7 @@ static int print(struct comparison *comparison, bool evidence, const struct repo
     int result = table_print(&out);
     int why = errno;
     *code = comparison->slower ? EXIT_FOUND : EXIT_OK;
-    comparison_free(comparison);
+    comparison_clear(comparison);
     return result < 0 ? error_system(err, why, "cannot write the report") : 0;
 }
 

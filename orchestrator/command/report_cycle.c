@@ -19,9 +19,9 @@ int report_cycle_end(struct sql *db, const char *state, const char *group, bool 
         format->cycle(&cycle, &summary, rounds, &look, &out);
         if (table_print(&out) < 0)
             result = error_system(err, errno, "cannot write the report");
-        cycle_summary_free(&summary);
+        cycle_summary_clear(&summary);
     }
-    cycle_free(&cycle);
+    cycle_clear(&cycle);
     return result;
 }
 

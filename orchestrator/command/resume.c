@@ -114,17 +114,17 @@ static int take_arguments(const struct asked *asked, struct resume *resume, stru
     if (!resume->extra_digest)
         return 0;
     struct ansible_arguments given = {0};
-    if (asked->arguments && asked->arguments[0] && ansible_check_arguments(asked->arguments, &given, err) < 0)
+    if (asked->arguments && asked->arguments[0] && ansible_arguments_check(asked->arguments, &given, err) < 0)
         return -1;
     bool same = text_is(given.extra_digest, resume->extra_digest);
-    ansible_arguments_free(&given);
+    ansible_arguments_clear(&given);
     if (!same && !asked->replan)
         return error_set(
             err, ERROR_PROJECT,
             "run %s had -e arguments, which triphase does not keep: give the very same ones again behind"
             " --, or --replan",
             id_shown(resume->parent));
-    words_free(&resume->arguments);
+    words_clear(&resume->arguments);
     if (asked->arguments)
         words_add_list(&resume->arguments, asked->arguments);
     return 0;
@@ -268,7 +268,7 @@ static int act(struct command_context *context, const struct asked *asked, struc
     db = NULL;
     if (code == EXIT_OK)
         code = go_on(context, asked, directory, run, &resume);
-    resume_free(&resume);
+    resume_clear(&resume);
     history_run_free(run);
     return code;
 }

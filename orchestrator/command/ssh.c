@@ -34,7 +34,7 @@ static int call(struct command_context *context, int argc, char **argv)
     if (!reach.made) {
         help_problem("nothing is made for the target '%s' yet; 'triphase create %s' makes it", argv[1],
                      argv[1]);
-        reach_free(&reach);
+        reach_clear(&reach);
         return EXIT_BAD_USAGE;
     }
     /* A person at a terminal may be asked for a passphrase. */
@@ -44,7 +44,7 @@ static int call(struct command_context *context, int argc, char **argv)
         error_system(&err, errno, "cannot go to the project's folder %s", project->directory);
     else
         (void)reach_log_in(&reach, may_answer, &ssh, &err);
-    reach_free(&reach);
+    reach_clear(&reach);
     if (err.kind != ERROR_NONE) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);

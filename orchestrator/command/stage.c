@@ -24,7 +24,7 @@ static int call(struct command_context *context, int argc, char **argv)
     fcntl(result_fd, F_SETFD, FD_CLOEXEC);
     AUTO_JSON *request = handover_read(request_fd);
     if (text_is(argv[1], "look")) {
-        forensics_look(request, result_fd);
+        stage_look(request, result_fd);
         return EXIT_OK;
     }
     AUTO_JSON *result = NULL;

@@ -100,13 +100,13 @@ static int call(struct command_context *context, int argc, char **argv)
         AUTO_PROJECT *project = NULL;
         (void)project_access_load(context, NULL, &project, NULL, NULL);
         compare(project, targets.count, rows, found);
-        if ((json ? status_print_json(rows, targets.count) : status_print(rows, targets.count)) < 0)
+        if ((json ? status_view_print_json(rows, targets.count) : status_view_print(rows, targets.count)) < 0)
             code = EXIT_INTERNAL;
     }
     for (size_t i = 0; i < targets.count; i++) {
         machine_free(found[i].machine);
         history_run_free(found[i].run);
-        made_free(&found[i].made);
+        made_clear(&found[i].made);
     }
     free(rows);
     free(found);

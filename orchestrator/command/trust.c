@@ -64,8 +64,8 @@ static int look(struct trust *trust, struct error *err)
         if (made.items[i].effect == MADE_REFUSES && !text_is(made.items[i].key, "host_keys"))
             return made_refuse(&made, trust->target, trust->machine, false, err);
     made_look_marks(trust->target, trust->machine);
-    ssh_learn_host_keys(trust->machine);
-    ssh_learn_host_keys(trust->now);
+    known_hosts_learn(trust->machine);
+    known_hosts_learn(trust->now);
     return 0;
 }
 
@@ -109,7 +109,7 @@ static int check_offered(const struct trust *trust, struct error *err)
     if (target->host_key_kind != HOST_KEYS_LIST && target->host_key_kind != HOST_KEYS_FILE)
         return 0;
     AUTO_MACHINE *shown = machine_copy(trust->machine);
-    words_free(&shown->host_keys);
+    words_clear(&shown->host_keys);
     words_add(&shown->host_keys, trust->offered);
     if (!made_host_keys_differ(target, shown))
         return 0;
@@ -128,14 +128,14 @@ static int take(struct trust *trust, struct error *err)
         if (is_marked(machine->host_keys.items[i]))
             words_add(&keys, machine->host_keys.items[i]);
     words_add(&keys, trust->offered);
-    words_free(&machine->host_keys);
+    words_clear(&machine->host_keys);
     words_add_list(&machine->host_keys, words_argv(&keys));
     if (store_access_put_machine(trust->store, machine, err) < 0)
         return -1;
     /* One that accept-new learned would stay. */
     AUTO_FREE char *path = file_join(machine->directory, "known_hosts");
     unlink(path);
-    return ssh_write_known_hosts(machine, trust->target, trust->project->directory, err);
+    return known_hosts_write(machine, trust->target, trust->project->directory, err);
 }
 
 static void say_more(const struct trust *trust)
@@ -230,7 +230,7 @@ static int call(struct command_context *context, int argc, char **argv)
     machine_free(trust.machine);
     machine_free(trust.now);
     free(trust.offered);
-    words_free(&trust.view.known);
+    words_clear(&trust.view.known);
     free(trust.view.offered);
     return code;
 }

@@ -5,11 +5,11 @@
 #include "config/ansible_settings.h"
 #include "format/node.h"
 
-struct layers;
+struct settings;
 
 /* `warnings` gets what no key could take. */
-void ansible_layer_add(struct layers *layers, const struct ansible_settings *settings,
+void ansible_layer_add(struct settings *layers, const struct ansible_settings *settings,
                        struct words *warnings);
 /* The value that triphase's own layers give for a target's key, NULL for none; `origin` says where. Both borrowed. */
-const struct node *ansible_layer_over(struct layers *layers, const char *target, const char *key,
+const struct node *ansible_layer_over(struct settings *layers, const char *target, const char *key,
                                       const char **origin);

@@ -122,7 +122,7 @@ static char *ini_value(const char *bytes, const char *section, const char *key, 
         line = next;
     }
     if (!found) {
-        text_free(&value);
+        text_clear(&value);
         return NULL;
     }
     return text_take(&value);
@@ -278,7 +278,7 @@ int ansible_settings_read(const char *directory, const char *const *environment,
     return 0;
 }
 
-void ansible_settings_free(struct ansible_settings *settings)
+void ansible_settings_clear(struct ansible_settings *settings)
 {
     free(settings->config);
     free(settings->callback_plugins);

@@ -50,8 +50,8 @@ struct ansible_settings {
 /* `directory`: the project's; `environment` NULL: this process's. */
 int ansible_settings_read(const char *directory, const char *const *environment, struct ansible_settings *out,
                           struct error *err);
-void ansible_settings_free(struct ansible_settings *settings);
-#define AUTO_ANSIBLE_SETTINGS __attribute__((cleanup(ansible_settings_free))) struct ansible_settings
+void ansible_settings_clear(struct ansible_settings *settings);
+#define AUTO_ANSIBLE_SETTINGS __attribute__((cleanup(ansible_settings_clear))) struct ansible_settings
 /* Such a strategy keeps async jobs in ~/.ansible_async whatever it is told. NULL: none. */
 bool ansible_strategy_is_mitogen(const char *strategy);
 /* What ansible.cfg calls it: "remote_user". */

@@ -32,7 +32,7 @@ struct loader {
     const char *const *environment;
     struct invoker invoker;
     struct ansible_settings ansible;
-    struct layers *layers;
+    struct settings *layers;
     struct words faults, set_faults, warnings;
     struct spots spots;       /* of the project and its targets */
     struct spots phase_spots; /* of the recipes */
@@ -43,19 +43,19 @@ struct loader {
 
 static void loader_clear(struct loader *loader)
 {
-    layers_free(loader->layers);
+    settings_free(loader->layers);
     invoker_clear(&loader->invoker);
-    ansible_settings_free(&loader->ansible);
-    words_free(&loader->faults);
-    words_free(&loader->set_faults);
-    words_free(&loader->warnings);
+    ansible_settings_clear(&loader->ansible);
+    words_clear(&loader->faults);
+    words_clear(&loader->set_faults);
+    words_clear(&loader->warnings);
     spots_clear(&loader->spots);
     spots_clear(&loader->phase_spots);
     outlines_clear(&loader->targets);
     for (size_t i = 0; i < loader->recipes.count; i++)
         outlines_clear(&loader->outlines[i]);
     free(loader->outlines);
-    words_free(&loader->recipes);
+    words_clear(&loader->recipes);
 }
 
 /* Above the folder that was named, in /tmp for one, anybody may have put a file, and its commands would be run. */
@@ -119,16 +119,16 @@ static int read_project_file(struct loader *loader)
     struct node *root = NULL;
     if (yaml_read_file(path, project_file, &root, &loader->faults) < 0)
         return -1;
-    layers_own(loader->layers, root);
+    settings_own(loader->layers, root);
     if (root->kind != NODE_MAP) {
         fault_at(&loader->faults, &from, (struct node_place){1, 1},
                  "the file takes a map that begins with 'project: NAME', not %s", node_kind_name(root->kind));
         return -1;
     }
-    layers_add_map(loader->layers, SOURCE_PROJECT, "", SCOPE_PROJECT, false, root, others, &from,
-                   &loader->faults);
-    document_add_shared(loader->layers, SOURCE_PROJECT, root, &from, &loader->faults);
-    const struct node *targets = document_map(root, "targets", &from, &loader->faults);
+    settings_add_map(loader->layers, SOURCE_PROJECT, "", SCOPE_PROJECT, false, root, others, &from,
+                     &loader->faults);
+    shared_keys_add(loader->layers, SOURCE_PROJECT, root, &from, &loader->faults);
+    const struct node *targets = shared_keys_map(root, "targets", &from, &loader->faults);
     for (size_t i = 0; targets && i < targets->count; i++) {
         const char *name = targets->keys[i];
         const struct node *map = targets->items[i];
@@ -140,13 +140,13 @@ static int read_project_file(struct loader *loader)
         AUTO_FREE char *target_path = xasprintf("targets.%s", name);
         bool fits = map->kind == NODE_MAP || map->kind == NODE_NULL;
         if (fits)
-            outline_add(&loader->targets, name, targets->where[i], false);
+            outlines_add(&loader->targets, name, targets->where[i], false);
         else
             fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name,
                      node_kind_name(map->kind));
         if (map->kind == NODE_MAP)
-            layers_add_map(loader->layers, SOURCE_PROJECT, target_path, SCOPE_TARGET, false, map, NULL, &from,
-                           &loader->faults);
+            settings_add_map(loader->layers, SOURCE_PROJECT, target_path, SCOPE_TARGET, false, map, NULL,
+                             &from, &loader->faults);
     }
     return 0;
 }
@@ -165,9 +165,9 @@ static void add_target_spots(struct loader *loader)
 static void read_recipes(struct loader *loader)
 {
     for (size_t i = 0; i < loader->targets.count; i++) {
-        AUTO_VIEW view = {0};
-        view_target(loader->layers, loader->targets.items[i].name, &view);
-        const struct setting *setting = view_top(&view, "recipe");
+        AUTO_SETTINGS_VIEW view = {0};
+        settings_of_target(loader->layers, loader->targets.items[i].name, &view);
+        const struct setting *setting = settings_top(&view, "recipe");
         if (!setting || words_have(&loader->recipes, setting->node->text))
             continue;
         AUTO_FREE char *name = xstrdup(setting->node->text), *origin = xstrdup(setting->origin);
@@ -184,11 +184,11 @@ static void read_recipes(struct loader *loader)
 
 /* From values to structs */
 
-static void check_peers(struct loader *loader, const struct view *view, const char *own_name,
+static void check_peers(struct loader *loader, const struct settings_view *view, const char *own_name,
                         struct target *target)
 {
     AUTO_WORDS peers = WORDS_INIT, names = WORDS_INIT;
-    const struct setting *setting = view_top(view, "peers");
+    const struct setting *setting = settings_top(view, "peers");
     for (size_t i = 0; i < loader->targets.count; i++)
         words_add(&names, loader->targets.items[i].name);
     for (size_t i = 0; i < target->peers.count; i++) {
@@ -200,7 +200,7 @@ static void check_peers(struct loader *loader, const struct view *view, const ch
                  !words_have(&peers, peer)) /* a list in `defaults` may name all */
             words_add(&peers, peer);
     }
-    words_free(&target->peers);
+    words_clear(&target->peers);
     target->peers = peers;
     peers = (struct words)WORDS_INIT;
 }
@@ -219,9 +219,9 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
         const struct outline *outline = &outlines->items[i];
         struct phase *phase =
             outline->teardown ? &out->teardown[out->teardown_count++] : &out->phases[out->phase_count++];
-        AUTO_VIEW view = {0};
+        AUTO_SETTINGS_VIEW view = {0};
         AUTO_FREE char *place = xasprintf("%s:%d:%d", file, outline->at.line, outline->at.column);
-        view_phase(loader->layers, name, outline->name, &view);
+        settings_of_phase(loader->layers, name, outline->name, &view);
         resolve_phase(resolve, &view, outline->name, outline->at.line, place, phase);
     }
 }
@@ -231,16 +231,16 @@ static struct project *fill(struct loader *loader)
     struct project *project = xcalloc(1, sizeof *project);
     struct resolve resolve = {loader->directory, &loader->invoker,         loader->environment,
                               &loader->ansible,  loader->sources->program, &loader->faults};
-    AUTO_VIEW view = {0};
-    view_project(loader->layers, &view);
+    AUTO_SETTINGS_VIEW view = {0};
+    settings_of_project(loader->layers, &view);
     project->directory = xstrdup(loader->directory);
     resolve_project(&resolve, &view, project);
     project->targets = xcalloc(loader->targets.count, sizeof *project->targets);
     for (size_t i = 0; i < loader->targets.count; i++) {
         const struct outline *outline = &loader->targets.items[i];
-        AUTO_VIEW target = {0};
+        AUTO_SETTINGS_VIEW target = {0};
         AUTO_FREE char *place = xasprintf("%s:%d:%d", project_file, outline->at.line, outline->at.column);
-        view_target(loader->layers, outline->name, &target);
+        settings_of_target(loader->layers, outline->name, &target);
         resolve_target(&resolve, &target, outline->name, place, &project->targets[project->target_count]);
         check_peers(loader, &target, outline->name, &project->targets[project->target_count]);
         project->target_count++;
@@ -276,7 +276,7 @@ int config_load(const struct config_sources *sources, struct project **out, stru
     struct loader loader = {.sources = sources,
                             .directory = directory,
                             .environment = sources->environment ? sources->environment : nothing,
-                            .layers = layers_new()};
+                            .layers = settings_new()};
     AUTO_PROJECT *project = NULL;
     invoker_find(loader.environment, &loader.invoker);
     if (ansible_settings_read(directory, loader.environment, &loader.ansible, err) < 0) {

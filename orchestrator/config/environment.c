@@ -67,7 +67,7 @@ static void matches_clear(struct match *matches)
         free(matches[i].field);
 }
 
-static size_t match_variable(struct layers *layers, const struct spots *spots, const char *name,
+static size_t match_variable(struct settings *layers, const struct spots *spots, const char *name,
                              struct match *matches)
 {
     size_t count = 0;
@@ -88,7 +88,7 @@ static size_t match_variable(struct layers *layers, const struct spots *spots, c
                 match_add(matches, &count, spot, key, NULL);
             } else if (schema_is_open(key) && text_starts(rest, form) && rest[form_length] == '_') {
                 AUTO_WORDS entries = WORDS_INIT;
-                layers_entries(layers, key->name, &entries);
+                settings_entries(layers, key->name, &entries);
                 for (size_t e = 0; e < entries.count; e++) {
                     AUTO_FREE char *entry = variable_form(entries.items[e]);
                     if (text_is(rest + form_length + 1, entry))
@@ -184,16 +184,16 @@ static struct node *read_value(const struct key *key, const char *field, const c
     return NULL;
 }
 
-static void apply(struct layers *layers, enum source source, const struct match *match, const char *text,
+static void apply(struct settings *layers, enum source source, const struct match *match, const char *text,
                   const char *place, struct words *faults)
 {
     struct provenance from = {place, false};
     struct node *node = read_value(match->key, match->field, text, place, faults);
     if (!node)
         return;
-    layers_own(layers, node);
-    layers_add(layers, source, match->spot->path, match->key, match->field, node, (struct node_place){0, 0},
-               &from, faults);
+    settings_own(layers, node);
+    settings_add(layers, source, match->spot->path, match->key, match->field, node, (struct node_place){0, 0},
+                 &from, faults);
 }
 
 static char *path_of(const struct match *match)
@@ -202,7 +202,7 @@ static char *path_of(const struct match *match)
                      match->field ? "." : "", match->field ? match->field : "");
 }
 
-static void apply_matches(struct layers *layers, enum source source, const struct match *matches,
+static void apply_matches(struct settings *layers, enum source source, const struct match *matches,
                           size_t count, const char *text, const char *place, struct words *faults)
 {
     if (count == 1) {
@@ -230,7 +230,7 @@ static bool is_reserved(const char *name)
     return text_is_one_of(name, reserved) || text_starts(name, "TEST_");
 }
 
-void environment_add(struct layers *layers, const struct spots *spots, bool phases,
+void environment_add(struct settings *layers, const struct spots *spots, bool phases,
                      const char *const *environment, struct words *faults)
 {
     AUTO_WORDS ours = WORDS_INIT;
@@ -257,7 +257,7 @@ void environment_add(struct layers *layers, const struct spots *spots, bool phas
     }
 }
 
-void environment_add_sets(struct layers *layers, const struct spots *spots, bool phases,
+void environment_add_sets(struct settings *layers, const struct spots *spots, bool phases,
                           const char *const *sets, struct words *faults)
 {
     for (; sets && *sets; sets++) {

@@ -19,8 +19,8 @@ void spots_clear(struct spots *spots);
 /* What TRIPHASE_* variables say for the keys of these spots. Names under TRIPHASE_PHASES_ are looked at
  * only with `phases`, all others only without: the recipes, and so their spots, are known later. A name
  * that fits no path, or two, is a fault. Empty values are as if absent. */
-void environment_add(struct layers *layers, const struct spots *spots, bool phases,
+void environment_add(struct settings *layers, const struct spots *spots, bool phases,
                      const char *const *environment, struct words *faults);
 /* The same for "PATH=YAML" texts, whose paths are exact. */
-void environment_add_sets(struct layers *layers, const struct spots *spots, bool phases,
+void environment_add_sets(struct settings *layers, const struct spots *spots, bool phases,
                           const char *const *sets, struct words *faults);

@@ -10,18 +10,18 @@ struct explanation {
     void *context;
 };
 
-static void explain_field(const struct explanation *to, const struct view *view, const char *path,
+static void explain_field(const struct explanation *to, const struct settings_view *view, const char *path,
                           const struct key *key, const char *field)
 {
-    size_t count = view_chain(view, field, NULL, 0);
+    size_t count = settings_chain(view, field, NULL, 0);
     const struct setting **chain = xcalloc(count, sizeof(const struct setting *));
-    const struct node *preset = layers_preset(view->layers, key);
+    const struct node *preset = settings_preset(view->layers, key);
     AUTO_FREE char *full = xasprintf("%s%s%s", path, *path ? "." : "", field);
     AUTO_FREE char *built_in = preset ? node_flow(preset) : xstrdup("null");
     AUTO_FREE char *value = NULL;
     AUTO_FREE char *origin = NULL;
     AUTO_WORDS hidden = WORDS_INIT;
-    view_chain(view, field, chain, count);
+    settings_chain(view, field, chain, count);
     for (size_t i = 1; i < count; i++) {
         AUTO_FREE char *flow = node_flow(chain[i]->node);
         words_addf(&hidden, "%s: %s", chain[i]->origin, flow);
@@ -39,7 +39,8 @@ static void explain_field(const struct explanation *to, const struct view *view,
     to->function(to->context, full, value, origin, words_argv(&hidden));
 }
 
-static void explain_view(const struct explanation *to, const struct view *view, const char *path, bool local)
+static void explain_view(const struct explanation *to, const struct settings_view *view, const char *path,
+                         bool local)
 {
     const struct key *key;
     for (size_t i = 0; (key = schema_key(i)); i++) {
@@ -53,7 +54,7 @@ static void explain_view(const struct explanation *to, const struct view *view, 
             continue;
         }
         AUTO_WORDS entries = WORDS_INIT;
-        view_entries(view, key->name, &entries);
+        settings_view_entries(view, key->name, &entries);
         for (size_t j = 0; j < entries.count; j++) {
             AUTO_FREE char *field = xasprintf("%s.%s", key->name, entries.items[j]);
             explain_field(to, view, path, key, field);
@@ -68,8 +69,8 @@ static void explain_recipe(const struct explanation *to, const struct project *p
     size_t counts[] = {recipe->phase_count, recipe->teardown_count};
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         for (size_t j = 0; j < counts[i]; j++) {
-            AUTO_VIEW view = {0};
-            view_phase(project->layers, recipe->name, lists[i][j].name, &view);
+            AUTO_SETTINGS_VIEW view = {0};
+            settings_of_phase(project->layers, recipe->name, lists[i][j].name, &view);
             explain_view(to, &view, view.paths[1], false);
         }
     }
@@ -78,8 +79,8 @@ static void explain_recipe(const struct explanation *to, const struct project *p
 static void explain_target(const struct explanation *to, const struct project *project,
                            const struct target *target)
 {
-    AUTO_VIEW view = {0};
-    view_target(project->layers, target->name, &view);
+    AUTO_SETTINGS_VIEW view = {0};
+    settings_of_target(project->layers, target->name, &view);
     explain_view(to, &view, view.paths[2], provider_facts(target->provider)->local);
 }
 
@@ -87,8 +88,8 @@ void config_explain(const struct project *project, const struct target *target,
                     config_explain_function *function, void *context)
 {
     struct explanation to = {function, context};
-    AUTO_VIEW view = {0};
-    view_project(project->layers, &view);
+    AUTO_SETTINGS_VIEW view = {0};
+    settings_of_project(project->layers, &view);
     explain_view(&to, &view, "", false);
     if (target) {
         explain_target(&to, project, target);

@@ -12,25 +12,25 @@ static void target_clear(struct target *target)
     free(target->name);
     free(target->provider);
     free(target->recipe);
-    words_free(&target->transports);
+    words_clear(&target->transports);
     free(target->address);
     free(target->user);
     free(target->key);
     free(target->jump);
-    words_free(&target->ssh_options);
+    words_clear(&target->ssh_options);
     free(target->ssh_args);
     free(target->ssh_common_args);
     free(target->ssh_extra_args);
     json_free(target->host_variables);
     free(target->unanswered);
-    words_free(&target->refused);
-    words_free(&target->noted);
-    words_free(&target->host_keys);
+    words_clear(&target->refused);
+    words_clear(&target->noted);
+    words_clear(&target->host_keys);
     free(target->host_key_file);
     free(target->python);
     free(target->host_name);
-    words_free(&target->groups);
-    words_free(&target->peers);
+    words_clear(&target->groups);
+    words_clear(&target->peers);
     node_free(target->vars);
     for (size_t i = 0; i < target->secret_count; i++)
         secret_clear(&target->secrets[i]);
@@ -40,7 +40,7 @@ static void target_clear(struct target *target)
     free(target->vault_passwords);
     secret_clear(&target->become_password);
     secret_clear(&target->key_passphrase);
-    words_free(&target->env);
+    words_clear(&target->env);
     free(target->root);
     free(target->tailscale_socket);
 }
@@ -51,15 +51,15 @@ static void phases_free(struct phase *phases, size_t count)
         struct phase *phase = &phases[i];
         free(phase->name);
         free(phase->playbook);
-        words_free(&phase->retry_on);
-        words_free(&phase->transports);
+        words_clear(&phase->retry_on);
+        words_clear(&phase->transports);
         for (size_t j = 0; j < phase->require_count; j++) {
             free(phase->requires[j].program);
             free(phase->requires[j].package_file);
             free(phase->requires[j].install);
         }
         free(phase->requires);
-        words_free(&phase->args);
+        words_clear(&phase->args);
         node_free(phase->vars);
     }
     free(phases);
@@ -82,11 +82,11 @@ void project_free(struct project *project)
     free(project->recipes);
     free(project->directory);
     free(project->name);
-    words_free(&project->inventory);
+    words_clear(&project->inventory);
     free(project->ansible);
     free(project->programs);
-    words_free(&project->warnings);
-    layers_free(project->layers);
+    words_clear(&project->warnings);
+    settings_free(project->layers);
     free(project);
 }
 

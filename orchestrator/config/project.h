@@ -92,8 +92,8 @@ struct project {
     size_t target_count;
     struct recipe *recipes; /* every recipe that a target names, each once */
     size_t recipe_count;
-    struct words warnings; /* of the user's file, of unmatched legacy names… one line each */
-    struct layers *layers; /* every value with its origin, for config_explain (config/settings.h) */
+    struct words warnings;   /* of the user's file, of unmatched legacy names… one line each */
+    struct settings *layers; /* every value with its origin, for config_explain (config/settings.h) */
 };
 
 void project_free(struct project *project);

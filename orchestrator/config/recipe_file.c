@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-void outline_add(struct outlines *outlines, const char *name, struct node_place at, bool teardown)
+void outlines_add(struct outlines *outlines, const char *name, struct node_place at, bool teardown)
 {
     outlines->items = xreallocarray(outlines->items, outlines->count + 1, sizeof *outlines->items);
     outlines->items[outlines->count++] = (struct outline){xstrdup(name), at, teardown};
@@ -24,7 +24,7 @@ void outlines_clear(struct outlines *outlines)
     *outlines = (struct outlines){0};
 }
 
-static void read_phases(struct layers *layers, struct words *faults, const char *recipe,
+static void read_phases(struct settings *layers, struct words *faults, const char *recipe,
                         const struct node *list, bool teardown, const struct provenance *from,
                         struct outlines *outlines)
 {
@@ -50,7 +50,7 @@ static void read_phases(struct layers *layers, struct words *faults, const char 
         bool good = name->kind == NODE_STRING && value_is_name(name->text);
         AUTO_FREE char *path =
             good ? xasprintf("phases.%s.%s", recipe, name->text) : xasprintf("phases.%s.?%zu", recipe, i);
-        layers_add_map(layers, SOURCE_PROJECT, path, SCOPE_PHASE, false, map, NULL, from, faults);
+        settings_add_map(layers, SOURCE_PROJECT, path, SCOPE_PHASE, false, map, NULL, from, faults);
         if (!good)
             continue;
         if (text_is(name->text, "defaults"))
@@ -59,7 +59,7 @@ static void read_phases(struct layers *layers, struct words *faults, const char 
             if (text_is(outlines->items[j].name, name->text))
                 fault_at(faults, from, (struct node_place){name->line, name->column},
                          "a second phase '%s' (first in line %d)", name->text, outlines->items[j].at.line);
-        outline_add(outlines, name->text, at, teardown);
+        outlines_add(outlines, name->text, at, teardown);
     }
 }
 
@@ -77,7 +77,7 @@ static void fault_no_recipe(const char *directory, const char *name, const char 
               there.length ? "there are: " : "phases/ holds none", text_string(&there));
 }
 
-void recipe_file_read(struct layers *layers, const char *directory, const char *name, const char *origin,
+void recipe_file_read(struct settings *layers, const char *directory, const char *name, const char *origin,
                       struct outlines *outlines, struct words *faults)
 {
     static const char *const known[] = {"defaults", "phases", "teardown", NULL};
@@ -96,17 +96,17 @@ void recipe_file_read(struct layers *layers, const char *directory, const char *
     }
     if (yaml_read_file(path, file, &root, faults) < 0)
         return;
-    layers_own(layers, root);
+    settings_own(layers, root);
     if (root->kind != NODE_MAP) {
         fault_at(faults, &from, (struct node_place){1, 1},
                  "the file takes a map with a list 'phases', not %s", node_kind_name(root->kind));
         return;
     }
-    document_check_keys(root, SCOPE_RECIPE, known, &from, faults);
-    const struct node *defaults = document_map(root, "defaults", &from, faults);
+    shared_keys_check(root, SCOPE_RECIPE, known, &from, faults);
+    const struct node *defaults = shared_keys_map(root, "defaults", &from, faults);
     AUTO_FREE char *shared = xasprintf("phases.%s.defaults", name);
     if (defaults)
-        layers_add_map(layers, SOURCE_PROJECT, shared, SCOPE_PHASE, true, defaults, NULL, &from, faults);
+        settings_add_map(layers, SOURCE_PROJECT, shared, SCOPE_PHASE, true, defaults, NULL, &from, faults);
     const struct node *phases = node_get(root, "phases"), *teardown = node_get(root, "teardown");
     if (!phases || phases->kind == NODE_NULL || (phases->kind == NODE_LIST && !phases->count))
         fault_at(faults, &from, (struct node_place){1, 1},

@@ -13,80 +13,80 @@
 
 /* Single values. Each was checked when it was read, so only its shape is left to tell apart. */
 
-static char *text_of(const struct view *view, const char *field)
+static char *text_of(const struct settings_view *view, const char *field)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     return node ? xstrdup(node->text) : NULL;
 }
 
-static bool is_text(const struct view *view, const char *field, const char *text)
+static bool is_text(const struct settings_view *view, const char *field, const char *text)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     return node && text_is(node->text, text);
 }
 
-static int64_t duration_of(const struct view *view, const char *field)
+static int64_t duration_of(const struct settings_view *view, const char *field)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     int64_t ns = 0;
     if (node && !text_is(node->text, "none"))
         duration_parse(node->text, &ns, NULL);
     return ns;
 }
 
-static int count_of(const struct view *view, const char *field)
+static int count_of(const struct settings_view *view, const char *field)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     return node ? (int)node->integer : 0;
 }
 
-static bool bool_of(const struct view *view, const char *field)
+static bool bool_of(const struct settings_view *view, const char *field)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     return node && node->boolean;
 }
 
-static void texts_of(const struct view *view, const char *field, struct words *out)
+static void texts_of(const struct settings_view *view, const char *field, struct words *out)
 {
-    const struct node *node = view_node(view, field);
+    const struct node *node = settings_node(view, field);
     for (size_t i = 0; node && i < node->count; i++)
         words_add(out, node->items[i]->text);
 }
 
-static struct node *variables_of(const struct view *view)
+static struct node *variables_of(const struct settings_view *view)
 {
     AUTO_WORDS names = WORDS_INIT;
-    view_entries(view, "vars", &names);
+    settings_view_entries(view, "vars", &names);
     if (!names.count)
         return NULL;
     struct node *map = node_new_map();
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *field = xasprintf("vars.%s", names.items[i]);
-        const struct setting *setting = view_top(view, field);
+        const struct setting *setting = settings_top(view, field);
         node_append_key(map, names.items[i], (struct node_place){setting->node->line, setting->node->column},
                         node_copy(setting->node));
     }
     return map;
 }
 
-static struct secret *secrets_of(const struct view *view, const char *key, size_t *count)
+static struct secret *secrets_of(const struct settings_view *view, const char *key, size_t *count)
 {
     AUTO_WORDS names = WORDS_INIT;
-    view_entries(view, key, &names);
+    settings_view_entries(view, key, &names);
     *count = names.count;
     if (!names.count)
         return NULL;
     struct secret *secrets = xcalloc(names.count, sizeof *secrets);
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *field = xasprintf("%s.%s", key, names.items[i]);
-        secret_from_node(view_top(view, field)->node, names.items[i], &secrets[i]);
+        secret_from_node(settings_top(view, field)->node, names.items[i], &secrets[i]);
     }
     return secrets;
 }
 
-static void secret_of(const struct view *view, const char *key, struct secret *out)
+static void secret_of(const struct settings_view *view, const char *key, struct secret *out)
 {
-    const struct node *node = view_node(view, key);
+    const struct node *node = settings_node(view, key);
     *out = (struct secret){.fd = -1};
     if (node)
         secret_from_node(node, NULL, out);
@@ -99,10 +99,10 @@ static char *path_from(const struct resolve *resolve, const char *text)
     return file_join(resolve->directory, text_starts(expanded, "./") ? expanded + 2 : expanded);
 }
 
-static void need(const struct resolve *resolve, const struct view *view, const char *key, const char *place,
-                 const char *what)
+static void need(const struct resolve *resolve, const struct settings_view *view, const char *key,
+                 const char *place, const char *what)
 {
-    if (!view_any(view, key))
+    if (!settings_any(view, key))
         fault_add(resolve->faults, place, "%s has no '%s', which is required", what, key);
 }
 
@@ -119,9 +119,10 @@ static void fault_absent(const struct resolve *resolve, const char *place, const
         fault_add(resolve->faults, place, "there is no %s %s%s", what, shown, hint);
 }
 
-static void check_inventory(const struct resolve *resolve, const struct view *view, struct words *inventory)
+static void check_inventory(const struct resolve *resolve, const struct settings_view *view,
+                            struct words *inventory)
 {
-    const struct setting *setting = view_top(view, "inventory");
+    const struct setting *setting = settings_top(view, "inventory");
     const char *ansibles = resolve->ansible->of[SETTING_INVENTORY].value;
     if (!setting && ansibles && *ansibles) {
         AUTO_FREE char *list = xstrdup(ansibles);
@@ -148,7 +149,7 @@ static void check_inventory(const struct resolve *resolve, const struct view *vi
     }
 }
 
-void resolve_project(const struct resolve *resolve, const struct view *view, struct project *out)
+void resolve_project(const struct resolve *resolve, const struct settings_view *view, struct project *out)
 {
     need(resolve, view, "project", "triphase.yml:1:1", "the project");
     out->name = text_of(view, "project");
@@ -166,9 +167,9 @@ void resolve_project(const struct resolve *resolve, const struct view *view, str
 
 /* A target */
 
-static void resolve_transports(const struct view *view, struct words *out, bool *is_auto)
+static void resolve_transports(const struct settings_view *view, struct words *out, bool *is_auto)
 {
-    const struct node *node = view_node(view, "transport");
+    const struct node *node = settings_node(view, "transport");
     if (node && node->kind == NODE_LIST) {
         texts_of(view, "transport", out);
     } else if (node && text_is(node->text, "auto")) {
@@ -180,9 +181,10 @@ static void resolve_transports(const struct view *view, struct words *out, bool 
     }
 }
 
-static void resolve_host_keys(const struct resolve *resolve, const struct view *view, struct target *out)
+static void resolve_host_keys(const struct resolve *resolve, const struct settings_view *view,
+                              struct target *out)
 {
-    const struct node *node = view_node(view, "host_keys");
+    const struct node *node = settings_node(view, "host_keys");
     if (!node)
         return;
     if (node->kind == NODE_LIST) {
@@ -196,7 +198,8 @@ static void resolve_host_keys(const struct resolve *resolve, const struct view *
     }
 }
 
-static void resolve_places(const struct resolve *resolve, const struct view *view, struct target *out)
+static void resolve_places(const struct resolve *resolve, const struct settings_view *view,
+                           struct target *out)
 {
     AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"),
                    *python = text_of(view, "python");
@@ -207,7 +210,7 @@ static void resolve_places(const struct resolve *resolve, const struct view *vie
     out->tailscale_socket = xstrdup_or_null(socket);
 }
 
-void resolve_target(const struct resolve *resolve, const struct view *view, const char *name,
+void resolve_target(const struct resolve *resolve, const struct settings_view *view, const char *name,
                     const char *place, struct target *out)
 {
     AUTO_FREE char *what = xasprintf("target '%s'", name);
@@ -251,9 +254,9 @@ void resolve_target(const struct resolve *resolve, const struct view *view, cons
 
 /* A phase */
 
-static void resolve_requirements(const struct view *view, struct phase *out)
+static void resolve_requirements(const struct settings_view *view, struct phase *out)
 {
-    const struct node *list = view_node(view, "require");
+    const struct node *list = settings_node(view, "require");
     if (!list || !list->count)
         return;
     out->requires = xcalloc(list->count, sizeof *out->requires);
@@ -269,7 +272,7 @@ static void resolve_requirements(const struct view *view, struct phase *out)
     }
 }
 
-static void resolve_limits(const struct view *view, struct phase_limits *out)
+static void resolve_limits(const struct settings_view *view, struct phase_limits *out)
 {
     const struct watchdog_facts *facts;
     for (size_t i = 0; (facts = watchdog_facts(i)); i++)
@@ -283,11 +286,12 @@ static void resolve_limits(const struct view *view, struct phase_limits *out)
     out->transport_grace_ns = duration_of(view, "transport_grace");
 }
 
-static void check_playbook(const struct resolve *resolve, const struct view *view, const char *playbook)
+static void check_playbook(const struct resolve *resolve, const struct settings_view *view,
+                           const char *playbook)
 {
     AUTO_FREE char *path = path_from(resolve, playbook);
     AUTO_FREE char *shown = text_shown(playbook);
-    const char *place = view_top(view, "playbook")->origin;
+    const char *place = settings_top(view, "playbook")->origin;
     struct stat state;
     if (stat(path, &state) < 0)
         fault_absent(resolve, place, path, "playbook", shown,
@@ -296,8 +300,8 @@ static void check_playbook(const struct resolve *resolve, const struct view *vie
         fault_add(resolve->faults, place, "the playbook %s is not a file", shown);
 }
 
-void resolve_phase(const struct resolve *resolve, const struct view *view, const char *name, int line,
-                   const char *place, struct phase *out)
+void resolve_phase(const struct resolve *resolve, const struct settings_view *view, const char *name,
+                   int line, const char *place, struct phase *out)
 {
     AUTO_FREE char *what = xasprintf("phase '%s'", name);
     need(resolve, view, "playbook", place, what);

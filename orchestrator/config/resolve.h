@@ -18,8 +18,8 @@ struct resolve {
 
 /* Each fills `out`, which stays to be freed by project_free whatever it held; what is missing or points
  * nowhere is a fault. `place` is where the thing stands in its file. */
-void resolve_project(const struct resolve *resolve, const struct view *view, struct project *out);
-void resolve_target(const struct resolve *resolve, const struct view *view, const char *name,
+void resolve_project(const struct resolve *resolve, const struct settings_view *view, struct project *out);
+void resolve_target(const struct resolve *resolve, const struct settings_view *view, const char *name,
                     const char *place, struct target *out);
-void resolve_phase(const struct resolve *resolve, const struct view *view, const char *name, int line,
-                   const char *place, struct phase *out);
+void resolve_phase(const struct resolve *resolve, const struct settings_view *view, const char *name,
+                   int line, const char *place, struct phase *out);

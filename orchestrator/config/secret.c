@@ -73,7 +73,7 @@ void secret_clear(struct secret *secret)
 {
     free(secret->name);
     free(secret->where);
-    words_free(&secret->command);
+    words_clear(&secret->command);
     *secret = (struct secret){.fd = -1};
 }
 
@@ -197,7 +197,7 @@ void secret_fetched(const struct secret *secret, const char *value, size_t lengt
     char *old;
     size_t old_length;
     if (take_fetched(secret, &old, &old_length))
-        free_secret(old, old_length);
+        memory_free_secret(old, old_length);
     struct fetched *entry = xmalloc(sizeof *entry);
     *entry = (struct fetched){secret, xcalloc(1, length + 1), length, fetched};
     memcpy(entry->value, value, length);
@@ -263,7 +263,7 @@ int secret_read_within(const struct secret *secret, const char *directory, int64
     }
     if (result == 0)
         result = hand_over(block, have, what, out, length, err);
-    free_secret(block, SECRET_LIMIT + 2);
+    memory_free_secret(block, SECRET_LIMIT + 2);
     return result;
 }
 

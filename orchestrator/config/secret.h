@@ -31,7 +31,7 @@ bool secret_at_hand(const struct secret *secret, const char *directory);
 bool secret_may_take_long(const struct secret *secret, const char *directory);
 /* The secret's value, read now (file: at most 64 KiB, one trailing newline dropped; command: bounded 30
  * s). Relative paths and the command's folder are `directory`, `~/` is the invoking user's home.
- * malloc'ed, a NUL behind it; free with free_secret. */
+ * malloc'ed, a NUL behind it; free with memory_free_secret. */
 int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length,
                 struct error *err);
 /* A value that another process read: the next secret_read of this very secret gives it, and it is kept no longer than that. Copied. */

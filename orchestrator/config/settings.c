@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-struct layers {
+struct settings {
     struct setting *settings;
     size_t count, room;
     bool sorted;
@@ -15,9 +15,9 @@ struct layers {
     const struct node **presets; /* one per schema key, NULL: none */
 };
 
-struct layers *layers_new(void)
+struct settings *settings_new(void)
 {
-    struct layers *layers = xcalloc(1, sizeof *layers);
+    struct settings *layers = xcalloc(1, sizeof *layers);
     layers->documents = node_new(NODE_LIST);
     const struct key *key;
     for (size_t i = 0; (key = schema_key(i)); i++) {
@@ -27,12 +27,12 @@ struct layers *layers_new(void)
         struct node *node = NULL;
         AUTO_WORDS faults = WORDS_INIT;
         if (preset && yaml_read(preset, strlen(preset), "built-in", &node, &faults) == 0)
-            layers->presets[i] = layers_own(layers, node);
+            layers->presets[i] = settings_own(layers, node);
     }
     return layers;
 }
 
-void layers_free(struct layers *layers)
+void settings_free(struct settings *layers)
 {
     if (!layers)
         return;
@@ -46,13 +46,13 @@ void layers_free(struct layers *layers)
     free(layers);
 }
 
-const struct node *layers_own(struct layers *layers, struct node *document)
+const struct node *settings_own(struct settings *layers, struct node *document)
 {
     node_append(layers->documents, document);
     return document;
 }
 
-const struct node *layers_preset(struct layers *layers, const struct key *key)
+const struct node *settings_preset(struct settings *layers, const struct key *key)
 {
     size_t at = 0;
     while (schema_key(at) != key)
@@ -60,7 +60,7 @@ const struct node *layers_preset(struct layers *layers, const struct key *key)
     return layers->presets[at];
 }
 
-static void keep(struct layers *layers, enum source source, const char *path, const struct key *key,
+static void keep(struct settings *layers, enum source source, const char *path, const struct key *key,
                  const char *field, const struct node *node, struct node_place at,
                  const struct provenance *from, bool good)
 {
@@ -79,7 +79,7 @@ static void keep(struct layers *layers, enum source source, const char *path, co
 }
 
 /* The fields of a map like stage_deadline. */
-static void add_fields(struct layers *layers, enum source source, const char *path, const struct key *key,
+static void add_fields(struct settings *layers, enum source source, const char *path, const struct key *key,
                        const struct node *map, const struct provenance *from, struct words *faults)
 {
     AUTO_FREE char *prefix = xasprintf("%s.", key->name);
@@ -90,7 +90,7 @@ static void add_fields(struct layers *layers, enum source source, const char *pa
         AUTO_FREE char *shown = text_shown(map->keys[i]);
         const struct key *field = strchr(map->keys[i], '.') ? NULL : schema_find(key->scope, name);
         if (field) {
-            layers_add(layers, source, path, field, NULL, map->items[i], map->where[i], from, faults);
+            settings_add(layers, source, path, field, NULL, map->items[i], map->where[i], from, faults);
         } else {
             AUTO_FREE char *place = fault_place(from, map->where[i].line, map->where[i].column);
             AUTO_FREE char *instead = fault_instead(map->keys[i], words_argv(&known));
@@ -99,9 +99,9 @@ static void add_fields(struct layers *layers, enum source source, const char *pa
     }
 }
 
-void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
-                const char *field, const struct node *node, struct node_place at,
-                const struct provenance *from, struct words *faults)
+void settings_add(struct settings *layers, enum source source, const char *path, const struct key *key,
+                  const char *field, const struct node *node, struct node_place at,
+                  const struct provenance *from, struct words *faults)
 {
     if (key->flags & KEY_LATER) {
         AUTO_FREE char *place = fault_place(from, at.line, at.column);
@@ -121,14 +121,14 @@ void layers_add(struct layers *layers, enum source source, const char *path, con
         add_fields(layers, source, path, key, node, from, faults);
     } else if (good) {
         for (size_t i = 0; i < node->count; i++)
-            layers_add(layers, source, path, key, node->keys[i], node->items[i], node->where[i], from,
-                       faults);
+            settings_add(layers, source, path, key, node->keys[i], node->items[i], node->where[i], from,
+                         faults);
     }
 }
 
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum key_scope scope,
-                    bool shared, const struct node *map, const char *const *others,
-                    const struct provenance *from, struct words *faults)
+void settings_add_map(struct settings *layers, enum source source, const char *path, enum key_scope scope,
+                      bool shared, const struct node *map, const char *const *others,
+                      const struct provenance *from, struct words *faults)
 {
     AUTO_WORDS known = WORDS_INIT;
     schema_names(scope, "", &known);
@@ -143,7 +143,7 @@ void layers_add_map(struct layers *layers, enum source source, const char *path,
         bool misplaced = key && ((shared && key->flags & KEY_OWN) ||
                                  (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));
         if (key && !misplaced) {
-            layers_add(layers, source, path, key, NULL, map->items[i], map->where[i], from, faults);
+            settings_add(layers, source, path, key, NULL, map->items[i], map->where[i], from, faults);
             continue;
         }
         AUTO_FREE char *place = fault_place(from, map->where[i].line, map->where[i].column);
@@ -166,7 +166,7 @@ static int compare(const void *a, const void *b)
     return left->order < right->order ? -1 : left->order > right->order;
 }
 
-static void sort(struct layers *layers)
+static void sort(struct settings *layers)
 {
     if (!layers->sorted && layers->count > 1)
         qsort(layers->settings, layers->count, sizeof *layers->settings, compare);
@@ -174,7 +174,7 @@ static void sort(struct layers *layers)
 }
 
 /* Index of the first setting whose path is not before `path`. */
-static size_t lower_bound(struct layers *layers, const char *path)
+static size_t lower_bound(struct settings *layers, const char *path)
 {
     sort(layers);
     size_t low = 0, high = layers->count;
@@ -188,18 +188,18 @@ static size_t lower_bound(struct layers *layers, const char *path)
     return low;
 }
 
-void view_clear(struct view *view)
+void settings_view_clear(struct settings_view *view)
 {
     for (size_t i = 0; i < view->count; i++)
         free(view->paths[i]);
-    *view = (struct view){0};
+    *view = (struct settings_view){0};
 }
 
 enum { GOOD = 1, BAD = 2 };
 
 /* From the highest down: by source, then by place, then the later one. */
-static size_t chain(const struct view *view, const char *field, int wanted, const struct setting **out,
-                    size_t room)
+static size_t chain(const struct settings_view *view, const char *field, int wanted,
+                    const struct setting **out, size_t room)
 {
     size_t found = 0;
     for (int source = SOURCE_COUNT - 1; source >= 0; source--) {
@@ -222,35 +222,36 @@ static size_t chain(const struct view *view, const char *field, int wanted, cons
     return found;
 }
 
-const struct setting *view_top(const struct view *view, const char *field)
+const struct setting *settings_top(const struct settings_view *view, const char *field)
 {
     const struct setting *top = NULL;
     chain(view, field, GOOD, &top, 1);
     return top;
 }
 
-const struct setting *view_any(const struct view *view, const char *field)
+const struct setting *settings_any(const struct settings_view *view, const char *field)
 {
     const struct setting *top = NULL;
     chain(view, field, GOOD | BAD, &top, 1);
     return top;
 }
 
-size_t view_chain(const struct view *view, const char *field, const struct setting **out, size_t room)
+size_t settings_chain(const struct settings_view *view, const char *field, const struct setting **out,
+                      size_t room)
 {
     return chain(view, field, GOOD, out, room);
 }
 
-const struct node *view_node(const struct view *view, const char *field)
+const struct node *settings_node(const struct settings_view *view, const char *field)
 {
-    const struct setting *top = view_top(view, field);
+    const struct setting *top = settings_top(view, field);
     if (top)
         return top->node;
     const struct key *key = schema_find(view->scope, field);
-    return key ? layers_preset(view->layers, key) : NULL;
+    return key ? settings_preset(view->layers, key) : NULL;
 }
 
-void view_entries(const struct view *view, const char *key, struct words *out)
+void settings_view_entries(const struct settings_view *view, const char *key, struct words *out)
 {
     for (size_t place = 0; place < view->count; place++) {
         AUTO_FREE char *prefix = xasprintf("%s.%s.", view->paths[place], key);
@@ -265,7 +266,7 @@ void view_entries(const struct view *view, const char *key, struct words *out)
     words_sort_unique(out);
 }
 
-void layers_entries(struct layers *layers, const char *key, struct words *out)
+void settings_entries(struct settings *layers, const char *key, struct words *out)
 {
     AUTO_FREE char *inside = xasprintf(".%s.", key);
     for (size_t i = 0; i < layers->count; i++) {
@@ -279,28 +280,29 @@ void layers_entries(struct layers *layers, const char *key, struct words *out)
     words_sort_unique(out);
 }
 
-void view_target(struct layers *layers, const char *name, struct view *out)
+void settings_of_target(struct settings *layers, const char *name, struct settings_view *out)
 {
-    *out = (struct view){.layers = layers, .scope = SCOPE_TARGET};
+    *out = (struct settings_view){.layers = layers, .scope = SCOPE_TARGET};
     out->paths[out->count++] = xstrdup("defaults");
     out->paths[out->count++] = xasprintf("targets.%s", name);
     /* The provider itself is looked up without a place of its own. */
-    const struct node *named = view_node(out, "provider"); /* built in: sandbox */
+    const struct node *named = settings_node(out, "provider"); /* built in: sandbox */
     AUTO_FREE char *provider = xstrdup(named ? named->text : "");
     out->paths[2] = out->paths[1];
     out->paths[1] = xasprintf("providers.%s", provider);
     out->count = 3;
 }
 
-void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out)
+void settings_of_phase(struct settings *layers, const char *recipe, const char *phase,
+                       struct settings_view *out)
 {
-    *out = (struct view){.layers = layers, .scope = SCOPE_PHASE};
+    *out = (struct settings_view){.layers = layers, .scope = SCOPE_PHASE};
     out->paths[out->count++] = xasprintf("phases.%s.defaults", recipe);
     out->paths[out->count++] = xasprintf("phases.%s.%s", recipe, phase);
 }
 
-void view_project(struct layers *layers, struct view *out)
+void settings_of_project(struct settings *layers, struct settings_view *out)
 {
-    *out = (struct view){.layers = layers, .scope = SCOPE_PROJECT};
+    *out = (struct settings_view){.layers = layers, .scope = SCOPE_PROJECT};
     out->paths[out->count++] = xstrdup("");
 }

@@ -23,50 +23,52 @@ struct setting {
     bool good;    /* a bad one was refused: it never counts, but something was written there */
 };
 
-struct layers;
-struct layers *layers_new(void);
-void layers_free(struct layers *layers);
+struct settings;
+struct settings *settings_new(void);
+void settings_free(struct settings *layers);
 /* Takes over a document, whose nodes settings point into. */
-const struct node *layers_own(struct layers *layers, struct node *document);
+const struct node *settings_own(struct settings *layers, struct node *document);
 /* One value for `path`.`key` (path "" for project keys); checked; maps are taken apart into their fields.
  * `at` is where the key stands. */
-void layers_add(struct layers *layers, enum source source, const char *path, const struct key *key,
-                const char *field, const struct node *node, struct node_place at,
-                const struct provenance *from, struct words *faults);
+void settings_add(struct settings *layers, enum source source, const char *path, const struct key *key,
+                  const char *field, const struct node *node, struct node_place at,
+                  const struct provenance *from, struct words *faults);
 /* All keys of a map that belong to this scope; unknown ones are faults. Keys in `others` (NULL-terminated)
  * are left to the caller; with `shared` (defaults, a provider) the keys that belong only to a target or
  * phase itself are refused. */
-void layers_add_map(struct layers *layers, enum source source, const char *path, enum key_scope scope,
-                    bool shared, const struct node *map, const char *const *others,
-                    const struct provenance *from, struct words *faults);
+void settings_add_map(struct settings *layers, enum source source, const char *path, enum key_scope scope,
+                      bool shared, const struct node *map, const char *const *others,
+                      const struct provenance *from, struct words *faults);
 
 /* Where the values of one thing may stand, lowest first: {"defaults", "providers.sandbox",
  * "targets.vault"}. */
-struct view {
-    struct layers *layers;
+struct settings_view {
+    struct settings *layers;
     enum key_scope scope;
     char *paths[3];
     size_t count;
 };
-void view_project(struct layers *layers, struct view *out);
+void settings_of_project(struct settings *layers, struct settings_view *out);
 /* Its last path is the target's own, "targets.NAME"; the provider is the one that counts for it. */
-void view_target(struct layers *layers, const char *name, struct view *out);
+void settings_of_target(struct settings *layers, const char *name, struct settings_view *out);
 /* Its last path is the phase's own, "phases.RECIPE.NAME". */
-void view_phase(struct layers *layers, const char *recipe, const char *phase, struct view *out);
-void view_clear(struct view *view);
-#define AUTO_VIEW __attribute__((cleanup(view_clear))) struct view
+void settings_of_phase(struct settings *layers, const char *recipe, const char *phase,
+                       struct settings_view *out);
+void settings_view_clear(struct settings_view *view);
+#define AUTO_SETTINGS_VIEW __attribute__((cleanup(settings_view_clear))) struct settings_view
 
 /* The one that counts, NULL when none was given. `field` is a key's name, or "vars.x". */
-const struct setting *view_top(const struct view *view, const char *field);
+const struct setting *settings_top(const struct settings_view *view, const char *field);
 /* Whether anything was written for it, good or bad, and where (the highest). */
-const struct setting *view_any(const struct view *view, const char *field);
+const struct setting *settings_any(const struct settings_view *view, const char *field);
 /* The value that counts: the setting's, else the built-in one, else NULL. */
-const struct node *view_node(const struct view *view, const char *field);
+const struct node *settings_node(const struct settings_view *view, const char *field);
 /* All good ones from the highest down: returns how many, fills at most `room`. */
-size_t view_chain(const struct view *view, const char *field, const struct setting **out, size_t room);
+size_t settings_chain(const struct settings_view *view, const char *field, const struct setting **out,
+                      size_t room);
 /* Names of the entries of an open map in any of the view's places, sorted. */
-void view_entries(const struct view *view, const char *key, struct words *out);
+void settings_view_entries(const struct settings_view *view, const char *key, struct words *out);
 /* Names of the entries of open maps of that key anywhere, sorted. */
-void layers_entries(struct layers *layers, const char *key, struct words *out);
+void settings_entries(struct settings *layers, const char *key, struct words *out);
 /* The built-in value, NULL when there is none. */
-const struct node *layers_preset(struct layers *layers, const struct key *key);
+const struct node *settings_preset(struct settings *layers, const struct key *key);

@@ -4,8 +4,8 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 
-const struct node *document_map(const struct node *root, const char *name, const struct provenance *from,
-                                struct words *faults)
+const struct node *shared_keys_map(const struct node *root, const char *name, const struct provenance *from,
+                                   struct words *faults)
 {
     const struct node *node = node_get(root, name);
     if (!node || node->kind == NODE_NULL)
@@ -17,8 +17,8 @@ const struct node *document_map(const struct node *root, const char *name, const
     return NULL;
 }
 
-void document_check_keys(const struct node *root, enum key_scope scope, const char *const *known,
-                         const struct provenance *from, struct words *faults)
+void shared_keys_check(const struct node *root, enum key_scope scope, const char *const *known,
+                       const struct provenance *from, struct words *faults)
 {
     for (size_t i = 0; i < root->count; i++) {
         AUTO_FREE char *shown = text_shown(root->keys[i]), *instead = fault_instead(root->keys[i], known);
@@ -32,13 +32,13 @@ void document_check_keys(const struct node *root, enum key_scope scope, const ch
     }
 }
 
-void document_add_shared(struct layers *layers, enum source source, const struct node *root,
-                         const struct provenance *from, struct words *faults)
+void shared_keys_add(struct settings *layers, enum source source, const struct node *root,
+                     const struct provenance *from, struct words *faults)
 {
-    const struct node *defaults = document_map(root, "defaults", from, faults);
-    const struct node *providers = document_map(root, "providers", from, faults);
+    const struct node *defaults = shared_keys_map(root, "defaults", from, faults);
+    const struct node *providers = shared_keys_map(root, "providers", from, faults);
     if (defaults)
-        layers_add_map(layers, source, "defaults", SCOPE_TARGET, true, defaults, NULL, from, faults);
+        settings_add_map(layers, source, "defaults", SCOPE_TARGET, true, defaults, NULL, from, faults);
     for (size_t i = 0; providers && i < providers->count; i++) {
         const char *name = providers->keys[i];
         const struct node *map = providers->items[i];
@@ -50,7 +50,7 @@ void document_add_shared(struct layers *layers, enum source source, const struct
             fault_at(faults, from, providers->where[i], "unknown provider '%s'%s", shown, instead);
         } else if (map->kind == NODE_MAP) {
             AUTO_FREE char *path = xasprintf("providers.%s", name);
-            layers_add_map(layers, source, path, SCOPE_TARGET, true, map, NULL, from, faults);
+            settings_add_map(layers, source, path, SCOPE_TARGET, true, map, NULL, from, faults);
         } else if (map->kind != NODE_NULL) {
             fault_at(faults, from, providers->where[i], "the provider '%s' takes a map, not %s", shown,
                      node_kind_name(map->kind));

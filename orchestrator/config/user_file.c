@@ -24,7 +24,7 @@ static bool may_be_read_for(const struct invoker *invoker, int fd)
     return !invoker->behind_sudo || state.st_uid == invoker->uid || (state.st_mode & S_IROTH);
 }
 
-void user_file_read(struct layers *layers, const struct invoker *invoker, const char *const *environment,
+void user_file_read(struct settings *layers, const struct invoker *invoker, const char *const *environment,
                     const char *given, struct words *warnings)
 {
     static const char *const known[] = {"ansible", "keep", "defaults", "providers", NULL};
@@ -51,17 +51,17 @@ void user_file_read(struct layers *layers, const struct invoker *invoker, const 
     if (file_read(same, FILE_LIMIT, &bytes, &err) < 0)
         fault_add(&faults, path, "%s", error_text(&err));
     else if (yaml_read_forgiving(text_string(&bytes), bytes.length, path, &root, &faults) == 0)
-        layers_own(layers, root);
+        settings_own(layers, root);
     if (root && root->kind != NODE_MAP && root->kind != NODE_NULL)
         fault_at(&faults, &from, (struct node_place){1, 1}, "the file takes a map, not %s",
                  node_kind_name(root->kind));
     if (root && root->kind == NODE_MAP) {
-        document_check_keys(root, SCOPE_PROJECT, known, &from, &faults);
+        shared_keys_check(root, SCOPE_PROJECT, known, &from, &faults);
         for (size_t i = 0; i < root->count; i++)
             if (text_is(root->keys[i], "ansible") || text_is(root->keys[i], "keep"))
-                layers_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL,
-                           root->items[i], root->where[i], &from, &faults);
-        document_add_shared(layers, SOURCE_USER, root, &from, &faults);
+                settings_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL,
+                             root->items[i], root->where[i], &from, &faults);
+        shared_keys_add(layers, SOURCE_USER, root, &from, &faults);
     }
     for (size_t i = 0; i < faults.count; i++)
         words_addf(warnings, "%s (in the user's own file: left out)", faults.items[i]);

@@ -6,5 +6,5 @@
 #include "config/settings.h"
 
 /* `path` NULL: the invoking user's $XDG_CONFIG_HOME/triphase/config.yml. An absent file is fine. */
-void user_file_read(struct layers *layers, const struct invoker *invoker, const char *const *environment,
+void user_file_read(struct settings *layers, const struct invoker *invoker, const char *const *environment,
                     const char *path, struct words *warnings);

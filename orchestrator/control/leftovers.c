@@ -16,7 +16,7 @@ static void look_at_path(const char *what, const char *path, struct words *left)
 
 static int look_at_marker(const char *marker, struct words *left, struct error *err)
 {
-    int count = sweep_find(marker, NULL, err);
+    int count = marked_find(marker, NULL, err);
     if (count > 0)
         words_addf(left, "%d processes with %s", count, marker);
     return count < 0 ? -1 : 0;

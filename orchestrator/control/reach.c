@@ -38,7 +38,7 @@ static int find_machine(struct reach *reach, struct words *said, struct error *e
         AUTO_FREE char *text = made_text(&made.items[i]);
         words_addf(said, "%s: warning: %s", reach->target->name, text);
     }
-    return ssh_write_known_hosts(reach->machine, reach->target, reach->project->directory, err);
+    return known_hosts_write(reach->machine, reach->target, reach->project->directory, err);
 }
 
 static int find_transport(struct reach *reach, const char *transport, bool for_contact, struct error *err)
@@ -72,14 +72,14 @@ int reach_find(struct project *project, const struct target *target, const char 
     vault_passwords_forget();
     if ((for_contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0 ||
         find_transport(&found, transport, for_contact, err) < 0) {
-        reach_free(&found);
+        reach_clear(&found);
         return -1;
     }
     *out = found;
     return 0;
 }
 
-void reach_free(struct reach *reach)
+void reach_clear(struct reach *reach)
 {
     json_free(reach->evidence);
     machine_free(reach->machine);
@@ -92,14 +92,14 @@ struct hold {
     struct scope scope;
 };
 
-static void hold_free(struct hold *hold)
+static void hold_clear(struct hold *hold)
 {
     free(hold->sockets);
     free(hold->marker);
     scope_close(&hold->scope);
 }
 
-#define AUTO_HOLD __attribute__((cleanup(hold_free))) struct hold
+#define AUTO_HOLD __attribute__((cleanup(hold_clear))) struct hold
 
 /* A folder of sockets and a scope, which a guard ends with this process. */
 static int hold_begin(const struct reach *reach, struct hold *out, struct error *err)
@@ -162,8 +162,8 @@ static int open_master(const struct reach *reach, const struct hold *hold, const
         status = 0;
     else if (status < 0)
         login_error(&login, &route, reach->target->name, reach->kind, err);
-    login_free(&login);
-    transport_route_free(&route);
+    login_clear(&login);
+    transport_route_clear(&route);
     return status;
 }
 

@@ -24,7 +24,7 @@ struct reach {
  * failure `out` is untouched. */
 int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
                struct words *said, struct reach *out, struct error *err);
-void reach_free(struct reach *reach);
+void reach_clear(struct reach *reach);
 /* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also as ssh, which it may become): a guard ends it then, however
  * that comes. `directory` is for ssh_arguments_make; malloc'ed. */
 int reach_open_agent(const struct reach *reach, char **directory, struct error *err);

@@ -136,7 +136,7 @@ static void take_line(void *context, const char *bytes, size_t length, bool skip
     for (int i = 0; i < count && rest->status == 0 && rest->offset > rest->step->event_bytes;
          i++, rest->rows++)
         rest->status = store_appender_put(rest->appender, &rows[i], rest->err);
-    line_free(&line);
+    line_clear(&line);
     if (rest->status == 0 && rest->rows >= STORE_BATCH_ROWS)
         rest->status = commit_some(rest);
 }
@@ -216,8 +216,8 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
             .handlers_owed = owed_text}};
     if (status == 0)
         status = store_appender_put(rest->appender, &event, err);
-    verdict_free(&verdict);
-    tally_free(&rest->tally);
+    verdict_clear(&verdict);
+    tally_clear(&rest->tally);
     return status;
 }
 
@@ -250,7 +250,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
                                 .run = run->id,
                                 .step = &steps[i],
                                 .appender = appender,
-                                .reboots = run_plan_reboots(plan, steps[i].name),
+                                .reboots = intent_reboots(plan, steps[i].name),
                                 .began_ns = began};
             AUTO_JSON *owed = owed_before(plan, steps, i);
             status = close_step_row(&rest, state, owed, err);
@@ -281,7 +281,7 @@ static int close_rows(struct sql *db, const char *state, const struct history_ru
         status = sql_commit(db, err);
     else
         sql_rollback(db);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
     store_appender_free(appender);
     history_steps_free(steps, count);
     return status;

@@ -135,7 +135,7 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
     return 0;
 }
 
-void line_free(struct line *line)
+void line_clear(struct line *line)
 {
     json_free(line->json);
     free(line->told);

@@ -41,4 +41,4 @@ struct line {
 
 /* Fails on what is no object, a wrong "v", an unknown kind (the message says which), a missing seq. */
 int line_parse(const char *bytes, size_t length, struct line *out, struct error *err);
-void line_free(struct line *line);
+void line_clear(struct line *line);

@@ -43,8 +43,8 @@ void machine_free(struct machine *machine)
         return;
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         free(*string_at(machine, i));
-    words_free(&machine->host_keys);
-    words_free(&machine->ssh_options);
+    words_clear(&machine->host_keys);
+    words_clear(&machine->ssh_options);
     json_free(machine->said);
     json_free(machine->resources);
     free(machine);

@@ -107,7 +107,7 @@ static void owe(struct tally *tally, const char *name, const char *handler, bool
     for (size_t i = 0; i < host->owed_count; i++)
         if (text_is(host->owed[i].handler, handler)) {
             host->owed[i].paid = false;
-            words_free(&host->owed[i].paid_by);
+            words_clear(&host->owed[i].paid_by);
             return;
         }
     if (host->owed_count == host->owed_room) {
@@ -142,7 +142,7 @@ static void free_owed(struct tally_owed *owed)
 {
     free(owed->handler);
     free(owed->uuid);
-    words_free(&owed->paid_by);
+    words_clear(&owed->paid_by);
 }
 
 /* What was paid is settled for good: by another play's handlers it cannot be meant. */
@@ -406,7 +406,7 @@ struct json *tally_owed(const struct tally *tally, bool earlier)
     return list;
 }
 
-void tally_free(struct tally *tally)
+void tally_clear(struct tally *tally)
 {
     char **const texts[] = {&tally->failed_task,   &tally->failed_host, &tally->failed_path,
                             &tally->failed_text,   &tally->lost_task,   &tally->lost_host,
@@ -422,7 +422,7 @@ void tally_free(struct tally *tally)
         free(host->owed);
         free(host->name);
     }
-    words_free(&tally->files);
+    words_clear(&tally->files);
     free(tally->hosts);
     free(tally->places);
     *tally = (struct tally)TALLY_INIT;

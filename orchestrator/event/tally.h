@@ -50,4 +50,4 @@ void tally_owe(struct tally *tally, const struct json *pending);
 int64_t tally_lost_hosts(const struct tally *tally);
 /* Handlers notified and not run, as a JSON list of {host, handler}; `earlier` counts only those that earlier attempts owed. NULL when there are none; the caller frees it. */
 struct json *tally_owed(const struct tally *tally, bool earlier);
-void tally_free(struct tally *tally);
+void tally_clear(struct tally *tally);

@@ -128,7 +128,7 @@ char *task_now_hosts(const struct task_now *now, const struct task_run *run)
     return more ? xasprintf("%s and %zu more", run->host, more) : xstrdup(run->host);
 }
 
-void task_now_free(struct task_now *now)
+void task_now_clear(struct task_now *now)
 {
     clear(now);
     free(TAKE(now->runs));

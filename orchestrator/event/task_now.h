@@ -26,4 +26,4 @@ const struct task_run *task_now_on(const struct task_now *now, const char *host)
 bool task_now_is_patient(const struct task_now *now);
 /* The hosts that are at this task, beginning with this one ("a and 2 more"), malloc'ed; NULL: none (or `run` is NULL). */
 char *task_now_hosts(const struct task_now *now, const struct task_run *run);
-void task_now_free(struct task_now *now);
+void task_now_clear(struct task_now *now);

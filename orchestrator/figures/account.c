@@ -94,7 +94,7 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
         history_lost(db, run->id, &account.lost, &account.lost_count, err) < 0 ||
         history_bad(db, run->id, BAD_LIMIT, &account.bad, &account.bad_count, err) < 0 ||
         load_chain(db, &account, err) < 0) {
-        account_free(&account);
+        account_clear(&account);
         return -1;
     }
     for (size_t i = 0; i < account.step_count; i++) {
@@ -111,7 +111,7 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
     return 0;
 }
 
-void account_free(struct account *account)
+void account_clear(struct account *account)
 {
     history_run_free(account->run);
     history_steps_free(account->steps, account->step_count);

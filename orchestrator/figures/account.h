@@ -28,7 +28,7 @@ struct account {
 /* `state`: the folder .triphase, for lock and event files. Takes the run over, also when it fails. */
 int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out,
                  struct error *err);
-void account_free(struct account *account);
+void account_clear(struct account *account);
 /* The outcome of a step as the report says it: the row's, else "running" or "crashed" as the run is. */
 const char *account_step_outcome(const struct account *account, const struct history_step *step);
 /* Whether the worker of an unfinished run is alive; `guarded` (may be NULL) as above. */

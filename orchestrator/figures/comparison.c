@@ -110,7 +110,7 @@ static void take_value(struct gathering *all, struct sql_statement *query)
     }
 }
 
-static void gathering_free(struct gathering *all)
+static void gathering_clear(struct gathering *all)
 {
     for (size_t i = 0; i < all->count; i++) {
         for (int k = 0; k < KEY_COUNT; k++)
@@ -223,7 +223,7 @@ static int load_rows(struct sql *db, bool unlike, struct comparison *comparison,
 {
     struct gathering all = {0};
     if (gather(db, comparison, &all, err) < 0) {
-        gathering_free(&all);
+        gathering_clear(&all);
         return -1;
     }
     if (unlike)
@@ -247,7 +247,7 @@ static int load_rows(struct sql *db, bool unlike, struct comparison *comparison,
             .transport = TAKE(item->keys[TRANSPORT]),
             .differs = TAKE(item->differs)};
     }
-    gathering_free(&all);
+    gathering_clear(&all);
     judge(comparison);
     return 0;
 }
@@ -267,7 +267,7 @@ int comparison_compare(struct sql *db, const char *before, const char *after, co
                          after);
     if (comparison_side_load(db, left, &made.before, err) < 0 ||
         comparison_side_load(db, right, &made.after, err) < 0 || load_rows(db, true, &made, err) < 0) {
-        comparison_free(&made);
+        comparison_clear(&made);
         return -1;
     }
     *out = made;
@@ -281,7 +281,7 @@ static int against_earlier(struct sql *db, const char *unit, bool grouped, struc
     if (comparison_side_load(db, unit, &made.after, err) < 0 ||
         comparison_side_earlier(db, unit, grouped, &made.before, &made.others, err) < 0 ||
         load_rows(db, false, &made, err) < 0) {
-        comparison_free(&made);
+        comparison_clear(&made);
         return -1;
     }
     *out = made;
@@ -302,10 +302,10 @@ int comparison_trend(struct sql *db, const char *group, struct comparison *out, 
     return against_earlier(db, group, true, out, err);
 }
 
-void comparison_free(struct comparison *comparison)
+void comparison_clear(struct comparison *comparison)
 {
-    comparison_side_free(&comparison->before);
-    comparison_side_free(&comparison->after);
+    comparison_side_clear(&comparison->before);
+    comparison_side_clear(&comparison->after);
     for (size_t i = 0; i < comparison->count; i++) {
         free(comparison->rows[i].step);
         free(comparison->rows[i].role);

@@ -30,6 +30,6 @@ int comparison_regress(struct sql *db, const char *after, const char *target, st
                        struct error *err);
 /* A cycle against the runs of earlier cycles of its target. */
 int comparison_trend(struct sql *db, const char *group, struct comparison *out, struct error *err);
-void comparison_free(struct comparison *comparison);
+void comparison_clear(struct comparison *comparison);
 /* "slower", "not-slower", or "too-little-data" when nothing could be judged. */
 const char *comparison_verdict(const struct comparison *comparison);

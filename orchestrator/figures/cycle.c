@@ -84,7 +84,7 @@ int cycle_load(struct sql *db, const char *state, const char *group, size_t skip
     }
     history_runs_free(runs);
     if (status < 0) {
-        cycle_free(&cycle);
+        cycle_clear(&cycle);
         return -1;
     }
     for (size_t i = 0; i < cycle.count; i++)
@@ -94,16 +94,16 @@ int cycle_load(struct sql *db, const char *state, const char *group, size_t skip
     return 0;
 }
 
-void cycle_free(struct cycle *cycle)
+void cycle_clear(struct cycle *cycle)
 {
     for (size_t i = 0; i < cycle->count; i++) {
-        account_free(&cycle->rounds[i].create);
-        account_free(&cycle->rounds[i].destroy);
+        account_clear(&cycle->rounds[i].create);
+        account_clear(&cycle->rounds[i].destroy);
     }
     free(cycle->rounds);
     free(cycle->group);
     free(cycle->target);
-    words_free(&cycle->phases);
+    words_clear(&cycle->phases);
     *cycle = (struct cycle){0};
 }
 
@@ -224,7 +224,7 @@ int cycle_sum_up(struct sql *db, const struct cycle *cycle, struct cycle_summary
 {
     struct cycle_summary summary = {.statistics = statistics_new(), .earlier = statistics_new()};
     if (comparison_trend(db, cycle->group, &summary.trend, err) < 0 || load_earlier(db, &summary, err) < 0) {
-        cycle_summary_free(&summary);
+        cycle_summary_clear(&summary);
         return -1;
     }
     /* Destroys come last, so that steps stand in the order of a round. */
@@ -254,7 +254,7 @@ int cycle_sum_up(struct sql *db, const struct cycle *cycle, struct cycle_summary
     return 0;
 }
 
-void cycle_summary_free(struct cycle_summary *summary)
+void cycle_summary_clear(struct cycle_summary *summary)
 {
     for (size_t i = 0; i < summary->earlier_count; i++) {
         history_run_free(summary->earlier_runs[i]);
@@ -266,6 +266,6 @@ void cycle_summary_free(struct cycle_summary *summary)
     free(summary->steps);
     statistics_free(summary->statistics);
     statistics_free(summary->earlier);
-    comparison_free(&summary->trend);
+    comparison_clear(&summary->trend);
     *summary = (struct cycle_summary){0};
 }

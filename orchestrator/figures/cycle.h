@@ -25,7 +25,7 @@ struct cycle {
 /* `skip`: runs of rounds before, which are left out; `rounds` of them were begun, so that numbers go on. */
 int cycle_load(struct sql *db, const char *state, const char *group, size_t skip, size_t rounds,
                struct cycle *out, struct error *err);
-void cycle_free(struct cycle *cycle);
+void cycle_clear(struct cycle *cycle);
 /* What a step of this name took in the round, all attempts; -1: there was none. */
 int64_t cycle_time(const struct cycle_round *round, const char *step);
 /* Kept in the store as an event of the destroy, "leftovers" {"count", "left"}: so a report needs nothing else. */
@@ -51,4 +51,4 @@ struct cycle_summary {
 };
 /* The cycle must outlive it. */
 int cycle_sum_up(struct sql *db, const struct cycle *cycle, struct cycle_summary *out, struct error *err);
-void cycle_summary_free(struct cycle_summary *summary);
+void cycle_summary_clear(struct cycle_summary *summary);

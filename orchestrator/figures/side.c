@@ -119,12 +119,12 @@ int comparison_side_load(struct sql *db, const char *unit, struct comparison_sid
     return row < 0 ? -1 : read_evidence(db, unit, side, err);
 }
 
-void comparison_side_free(struct comparison_side *side)
+void comparison_side_clear(struct comparison_side *side)
 {
     free(side->name);
     free(side->target);
     free(side->evidence);
-    words_free(&side->runs);
+    words_clear(&side->runs);
     *side = (struct comparison_side){0};
 }
 

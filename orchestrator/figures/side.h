@@ -24,4 +24,4 @@ int comparison_side_load(struct sql *db, const char *unit, struct comparison_sid
  * digest of -e arguments; `others`: how many are not. `grouped`: of cycles only. */
 int comparison_side_earlier(struct sql *db, const char *unit, bool grouped, struct comparison_side *out,
                             size_t *others, struct error *err);
-void comparison_side_free(struct comparison_side *side);
+void comparison_side_clear(struct comparison_side *side);

@@ -303,7 +303,7 @@ static int read_document(bool forgiving, const char *bytes, size_t length, const
     result = read_stream(&reader, &tree);
     yaml_parser_delete(&reader.parser);
     node_free(reader.keys.kept);
-    yaml_anchors_free(&reader.anchors);
+    yaml_anchors_clear(&reader.anchors);
     yaml_faults_end(&reader.faults);
     size_t forgiven = forgiving && reader.keys.twice <= YAML_FAULTS_MOST ? reader.keys.twice : 0;
     if (result < 0 || reader.faults.count > forgiven)
@@ -398,7 +398,7 @@ void yaml_writer_free(struct yaml_writer *writer)
     if (!writer)
         return;
     yaml_emitter_delete(&writer->emitter);
-    text_free(&writer->out);
+    text_clear(&writer->out);
     error_clear(&writer->failure);
     free(writer);
 }

@@ -48,7 +48,7 @@ bool yaml_anchors_find(const struct yaml_anchors *anchors, const char *name, con
     return anchor != NULL;
 }
 
-void yaml_anchors_free(struct yaml_anchors *anchors)
+void yaml_anchors_clear(struct yaml_anchors *anchors)
 {
     while (anchors->newest) {
         struct yaml_anchor *anchor = anchors->newest;

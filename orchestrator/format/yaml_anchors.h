@@ -19,4 +19,4 @@ void yaml_anchors_complete(struct yaml_anchors *anchors, const char *name, const
 /* False: there is no such anchor up to here. `out` is NULL while the newest of that name is still being read.
  * */
 bool yaml_anchors_find(const struct yaml_anchors *anchors, const char *name, const struct node **out);
-void yaml_anchors_free(struct yaml_anchors *anchors);
+void yaml_anchors_clear(struct yaml_anchors *anchors);

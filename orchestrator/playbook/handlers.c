@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-void owed_clear(struct owed_handlers *owed)
+void handlers_clear(struct owed_handlers *owed)
 {
     for (size_t i = 0; i < owed->count; i++) {
         free(owed->items[i].name);
@@ -13,10 +13,10 @@ void owed_clear(struct owed_handlers *owed)
     *owed = (struct owed_handlers){0};
 }
 
-void owed_add(struct owed_handlers *owed, const struct node *notify, const char *where)
+void handlers_add(struct owed_handlers *owed, const struct node *notify, const char *where)
 {
     for (size_t i = 0; notify && notify->kind == NODE_LIST && i < notify->count; i++)
-        owed_add(owed, notify->items[i], where);
+        handlers_add(owed, notify->items[i], where);
     if (!notify || !node_is_scalar(notify) || !*notify->text)
         return;
     for (size_t i = 0; i < owed->count; i++)
@@ -26,7 +26,7 @@ void owed_add(struct owed_handlers *owed, const struct node *notify, const char 
     owed->items[owed->count++] = (struct owed_handler){xstrdup(notify->text), xstrdup(where)};
 }
 
-bool owed_are_dropped_by(const char *meta)
+bool handlers_are_dropped_by(const char *meta)
 {
     static const char *const words[] = {"end_play", "end_host", "end_batch", NULL};
     return text_is_one_of(meta, words);

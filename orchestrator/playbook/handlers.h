@@ -13,8 +13,8 @@ struct owed_handlers {
     size_t count;
 };
 
-void owed_clear(struct owed_handlers *owed);
+void handlers_clear(struct owed_handlers *owed);
 /* A task's `notify`, one name or a list. */
-void owed_add(struct owed_handlers *owed, const struct node *notify, const char *where);
+void handlers_add(struct owed_handlers *owed, const struct node *notify, const char *where);
 /* Whether this free word of `meta` ends the play for a host before its handlers run. */
-bool owed_are_dropped_by(const char *meta);
+bool handlers_are_dropped_by(const char *meta);

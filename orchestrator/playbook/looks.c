@@ -13,7 +13,7 @@
 
 enum { TEXT_MAX = 1 << 20 };
 
-void scan_free(struct scan *scan)
+void scan_clear(struct scan *scan)
 {
     for (size_t i = 0; i < scan->count; i++) {
         free(scan->items[i].where);
@@ -80,7 +80,7 @@ static void at_stillness(struct looks *looks, const char *file, const struct nod
                          const struct node *value, int line)
 {
     AUTO_FREE char *what = NULL;
-    int64_t lasts_ns = still_find(task, module, value, &what);
+    int64_t lasts_ns = stillness_find(task, module, value, &what);
     if (lasts_ns > 0)
         add_lasting(looks, SCAN_STILL, file, line, what, lasts_ns);
 }
@@ -93,12 +93,12 @@ static void at_handlers(struct looks *looks, const char *file, const struct node
         return;
     if (text_is(module, "notify")) {
         AUTO_FREE char *where = place_of(looks, file, line);
-        owed_add(&looks->owed, value, where);
+        handlers_add(&looks->owed, value, where);
     }
     const char *meta = text_is(module, "meta") ? task_text(value) : NULL;
     if (text_is(meta, "flush_handlers"))
-        owed_clear(&looks->owed);
-    for (size_t i = 0; meta && owed_are_dropped_by(meta) && i < looks->owed.count; i++) {
+        handlers_clear(&looks->owed);
+    for (size_t i = 0; meta && handlers_are_dropped_by(meta) && i < looks->owed.count; i++) {
         AUTO_FREE char *text = xasprintf("meta: %s throws away the handler '%s', which %s notifies", meta,
                                          looks->owed.items[i].name, looks->owed.items[i].where);
         looks_add(looks, SCAN_DROPPED, file, line, text);
@@ -122,7 +122,7 @@ static void at_delegate(struct looks *looks, const char *file, const struct node
 {
     (void)task;
     const char *host = text_is(module, "delegate_to") ? task_text(value) : NULL;
-    if (host && !word_is_templated(host))
+    if (host && !meaning_is_templated(host))
         looks_add(looks, SCAN_DELEGATE, file, line, host);
 }
 

@@ -40,7 +40,7 @@ struct scan {
     size_t count;
 };
 
-void scan_free(struct scan *scan);
+void scan_clear(struct scan *scan);
 
 struct looks {
     const char *directory;     /* the project's: places are told below it */

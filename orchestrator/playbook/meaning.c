@@ -9,10 +9,10 @@
 
 enum { MOST = 64, DEPTH_MOST = 6 };
 
-static void expression(const struct word_names *names, const char *text, int depth, struct meanings *out);
-static void word_at(const struct word_names *names, const char *word, int depth, struct meanings *out);
+static void expression(const struct meaning_names *names, const char *text, int depth, struct meanings *out);
+static void word_at(const struct meaning_names *names, const char *word, int depth, struct meanings *out);
 
-void meanings_free(struct meanings *meanings)
+void meanings_clear(struct meanings *meanings)
 {
     for (size_t i = 0; i < meanings->count; i++) {
         free(meanings->items[i].text);
@@ -62,14 +62,14 @@ static void join(struct meanings *so_far, struct meanings *more)
 {
     AUTO_MEANINGS joined = {0};
     if (!more->count || so_far->count * more->count > MOST) {
-        meanings_free(more);
+        meanings_clear(more);
         put_unknown(more);
     }
     for (size_t i = 0; i < so_far->count; i++)
         for (size_t j = 0; j < more->count; j++)
             join_one(&so_far->items[i], &more->items[j], &joined);
-    meanings_free(more);
-    meanings_free(so_far);
+    meanings_clear(more);
+    meanings_clear(so_far);
     move_all(&joined, so_far);
 }
 
@@ -139,7 +139,7 @@ static bool is_name(char c)
 }
 
 /* Scalars below the node; with `key` only what stands under it. */
-static void collect(const struct word_names *names, const struct node *node, const char *key, int depth,
+static void collect(const struct meaning_names *names, const struct node *node, const char *key, int depth,
                     struct meanings *out)
 {
     if (!node || depth >= DEPTH_MOST || out->count >= MOST)
@@ -153,7 +153,7 @@ static void collect(const struct word_names *names, const struct node *node, con
 }
 
 /* The value of a loop that is a variable. */
-static const struct node *loop_value(const struct word_names *names)
+static const struct node *loop_value(const struct meaning_names *names)
 {
     const struct node *loop = names->loop;
     if (!loop || !node_is_scalar(loop) || !text_starts(loop->text, "{{"))
@@ -168,7 +168,7 @@ static const struct node *loop_value(const struct word_names *names)
 }
 
 /* `name`, `name.key`, `name['key']`. */
-static void variable(const struct word_names *names, const char *text, int depth, struct meanings *out)
+static void variable(const struct meaning_names *names, const char *text, int depth, struct meanings *out)
 {
     size_t length = 0;
     while (is_name(text[length]))
@@ -226,7 +226,7 @@ static void cut_path(struct meaning *meaning, bool folder)
     }
 }
 
-static void filter(const struct word_names *names, const char *text, int depth, struct meanings *values)
+static void filter(const struct meaning_names *names, const char *text, int depth, struct meanings *values)
 {
     static const char *const same[] = {"string", "trim", "realpath", "expanduser", "list", "unique", NULL};
     size_t length = 0;
@@ -244,13 +244,13 @@ static void filter(const struct word_names *names, const char *text, int depth, 
         for (size_t i = 0; i < values->count; i++)
             cut_path(&values->items[i], text_is(name, "dirname"));
     } else {
-        meanings_free(values);
+        meanings_clear(values);
         put_unknown(values);
     }
 }
 
 /* One of the things that are joined: a string, a list, a name, with its filters. */
-static void term(const struct word_names *names, const char *text, int depth, struct meanings *out)
+static void term(const struct meaning_names *names, const char *text, int depth, struct meanings *out)
 {
     AUTO_WORDS parts = WORDS_INIT;
     cut(text, "|", &parts);
@@ -274,7 +274,7 @@ static void term(const struct word_names *names, const char *text, int depth, st
     move_all(&values, out);
 }
 
-static void expression(const struct word_names *names, const char *text, int depth, struct meanings *out)
+static void expression(const struct meaning_names *names, const char *text, int depth, struct meanings *out)
 {
     AUTO_MEANINGS whole = {0};
     AUTO_WORDS terms = WORDS_INIT;
@@ -296,7 +296,7 @@ static void join_literal(struct meanings *whole, const char *text, size_t length
     join(whole, &one);
 }
 
-static void word_at(const struct word_names *names, const char *word, int depth, struct meanings *out)
+static void word_at(const struct meaning_names *names, const char *word, int depth, struct meanings *out)
 {
     AUTO_MEANINGS whole = {0};
     put_known(&whole, "", false);
@@ -320,12 +320,12 @@ static void word_at(const struct word_names *names, const char *word, int depth,
     move_all(&whole, out);
 }
 
-bool word_is_templated(const char *word)
+bool meaning_is_templated(const char *word)
 {
     return strstr(word, "{{") || strstr(word, "{%");
 }
 
-void word_means(const struct word_names *names, const char *word, struct meanings *out)
+void meaning_of_word(const struct meaning_names *names, const char *word, struct meanings *out)
 {
     word_at(names, word, 0, out);
 }
@@ -356,7 +356,7 @@ static bool reads_files(const char *lookup)
     return !text_is_one_of(dot && text_starts(lookup, "ansible.") ? dot + 1 : lookup, others);
 }
 
-static void one_lookup(const struct word_names *names, const char *inside, struct meanings *out)
+static void one_lookup(const struct meaning_names *names, const char *inside, struct meanings *out)
 {
     AUTO_WORDS arguments = WORDS_INIT;
     cut(inside, ",", &arguments);
@@ -376,7 +376,7 @@ static void one_lookup(const struct word_names *names, const char *inside, struc
     }
 }
 
-void word_looks_up(const struct word_names *names, const char *word, struct meanings *out)
+void meaning_of_lookups(const struct meaning_names *names, const char *word, struct meanings *out)
 {
     static const char *const calls[] = {"lookup", "query", "q"};
     for (size_t i = 0; i < COUNT_OF(calls); i++) {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* What names stand for; all borrowed. */
-struct word_names {
+struct meaning_names {
     const char *playbook_dir, *inventory_dir;
     const char *role_path;          /* NULL: not within a role */
     const struct node *const *maps; /* variables; a name may stand in several: each value counts */
@@ -26,11 +26,11 @@ struct meanings {
     size_t count;
 };
 
-#define AUTO_MEANINGS __attribute__((cleanup(meanings_free))) struct meanings
-void meanings_free(struct meanings *meanings);
+#define AUTO_MEANINGS __attribute__((cleanup(meanings_clear))) struct meanings
+void meanings_clear(struct meanings *meanings);
 
-bool word_is_templated(const char *word);
+bool meaning_is_templated(const char *word);
 /* Adds what the word could be: at least one, a bounded number. */
-void word_means(const struct word_names *names, const char *word, struct meanings *out);
+void meaning_of_word(const struct meaning_names *names, const char *word, struct meanings *out);
 /* Adds what the lookups in a word (`lookup('file', …)`) read: none where they read no files. */
-void word_looks_up(const struct word_names *names, const char *word, struct meanings *out);
+void meaning_of_lookups(const struct meaning_names *names, const char *word, struct meanings *out);

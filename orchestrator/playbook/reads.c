@@ -11,11 +11,11 @@ enum { DEPTH_MOST = 32, WORD_MOST = 4096, NAME_MOST = 255 };
 /* Where Ansible looks for a relative path, in the task's folder and in the playbook's; the last is that folder itself. */
 static const char *const below[] = {"files", "templates", "vars", "tasks", NULL};
 
-void reads_free(struct reads *reads)
+void reads_clear(struct reads *reads)
 {
-    words_free(&reads->files);
-    words_free(&reads->written);
-    words_free(&reads->code);
+    words_clear(&reads->files);
+    words_clear(&reads->written);
+    words_clear(&reads->code);
     for (size_t i = 0; i < reads->guess_count; i++) {
         free(reads->guesses[i].folder);
         free(reads->guesses[i].ending);
@@ -117,7 +117,7 @@ static void add_meanings(struct reads *reads, const struct reads_place *place,
 static void add_written(struct reads *reads, const struct reads_place *place, const char *word)
 {
     AUTO_MEANINGS meanings = {0};
-    word_means(place->names, word, &meanings);
+    meaning_of_word(place->names, word, &meanings);
     for (size_t i = 0; i < meanings.count; i++) {
         const struct meaning *one = &meanings.items[i];
         AUTO_FREE char *folder = one->ending ? known_folder(one->text) : NULL;
@@ -144,7 +144,7 @@ static void add_plain(struct reads *reads, const struct reads_place *place, cons
 static void add_file_here(struct reads *reads, const struct reads_place *place, const char *word)
 {
     AUTO_MEANINGS meanings = {0};
-    word_means(place->names, word, &meanings);
+    meaning_of_word(place->names, word, &meanings);
     for (size_t i = 0; i < meanings.count; i++)
         if (meanings.items[i].here && !meanings.items[i].ending && !file_is_dir(meanings.items[i].text))
             add_meaning(reads, place, &meanings.items[i]);
@@ -170,25 +170,25 @@ static void add_word(struct reads *reads, const struct reads_place *place, bool 
         "src",           "file",    "dir",           "include_vars", "vars_files",    "include_tasks",
         "import_tasks",  "include", "with_fileglob", "with_file",    "with_filetree", "with_first_found",
         "with_template", NULL};
-    if (strlen(word) > WORD_MOST && !word_is_templated(word))
+    if (strlen(word) > WORD_MOST && !meaning_is_templated(word))
         return;
     bool reads_it = text_is_one_of(key, reading);
     AUTO_MEANINGS looked_up = {0};
-    if (word_is_templated(word))
-        word_looks_up(place->names, word, &looked_up);
+    if (meaning_is_templated(word))
+        meaning_of_lookups(place->names, word, &looked_up);
     add_meanings(reads, place, &looked_up);
     if (text_is(key, "dest")) {
         add_written(reads, place, word);
-    } else if (!word_is_templated(word)) {
+    } else if (!meaning_is_templated(word)) {
         if (reads_it && strpbrk(word, "*?[") && !on_host) {
             AUTO_MEANINGS meanings = {0};
-            word_means(place->names, word, &meanings);
+            meaning_of_word(place->names, word, &meanings);
             add_meanings(reads, place, &meanings);
         }
         add_plain(reads, place, word);
     } else if (reads_it && !on_host) {
         AUTO_MEANINGS meanings = {0};
-        word_means(place->names, word, &meanings);
+        meaning_of_word(place->names, word, &meanings);
         add_meanings(reads, place, &meanings);
     } else if (!text_is_one_of(key, elsewhere) && !on_host) {
         AUTO_FREE char *part = text_is_one_of(key, commands) ? first_word(word) : xstrdup(word);

@@ -17,13 +17,13 @@ struct reads {
     size_t guess_count;
 };
 
-#define AUTO_READS __attribute__((cleanup(reads_free))) struct reads
-void reads_free(struct reads *reads);
+#define AUTO_READS __attribute__((cleanup(reads_clear))) struct reads
+void reads_clear(struct reads *reads);
 
 struct reads_place {
     const char *project, *playbook_folder;
     const char *file; /* that the words stand in */
-    const struct word_names *names;
+    const struct meaning_names *names;
 };
 
 /* A value of a play (`module` and `key`: "vars", "vars_files") or of a task: its module, or a keyword of it. */

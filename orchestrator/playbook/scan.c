@@ -76,13 +76,14 @@ static void add_reads(struct walk *walk, const char *file, const struct node *ta
     for (size_t i = 0; task && i < task->count; i++)
         if (text_is(task->keys[i], "loop") || text_is(task->keys[i], "with_items"))
             loop = task->items[i];
-    struct word_names names = {.playbook_dir = walk->playbook_folder,
-                               .inventory_dir = walk->inventory_folder,
-                               .role_path = walk->role,
-                               .maps = walk->maps,
-                               .map_count = walk->map_count,
-                               .loop = loop,
-                               .loop_name = task_text(node_get(node_get(task, "loop_control"), "loop_var"))};
+    struct meaning_names names = {.playbook_dir = walk->playbook_folder,
+                                  .inventory_dir = walk->inventory_folder,
+                                  .role_path = walk->role,
+                                  .maps = walk->maps,
+                                  .map_count = walk->map_count,
+                                  .loop = loop,
+                                  .loop_name =
+                                      task_text(node_get(node_get(task, "loop_control"), "loop_var"))};
     struct reads_place place = {.project = walk->project->directory,
                                 .playbook_folder = walk->playbook_folder,
                                 .file = file,
@@ -167,7 +168,7 @@ static void walk_roles(struct walk *walk, const char *file, const struct node *r
 
 static void walk_role(struct walk *walk, const char *name)
 {
-    if (!name || word_is_templated(name) || walk->depth >= DEPTH_MAX)
+    if (!name || meaning_is_templated(name) || walk->depth >= DEPTH_MAX)
         return;
     const char *bases[] = {walk->playbook_folder, walk->project->directory};
     for (size_t i = 0; i < COUNT_OF(bases); i++) {
@@ -243,7 +244,7 @@ static void walk_included(struct walk *walk, const char *file, const struct node
                           void (*visit)(struct walk *, const char *))
 {
     const char *name = task_text(value) ? task_text(value) : task_text(node_get(value, "file"));
-    if (!name || word_is_templated(name))
+    if (!name || meaning_is_templated(name))
         return;
     AUTO_FREE char *folder = file_parent(file);
     AUTO_FREE char *path = file_join(folder, name);
@@ -308,7 +309,7 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
         for (size_t i = 0; i < hosts->count; i++)
             if (node_is_scalar(hosts->items[i]))
                 walk_hosts(walk, file, hosts->items[i]);
-    } else if (task_text(hosts) && word_is_templated(hosts->text)) {
+    } else if (task_text(hosts) && meaning_is_templated(hosts->text)) {
         looks_add(&walk->looks, SCAN_TEMPLATED, file, hosts->line, hosts->text);
     }
 }
@@ -319,7 +320,7 @@ static void add_hosts(struct walk *walk, const char *file, const struct node *ho
     size_t count = hosts && hosts->kind == NODE_LIST ? hosts->count : 1;
     for (size_t i = 0; i < count; i++) {
         const char *pattern = task_text(hosts && hosts->kind == NODE_LIST ? hosts->items[i] : hosts);
-        if (!pattern || word_is_templated(pattern))
+        if (!pattern || meaning_is_templated(pattern))
             return;
         text_addf(&listed, "%s'%s'", i ? ", " : "[", pattern);
     }
@@ -372,7 +373,7 @@ static void walk_play(struct walk *walk, const char *file, const struct node *pl
         walk->looks.unordered += text_is(sections[i], "handlers");
         walk_tasks(walk, file, node_get(play, sections[i]));
         walk->looks.unordered -= text_is(sections[i], "handlers");
-        owed_clear(&walk->looks.owed);
+        handlers_clear(&walk->looks.owed);
     }
     walk->map_count = known;
 }
@@ -421,7 +422,7 @@ static void walk_playbook(const struct project *project, const char *playbook, c
     free(walk.owned);
     free(walk.maps);
     free(walk.inventory_folder);
-    words_free(&walk.seen);
+    words_clear(&walk.seen);
 }
 
 void scan_playbook(const struct project *project, const char *playbook, struct scan *out)

@@ -60,7 +60,7 @@ static double sleeps(const char *command)
     return number(amount) * unit_s;
 }
 
-int64_t still_find(const struct node *task, const char *module, const struct node *value, char **what)
+int64_t stillness_find(const struct node *task, const char *module, const struct node *value, char **what)
 {
     static const char *const commands[] = {"command", "shell", "raw", NULL};
     double longest = 0;

@@ -320,7 +320,7 @@ static void drop_own(const struct words *own, struct words *others)
     for (size_t i = 0; i < others->count; i++)
         if (!words_have(own, others->items[i]))
             words_add(&kept, others->items[i]);
-    words_free(others);
+    words_clear(others);
     *others = kept;
     kept = (struct words)WORDS_INIT;
 }

@@ -165,7 +165,7 @@ static int add_inventories(struct plan_work *work, struct asking *asking, struct
 static void asking_end(struct asking *asking)
 {
     for (size_t i = 0; i < asking->count; i++)
-        question_free(&asking->questions[i]);
+        question_clear(&asking->questions[i]);
     free(asking->questions);
     free(asking->of);
     asking->questions = NULL;
@@ -173,7 +173,7 @@ static void asking_end(struct asking *asking)
     asking->count = asking->listings = 0;
     for (size_t i = 0; i < asking->files.count; i++)
         (void)unlink(asking->files.items[i]);
-    words_free(&asking->files);
+    words_clear(&asking->files);
     free(asking->rendered);
     asking->rendered = NULL;
 }
@@ -322,7 +322,7 @@ static void read_inventory(struct plan_work *work, const struct question *questi
         if (!known)
             plan_find(work->report, ERROR_PROJECT, found.items[i].file, "%s", text);
     }
-    connection_differences_free(&found);
+    connection_differences_clear(&found);
     find_password(work, effective);
 }
 
@@ -339,11 +339,11 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         asking_end(&asking);
         return -1;
     }
-    struct plan_facts facts = {.report = work->report,
-                               .project = work->project,
-                               .target = work->target,
-                               .rendered = asking.rendered,
-                               .whole = true};
+    struct plan_plugins facts = {.report = work->report,
+                                 .project = work->project,
+                                 .target = work->target,
+                                 .rendered = asking.rendered,
+                                 .whole = true};
     questions_ask(asking.questions, asking.count, work->project->directory, deadline);
     for (size_t i = 0; i < asking.count; i++) {
         struct question *question = &asking.questions[i];
@@ -352,7 +352,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
         const char *last = question->child.argv.items[question->child.argv.count - 1];
         facts.whole = facts.whole && !(listing && failed);
         if (listing && (each_alone || !failed))
-            plan_facts_take(&facts, text_string(&question->out));
+            plan_plugins_take(&facts, text_string(&question->out));
         if (!listing && text_is(last, "--list"))
             plan_beyond_warn(work, text_string(&question->out));
         else if (!listing)
@@ -366,7 +366,7 @@ static int ask_once(struct plan_work *work, bool each_alone, const struct words 
             read_beyond(work, asking.of[i], question);
         }
     }
-    plan_facts_end(&facts);
+    plan_plugins_end(&facts);
     asking_end(&asking);
     return result;
 }
@@ -383,7 +383,7 @@ static struct json *warnings_from(const struct plan_report *report, size_t from)
     return list;
 }
 
-void plan_ask(struct plan_work *work, const struct words *dynamic)
+void plan_ask_ansible(struct plan_work *work, const struct words *dynamic)
 {
     struct plan_report *report = work->report;
     size_t before = report->count;
@@ -391,20 +391,20 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
         plan_find(report, ERROR_PROJECT, NULL, "%s", work->target->unanswered);
         return;
     }
-    struct plan_inputs inputs = {.project = work->project,
-                                 .target = work->target,
-                                 .recipe = work->recipe,
-                                 .phases = work->phases,
-                                 .phase_count = work->phase_count,
-                                 .playbooks = &work->playbooks,
-                                 .settings = &work->settings,
-                                 .arguments = work->arguments,
-                                 .environment = work->environment,
-                                 .inventory = work->inventory,
-                                 .version = report->ansible_version};
+    struct ansible_memory_inputs inputs = {.project = work->project,
+                                           .target = work->target,
+                                           .recipe = work->recipe,
+                                           .phases = work->phases,
+                                           .phase_count = work->phase_count,
+                                           .playbooks = &work->playbooks,
+                                           .settings = &work->settings,
+                                           .arguments = work->arguments,
+                                           .environment = work->environment,
+                                           .inventory = work->inventory,
+                                           .version = report->ansible_version};
     char digest[DIGEST_TEXT];
-    bool known = plan_digest(&inputs, digest);
-    AUTO_JSON *remembered = known && !work->forget ? plan_recall(work->state, digest) : NULL;
+    bool known = ansible_memory_digest(&inputs, digest);
+    AUTO_JSON *remembered = known && !work->forget ? ansible_memory_recall(work->state, digest) : NULL;
     if (remembered) {
         for (size_t i = 0; i < json_count(remembered); i++)
             plan_find(work->report, ERROR_NONE, json_get_string(json_at(remembered, i), "where", NULL), "%s",
@@ -423,6 +423,6 @@ void plan_ask(struct plan_work *work, const struct words *dynamic)
         plan_find_error(work->report, NULL, &err);
     if (known && !plan_refuses(report, before)) {
         AUTO_JSON *warnings = warnings_from(report, before);
-        plan_remember(work->state, digest, warnings);
+        ansible_memory_keep(work->state, digest, warnings);
     }
 }

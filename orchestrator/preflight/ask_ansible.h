@@ -5,4 +5,4 @@
 
 /* Asks, unless an unchanged plan that passed is remembered; remembers one that passes. Adds findings.
  * `dynamic`: playbooks whose plays may match hosts that no inventory knows. */
-void plan_ask(struct plan_work *work, const struct words *dynamic);
+void plan_ask_ansible(struct plan_work *work, const struct words *dynamic);

@@ -15,11 +15,11 @@ struct listed_play {
     struct words hosts;
 };
 
-static void play_free(struct listed_play *play)
+static void play_clear(struct listed_play *play)
 {
     free(play->name);
     free(play->pattern);
-    words_free(&play->hosts);
+    words_clear(&play->hosts);
     *play = (struct listed_play){0};
 }
 
@@ -85,7 +85,7 @@ void plan_beyond_refuse(struct plan_work *work, const struct phase *phase, const
         if ((said = behind(line, "playbook: ")) || (said = behind(line, "  play #"))) {
             if (concerned && play.name)
                 judge(work, phase, &own, &play);
-            play_free(&play);
+            play_clear(&play);
             if (text_starts(line, "playbook: "))
                 concerned = text_is(said, phase->playbook);
             else
@@ -100,7 +100,7 @@ void plan_beyond_refuse(struct plan_work *work, const struct phase *phase, const
     }
     if (concerned && play.name)
         judge(work, phase, &own, &play);
-    play_free(&play);
+    play_clear(&play);
 }
 
 void plan_beyond_keep(struct plan_work *work, const char *playbook, const struct scan_item *item)

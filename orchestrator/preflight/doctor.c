@@ -83,7 +83,7 @@ static void look_at_ways(const struct project *project, struct facts *out)
     /* Only hosts of a tailnet need one, and userspace mode is there for machines without. */
     facts_add(out, "tailnet", tun_is_usable(&evidence) ? FACT_OK : FACT_WARNING, tun_text(&evidence), NULL,
               NULL);
-    tun_free(&evidence);
+    tun_clear(&evidence);
 }
 
 static void look_at_store(const struct project *project, struct facts *out)
@@ -113,7 +113,7 @@ static void look_at_sandboxes(struct facts *out)
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
         char *said = NULL;
-        enum sandbox_life life = sandbox_judge(name, &said);
+        enum sandbox_life life = sandbox_life_judge(name, &said);
         AUTO_FREE char *mend = life == SANDBOX_DEAD ? sandbox_removal(name) : NULL;
         facts_add(out, name, life == SANDBOX_RUNS || life == SANDBOX_RESTS ? FACT_OK : FACT_WARNING, said,
                   mend, NULL);

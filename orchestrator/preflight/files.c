@@ -26,7 +26,7 @@ static void look_at_name(struct plan_work *work, const struct secret *secret, co
                                  "and reports show: it is taken out only beside its key; choose another one",
                                  key, secret->name ? " " : "", secret->name ? secret->name : "",
                                  work->target->name));
-    free_secret(value, length);
+    memory_free_secret(value, length);
 }
 
 void plan_files_name(struct plan_work *work, const char *where, const char *name)

@@ -39,7 +39,7 @@ bool plan_refuses(const struct plan_report *report, size_t from)
     return false;
 }
 
-void plan_report_free(struct plan_report *report)
+void plan_report_clear(struct plan_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         free(report->findings[i].where);

@@ -31,7 +31,7 @@ void plan_find_once(struct plan_report *report, enum error_kind kind, const char
 void plan_find_error(struct plan_report *report, const char *where, const struct error *err);
 /* Whether any finding from the one of that index on refuses. */
 bool plan_refuses(const struct plan_report *report, size_t from);
-void plan_report_free(struct plan_report *report);
+void plan_report_clear(struct plan_report *report);
 /* 0 when nothing refuses; else -1 and an error that lists what does, with the kind that counts (project
  * before missing before usage). */
 int plan_error(const struct plan_report *report, struct error *err);

@@ -122,7 +122,7 @@ static char *find_become(const struct host_check_request *request)
         for (size_t f = 0; f < found.count && !where; f++)
             if (found.items[f].kind == SCAN_BECOME)
                 where = xstrdup(found.items[f].where);
-        scan_free(&found);
+        scan_clear(&found);
     }
     return where;
 }
@@ -259,7 +259,7 @@ int host_check(const struct host_check_request *request, struct json **out, stru
 {
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
     AUTO_ERROR failed = ERROR_INIT;
-    if (ssh_write_known_hosts(request->machine, request->target, request->project->directory, err) < 0 ||
+    if (known_hosts_write(request->machine, request->target, request->project->directory, err) < 0 ||
         ssh_arguments_make(request->machine, request->target, request->kind, request->sockets,
                            request->sockets, SSH_ALIVE_INTERVAL,
                            ssh_alive_count(request->target->transport_ns), &ssh, err) < 0)
@@ -278,7 +278,7 @@ int host_check(const struct host_check_request *request, struct json **out, stru
     look_at_login(request, &result, &failed, report);
     if (status == 0)
         look_inside(request, &ssh, &result, report);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     *out = report;
     return worst_of(report,
                     status < 0 && failed.kind == ERROR_UNREACHABLE ? ERROR_UNREACHABLE : ERROR_PROJECT, err);

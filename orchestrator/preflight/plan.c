@@ -94,7 +94,7 @@ static void look_for_requirements(struct plan_work *work)
                 AUTO_FREE char *text = tun_text(&tun);
                 if (!tun_is_usable(&tun))
                     plan_find(work->report, ERROR_MISSING, place, "it requires a TUN device: %s", text);
-                tun_free(&tun);
+                tun_clear(&tun);
                 continue;
             }
             AUTO_FREE char *path = ansible_find_required(work->project, need);
@@ -185,8 +185,8 @@ static void look_at_phase_arguments(struct plan_work *work)
     for (size_t i = 0; i < work->phase_count; i++) {
         struct ansible_arguments arguments = {0};
         AUTO_ERROR err = ERROR_INIT;
-        if (ansible_check_arguments(words_argv(&work->phases[i]->args), &arguments, &err) == 0) {
-            ansible_arguments_free(&arguments);
+        if (ansible_arguments_check(words_argv(&work->phases[i]->args), &arguments, &err) == 0) {
+            ansible_arguments_clear(&arguments);
             continue;
         }
         AUTO_FREE char *place = phase_place(work, work->phases[i]);
@@ -253,14 +253,14 @@ static bool is_answered(const struct plan_work *work, const struct phase *phase,
         if (text_is(target->secrets[i].name, variable))
             return true;
     struct ansible_arguments own = {0};
-    (void)ansible_check_arguments(words_argv(&phase->args), &own, NULL);
+    (void)ansible_arguments_check(words_argv(&phase->args), &own, NULL);
     bool found = false;
     for (size_t i = 0; i < own.extra.count; i++)
         found = found || extra_sets(work->project, own.extra.items[i], variable);
     const struct ansible_arguments *given = work->arguments;
     for (size_t i = 0; given && i < given->extra.count; i++)
         found = found || extra_sets(work->project, given->extra.items[i], variable);
-    ansible_arguments_free(&own);
+    ansible_arguments_clear(&own);
     return found;
 }
 
@@ -304,7 +304,7 @@ static void scan(struct plan_work *work, struct words *dynamic)
                               item->text, place, item->text);
                 }
         }
-        scan_free(&found);
+        scan_clear(&found);
     }
     plan_said_by_inventories(work);
 }
@@ -339,23 +339,23 @@ int plan_check(const struct project *project, const struct target *target, const
         plan_files_look(&work, options->machine);
         look_at_phase_arguments(&work);
         look_at_variables(&work);
-        plan_look_at_settings(&report, project, target, &work.settings);
+        plan_settings(&report, project, target, &work.settings);
         render(&work);
         scan(&work, &dynamic);
         if (project->ansible_found && work.inventory && work.playbooks.count)
-            plan_ask(&work, &dynamic);
+            plan_ask_ansible(&work, &dynamic);
     }
     vault_passwords_forget();
-    ansible_settings_free(&work.settings);
-    words_free(&work.playbooks);
-    scan_free(&work.delegates);
-    words_free(&work.patterns);
+    ansible_settings_clear(&work.settings);
+    words_clear(&work.playbooks);
+    scan_clear(&work.delegates);
+    words_clear(&work.patterns);
     json_free(work.expect);
     free(work.inventory);
     free(work.phases);
     free(work.state);
     if (result < 0) {
-        plan_report_free(&report);
+        plan_report_clear(&report);
         return -1;
     }
     *out = report;

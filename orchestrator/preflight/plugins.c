@@ -19,12 +19,12 @@ static struct json *object_in(const char *output)
 }
 
 /* Below the project. */
-static const char *shown(const struct plan_facts *facts, const char *where)
+static const char *shown(const struct plan_plugins *facts, const char *where)
 {
     return where ? file_below(where, facts->project->directory) : NULL;
 }
 
-static void take_plugins(struct plan_facts *facts, const struct json *object)
+static void take_plugins(struct plan_plugins *facts, const struct json *object)
 {
     static const struct {
         const char *kind, *says; /* of what: "%s" is the plugin */
@@ -73,7 +73,7 @@ static bool has_name(const struct json *names, const char *name)
 }
 
 /* What triphase itself has to have parsed: its rendered inventory, and the program that hands secrets over. */
-static void take_enabled(struct plan_facts *facts, const struct json *object)
+static void take_enabled(struct plan_plugins *facts, const struct json *object)
 {
     const struct json *enabled = json_get(object, "enabled"), *names = json_get(enabled, "names");
     const struct target *target = facts->target;
@@ -91,7 +91,7 @@ static void take_enabled(struct plan_facts *facts, const struct json *object)
                           needs[i].name, needs[i].why));
 }
 
-static void take_unparsed(struct plan_facts *facts, const struct json *object)
+static void take_unparsed(struct plan_plugins *facts, const struct json *object)
 {
     const struct json *unparsed = json_get(object, "unparsed");
     for (size_t i = 0; i < json_count(unparsed); i++) {
@@ -112,7 +112,7 @@ static void take_unparsed(struct plan_facts *facts, const struct json *object)
     }
 }
 
-static void take_words(struct plan_facts *facts, const struct json *object)
+static void take_words(struct plan_plugins *facts, const struct json *object)
 {
     const struct json *words = json_get(object, "words"), *tags = json_get(object, "tags");
     for (size_t i = 0; i < json_count(tags); i++)
@@ -133,7 +133,7 @@ static void take_words(struct plan_facts *facts, const struct json *object)
     }
 }
 
-void plan_facts_take(struct plan_facts *facts, const char *output)
+void plan_plugins_take(struct plan_plugins *facts, const char *output)
 {
     AUTO_JSON *object = object_in(output);
     if (!json_is_object(object))
@@ -150,7 +150,7 @@ void plan_facts_take(struct plan_facts *facts, const char *output)
     take_words(facts, object);
 }
 
-static bool any_found(const struct plan_facts *facts, const char *option)
+static bool any_found(const struct plan_plugins *facts, const char *option)
 {
     for (size_t i = 0; i < facts->count; i++)
         if (text_is(facts->words[i].option, option) && facts->words[i].found)
@@ -158,7 +158,7 @@ static bool any_found(const struct plan_facts *facts, const char *option)
     return false;
 }
 
-void plan_facts_end(struct plan_facts *facts)
+void plan_plugins_end(struct plan_plugins *facts)
 {
     for (size_t i = 0; i < facts->count; i++) {
         const struct sought_word *one = &facts->words[i];
@@ -174,7 +174,7 @@ void plan_facts_end(struct plan_facts *facts)
         free(facts->words[i].word);
     }
     free(facts->words);
-    words_free(&facts->tags);
+    words_clear(&facts->tags);
     facts->words = NULL;
     facts->count = 0;
 }

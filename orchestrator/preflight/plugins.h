@@ -11,7 +11,7 @@ struct sought_word { /* a value of --tags, --skip-tags or --start-at-task */
     bool found; /* in some listing */
 };
 
-struct plan_facts {
+struct plan_plugins {
     struct plan_report *report;
     const struct project *project;
     const struct target *target;
@@ -23,6 +23,6 @@ struct plan_facts {
 };
 
 /* Adds what one listing's output says; nothing where it says nothing. */
-void plan_facts_take(struct plan_facts *facts, const char *output);
+void plan_plugins_take(struct plan_plugins *facts, const char *output);
 /* Adds what can be told only after all listings, and frees what was gathered. */
-void plan_facts_end(struct plan_facts *facts);
+void plan_plugins_end(struct plan_plugins *facts);

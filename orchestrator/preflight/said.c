@@ -226,5 +226,5 @@ void plan_said_by_inventories(struct plan_work *work)
             looks_at_variables(&looks, work->recipe->path, work->phases[i]->vars);
     for (size_t i = 0; i < found.count; i++)
         plan_said(work, NULL, &found.items[i]);
-    scan_free(&found);
+    scan_clear(&found);
 }

@@ -209,9 +209,9 @@ static void look_at_inventory(struct plan_report *report, const struct project *
                               const struct ansible_settings *settings)
 {
     const struct ansible_setting *setting = is_set(settings, SETTING_INVENTORY);
-    AUTO_VIEW view = {0};
-    view_project(project->layers, &view);
-    if (!setting || view_top(&view, "inventory"))
+    AUTO_SETTINGS_VIEW view = {0};
+    settings_of_project(project->layers, &view);
+    if (!setting || settings_top(&view, "inventory"))
         return;
     AUTO_TEXT names = TEXT_INIT;
     for (size_t i = 0; i < project->inventory.count; i++)
@@ -223,8 +223,8 @@ static void look_at_inventory(struct plan_report *report, const struct project *
               text_string(&names), left_out ? ", and inventory/ is left out" : "", text_string(&names));
 }
 
-void plan_look_at_settings(struct plan_report *report, const struct project *project,
-                           const struct target *target, const struct ansible_settings *settings)
+void plan_settings(struct plan_report *report, const struct project *project, const struct target *target,
+                   const struct ansible_settings *settings)
 {
     look_at_keys(report, project, target, settings);
     look_at_ssh_arguments(report, target, settings);

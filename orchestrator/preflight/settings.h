@@ -7,5 +7,5 @@
 
 /* Refuses a setting beside a key that says something else, and what no run could keep; warns of what a run does
  * otherwise than the setting says. */
-void plan_look_at_settings(struct plan_report *report, const struct project *project,
-                           const struct target *target, const struct ansible_settings *settings);
+void plan_settings(struct plan_report *report, const struct project *project, const struct target *target,
+                   const struct ansible_settings *settings);

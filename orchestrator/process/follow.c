@@ -48,7 +48,7 @@ static void destroy(struct follow *follow)
     timer_free(&follow->again);
     fd_close(&follow->inotify);
     fd_close(&follow->fd);
-    text_free(&follow->partial);
+    text_clear(&follow->partial);
     free(follow->path);
     free(follow);
 }
@@ -304,7 +304,7 @@ int follow_whole(const char *path, size_t limit, follow_function *function, void
     int result = open_file(&follow, err);
     if (result == 0 && follow.fd >= 0)
         result = check_size(&follow, &size, err) < 0 ? -1 : read_on(&follow, size, err);
-    text_free(&follow.partial);
+    text_clear(&follow.partial);
     fd_close(&follow.fd);
     return result < 0 ? -1 : 0;
 }

@@ -158,20 +158,20 @@ static bool may_be_looked_at(pid_t pid)
     return pid > 1 && pid != getpid() && stat(path, &state) == 0 && (own == 0 || state.st_uid == own);
 }
 
-bool sweep_has_marker(pid_t pid, const char *marker)
+bool marked_with(pid_t pid, const char *marker)
 {
     if (!is_marker(marker) || !may_be_looked_at(pid))
         return false;
     return has_entry(pid, marker, true) ? !is_on_a_guest(pid) : is_master_of_run(pid, marker);
 }
 
-bool sweep_has_name(pid_t pid, const char *name)
+bool marked_with_name(pid_t pid, const char *name)
 {
     return strchr(name, '=') > name && may_be_looked_at(pid) && has_entry(pid, name, false) &&
            !is_on_a_guest(pid);
 }
 
-int sweep_find(const char *marker, pid_t **pids, struct error *err)
+int marked_find(const char *marker, pid_t **pids, struct error *err)
 {
     DIR *proc = opendir("/proc");
     if (!proc)
@@ -181,7 +181,7 @@ int sweep_find(const char *marker, pid_t **pids, struct error *err)
     for (struct dirent *entry; (entry = readdir(proc));) {
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
-        if (*end || pid <= 0 || !sweep_has_marker((pid_t)pid, marker))
+        if (*end || pid <= 0 || !marked_with((pid_t)pid, marker))
             continue;
         if (pids && count == room) {
             room = room ? room * 2 : 16;

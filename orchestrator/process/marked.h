@@ -10,8 +10,8 @@
 /* Whether the process holds exactly this entry in the environment it was started with; or, when the marker is TRIPHASE_RUN=<uuid>, is an SSH master of
  * that run: its title overwrites its environment, but names the control path, "ssh: …/triphase-<uid>/<last 12 hex><letter>/… [mux]". False when it cannot
  * be looked at. */
-bool sweep_has_marker(pid_t pid, const char *marker);
+bool marked_with(pid_t pid, const char *marker);
 /* The same for an entry "NAME=" of any value. */
-bool sweep_has_name(pid_t pid, const char *name);
+bool marked_with_name(pid_t pid, const char *name);
 /* All of them: their number and, unless `pids` is NULL, a malloc'ed array of that many (NULL when none). -1 when /proc cannot be read. */
-int sweep_find(const char *marker, pid_t **pids, struct error *err);
+int marked_find(const char *marker, pid_t **pids, struct error *err);

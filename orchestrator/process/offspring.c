@@ -72,8 +72,8 @@ static bool stays(const struct process *process, const pid_t *kept, int kept_cou
     for (int i = 0; i < kept_count; i++)
         if (kept[i] == process->pid)
             return true;
-    return process->parent == getpid() && (is_guard(process->pid) || is_master(process->pid) ||
-                                           sweep_has_marker(process->pid, OFFSPRING_STAYS));
+    return process->parent == getpid() &&
+           (is_guard(process->pid) || is_master(process->pid) || marked_with(process->pid, OFFSPRING_STAYS));
 }
 
 static int by_pid(const void *a, const void *b)

@@ -33,7 +33,7 @@ struct intake {
 static void intake_close(struct intake *intake)
 {
     fd_close(&intake->fd);
-    text_free(&intake->text);
+    text_clear(&intake->text);
 }
 
 #define AUTO_INTAKE __attribute__((cleanup(intake_close))) struct intake

@@ -222,9 +222,9 @@ void scope_take_orphans(struct scope *scope)
 static int find_marked(const struct scope *scope, pid_t **pids, struct error *err)
 {
     if (!scope->takes_orphans && !scope->spared)
-        return sweep_find(scope->marker, pids, err);
+        return marked_find(scope->marker, pids, err);
     AUTO_FREE pid_t *marked = NULL, *below = NULL;
-    int count = sweep_find(scope->marker, &marked, err);
+    int count = marked_find(scope->marker, &marked, err);
     int more =
         count < 0 || !scope->takes_orphans ? 0 : offspring_find(scope->kept, scope->kept_count, &below);
     if (count < 0)
@@ -269,7 +269,7 @@ bool scope_populated(const struct scope *scope)
 static void signal_marked(const struct scope *scope, pid_t pid, int number)
 {
     AUTO_CLOSE int handle = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (handle < 0 || !(sweep_has_marker(pid, scope->marker) || (scope->takes_orphans && offspring_is(pid))))
+    if (handle < 0 || !(marked_with(pid, scope->marker) || (scope->takes_orphans && offspring_is(pid))))
         return;
     syscall(SYS_pidfd_send_signal, handle, number, NULL, 0);
     if (number == SIGTERM)

@@ -80,7 +80,7 @@ static void take_jump(struct machine *machine, struct machine *now)
 
 static void take_ssh_options(struct machine *machine, struct machine *now)
 {
-    words_free(&machine->ssh_options);
+    words_clear(&machine->ssh_options);
     words_add_list(&machine->ssh_options, words_argv(&now->ssh_options));
     machine->ssh_options_known = true;
 }
@@ -182,8 +182,8 @@ bool made_host_keys_differ(const struct target *target, const struct machine *ma
     bool common = !known.keys.count || !said.keys.count || known.vouched || said.vouched;
     for (size_t i = 0; i < said.keys.count; i++)
         common |= words_have(&known.keys, said.keys.items[i]);
-    words_free(&known.keys);
-    words_free(&said.keys);
+    words_clear(&known.keys);
+    words_clear(&said.keys);
     return !common;
 }
 
@@ -194,9 +194,9 @@ static bool same(const struct made_key *key, const char *a, const char *b)
     return text_is(key->name, "address") ? strcasecmp(a, b) == 0 : strcmp(a, b) == 0;
 }
 
-static char *flow_of(const struct view *view, const char *key, const char **origin)
+static char *flow_of(const struct settings_view *view, const char *key, const char **origin)
 {
-    const struct setting *setting = view_top(view, key);
+    const struct setting *setting = settings_top(view, key);
     if (origin)
         *origin = setting ? setting->origin : NULL;
     if (!setting)
@@ -224,7 +224,7 @@ static char *variable_of(const struct target *target, const char *key)
                                 : xstrdup_or_null(text_is(key, "user") ? target->user : target->key);
 }
 
-static char *said_now(const struct view *view, const struct target *target, const char *key,
+static char *said_now(const struct settings_view *view, const struct target *target, const char *key,
                       const char **origin)
 {
     char *variable = variable_of(target, key);
@@ -256,7 +256,7 @@ static bool is_unasked(const struct project *project, const struct target *targe
            !ansible_layer_over(project->layers, target->name, key, &origin);
 }
 
-static void note(struct machine *machine, const struct view *view, const struct target *target,
+static void note(struct machine *machine, const struct settings_view *view, const struct target *target,
                  const char *key)
 {
     AUTO_FREE char *flow = flow_of(view, key, NULL), *variable = variable_of(target, key);
@@ -335,10 +335,10 @@ static void compare_unsaid(const struct made_key *key, const struct target *targ
 void made_compare(const struct project *project, const struct target *target, const struct machine *machine,
                   const struct machine *resolved, struct made *out)
 {
-    AUTO_VIEW view = {0};
+    AUTO_SETTINGS_VIEW view = {0};
     AUTO_MACHINE *now = made_now(project, target, resolved);
     *out = (struct made)MADE_INIT;
-    view_target(project->layers, target->name, &view);
+    settings_of_target(project->layers, target->name, &view);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const struct made_key *key = &keys[i];
         const char *origin = NULL;
@@ -362,13 +362,13 @@ void made_compare(const struct project *project, const struct target *target, co
 
 void made_note(const struct project *project, const struct target *target, struct machine *machine)
 {
-    AUTO_VIEW view = {0};
+    AUTO_SETTINGS_VIEW view = {0};
     json_free(machine->said);
     machine->said = json_new_object();
-    view_target(project->layers, target->name, &view);
+    settings_of_target(project->layers, target->name, &view);
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         note(machine, &view, target, keys[i].name);
-    words_free(&machine->ssh_options);
+    words_clear(&machine->ssh_options);
     words_add_list(&machine->ssh_options, words_argv(&target->ssh_options));
     machine->ssh_options_known = true;
     free(machine->root);
@@ -378,9 +378,9 @@ void made_note(const struct project *project, const struct target *target, struc
 void made_take(const struct project *project, const struct target *target, const struct machine *resolved,
                struct machine *machine)
 {
-    AUTO_VIEW view = {0};
+    AUTO_SETTINGS_VIEW view = {0};
     AUTO_MACHINE *now = made_now(project, target, resolved);
-    view_target(project->layers, target->name, &view);
+    settings_of_target(project->layers, target->name, &view);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const struct made_key *key = &keys[i];
         AUTO_FREE char *flow = said_now(&view, target, key->name, NULL);

@@ -73,7 +73,7 @@ struct json *made_json(const struct made *made)
     return list;
 }
 
-void made_free(struct made *made)
+void made_clear(struct made *made)
 {
     for (size_t i = 0; i < made->count; i++) {
         free(made->items[i].made);

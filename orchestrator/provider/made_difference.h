@@ -28,7 +28,7 @@ struct made {
     {             \
         NULL, 0   \
     }
-#define AUTO_MADE __attribute__((cleanup(made_free))) struct made
+#define AUTO_MADE __attribute__((cleanup(made_clear))) struct made
 
 /* Whether something stands against acting on it; for `create` also what counts at making. */
 bool made_stops(const struct made *made, bool create);
@@ -40,4 +40,4 @@ int made_refuse(const struct made *made, const struct target *target, const stru
 char *made_text(const struct made_difference *difference);
 /* [{"key","made","file","origin","effect"}], for --json; the caller frees. */
 struct json *made_json(const struct made *made);
-void made_free(struct made *made);
+void made_clear(struct made *made);

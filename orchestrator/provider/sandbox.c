@@ -86,13 +86,13 @@ struct keys {
     struct text authorized, host, host_public;
 };
 
-static void keys_free(struct keys *keys)
+static void keys_clear(struct keys *keys)
 {
     if (keys->host.bytes)
         explicit_bzero(keys->host.bytes, keys->host.length);
-    text_free(&keys->authorized);
-    text_free(&keys->host);
-    text_free(&keys->host_public);
+    text_clear(&keys->authorized);
+    text_clear(&keys->host);
+    text_clear(&keys->host_public);
 }
 
 /* The machine's key and the guest's host key, both made here before it boots; of the latter only the public half stays. */
@@ -142,7 +142,7 @@ static void fill(const struct target *target, struct machine *machine, const str
     machine->user = xstrdup(target->user ? target->user : "root");
     free(machine->key);
     machine->key = file_join(machine->directory, "key");
-    words_free(&machine->host_keys);
+    words_clear(&machine->host_keys);
     words_add(&machine->host_keys, text_string(&keys->host_public));
     free(machine->python);
     machine->python = xstrdup_or_null(python);
@@ -157,7 +157,7 @@ static int make(const struct target *target, struct machine *machine, struct err
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     AUTO_SANDBOX_OWNER earlier = SANDBOX_OWNER_INIT;
-    __attribute__((cleanup(keys_free))) struct keys keys = {TEXT_INIT, TEXT_INIT, TEXT_INIT};
+    __attribute__((cleanup(keys_clear))) struct keys keys = {TEXT_INIT, TEXT_INIT, TEXT_INIT};
     if (sandbox_name(machine->id, owner.name, err) < 0 ||
         (!machine->reference && plan(target, machine, err) < 0))
         return -1;

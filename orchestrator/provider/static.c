@@ -289,7 +289,7 @@ static int look_up_marks(const struct target *target, const struct ssh_view *vie
             (of_user && is_marked(known.items[i], "@cert-authority")))
             words_add(&keys, known.items[i]);
     note_authorities(&keys, view, machine);
-    words_free(&machine->host_keys);
+    words_clear(&machine->host_keys);
     words_add_list(&machine->host_keys, words_argv(&keys));
     return 0;
 }
@@ -302,7 +302,7 @@ static int marks(const struct target *target, struct machine *machine, struct er
     int result = !machine->address || *name == '-' || look_up(name, target, project, &view, err) < 0
                      ? -1
                      : look_up_marks(target, &view, machine, err);
-    words_free(&view.lines);
+    words_clear(&view.lines);
     return result;
 }
 
@@ -327,7 +327,7 @@ static int find_host_keys(const struct target *target, const struct ssh_view *vi
     }
     if (take_known(target, view, machine, &keys, err) < 0)
         return error_prefix(err, "target %s", target->name);
-    words_free(&machine->host_keys);
+    words_clear(&machine->host_keys);
     words_add_list(&machine->host_keys, words_argv(&keys));
     return 0;
 }
@@ -355,7 +355,7 @@ static int check_jump(const struct target *target, const char *directory, const 
                 "whose program is not to be found",
                 target->name, name, proxy);
     }
-    words_free(&view.lines);
+    words_clear(&view.lines);
     return result;
 }
 
@@ -382,7 +382,7 @@ static int resolve(const struct target *target, struct machine *machine, struct 
 {
     struct ssh_view view = {WORDS_INIT};
     int result = look_up_target(target, &view, machine, err);
-    words_free(&view.lines);
+    words_clear(&view.lines);
     return result;
 }
 
@@ -406,7 +406,7 @@ static int plan(const struct target *target, struct machine *machine, struct err
         result = check_jump(target, project, machine->jump, err);
     if (result == 0 && !machine->resources)
         machine->resources = json_new_object();
-    words_free(&view.lines);
+    words_clear(&view.lines);
     return result;
 }
 
@@ -415,7 +415,7 @@ static int make(const struct target *target, struct machine *machine, struct err
     AUTO_FREE char *project = machine_project(machine);
     if ((!machine->address && plan(target, machine, err) < 0) ||
         file_make_dirs(machine->directory, 0700, err) < 0 ||
-        ssh_write_known_hosts(machine, target, project, err) < 0)
+        known_hosts_write(machine, target, project, err) < 0)
         return -1;
     AUTO_INVOKER invoker = {.home = NULL};
     AUTO_FREE char *known = file_join(machine->directory, "known_hosts");

@@ -66,7 +66,7 @@ static void free_all_beside(struct beside *all, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(all[i].key);
-        free_secret(all[i].value, all[i].length);
+        memory_free_secret(all[i].value, all[i].length);
     }
     free(all);
 }
@@ -197,8 +197,8 @@ void redact_free(struct redact *redact)
         return;
     if (redact->source.bytes)
         explicit_bzero(redact->source.bytes, redact->source.room);
-    text_free(&redact->source);
-    text_free(&redact->done);
+    text_clear(&redact->source);
+    text_clear(&redact->done);
     json_free(redact->kinds);
     free(redact);
 }

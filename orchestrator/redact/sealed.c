@@ -54,7 +54,7 @@ static off_t add_from(struct redact_rules *rules, int fd, off_t from)
     for (ssize_t got; have < size && (got = pread(fd, bytes + have, size - have, from + (off_t)have)) > 0;)
         have += (size_t)got;
     from += (off_t)redact_sealed_read(rules, bytes, have);
-    free_secret(bytes, size + 1);
+    memory_free_secret(bytes, size + 1);
     return from;
 }
 

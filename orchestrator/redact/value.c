@@ -27,7 +27,7 @@ static void pattern_room(struct redact_pattern *pattern, size_t room)
 
 static void pattern_clear(struct redact_pattern *pattern)
 {
-    free_secret(pattern->bytes, pattern->length);
+    memory_free_secret(pattern->bytes, pattern->length);
     free(pattern->gap);
 }
 
@@ -75,7 +75,7 @@ void redact_value_make(const char *kind, const char *bytes, size_t length, struc
 void redact_value_clear(struct redact_value *value)
 {
     free(value->kind);
-    free_secret(value->bytes, value->length);
+    memory_free_secret(value->bytes, value->length);
     for (size_t i = 0; i < REDACT_PATTERNS; i++)
         pattern_clear(&value->patterns[i]);
     *value = (struct redact_value){0};
@@ -340,7 +340,7 @@ static struct redact_value_hit find_encoded(const struct redact_value *value, in
         hit.open |= open;
     }
     hit.length = hit.length ? offsets[hit.length] : 0;
-    free_secret(plain, length + 1);
+    memory_free_secret(plain, length + 1);
     return hit;
 }
 

@@ -36,7 +36,7 @@ static bool is_mitogen_job(pid_t pid)
 
 bool async_directory_is_of_job(pid_t pid)
 {
-    return sweep_has_name(pid, "ANSIBLE_ASYNC_DIR=") || is_mitogen_job(pid);
+    return marked_with_name(pid, "ANSIBLE_ASYNC_DIR=") || is_mitogen_job(pid);
 }
 
 bool async_directory_is_fixed(const struct project *project, const struct target *target)
@@ -51,7 +51,7 @@ bool async_directory_is_fixed(const struct project *project, const struct target
         for (size_t k = 0; k < scan.count; k++)
             found = found ||
                     (scan.items[k].kind == SCAN_STRATEGY && ansible_strategy_is_mitogen(scan.items[k].text));
-        scan_free(&scan);
+        scan_clear(&scan);
     }
     return found;
 }

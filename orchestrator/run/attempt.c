@@ -24,7 +24,7 @@ static void describe(const struct run_context *context, const struct attempt_ord
     bool over_transport = !stage || text_is(stage, "destroy") || recovery_is_look(stage);
     AUTO_FREE char *log = layout_step_file(order->seq, name, order->number, "log"),
                    *events = layout_step_file(order->seq, name, order->number, "events.ndjson");
-    attempt->plan = (struct step_plan){
+    attempt->plan = (struct step_order){
         .seq = order->seq,
         .attempt = order->number,
         .kind = stage ? "stage" : "phase",
@@ -73,8 +73,8 @@ void attempt_free(struct attempt *attempt)
 {
     if (!attempt)
         return;
-    attempt_stage_free(&attempt->of_stage);
-    attempt_phase_free(&attempt->of_phase);
-    words_free(&attempt->owned);
+    attempt_stage_clear(&attempt->of_stage);
+    attempt_phase_clear(&attempt->of_phase);
+    words_clear(&attempt->owned);
     free(attempt);
 }

@@ -13,7 +13,7 @@ struct attempt_order {
 };
 
 struct attempt {
-    struct step_plan plan;
+    struct step_order plan;
     const char *stage; /* NULL: a phase */
     struct attempt_stage of_stage;
     struct attempt_phase of_phase;

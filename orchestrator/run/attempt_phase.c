@@ -109,10 +109,10 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
     words_add(&command, request->project->ansible);
     if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
-        command.count != 3 || ansible_environment_ahead(&ask, &environment, NULL) < 0)
+        command.count != 3 || ansible_child_environment_ahead(&ask, &environment, NULL) < 0)
         return;
-    spare_start(words_argv(&command), words_argv(&environment), request->project->directory,
-                &context->run_scope, &context->spare, NULL);
+    warm_start(words_argv(&command), words_argv(&environment), request->project->directory,
+               &context->run_scope, &context->spare, NULL);
 }
 
 /* What phases may keep, for the target and for the machine. */
@@ -130,7 +130,7 @@ static int make_folders(const struct run_context *context, const struct phase *p
 
 /* argv, environment, secrets, files and descriptors of ansible-playbook. */
 static int make_ansible(const struct run_context *context, const struct phase *phase, const struct json *owed,
-                        const struct step_plan *plan, struct attempt_phase *attempt, struct error *err)
+                        const struct step_order *plan, struct attempt_phase *attempt, struct error *err)
 {
     AUTO_FREE char *pending = owed ? json_compact(owed) : NULL;
     struct ansible_request ask = request_of(context, phase, attempt->sockets);
@@ -141,13 +141,13 @@ static int make_ansible(const struct run_context *context, const struct phase *p
     ask.target_state = attempt->target_state;
     ask.machine_state = attempt->machine_state;
     ask.pending_handlers = pending;
-    if (ansible_prepare(&ask, &attempt->ansible, err) < 0)
+    if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
     return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);
 }
 
 static void plan_child(struct run_context *context, const struct attempt_phase *attempt,
-                       struct step_plan *plan)
+                       struct step_order *plan)
 {
     plan->child = (struct child_plan){.argv = words_argv(&attempt->ansible.argv),
                                       .environment = words_argv(&attempt->ansible.environment),
@@ -159,7 +159,7 @@ static void plan_child(struct run_context *context, const struct attempt_phase *
 
 /* What its event lines are held against. */
 static void plan_reading(const struct run_context *context, const struct phase *phase,
-                         const struct json *owed, struct attempt_phase *attempt, struct step_plan *plan)
+                         const struct json *owed, struct attempt_phase *attempt, struct step_order *plan)
 {
     const struct runner_request *request = context->request;
     own_hosts_of(request->project, request->target, &attempt->own);
@@ -172,7 +172,7 @@ static void plan_reading(const struct run_context *context, const struct phase *
 }
 
 static void plan_watching(const struct run_context *context, const struct phase *phase,
-                          const struct attempt_phase *attempt, struct step_plan *plan)
+                          const struct attempt_phase *attempt, struct step_order *plan)
 {
     plan->limits = phase->limits;
     plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
@@ -184,7 +184,7 @@ static void plan_watching(const struct run_context *context, const struct phase 
 }
 
 int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
-                          struct attempt_phase *attempt, struct step_plan *plan, struct error *err)
+                          struct attempt_phase *attempt, struct step_order *plan, struct error *err)
 {
     if (take_way(context, attempt, err) < 0 || render_inventory(context, phase, attempt, err) < 0 ||
         make_folders(context, phase, attempt, err) < 0 ||
@@ -196,10 +196,10 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
     return 0;
 }
 
-void attempt_phase_free(struct attempt_phase *attempt)
+void attempt_phase_clear(struct attempt_phase *attempt)
 {
-    ansible_child_free(&attempt->ansible);
-    words_free(&attempt->own);
+    ansible_child_clear(&attempt->ansible);
+    words_clear(&attempt->own);
     char **const texts[] = {&attempt->sockets, &attempt->master_log, &attempt->target_state,
                             &attempt->machine_state};
     for (size_t i = 0; i < COUNT_OF(texts); i++)

@@ -29,7 +29,7 @@ static void keep_open(struct attempt_stage *attempt, const struct project *proje
 }
 
 int attempt_stage_prepare(const struct run_context *context, const char *stage, const struct phase *next,
-                          struct attempt_stage *attempt, struct step_plan *plan, struct error *err)
+                          struct attempt_stage *attempt, struct step_order *plan, struct error *err)
 {
     const struct runner_request *request = context->request;
     const struct target *target = request->target;
@@ -110,11 +110,11 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
     return verdict_of_stage(&whole);
 }
 
-void attempt_stage_free(struct attempt_stage *attempt)
+void attempt_stage_clear(struct attempt_stage *attempt)
 {
     json_free(TAKE(attempt->result));
-    words_free(&attempt->argv);
-    words_free(&attempt->environment);
+    words_clear(&attempt->argv);
+    words_clear(&attempt->environment);
     fd_close(&attempt->request_fd);
     fd_close(&attempt->result_fd);
     free(TAKE(attempt->keep));

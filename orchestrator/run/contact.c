@@ -12,7 +12,7 @@ void contact_verified(struct contact *contact, struct sink *sink, const char *ru
     if (contact->reboots_before)
         phase = contact->reboots_before;
     if (boot && contact->boot && !text_is(boot, contact->boot))
-        recovery_write_reboot(sink, run, step, phase, contact->boot, boot);
+        recovery_rows_write_reboot(sink, run, step, phase, contact->boot, boot);
     contact->reboots_before = NULL;
     contact->drop_masters = contact->starting = false;
     free(contact->session);
@@ -45,7 +45,7 @@ struct recovery_link contact_link(const struct contact *contact)
     return (struct recovery_link){contact->session, contact->boot, contact->host_ticks, contact->verified_ns};
 }
 
-void contact_free(struct contact *contact)
+void contact_clear(struct contact *contact)
 {
     free(TAKE(contact->session));
     free(TAKE(contact->boot));

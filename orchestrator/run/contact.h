@@ -24,4 +24,4 @@ void contact_disturbed(struct contact *contact, const struct phase *phase);
 void contact_ask(const struct contact *contact, const char *stage, struct json *request);
 /* For a look at the host; borrowed until the next contact. */
 struct recovery_link contact_link(const struct contact *contact);
-void contact_free(struct contact *contact);
+void contact_clear(struct contact *contact);

@@ -45,8 +45,8 @@ int run_context_enter(struct run_context *context, const struct runner_request *
     context->launcher_folder = file_join(folder, "launcher");
     if (lay_down_callback(context->callback_folder, err) < 0 ||
         marks_open_run(request->run_id, &context->run_scope, err) < 0 ||
-        (request->arguments && ansible_check_arguments(request->arguments, &context->arguments, err) < 0)) {
-        run_context_free(context);
+        (request->arguments && ansible_arguments_check(request->arguments, &context->arguments, err) < 0)) {
+        run_context_clear(context);
         return -1;
     }
     struct utsname names;
@@ -63,7 +63,7 @@ int run_context_enter(struct run_context *context, const struct runner_request *
 
 void run_context_leave(struct run_context *context)
 {
-    spare_dismiss(&context->spare);
+    warm_dismiss(&context->spare);
     if (context->async_seen)
         async_directory_tidy(context->request->root_run, context->control_path);
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
@@ -75,14 +75,14 @@ void run_context_leave(struct run_context *context)
     file_remove_tree(context->fact_cache, NULL);
 }
 
-void run_context_free(struct run_context *context)
+void run_context_clear(struct run_context *context)
 {
     scope_remove(&context->run_scope, NULL);
     scope_close(&context->run_scope);
     machine_free(context->machine);
     json_free(context->expect);
     json_free(context->recovery);
-    ansible_arguments_free(&context->arguments);
+    ansible_arguments_clear(&context->arguments);
     char *const texts[] = {context->self,
                            context->folder,
                            context->shown,

@@ -31,7 +31,7 @@ int run_context_enter(struct run_context *context, const struct runner_request *
                       struct error *err);
 /* The run is over: masters are asked to end, their folders go. The scope is the caller's to end. */
 void run_context_leave(struct run_context *context);
-void run_context_free(struct run_context *context);
+void run_context_clear(struct run_context *context);
 
 /* A new machine, with an id and everything its provider needs to find it after a crash. Nothing is made. */
 int run_context_announce(struct run_context *context, struct error *err);

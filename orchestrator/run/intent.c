@@ -77,7 +77,7 @@ static bool is_asked(const char *const *asked, const char *phase)
     return *asked != NULL;
 }
 
-struct json *run_plan_new(const struct run_plan_request *request)
+struct json *intent_new(const struct intent_request *request)
 {
     struct json *plan = json_new_object(), *names = json_new_array(), *rebooting = json_new_array();
     bool destroy = text_is(request->does, "destroy");
@@ -106,13 +106,13 @@ struct json *run_plan_new(const struct run_plan_request *request)
     return plan;
 }
 
-void run_plan_done(struct json *plan, const struct phase *phase, struct json *used)
+void intent_done(struct json *plan, const struct phase *phase, struct json *used)
 {
     json_set(used, "entry", entry_of(phase));
     json_set(json_get(plan, "done"), phase->name, used);
 }
 
-const struct json *run_plan_of_phase(const struct json *plan, const char *phase)
+const struct json *intent_of_phase(const struct json *plan, const char *phase)
 {
     return json_get(json_get(plan, "done"), phase);
 }
@@ -125,7 +125,7 @@ static bool has(const struct json *array, const char *word)
     return false;
 }
 
-bool run_plan_reboots(const struct json *plan, const char *phase)
+bool intent_reboots(const struct json *plan, const char *phase)
 {
     return has(json_get(plan, "reboots"), phase);
 }
@@ -160,7 +160,7 @@ static void compare_order(const struct json *before, const struct json *now, str
     const char *missing = NULL; /* the last phase that is not completed */
     for (size_t i = 0; i < json_count(is); i++) {
         const char *phase = json_string(json_at(is, i), "");
-        if (!run_plan_of_phase(before, phase)) {
+        if (!intent_of_phase(before, phase)) {
             missing = missing ? missing : phase;
         } else if (missing && !has(was, missing)) {
             words_addf(out, "the phase %s is new and stands before %s, which is completed", missing, phase);
@@ -219,8 +219,8 @@ static void compare_entries(const struct json *before, const struct json *now, c
     }
 }
 
-void run_plan_compare(const struct json *before, const struct json *now, const struct recipe *recipe,
-                      struct words *out)
+void intent_compare(const struct json *before, const struct json *now, const struct recipe *recipe,
+                    struct words *out)
 {
     if (!recipe)
         return;

@@ -7,7 +7,7 @@
 #include "config/project.h"
 #include "format/json.h"
 
-struct run_plan_request {
+struct intent_request {
     const char *does;             /* "create", "run", "destroy": what a resume goes on doing */
     const struct target *target;  /* NULL: a destroy without the project's files */
     const struct recipe *recipe;  /* likewise */
@@ -17,14 +17,14 @@ struct run_plan_request {
 };
 
 /* The caller frees. */
-struct json *run_plan_new(const struct run_plan_request *request);
+struct json *intent_new(const struct intent_request *request);
 /* Notes that a phase ran whole; `used` (taken over) is what used_files_look says. */
-void run_plan_done(struct json *plan, const struct phase *phase, struct json *used);
+void intent_done(struct json *plan, const struct phase *phase, struct json *used);
 /* Its record, NULL when it did not run whole. Borrowed. */
-const struct json *run_plan_of_phase(const struct json *plan, const char *phase);
+const struct json *intent_of_phase(const struct json *plan, const char *phase);
 /* Whether the phase was to reboot its host. */
-bool run_plan_reboots(const struct json *plan, const char *phase);
+bool intent_reboots(const struct json *plan, const char *phase);
 /* Adds a line for each thing that keeps `now` from going on where `before` ended: another order of phases, a phase before completed ones, a completed phase that is gone or has another entry, another target or
  * other transports. What differs in phases that are not completed is none. `recipe` is the present one (NULL: not readable). */
-void run_plan_compare(const struct json *before, const struct json *now, const struct recipe *recipe,
-                      struct words *out);
+void intent_compare(const struct json *before, const struct json *now, const struct recipe *recipe,
+                    struct words *out);

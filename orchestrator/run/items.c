@@ -39,7 +39,7 @@ void items_make(const struct runner_request *request, struct items *out)
         add(out, "destroy", NULL);
 }
 
-void items_free(struct items *items)
+void items_clear(struct items *items)
 {
     free(items->all);
     *items = (struct items){NULL, 0};

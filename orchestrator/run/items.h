@@ -15,4 +15,4 @@ struct items {
 
 /* create: provision, phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
 void items_make(const struct runner_request *request, struct items *out);
-void items_free(struct items *items);
+void items_clear(struct items *items);

@@ -34,7 +34,7 @@ static int look_at_files(const void *what, struct text *out, struct error *err)
     AUTO_JSON *used = used_files_look(&look);
     AUTO_FREE char *text = json_compact(used);
     text_add(out, text);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
     return 0;
 }
 
@@ -49,7 +49,7 @@ static void over(struct phase_record *record, const char *failure)
 static void put(struct phase_record *record, struct json *used)
 {
     used_files_mark_changed(used, record->used);
-    run_plan_done(record->plan, record->phase, used);
+    intent_done(record->plan, record->phase, used);
     AUTO_FREE char *text = json_compact(record->plan);
     struct event event = {.kind = EVENT_RUN_PLAN,
                           .run = record->context->request->run_id,
@@ -149,11 +149,11 @@ void phase_record_stop(struct phase_record *record)
     timer_disarm(record->hurry);
     record->hurried = false;
     json_free(TAKE(record->used));
-    words_free(&record->ran);
+    words_clear(&record->ran);
     record->ended = false;
 }
 
-void phase_record_free(struct phase_record *record)
+void phase_record_clear(struct phase_record *record)
 {
     phase_record_stop(record);
     timer_free(&record->hurry);

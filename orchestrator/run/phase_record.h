@@ -39,4 +39,4 @@ int phase_record_ends(struct phase_record *record, const struct words *ran, stru
 void phase_record_hurry(struct phase_record *record);
 /* Nobody waits any more. */
 void phase_record_stop(struct phase_record *record);
-void phase_record_free(struct phase_record *record);
+void phase_record_clear(struct phase_record *record);

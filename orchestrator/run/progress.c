@@ -69,8 +69,8 @@ void progress_done(struct progress *progress)
     progress->at++;
 }
 
-void progress_free(struct progress *progress)
+void progress_clear(struct progress *progress)
 {
     json_free(TAKE(progress->owed));
-    items_free(&progress->items);
+    items_clear(&progress->items);
 }

@@ -31,4 +31,4 @@ void progress_retry(struct progress *progress);
 void progress_owe(struct progress *progress, struct json *owed);
 /* The item is done; of a phase, what it owed is too. */
 void progress_done(struct progress *progress);
-void progress_free(struct progress *progress);
+void progress_clear(struct progress *progress);

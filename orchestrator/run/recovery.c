@@ -160,7 +160,7 @@ int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part,
     return (cancelled || is_last_look(recovery, part)) && least < bound ? least : bound;
 }
 
-void recovery_free(struct recovery *recovery)
+void recovery_clear(struct recovery *recovery)
 {
     while (recovery->look_count)
         drop_look(recovery, recovery->look_count - 1);

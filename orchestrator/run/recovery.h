@@ -63,4 +63,4 @@ struct json *recovery_request(const struct recovery *recovery, enum recovery_par
 /* How long its stage may take. A run that is being cancelled, or whose host was lost and is not tried again, waits only for what is told to end. */
 int64_t recovery_bound(const struct recovery *recovery, enum recovery_part part, const struct target *target,
                        const struct phase *phase, bool cancelled, int64_t left_of_run_ns);
-void recovery_free(struct recovery *recovery);
+void recovery_clear(struct recovery *recovery);

@@ -9,7 +9,7 @@ void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, 
     recovery_broke(&drive->recovery, may_leave, again, !unlooked, notes.run, notes.step, link,
                    started_monotonic_ns);
     if (unlooked)
-        recovery_write_skipped(&drive->recovery, notes.sink, unlooked);
+        recovery_rows_write_skipped(&drive->recovery, notes.sink, unlooked);
 }
 
 const char *recovery_drive_begin(struct recovery_drive *drive, enum recovery_part part,
@@ -41,7 +41,7 @@ void recovery_drive_ended(struct recovery_drive *drive, struct run_notes notes, 
     enum recovery_part part = drive->part;
     drive->part = RECOVERY_OVER;
     if (part != RECOVERY_ASYNC)
-        recovery_write(&drive->recovery, notes.sink, result, why);
+        recovery_rows_write(&drive->recovery, notes.sink, result, why);
     int jobs = (int)json_get_integer(result, "jobs", 0);
     if (jobs > 0)
         run_rows_note_async(notes, jobs, json_get(result, "job_ids"));

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "store/history.h"
 
-void recovery_read_owed(struct recovery *recovery, const char *store, const struct machine *machine)
+void recovery_rows_read_owed(struct recovery *recovery, const char *store, const struct machine *machine)
 {
     AUTO_SQL *db = NULL;
     struct history_unlooked *list = NULL;
@@ -25,7 +25,7 @@ static void put(struct sink *sink, const char *run, int step, int left, const ch
     sink_put(sink, &event);
 }
 
-void recovery_write_skipped(struct recovery *recovery, struct sink *sink, const char *why)
+void recovery_rows_write_skipped(struct recovery *recovery, struct sink *sink, const char *why)
 {
     AUTO_FREE char *evidence =
         xasprintf("nobody could look: %s; the next contact with the host makes up for it", why);
@@ -33,7 +33,8 @@ void recovery_write_skipped(struct recovery *recovery, struct sink *sink, const 
         put(sink, recovery->looks[i].run, recovery->looks[i].step, -1, evidence);
 }
 
-void recovery_write(struct recovery *recovery, struct sink *sink, const struct json *result, const char *why)
+void recovery_rows_write(struct recovery *recovery, struct sink *sink, const struct json *result,
+                         const char *why)
 {
     const struct json *looks = json_get(result, "looks");
     for (size_t i = 0; i < json_count(looks); i++) {
@@ -46,11 +47,11 @@ void recovery_write(struct recovery *recovery, struct sink *sink, const struct j
         put(sink, run, step, left, evidence);
         recovery_looked(recovery, run, step);
     }
-    recovery_write_skipped(recovery, sink, why ? why : "the look ended without an answer");
+    recovery_rows_write_skipped(recovery, sink, why ? why : "the look ended without an answer");
 }
 
-void recovery_write_reboot(struct sink *sink, const char *run, int step, const struct phase *phase,
-                           const char *from, const char *to)
+void recovery_rows_write_reboot(struct sink *sink, const char *run, int step, const struct phase *phase,
+                                const char *from, const char *to)
 {
     AUTO_JSON *detail = json_new_object();
     json_set_string(detail, "phase", phase ? phase->name : NULL);

@@ -65,7 +65,7 @@ static void read_steps(const struct history_step *steps, size_t count, struct re
             out->owed = step->handlers_owed
                             ? json_parse(step->handlers_owed, strlen(step->handlers_owed), NULL)
                             : NULL;
-        } else if (!out->partial && !run_plan_of_phase(out->plan, step->name)) {
+        } else if (!out->partial && !intent_of_phase(out->plan, step->name)) {
             add_once(&out->unsure, step->name);
         }
     }
@@ -110,7 +110,7 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
     AUTO_WORDS phases = WORDS_INIT;
     add_strings(json_get(plan, "phases"), &phases);
     for (size_t i = 0; !run->partial && i < phases.count; i++)
-        if (run_plan_of_phase(plan, phases.items[i]))
+        if (intent_of_phase(plan, phases.items[i]))
             words_add(&resume.done, phases.items[i]);
     read_steps(steps, count, &resume);
     const struct history_step *ending = ending_step(steps, count);
@@ -121,7 +121,7 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
     return 0;
 }
 
-void resume_free(struct resume *resume)
+void resume_clear(struct resume *resume)
 {
     char *const texts[] = {resume->parent, resume->root,       resume->does,         resume->machine_id,
                            resume->at,     resume->at_outcome, resume->extra_digest, resume->owed_at};
@@ -130,7 +130,7 @@ void resume_free(struct resume *resume)
     struct words *const lists[] = {&resume->chain, &resume->done,  &resume->unsure,
                                    &resume->begun, &resume->asked, &resume->arguments};
     for (size_t i = 0; i < COUNT_OF(lists); i++)
-        words_free(lists[i]);
+        words_clear(lists[i]);
     json_free(resume->plan);
     json_free(resume->owed);
     *resume = (struct resume){0};
@@ -177,7 +177,7 @@ bool resume_would_go_on(const char *store, const char *run, struct resume *out, 
     if (!found)
         return false;
     if (text_is(resume.does, "destroy")) {
-        resume_free(&resume);
+        resume_clear(&resume);
         return false;
     }
     *out = resume;
@@ -188,15 +188,15 @@ bool resume_would_go_on(const char *store, const char *run, struct resume *out, 
 struct json *resume_plan(const struct resume *resume, const struct target *target,
                          const struct recipe *recipe)
 {
-    struct run_plan_request request = {.does = resume->does,
-                                       .target = target,
-                                       .recipe = recipe,
-                                       .asked = words_argv(&resume->asked),
-                                       .arguments = words_argv(&resume->arguments),
-                                       .check_idempotent = resume->check_idempotent,
-                                       .keep_state = resume->keep_state,
-                                       .no_teardown = resume->no_teardown};
-    struct json *plan = run_plan_new(&request), *done = json_get(plan, "done");
+    struct intent_request request = {.does = resume->does,
+                                     .target = target,
+                                     .recipe = recipe,
+                                     .asked = words_argv(&resume->asked),
+                                     .arguments = words_argv(&resume->arguments),
+                                     .check_idempotent = resume->check_idempotent,
+                                     .keep_state = resume->keep_state,
+                                     .no_teardown = resume->no_teardown};
+    struct json *plan = intent_new(&request), *done = json_get(plan, "done");
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];
         json_set(done, phase, json_keep(json_get(json_get(resume->plan, "done"), phase)));
@@ -218,11 +218,11 @@ void resume_compare(const struct resume *resume, const struct project *project, 
     if (!recipe)
         return; /* a destroy goes by what was made */
     AUTO_JSON *now = resume_plan(resume, target, recipe);
-    run_plan_compare(resume->plan, now, recipe, out);
+    intent_compare(resume->plan, now, recipe, out);
     for (size_t i = 0; i < resume->done.count; i++) {
         const char *phase = resume->done.items[i];
         AUTO_WORDS files = WORDS_INIT, may = WORDS_INIT, open = WORDS_INIT;
-        used_files_compare(project, run_plan_of_phase(resume->plan, phase), &files, &may, &open);
+        used_files_compare(project, intent_of_phase(resume->plan, phase), &files, &may, &open);
         for (size_t f = 0; f < open.count; f++)
             words_addf(untold, "%s: %s", phase, open.items[f]);
         for (size_t f = 0; f < files.count; f++)

@@ -27,7 +27,7 @@ struct resume {
 
 /* `run`: one that has ended, not ok. ERROR_PROJECT where its row does not say what it set out to do. On failure `out` is untouched. */
 int resume_find(struct sql *db, const struct history_run *run, struct resume *out, struct error *err);
-void resume_free(struct resume *resume);
+void resume_clear(struct resume *resume);
 /* Whether `resume` of the run's target would go on with it, as far as the store tells: it has ended, not ok and not invalid, is the last of its target made here and no round of a cycle,
  * did not destroy, and its machine is there. False also where the store cannot be read. `out` as of resume_find, only where true; `step`: where it would go on, of `out`; NULL: not told by one. */
 bool resume_would_go_on(const char *store, const char *run, struct resume *out, const char **step);

@@ -147,7 +147,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     const struct subscriber_place place = {store, folder};
     if (sink_open(loop, &place, run_subscribers, run_subscribers_count, &runner->sink, err) < 0) {
         run_context_leave(&runner->context);
-        run_context_free(&runner->context);
+        run_context_clear(&runner->context);
         free(runner);
         return -1;
     }
@@ -157,7 +157,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
     if (request->machine && request->target)
-        recovery_read_owed(&runner->drive.recovery, store, request->machine);
+        recovery_rows_read_owed(&runner->drive.recovery, store, request->machine);
     timer_arm(runner->deadline, runner_time_left(runner));
     *out = runner;
     struct event event = run_rows_begin(&runner->context, &runner->birth);
@@ -186,12 +186,12 @@ int runner_finish(struct runner *runner, char **message)
     timer_free(&runner->pause);
     timer_free(&runner->ahead);
     aside_stop(&runner->aside);
-    recovery_free(&runner->drive.recovery);
-    contact_free(&runner->contact);
-    phase_record_free(&runner->record);
-    progress_free(&runner->progress);
-    verdict_free(&runner->ending);
-    run_context_free(&runner->context);
+    recovery_clear(&runner->drive.recovery);
+    contact_clear(&runner->contact);
+    phase_record_clear(&runner->record);
+    progress_clear(&runner->progress);
+    verdict_clear(&runner->ending);
+    run_context_clear(&runner->context);
     *message = closed || runner->message ? TAKE(runner->message) : xstrdup(error_text(&err));
     free(runner);
     return code;

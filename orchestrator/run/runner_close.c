@@ -39,7 +39,7 @@ enum runner_state runner_close(struct runner *runner, struct verdict verdict, co
         run_rows_end(&runner->context, &runner->birth, moment_monotonic() - runner->started_monotonic,
                      &verdict, runner->exit_code);
     runner_commit(runner, &event);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
     return RUN_CLOSING;
 }
 

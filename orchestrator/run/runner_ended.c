@@ -17,15 +17,15 @@ struct ended {
     struct words ran;    /* files of tasks */
 };
 
-static void ended_free(struct ended *ended)
+static void ended_clear(struct ended *ended)
 {
     free(ended->message);
     json_free(ended->result);
     json_free(ended->owed);
-    words_free(&ended->ran);
+    words_clear(&ended->ran);
 }
 
-#define AUTO_ENDED __attribute__((cleanup(ended_free))) struct ended
+#define AUTO_ENDED __attribute__((cleanup(ended_clear))) struct ended
 
 /* The machine and the transport that a stage found. */
 static void take_result(struct runner *runner, const struct json *result)

@@ -15,7 +15,7 @@ static int processes_of(const char *machine, struct error *err)
 {
     AUTO_FREE char *marker = marks_machine(machine);
     const char *root = scope_root(NULL);
-    int count = sweep_find(marker, NULL, err);
+    int count = marked_find(marker, NULL, err);
     if (count != 0 || !root)
         return count;
     AUTO_FREE char *name = marks_machine_scope(machine), *path = file_join(root, name);
@@ -51,7 +51,7 @@ static enum sandbox_life judge_unowned(const char *name, char **said)
     return SANDBOX_UNJUDGED;
 }
 
-enum sandbox_life sandbox_judge(const char *name, char **said)
+enum sandbox_life sandbox_life_judge(const char *name, char **said)
 {
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     AUTO_ERROR err = ERROR_INIT;

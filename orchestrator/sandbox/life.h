@@ -9,6 +9,6 @@ enum sandbox_life {
 };
 
 /* `said` (malloc'ed): whose it is, and why it is judged so. */
-enum sandbox_life sandbox_judge(const char *name, char **said);
+enum sandbox_life sandbox_life_judge(const char *name, char **said);
 /* The command that removes what is left of a dead one, malloc'ed. */
 char *sandbox_removal(const char *name);

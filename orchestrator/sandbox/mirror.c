@@ -9,7 +9,7 @@
 
 enum { SOURCES_LIMIT = 1 << 20 };
 
-void mirror_free(struct mirror *mirror)
+void mirror_clear(struct mirror *mirror)
 {
     free(mirror->archive);
     free(mirror->security);

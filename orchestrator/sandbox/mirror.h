@@ -8,8 +8,8 @@ struct mirror {
     char *security; /* of its security updates; may be NULL */
 };
 
-#define AUTO_MIRROR __attribute__((cleanup(mirror_free))) struct mirror
-void mirror_free(struct mirror *mirror);
+#define AUTO_MIRROR __attribute__((cleanup(mirror_clear))) struct mirror
+void mirror_clear(struct mirror *mirror);
 /* Reads below `folder` ("/etc/apt"). */
 void mirror_find(const char *folder, struct mirror *out);
 /* apt's proxy settings as lines of apt.conf; those that hold a password are left out. */

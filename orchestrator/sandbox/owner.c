@@ -20,7 +20,7 @@
 
 enum { OWNER_LIMIT = 1 << 20, LOCK_PAUSE_MS = 5 };
 
-void sandbox_owner_free(struct sandbox_owner *owner)
+void sandbox_owner_clear(struct sandbox_owner *owner)
 {
     free(owner->machine);
     free(owner->project);
@@ -197,7 +197,7 @@ int sandbox_owner_read(const char *name, struct sandbox_owner *out, struct error
         if (at && lower)
             sandbox_owner_add_part(&owner, at, lower);
     }
-    sandbox_owner_free(out);
+    sandbox_owner_clear(out);
     *out = owner;
     return 1;
 }

@@ -27,15 +27,15 @@ struct sandbox_owner {
     in_addr_t subnet; /* network byte order, of a /30: +1 is this machine, +2 the guest; 0: none yet */
     struct sandbox_part *parts;
     size_t part_count;
-    int tree_lock; /* while it is made: nobody takes the cached root tree away (sandbox/root.h); closed by sandbox_owner_free, -1: none */
+    int tree_lock; /* while it is made: nobody takes the cached root tree away (sandbox/root.h); closed by sandbox_owner_clear, -1: none */
 };
 
 #define SANDBOX_OWNER_INIT \
     {                      \
         .tree_lock = -1    \
     }
-#define AUTO_SANDBOX_OWNER __attribute__((cleanup(sandbox_owner_free))) struct sandbox_owner
-void sandbox_owner_free(struct sandbox_owner *owner);
+#define AUTO_SANDBOX_OWNER __attribute__((cleanup(sandbox_owner_clear))) struct sandbox_owner
+void sandbox_owner_clear(struct sandbox_owner *owner);
 void sandbox_owner_add_part(struct sandbox_owner *owner, const char *at, const char *lower);
 
 /* "tp" and the last 10 hex digits of the machine's id; -1 when it is no id. */

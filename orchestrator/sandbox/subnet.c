@@ -20,7 +20,7 @@ void subnets_add(struct subnets *list, uint32_t address, int bits)
     list->items[list->count++] = (struct subnet){address, bits};
 }
 
-void subnets_free(struct subnets *list)
+void subnets_clear(struct subnets *list)
 {
     free(list->items);
     *list = (struct subnets){NULL, 0};

@@ -15,9 +15,9 @@ struct subnets {
     size_t count;
 };
 
-#define AUTO_SUBNETS __attribute__((cleanup(subnets_free))) struct subnets
+#define AUTO_SUBNETS __attribute__((cleanup(subnets_clear))) struct subnets
 void subnets_add(struct subnets *list, uint32_t address, int bits);
-void subnets_free(struct subnets *list);
+void subnets_clear(struct subnets *list);
 /* Adds the destination of each IPv4 route in every table of the kernel (the local table holds the addresses); default routes, also in the halves or
  * quarters that VPNs lay, are left out. */
 int subnets_add_routes(struct subnets *list, struct error *err);

@@ -86,7 +86,7 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
             error_set(&search->refusal, ERROR_UNREACHABLE, "%s", error_text(err));
         }
     }
-    transport_result_free(&opened);
+    transport_result_clear(&opened);
     scope_close(&masters);
     return status;
 }
@@ -123,7 +123,7 @@ static int walk(struct search *search, const struct words *wanted, struct machin
                 words_add(&rest, names.items[i]);
             behind |= text_is(names.items[i], transport_name(kind));
         }
-        words_free(&names);
+        words_clear(&names);
         names = rest;
         rest = (struct words)WORDS_INIT;
     }
@@ -192,7 +192,7 @@ int find_transport(const struct project *project, const struct target *target, c
     for (size_t i = 0; i < json_count(wanted); i++)
         words_add(&names, json_string(json_at(wanted, i), ""));
     if (json_get_bool(request, "drop_masters"))
-        host_drop_masters(json_get_string(request, "run", ""));
+        sweep_drop_masters(json_get_string(request, "run", ""));
     AUTO_JSON *tried = json_new_array(), *choice = NULL, *told = NULL;
     knock_keep_apart(json_get_integer(request, "knocked_ns", 0));
     int status = walk_beside_peers(&search, &names, machine, tried, &choice, &told, result, err);

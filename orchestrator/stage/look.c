@@ -278,7 +278,7 @@ static const struct {
     {"words", read_words},
 };
 
-void forensics_look(const struct json *request, int out)
+void stage_look(const struct json *request, int out)
 {
     struct look look = {.request = request,
                         .secrets = redact_rules_new(),

@@ -5,4 +5,4 @@
 
 /* Request: {"pids": [of the step], "run_pids": [of the run], "control_directory", "control_path", "log", "console", "secrets": [descriptors]}; what is absent is not
  * looked at. Appends to `out`. */
-void forensics_look(const struct json *request, int out);
+void stage_look(const struct json *request, int out);

@@ -40,11 +40,11 @@ static void logins_free(struct peer_logins *logins)
 {
     for (size_t i = 0; i < logins->peers.count; i++) {
         aside_stop(&logins->each[i].aside);
-        transport_route_free(&logins->each[i].route);
+        transport_route_clear(&logins->each[i].route);
     }
     loop_free(logins->loop);
     free(logins->each);
-    peers_free(&logins->peers);
+    peers_clear(&logins->peers);
     json_free(logins->told);
     free(logins);
 }
@@ -92,7 +92,7 @@ static int log_in(const void *what, struct text *out, struct error *err)
     if (status < 0 && why.kind == ERROR_NONE)
         login_error(&login, &peer->route, peer->host->target->name, peer->host->transport, &why);
     json_set_string(answer, "why", status < 0 ? error_text(&why) : NULL);
-    login_free(&login);
+    login_clear(&login);
     AUTO_FREE char *text = json_compact(answer);
     text_add(out, text);
     return 0;
@@ -128,7 +128,7 @@ static char *own_path(const struct peer_logins_request *request, enum transport_
         !ssh.host || transport_resolve(&ssh, &route, NULL) < 0)
         return NULL;
     char *path = xstrdup_or_null(route.control_path);
-    transport_route_free(&route);
+    transport_route_clear(&route);
     return path;
 }
 

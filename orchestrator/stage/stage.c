@@ -31,7 +31,7 @@ static int look_at_host(const struct project *project, const struct target *targ
     knock_keep_apart(json_get_integer(request, "knocked_ns", 0));
     struct host host = {target, machine, NULL};
     if (json_get_bool(request, "drop_masters"))
-        host_drop_masters(run);
+        sweep_drop_masters(run);
     if (ssh_needs_agent(machine, target)) {
         AUTO_FREE char *marker = marks_run(run);
         struct scope masters = {.fd = -1};
@@ -69,16 +69,16 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     target = as_made ? &made : target;
     if (as_made)
         made_look_marks(target, now);
-    if (ssh_write_known_hosts(now, target, project->directory, err) < 0)
+    if (known_hosts_write(now, target, project->directory, err) < 0)
         return -1;
     if (text_is(stage, "sweep"))
-        return look_at_host(project, target, now, request, host_sweep, *result, err);
+        return look_at_host(project, target, now, request, sweep_host, *result, err);
     if (text_is(stage, "async"))
-        return look_at_host(project, target, now, request, host_await_jobs, *result, err);
+        return look_at_host(project, target, now, request, sweep_await_jobs, *result, err);
     if (text_is(stage, "transport")) {
         int status = find_transport(project, target, request, now, *result, err);
         if (status == 0)
-            ssh_learn_host_keys(now);
+            known_hosts_learn(now);
         /* What is said now is written down once the host answered over it. */
         put_machine(*result, status == 0 ? now : machine);
         return status;

@@ -33,7 +33,7 @@ struct question {
     int wait_s; /* how long the host waits for async jobs before it answers */
 };
 
-void host_drop_masters(const char *run)
+void sweep_drop_masters(const char *run)
 {
     struct scope masters = {.fd = -1};
     /* Without a cgroup the marker would name the whole run: they are asked to end then. */
@@ -97,7 +97,7 @@ static int make_script(const struct question *question, const char *nonce, struc
 }
 
 /* One connection, one answer. */
-static int ask_once(const struct question *question, int connect_s, struct host_answer *answer,
+static int ask_once(const struct question *question, int connect_s, struct sweep_answer *answer,
                     const char **cause, struct error *err)
 {
     *cause = NULL;
@@ -138,7 +138,7 @@ static int ask_once(const struct question *question, int connect_s, struct host_
         return error_set(err, ERROR_UNREACHABLE, "no connection to the host: %s",
                          shown.length ? text_string(&shown) : "ssh did not say why");
     }
-    if (host_answer_read(text_string(&out), out.length, nonce, question->look_count, answer, err) == 0)
+    if (sweep_answer_read(text_string(&out), out.length, nonce, question->look_count, answer, err) == 0)
         return 0;
     /* A login shell that cannot be used tells so in words of its own. */
     AUTO_TEXT words = TEXT_INIT;
@@ -150,7 +150,7 @@ static int ask_once(const struct question *question, int connect_s, struct host_
                : -1;
 }
 
-static int ask(const struct question *question, struct host_answer *answer, const char **cause,
+static int ask(const struct question *question, struct sweep_answer *answer, const char **cause,
                struct error *err)
 {
     struct deadline connected =
@@ -196,12 +196,12 @@ static int prepare(const struct host *host, const struct json *request, struct q
                               err);
 }
 
-static void put_answer(struct json *result, const struct json *asked, const struct host_answer *answer)
+static void put_answer(struct json *result, const struct json *asked, const struct sweep_answer *answer)
 {
     struct json *looks = json_new_array(), *ids = json_new_array();
     for (size_t i = 0; i < answer->look_count; i++) {
         struct json *look = json_new_object();
-        AUTO_FREE char *evidence = host_answer_evidence(answer, i);
+        AUTO_FREE char *evidence = sweep_answer_evidence(answer, i);
         json_set_string(look, "run", json_get_string(json_at(asked, i), "run", NULL));
         json_set_integer(look, "step", json_get_integer(json_at(asked, i), "step", 0));
         json_set_integer(look, "left", answer->looks[i].left);
@@ -215,19 +215,19 @@ static void put_answer(struct json *result, const struct json *asked, const stru
     json_set(result, "job_ids", ids);
 }
 
-int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err)
+int sweep_host(const struct host *host, const struct json *request, struct json *result, struct error *err)
 {
     struct question question;
     if (prepare(host, request, &question, err) < 0)
         return -1;
     question.looks = json_get(request, "looks");
     question.look_count = json_count(question.looks);
-    if (question.look_count > HOST_LOOKS_MOST)
-        question.look_count = HOST_LOOKS_MOST;
-    struct host_answer answer;
+    if (question.look_count > SWEEP_LOOKS_MOST)
+        question.look_count = SWEEP_LOOKS_MOST;
+    struct sweep_answer answer;
     const char *cause = NULL;
     int status = ask(&question, &answer, &cause, err);
-    ssh_arguments_free(&question.ssh);
+    ssh_arguments_clear(&question.ssh);
     if (status < 0)
         json_set_string(result, "cause", cause);
     else
@@ -235,14 +235,14 @@ int host_sweep(const struct host *host, const struct json *request, struct json 
     return status;
 }
 
-int host_await_jobs(const struct host *host, const struct json *request, struct json *result,
-                    struct error *err)
+int sweep_await_jobs(const struct host *host, const struct json *request, struct json *result,
+                     struct error *err)
 {
     struct question question;
     if (prepare(host, request, &question, err) < 0)
         return -1;
     int status = 0;
-    struct host_answer answer = {.jobs = 1};
+    struct sweep_answer answer = {.jobs = 1};
     while (status == 0 && answer.jobs > 0) {
         int64_t left = deadline_left(question.deadline) / NS_PER_S - ENDING_S;
         const char *cause = NULL;
@@ -254,6 +254,6 @@ int host_await_jobs(const struct host *host, const struct json *request, struct 
         if (cause)
             json_set_string(result, "cause", cause);
     }
-    ssh_arguments_free(&question.ssh);
+    ssh_arguments_clear(&question.ssh);
     return status;
 }

@@ -15,9 +15,9 @@ struct host {
 /* Bodies of the stages. of the request: transport, bound_ns, connect_ns (for coming through to the host; none: as long as there is time), grace_ns, root_run, chain (ids of its runs), looks: [{"run",
  * "step", "session", "boot", "since"}]. */
 /* Fills result: "looks": [{"run", "step", "left", "evidence"}], "jobs": N, "job_ids": […]. */
-int host_sweep(const struct host *host, const struct json *request, struct json *result, struct error *err);
+int sweep_host(const struct host *host, const struct json *request, struct json *result, struct error *err);
 /* Returns when no async job of the run is left that has not ended. ERROR_DEADLINE at its bound. */
-int host_await_jobs(const struct host *host, const struct json *request, struct json *result,
-                    struct error *err);
+int sweep_await_jobs(const struct host *host, const struct json *request, struct json *result,
+                     struct error *err);
 /* Ends the masters of a run and removes their sockets, whatever state they are in. */
-void host_drop_masters(const char *run);
+void sweep_drop_masters(const char *run);

@@ -49,33 +49,33 @@ static bool keep(const char *word, char *into, size_t size)
     return true;
 }
 
-static bool take_who(struct host_answer *answer, const struct line *line)
+static bool take_who(struct sweep_answer *answer, const struct line *line)
 {
     return number(line->words[1], INT32_MAX, &answer->uid);
 }
 
-static bool take_boot(struct host_answer *answer, const struct line *line)
+static bool take_boot(struct sweep_answer *answer, const struct line *line)
 {
     return keep(line->words[1], answer->boot, sizeof answer->boot);
 }
 
-static bool take_unit(struct host_answer *answer, const struct line *line)
+static bool take_unit(struct sweep_answer *answer, const struct line *line)
 {
     return keep(line->words[1], answer->unit, sizeof answer->unit);
 }
 
-static bool take_look(struct host_answer *answer, const struct line *line)
+static bool take_look(struct sweep_answer *answer, const struct line *line)
 {
     static const char *const sessions[] = {"seen", "gone", "shared", "rebooted", "unknown"};
     int index;
-    if (!number(line->words[1], HOST_LOOKS_MOST - 1, &index) || (size_t)index >= answer->look_count)
+    if (!number(line->words[1], SWEEP_LOOKS_MOST - 1, &index) || (size_t)index >= answer->look_count)
         return false;
-    struct host_look_answer *look = &answer->looks[index];
-    if (look->answered || !number(line->words[2], HOST_COUNT_MOST, &look->found) ||
-        !number(line->words[3], HOST_COUNT_MOST, &look->killed) ||
-        !number(line->words[4], HOST_COUNT_MOST, &look->left) ||
-        !number(line->words[5], HOST_COUNT_MOST, &look->jobs) ||
-        !number(line->words[6], HOST_COUNT_MOST, &look->units) || look->left > look->found)
+    struct sweep_look_answer *look = &answer->looks[index];
+    if (look->answered || !number(line->words[2], SWEEP_COUNT_MOST, &look->found) ||
+        !number(line->words[3], SWEEP_COUNT_MOST, &look->killed) ||
+        !number(line->words[4], SWEEP_COUNT_MOST, &look->left) ||
+        !number(line->words[5], SWEEP_COUNT_MOST, &look->jobs) ||
+        !number(line->words[6], SWEEP_COUNT_MOST, &look->units) || look->left > look->found)
         return false;
     for (size_t i = 0; i < COUNT_OF(sessions); i++)
         if (text_is(line->words[7], sessions[i]))
@@ -83,42 +83,42 @@ static bool take_look(struct host_answer *answer, const struct line *line)
     return look->answered;
 }
 
-static bool take_left(struct host_answer *answer, const struct line *line)
+static bool take_left(struct sweep_answer *answer, const struct line *line)
 {
     int index, pid;
-    if (!number(line->words[1], HOST_LOOKS_MOST - 1, &index) || (size_t)index >= answer->look_count ||
+    if (!number(line->words[1], SWEEP_LOOKS_MOST - 1, &index) || (size_t)index >= answer->look_count ||
         !number(line->words[2], INT32_MAX, &pid))
         return false;
-    struct host_look_answer *look = &answer->looks[index];
-    if (look->named == HOST_NAMED_MOST)
+    struct sweep_look_answer *look = &answer->looks[index];
+    if (look->named == SWEEP_NAMED_MOST)
         return true;
     AUTO_FREE char *text = xasprintf("%d %.20s", pid, line->words[3]);
-    return keep(text, look->names[look->named++], HOST_NAME_SIZE);
+    return keep(text, look->names[look->named++], SWEEP_NAME_SIZE);
 }
 
-static bool take_job(struct host_answer *answer, const struct line *line)
+static bool take_job(struct sweep_answer *answer, const struct line *line)
 {
-    if (answer->id_count == HOST_NAMED_MOST)
+    if (answer->id_count == SWEEP_NAMED_MOST)
         return true;
     AUTO_FREE char *text = xasprintf("%.30s", line->words[1]);
-    return keep(text, answer->ids[answer->id_count++], HOST_NAME_SIZE);
+    return keep(text, answer->ids[answer->id_count++], SWEEP_NAME_SIZE);
 }
 
-static bool take_jobs(struct host_answer *answer, const struct line *line)
+static bool take_jobs(struct sweep_answer *answer, const struct line *line)
 {
-    return number(line->words[1], HOST_COUNT_MOST, &answer->jobs);
+    return number(line->words[1], SWEEP_COUNT_MOST, &answer->jobs);
 }
 
 static const struct {
     const char *name;
     size_t words;
-    bool (*take)(struct host_answer *, const struct line *);
+    bool (*take)(struct sweep_answer *, const struct line *);
 } forms[] = {
     {"who", 2, take_who},   {"boot", 2, take_boot}, {"unit", 2, take_unit}, {"look", 8, take_look},
     {"left", 4, take_left}, {"job", 2, take_job},   {"jobs", 2, take_jobs},
 };
 
-static bool take(struct host_answer *answer, const struct line *line)
+static bool take(struct sweep_answer *answer, const struct line *line)
 {
     for (size_t i = 0; i < COUNT_OF(forms); i++)
         if (text_is(line->words[0], forms[i].name))
@@ -126,10 +126,10 @@ static bool take(struct host_answer *answer, const struct line *line)
     return false;
 }
 
-int host_answer_read(const char *bytes, size_t length, const char *nonce, size_t look_count,
-                     struct host_answer *out, struct error *err)
+int sweep_answer_read(const char *bytes, size_t length, const char *nonce, size_t look_count,
+                      struct sweep_answer *out, struct error *err)
 {
-    *out = (struct host_answer){.look_count = look_count};
+    *out = (struct sweep_answer){.look_count = look_count};
     AUTO_FREE char *first = xasprintf("triphase-sweep %s\n", nonce);
     AUTO_FREE char *last = xasprintf("end %s", nonce);
     const char *end = bytes + length, *at = length ? memmem(bytes, length, first, strlen(first)) : NULL;
@@ -157,7 +157,7 @@ int host_answer_read(const char *bytes, size_t length, const char *nonce, size_t
     return error_set(err, ERROR_SYSTEM, "the host's answer was cut off");
 }
 
-char *host_answer_evidence(const struct host_answer *answer, size_t look)
+char *sweep_answer_evidence(const struct sweep_answer *answer, size_t look)
 {
     static const struct {
         const char *session, *said;
@@ -168,7 +168,7 @@ char *host_answer_evidence(const struct host_answer *answer, size_t look)
         {"rebooted", "environment and argv; the host rebooted since"},
         {"unknown", "environment and argv (no logind session: what cleared its environment was not seen)"},
     };
-    const struct host_look_answer *seen = &answer->looks[look];
+    const struct sweep_look_answer *seen = &answer->looks[look];
     struct text text = TEXT_INIT;
     for (size_t i = 0; i < COUNT_OF(sessions); i++)
         if (text_is(seen->session, sessions[i].session))

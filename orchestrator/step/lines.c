@@ -9,7 +9,7 @@ enum { LINE_LIMIT = 1 << 20 };
 
 struct step_lines {
     struct sink *sink;
-    const struct step_plan *plan;
+    const struct step_order *plan;
     struct follow *follow; /* NULL: there is no file */
     struct tally tally;
     struct task_now now;
@@ -18,7 +18,7 @@ struct step_lines {
     struct transport_watch *transport_watch;
 };
 
-struct step_lines *step_lines_new(struct sink *sink, const struct step_plan *plan)
+struct step_lines *step_lines_new(struct sink *sink, const struct step_order *plan)
 {
     struct step_lines *lines = xcalloc(1, sizeof *lines);
     lines->sink = sink;
@@ -43,7 +43,7 @@ static void tell(struct step_lines *lines, const struct line *line)
 
 static void put(struct step_lines *lines, const struct line *line)
 {
-    const struct step_plan *plan = lines->plan;
+    const struct step_order *plan = lines->plan;
     struct event rows[2];
     int count = line_events(line, plan->run, plan->seq, plan->transport, step_lines_bytes(lines), rows);
     for (int i = 0; i < count; i++) {
@@ -71,7 +71,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     task_now_line(&lines->now, &line);
     tell(lines, &line);
     put(lines, &line);
-    line_free(&line);
+    line_clear(&line);
 }
 
 int step_lines_follow(struct step_lines *lines, struct loop *loop, struct error *err)
@@ -134,7 +134,7 @@ void step_lines_free(struct step_lines *lines)
     if (!lines)
         return;
     follow_stop(&lines->follow);
-    task_now_free(&lines->now);
-    tally_free(&lines->tally);
+    task_now_clear(&lines->now);
+    tally_clear(&lines->tally);
     free(lines);
 }

@@ -11,7 +11,7 @@
 struct step_lines;
 
 /* What earlier attempts owe is counted in. `sink` and `plan` are borrowed until step_lines_free. */
-struct step_lines *step_lines_new(struct sink *sink, const struct step_plan *plan);
+struct step_lines *step_lines_new(struct sink *sink, const struct step_order *plan);
 /* Follows the plan's event file, where there is one, before anything writes to it. */
 int step_lines_follow(struct step_lines *lines, struct loop *loop, struct error *err);
 /* The step's process was started: what the shared connection's master says from now on is of this step, and

@@ -9,7 +9,7 @@
 #include "step/forensics.h"
 #include "transport/watch.h"
 
-struct step_plan {
+struct step_order {
     int seq, attempt;
     const char *kind, *name;          /* "stage" or "phase" */
     const char *run;                  /* id */

@@ -100,7 +100,7 @@ struct scope *step_processes_scope(struct step_processes *processes)
 static int start_main(struct step_processes *processes, const struct child_plan *plan, struct spare **spare,
                       struct error *err)
 {
-    if (spare && *spare && spare_take(spare, plan, &processes->child, NULL) == 0)
+    if (spare && *spare && warm_take(spare, plan, &processes->child, NULL) == 0)
         return 0;
     return child_start(plan, &processes->child, err);
 }

@@ -3,7 +3,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 
-static struct event row(const struct step_plan *plan, const struct step_birth *birth, enum event_kind kind)
+static struct event row(const struct step_order *plan, const struct step_birth *birth, enum event_kind kind)
 {
     return (struct event){
         .kind = kind,
@@ -30,7 +30,7 @@ static struct event row(const struct step_plan *plan, const struct step_birth *b
 }
 
 /* The look comes after the row, since it may take as long as the step did; it changes the row then. */
-static const char *unlooked(const struct step_plan *plan, const struct verdict *verdict)
+static const char *unlooked(const struct step_order *plan, const struct verdict *verdict)
 {
     if (!text_is(plan->kind, "phase"))
         return "nobody looked: a stage runs nothing on the host";
@@ -39,12 +39,12 @@ static const char *unlooked(const struct step_plan *plan, const struct verdict *
                : "nobody looked: the phase came to its own end";
 }
 
-struct event step_rows_begin(const struct step_plan *plan, const struct step_birth *birth)
+struct event step_rows_begin(const struct step_order *plan, const struct step_birth *birth)
 {
     return row(plan, birth, EVENT_STEP_BEGIN);
 }
 
-struct event step_rows_end(const struct step_plan *plan, const struct step_birth *birth,
+struct event step_rows_end(const struct step_order *plan, const struct step_birth *birth,
                            const struct step_result *result)
 {
     const struct verdict *verdict = result->verdict;

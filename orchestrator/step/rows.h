@@ -22,7 +22,7 @@ struct step_result {
     const char *handlers_owed; /* JSON text; NULL: none */
 };
 
-struct event step_rows_begin(const struct step_plan *plan, const struct step_birth *birth);
+struct event step_rows_begin(const struct step_order *plan, const struct step_birth *birth);
 /* Its duration ends at the call. */
-struct event step_rows_end(const struct step_plan *plan, const struct step_birth *birth,
+struct event step_rows_end(const struct step_order *plan, const struct step_birth *birth,
                            const struct step_result *result);

@@ -52,7 +52,7 @@ enum input {
 struct step {
     struct loop *loop;
     struct sink *sink;
-    struct step_plan plan;
+    struct step_order plan;
     step_judge *judge;
     step_over *over;
     void *context;
@@ -390,7 +390,7 @@ static int make_file(const char *path, struct error *err)
     return 0;
 }
 
-int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge,
+int step_start(struct loop *loop, struct sink *sink, const struct step_order *plan, step_judge *judge,
                step_over *over, void *context, struct step **out, struct error *err)
 {
     if (make_file(plan->log, err) < 0 || (plan->events && make_file(plan->events, err) < 0))
@@ -451,7 +451,7 @@ void step_free(struct step *step)
     step_lines_free(step->lines);
     timer_free(&step->bound);
     step_processes_free(step->processes);
-    verdict_free(&step->verdict);
+    verdict_clear(&step->verdict);
     free(step->not_started);
     free(step);
 }

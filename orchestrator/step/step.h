@@ -24,7 +24,7 @@ typedef struct verdict step_judge(void *context, const struct evidence *evidence
 typedef void step_over(void *context, bool started, const struct step_end *end);
 
 /* Plans are copied as far as they are kept; pointers in `plan` must stay valid until it is over. -1 when log or event file cannot be made. */
-int step_start(struct loop *loop, struct sink *sink, const struct step_plan *plan, step_judge *judge,
+int step_start(struct loop *loop, struct sink *sink, const struct step_order *plan, step_judge *judge,
                step_over *over, void *context, struct step **out, struct error *err);
 /* First call: TERM and grace. Second: KILL at once. Both end as `cancelled`. */
 void step_cancel(struct step *step);

@@ -31,7 +31,7 @@ static const struct {
     {"sample", "SELECT * FROM sample WHERE run = " RUN " ORDER BY at_ns"},
 };
 
-static int add_row(const char *table, struct sql_statement *row, store_rows_function *function, void *context,
+static int add_row(const char *table, struct sql_statement *row, store_dump_function *function, void *context,
                    struct error *err)
 {
     AUTO_JSON *object = json_new_object();
@@ -52,7 +52,7 @@ static int add_row(const char *table, struct sql_statement *row, store_rows_func
     return function(context, line.bytes, line.length, err);
 }
 
-int store_rows(struct sql *db, const char *run, store_rows_function *function, void *context,
+int store_dump(struct sql *db, const char *run, store_dump_function *function, void *context,
                struct error *err)
 {
     for (size_t i = 0; i < COUNT_OF(tables); i++) {

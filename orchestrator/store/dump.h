@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* One line with its newline; negative ends it. */
-typedef int store_rows_function(void *context, const char *line, size_t length, struct error *err);
+typedef int store_dump_function(void *context, const char *line, size_t length, struct error *err);
 /* In the order machine, run, step, task, event, sample; within a table as written. */
-int store_rows(struct sql *db, const char *run, store_rows_function *function, void *context,
+int store_dump(struct sql *db, const char *run, store_dump_function *function, void *context,
                struct error *err);

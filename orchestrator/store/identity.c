@@ -25,8 +25,8 @@ struct known {
     char *path, *original;
 };
 
-#define AUTO_KNOWN __attribute__((cleanup(known_free))) struct known
-static void known_free(struct known *known)
+#define AUTO_KNOWN __attribute__((cleanup(known_clear))) struct known
+static void known_clear(struct known *known)
 {
     free(known->path);
     free(known->original);
@@ -188,7 +188,7 @@ static int settle_copy(const char *here, const struct known *known, const struct
         int status = file_exists(store) ? store_disown_runs(store, err) : 0;
         if (status == 0)
             status = write_known(here, &fresh, false, err);
-        known_free(&fresh);
+        known_clear(&fresh);
         return status;
     }
     /* The next command may find a store that was brought up to date, which no longer says where it came from. */

@@ -104,7 +104,7 @@ void store_queue_drop(struct store_queue *queue, const struct store_block *keep)
     }
 }
 
-void store_queue_free(struct store_queue *queue)
+void store_queue_clear(struct store_queue *queue)
 {
     for (struct store_block *next; queue->first; queue->first = next) {
         next = queue->first->next;

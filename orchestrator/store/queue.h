@@ -30,4 +30,4 @@ void store_queue_put(struct store_queue *queue, const struct event *event, uint6
 struct store_record *store_block_next(struct store_block *block, size_t *at);
 /* Frees the blocks before `keep`, which is one of its own. */
 void store_queue_drop(struct store_queue *queue, const struct store_block *keep);
-void store_queue_free(struct store_queue *queue);
+void store_queue_clear(struct store_queue *queue);

@@ -44,7 +44,7 @@ struct store_writer {
 
 static void writer_free(struct store_writer *writer)
 {
-    store_queue_free(&writer->queue);
+    store_queue_clear(&writer->queue);
     store_appender_free(writer->appender);
     sql_close(writer->db);
     fd_close(&writer->notify);
@@ -68,7 +68,7 @@ static void fail(struct store_writer *writer, const char *reason)
     pthread_mutex_lock(&writer->mutex);
     if (!writer->failure)
         writer->failure = xstrdup(reason);
-    store_queue_free(&writer->queue);
+    store_queue_clear(&writer->queue);
     pthread_cond_broadcast(&writer->room);
     pthread_mutex_unlock(&writer->mutex);
     tell(writer);
@@ -212,7 +212,7 @@ static void *run_writer(void *context)
         pthread_mutex_unlock(&writer->mutex);
         if (write_queue(writer, &taken, &err) < 0)
             fail(writer, error_text(&err));
-        store_queue_free(&taken);
+        store_queue_clear(&taken);
         give_room(writer, 0);
         pthread_mutex_lock(&writer->mutex);
     }

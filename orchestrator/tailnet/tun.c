@@ -141,7 +141,7 @@ void tun_look(const char *socket_path, struct tun_evidence *out)
         out->verdict = out->net_admin ? TUN_USABLE : TUN_NO_CAPABILITY;
 }
 
-void tun_free(struct tun_evidence *evidence)
+void tun_clear(struct tun_evidence *evidence)
 {
     free(evidence->daemon_socket);
     free(evidence->daemon_version);

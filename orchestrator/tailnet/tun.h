@@ -28,7 +28,7 @@ struct tun_evidence {
 /* Never fails: what cannot be found out is evidence too. `socket` NULL: tailscale's default. Bounded (2 s
  * for the daemon). */
 void tun_look(const char *socket, struct tun_evidence *out);
-void tun_free(struct tun_evidence *evidence);
+void tun_clear(struct tun_evidence *evidence);
 /* One line for people: what was found and, where it is not usable, what mends it. malloc'ed. */
 char *tun_text(const struct tun_evidence *evidence);
 struct json *tun_json(const struct tun_evidence *evidence);

@@ -41,7 +41,7 @@ int transport_choose(const struct words *names, const struct target *target, boo
             json_set(object, "tun", tun_json(&tun));
         *evidence = object;
     }
-    tun_free(&tun);
+    tun_clear(&tun);
     if (!found)
         return error_set(err, ERROR_MISSING, "target %s: no transport can be used: %s", target->name,
                          lacks.length ? text_string(&lacks) : "none is named");

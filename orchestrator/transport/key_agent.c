@@ -66,7 +66,7 @@ static int read_passphrase(const struct project *project, const struct target *t
         return error_prefix(err, "target %s, key_passphrase", target->name);
     if (strlen(*out) == *length && *length <= PASSPHRASE_MAX && !strpbrk(*out, "\r\n"))
         return 0;
-    free_secret(TAKE(*out), *length);
+    memory_free_secret(TAKE(*out), *length);
     return error_set(
         err, ERROR_PROJECT,
         "target %s: key_passphrase is no passphrase that ssh could be given: one line of at most %d bytes",
@@ -141,7 +141,7 @@ int key_agent_check(const struct project *project, const struct target *target, 
     AUTO_FREE char *key = key_path(project, machine);
     AUTO_TEXT public_key = TEXT_INIT;
     int result = open_key(project, target, key, passphrase, &public_key, err);
-    free_secret(passphrase, length);
+    memory_free_secret(passphrase, length);
     return result;
 }
 
@@ -240,6 +240,6 @@ int key_agent_load(const struct key_agent *agent, const struct target *target, c
         return -1;
     AUTO_FREE char *key = key_path(agent->project, machine);
     int result = load(agent, target, key, socket_path, public_path, passphrase, err);
-    free_secret(passphrase, length);
+    memory_free_secret(passphrase, length);
     return result;
 }

@@ -7,13 +7,13 @@
 
 #include <string.h>
 
-bool ssh_has_own_known_hosts(const struct machine *machine, const struct target *target)
+bool known_hosts_are_own(const struct machine *machine, const struct target *target)
 {
     return machine_has_host_key(machine) || (target && target->host_key_kind != HOST_KEYS_DEFAULT) ||
            (machine->provider && !machine_was_there(machine));
 }
 
-char *ssh_host_key_alias(const struct machine *machine)
+char *known_hosts_alias(const struct machine *machine)
 {
     const char *certified = json_get_string(machine->resources, SSH_CERTIFIED_AS, NULL);
     return certified ? xstrdup(certified) : xasprintf("triphase-%s", machine->id ? machine->id : "unmade");
@@ -63,12 +63,12 @@ static int add_known_host_file(struct text *out, const char *alias, const char *
     return 0;
 }
 
-int ssh_write_known_hosts(const struct machine *machine, const struct target *target,
-                          const char *project_directory, struct error *err)
+int known_hosts_write(const struct machine *machine, const struct target *target,
+                      const char *project_directory, struct error *err)
 {
-    if (!machine->directory || !ssh_has_own_known_hosts(machine, target))
+    if (!machine->directory || !known_hosts_are_own(machine, target))
         return 0;
-    AUTO_FREE char *path = file_join(machine->directory, "known_hosts"), *alias = ssh_host_key_alias(machine);
+    AUTO_FREE char *path = file_join(machine->directory, "known_hosts"), *alias = known_hosts_alias(machine);
     AUTO_TEXT lines = TEXT_INIT, now = TEXT_INIT;
     bool of_file = target->host_key_kind == HOST_KEYS_FILE, of_list = target->host_key_kind == HOST_KEYS_LIST,
          learned = target->host_key_kind == HOST_KEYS_ACCEPT_NEW && file_exists(path);
@@ -87,7 +87,7 @@ int ssh_write_known_hosts(const struct machine *machine, const struct target *ta
     return file_replace(path, text_string(&lines), lines.length, 0600, err);
 }
 
-void ssh_learn_host_keys(struct machine *machine)
+void known_hosts_learn(struct machine *machine)
 {
     AUTO_FREE char *path = machine->directory ? file_join(machine->directory, "known_hosts") : NULL;
     AUTO_TEXT content = TEXT_INIT;

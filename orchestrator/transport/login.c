@@ -38,7 +38,7 @@ static void read_log(struct attempt *attempt)
     AUTO_FREE char *bytes = xmalloc(LOG_MOST);
     ssize_t count = fd < 0 ? 0 : pread(fd, bytes, LOG_MOST, attempt->from);
     enum login_rung before = attempt->log.rung;
-    login_log_free(&attempt->log);
+    login_log_clear(&attempt->log);
     login_log_read(bytes, count > 0 ? (size_t)count : 0, &attempt->log);
     for (int rung = (int)before + 1; rung <= (int)attempt->log.rung; rung++)
         attempt->reached[rung] = moment_monotonic();
@@ -282,9 +282,9 @@ int login_open(const struct login_request *request, struct login *out, struct er
         struct login now = {.tries = known.tries};
         AUTO_ERROR failed = ERROR_INIT;
         status = try_once(&attempt, slow_s, patient, &now, &failed);
-        login_log_free(&attempt.log);
+        login_log_clear(&attempt.log);
         if (failed.kind != ERROR_NONE) {
-            login_free(&now);
+            login_clear(&now);
             error_move(err, &failed);
             break;
         }
@@ -292,11 +292,11 @@ int login_open(const struct login_request *request, struct login *out, struct er
         const char *cause = now.cause;
         bool tells_more = !attempt.cut && (!cause_is_refusal(known.cause) || cause_is_refusal(cause));
         if (status == 0 || !known.cause || tells_more) {
-            login_free(&known);
+            login_clear(&known);
             known = now;
         } else {
             known.tries = now.tries;
-            login_free(&now);
+            login_clear(&now);
         }
         alike = text_is(last, known.cause) ? alike + 1 : 1;
         last = known.cause;
@@ -316,7 +316,7 @@ int login_open(const struct login_request *request, struct login *out, struct er
     return status;
 }
 
-void login_free(struct login *login)
+void login_clear(struct login *login)
 {
     free(login->why);
     json_free(login->rungs);

@@ -31,4 +31,4 @@ struct login {
  * earlier try is kept where a later one was only cut off. While there is another to come, the step's log is told why. A host that is only slow is
  * asked once more, with patience, also where `wait` does not say so. */
 int login_open(const struct login_request *request, struct login *out, struct error *err);
-void login_free(struct login *login);
+void login_clear(struct login *login);

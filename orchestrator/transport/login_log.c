@@ -108,12 +108,12 @@ void login_log_read(const char *bytes, size_t length, struct login_log *out)
     }
 }
 
-void login_log_free(struct login_log *log)
+void login_log_clear(struct login_log *log)
 {
     free(log->version);
     free(log->host_key);
-    words_free(&log->keys);
-    text_free(&log->said);
-    text_free(&log->instead);
+    words_clear(&log->keys);
+    text_clear(&log->said);
+    text_clear(&log->instead);
     *log = (struct login_log)LOGIN_LOG_INIT;
 }

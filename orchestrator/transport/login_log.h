@@ -25,10 +25,10 @@ struct login_log {
     {                                                           \
         LOGIN_TCP, NULL, NULL, WORDS_INIT, TEXT_INIT, TEXT_INIT \
     }
-#define AUTO_LOGIN_LOG __attribute__((cleanup(login_log_free))) struct login_log
+#define AUTO_LOGIN_LOG __attribute__((cleanup(login_log_clear))) struct login_log
 
 /* Fills `out`, which is as LOGIN_LOG_INIT. An unfinished last line counts. */
 void login_log_read(const char *bytes, size_t length, struct login_log *out);
-void login_log_free(struct login_log *log);
+void login_log_clear(struct login_log *log);
 /* "tcp" "banner" "key-exchange" "host-key" "auth" "channel". Static. */
 const char *login_rung_name(enum login_rung rung);

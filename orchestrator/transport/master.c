@@ -230,7 +230,7 @@ static int open_master(struct ladder *ladder, struct error *err)
         ladder->result->cause = login.cause;
         login_error(&login, &ladder->route, request->target->name, request->kind, &failed);
     }
-    login_free(&login);
+    login_clear(&login);
     return status < 0 ? error_move(err, &failed) : 0;
 }
 
@@ -294,12 +294,12 @@ int transport_open_master(const struct transport_request *request, struct transp
     json_set_string(result->evidence, "boot", result->boot);
     json_set_integer(result->evidence, "host_ticks", result->host_ticks);
     json_set_integer(result->evidence, "at_ns", result->at_ns);
-    transport_route_free(&ladder.route);
+    transport_route_clear(&ladder.route);
     free(ladder.log);
     return done;
 }
 
-void transport_result_free(struct transport_result *result)
+void transport_result_clear(struct transport_result *result)
 {
     free(result->rung);
     free(result->python);

@@ -57,7 +57,7 @@ int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *o
     return 0;
 }
 
-void transport_route_free(struct transport_route *route)
+void transport_route_clear(struct transport_route *route)
 {
     free(route->hostname);
     free(route->user);

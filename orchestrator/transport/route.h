@@ -16,7 +16,7 @@ struct transport_route {
     int port;
 };
 int transport_resolve(const struct ssh_arguments *ssh, struct transport_route *out, struct error *err);
-void transport_route_free(struct transport_route *route);
+void transport_route_clear(struct transport_route *route);
 
 struct transport_request {
     const struct target *target;
@@ -55,7 +55,7 @@ struct transport_result {
  * without ssh) `result` is filled as far as it came. */
 int transport_open_master(const struct transport_request *request, struct transport_result *result,
                           struct error *err);
-void transport_result_free(struct transport_result *result);
+void transport_result_clear(struct transport_result *result);
 /* Asks every master in the directory to end (each at most 2 s), unlinks sockets and log, removes the
  * directory. Absent is fine. */
 int transport_close_masters(const char *control_directory, struct error *err);

@@ -70,8 +70,8 @@ static int add_host_keys(struct ssh_arguments *out, const struct machine *machin
                          const struct target *target, const struct invoker *invoker, struct error *err)
 {
     bool learn = target->host_key_kind == HOST_KEYS_ACCEPT_NEW;
-    if (ssh_has_own_known_hosts(machine, target)) {
-        AUTO_FREE char *alias = ssh_host_key_alias(machine);
+    if (known_hosts_are_own(machine, target)) {
+        AUTO_FREE char *alias = known_hosts_alias(machine);
         /* Nothing is made yet: nothing is known, so nothing is trusted. */
         AUTO_FREE char *known =
             machine->directory ? file_join(machine->directory, "known_hosts") : xstrdup("/dev/null");
@@ -294,10 +294,10 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
     return 0;
 }
 
-void ssh_arguments_free(struct ssh_arguments *arguments)
+void ssh_arguments_clear(struct ssh_arguments *arguments)
 {
     free(arguments->host);
     free(arguments->text);
-    words_free(&arguments->options);
+    words_clear(&arguments->options);
     *arguments = (struct ssh_arguments)SSH_ARGUMENTS_INIT;
 }

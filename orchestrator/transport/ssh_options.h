@@ -22,7 +22,7 @@ struct ssh_arguments {
     {                                        \
         NULL, WORDS_INIT, NULL, false, false \
     }
-#define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_free))) struct ssh_arguments
+#define AUTO_SSH_ARGUMENTS __attribute__((cleanup(ssh_arguments_clear))) struct ssh_arguments
 
 /* Whether the machine's key opens only with the target's key_passphrase, and so needs an agent that was given it. */
 bool ssh_needs_agent(const struct machine *machine, const struct target *target);
@@ -42,7 +42,7 @@ char *ssh_agent_public_key(const char *agent_directory, const struct target *tar
 int ssh_arguments_make(const struct machine *machine, const struct target *target, enum transport_kind kind,
                        const char *control_directory, const char *agent_directory, int server_alive_interval,
                        int server_alive_count, struct ssh_arguments *out, struct error *err);
-void ssh_arguments_free(struct ssh_arguments *arguments);
+void ssh_arguments_clear(struct ssh_arguments *arguments);
 
 /* ServerAliveCountMax for an interval of 2 s, so that the end of patience comes at `host_silent_ns` at the
  * latest (18 s: 8). At least 1. */

@@ -44,7 +44,7 @@ struct verdict verdict_of_run(const struct run_standing *standing)
     return judge(&verdict_table_of_runs, &(struct evidence){.run = standing});
 }
 
-void verdict_free(struct verdict *verdict)
+void verdict_clear(struct verdict *verdict)
 {
     free(verdict->cause);
     free(verdict->message);

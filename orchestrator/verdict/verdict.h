@@ -96,11 +96,11 @@ struct verdict_table {
     void (*see)(const struct evidence *, struct text *);   /* puts the evidence into words */
 };
 
-/* Malloc'ed texts; verdict_free. */
+/* Malloc'ed texts; verdict_clear. */
 struct verdict verdict_of_phase(const struct evidence *evidence);
 struct verdict verdict_of_stage(const struct evidence *evidence);
 struct verdict verdict_of_run(const struct run_standing *standing);
-void verdict_free(struct verdict *verdict);
+void verdict_clear(struct verdict *verdict);
 
 /* "phase", "stage" (as a step's kind) or "run"; NULL: there is none. */
 const struct verdict_table *verdict_table(const char *of);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int doctor_print(const struct facts *facts, bool sandbox)
+int doctor_view_print(const struct facts *facts, bool sandbox)
 {
     struct table_look look = table_look_of(STDOUT_FILENO);
     AUTO_TEXT out = TEXT_INIT;
@@ -37,7 +37,7 @@ int doctor_print(const struct facts *facts, bool sandbox)
     return table_print(&out);
 }
 
-int doctor_print_json(const struct facts *facts, bool sandbox)
+int doctor_view_print_json(const struct facts *facts, bool sandbox)
 {
     AUTO_JSON *document = json_new_object();
     struct json *list = json_new_array();

@@ -3,5 +3,5 @@
 #include "base/facts.h"
 
 /* -1 when stdout could not be written. `sandbox` tells whether the sandbox provider can work. */
-int doctor_print(const struct facts *facts, bool sandbox);
-int doctor_print_json(const struct facts *facts, bool sandbox);
+int doctor_view_print(const struct facts *facts, bool sandbox);
+int doctor_view_print_json(const struct facts *facts, bool sandbox);

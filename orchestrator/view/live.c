@@ -54,7 +54,7 @@ static void on_event(void *context, const char *bytes, size_t length, bool skipp
     if (skipped || line_parse(bytes, length, &line, NULL) < 0)
         return;
     tally_line(&view->line.tally, &line);
-    line_free(&line);
+    line_clear(&line);
     live_screen_changed(view->live->screen);
 }
 
@@ -124,7 +124,7 @@ static void end_step(struct view *view)
     redact_sealed_free(TAKE(view->sealed));
     follow_stop(&view->log);
     follow_stop(&view->events);
-    tally_free(&view->line.tally);
+    tally_clear(&view->line.tally);
     free(TAKE(view->line.step));
     free(TAKE(view->line.said));
 }
@@ -277,7 +277,7 @@ static void view_free(struct view *view)
     end_step(view);
     follow_stop(&view->journal);
     redact_rules_free(view->rules);
-    text_free(&view->decided);
+    text_clear(&view->decided);
     char *const texts[] = {view->target,  view->run,     view->state,       view->folder,    view->last_log,
                            view->outcome, view->message, view->last_events, view->blamed_log};
     for (size_t i = 0; i < COUNT_OF(texts); i++)

@@ -54,7 +54,7 @@ static void add_resume(struct text *out, const struct live_end *end)
     text_addf(out, "  'triphase resume %s%s' goes on %s%s\n", end->target,
               resume.extra_digest ? " -- THE SAME -e ARGUMENTS" : "", step ? "at " : "with it",
               step ? step : "");
-    resume_free(&resume);
+    resume_clear(&resume);
 }
 
 void live_end_add(struct text *out, const struct live_end *end, bool crashed)

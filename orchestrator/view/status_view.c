@@ -14,7 +14,7 @@ static bool open_run(const struct status_row *row)
 }
 
 /* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */
-static const char *status_word(const struct status_row *row)
+static const char *status_view_word(const struct status_row *row)
 {
     if (open_run(row))
         return row->look.alive ? "running" : "crashed";
@@ -56,12 +56,12 @@ static void add_differences(struct text *out, const struct status_row *row)
     }
 }
 
-int status_print(const struct status_row *rows, size_t count)
+int status_view_print(const struct status_row *rows, size_t count)
 {
     AUTO_TEXT out = TEXT_INIT;
     for (size_t i = 0; i < count; i++) {
         const struct status_row *row = &rows[i];
-        text_addf(&out, "%-16s %-10s", row->target, status_word(row));
+        text_addf(&out, "%-16s %-10s", row->target, status_view_word(row));
         if (row->machine) {
             text_addf(&out, " %s", row->machine->provider);
             if (row->machine->address)
@@ -80,7 +80,7 @@ int status_print(const struct status_row *rows, size_t count)
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
 }
 
-int status_print_json(const struct status_row *rows, size_t count)
+int status_view_print_json(const struct status_row *rows, size_t count)
 {
     AUTO_JSON *document = json_new_object();
     struct json *list = json_new_array();
@@ -89,7 +89,7 @@ int status_print_json(const struct status_row *rows, size_t count)
         const struct status_row *row = &rows[i];
         struct json *entry = json_new_object();
         json_set_string(entry, "target", row->target);
-        json_set_string(entry, "state", status_word(row));
+        json_set_string(entry, "state", status_view_word(row));
         struct json *machine = json_new_null();
         if (row->machine) {
             json_free(machine);

@@ -14,5 +14,5 @@ struct status_row {
     bool unnamed; /* the files name no such target */
 };
 
-int status_print(const struct status_row *rows, size_t count);
-int status_print_json(const struct status_row *rows, size_t count);
+int status_view_print(const struct status_row *rows, size_t count);
+int status_view_print_json(const struct status_row *rows, size_t count);

@@ -148,7 +148,7 @@ static void put(const char *path, int64_t count, bool parse)
             event = task_event(id, 3, i, name, where);
         }
         store_writer_put(writer, &event);
-        line_free(&line);
+        line_clear(&line);
         int64_t took = moment_monotonic() - before;
         longest = took > longest ? took : longest;
     }

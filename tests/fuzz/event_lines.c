@@ -89,7 +89,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
         hold_row(&rows[i]);
         store_queue_put(&fed->queue, &rows[i], (uint64_t)fed->handed_out);
     }
-    line_free(&line);
+    line_clear(&line);
 }
 
 static void write_to_file(const uint8_t *bytes, size_t size, int flags)
@@ -168,8 +168,8 @@ static void judge(const struct fed *fed, const char *log)
     hold(!owed || json_count(read_back) == json_count(owed), "what is owed can be read back");
     struct tally next = TALLY_INIT;
     tally_owe(&next, read_back);
-    tally_free(&next);
-    verdict_free(&verdict);
+    tally_clear(&next);
+    verdict_clear(&verdict);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -183,7 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     judge(&fed, log);
     if (fed.queue.first)
         store(&fed.queue);
-    store_queue_free(&fed.queue);
-    tally_free(&fed.tally);
+    store_queue_clear(&fed.queue);
+    tally_clear(&fed.tally);
     return 0;
 }

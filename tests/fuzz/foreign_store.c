@@ -161,7 +161,7 @@ static void read_runs(struct sql *db)
     if (count)
         report(accounts, count);
     for (size_t i = 0; i < count; i++)
-        account_free(&accounts[i]);
+        account_clear(&accounts[i]);
     report_by(db, &ids, HISTORY_BY_ROLE);
     report_by(db, &ids, HISTORY_BY_TASK);
 }

@@ -27,29 +27,29 @@ static void hold_printable(const char *text, const char *what)
     hold(text_is_utf8(text, strlen(text)) && text_is(text_string(&same), text), what);
 }
 
-static void hold_look(const struct host_answer *answer, size_t index)
+static void hold_look(const struct sweep_answer *answer, size_t index)
 {
-    const struct host_look_answer *look = &answer->looks[index];
+    const struct sweep_look_answer *look = &answer->looks[index];
     hold(look->answered, "an answer that is whole leaves no step out");
-    hold(look->left >= 0 && look->left <= look->found && look->found <= HOST_COUNT_MOST,
+    hold(look->left >= 0 && look->left <= look->found && look->found <= SWEEP_COUNT_MOST,
          "no more is left than was found");
-    hold(look->named >= 0 && look->named <= HOST_NAMED_MOST, "those that are named have room");
+    hold(look->named >= 0 && look->named <= SWEEP_NAMED_MOST, "those that are named have room");
     for (int i = 0; i < look->named; i++)
         hold_printable(look->names[i], "the name of what is left is printable");
-    AUTO_FREE char *evidence = host_answer_evidence(answer, index);
+    AUTO_FREE char *evidence = sweep_answer_evidence(answer, index);
     hold_printable(evidence, "the evidence is printable");
 }
 
 static void read_answer(const char *bytes, size_t length, size_t looks)
 {
-    static struct host_answer answer;
+    static struct sweep_answer answer;
     AUTO_ERROR err = ERROR_INIT;
-    if (host_answer_read(bytes, length, "n1", looks, &answer, &err) < 0) {
+    if (sweep_answer_read(bytes, length, "n1", looks, &answer, &err) < 0) {
         hold_printable(error_text(&err), "what is no answer is told printably");
         return;
     }
     hold(answer.whole && answer.look_count == looks, "an answer that is read is whole");
-    hold(answer.id_count >= 0 && answer.id_count <= HOST_NAMED_MOST, "the jobs that are named have room");
+    hold(answer.id_count >= 0 && answer.id_count <= SWEEP_NAMED_MOST, "the jobs that are named have room");
     for (size_t i = 0; i < looks; i++)
         hold_look(&answer, i);
     for (int i = 0; i < answer.id_count; i++)
@@ -78,6 +78,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (bytes[0] == 'L')
         read_login((const char *)bytes + 1, size - 1);
     else
-        read_answer((const char *)bytes + 1, size - 1, bytes[0] % (HOST_LOOKS_MOST + 1));
+        read_answer((const char *)bytes + 1, size - 1, bytes[0] % (SWEEP_LOOKS_MOST + 1));
     return 0;
 }

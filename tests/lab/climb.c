@@ -33,9 +33,8 @@ struct climb climb_begin(void)
 int climb_up(struct climb *fixture, bool wait, int64_t bound, struct transport_result *result,
              struct error *err)
 {
-    ssh_arguments_free(&fixture->ssh);
-    cr_assert(ssh_write_known_hosts(fixture->machine, &fixture->target, "/", err) == 0, "%s",
-              error_text(err));
+    ssh_arguments_clear(&fixture->ssh);
+    cr_assert(known_hosts_write(fixture->machine, &fixture->target, "/", err) == 0, "%s", error_text(err));
     cr_assert(ssh_arguments_make(fixture->machine, &fixture->target, TRANSPORT_DIRECT, fixture->sockets, NULL,
                                  2, 8, &fixture->ssh, err) == 0,
               "%s", error_text(err));
@@ -54,7 +53,7 @@ void climb_end(struct climb *fixture)
 {
     cr_assert(transport_close_masters(fixture->sockets, NULL) == 0);
     cr_assert_not(file_exists(fixture->sockets), "the folder of sockets is gone");
-    ssh_arguments_free(&fixture->ssh);
+    ssh_arguments_clear(&fixture->ssh);
     machine_free(fixture->machine);
     free(fixture->sockets);
 }

@@ -132,7 +132,7 @@ int damage_processes(struct lab *lab, const char *run)
     (void)lab;
     AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", run);
     AUTO_FREE pid_t *pids = NULL;
-    int count = sweep_find(marker, &pids, NULL), here = 0;
+    int count = marked_find(marker, &pids, NULL), here = 0;
     cr_assert(count >= 0);
     for (int i = 0; i < count; i++)
         here += !in_a_lab(pids[i]);
@@ -271,7 +271,7 @@ char *damage_left(const char *machine)
     struct child_end end;
     struct text out = TEXT_INIT;
     cr_assert(program_run(&program, &out, NULL, &end, NULL) == 0);
-    if (sweep_find(marker, NULL, NULL) != 0)
+    if (marked_find(marker, NULL, NULL) != 0)
         text_addf(&out, "processes with %s\n", marker);
     return text_take(&out);
 }

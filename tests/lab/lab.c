@@ -179,7 +179,7 @@ void lab_environment(struct lab *lab, const char *name, const char *value)
     for (size_t i = 0; i < lab->environment.count; i++)
         if (!text_starts(lab->environment.items[i], prefix))
             words_add(&kept, lab->environment.items[i]);
-    words_free(&lab->environment);
+    words_clear(&lab->environment);
     lab->environment = kept;
     kept = (struct words)WORDS_INIT;
 }

@@ -87,7 +87,7 @@ static pid_t some_child(const char *run)
 {
     AUTO_FREE char *marker = xasprintf("TRIPHASE_RUN=%s", run);
     AUTO_FREE pid_t *pids = NULL;
-    int count = sweep_find(marker, &pids, NULL);
+    int count = marked_find(marker, &pids, NULL);
     return count > 0 ? pids[rand() % count] : 0;
 }
 

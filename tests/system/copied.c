@@ -58,7 +58,7 @@ static void expect_said(struct lab *lab, const char *before, const char *part)
 static bool runs(const char *machine)
 {
     AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
-    return sweep_find(marker, NULL, NULL) > 0;
+    return marked_find(marker, NULL, NULL) > 0;
 }
 
 Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_removal)

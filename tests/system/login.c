@@ -46,7 +46,7 @@ static char *expect_refusal(struct climb *fixture, const char *cause)
     cr_expect_lt(moment_monotonic() - since, 15 * NS_PER_S);
     cr_expect_str_eq(result.cause, cause, "%s", error_text(&err));
     cr_expect_eq(attempts(&result), 1);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     return xstrdup(error_text(&err));
 }
 
@@ -119,7 +119,7 @@ Test(login, a_host_that_is_starting_may_make_its_user_late_and_is_asked_five_sec
 
     cr_expect_eq(attempts(&result), 2);
     cr_expect_geq(moment_monotonic() - since, 5 * NS_PER_S);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     child_await(&later, 5 * NS_PER_S);
     child_close(&later);
     climb_end(&fixture);
@@ -148,7 +148,7 @@ Test(login, a_later_try_that_was_cut_off_leaves_the_reason_that_is_known)
     cr_expect_eq(attempts(&result), 2);
     cr_expect_str_eq(result.cause, "auth");
     cr_has(error_text(&err), "Permission denied");
-    transport_result_free(&result);
+    transport_result_clear(&result);
     child_await(&stop, 5 * NS_PER_S);
     child_close(&stop);
     climb_end(&fixture);
@@ -197,7 +197,7 @@ Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
     cr_expect_str_eq(result.rung, "banner");
     cr_has(error_text(&err), "Not allowed at this time");
     cr_has(error_text(&err), "PerSourcePenalties");
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -248,7 +248,7 @@ Test(login, what_a_server_says_of_host_keys_leads_to_no_other_hosts_key)
         cr_expect(!in_place || strcmp(result.cause, "host-key") != 0, "%s", error_text(&err));
         cr_expect(strstr(error_text(&err), all[i].says), "%s", error_text(&err));
         cr_expect_null(strstr(error_text(&err), "ssh-keygen"), "%s", error_text(&err));
-        transport_result_free(&result);
+        transport_result_clear(&result);
     }
     close(fd);
     climb_end(&fixture);
@@ -269,7 +269,7 @@ Test(login, a_login_shell_that_takes_half_a_minute_is_waited_for)
     set_login_shell(&fixture, "sleep 31; eval \\\"$SSH_ORIGINAL_COMMAND\\\"");
     cr_assert(climb_up(&fixture, true, 60 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_eq(attempts(&result), 1);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -307,7 +307,7 @@ Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited
     slow_down(fixture.lab);
     cr_assert(climb_up(&fixture, true, 60 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_eq(attempts(&result), 2);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -323,7 +323,7 @@ Test(login, a_login_shell_that_is_not_posix_is_enough)
     AUTO_FREE char *shell = xasprintf("%s/csh \\\"$SSH_ORIGINAL_COMMAND\\\"", lab_folder(fixture.lab));
     set_login_shell(&fixture, shell);
     cr_assert(climb_up(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -340,7 +340,7 @@ Test(login, a_login_shell_that_cannot_be_used_is_told_in_its_own_words)
         cr_expect_str_eq(result.rung, "channel");
         cr_has(error_text(&err), "login shell");
         cr_has(error_text(&err), "This account is currently not available.");
-        transport_result_free(&result);
+        transport_result_clear(&result);
         climb_end(&fixture);
     }
 }

@@ -78,7 +78,7 @@ static pid_t guest_of(const char *machine)
 {
     AUTO_FREE char *marker = xasprintf("TRIPHASE_MACHINE=%s", machine);
     AUTO_FREE pid_t *pids = NULL;
-    int count = sweep_find(marker, &pids, NULL);
+    int count = marked_find(marker, &pids, NULL);
     for (int i = 0; i < count; i++) {
         AUTO_FREE char *path = xasprintf("/proc/%d/comm", (int)pids[i]);
         AUTO_TEXT name = TEXT_INIT;

@@ -31,7 +31,7 @@ static void expect_failure(struct climb *fixture, const char *rung, const char *
     cr_has(error_text(&err), cause);
     cr_expect_str_eq(json_get_string(result.evidence, "failed_rung", ""), rung);
     cr_expect_lt(moment_monotonic() - since, bound + 5 * NS_PER_S);
-    transport_result_free(&result);
+    transport_result_clear(&result);
 }
 
 Test(transport, every_rung_is_taken_and_the_master_stays)
@@ -50,12 +50,12 @@ Test(transport, every_rung_is_taken_and_the_master_stays)
     for (size_t i = 0; i < COUNT_OF(rungs); i++)
         cr_expect_str_eq(json_get_string(json_at(taken, i), "rung", ""), rungs[i]);
     cr_expect(text_starts(json_get_string(json_at(taken, 1), "saw", ""), "SSH-2.0-"));
-    transport_result_free(&result);
+    transport_result_clear(&result);
     /* Again: the one that is there is verified and kept. */
     cr_assert(climb_up(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect(json_get_bool(result.evidence, "kept"));
     cr_expect_eq(json_count(json_get(result.evidence, "rungs")), 2);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -77,10 +77,10 @@ Test(transport, a_socket_without_its_master_is_replaced)
     cr_assert(bind(fd, (const struct sockaddr *)buffer,
                    (socklen_t)(sizeof(address.sa_family) + strlen(path) + 1)) == 0);
     close(fd);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     cr_assert(climb_up(&fixture, false, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_not(json_get_bool(result.evidence, "kept"));
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -97,14 +97,14 @@ Test(transport, a_frozen_master_is_replaced_in_seconds)
               error_text(&err));
     pid_t master = (pid_t)strtol(text_string(&found), NULL, 10);
     cr_assert(master > 1 && kill(master, SIGSTOP) == 0);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     int64_t since = moment_monotonic();
     int status = climb_up(&fixture, false, 30 * NS_PER_S, &result, &err);
     kill(master, SIGKILL);
     cr_assert(status == 0, "%s", error_text(&err));
     cr_expect_not(json_get_bool(result.evidence, "kept"));
     cr_expect_lt(moment_monotonic() - since, 8 * NS_PER_S);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -151,7 +151,7 @@ Test(transport, a_path_that_carries_a_word_but_no_page_is_found)
     cr_assert(climb_up(&fixture, false, 4 * NS_PER_S, &result, &err) < 0);
     cr_expect_str_eq(result.rung, "output", "%s", error_text(&err));
     cr_has(error_text(&err), "MTU");
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -167,7 +167,7 @@ Test(transport, a_login_shell_that_talks_does_not_confuse)
               key);
     cr_assert(climb_up(&fixture, false, 20 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
     cr_expect_neq(strcmp(result.python, "/tmp/evil"), 0);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     climb_end(&fixture);
 }
 
@@ -204,7 +204,7 @@ Test(transport, a_host_that_is_starting_is_waited_for)
     int status = climb_up(&fixture, true, 30 * NS_PER_S, &result, &err);
     cr_expect(status == 0, "%s", error_text(&err));
     cr_expect_gt(json_get_integer(result.evidence, "attempts", 0), 2);
-    transport_result_free(&result);
+    transport_result_clear(&result);
     transport_close_masters(fixture.sockets, NULL);
     child_signal(&late, SIGKILL);
     child_signal(&waker, SIGKILL);

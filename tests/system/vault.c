@@ -376,7 +376,7 @@ Test(vault, it_is_made_unsealed_kept_secret_repeatable_and_comes_back_after_a_re
     vault_expect_active(lab);
     hold_secrets_are_kept(lab);
     hold_argvs(&watched);
-    words_free(&watched.argvs);
+    words_clear(&watched.argvs);
     hold_tokens(lab, root);
     hold_snapshots(lab);
 

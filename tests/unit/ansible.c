@@ -46,8 +46,8 @@ static void end(void)
     file_remove_tree(folder, NULL);
     free(project.ansible);
     machine_free(machine);
-    words_free(&target.env);
-    words_free(&phase.args);
+    words_clear(&target.env);
+    words_clear(&phase.args);
     node_free(phase.vars);
 }
 
@@ -88,7 +88,7 @@ static struct ansible_child prepared(const struct ansible_request *ask)
 {
     struct ansible_child child = {0};
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ansible_prepare(ask, &child, &err) == 0, "%s", error_text(&err));
+    cr_assert(ansible_child_prepare(ask, &child, &err) == 0, "%s", error_text(&err));
     return child;
 }
 
@@ -98,7 +98,7 @@ static struct ansible_arguments taken(const char *const *words)
 {
     struct ansible_arguments arguments = {0};
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert(ansible_check_arguments(words, &arguments, &err) == 0, "%s", error_text(&err));
+    cr_assert(ansible_arguments_check(words, &arguments, &err) == 0, "%s", error_text(&err));
     return arguments;
 }
 
@@ -126,12 +126,12 @@ Test(ansible, arguments_that_choose_tasks_or_hosts_make_a_run_partial)
     for (size_t i = 0; i < COUNT_OF(partial); i++) {
         struct ansible_arguments arguments = taken(partial[i]);
         cr_assert(arguments.partial, "%s", partial[i][0]);
-        ansible_arguments_free(&arguments);
+        ansible_arguments_clear(&arguments);
     }
     for (size_t i = 0; i < COUNT_OF(whole); i++) {
         struct ansible_arguments arguments = taken(whole[i]);
         cr_assert_not(arguments.partial, "%s", whole[i][0]);
-        ansible_arguments_free(&arguments);
+        ansible_arguments_clear(&arguments);
     }
 }
 
@@ -170,7 +170,7 @@ Test(ansible, arguments_that_ask_or_lead_elsewhere_are_refused)
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         struct ansible_arguments arguments = {0};
         AUTO_ERROR err = ERROR_INIT;
-        cr_assert(ansible_check_arguments(refused[i], &arguments, &err) < 0, "%s was taken", refused[i][0]);
+        cr_assert(ansible_arguments_check(refused[i], &arguments, &err) < 0, "%s was taken", refused[i][0]);
         cr_assert_eq(err.kind, ERROR_USAGE);
         cr_assert_null(arguments.words.items, "an output was touched");
     }
@@ -186,10 +186,10 @@ Test(ansible, extra_variables_are_kept_as_a_digest)
     cr_assert_str_neq(one.extra_digest, other.extra_digest);
     cr_assert_eq(strlen(one.extra_digest), 64);
     cr_assert_null(none.extra_digest);
-    ansible_arguments_free(&one);
-    ansible_arguments_free(&other);
-    ansible_arguments_free(&again);
-    ansible_arguments_free(&none);
+    ansible_arguments_clear(&one);
+    ansible_arguments_clear(&other);
+    ansible_arguments_clear(&again);
+    ansible_arguments_clear(&none);
 }
 
 /* ------------------------------------------------------------ settings */
@@ -216,7 +216,7 @@ Test(ansible, settings_are_read_as_ansible_reads_them)
     cr_assert_str_eq(settings.of[SETTING_INVENTORY].value, inventories);
     cr_assert(settings.of[SETTING_TIMEOUT].value && !settings.of[SETTING_PIPELINING].value &&
               settings.config_is_projects);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
     const char *const stronger[] = {"HOME=/home/x", "ANSIBLE_SSH_ARGS=-4", "ANSIBLE_CALLBACK_PLUGINS=/env",
                                     "ANSIBLE_PIPELINING=0", NULL};
     cr_assert(ansible_settings_read(folder, stronger, &settings, NULL) == 0);
@@ -224,7 +224,7 @@ Test(ansible, settings_are_read_as_ansible_reads_them)
     cr_assert_str_eq(settings.callback_plugins, "/env");
     cr_assert_str_eq(settings.of[SETTING_SSH_ARGS].origin, "environment ANSIBLE_SSH_ARGS");
     cr_assert(settings.of[SETTING_PIPELINING].value);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
 }
 
 Test(ansible, a_line_that_goes_on_with_the_one_before_is_no_key_of_its_own)
@@ -239,7 +239,7 @@ Test(ansible, a_line_that_goes_on_with_the_one_before_is_no_key_of_its_own)
     cr_expect_null(settings.of[SETTING_REMOTE_PORT].value);
     cr_expect_str_eq(settings.of[SETTING_TIMEOUT].value, "5");
     cr_expect_null(settings.of[SETTING_SSH_ARGS].value);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
 }
 
 Test(ansible, paths_of_settings_may_name_variables)
@@ -252,7 +252,7 @@ Test(ansible, paths_of_settings_may_name_variables)
     cr_assert(ansible_settings_read(folder, environment, &settings, NULL) == 0);
     cr_expect_str_eq(settings.of[SETTING_PRIVATE_KEY_FILE].value, "/home/x/keys/one");
     cr_expect_str_eq(settings.of[SETTING_INVENTORY].value, inventories);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
 }
 
 Test(ansible, the_first_ansible_cfg_that_can_be_read_counts)
@@ -263,7 +263,7 @@ Test(ansible, the_first_ansible_cfg_that_can_be_read_counts)
     cr_assert(ansible_settings_read(folder, (const char *const[]){absent, NULL}, &settings, NULL) == 0);
     cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "projects");
     cr_expect(settings.config_is_projects);
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
     if (geteuid() != 0)
         return;
     /* As for Ansible, by the real user. */
@@ -273,7 +273,7 @@ Test(ansible, the_first_ansible_cfg_that_can_be_read_counts)
     int status = ansible_settings_read(folder, (const char *const[]){closed, NULL}, &settings, NULL);
     cr_assert(setreuid(0, (uid_t)-1) == 0 && status == 0);
     cr_expect_str_eq(settings.of[SETTING_REMOTE_USER].value, "projects");
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
 }
 
 Test(ansible, without_settings_the_defaults_stay)
@@ -285,7 +285,7 @@ Test(ansible, without_settings_the_defaults_stay)
                      "/home/x/.ansible/plugins/callback:/usr/share/ansible/plugins/callback");
     for (int i = 0; i < SETTING_COUNT; i++)
         cr_assert_null(settings.of[i].value, "%s", ansible_setting_name((enum ansible_name)i));
-    ansible_settings_free(&settings);
+    ansible_settings_clear(&settings);
 }
 
 /* ------------------------------------------------------------ environment */
@@ -377,7 +377,7 @@ Test(ansible, a_secret_is_neither_in_argv_nor_environment_nor_a_file)
     redact_rules_free(rules);
     AUTO_FREE char *number = xasprintf("%d", child.known[0]);
     cr_expect_str_eq(words_env(&child.environment, "TRIPHASE_SECRETS"), number);
-    ansible_child_free(&child);
+    ansible_child_clear(&child);
 }
 
 Test(ansible, what_is_forced_stands_last)
@@ -400,14 +400,14 @@ Test(ansible, what_is_forced_stands_last)
     cr_assert(text_starts(words_env(&child.environment, "ANSIBLE_SSH_ARGS"),
                           "-o ServerAliveInterval=2 -o ServerAliveCountMax=8 "));
     cr_assert_null(words_env(&child.environment, "ANSIBLE_GATHERING"));
-    ansible_child_free(&child);
+    ansible_child_clear(&child);
     phase.facts_cached = true;
     ask.fact_cache = "/facts";
     child = prepared(&ask);
     cr_assert_str_eq(words_env(&child.environment, "ANSIBLE_GATHERING"), "smart");
     cr_assert_str_eq(words_env(&child.environment, "ANSIBLE_CACHE_PLUGIN_CONNECTION"), "/facts");
-    ansible_child_free(&child);
-    ansible_arguments_free(&arguments);
+    ansible_child_clear(&child);
+    ansible_arguments_clear(&arguments);
 }
 
 Test(ansible, a_secret_that_cannot_be_read_leaves_nothing_behind)
@@ -422,7 +422,7 @@ Test(ansible, a_secret_that_cannot_be_read_leaves_nothing_behind)
         struct ansible_request ask = request();
         struct ansible_child child = {0};
         AUTO_ERROR err = ERROR_INIT;
-        cr_assert(ansible_prepare(&ask, &child, &err) < 0);
+        cr_assert(ansible_child_prepare(&ask, &child, &err) < 0);
         cr_has(error_text(&err), said[i]);
         cr_assert_null(child.argv.items, "an output was touched");
         AUTO_WORDS left = WORDS_INIT;
@@ -552,13 +552,13 @@ Test(ansible, real_ansible_reads_variables_secrets_and_vault, .timeout = 200)
         cr_has(out, "ok=1 ");
         cr_has_not(out, "failed=1");
         cr_has_not(out, "s3cret");
-        ansible_child_free(&child);
+        ansible_child_clear(&child);
         AUTO_ERROR err = ERROR_INIT;
         AUTO_FREE char *version = ansible_version(list[i], &err);
         cr_assert_not_null(version, "%s", error_text(&err));
         cr_assert(text_starts(version, "2."), "%s", version);
     }
-    ansible_arguments_free(&arguments);
+    ansible_arguments_clear(&arguments);
 }
 
 Test(ansible, programs_are_found_beside_ansible_among_its_packages_and_in_path)

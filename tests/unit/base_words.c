@@ -26,7 +26,7 @@ Test(base_words, list_is_always_null_terminated)
     cr_expect_str_eq(words_argv(&words)[104], "e");
     cr_expect(words_have(&words, "c"));
     cr_expect_not(words_have(&words, "f"));
-    words_free(&words);
+    words_clear(&words);
     cr_expect_null(words_argv(&words)[0]);
 }
 

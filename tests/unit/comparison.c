@@ -109,7 +109,7 @@ static void expect(struct comparison comparison, const char *verdict, const char
     AUTO_FREE char *found = rows_of(&comparison);
     cr_expect_str_eq(comparison_verdict(&comparison), verdict);
     cr_expect_str_eq(found, rows);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
 }
 
 Test(comparison, names_phase_role_and_task_of_a_run_that_is_slower_than_those_before_it)
@@ -152,7 +152,7 @@ Test(comparison, what_differs_is_never_mixed_into_the_history)
     cr_expect_str_eq(comparison_verdict(&comparison), "too-little-data");
     for (size_t k = 0; k < comparison.count; k++)
         cr_expect_eq(comparison.rows[k].judged.before_count, 0, "row %zu", k);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -165,7 +165,7 @@ Test(comparison, a_partial_run_is_not_the_newest_one)
     put_run(&record, 22, 90 * NS_PER_S, (struct how){.kind = "destroy"});
     struct comparison comparison = regress(&record);
     cr_expect_str_eq(comparison.after.name, "run 00000014");
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -179,7 +179,7 @@ Test(comparison, a_clock_that_was_ahead_makes_no_run_the_newest_and_takes_none_o
     struct comparison comparison = regress(&record);
     cr_expect_str_eq(comparison.after.name, "run 00000014");
     cr_expect_eq(comparison.before.runs.count, HISTORY + 1);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -192,10 +192,10 @@ Test(comparison, what_a_merge_brought_is_older_than_every_run_of_this_machine)
     struct comparison comparison = regress(&record);
     cr_expect_str_eq(comparison.after.name, "run 00000032");
     cr_expect_eq(comparison.before.runs.count, 1);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     cr_assert_eq(comparison_regress(record.db, "0000003c", NULL, &comparison, NULL), 0);
     cr_expect_eq(comparison.before.runs.count, 0);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -206,7 +206,7 @@ Test(comparison, a_later_run_is_no_history)
     put_history(&record, (struct how){.kind = NULL});
     cr_assert_eq(comparison_regress(record.db, "00000003", NULL, &comparison, NULL), 0);
     cr_expect_eq(comparison.before.runs.count, 2);
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -222,7 +222,7 @@ Test(comparison, counts_the_earlier_runs_that_are_left_out)
     cr_expect(strstr(text_string(&out), "too little data to judge") &&
                   strstr(text_string(&out), "12 earlier runs are left out"),
               "%s", text_string(&out));
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -306,7 +306,7 @@ Test(comparison, forms_hold_the_documented_members)
                      "| slower | phase | install | direct | 12 | 10.0s | 1 | 30.0s | 20.0s | "
                      "+200 | - | margin |"),
               "%s", text_string(&markdown));
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }
 
@@ -369,8 +369,8 @@ Test(comparison, a_cycle_is_told_from_its_rows_alone)
                  "rows are as wide as each other:\n%s%s", text_string(&first), text_string(&second));
     cycle_view_rounds(&cycle, &wide, &all);
     cr_expect(strstr(text_string(&all), text_string(&second)), "%s", text_string(&all));
-    cycle_summary_free(&summary);
-    cycle_free(&cycle);
+    cycle_summary_clear(&summary);
+    cycle_clear(&cycle);
     record_end(&record);
 }
 
@@ -390,8 +390,8 @@ Test(comparison, the_trend_of_a_cycle_is_against_earlier_cycles_only)
     cr_expect_eq(summary.steps[0].earlier_median_ns, 10 * NS_PER_S);
     cr_assert_not_null(summary.steps[0].judged);
     cr_expect_eq(summary.steps[0].judged->verdict, REGRESSION_SLOWER);
-    cycle_summary_free(&summary);
-    cycle_free(&cycle);
+    cycle_summary_clear(&summary);
+    cycle_clear(&cycle);
     record_end(&record);
 }
 
@@ -420,8 +420,8 @@ Test(comparison, the_destroys_of_earlier_rounds_are_told_too_and_those_of_round_
     cr_expect_eq(summary.steps[0].earlier_n, 2);
     cr_expect_eq(summary.steps[1].earlier_n, 2);
     cr_expect_eq(summary.steps[1].earlier_median_ns, 2 * NS_PER_S);
-    cycle_summary_free(&summary);
-    cycle_free(&cycle);
+    cycle_summary_clear(&summary);
+    cycle_clear(&cycle);
     record_end(&record);
 }
 
@@ -438,6 +438,6 @@ Test(comparison, a_named_side_shows_its_own_evidence_also_where_nothing_in_it_co
     comparison_view(&comparison, true, &wide, &out);
     cr_expect(strstr(text_string(&out), "run 00000001 holds no run that counts"), "%s", text_string(&out));
     cr_expect(strstr(text_string(&out), "chosen               tailnet  direct"), "%s", text_string(&out));
-    comparison_free(&comparison);
+    comparison_clear(&comparison);
     record_end(&record);
 }

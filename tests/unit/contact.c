@@ -32,5 +32,5 @@ Test(contact, a_host_is_starting_until_somebody_got_through_to_it)
     contact_verified(&contact, NULL, "run", 1, NULL, result);
     AUTO_JSON *after = ask(&contact, "transport");
     cr_expect_not(json_get_bool(after, "starting") || json_get_bool(after, "drop_masters"));
-    contact_free(&contact);
+    contact_clear(&contact);
 }

@@ -47,7 +47,7 @@ static char *explained(struct record *record, int width)
     struct table_look look = {.width = width, .utf8 = true};
     AUTO_TEXT out = TEXT_INIT;
     explain_view(&account, &look, &out);
-    account_free(&account);
+    account_clear(&account);
     return xstrdup(strstr(text_string(&out), "\nrun  "));
 }
 
@@ -161,7 +161,7 @@ Test(explain, json_has_the_documented_members)
     cr_expect_str_eq(run, "{\"id\":\"01890000-0000-7000-8000-0123456789ab\",\"target\":\"vault\",\"outcome\":"
                           "\"crashed\",\"verdict\":null,\"means\":null,\"seen\":null,\"message\":null,"
                           "\"before\":null}");
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -182,6 +182,6 @@ Test(explain, an_end_is_a_line_among_the_events_where_its_row_was_recorded)
                      "  1 install        verdict  outcome failed  row no-end  seen exit code 0 \\x1b[2J\n"),
               "%s", text_string(&line));
     cr_expect_eq(none.length, 0, "%s", text_string(&none));
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }

@@ -76,8 +76,8 @@ void folder_clean(void)
     if (*place)
         file_remove_tree(place, NULL);
     *place = '\0';
-    words_free(&environment);
-    words_free(&sets);
+    words_clear(&environment);
+    words_clear(&sets);
 }
 
 void folder_fill(void)
@@ -89,7 +89,7 @@ void folder_fill(void)
 
 static void take(struct words *out, const char *first, va_list args)
 {
-    words_free(out);
+    words_clear(out);
     for (const char *text = first; text; text = va_arg(args, const char *))
         words_add(out, text);
 }

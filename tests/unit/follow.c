@@ -64,7 +64,7 @@ static void tear_down(void)
     follow_stop(&follow);
     loop_free(loop);
     free(path);
-    text_free(&seen.words);
+    text_clear(&seen.words);
     fd_close(&writer);
     hostile_clean();
 }

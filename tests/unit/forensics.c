@@ -78,7 +78,7 @@ static struct json *look_at(struct json *request)
     AUTO_CLOSE int out = memfd_create("look", MFD_CLOEXEC);
     AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", out);
     AUTO_TEXT lines = TEXT_INIT;
-    forensics_look(request, out);
+    stage_look(request, out);
     json_free(request);
     cr_assert_eq(file_read(path, 1 << 20, &lines, NULL), 0);
     struct json *look = json_new_object();

@@ -199,7 +199,7 @@ Test(guard, survives_polite_signals_and_holds_nothing_of_the_worker)
     AUTO_TEXT line = TEXT_INIT;
     /* 0-2, lock, signalfd, pidfd. */
     for (int i = 0; i < 1000; i++) {
-        words_free(&fds);
+        words_clear(&fds);
         cr_assert_eq(file_list(folder, &fds, NULL), 0);
         AUTO_FREE char *null = xasprintf("%s/0", folder);
         char where[256] = "";

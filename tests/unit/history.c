@@ -401,12 +401,12 @@ Test(history, a_run_without_an_outcome_is_running_while_its_worker_lives_else_cr
     struct account account = load(db, &record, first);
     cr_expect_str_eq(account.outcome, "running");
     cr_expect_str_eq(account_step_outcome(&account, &account.steps[0]), "running");
-    account_free(&account);
+    account_clear(&account);
     account = load(db, &record, third);
     cr_expect_str_eq(account.outcome, "crashed", "the same pid with another start time is another process");
     cr_expect_not(account.guarded);
     cr_expect_str_eq(account_step_outcome(&account, &account.steps[0]), "crashed");
-    account_free(&account);
+    account_clear(&account);
     AUTO_FREE char *path = layout_lock(record.state, "vault"), *folder = file_join(record.state, "locks");
     struct lock_owner owner = {.pid = 1, .boot = "another boot"};
     memcpy(owner.run, third, sizeof third);
@@ -416,7 +416,7 @@ Test(history, a_run_without_an_outcome_is_running_while_its_worker_lives_else_cr
     account = load(db, &record, third);
     cr_expect_str_eq(account.outcome, "crashed");
     cr_expect(account.guarded, "its guard still holds the lock");
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -432,7 +432,7 @@ Test(history, a_crashed_run_says_how_many_event_bytes_are_yet_to_read)
     AUTO_SQL *db = open_history(&record);
     struct account account = load(db, &record, third);
     cr_expect_eq(account.unread_bytes, 250);
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 

@@ -56,9 +56,9 @@ void hostile_clean(void)
 /* A broken search for markers would have a test end every process of the machine: one that nobody carries must find none. */
 static void check_search(const char *marker)
 {
-    cr_assert_eq(sweep_find(marker, NULL, NULL), 0,
+    cr_assert_eq(marked_find(marker, NULL, NULL), 0,
                  "processes carry %s, which nobody can: nothing will be ended", marker);
-    cr_assert_not(sweep_has_marker(getppid(), marker));
+    cr_assert_not(marked_with(getppid(), marker));
 }
 
 struct scope *hostile_marked(const char *marker)

@@ -33,7 +33,7 @@ static void begin(void)
 static void end(void)
 {
     machine_free(machine);
-    words_free(&target.groups);
+    words_clear(&target.groups);
     node_free(target.vars);
 }
 
@@ -221,7 +221,7 @@ Test(inventory, names_that_ansible_would_expand_are_refused)
         words_add(&target.groups, names[i]);
         AUTO_FREE char *group = refusal(NULL);
         cr_has(group, "group");
-        words_free(&target.groups);
+        words_clear(&target.groups);
     }
 }
 

@@ -178,13 +178,13 @@ Test(layout, the_clean_up_of_plans_takes_plans_alone)
     char digest[DIGEST_TEXT];
     for (int i = 0; i < 70; i++) {
         snprintf(digest, sizeof digest, "%064x", (unsigned)i);
-        plan_remember(folder(), digest, warnings);
+        ansible_memory_keep(folder(), digest, warnings);
     }
     AUTO_WORDS left = WORDS_INIT;
     cr_assert_eq(file_list(plans, &left, NULL), 0);
     cr_expect(left.count < 20, "%zu are kept", left.count);
     cr_expect(file_exists(mine));
     cr_expect(file_exists(upper));
-    AUTO_JSON *recalled = plan_recall(folder(), digest);
+    AUTO_JSON *recalled = ansible_memory_recall(folder(), digest);
     cr_expect(recalled);
 }

@@ -38,7 +38,7 @@ Test(line, a_result_is_read_whole)
     cr_expect_str_eq(line.path, "a.yml:7");
     cr_expect_str_eq(line.cause_text, "non-zero");
     cr_expect(line.ignored && line.handler && line.async && !line.rescued);
-    line_free(&line);
+    line_clear(&line);
 }
 
 Test(line, an_unreachable_host_with_another_host_key_is_told_in_two_lines)
@@ -63,7 +63,7 @@ Test(line, an_unreachable_host_with_another_host_key_is_told_in_two_lines)
     for (int i = 0; i < count; i++)
         if (rows[i].kind == EVENT_UNREACHABLE)
             cr_expect_str_eq(rows[i].unreachable.cause, "host-key");
-    line_free(&line);
+    line_clear(&line);
 }
 
 static void expect_refused(const char *text, const char *reason)
@@ -102,7 +102,7 @@ Test(line, text_is_bounded_and_printable)
     cr_expect_str_eq(line.cause_text, "a  b");
     cr_expect_eq(strlen(line.task), 1024);
     cr_expect(text_is_utf8(line.task, strlen(line.task)));
-    line_free(&line);
+    line_clear(&line);
 }
 
 Test(line, false_numbers_cannot_overflow_a_sum)
@@ -114,7 +114,7 @@ Test(line, false_numbers_cannot_overflow_a_sum)
                  0);
     cr_expect(line.duration_ns > 0 && line.duration_ns <= 100 * 86400 * NS_PER_S);
     cr_expect(line.items == 0 && line.wall_ns == 0);
-    line_free(&line);
+    line_clear(&line);
 }
 
 static bool same(const char *a, const char *b)
@@ -171,8 +171,8 @@ Test(line, the_quick_way_and_the_parser_agree)
                           same(quick.action, slow.action) && same(quick.cause_text, slow.cause_text),
                       "%s", copy);
         }
-        line_free(&quick);
-        line_free(&slow);
+        line_clear(&quick);
+        line_clear(&slow);
     }
     cr_expect_gt(taken, 300, "%d", taken);
 }
@@ -198,7 +198,7 @@ Test(line, changed_bytes_get_an_answer)
         memcpy(exact, copy, now);
         struct line line = {0};
         if (line_parse(exact, now, &line, NULL) == 0)
-            line_free(&line);
+            line_clear(&line);
     }
 }
 
@@ -216,7 +216,7 @@ Test(line, what_ssh_repeats_of_a_server_is_printable_in_the_ledger)
     cr_expect_str_eq(rows[0].unreachable.cause, "connect-timeout");
     cr_expect_str_eq(rows[0].unreachable.message,
                      "ssh: connect to host ?[31mh? port 22: Connection timed out");
-    line_free(&line);
+    line_clear(&line);
 }
 
 Test(line, what_a_master_wrote_as_it_ended_tells_the_cause)
@@ -248,6 +248,6 @@ Test(line, what_a_master_wrote_as_it_ended_tells_the_cause)
         cr_expect_str_eq(rows[0].unreachable.cause, cases[i].cause, "%s", cases[i].log);
         cr_expect_str_eq(rows[0].unreachable.cause_source, cases[i].source);
         cr_expect_str_eq(rows[0].unreachable.message, cases[i].message);
-        line_free(&line);
+        line_clear(&line);
     }
 }

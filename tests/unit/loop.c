@@ -31,7 +31,7 @@ static void finish(void)
 {
     loop_free(loop);
     loop = NULL;
-    text_free(&said);
+    text_clear(&said);
 }
 
 static void say(void *word)

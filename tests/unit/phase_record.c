@@ -47,6 +47,6 @@ Test(phase_record, whoever_cancels_again_and_again_does_not_put_off_the_end_of_t
     cr_assert_eq(loop_run(all.loop, &err), 0, "%s", error_text(&err));
     cr_expect(all.told, "nobody was told after %d cancels", all.nudges);
     cr_expect_lt(all.nudges, NUDGES_MOST);
-    phase_record_free(&all.record);
+    phase_record_clear(&all.record);
     loop_free(all.loop);
 }

@@ -69,7 +69,7 @@ Test(plan, what_hangs_while_ansible_is_asked_ends_the_plan_in_time_and_is_named)
     const char *named = strstr(all, "bin/vault-pass.sh");
     cr_assert(named, "%s", all);
     cr_assert_null(strstr(named + 1, "bin/vault-pass.sh"), "told once, not for each question: %s", all);
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 /* What an Ansible is asked that answers at once: one line for each question, malloc'ed. `says`: the host's variables; `options`: of the plan. */
@@ -113,7 +113,7 @@ Test(plan, ansible_is_asked_for_a_host_once_and_the_plan_goes_by_that_answer)
     cr_assert_eq(times(asked, "ansible-inventory "), 1, "%s", asked);
     cr_assert_eq(times(asked, "ansible-playbook "), 1, "%s", asked);
     cr_has(all, "variable ansible_password of host vault is set and not used");
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 Test(plan, a_host_is_asked_for_again_where_the_first_answer_cannot_tell_which_of_two_values_counts)
@@ -123,7 +123,7 @@ Test(plan, a_host_is_asked_for_again_where_the_first_answer_cannot_tell_which_of
     AUTO_FREE char *all = findings(&report);
     cr_assert_eq(times(asked, "ansible-inventory "), 2, "%s", asked);
     cr_has(all, "variable ansible_ssh_common_args of host vault is '-o X=y', but triphase rendered");
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 Test(plan, what_hung_when_the_host_was_asked_for_is_named_by_the_plan_which_does_not_ask_again)
@@ -139,7 +139,7 @@ Test(plan, what_hung_when_the_host_was_asked_for_is_named_by_the_plan_which_does
     AUTO_FREE char *all = findings(&report), *log = folder_path("bin/asked");
     cr_has(all, "error: : Ansible: it did not end in time; it waited for: script");
     cr_assert(!file_exists(log));
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 /* A plan of a target with these vault passwords, whose programs write to `asked` when they begin. */
@@ -168,7 +168,7 @@ static char *findings_with_vault_passwords(const char *passwords, double *second
     cr_assert_eq(file_read(log, 1 << 20, &asked, NULL), 0);
     *read = times(text_string(&asked), "x");
     char *all = findings(&report);
-    plan_report_free(&report);
+    plan_report_clear(&report);
     return all;
 }
 
@@ -235,7 +235,7 @@ static char *said(const char *const *environment)
         if (!strstr(line, "/nonexistent/ansible-playbook") && !strstr(line, "/dev/net/tun") &&
             strstr(line, "playbooks/"))
             text_addf(&out, "%s\n", line);
-    plan_report_free(&report);
+    plan_report_clear(&report);
     return text_take(&out);
 }
 
@@ -344,7 +344,7 @@ Test(plan, variables_that_inventories_and_the_projects_own_variables_read_are_na
     cr_has(all, "warning: inventory/hosts:2: the environment variable TOKEN");
     cr_has(all, "warning: phases/vault.yml:5: the environment variable TOKEN");
     cr_has(all, "warning: target vault, vars:");
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 Test(plan, facts_of_a_play_on_this_machine_are_read_as_lookups_are)
@@ -460,7 +460,7 @@ Test(plan, a_secret_whose_file_variable_or_program_is_missing_is_refused_without
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(plan_error(&report, &err), -1);
     cr_assert_eq(err.kind, ERROR_PROJECT, "%s", error_text(&err));
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 static char *findings_of_static(const char *keys)
@@ -473,7 +473,7 @@ static char *findings_of_static(const char *keys)
     folder_write("triphase.yml", text);
     struct plan_report report = plan(&(struct plan_options){0});
     char *all = findings(&report);
-    plan_report_free(&report);
+    plan_report_clear(&report);
     return all;
 }
 
@@ -516,26 +516,26 @@ Test(plan, a_vault_password_file_of_ansibles_settings_is_there_and_a_script_is_o
     struct plan_report report = plan(&(struct plan_options){0});
     AUTO_FREE char *gone = findings(&report);
     cr_has(gone, "error: ansible.cfg:2: there is no vault_password_file ");
-    plan_report_free(&report);
+    plan_report_clear(&report);
     AUTO_FREE char *circle = folder_path("pass.sh");
     cr_assert_eq(symlink("pass.sh/x", circle), 0);
     folder_write("ansible.cfg", "[defaults]\nvault_password_file = pass.sh/x\n");
     report = plan(&(struct plan_options){0});
     AUTO_FREE char *unseen = findings(&report);
     cr_has(unseen, "error: ansible.cfg:2: the vault_password_file cannot be used: cannot look at ");
-    plan_report_free(&report);
+    plan_report_clear(&report);
     cr_assert_eq(unlink(circle), 0);
     folder_write("ansible.cfg", "[defaults]\nvault_password_file = pass.sh\n");
     folder_write("pass.sh", "#!/bin/sh\necho secret\n");
     report = plan(&(struct plan_options){0});
     AUTO_FREE char *text = findings(&report);
     cr_has(text, "warning: ansible.cfg:2: the vault_password_file ");
-    plan_report_free(&report);
+    plan_report_clear(&report);
     write_program("pass.sh", "#!/bin/sh\necho secret\n");
     report = plan(&(struct plan_options){0});
     AUTO_FREE char *fine = findings(&report);
     cr_has_not(fine, "vault_password_file");
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 Test(plan, a_root_tree_that_is_not_there_is_refused_before_anything_is_made)
@@ -547,7 +547,7 @@ Test(plan, a_root_tree_that_is_not_there_is_refused_before_anything_is_made)
     struct plan_report report = plan(&(struct plan_options){0});
     AUTO_FREE char *all = findings(&report);
     cr_has(all, "gone.tar");
-    plan_report_free(&report);
+    plan_report_clear(&report);
 }
 
 Test(plan, a_proxy_command_of_the_users_ssh_config_is_there_and_is_one_that_a_transport_can_keep)

@@ -29,8 +29,8 @@ struct outcome {
 
 static void outcome_free(struct outcome *outcome)
 {
-    text_free(&outcome->out);
-    text_free(&outcome->error_out);
+    text_clear(&outcome->out);
+    text_clear(&outcome->error_out);
     error_clear(&outcome->err);
 }
 

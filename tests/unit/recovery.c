@@ -35,7 +35,7 @@ Test(recovery_table, a_lost_connection_is_followed_by_a_look_jobs_a_pause_and_th
     cr_expect_str_eq(step(&recovery, true, 0), "pause");
     cr_expect_str_eq(step(&recovery, true, 0), "transport");
     cr_expect_str_eq(step(&recovery, true, 0), "over");
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table,
@@ -47,7 +47,7 @@ Test(recovery_table,
     static const bool well[] = {false, true, true, true, true, true};
     for (size_t i = 0; i < COUNT_OF(expected); i++)
         cr_expect_str_eq(step(&recovery, well[i], i == 3), expected[i]);
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table, the_last_attempt_and_a_cancelled_one_are_only_looked_after)
@@ -56,7 +56,7 @@ Test(recovery_table, the_last_attempt_and_a_cancelled_one_are_only_looked_after)
     broke(&recovery, OUTCOME_CANCELLED, false, true);
     cr_expect_str_eq(step(&recovery, true, 3), "sweep");
     cr_expect_str_eq(step(&recovery, true, 0), "over");
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table, nothing_comes_behind_an_attempt_that_came_to_its_own_end_and_a_second_cancel_only_owes)
@@ -72,7 +72,7 @@ Test(recovery_table, nothing_comes_behind_an_attempt_that_came_to_its_own_end_an
     broke(&recovery, OUTCOME_CANCELLED, false, false);
     cr_expect_eq(recovery_next(&recovery), RECOVERY_OVER);
     cr_expect_eq(recovery.look_count, 1);
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table, what_an_earlier_run_owes_comes_behind_the_first_transport)
@@ -89,7 +89,7 @@ Test(recovery_table, what_an_earlier_run_owes_comes_behind_the_first_transport)
     recovery_ended(&recovery, RECOVERY_TRANSPORT, true, 0);
     cr_expect_str_eq(step(&recovery, true, 1), "make-up");
     cr_expect_str_eq(step(&recovery, true, 0), "over", "no attempt follows for which jobs would have to end");
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table, a_full_list_of_debts_has_room_for_what_broke_just_now)
@@ -100,7 +100,7 @@ Test(recovery_table, a_full_list_of_debts_has_room_for_what_broke_just_now)
     broke(&recovery, OUTCOME_SILENCE, false, true);
     cr_expect_eq(recovery.look_count, RECOVERY_LOOKS_MOST);
     cr_expect_eq(recovery.looks[RECOVERY_LOOKS_MOST - 1].step, 3);
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }
 
 Test(recovery_table, bounds_hold_the_grace_and_a_cancelled_run_waits_for_little_more)
@@ -134,19 +134,19 @@ Test(recovery_table, the_last_look_at_a_host_that_was_lost_takes_four_seconds_be
 #define HEAD "motd of the host\ntriphase-sweep n1\nwho 0\nboot b-1.20\nunit session-4.scope\n"
 #define TAIL "jobs 0\nend n1\n"
 
-static int read_answer(const char *text, size_t looks, struct host_answer *answer)
+static int read_answer(const char *text, size_t looks, struct sweep_answer *answer)
 {
-    return host_answer_read(text, strlen(text), "n1", looks, answer, NULL);
+    return sweep_answer_read(text, strlen(text), "n1", looks, answer, NULL);
 }
 
-Test(host_answer, what_was_found_is_said_in_one_line)
+Test(sweep_answer, what_was_found_is_said_in_one_line)
 {
-    struct host_answer answer;
+    struct sweep_answer answer;
     cr_assert_eq(read_answer(HEAD "look 0 5 1 2 3 1 seen\nleft 0 17 apt-get\nleft 0 18 other\njob j1.2\n"
                                   "jobs 1\nend n1\n",
                              1, &answer),
                  0);
-    AUTO_FREE char *evidence = host_answer_evidence(&answer, 0);
+    AUTO_FREE char *evidence = sweep_answer_evidence(&answer, 0);
     cr_expect_str_eq(
         evidence, "looked at environment, argv and logind session; 5 found, 3 ended (KILL for 1); left: 17 "
                   "apt-get, 18 other; left alone: 3 of async jobs, 1 of services");
@@ -154,19 +154,19 @@ Test(host_answer, what_was_found_is_said_in_one_line)
     cr_expect_str_eq(answer.ids[0], "j1.2");
 }
 
-Test(host_answer, whoever_is_not_root_and_a_host_without_sessions_are_said)
+Test(sweep_answer, whoever_is_not_root_and_a_host_without_sessions_are_said)
 {
-    struct host_answer answer;
+    struct sweep_answer answer;
     cr_assert_eq(
         read_answer("triphase-sweep n1\nwho 1000\nboot unknown\nunit -\nlook 0 0 0 0 0 0 unknown\n" TAIL, 1,
                     &answer),
         0);
-    AUTO_FREE char *evidence = host_answer_evidence(&answer, 0);
+    AUTO_FREE char *evidence = sweep_answer_evidence(&answer, 0);
     cr_expect(strstr(evidence, "no logind session") && strstr(evidence, "as user 1000 without sudo"), "%s",
               evidence);
 }
 
-Test(host_answer, what_is_no_answer_is_refused_as_a_whole)
+Test(sweep_answer, what_is_no_answer_is_refused_as_a_whole)
 {
     static const char *const hostile[] = {
         "",
@@ -188,12 +188,12 @@ Test(host_answer, what_is_no_answer_is_refused_as_a_whole)
         "triphase-sweep n2\nwho 0\nlook 0 0 0 0 0 0 seen\njobs 0\nend n2\n",
     };
     for (size_t i = 0; i < COUNT_OF(hostile); i++) {
-        struct host_answer answer;
+        struct sweep_answer answer;
         cr_expect_eq(read_answer(hostile[i], 1, &answer), -1, "%zu was taken", i);
     }
 }
 
-Test(host_answer, endless_names_and_jobs_are_bounded)
+Test(sweep_answer, endless_names_and_jobs_are_bounded)
 {
     AUTO_TEXT text = TEXT_INIT;
     text_add(&text, HEAD "look 0 900 0 900 0 0 seen\n");
@@ -203,11 +203,11 @@ Test(host_answer, endless_names_and_jobs_are_bounded)
             "left 0 %d aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\njob %d\n",
             i, i);
     text_add(&text, TAIL);
-    struct host_answer answer;
+    struct sweep_answer answer;
     cr_assert_eq(read_answer(text_string(&text), 1, &answer), 0);
-    cr_expect_eq(answer.looks[0].named, HOST_NAMED_MOST);
-    cr_expect_eq(answer.id_count, HOST_NAMED_MOST);
-    AUTO_FREE char *evidence = host_answer_evidence(&answer, 0);
+    cr_expect_eq(answer.looks[0].named, SWEEP_NAMED_MOST);
+    cr_expect_eq(answer.id_count, SWEEP_NAMED_MOST);
+    AUTO_FREE char *evidence = sweep_answer_evidence(&answer, 0);
     cr_expect_lt(strlen(evidence), 600);
 }
 
@@ -222,5 +222,5 @@ Test(recovery_table, when_a_step_began_is_reckoned_by_the_clock_of_its_host)
     cr_expect_str_eq(recovery.looks[0].since, "4200+1", "two seconds, less what clocks may differ");
     cr_expect_str_eq(recovery.looks[1].since, "77+3596");
     cr_expect_null(recovery.looks[2].since, "a step before its connection");
-    recovery_free(&recovery);
+    recovery_clear(&recovery);
 }

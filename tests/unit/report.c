@@ -100,7 +100,7 @@ Test(report, json_of_one_run_has_the_documented_members)
     cr_expect_str_eq(json_get_string(json_get(step, "survivors"), "host_evidence", ""), "nobody looked");
     cr_expect_str_eq(json_get_string(lost, "cause", ""), "keepalive-timeout");
     cr_expect_eq(json_get_integer(lost, "step", 0), 2);
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -118,7 +118,7 @@ Test(report, a_run_that_did_not_end_has_neither_exit_nor_duration)
     cr_expect(strstr(text, "\"outcome\":\"crashed\",\"exit\":null,") &&
                   strstr(text, "\"duration_ms\":null,\"ansible\""),
               "%s", text);
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -144,7 +144,7 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
     cr_expect(text_starts(text_string(&csv),
                           "name,host,n,ok,changed,failed,sum_ms,max_ms\nr,h,2,0,0,0,1.500000,1.000000\n"),
               "%s", text_string(&csv));
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -186,7 +186,7 @@ Test(report, the_table_fits_its_terminal_and_says_what_happened)
                                 "█"};
     for (size_t i = 0; i < COUNT_OF(said); i++)
         cr_expect(strstr(text_string(&out), said[i]), "'%s' is missing in\n%s", said[i], text_string(&out));
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -208,7 +208,7 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
     cr_expect_null(strchr(text_string(&markdown), '\033'));
     cr_expect_null(strchr(text_string(&csv), '\033'));
     cr_expect(strstr(text_string(&plain), "lost \\x1b[2J the host"));
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 
@@ -235,7 +235,7 @@ Test(report, csv_has_a_line_for_each_step_and_quotes_what_needs_it)
     for (const char *at = text_string(&csv); (at = strchr(at, '\n')); at++)
         lines++;
     cr_expect_eq(lines, 4);
-    account_free(&account);
+    account_clear(&account);
     record_end(&record);
 }
 

@@ -258,8 +258,8 @@ Test(scope, marker_that_says_nothing_matches_nothing)
     static const char *const markers[] = {"", "=", "A=", "=b", "no equals sign"};
     struct child child = hostile_start(NULL, "echo ready >&9; exec env -i A= sleep 1000");
     for (size_t i = 0; i < COUNT_OF(markers); i++) {
-        cr_expect_eq(sweep_find(markers[i], NULL, NULL), 0, "'%s'", markers[i]);
-        cr_expect_not(sweep_has_marker(1, markers[i]));
+        cr_expect_eq(marked_find(markers[i], NULL, NULL), 0, "'%s'", markers[i]);
+        cr_expect_not(marked_with(1, markers[i]));
     }
     child_signal(&child, SIGKILL);
     hostile_end(&child);
@@ -277,7 +277,7 @@ Test(scope, marker_behind_a_large_environment_is_found)
     }
     /* No exec: bash hands on its variables in an order of its own. */
     struct child child = hostile_start(scope, "echo ready >&9; while :; do sleep 1; done");
-    cr_expect(sweep_has_marker(child.pid, scope->marker));
+    cr_expect(marked_with(child.pid, scope->marker));
     cr_expect_eq(scope_end(scope, NS_PER_S, NULL), 0);
     hostile_end(&child);
 }
@@ -298,12 +298,12 @@ Test(scope, ssh_master_belongs_to_its_run_by_its_title)
     struct scope *scope = hostile_marked(run);
     struct child master = hostile_start(NULL, start);
     struct child client = hostile_start(NULL, near);
-    for (int i = 0; i < 2500 && !sweep_has_marker(master.pid, run); i++)
+    for (int i = 0; i < 2500 && !marked_with(master.pid, run); i++)
         usleep(2000);
-    cr_assert(sweep_has_marker(master.pid, run));
-    cr_expect_not(sweep_has_marker(master.pid, other));
-    cr_expect_not(sweep_has_marker(master.pid, step), "a master is the run's, not a step's");
-    cr_expect_not(sweep_has_marker(client.pid, run), "only masters are found by what they are called");
+    cr_assert(marked_with(master.pid, run));
+    cr_expect_not(marked_with(master.pid, other));
+    cr_expect_not(marked_with(master.pid, step), "a master is the run's, not a step's");
+    cr_expect_not(marked_with(client.pid, run), "only masters are found by what they are called");
     cr_expect_eq(scope_end(scope, NS_PER_S, NULL), 0);
     cr_expect_eq(hostile_end(&master).signal, SIGKILL);
     cr_expect_not(hostile_is_gone(&client.pid));
@@ -316,12 +316,12 @@ Test(scope, caller_is_never_a_member_of_its_own_marker)
     AUTO_TEXT environment = TEXT_INIT;
     cr_assert_eq(file_read("/proc/self/environ", 1 << 22, &environment, NULL), 0);
     cr_assert_gt(strlen(text_string(&environment)), 0);
-    cr_expect_not(sweep_has_marker(getpid(), text_string(&environment)));
+    cr_expect_not(marked_with(getpid(), text_string(&environment)));
 }
 
 static bool is_kept(pid_t pid)
 {
-    return sweep_has_name(pid, "KEEP=");
+    return marked_with_name(pid, "KEEP=");
 }
 
 Test(scope, job_that_shall_outlive_its_step_is_moved)

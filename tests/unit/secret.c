@@ -41,7 +41,7 @@ static char *value_of(const char *text)
     if (result == 0) {
         cr_assert_eq(strlen(value), length);
         char *copy = xstrdup(value);
-        free_secret(value, length);
+        memory_free_secret(value, length);
         return copy;
     }
     cr_assert_null(value);

@@ -238,13 +238,13 @@ Test(ssh_arguments, forced_options_are_refused_in_the_users_own)
         words_add(&target.ssh_options, options[i]);
         AUTO_FREE char *message = refusal(TRANSPORT_DIRECT);
         cr_assert(*message);
-        words_free(&target.ssh_options);
+        words_clear(&target.ssh_options);
     }
     words_add(&target.ssh_options, "Compression=yes");
     AUTO_SSH_ARGUMENTS ssh = make(TRANSPORT_DIRECT, NULL);
     AUTO_FREE char *lines = asked(&ssh);
     cr_has(lines, "\ncompression yes\n");
-    words_free(&target.ssh_options);
+    words_clear(&target.ssh_options);
 }
 
 Test(ssh_arguments, a_control_path_fits_a_socket_or_is_refused)
@@ -256,10 +256,10 @@ Test(ssh_arguments, a_control_path_fits_a_socket_or_is_refused)
     cr_assert(transport_resolve(&usual, &route, &err) == 0, "%s", error_text(&err));
     cr_assert(strlen(route.control_path) <= 90);
     cr_assert_null(strchr(route.control_path, '%'));
-    transport_route_free(&route);
+    transport_route_clear(&route);
     cr_assert(transport_resolve(&longer, &route, &err) == 0, "%s", error_text(&err));
     cr_assert(strlen(route.control_path) <= 90, "%s", route.control_path);
-    transport_route_free(&route);
+    transport_route_clear(&route);
     char folder[128] = "/";
     memset(folder + 1, 'x', sizeof(folder) - 2);
     struct ssh_arguments made = SSH_ARGUMENTS_INIT;
@@ -276,8 +276,8 @@ Test(ssh_arguments, what_differs_gets_a_socket_of_its_own)
     AUTO_SSH_ARGUMENTS second = make(TRANSPORT_DIRECT, "/s");
     cr_assert(transport_resolve(&first, &one, NULL) == 0 && transport_resolve(&second, &two, NULL) == 0);
     cr_assert_str_neq(one.control_path, two.control_path);
-    transport_route_free(&one);
-    transport_route_free(&two);
+    transport_route_clear(&one);
+    transport_route_clear(&two);
 }
 
 Test(ssh_arguments, patience_ends_within_what_was_asked)
@@ -298,11 +298,11 @@ Test(ssh_arguments, known_hosts_stand_under_the_machines_name)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_TEXT got = TEXT_INIT;
     AUTO_FREE char *path = file_join(folder, "known_hosts");
-    int wrote = ssh_write_known_hosts(machine, &target, "/", &err);
+    int wrote = known_hosts_write(machine, &target, "/", &err);
     int read = file_read(path, 4096, &got, NULL);
     target.host_key_kind = HOST_KEYS_ACCEPT_NEW;
-    words_free(&machine->host_keys);
-    int again = ssh_write_known_hosts(machine, &target, "/", &err);
+    words_clear(&machine->host_keys);
+    int again = known_hosts_write(machine, &target, "/", &err);
     AUTO_TEXT kept = TEXT_INIT;
     int read_again = file_read(path, 4096, &kept, NULL);
     file_remove_tree(folder, NULL);
@@ -390,7 +390,7 @@ Test(ssh_arguments, ansibles_own_arguments_stand_behind_and_reach_every_connecti
     cr_assert(words_add_split(&words, made.text) == 0);
     cr_assert(words_have(&words, "-vvv") && words_have(&words, "/a key"));
     cr_assert_null(strstr(made.text, "ForwardAgent"), "the extra arguments Ansible adds by itself");
-    ssh_arguments_free(&made);
+    ssh_arguments_clear(&made);
 }
 
 Test(ssh_arguments, a_jump_of_the_targets_and_one_of_ansibles_are_no_mistake_for_ssh_and_the_targets_counts)
@@ -401,7 +401,7 @@ Test(ssh_arguments, a_jump_of_the_targets_and_one_of_ansibles_are_no_mistake_for
     struct ssh_arguments made = make(TRANSPORT_DIRECT, NULL);
     AUTO_FREE char *lines = asked(&made);
     cr_has(lines, "\nproxyjump own@[192.0.2.2]\n");
-    ssh_arguments_free(&made);
+    ssh_arguments_clear(&made);
 }
 
 Test(ssh_arguments, a_sandbox_is_reached_past_no_host_that_leads_to_others)
@@ -410,7 +410,7 @@ Test(ssh_arguments, a_sandbox_is_reached_past_no_host_that_leads_to_others)
     struct ssh_arguments made = make(TRANSPORT_DIRECT, NULL);
     AUTO_FREE char *lines = asked(&made);
     cr_assert_null(strstr(lines, "proxyjump"), "%s", lines);
-    ssh_arguments_free(&made);
+    ssh_arguments_clear(&made);
 }
 
 Test(ssh_arguments, a_quote_that_does_not_end_is_refused_by_name)

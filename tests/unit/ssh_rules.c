@@ -63,7 +63,7 @@ Test(ssh_rules, an_option_is_refused_in_the_key_and_in_what_the_machines_row_hol
             cr_expect_eq(make(machine, &target, &made, &err), -1, "%s", option);
             cr_expect(strstr(error_text(&err), rule->name) && strstr(error_text(&err), rule->instead), "%s",
                       error_text(&err));
-            words_free(&target.ssh_options);
+            words_clear(&target.ssh_options);
         }
         if (rule->bar == SSH_OPTION_NOT_BESIDE_AGENT)
             continue;

@@ -89,7 +89,7 @@ Test(static_hosts, what_the_target_says_goes_before_the_config)
     cr_expect_str_eq(machine->user, "root");
     cr_expect_str_eq(machine->key, "agent");
     cr_expect_str_eq(machine->host_keys.items[0], key);
-    words_free(&target.host_keys);
+    words_clear(&target.host_keys);
 }
 
 Test(static_hosts, an_unknown_host_key_is_refused_with_the_command_that_learns_it)
@@ -135,7 +135,7 @@ Test(static_hosts, what_is_no_host_key_or_address_is_refused)
         words_add(&target.host_keys, wrong[i]);
         cr_expect_lt(provider_static.plan(&target, machine, &err), 0, "%s", wrong[i]);
         cr_expect_eq(err.kind, ERROR_PROJECT);
-        words_free(&target.host_keys);
+        words_clear(&target.host_keys);
     }
     static const char *const addresses[] = {"-oProxyCommand=true", "proxied"};
     for (size_t i = 0; i < COUNT_OF(addresses); i++) {
@@ -172,7 +172,7 @@ Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
         AUTO_FREE char *expected =
             xasprintf("@revoked web.example.net %s\n@cert-authority web.example.net %s\n", bad, key);
         cr_expect_str_eq(text_string(&written), expected);
-        AUTO_FREE char *alias = ssh_host_key_alias(machine);
+        AUTO_FREE char *alias = known_hosts_alias(machine);
         cr_expect_str_eq(alias, "web.example.net");
         cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
     }
@@ -192,7 +192,7 @@ Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
         cr_expect(strstr(text_string(&written), line), "%zu: %s", i, text_string(&written));
         cr_expect_null(strstr(text_string(&written), "@cert-authority"));
         cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
-        words_free(&target.host_keys);
+        words_clear(&target.host_keys);
     }
 }
 

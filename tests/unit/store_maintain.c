@@ -39,7 +39,7 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
     record_put(&record, &event);
     struct words findings = check(record.path);
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
-    words_free(&findings);
+    words_clear(&findings);
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(
         sql_run(record.db,
@@ -55,7 +55,7 @@ Test(store_maintain, a_sound_store_is_said_to_be_sound_and_dangling_rows_are_nam
     const char *const said[] = {"event row 1 of run", "step 1, task 1", "machine gone", "step 1"};
     for (size_t i = 0; i < COUNT_OF(said); i++)
         cr_expect(strstr(text_string(&all), said[i]), "'%s' is missing in\n%s", said[i], text_string(&all));
-    words_free(&findings);
+    words_clear(&findings);
     record_end(&record);
 }
 
@@ -165,7 +165,7 @@ Test(store_maintain, merging_adds_finished_runs_once_and_leaves_the_rest)
               "the other store was written to");
     struct words findings = check(record.path);
     cr_expect_eq(findings.count, 0, "%s", findings.count ? findings.items[0] : "");
-    words_free(&findings);
+    words_clear(&findings);
     record_end(&record);
 }
 
@@ -196,7 +196,7 @@ Test(store_maintain, merging_into_nothing_makes_a_store)
     cr_expect_eq(merge(&fresh, other).runs, 1);
     struct words findings = check(path);
     cr_expect_eq(findings.count, 0, "%s", words_argv(&findings)[0]);
-    words_free(&findings);
+    words_clear(&findings);
     record_end(&record);
 }
 

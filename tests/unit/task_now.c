@@ -14,7 +14,7 @@ static void feed(struct task_now *now, const char *rest)
     AUTO_FREE char *whole = xasprintf("{\"v\":1,\"seq\":1,\"t\":1,\"m\":1,\"kind\":%s}", rest);
     cr_assert_eq(line_parse(whole, strlen(whole), &line, &err), 0, "%s", error_text(&err));
     task_now_line(now, &line);
-    line_free(&line);
+    line_clear(&line);
 }
 
 static void expect_hosts(const struct task_now *now, const char *expected)
@@ -54,7 +54,7 @@ Test(task_now, it_names_the_task_and_the_hosts_that_have_not_reported_it)
     feed(&now, START("a", ""));
     feed(&now, "\"stats\",\"hosts\":{}");
     cr_assert_null(task_now_oldest(&now));
-    task_now_free(&now);
+    task_now_clear(&now);
 }
 
 /* `strategy: free` announces a task once for every host, while others are at another. */
@@ -90,7 +90,7 @@ Test(task_now, each_host_has_its_own_task_and_its_own_time_however_many_there_ar
     cr_expect_str_eq(hosts, "h299 and 299 more");
     feed(&now, "\"result\",\"status\":\"ok\",\"uuid\":\"s\",\"host\":\"stuck\"");
     cr_expect_not(task_now_is_patient(&now));
-    task_now_free(&now);
+    task_now_clear(&now);
 }
 
 Test(task_now, async_reboot_and_wait_for_connection_have_a_grace_until_all_hosts_reported)
@@ -125,6 +125,6 @@ Test(task_now, async_reboot_and_wait_for_connection_have_a_grace_until_all_hosts
         feed(&now, task);
         feed(&now, TASK(",\"action\":\"ansible.builtin.command\""));
         cr_expect_not(task_now_is_patient(&now));
-        task_now_free(&now);
+        task_now_clear(&now);
     }
 }

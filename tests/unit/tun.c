@@ -88,7 +88,7 @@ Test(tun, a_daemon_with_a_tun_decides)
     cr_assert_str_eq(evidence.daemon_version, "1.102.3");
     AUTO_JSON *json = tun_json(&evidence);
     cr_assert_str_eq(json_get_string(json, "verdict", ""), "in-use");
-    tun_free(&evidence);
+    tun_clear(&evidence);
 }
 
 Test(tun, a_daemon_without_a_tun_decides_though_the_device_is_there)
@@ -97,7 +97,7 @@ Test(tun, a_daemon_without_a_tun_decides_though_the_device_is_there)
     struct tun_evidence evidence = look();
     cr_assert_eq(evidence.verdict, TUN_USERSPACE);
     cr_assert_not(tun_is_usable(&evidence));
-    tun_free(&evidence);
+    tun_clear(&evidence);
 }
 
 Test(tun, what_is_no_tailscaled_decides_nothing)
@@ -115,7 +115,7 @@ Test(tun, what_is_no_tailscaled_decides_nothing)
         cr_assert_not(evidence.daemon_answers, "%s", answers[i]);
         cr_assert(evidence.device_looked);
         cr_assert_not_null(evidence.daemon_error);
-        tun_free(&evidence);
+        tun_clear(&evidence);
         stop();
         unlink(path);
     }
@@ -129,7 +129,7 @@ Test(tun, a_daemon_that_hangs_is_not_waited_for)
     cr_assert_lt(moment_monotonic() - since, 4 * NS_PER_S);
     cr_assert_not(evidence.daemon_answers);
     cr_assert(strstr(evidence.daemon_error, "does not answer"));
-    tun_free(&evidence);
+    tun_clear(&evidence);
 }
 
 Test(tun, no_socket_at_all_says_so)
@@ -138,5 +138,5 @@ Test(tun, no_socket_at_all_says_so)
     AUTO_FREE char *text = tun_text(&evidence);
     cr_assert(strstr(text, "no tailscaled answers at"), "%s", text);
     cr_assert(strstr(text, "No such file"), "%s", text);
-    tun_free(&evidence);
+    tun_clear(&evidence);
 }

@@ -36,7 +36,7 @@ static struct verdict judge(const struct child_end *end, enum ended_by by, bool 
             continue;
         }
         tally_line(&tally, &line);
-        line_free(&line);
+        line_clear(&line);
     }
     struct evidence evidence = {.by = by,
                                 .end = end,
@@ -44,7 +44,7 @@ static struct verdict judge(const struct child_end *end, enum ended_by by, bool 
                                 .out_of_memory = oom,
                                 .log_tail = "first\nERROR! the reason\nlast\n"};
     struct verdict verdict = verdict_of_phase(&evidence);
-    tally_free(&tally);
+    tally_clear(&tally);
     return verdict;
 }
 
@@ -56,7 +56,7 @@ static struct verdict judge(const struct child_end *end, enum ended_by by, bool 
         const char *cause_ = cause_wanted;                                                                \
         cr_expect(cause_ ? verdict_.cause &&strcmp(verdict_.cause, cause_) == 0 : verdict_.cause == NULL, \
                   "cause is %s", verdict_.cause ? verdict_.cause : "none");                               \
-        verdict_free(&verdict_);                                                                          \
+        verdict_clear(&verdict_);                                                                         \
     } while (0)
 
 Test(verdict, a_whole_record_without_trouble_is_ok)
@@ -123,11 +123,11 @@ static struct verdict judge_own(const char *own, const char *const *lines)
         struct line line;
         cr_assert_eq(line_parse(*lines, strlen(*lines), &line, NULL), 0);
         tally_line(&tally, &line);
-        line_free(&line);
+        line_clear(&line);
     }
     struct evidence evidence = {.end = &exit_4, .tally = &tally, .log_tail = ""};
     struct verdict verdict = verdict_of_phase(&evidence);
-    tally_free(&tally);
+    tally_clear(&tally);
     return verdict;
 }
 
@@ -165,7 +165,7 @@ Test(verdict, a_host_beyond_the_target_and_its_peers_never_makes_the_phase_unrea
         struct verdict verdict = judge_own(cases[i].own, cases[i].lines);
         cr_expect_str_eq(outcome_name(verdict.outcome), cases[i].outcome, "%zu: %s", i, verdict.message);
         cr_expect(strstr(verdict.message, cases[i].says), "%zu: %s", i, verdict.message);
-        verdict_free(&verdict);
+        verdict_clear(&verdict);
     }
 }
 
@@ -209,8 +209,8 @@ Test(verdict, hosts_that_a_play_left_out_are_named_where_no_task_failed)
     cr_expect(left.outcome == OUTCOME_FAILED && cleared.outcome == OUTCOME_FAILED);
     cr_expect_str_eq(left.cause, "left-out");
     cr_expect_str_eq(left.message, "b never ran: play 'P' left this host out; so it is with 1 more");
-    verdict_free(&left);
-    verdict_free(&cleared);
+    verdict_clear(&left);
+    verdict_clear(&cleared);
 }
 
 Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
@@ -233,8 +233,8 @@ Test(verdict, handlers_an_earlier_attempt_owed_fail_it_until_they_ran)
     cr_expect_str_eq(owed.cause, "handlers-lost");
     cr_expect(strstr(owed.message, "restart it"), "the message names the handler: %s", owed.message);
     cr_expect_str_eq(outcome_name(paid.outcome), "ok");
-    verdict_free(&owed);
-    verdict_free(&paid);
+    verdict_clear(&owed);
+    verdict_clear(&paid);
 }
 
 #define NOTIFY(n, host)                                                                                \
@@ -268,8 +268,8 @@ Test(verdict, a_handler_that_was_notified_and_never_ran_is_a_warning_that_names_
     cr_expect(strstr(dropped.message, "'restart it' on h"), "%s", dropped.message);
     cr_expect(strstr(both.message, "did not leave") && strstr(both.message, "'restart it' on h"), "%s",
               both.message);
-    verdict_free(&dropped);
-    verdict_free(&both);
+    verdict_clear(&dropped);
+    verdict_clear(&both);
 }
 
 Test(verdict, a_handler_of_run_once_that_ran_on_one_host_ran_for_all)
@@ -289,7 +289,7 @@ Test(verdict, the_message_of_a_failure_names_task_host_and_place)
     cr_expect(strstr(verdict.message, "'T'") && strstr(verdict.message, " h ") &&
                   strstr(verdict.message, "p.yml:3") && strstr(verdict.message, "no such unit"),
               "%s", verdict.message);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 }
 
 Test(verdict, an_abort_is_explained_by_the_line_of_the_log_that_says_error)
@@ -297,7 +297,7 @@ Test(verdict, an_abort_is_explained_by_the_line_of_the_log_that_says_error)
     const char *const lines[] = {NULL};
     struct verdict verdict = judge(&exit_4, ENDED_BY_ITSELF, false, NULL, lines);
     cr_expect(strstr(verdict.message, "ERROR! the reason"), "%s", verdict.message);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 }
 
 static struct verdict judge_path(enum ended_by by, const char *cause, const char *words, const char *run,
@@ -311,7 +311,7 @@ static struct verdict judge_path(enum ended_by by, const char *cause, const char
             continue;
         cr_assert_eq(line_parse(lines[i], strlen(lines[i]), &line, NULL), 0);
         tally_line(&tally, &line);
-        line_free(&line);
+        line_clear(&line);
     }
     struct evidence evidence = {.by = by,
                                 .end = &exit_4,
@@ -321,7 +321,7 @@ static struct verdict judge_path(enum ended_by by, const char *cause, const char
                                 .path_words = words,
                                 .looked_at = run};
     struct verdict verdict = verdict_of_phase(&evidence);
-    tally_free(&tally);
+    tally_clear(&tally);
     return verdict;
 }
 
@@ -333,19 +333,19 @@ Test(verdict, a_lost_connection_says_whether_the_path_or_the_host_was_it_and_whe
     cr_expect(strstr(verdict.message, "h:22 has acknowledged nothing") &&
                   strstr(verdict.message, "triphase events 1234abcd"),
               "%s", verdict.message);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 
     verdict = judge_path(ENDED_BY_ITSELF, "host-silent", "its sshd has not answered", NULL, true);
     cr_expect_eq(verdict.outcome, OUTCOME_UNREACHABLE);
     cr_expect_str_eq(verdict.cause, "host-silent");
     cr_expect(strstr(verdict.message, "its sshd has not answered") && !strstr(verdict.message, "events"),
               "%s", verdict.message);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 
     /* What the path is like has nothing to do with a deadline's name. */
     verdict = judge_path(ENDED_BY_DEADLINE, "host-silent", "silent", "1234abcd", true);
     cr_expect_str_eq(verdict.cause, "deadline");
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 }
 
 Test(verdict, a_child_that_could_not_be_started_is_no_fault_of_the_project)
@@ -367,7 +367,7 @@ Test(verdict, a_message_is_printable_and_bounded_whatever_a_line_says)
     cr_assert_eq(verdict.outcome, OUTCOME_INVALID);
     cr_expect(strstr(verdict.message, "\\x1b[2J") != NULL, "%.60s", verdict.message);
     cr_expect_leq(strlen(verdict.message), 4 * 8192);
-    verdict_free(&verdict);
+    verdict_clear(&verdict);
 }
 
 static void feed(struct tally *tally, int64_t seq, const char *rest)
@@ -377,7 +377,7 @@ static void feed(struct tally *tally, int64_t seq, const char *rest)
         xasprintf("{\"v\":1,\"seq\":%lld,\"t\":1,\"m\":1,\"kind\":%s}", (long long)seq, rest);
     cr_assert_eq(line_parse(bytes, strlen(bytes), &line, NULL), 0, "%s", rest);
     tally_line(tally, &line);
-    line_free(&line);
+    line_clear(&line);
 }
 
 Test(verdict, no_number_of_hosts_and_handlers_is_too_many_to_be_counted, .timeout = 60)
@@ -414,7 +414,7 @@ Test(verdict, no_number_of_hosts_and_handlers_is_too_many_to_be_counted, .timeou
     cr_expect_eq(json_count(left), NOTIFIED, "each host paid its own");
     cr_expect_eq(tally.bad, 0, "many are no fault");
     cr_expect_not(tally.gap);
-    tally_free(&tally);
+    tally_clear(&tally);
 }
 
 Test(verdict, what_a_process_was_at_when_it_was_ended_stays_whatever_comes_behind)
@@ -429,6 +429,6 @@ Test(verdict, what_a_process_was_at_when_it_was_ended_stays_whatever_comes_behin
     struct evidence evidence = {.by = ENDED_BY_TASK, .end = &killed, .tally = &tally, .log_tail = ""};
     struct verdict verdict = verdict_of_phase(&evidence);
     cr_expect_str_eq(verdict.message, "in task 'slow' on stuck at x.yml:1");
-    verdict_free(&verdict);
-    tally_free(&tally);
+    verdict_clear(&verdict);
+    tally_clear(&tally);
 }

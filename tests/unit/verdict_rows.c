@@ -308,11 +308,11 @@ static struct verdict judge_phase(const struct phase_case *c)
             continue;
         }
         tally_line(&tally, &parsed);
-        line_free(&parsed);
+        line_clear(&parsed);
     }
     struct verdict verdict = verdict_of_phase(&(struct evidence){
         .by = c->by, .end = c->end, .tally = &tally, .out_of_memory = c->oom, .log_tail = "a line"});
-    tally_free(&tally);
+    tally_clear(&tally);
     return verdict;
 }
 
@@ -324,7 +324,7 @@ static void expect(const struct verdict_table *table, size_t at, const char *row
     cr_expect_eq(verdict_row_at(table, row), (int)at, "%s: the row %s is the one of number %zu", table->of,
                  row, at);
     cr_expect_str_eq(verdict->seen, seen, "%s %s has seen: %s", table->of, row, verdict->seen);
-    verdict_free(verdict);
+    verdict_clear(verdict);
 }
 
 Test(verdict_rows, each_of_a_phase_is_reached_and_says_what_was_seen)
@@ -384,7 +384,7 @@ Test(verdict_rows, a_run_that_a_step_ended_says_why_that_was_not_tried_again)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct verdict verdict = verdict_of_run(&cases[i].standing);
         cr_expect_str_eq(verdict.seen, cases[i].seen);
-        verdict_free(&verdict);
+        verdict_clear(&verdict);
     }
 }
 
