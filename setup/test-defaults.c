@@ -1,4 +1,5 @@
-/* Linked into every test program: a test that names no limit of its own gets one, from TEST_TIMEOUT (seconds). */
+/* Linked into every test program: a test that names no limit of its own gets one,
+ * from TEST_TIMEOUT (seconds). */
 #include <criterion/criterion.h>
 #include <criterion/hooks.h>
 #include <stdlib.h>

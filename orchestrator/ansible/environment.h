@@ -1,4 +1,5 @@
-/* What of a user's environment Ansible sees, and what triphase puts into it (docs/contract.md, "What phases find"). */
+/* What of a user's environment Ansible sees, and what triphase puts into it
+ * (docs/contract.md, "What phases find"). */
 #pragma once
 #include "base/words.h"
 #include "config/ansible_settings.h"

@@ -109,7 +109,8 @@ char *ansible_version(const char *ansible, struct error *err)
     return xstrndup(at, length);
 }
 
-/* The requirement's own file among the packages that a script (Ansible's, or one that pip put into PATH) runs with. malloc'ed or NULL. */
+/* The requirement's own file among the packages that a script (Ansible's, or one that pip put into PATH) runs
+ * with. malloc'ed or NULL. */
 static char *inside_packages(const char *script, const struct requirement *requirement)
 {
     AUTO_WORDS folders = WORDS_INIT;

@@ -5,7 +5,8 @@
 #include "base/words.h"
 #include "config/config.h"
 
-/* What puts one into the project, where it is found by itself. Debian's own pip refuses to install outside such an environment. */
+/* What puts one into the project, where it is found by itself. Debian's own pip refuses to install
+ * outside such an environment. */
 #define ANSIBLE_INSTALL_LINE                                                             \
     "apt-get install -y python3-venv && python3 -m venv .venv && .venv/bin/pip install " \
     "ansible-core==2.19.14"

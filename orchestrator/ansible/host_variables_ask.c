@@ -116,7 +116,8 @@ static bool is_open(const struct json *value)
     return strstr(text, "{{") || strstr(text, "{%") || json_get(value, "__ansible_vault");
 }
 
-/* Templates among the values are filled in by Ansible's own debug, which contacts nobody. What cannot be filled in stays as it is. */
+/* Templates among the values are filled in by Ansible's own debug, which contacts nobody. What cannot be
+ * filled in stays as it is. */
 static void fill_in(const struct asking *asking, const char *folder, struct json *values)
 {
     AUTO_JSON *names = json_new_object();
@@ -151,7 +152,8 @@ static void fill_in(const struct asking *asking, const char *folder, struct json
     question_clear(&question);
 }
 
-/* Of everything that Ansible says of the host: the connection variables as texts, of secrets only that they are there. */
+/* Of everything that Ansible says of the host: the connection variables as texts, of secrets
+ * only that they are there. */
 static struct json *pick(const struct asking *asking, const char *folder, const struct json *all)
 {
     struct json *values = json_new_object();
@@ -170,8 +172,8 @@ static struct json *pick(const struct asking *asking, const char *folder, const 
     return values;
 }
 
-/* [{variables seen from each folder of playbooks}], malloc'ed. What is wrong with the inventories, or with a vault password, a
- * plan finds by itself, with its place. */
+/* [{variables seen from each folder of playbooks}], malloc'ed. What is wrong with the inventories, or with a
+ * vault password, a plan finds by itself, with its place. */
 static struct json *ask(struct asking *asking)
 {
     AUTO_FREE char *program = ansible_find_beside(asking->project, "ansible-inventory");

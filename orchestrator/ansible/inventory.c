@@ -28,7 +28,8 @@ static void fault(const struct filling *filling, const struct node_place *at, co
     words_addf(filling->faults, "%s:%d:%d: %s", filling->file, at->line, at->column, message);
 }
 
-/* Interpreter on the host: what the target says, else what was found; NULL: not known, or the user's own variables say it. Borrowed. */
+/* Interpreter on the host: what the target says, else what was found; NULL: not known, or the user's own
+ * variables say it. Borrowed. */
 static const char *inventory_python(const struct target *target, const struct machine *machine)
 {
     return target->python_is_ansibles ? NULL : target->python ? target->python : machine->python;
@@ -251,8 +252,8 @@ static int add_rest(const struct filling *filling, struct node *root)
     return 0;
 }
 
-/* Merges the host that a peer's own template made. Its groups stay out, all but `peers`: a play for this target's recipe must not run on another host that happens to
- * have the same one. */
+/* Merges the host that a peer's own template made. Its groups stay out, all but `peers`: a play for this
+ * target's recipe must not run on another host that happens to have the same one. */
 static int add_peer(const struct filling *filling, struct node *root, const struct node *peer)
 {
     struct node *all = map_under(filling, root, "all");
@@ -371,7 +372,8 @@ static void add_expected(const struct node *root, const struct target *target, s
         else
             json_set_string(object, name, node_is_scalar(value) ? value->text : "");
     }
-    /* A play's remote_user counts beside a user whom only triphase rendered, not beside a variable of the user's own. */
+    /* A play's remote_user counts beside a user whom only triphase rendered, not beside a
+     * variable of the user's own. */
     const struct json *theirs = target->host_variables;
     json_set_bool(object, "triphase_gives_way",
                   !json_get_string(theirs, "ansible_user", NULL) &&

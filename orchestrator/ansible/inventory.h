@@ -1,5 +1,6 @@
 /* Rendering an inventory: a template filled in as a tree and written through libyaml's events, so that no
- * value can change the document's shape. Names in templates and their meaning: docs/contract.md, "Templates". */
+ * value can change the document's shape. Names in templates and their meaning:
+ * docs/contract.md, "Templates". */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -21,16 +22,16 @@ struct inventory_request {
     const struct inventory_host *peers; /* other targets, for delegation */
     size_t peer_count;
     const char *run; /* id; NULL: none */
-    const char *
-        async_directory; /* of async jobs, for every host, below all that the user says; NULL: Ansible's own choice */
-    const char
-        *template_bytes; /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
+    /* of async jobs, for every host, below all that the user says; NULL: Ansible's own choice */
+    const char *async_directory;
+    /* NULL: the project's inventory-templates/<transport>.yml, else the embedded one */
+    const char *template_bytes;
     size_t template_length;
     const char *template_name; /* what faults call template_bytes */
 };
 
 /* The YAML text, malloc'ed. `expect` (may be NULL) gets {"<host>": {"ansible_host": …}}: every connection
- * variable of each host that is compared, null where neither it is rendered nor the user's inventories have it. ERROR_PROJECT with a line per fault for a template
- * or value that cannot be rendered. */
+ * variable of each host that is compared, null where neither it is rendered nor the user's inventories have
+ * it. ERROR_PROJECT with a line per fault for a template or value that cannot be rendered. */
 int inventory_render(const struct inventory_request *request, char **yaml_out, struct json **expect,
                      struct error *err);

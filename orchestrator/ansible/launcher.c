@@ -10,8 +10,9 @@
 
 enum { SCRIPT_LIMIT = 4096, SCRIPT_MAX = 1 << 20 };
 
-/* Where the first line cannot hold the interpreter's path (it has blanks, or is too long), pip and uv write a script that is one of the shell and of Python: its
- * second line, '''exec' PYTHON "$0" "$@", lies in a string of Python's. */
+/* Where the first line cannot hold the interpreter's path (it has blanks, or is too long), pip and uv
+ * write a script that is one of the shell and of Python: its second line, '''exec' PYTHON "$0" "$@", lies
+ * in a string of Python's. */
 static char *started_by_shell(const char *line)
 {
     AUTO_FREE char *second = xstrndup(line, strcspn(line, "\n"));
@@ -21,7 +22,8 @@ static char *started_by_shell(const char *line)
     return known ? xstrdup(words.items[1]) : NULL;
 }
 
-/* The interpreter of a script that does nothing but call Ansible's main; NULL for any other program. malloc'ed. */
+/* The interpreter of a script that does nothing but call Ansible's main; NULL for any
+ * other program. malloc'ed. */
 char *launcher_interpreter(const char *program)
 {
     AUTO_TEXT script = TEXT_INIT;

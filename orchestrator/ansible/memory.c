@@ -183,7 +183,8 @@ bool ansible_memory_digest(const struct ansible_memory_inputs *inputs, char out[
     return walk.whole;
 }
 
-/* Drops all records once there are many: which are old cannot matter, what is dropped is asked again. Whatever else lies there is somebody's. */
+/* Drops all records once there are many: which are old cannot matter, what is dropped is asked again.
+ * Whatever else lies there is somebody's. */
 static void drop_records(const char *folder)
 {
     AUTO_WORDS names = WORDS_INIT;

@@ -21,8 +21,9 @@ enum {
     PEERS_LENIENT = 1,
     PEERS_WITH_AGENTS = 2, /* a key that needs one is taken from the run's agent */
 };
-/* Finds their machines in the store and their ssh arguments over the first transport of each one's list, with sockets of the run's own (the folders are made). `state`: the
- * .triphase folder. `how`: PEERS_…. ERROR_PROJECT for a peer that is not what was made of it, and for one that is not made, unless
+/* Finds their machines in the store and their ssh arguments over the first transport of each one's list, with
+ * sockets of the run's own (the folders are made). `state`: the .triphase folder. `how`: PEERS_….
+ * ERROR_PROJECT for a peer that is not what was made of it, and for one that is not made, unless
  * PEERS_LENIENT leaves it out. `out` is to be freed in any case. */
 int peers_find(const struct project *project, const struct target *target, const char *state, const char *run,
                int alive_count, unsigned how, struct peers *out, struct error *err);

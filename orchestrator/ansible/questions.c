@@ -63,7 +63,8 @@ static void finish(struct running *running)
     *running = (struct running){.out = -1, .error = -1};
 }
 
-/* What the process itself has started (a program that it asks): the words of each. malloc'ed; NULL: nothing. */
+/* What the process itself has started (a program that it asks): the words of each.
+ * malloc'ed; NULL: nothing. */
 static char *waits_for(pid_t pid)
 {
     struct text out = TEXT_INIT;

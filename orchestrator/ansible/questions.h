@@ -8,7 +8,8 @@
 #include "process/child.h"
 #include <stdint.h>
 
-/* All that Ansible is asked about a target before a run, by whomever: what hangs is told within a minute. A slow machine needs some ten seconds. */
+/* All that Ansible is asked about a target before a run, by whomever: what hangs is told within a minute. A
+ * slow machine needs some ten seconds. */
 #define QUESTIONS_BOUND (50 * NS_PER_S)
 
 struct question {
@@ -16,12 +17,13 @@ struct question {
     struct text out, said;      /* stdout and stderr, at most 8 MiB each */
     struct child_end end;
     char *failure; /* it could not be started, or did not end in time; NULL: see `end` */
-    char *
-        waited_for; /* what it had started and waited for when the time was over, argv by argv; NULL: nothing */
+    /* what it had started and waited for when the time was over, argv by argv; NULL: nothing */
+    char *waited_for;
 };
 
-/* Runs all of them in `directory`, at most two at a time, until this moment of the monotonic clock: what still runs
- * then is killed with what it started, what has not begun is not begun. Failures are in each question. */
+/* Runs all of them in `directory`, at most two at a time, until this moment of the monotonic
+ * clock: what still runs then is killed with what it started, what has not begun is not begun.
+ * Failures are in each question. */
 void questions_ask(struct question *questions, size_t count, const char *directory, struct deadline deadline);
 /* Of one that failed: why, and what it waited for. malloc'ed. */
 char *question_failure(const struct question *question);

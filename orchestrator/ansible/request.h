@@ -1,4 +1,5 @@
-/* What an ansible-playbook child is made from, and what it is made of: both are filled in by several files, one thing each (ansible/child.h brings them together). */
+/* What an ansible-playbook child is made from, and what it is made of: both are filled in by several files,
+ * one thing each (ansible/child.h brings them together). */
 #pragma once
 #include "ansible/arguments.h"
 #include "ansible/found.h"
@@ -35,11 +36,13 @@ struct ansible_request {
 
 struct ansible_child {
     struct words argv, environment;
-    /* Among `keep`, -1 behind them: the values of all that is secret (redact/sealed.h), and those that the callback decrypts, which come while it runs. */
+    /* Among `keep`, -1 behind them: the values of all that is secret (redact/sealed.h), and those that the
+     * callback decrypts, which come while it runs. */
     int known[3];
     int *keep; /* descriptors for child_plan.keep, -1-terminated; ansible_child_clear closes them */
-    struct words
-        files; /* files it wrote in run_directory, none with a secret; the caller may remove them after the child's end */
+    /* files it wrote in run_directory, none with a secret; the caller may remove
+     * them after the child's end */
+    struct words files;
 };
 
 /* The descriptor is the child's from now on. */

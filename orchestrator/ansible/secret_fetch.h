@@ -1,4 +1,5 @@
-/* Secrets of a target that may take their time (a command, a file that is no regular one): read in a child, so that no watchdog waits for them. */
+/* Secrets of a target that may take their time (a command, a file that is no regular one): read in a child,
+ * so that no watchdog waits for them. */
 #pragma once
 #include "config/project.h"
 #include "process/aside.h"

@@ -188,7 +188,8 @@ int secrets_add_variables(const struct ansible_request *request, struct ansible_
     return 0;
 }
 
-/* No process of the phase has it, but a playbook may have the same from elsewhere. One that a command or a descriptor gives is not asked for again. */
+/* No process of the phase has it, but a playbook may have the same from elsewhere. One that a command or a
+ * descriptor gives is not asked for again. */
 static int know_passphrase(const struct ansible_request *request, int known, struct error *err)
 {
     const struct secret *secret = &request->target->key_passphrase;

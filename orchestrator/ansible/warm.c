@@ -91,7 +91,8 @@ static void add_word(struct text *order, const char *word)
     text_add_bytes(order, "", 1);
 }
 
-/* What the process is to become, in a descriptor of its own: an environment may be larger than any message. `numbers`: where further descriptors go. */
+/* What the process is to become, in a descriptor of its own: an environment may be larger than any message.
+ * `numbers`: where further descriptors go. */
 static int write_order(const struct child_plan *plan, const int *numbers, size_t number_count,
                        struct error *err)
 {

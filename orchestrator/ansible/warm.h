@@ -1,17 +1,21 @@
-/* An interpreter started ahead of its phase: it has imported Ansible and stands at a gate, having read nothing of the phase, so that the 0.3-0.4 s
- * of its start pass while something else is waited for (a transport, the phase before). launcher/triphase_launch.py is its other half; it begins anew
- * in place when what Ansible read at import has changed. Only where a scope is a cgroup: there it can be moved into the scope of a step. */
+/* An interpreter started ahead of its phase: it has imported Ansible and stands at a gate, having read
+ * nothing of the phase, so that the 0.3-0.4 s of its start pass while something else is waited for (a
+ * transport, the phase before). launcher/triphase_launch.py is its other half; it begins anew in place
+ * when what Ansible read at import has changed. Only where a scope is a cgroup: there it can be moved
+ * into the scope of a step. */
 #pragma once
 #include "process/child.h"
 
 struct spare;
 
-/* `command`: interpreter, launcher, ansible-playbook, as launcher_wrap leaves it. `environment` without what only the step knows. It belongs to `scope`
- * until it is taken. Descriptors are closed and the process is ended by warm_dismiss or, after a success of warm_take, are the child's. */
+/* `command`: interpreter, launcher, ansible-playbook, as launcher_wrap leaves it. `environment` without what
+ * only the step knows. It belongs to `scope` until it is taken. Descriptors are closed and the process is
+ * ended by warm_dismiss or, after a success of warm_take, are the child's. */
 int warm_start(const char *const command[3], const char *const *environment, const char *directory,
                const struct scope *scope, struct spare **out, struct error *err);
-/* Makes it the process of `plan`, as child_start would start one, in the plan's scope; the spare is gone then. -1 when it cannot be that: it is dead, or
- * another program is asked for; it is dismissed then. */
+/* Makes it the process of `plan`, as child_start would start one, in the plan's scope; the spare is gone
+ * then. -1 when it cannot be that: it is dead, or another program is asked for; it is dismissed then. */
 int warm_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err);
-/* Lets it leave (its exit handlers remove Ansible's temporary folder), or kills it after a second. NULL inside is fine. */
+/* Lets it leave (its exit handlers remove Ansible's temporary folder), or kills it after a
+ * second. NULL inside is fine. */
 void warm_dismiss(struct spare **spare);

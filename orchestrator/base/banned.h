@@ -1,6 +1,7 @@
-/* Forced into every C file by the build (-include): calls that overrun, truncate in silence or share a hidden buffer are
- * a compile error that names what to use. The system headers that declare them come first, so that only calls written
- * here are hit. Macros with arguments: a struct member or a variable of such a name stays legal. */
+/* Forced into every C file by the build (-include): calls that overrun, truncate in silence or share a
+ * hidden buffer are a compile error that names what to use. The system headers that declare them come
+ * first, so that only calls written here are hit. Macros with arguments: a struct member or a variable of
+ * such a name stays legal. */
 #pragma once
 #include <alloca.h>
 #include <stdio.h>

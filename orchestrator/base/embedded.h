@@ -1,4 +1,5 @@
-/* What `triphase init` lays down, and the event callback, built into the program (setup/embed.sh makes the table). */
+/* What `triphase init` lays down, and the event callback, built into the program
+ * (setup/embed.sh makes the table). */
 #pragma once
 #include <stddef.h>
 

@@ -33,12 +33,14 @@ struct error {
     }
 #define AUTO_ERROR __attribute__((cleanup(error_clear))) struct error
 
-/* Sets kind and message, replacing an earlier one. Always returns -1, so that `return error_set(...)` reads well. */
+/* Sets kind and message, replacing an earlier one. Always returns -1, so that
+ * `return error_set(...)` reads well. */
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What an errno means to a user and what to do about it; NULL where its name says all that can be said. */
 const char *error_meaning(int number);
-/* The same with ": <strerror(number)>" appended, and its meaning. errno is taken by the caller before anything else ran. */
+/* The same with ": <strerror(number)>" appended, and its meaning. errno is taken by the caller
+ * before anything else ran. */
 int error_system(struct error *err, int number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Puts "<text>: " before the message of an error that is set; does nothing to one that is not. Returns -1. */

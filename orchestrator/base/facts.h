@@ -1,4 +1,5 @@
-/* What this machine has and lacks, as a list for people and programs: each with the exact command or container flag that mends it. */
+/* What this machine has and lacks, as a list for people and programs: each with the exact command or
+ * container flag that mends it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

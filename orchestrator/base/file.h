@@ -1,5 +1,6 @@
-/* Files and folders, with the safety the rest relies on: descriptors are CLOEXEC, writes go to the end or fail, a
- * replaced file is either the old or the new one, removing a tree never follows a link. Errors are ERROR_SYSTEM. */
+/* Files and folders, with the safety the rest relies on: descriptors are CLOEXEC, writes go to the end
+ * or fail, a replaced file is either the old or the new one, removing a tree never follows a link.
+ * Errors are ERROR_SYSTEM. */
 #pragma once
 #include "base/error.h"
 #include "base/text.h"
@@ -11,20 +12,23 @@
 int file_read(const char *path, size_t limit, struct text *out, struct error *err);
 /* The last `limit` bytes at most. */
 int file_read_tail(const char *path, size_t limit, struct text *out, struct error *err);
-/* open(2) for writing with O_CREAT, O_NOFOLLOW and O_CLOEXEC. What root makes in somebody's folder (behind sudo, or logged in as root) belongs to that
- * folder's owner: that holds here, for file_replace and for file_make_dirs. Descriptor, or -1 with errno. */
+/* open(2) for writing with O_CREAT, O_NOFOLLOW and O_CLOEXEC. What root makes in somebody's folder (behind
+ * sudo, or logged in as root) belongs to that folder's owner: that holds here, for file_replace and for
+ * file_make_dirs. Descriptor, or -1 with errno. */
 int file_create(const char *path, int flags, mode_t mode);
-/* Gives one file or folder away, a link itself and not what it leads to. A file with several names could be anybody's and is left (EPERM). 0 or -1 with errno. */
+/* Gives one file or folder away, a link itself and not what it leads to. A file with several names could be
+ * anybody's and is left (EPERM). 0 or -1 with errno. */
 int file_give(const char *path, uid_t user, gid_t group);
-/* Gives what root owns in the tree to the owner of the folder above it: for what other programs made there as root. Follows no link, leaves files with
- * several names alone. Best effort. */
+/* Gives what root owns in the tree to the owner of the folder above it: for what other programs made there as
+ * root. Follows no link, leaves files with several names alone. Best effort. */
 void file_give_tree(const char *path);
 /* Writes beside and renames over; fsyncs the file. */
 int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err);
 /* All bytes, over short writes and EINTR. 0 or -1 with errno. */
 int file_write_all(int fd, const void *bytes, size_t length);
 bool file_exists(const char *path);
-/* 1 where something is there, 0 where nothing is, -1 where that cannot be seen (a closed folder, a disk that fails): never to be told as absent. */
+/* 1 where something is there, 0 where nothing is, -1 where that cannot be seen (a closed folder, a disk that
+ * fails): never to be told as absent. */
 int file_look(const char *path, struct error *err);
 bool file_is_dir(const char *path);
 /* An executable regular file. */
@@ -45,7 +49,8 @@ bool file_is_within(const char *path, const char *folder);
 const char *file_below(const char *path, const char *folder);
 /* Where programs are looked for when PATH is not set. */
 #define FILE_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* The first program of that name in the colon-separated list (NULL: PATH, and behind it the sbin beside each usual bin in it); a name with a slash is itself. malloc'ed or NULL. */
+/* The first program of that name in the colon-separated list (NULL: PATH, and behind it the sbin beside each
+ * usual bin in it); a name with a slash is itself. malloc'ed or NULL. */
 char *file_find_program(const char *name, const char *path_list);
 /* Names in a folder, sorted, without . and ..; an absent folder has none. */
 int file_list(const char *path, struct words *out, struct error *err);

@@ -9,5 +9,6 @@ void id_make(char out[ID_SIZE]);
 bool id_is(const char *text);
 /* The last `digits` hex digits (at most 12, all in the last group): a pointer into `id`. Short ids have 8. */
 const char *id_tail(const char *id, int digits);
-/* The short form, as text for people shows it (JSON has the whole one): a pointer into `id`; what is no id is shown as it is. */
+/* The short form, as text for people shows it (JSON has the whole one): a pointer into `id`; what is
+ * no id is shown as it is. */
 const char *id_shown(const char *id);

@@ -1,6 +1,6 @@
-/* Memory and descriptors that clean up after themselves.
- * Allocation succeeds or the process aborts: a worker that dies falsifies no row (its guard and the next acting
- * command see to the rest), while a half-handled ENOMEM could. Sizes of arrays are checked for overflow. */
+/* Memory and descriptors that clean up after themselves. Allocation succeeds or the process aborts: a worker
+ * that dies falsifies no row (its guard and the next acting command see to the rest), while a half-handled
+ * ENOMEM could. Sizes of arrays are checked for overflow. */
 #pragma once
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* Points in time and durations. All are int64 nanoseconds: wall clock since 1970 UTC, monotonic since boot. Timers
- * and durations use the monotonic clock only, so that nothing depends on the wall clock going forward. */
+/* Points in time and durations. All are int64 nanoseconds: wall clock since 1970 UTC, monotonic
+ * since boot. Timers and durations use the monotonic clock only, so that nothing depends on the
+ * wall clock going forward. */
 #pragma once
 #include "base/error.h"
 #include <stdint.h>
@@ -15,8 +16,8 @@ void moment_sleep(int64_t ns);
 char *moment_rfc3339(int64_t wall_ns);
 /* "03:04:05" local time, malloc'ed. */
 char *moment_clock(int64_t wall_ns);
-/* `90s`, `5m`, `1h30m`, `500ms`, `90d`; each unit at most once, largest first, no sign, no space. Fails on everything else, on
- * zero-length text and above 10 years. `0s` is 0. */
+/* `90s`, `5m`, `1h30m`, `500ms`, `90d`; each unit at most once, largest first, no sign, no space. Fails on
+ * everything else, on zero-length text and above 10 years. `0s` is 0. */
 int duration_parse(const char *text, int64_t *out_ns, struct error *err);
 /* Short for people: `0.35s`, `12.1s`, `2m05s`, `1h02m`. malloc'ed. */
 char *duration_show(int64_t ns);

@@ -102,7 +102,8 @@ bool text_ends(const char *string, const char *suffix)
     return length >= tail && strcmp(string + length - tail, suffix) == 0;
 }
 
-/* Length of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates), 0 when there is none. */
+/* Length of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong forms, no
+ * surrogates), 0 when there is none. */
 static size_t sequence_length(const unsigned char *at, size_t left)
 {
     unsigned char first = at[0];
@@ -170,7 +171,8 @@ unsigned text_distance(const char *a, const char *b)
     return line[columns];
 }
 
-/* How long the beginning is that both share, up to the end of a part ("targets.vault." of two paths): it is no sign of nearness. */
+/* How long the beginning is that both share, up to the end of a part ("targets.vault." of two paths):
+ * it is no sign of nearness. */
 static size_t shared_parts(const char *a, const char *b)
 {
     size_t shared = 0;

@@ -1,4 +1,5 @@
-/* A growing byte string, always NUL-terminated behind its length (so `bytes` is a C string when it holds no NUL). */
+/* A growing byte string, always NUL-terminated behind its length (so `bytes` is a C
+ * string when it holds no NUL). */
 #pragma once
 #include <stdarg.h>
 #include <stdbool.h>
@@ -36,10 +37,11 @@ bool text_ends(const char *string, const char *suffix);
 bool text_is_one_of(const char *string, const char *const *list);
 /* Whether all bytes form valid UTF-8 without NUL. */
 bool text_is_utf8(const char *bytes, size_t length);
-/* Edit distance of two short names (both at most 63 bytes count), for "did you mean"; two neighbours that changed places are one edit. */
+/* Edit distance of two short names (both at most 63 bytes count), for "did you mean"; two neighbours that
+ * changed places are one edit. */
 unsigned text_distance(const char *a, const char *b);
-/* The name in the NULL-terminated list nearest to `name`, NULL when none is near: of the longer one, without the parts that both begin with, more than a third
- * differs. */
+/* The name in the NULL-terminated list nearest to `name`, NULL when none is near: of the longer one, without
+ * the parts that both begin with, more than a third differs. */
 const char *text_nearest(const char *name, const char *const *names);
 /* Writes the string for a terminal or log line: control characters, and what is no UTF-8, as \xNN. */
 void text_add_printable(struct text *text, const char *bytes, size_t length);

@@ -38,7 +38,8 @@ void words_add_all(struct words *words, ...)
     va_end(args);
 }
 
-/* One word from `*at` on; false where there is none. A backslash within double quotes is one unless '"' or '\\' follows. */
+/* One word from `*at` on; false where there is none. A backslash within double quotes is one
+ * unless '"' or '\\' follows. */
 static bool next_word(const char **at, char *word, bool *open)
 {
     const char *c = *at + strspn(*at, " \t\r\n");

@@ -21,7 +21,8 @@ void words_addf(struct words *words, const char *format, ...) __attribute__((for
 void words_own(struct words *words, char *word);
 /* NULL-terminated; ends at the first NULL argument: words_add_all(&w, "ip", "link", NULL). */
 void words_add_all(struct words *words, ...) __attribute__((sentinel));
-/* The words that Python's shlex makes of a text (quotes, backslashes). -1 for a quote that does not end; then the words before it were added. */
+/* The words that Python's shlex makes of a text (quotes, backslashes). -1 for a quote that does not end; then
+ * the words before it were added. */
 int words_add_split(struct words *words, const char *text);
 void words_add_list(struct words *words, const char *const *list);
 bool words_have(const struct words *words, const char *word);

@@ -287,7 +287,8 @@ static struct json *redactions_of(const struct bundle *bundle, const struct json
     return object;
 }
 
-/* Messages in it can quote what is secret too. What was taken out of it is counted in it, so it is written twice. */
+/* Messages in it can quote what is secret too. What was taken out of it is counted in
+ * it, so it is written twice. */
 static size_t write_manifest(const struct bundle *bundle, struct json *about, const struct json *unread,
                              int64_t in_manifest, struct text *out)
 {

@@ -12,7 +12,8 @@
 #define BOUND (90 * NS_PER_S)
 enum { EACH_S = 15, SMALL = 256 << 10, LARGE = 4 << 20, OUTPUT_MOST = 48 << 20, MARK_SIZE = 40 };
 
-/* In order: what is short and tells most comes first, in case the time does not suffice for all. `need`: a program without which there is nothing to ask. */
+/* In order: what is short and tells most comes first, in case the time does not suffice for all. `need`: a
+ * program without which there is nothing to ask. */
 static const struct {
     const char *name, *need;
     int most; /* bytes */
@@ -58,8 +59,10 @@ static const struct {
      " podman logs --timestamps --tail 200 \"$c\"; done"},
 };
 
-/* In UTF-8: a program that shows ? for a letter would show what is left of a secret. One shell on the host reads this from its stdin, so nothing of it is in argv there. What it writes is told apart by a mark that nobody there can know. Each
- * answer is cut at its size by head, which ends who writes more, and goes by while the exit code takes another way. */
+/* In UTF-8: a program that shows ? for a letter would show what is left of a secret. One shell on the host
+ * reads this from its stdin, so nothing of it is in argv there. What it writes is told apart by a mark that
+ * nobody there can know. Each answer is cut at its size by head, which ends who writes more, and goes by
+ * while the exit code takes another way. */
 static char *script(const char *mark)
 {
     struct text out = TEXT_INIT;
@@ -94,7 +97,8 @@ struct answers {
     char mark[MARK_SIZE];
 };
 
-/* The next line that begins with the mark, from `at` on; the bytes before it in `before`. Its rest, malloc'ed; NULL: there is none. */
+/* The next line that begins with the mark, from `at` on; the bytes before it in `before`. Its rest,
+ * malloc'ed; NULL: there is none. */
 static char *next_mark(struct answers *answers, struct text *before)
 {
     AUTO_FREE char *needle = xasprintf("\n%s ", answers->mark);

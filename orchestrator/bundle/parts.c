@@ -173,7 +173,8 @@ int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *s
 
 /* ---- the host ---- */
 
-/* Which one carries a connection now; where the project's files cannot be read, the one that the run used last. */
+/* Which one carries a connection now; where the project's files cannot be read, the
+ * one that the run used last. */
 static int choose_transport(const struct bundle_subject *subject, enum transport_kind *out, struct error *err)
 {
     if (subject->target)

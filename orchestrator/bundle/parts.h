@@ -1,4 +1,5 @@
-/* What goes into a bundle: the store's rows and the reports of a run, its folder, the configuration, the versions of the tools, and what the host says. */
+/* What goes into a bundle: the store's rows and the reports of a run, its folder, the configuration, the
+ * versions of the tools, and what the host says. */
 #pragma once
 #include "bundle/archive.h"
 #include "config/config.h"

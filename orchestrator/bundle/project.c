@@ -19,7 +19,8 @@ enum { DIFF_MOST = 16 << 20 };
 
 /* ---- recipe and playbooks ---- */
 
-/* Plays, tasks and templates: what says what was done. What holds values (variables, inventories, files for the host) is left out, here and in what differs. */
+/* Plays, tasks and templates: what says what was done. What holds values (variables, inventories, files for
+ * the host) is left out, here and in what differs. */
 static const char *const told_ends[] = {".yml", ".yaml", ".j2"};
 static const char *const value_folders[] = {"group_vars", "host_vars", "vars",
                                             "defaults",   "inventory", "files"};
@@ -126,7 +127,8 @@ static int ask_git(const struct git *git, struct text *out, struct error *err, c
     return program_do_all(&program, out, err);
 }
 
-/* Only of what the bundle would hold itself: a password file, an .env or a variable that was changed differs as well. */
+/* Only of what the bundle would hold itself: a password file, an .env or a variable that was
+ * changed differs as well. */
 static void add_difference(const struct project *project, struct words *argv)
 {
     words_add_all(argv, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--",

@@ -1,4 +1,5 @@
-/* What a bundle has of the project: the recipe, its playbooks and roles, the git commit and what differs from it. */
+/* What a bundle has of the project: the recipe, its playbooks and roles, the git commit
+ * and what differs from it. */
 #pragma once
 #include "bundle/parts.h"
 

@@ -1,4 +1,5 @@
-/* triphase attach [RUN|TARGET]: follows a run that goes on, and ends as it ends; of one that is over the end is told at once. */
+/* triphase attach [RUN|TARGET]: follows a run that goes on, and ends as it ends; of one that is over
+ * the end is told at once. */
 #include "ansible/secret_fetch.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -59,7 +60,8 @@ static int end_of(struct sql *db, struct history_run **run, struct error *err)
     return 0;
 }
 
-/* There is no worker to learn from: what the project's files still lead to, and the names that its events were told with. */
+/* There is no worker to learn from: what the project's files still lead to, and the names that
+ * its events were told with. */
 static void know_again(const struct attached *attached, struct live *live, struct sql *db,
                        const struct history_run *run)
 {

@@ -112,7 +112,8 @@ static void found_clear(struct found *found)
     error_clear(&found->project_problem);
 }
 
-/* A run's row has its machine from its end on. The target's machine of now is this run's where no other run came after it. */
+/* A run's row has its machine from its end on. The target's machine of now is this run's where no
+ * other run came after it. */
 static int find_machine(struct found *found, struct error *err)
 {
     const struct history_run *run = found->account.run;

@@ -1,4 +1,5 @@
-/* The commands: a const entry and one file each, with usage, options and call together; named in command/main.c and nowhere else. Only these choose exit codes. */
+/* The commands: a const entry and one file each, with usage, options and call together; named in
+ * command/main.c and nowhere else. Only these choose exit codes. */
 #pragma once
 #include "view/help.h"
 #include <getopt.h>
@@ -14,8 +15,8 @@ struct command_context {
 
 struct command {
     struct help_line help; /* name, usage (NULL hides the command from the list) and summary */
-    const struct option
-        *options; /* by their whole names, as getopt_long(3) has them; NULL: it reads its words itself */
+    /* by their whole names, as getopt_long(3) has them; NULL: it reads its words itself */
+    const struct option *options;
     const char *letters; /* as getopt(3) has them; NULL: none */
     bool hands_on;       /* what stands behind "--" goes to ansible-playbook */
     int (*run)(struct command_context *context, int argc,

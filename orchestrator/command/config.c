@@ -14,8 +14,8 @@
 
 #include <errno.h>
 
-/* What was made of the targets that are told of, where it is otherwise. A store that cannot be read keeps nobody from the
- * settings. */
+/* What was made of the targets that are told of, where it is otherwise. A store that cannot be read keeps
+ * nobody from the settings. */
 static size_t compare(const struct project *project, const struct target *only, struct config_made *out)
 {
     AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);

@@ -15,7 +15,8 @@
 
 enum { JOBS_MOST = 64 };
 
-/* Where none is named: all but those that are protected and made. `made` gets those among them that are there already. */
+/* Where none is named: all but those that are protected and made. `made` gets those among
+ * them that are there already. */
 static int choose_all(const struct project *project, struct words *out, struct words *made, struct error *err)
 {
     AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);

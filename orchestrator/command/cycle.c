@@ -1,4 +1,5 @@
-/* triphase cycle TARGET -n N: create and destroy again and again, each by the very machinery of the command of that name; the runs carry one group_id. */
+/* triphase cycle TARGET -n N: create and destroy again and again, each by the very machinery of the command
+ * of that name; the runs carry one group_id. */
 #include "report/cycle.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -119,7 +120,8 @@ static int load_round(struct cycling *cycling, struct cycle *out, struct error *
                : cycle_load(db, cycling->state, cycling->group, cycling->runs, cycling->rounds, out, err);
 }
 
-/* After a destroy that ended well, and so says that all is gone: what is left is looked for, and noted with its run. */
+/* After a destroy that ended well, and so says that all is gone: what is left is looked
+ * for, and noted with its run. */
 static int count_leftovers(struct cycling *cycling, struct error *err)
 {
     struct cycle part;

@@ -47,7 +47,8 @@ struct shown {
     int step;      /* the last one whose end was told */
 };
 
-/* Ends of steps are no events of their own: each comes before what happened after it. `before` NULL: all that have ended. */
+/* Ends of steps are no events of their own: each comes before what happened after it. `before`
+ * NULL: all that have ended. */
 static size_t add_ends(const struct history_step *steps, size_t count, size_t at,
                        const struct history_event *before, struct shown *shown, struct text *out)
 {
@@ -64,8 +65,8 @@ static size_t add_ends(const struct history_step *steps, size_t count, size_t at
     return at;
 }
 
-/* Prints what came after what was shown, and the run's end where it had one when its row was read. Steps are read before events, so that none of what came
- * before an end is missed. */
+/* Prints what came after what was shown, and the run's end where it had one when its row was read. Steps are
+ * read before events, so that none of what came before an end is missed. */
 static int print_new(struct sql *db, const struct history_run *run, bool json, struct shown *shown,
                      struct error *err)
 {

@@ -22,5 +22,6 @@ enum exit_code {
 int exit_code_of(const struct error *err);
 /* Of a run that ended so; `stage` that ended it, NULL: a phase. */
 int exit_code_of_outcome(enum outcome outcome, const char *stage, bool changed_where_none_should);
-/* Of the several codes of one command over several targets, the one that counts: the first of 130 70 78 69 75 3 4 5 2 6 1 64 that occurred. */
+/* Of the several codes of one command over several targets, the one that counts: the first of 130 70 78 69 75
+ * 3 4 5 2 6 1 64 that occurred. */
 int exit_code_worse(int a, int b);

@@ -1,4 +1,5 @@
-/* triphase forget TARGET: the store stops believing in a machine that triphase cannot or need not remove. Nothing outside the project is touched; runs stay in the history. */
+/* triphase forget TARGET: the store stops believing in a machine that triphase cannot or need not remove.
+ * Nothing outside the project is touched; runs stay in the history. */
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -54,7 +55,8 @@ static int forget_target(const struct command_context *context, const char *stat
     if (forget_claim(project, &original, err) < 0 || store_prepare(store, err) < 0 ||
         known_targets(context, store, false, &known, err) < 0 || known_target(&known, target, err) < 0)
         return -1;
-    /* Held from here, and nothing of a dead run is at work any more: what is looked at now is what is forgotten. */
+    /* Held from here, and nothing of a dead run is at work any more: what is looked at
+     * now is what is forgotten. */
     if (settle_lock(state, target, id, &lock, err) < 0 ||
         (!original && put_in_order_locked(state, target, err) < 0))
         return -1;

@@ -4,11 +4,12 @@
 #include "command/command.h"
 #include <stdbool.h>
 
-/* Drops all that is known of the project, its whole state folder, and cached root trees that nobody uses. Refused while a machine of it is there, and where a
- * sandbox cannot be judged that could be its. In a copy of a project, what is the original's stays. */
+/* Drops all that is known of the project, its whole state folder, and cached root trees that nobody uses.
+ * Refused while a machine of it is there, and where a sandbox cannot be judged that could be its. In a copy
+ * of a project, what is the original's stays. */
 int forget_project(const struct command_context *context, bool yes, struct error *err);
-/* Takes what triphase laid on this machine beyond projects (sandboxes that are dead, root trees, their folders). Refused, naming project and owner, while a
- * sandbox is alive or cannot be judged. */
+/* Takes what triphase laid on this machine beyond projects (sandboxes that are dead, root trees, their
+ * folders). Refused, naming project and owner, while a sandbox is alive or cannot be judged. */
 int forget_machine(bool yes, struct error *err);
 /* Asks, or needs `yes` without a terminal. */
 int forget_agreed(bool yes, struct error *err, const char *question, ...)

@@ -1,4 +1,5 @@
-/* Names of targets on the command line: those that the files name, and those that were ever made or run, whatever the files say now. */
+/* Names of targets on the command line: those that the files name, and those that were ever made or run,
+ * whatever the files say now. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"

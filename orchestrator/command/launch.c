@@ -17,7 +17,8 @@
 
 #include <unistd.h>
 
-/* A destroy acts on what was made: a target that the files no longer name is destroyed all the same, but one that was never there is a slip. */
+/* A destroy acts on what was made: a target that the files no longer name is destroyed all the same, but one
+ * that was never there is a slip. */
 static bool was_known(const struct command_run *all, const char *target)
 {
     AUTO_SQL *db = NULL;

@@ -1,4 +1,5 @@
-/* What create, run, resume and destroy share: lock, reconcile, plan, a worker per target, and following them to their ends. */
+/* What create, run, resume and destroy share: lock, reconcile, plan, a worker per target, and
+ * following them to their ends. */
 #pragma once
 #include "command/launch_request.h"
 

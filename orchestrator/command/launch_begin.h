@@ -1,4 +1,5 @@
-/* The begin of a job's run: the target's lock, what dead runs left, everything looked at again under the lock, and the worker. */
+/* The begin of a job's run: the target's lock, what dead runs left, everything looked at again under
+ * the lock, and the worker. */
 #pragma once
 #include "command/launch_job.h"
 

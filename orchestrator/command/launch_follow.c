@@ -123,7 +123,8 @@ static void on_signal(void *context, int number)
         }
 }
 
-/* The terminal is lost. What runs goes on by itself; what is still to be begun needs this process, which goes on unseen. */
+/* The terminal is lost. What runs goes on by itself; what is still to be begun needs this
+ * process, which goes on unseen. */
 static void on_hang_up(void *context, int number)
 {
     struct command_run *all = context;

@@ -1,4 +1,5 @@
-/* The jobs of a command, as many at once as are wanted, from the first one's begin to the last one's end; or, detached, to where all are begun. */
+/* The jobs of a command, as many at once as are wanted, from the first one's begin to the last one's end; or,
+ * detached, to where all are begun. */
 #pragma once
 #include "command/launch_job.h"
 

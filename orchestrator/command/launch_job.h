@@ -46,5 +46,6 @@ bool launch_is_made(const struct machine *machine);
 /* Another target of this command whose machine is still to be made. */
 bool launch_to_come(const struct command_run *all, const char *target);
 bool launch_waits_for_peers(const struct command_run *all, const struct job *job);
-/* In the order in which they are named, but peers first; among such as are each other's one has to be. NULL: none can be begun now. */
+/* In the order in which they are named, but peers first; among such as are each other's one has to be.
+ * NULL: none can be begun now. */
 struct job *launch_next(const struct command_run *all);

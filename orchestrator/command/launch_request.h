@@ -6,8 +6,8 @@
 struct launch {
     const char *kind;            /* "create", "run", "destroy", "resume" */
     const struct resume *resume; /* what a resume goes on with; else NULL */
-    struct project
-        *project; /* NULL only for destroy; its targets are completed by ansible/host_variables.h */
+    /* NULL only for destroy; its targets are completed by ansible/host_variables.h */
+    struct project *project;
     const char *project_directory; /* absolute */
     const char *const *targets;    /* names, NULL-terminated */
     const char *const *phases;     /* NULL-terminated; empty: all */
@@ -16,6 +16,7 @@ struct launch {
     const char *group_id; /* of the cycle that the runs belong to; may be NULL */
     int jobs;
     bool check_idempotent, keep_state, no_teardown;
-    bool
-        detach; /* not followed: over as soon as every run is begun, which of a target whose peers are still to be made is then */
+    /* not followed: over as soon as every run is begun, which of a target whose peers are
+     * still to be made is then */
+    bool detach;
 };

@@ -1,4 +1,5 @@
-/* triphase plan [TARGET] [--json] [--contact] [-- ARGUMENTS]: everything that can be checked before anything is made. */
+/* triphase plan [TARGET] [--json] [--contact] [-- ARGUMENTS]: everything that can be checked
+ * before anything is made. */
 #include "preflight/plan.h"
 #include "ansible/host_variables.h"
 #include "base/memory.h"

@@ -22,7 +22,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* A static host is there without having been made: it is known as `create` would know it, with what is to be written about it in `folder`. */
+/* A static host is there without having been made: it is known as `create` would know it, with what is to be
+ * written about it in `folder`. */
 static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
                                   const char *folder, struct error *err)
 {
@@ -39,7 +40,8 @@ static struct machine *as_planned(const struct project *project, const struct ta
     return TAKE(machine);
 }
 
-/* Everything that a look leaves on this machine is in the scope and in the folder `sockets`, which are gone afterwards. */
+/* Everything that a look leaves on this machine is in the scope and in the folder `sockets`,
+ * which are gone afterwards. */
 static int look(const struct host_check_request *request, const char *id, struct json **out,
                 struct error *err)
 {

@@ -4,7 +4,8 @@
 #include "config/config.h"
 #include "format/json.h"
 
-/* What it said, for view and JSON; also why nobody could be asked, which is no failure where nothing is made. `ansible_version` may be NULL. 0, or -1 where a run
- * would certainly fail by it. `out` is filled in any case. */
+/* What it said, for view and JSON; also why nobody could be asked, which is no failure where
+ * nothing is made. `ansible_version` may be NULL. 0, or -1 where a run would certainly fail by it.
+ * `out` is filled in any case. */
 int plan_contact(const struct project *project, const struct target *target, const char *ansible_version,
                  struct json **out, struct error *err);

@@ -4,9 +4,11 @@
 #include "command/command.h"
 #include "config/config.h"
 
-/* Loads it. `name` NULL: no target is looked for; else `target` gets it, borrowed. On failure both are untouched. */
+/* Loads it. `name` NULL: no target is looked for; else `target` gets it, borrowed. On
+ * failure both are untouched. */
 int project_access_load(const struct command_context *context, const char *name, struct project **project,
                         const struct target **target, struct error *err);
-/* The same for a command that cannot go on without: a failure is said, and so are warnings of a project that loads. EXIT_OK, or the exit code. */
+/* The same for a command that cannot go on without: a failure is said, and so are warnings of a project that
+ * loads. EXIT_OK, or the exit code. */
 int project_access_open(const struct command_context *context, const char *name, struct project **project,
                         const struct target **target);

@@ -1,4 +1,5 @@
-/* What commands that act do first (control/settle.h), and say: what was found, and that a run that died is one that failed by triphase's own fault. */
+/* What commands that act do first (control/settle.h), and say: what was found, and that a run that died is
+ * one that failed by triphase's own fault. */
 #pragma once
 #include "base/error.h"
 

@@ -1,4 +1,5 @@
-/* triphase ssh TARGET [-- COMMAND]: logs in with the arguments that the inventory has, and becomes ssh over that login. */
+/* triphase ssh TARGET [-- COMMAND]: logs in with the arguments that the inventory has, and
+ * becomes ssh over that login. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
@@ -39,7 +40,8 @@ static int call(struct command_context *context, int argc, char **argv)
     }
     /* A person at a terminal may be asked for a passphrase. */
     bool may_answer = isatty(STDIN_FILENO);
-    /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. A master of a run is the run's: this is a connection of its own. */
+    /* Paths in ssh's arguments (-F of an ansible.cfg, for one) start there, as for a run. A master of a run
+     * is the run's: this is a connection of its own. */
     if (chdir(project->directory) < 0)
         error_system(&err, errno, "cannot go to the project's folder %s", project->directory);
     else

@@ -1,4 +1,5 @@
-/* Hidden: `triphase stage NAME REQUEST_FD RESULT_FD`, started by a worker. Whatever happens is in the result; the exit code only says whether it was written. */
+/* Hidden: `triphase stage NAME REQUEST_FD RESULT_FD`, started by a worker. Whatever happens is in the result;
+ * the exit code only says whether it was written. */
 #include "stage/stage.h"
 #include "base/number.h"
 #include "base/text.h"

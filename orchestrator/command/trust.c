@@ -1,4 +1,5 @@
-/* triphase trust TARGET [--yes] [--json]: takes a changed host key, after the known and the shown one were told. */
+/* triphase trust TARGET [--yes] [--json]: takes a changed host key, after the known and
+ * the shown one were told. */
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"

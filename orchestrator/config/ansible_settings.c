@@ -200,8 +200,8 @@ static void find_config(const char *directory, const char *const *environment, s
         }
 }
 
-/* A value in which paths are made absolute: those of the environment start from the project's folder, those of a file
- * from its own. */
+/* A value in which paths are made absolute: those of the environment start from the project's folder,
+ * those of a file from its own. */
 static char *with_paths(enum ansible_name name, const char *value, const char *const *environment,
                         const char *base)
 {

@@ -1,6 +1,7 @@
-/* What Ansible's own settings say, as far as triphase has to know it: the environment, and the ansible.cfg that counts
- * (ANSIBLE_CONFIG, the project's, ~/.ansible.cfg, /etc/ansible/ansible.cfg). Everything else Ansible reads by itself.
- * Source: lib/ansible/config/base.yml and the connection plugin ssh, 2.14 to 2.21. */
+/* What Ansible's own settings say, as far as triphase has to know it: the environment, and the
+ * ansible.cfg that counts (ANSIBLE_CONFIG, the project's, ~/.ansible.cfg, /etc/ansible/ansible.cfg).
+ * Everything else Ansible reads by itself. Source: lib/ansible/config/base.yml and the connection
+ * plugin ssh, 2.14 to 2.21. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -42,8 +43,8 @@ struct ansible_setting {
 struct ansible_settings {
     char *config;            /* NULL: none */
     bool config_is_projects; /* found as the project's: named explicitly to Ansible */
-    char *
-        callback_plugins; /* where Ansible would look, triphase's folder not among it: colon-separated, never NULL */
+    /* where Ansible would look, triphase's folder not among it: colon-separated, never NULL */
+    char *callback_plugins;
     struct ansible_setting of[SETTING_COUNT];
 };
 
@@ -56,5 +57,6 @@ void ansible_settings_clear(struct ansible_settings *settings);
 bool ansible_strategy_is_mitogen(const char *strategy);
 /* What ansible.cfg calls it: "remote_user". */
 const char *ansible_setting_name(enum ansible_name name);
-/* The interpreter that the settings name; NULL where they leave it to be found ("auto", "auto_silent" …). Borrowed. */
+/* The interpreter that the settings name; NULL where they leave it to be found ("auto",
+ * "auto_silent" …). Borrowed. */
 const char *ansible_settings_interpreter(const struct ansible_settings *settings);

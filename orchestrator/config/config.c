@@ -58,7 +58,8 @@ static void loader_clear(struct loader *loader)
     words_clear(&loader->recipes);
 }
 
-/* Above the folder that was named, in /tmp for one, anybody may have put a file, and its commands would be run. */
+/* Above the folder that was named, in /tmp for one, anybody may have put a file, and
+ * its commands would be run. */
 static bool may_be_found(const struct stat *file, const char *nearest)
 {
     AUTO_INVOKER invoker = {.home = NULL};

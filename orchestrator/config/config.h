@@ -11,8 +11,9 @@ struct config_sources {
     const char *const *environment; /* NAME=VALUE list, NULL-terminated */
     const char *const *sets;        /* "PATH=YAML" list, NULL-terminated, may be NULL */
     const char *user_file; /* NULL: $XDG_CONFIG_HOME/triphase/config.yml, the invoking user's behind sudo */
-    const char *
-        program; /* the running program, beside whose checkout programs are looked for too (config/programs.h); may be NULL */
+    /* the running program, beside whose checkout programs are looked for too
+     * (config/programs.h); may be NULL */
+    const char *program;
 };
 
 /* All faults of a file at once in one ERROR_PROJECT message, a line each "file:line:column: …" (files
@@ -28,6 +29,8 @@ typedef void config_explain_function(void *context, const char *path, const char
 /* `target` NULL: project keys and all targets. */
 void config_explain(const struct project *project, const struct target *target,
                     config_explain_function *function, void *context);
-/* The nearest folder upwards from `start` (NULL: the current one) that holds a triphase.yml: an absolute
- * path, malloc'ed; NULL with ERROR_PROJECT when there is none, or above `start` one of a user who is neither root nor the one who runs or called this nor the owner of `start`, with ERROR_SYSTEM where that cannot be seen. */
+/* The nearest folder upwards from `start` (NULL: the current one) that holds a triphase.yml: an
+ * absolute path, malloc'ed; NULL with ERROR_PROJECT when there is none, or above `start` one of a user
+ * who is neither root nor the one who runs or called this nor the owner of `start`, with ERROR_SYSTEM
+ * where that cannot be seen. */
 char *config_find_directory(const char *start, struct error *err);

@@ -1,6 +1,7 @@
-/* Every variable that Ansible's connection plugin ssh reads, and what a run makes of it. A test compares the list with what the
- * installed Ansibles document. Variables of become and of the remote shell are the user's own: they say what is done on the
- * host, not how it is reached (all but ansible_async_dir, see run/async_directory.h). */
+/* Every variable that Ansible's connection plugin ssh reads, and what a run makes of it. A test compares
+ * the list with what the installed Ansibles document. Variables of become and of the remote shell are
+ * the user's own: they say what is done on the host, not how it is reached (all but ansible_async_dir,
+ * see run/async_directory.h). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* What is known of one key of the project's files: where it may stand, its type, what it is built in as, and what a value must be like. */
+/* What is known of one key of the project's files: where it may stand, its type, what it is built in as, and
+ * what a value must be like. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -124,7 +124,8 @@ int layout_make(const char *state, struct error *err)
     return 0;
 }
 
-/* One folder on the way to a socket: made 0700, or found to be a real folder of ours that nobody else can enter. */
+/* One folder on the way to a socket: made 0700, or found to be a real folder of ours
+ * that nobody else can enter. */
 static int make_private(const char *path, struct error *err)
 {
     struct stat state;

@@ -1,6 +1,8 @@
-/* What lies where below a project's .triphase folder, and where its sockets are (docs/contract.md, "Files and folders"). Pure names, but for layout_make_*.
- * Every returned string is malloc'ed. Names of targets and steps, and ids, are looked at here, wherever they come from (command line, store, journal, another
- * program): what is none gives a path below /dev/null, on which every call fails, so that it never leads out of the folder. */
+/* What lies where below a project's .triphase folder, and where its sockets are
+ * (docs/contract.md, "Files and folders"). Pure names, but for layout_make_*. Every returned string is
+ * malloc'ed. Names of targets and steps, and ids, are looked at here, wherever they come from (command line,
+ * store, journal, another program): what is none gives a path below /dev/null, on which every call fails, so
+ * that it never leads out of the folder. */
 #pragma once
 #include "base/error.h"
 #include "config/transport_kind.h"
@@ -18,10 +20,11 @@ char *layout_lock(const char *state, const char *target);
 char *layout_step_file(int seq, const char *step, int attempt, const char *suffix);
 /* A file that the store names: `path` is relative to .triphase, and has no part that leads elsewhere. */
 char *layout_stored(const char *state, const char *path);
-/* Folder of the control sockets of a run over one transport: /tmp/triphase-UID/<last 12 hex><d|t|u>. Short, since a control path
- * holds about 90 characters; not in XDG_RUNTIME_DIR, which ends with the login. */
+/* Folder of the control sockets of a run over one transport: /tmp/triphase-UID/<last 12 hex><d|t|u>. Short,
+ * since a control path holds about 90 characters; not in XDG_RUNTIME_DIR, which ends with the login. */
 char *layout_sockets(const char *run, enum transport_kind transport);
-/* Makes .triphase and the folders that every run needs, all 0700, and a .gitignore that keeps all of it out of the repository; a link in its place is refused. */
+/* Makes .triphase and the folders that every run needs, all 0700, and a .gitignore that keeps all of it out
+ * of the repository; a link in its place is refused. */
 int layout_make(const char *state, struct error *err);
 /* Makes a socket folder 0700; refuses one that is somebody else's, a link, or open to others. */
 int layout_make_sockets(const char *path, struct error *err);

@@ -1,5 +1,6 @@
-/* How it is known what belongs to a run, a step or a machine (docs/design.md, "Scopes"): the names of their scopes, and the mark "NAME=VALUE" that every process of
- * theirs has in its environment. Texts are malloc'ed. */
+/* How it is known what belongs to a run, a step or a machine (docs/design.md, "Scopes"): the
+ * names of their scopes, and the mark "NAME=VALUE" that every process of theirs has in its
+ * environment. Texts are malloc'ed. */
 #pragma once
 #include "base/words.h"
 #include "process/scope.h"

@@ -36,7 +36,8 @@ char *programs_path(const char *directory, const char *const *environment, const
 {
     AUTO_TEXT list = TEXT_INIT;
     const char *path = environment_value(environment, "PATH");
-    /* Whoever activated an environment means that one; else the project's own says more than what a machine happens to have. */
+    /* Whoever activated an environment means that one; else the project's own says more than what a
+     * machine happens to have. */
     bool active = environment_value(environment, "VIRTUAL_ENV") != NULL;
     if (active)
         add(&list, path);

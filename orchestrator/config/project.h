@@ -14,8 +14,8 @@ enum host_key_kind { HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_FILE, HOST_KEY
 
 struct requirement { /* of a phase: `tun`, or a program */
     char *program;   /* NULL: tun */
-    char *
-        package_file; /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
+    /* where a Python package beside Ansible holds it, relative to site-packages; may be NULL */
+    char *package_file;
     char *install; /* the line that installs it; may be NULL */
 };
 
@@ -26,12 +26,13 @@ struct target {
     char *address, *user, *key, *jump; /* NULL: not given */
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
-    char *ssh_args, *ssh_common_args,
-        *ssh_extra_args; /* what Ansible's own settings and variables add for ssh; NULL: nothing */
-    /* What the user's inventories say of the host, filled in by ansible/host_variables.h; until then as it stands here. */
+    /* what Ansible's own settings and variables add for ssh; NULL: nothing */
+    char *ssh_args, *ssh_common_args, *ssh_extra_args;
+    /* What the user's inventories say of the host, filled in by ansible/host_variables.h;
+     * until then as it stands here. */
     struct json *host_variables; /* connection variables by name, texts; NULL: nobody could tell */
-    char *
-        unanswered; /* why Ansible did not answer, which it would not a second time; NULL: it did, or was not asked */
+    /* why Ansible did not answer, which it would not a second time; NULL: it did, or was not asked */
+    char *unanswered;
     int64_t asked_ns;                                         /* how long that took */
     bool python_is_ansibles;                                  /* they name the interpreter */
     bool user_is_ansibles, port_is_ansibles, key_is_ansibles; /* filled in from them */
@@ -65,8 +66,8 @@ struct phase {
     struct words transports; /* empty: the target's */
     struct requirement *requires;
     size_t require_count;
-    bool network_churn, reboots, facts_cached, lost_handlers_warn,
-        beyond_allowed; /* it may act on hosts beyond the target and its peers */
+    /* it may act on hosts beyond the target and its peers */
+    bool network_churn, reboots, facts_cached, lost_handlers_warn, beyond_allowed;
     struct words args;
     struct node *vars; /* map or NULL */
     int line;          /* in the recipe's file */
@@ -101,7 +102,8 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
-/* Calls it with the name of each variable that a secret of any target is read from: none of them is handed on to a child (child_keep_back). */
+/* Calls it with the name of each variable that a secret of any target is read from: none of them is handed on
+ * to a child (child_keep_back). */
 void project_secret_variables(const struct project *project, void (*use)(const char *name));
 /* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);

@@ -1,5 +1,6 @@
-/* What is true of each provider's hosts, for whoever has to know it: the row of a provider in the one table of them, which also leads to its calls
- * (provider/provider.h). Nothing else asks for a provider by its name. */
+/* What is true of each provider's hosts, for whoever has to know it: the row of a provider in
+ * the one table of them, which also leads to its calls (provider/provider.h). Nothing else asks
+ * for a provider by its name. */
 #pragma once
 #include <stdbool.h>
 
@@ -7,17 +8,19 @@ struct provider; /* provider/provider.h; what is in here knows of it only that i
 
 struct provider_facts {
     const char *name; /* as in `provider:`; "" in the row of a name that is none */
-    /* The host was there before and stays: `address` says where, the user's ssh knows its key, what the files say of it counts anew at each use, and destroy claims nothing. */
+    /* The host was there before and stays: `address` says where, the user's ssh knows its key, what the files
+     * say of it counts anew at each use, and destroy claims nothing. */
     bool existing;
-    bool
-        local; /* the host is on this machine: nothing leads to it but its address, and `root` says what it is made of */
+    /* the host is on this machine: nothing leads to it but its address, and `root` says what it is made of */
+    bool local;
     bool own_key;     /* triphase makes its key, which has no passphrase */
     const char *user; /* where the target names none; NULL: whom ssh takes */
     int port;         /* likewise; 0: ssh's own */
     const struct provider *calls;
 };
 
-/* Never NULL: for a name that is none (a store of a later version may hold one) all is false and there are no calls. */
+/* Never NULL: for a name that is none (a store of a later version may hold one) all is
+ * false and there are no calls. */
 const struct provider_facts *provider_facts(const char *name);
 /* All names, NULL-terminated, for what takes one of them. */
 const char *const *provider_names(void);

@@ -34,7 +34,8 @@ bool secret_may_take_long(const struct secret *secret, const char *directory);
  * malloc'ed, a NUL behind it; free with memory_free_secret. */
 int secret_read(const struct secret *secret, const char *directory, char **out, size_t *length,
                 struct error *err);
-/* A value that another process read: the next secret_read of this very secret gives it, and it is kept no longer than that. Copied. */
+/* A value that another process read: the next secret_read of this very secret gives it, and it is kept no
+ * longer than that. Copied. */
 void secret_fetched(const struct secret *secret, const char *value, size_t length);
 /* The same with another bound than 30 s. */
 int secret_read_within(const struct secret *secret, const char *directory, int64_t bound_ns, char **out,

@@ -110,7 +110,8 @@ void settings_add(struct settings *layers, enum source source, const char *path,
     }
     bool good = check_value(key, field, node, from, faults);
     bool takes_apart = !field && (key->type == VALUE_FIELDS || schema_is_open(key));
-    /* Of Ansible's settings and the user's own file a bad value is only warned of: the next lower layer counts. */
+    /* Of Ansible's settings and the user's own file a bad value is only warned of: the
+     * next lower layer counts. */
     if (!good && source <= SOURCE_USER)
         return;
     if (!takes_apart) {

@@ -1,4 +1,5 @@
-/* The ways to a host, by name: the row of a transport in the one table of them, which also leads to its calls (transport/transport.h). */
+/* The ways to a host, by name: the row of a transport in the one table of them, which also leads to its calls
+ * (transport/transport.h). */
 #pragma once
 #include <stddef.h>
 

@@ -10,7 +10,8 @@ extern watchdog_when watchdog_deadline, watchdog_silence, watchdog_task, watchdo
     }
 
 static const struct watchdog_facts rows[] = {
-    /* The path to the host is dead. Its three keys are no single limit: they stand in the schema, and in struct phase_limits. */
+    /* The path to the host is dead. Its three keys are no single limit: they stand in the schema,
+     * and in struct phase_limits. */
     [WATCHDOG_TRANSPORT] = {.outcome = "transport-lost", .cause = "transport"},
     /* Since its process was started. */
     [WATCHDOG_DEADLINE] = {.key = PHASE_DURATION("deadline", "30m"),

@@ -1,17 +1,18 @@
-/* What may end an attempt of a phase before its own end, and what else bounds it. A watchdog is a row of the one table of them: the key that sets it, what an end by it
- * is called, and when it strikes. Nothing else knows of all of them. */
+/* What may end an attempt of a phase before its own end, and what else bounds it. A watchdog is a row of
+ * the one table of them: the key that sets it, what an end by it is called, and when it strikes. Nothing
+ * else knows of all of them. */
 #pragma once
 #include "config/key.h"
 #include <stddef.h>
 
 struct watchdog_signs; /* step/watchdog.h; what is in here knows of it only that it is there */
-/* When it strikes (monotonic ns, WATCHDOG_NEVER: not at all), by what the attempt has shown so far. Asked again whenever that changes: pure, quick. `limit`: what its
- * key says, never 0; 0 where it has no key. */
+/* When it strikes (monotonic ns, WATCHDOG_NEVER: not at all), by what the attempt has shown so far. Asked
+ * again whenever that changes: pure, quick. `limit`: what its key says, never 0; 0 where it has no key. */
 typedef int64_t watchdog_when(const struct watchdog_signs *signs, int64_t limit);
 
 struct watchdog_facts {
-    struct key
-        key; /* of a phase: a duration, or a count; 0 or `none`: it never strikes. No name: nobody sets it */
+    /* of a phase: a duration, or a count; 0 or `none`: it never strikes. No name: nobody sets it */
+    struct key key;
     const char *outcome; /* of an attempt that it ended; NULL: what its tasks came to */
     const char *cause;
     const char *words;   /* what happened, before where it did; NULL: the outcome says it */

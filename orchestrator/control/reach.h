@@ -25,10 +25,12 @@ struct reach {
 int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
                struct words *said, struct reach *out, struct error *err);
 void reach_clear(struct reach *reach);
-/* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also as ssh, which it may become): a guard ends it then, however
- * that comes. `directory` is for ssh_arguments_make; malloc'ed. */
+/* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also
+ * as ssh, which it may become): a guard ends it then, however that comes. `directory` is for
+ * ssh_arguments_make; malloc'ed. */
 int reach_open_agent(const struct reach *reach, char **directory, struct error *err);
-/* Logs in as a run does, with as much patience, but once; agent and master are this process's own, as above. Whoever uses `ssh` with ControlMaster=no goes over that master; where
- * the host refused everything that could be offered without asking and somebody `may_answer`, there is none, and ssh logs in by itself. ERROR_UNREACHABLE in the words of
- * transport/login_error.h. ssh starts in the current folder. */
+/* Logs in as a run does, with as much patience, but once; agent and master are this process's own, as above.
+ * Whoever uses `ssh` with ControlMaster=no goes over that master; where the host refused everything that
+ * could be offered without asking and somebody `may_answer`, there is none, and ssh logs in by itself.
+ * ERROR_UNREACHABLE in the words of transport/login_error.h. ssh starts in the current folder. */
 int reach_log_in(const struct reach *reach, bool may_answer, struct ssh_arguments *ssh, struct error *err);

@@ -104,7 +104,8 @@ struct rest {
     struct error *err;
 };
 
-/* Rows and how far the file was read for them are committed together, so a part of them is no half-done thing. */
+/* Rows and how far the file was read for them are committed together, so a part of
+ * them is no half-done thing. */
 static int commit_some(struct rest *rest)
 {
     rest->rows = 0;
@@ -141,7 +142,8 @@ static void take_line(void *context, const char *bytes, size_t length, bool skip
         rest->status = commit_some(rest);
 }
 
-/* The whole event file, since the counts are of all of it; a last half line is what the kill cut off and counts as nothing. */
+/* The whole event file, since the counts are of all of it; a last half line is what the kill cut
+ * off and counts as nothing. */
 static int read_rest(const char *state, struct rest *rest, struct error *err)
 {
     if (!rest->step->events)
@@ -153,7 +155,8 @@ static int read_rest(const char *state, struct rest *rest, struct error *err)
     return rest->status;
 }
 
-/* What the step was given to make up for: the debt of the attempt before it, or of the run that this one goes on with. */
+/* What the step was given to make up for: the debt of the attempt before it, or of the run
+ * that this one goes on with. */
 static struct json *owed_before(const struct json *plan, const struct history_step *steps, size_t at)
 {
     for (size_t i = at; i-- > 0;)
@@ -221,7 +224,8 @@ static int close_step_row(struct rest *rest, const char *state, const struct jso
     return status;
 }
 
-/* A run's row has the machine that was there when it began; where there was none, it made the one that is there: a target has one run at a time. */
+/* A run's row has the machine that was there when it began; where there was none, it made the one that is
+ * there: a target has one run at a time. */
 static struct machine *made_by(struct sql *db, const struct history_run *run)
 {
     AUTO_MACHINE *machine = NULL;

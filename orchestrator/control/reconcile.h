@@ -1,11 +1,13 @@
-/* Bringing the store and the machine in line after a crash. Acting commands do it under the target's lock, before anything else: what belonged to a dead run is
- * found and ended (by cgroup path, then by environment, then by control path), what it still wrote is read, its rows become `crashed`. Rows of another
- * machine are said, never touched; after another boot there is nothing left to end. */
+/* Bringing the store and the machine in line after a crash. Acting commands do it under the target's lock,
+ * before anything else: what belonged to a dead run is found and ended (by cgroup path, then by environment,
+ * then by control path), what it still wrote is read, its rows become `crashed`. Rows of another machine are
+ * said, never touched; after another boot there is nothing left to end. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
 
-/* `exit_code` is what a run's row gets that died; `said` gets a line per run that was reconciled or left alone. */
+/* `exit_code` is what a run's row gets that died; `said` gets a line per run that was
+ * reconciled or left alone. */
 int reconcile_target(const char *state, const char *target, int exit_code, struct words *said,
                      struct error *err);
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* First fit counts: what names its reason comes before what only says that a connection ended. The texts are those of OpenSSH 8.4 to 10 and ansible-core 2.14 to 2.21. */
+/* First fit counts: what names its reason comes before what only says that a connection ended. The texts are
+ * those of OpenSSH 8.4 to 10 and ansible-core 2.14 to 2.21. */
 static const struct {
     const char *text, *cause;
 } signs[] = {
@@ -53,7 +54,8 @@ static const struct {
     {"exit status 255", "rc-255"},
     {"rc=255", "rc-255"},
     {"return code 255", "rc-255"},
-    /* Ansible's words for any 255 of a pipelined ssh; what ssh itself said stands behind them and counts before. */
+    /* Ansible's words for any 255 of a pipelined ssh; what ssh itself said stands
+     * behind them and counts before. */
     {"data could not be sent to remote host", "rc-255"},
     /* wait_for_connection and reboot that ran out, and know no more. */
     {"timed out waiting for", "connect-timeout"},

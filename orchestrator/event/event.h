@@ -1,5 +1,5 @@
-/* What the runner tells the world, once each; store, live view and others subscribe (one sink, the runner knows none of them).
- * All pointers are borrowed for the call; a subscriber copies what it keeps. */
+/* What the runner tells the world, once each; store, live view and others subscribe (one sink, the runner
+ * knows none of them). All pointers are borrowed for the call; a subscriber copies what it keeps. */
 #pragma once
 #include "event/machine.h"
 #include "event/outcome.h"
@@ -12,11 +12,14 @@ enum event_kind {
     EVENT_RUN_PLAN, /* of_run.plan alone: a phase more is completed */
     EVENT_STEP_BEGIN,
     EVENT_STEP_END,
-    EVENT_HOST_LOOK, /* somebody looked at the host after a step had ended: survivors_host and host_evidence of its row, nothing else of of_step */
-    EVENT_TASK,      /* one host's result of one task */
+    /* somebody looked at the host after a step had ended: survivors_host and host_evidence of its
+     * row, nothing else of of_step */
+    EVENT_HOST_LOOK,
+    EVENT_TASK,        /* one host's result of one task */
     EVENT_UNREACHABLE, /* one UNREACHABLE, ignored or not */
     EVENT_MACHINE,     /* a machine row as it is now (inserted or replaced by id) */
-    EVENT_NOTE, /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */
+    /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */
+    EVENT_NOTE,
 };
 
 struct event_run {
@@ -36,8 +39,8 @@ struct event_run {
     enum outcome outcome;
     int exit_code;
     const char *message; /* why, one line; may be NULL */
-    const char *verdict,
-        *seen; /* the row of the table of verdicts (verdict/verdict.h), and the evidence in words */
+    /* the row of the table of verdicts (verdict/verdict.h), and the evidence in words */
+    const char *verdict, *seen;
 };
 
 struct event_step {
@@ -83,8 +86,9 @@ struct event {
     enum event_kind kind;
     const char *run; /* id */
     int step;        /* seq; 0: of the run */
-    int64_t
-        event_bytes; /* what came from a step's event file: the offset behind its line, stored with the row, so that a crash neither loses nor doubles one; else 0 */
+    /* what came from a step's event file: the offset behind its line, stored with the row, so that a crash
+     * neither loses nor doubles one; else 0 */
+    int64_t event_bytes;
     union {
         struct event_run of_run;
         struct event_step of_step;

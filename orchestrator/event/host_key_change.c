@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* A word that ssh itself would have put there: a host's banner stands in the same text, and what it says must not be told as ssh's, nor become part of a command that is offered. */
+/* A word that ssh itself would have put there: a host's banner stands in the same text, and what it says must
+ * not be told as ssh's, nor become part of a command that is offered. */
 static char *only_name(char *word)
 {
     static const char of_names[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%[]";

@@ -33,8 +33,9 @@ struct line {
     enum line_status status; /* LINE_RESULT */
     bool async, ignored, rescued, handler;
     int64_t items, duration_ns, count; /* count: of LINE_END */
-    struct json *
-        json; /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused); of others it may be NULL */
+    /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused);
+     * of others it may be NULL */
+    struct json *json;
     char *told; /* what cause_text is, where it is put in other words */
     char *copy; /* where the text lies when there is no JSON */
 };

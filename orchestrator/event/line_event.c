@@ -105,7 +105,8 @@ void line_event_explain(struct event *event, char *log)
         if (text_starts(line, "Transferred: sent "))
             in_order = line;
         const char *found = cause_of_text(line);
-        /* Behind the reason comes what it led to: "Connection reset by peer", then "send disconnect: Broken pipe". */
+        /* Behind the reason comes what it led to: "Connection reset by peer", then "send
+         * disconnect: Broken pipe". */
         if (!found || text_is(found, "other") || (cause && (is_vague(found) || text_is(found, cause))))
             continue;
         cause = found;

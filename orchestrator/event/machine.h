@@ -15,15 +15,17 @@ struct machine {
     char *user;      /* NULL: ssh's own choice */
     char *key;       /* path of the private key, "agent", or NULL */
     char *jump;      /* ProxyJump, or NULL */
-    struct words
-        host_keys; /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the user's known_hosts are asked */
-    char *python;  /* interpreter that was found on the host, where none was named; NULL while unknown */
+    /* known_hosts lines without the host column ("ssh-ed25519 AAAA…"); empty: the
+     * user's known_hosts are asked */
+    struct words host_keys;
+    char *python; /* interpreter that was found on the host, where none was named; NULL while unknown */
     struct words ssh_options; /* "Name=value" */
     bool ssh_options_known;   /* false: of an older version's row, which does not hold them */
     char *root;               /* what a sandbox's tree was made of; NULL: unknown, or no sandbox */
     struct json *said; /* what was said of it when it was made, by key (provider/made.h); NULL: not known */
-    char *
-        directory; /* absolute (in the store from the project's folder) .triphase/machines/<id>: key, known_hosts, console.log, state/ */
+    /* absolute (in the store from the project's folder) .triphase/machines/<id>: key,
+     * known_hosts, console.log, state/ */
+    char *directory;
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */
     int64_t removed_ns;     /* 0 while it is there */
@@ -37,13 +39,15 @@ bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
 /* Whether a host key is known, and not only what is revoked. */
 bool machine_has_host_key(const struct machine *machine);
-/* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL where the machine has none. */
+/* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL
+ * where the machine has none. */
 char *machine_project(const struct machine *machine);
 struct machine *machine_copy(const struct machine *machine);
 /* Whole content as a JSON object and back (unknown members ignored, absent ones NULL/0). */
 struct json *machine_to_json(const struct machine *machine);
 struct machine *machine_from_json(const struct json *object);
-/* The same as a row of the store has it: what lies in the project's folder is named from there, so that the folder can be moved. The machine's folder never leads
- * out of it by ".."; its key does where the user's file says so. */
+/* The same as a row of the store has it: what lies in the project's folder is named from there, so
+ * that the folder can be moved. The machine's folder never leads out of it by ".."; its key does where
+ * the user's file says so. */
 struct json *machine_to_row(const struct machine *machine, const char *project_directory);
 struct machine *machine_from_row(const struct json *object, const char *project_directory);

@@ -25,10 +25,10 @@ enum outcome {
 /* Ansible ended by itself within a play, without saying how it ended. */
 #define OUTCOME_CAUSE_ABORTED "aborted"
 
-const char *outcome_name(
-    enum outcome
-        outcome); /* "ok", "transport-lost", …; "running" for OUTCOME_NONE; NULL where a watchdog gives none */
+/* "ok", "transport-lost", …; "running" for OUTCOME_NONE; NULL where a watchdog gives none */
+const char *outcome_name(enum outcome outcome);
 enum outcome outcome_count(void); /* the first that is none any more */
-/* Whether a phase that ended so may have left something running on its host: a connection or a process broke off under it, so that its tasks did not come to their own end.
- * `cause` as in its row, may be NULL: a failure that aborted Ansible itself (one of its forks was killed) counts, one of a task does not. */
+/* Whether a phase that ended so may have left something running on its host: a connection or a process broke
+ * off under it, so that its tasks did not come to their own end. `cause` as in its row, may be NULL: a
+ * failure that aborted Ansible itself (one of its forks was killed) counts, one of a task does not. */
 bool outcome_may_leave(enum outcome outcome, const char *cause);

@@ -91,7 +91,8 @@ static void on_bound(void *context)
         struct seat *seat = &sink->seats[i];
         if (!seat->awaited)
             continue;
-        /* One that failed before anything was awaited has nothing more to signal. Asking takes the signal away, so the failure is asked for behind it. */
+        /* One that failed before anything was awaited has nothing more to signal. Asking takes the signal
+         * away, so the failure is asked for behind it. */
         uint64_t committed = look(seat);
         const char *failure = failure_of(seat);
         if (!seat->awaited || (!failure && gets_on(seat, committed)))

@@ -1,6 +1,7 @@
-/* The one place the runner tells what happened. Receivers (event/subscriber.h) are given to it when it opens, and neither it nor the runner knows which they are.
- * For the begin and end of runs and steps it waits for those that commit, through the loop, as long as each gets on or is only held up by another process, while
- * timers run on. */
+/* The one place the runner tells what happened. Receivers (event/subscriber.h) are given to it when it
+ * opens, and neither it nor the runner knows which they are. For the begin and end of runs and steps it
+ * waits for those that commit, through the loop, as long as each gets on or is only held up by another
+ * process, while timers run on. */
 #pragma once
 #include "base/error.h"
 #include "event/event.h"
@@ -10,7 +11,8 @@
 #include <stddef.h>
 
 struct sink;
-/* `committed`: on disk with each that commits; else `failure` says why not (one failed, or wrote nothing within the bound). */
+/* `committed`: on disk with each that commits; else `failure` says why not (one failed, or wrote
+ * nothing within the bound). */
 typedef void sink_answer(void *context, bool committed, const char *failure);
 
 /* Opens the receivers, in their order. The loop and the rows outlive the sink. */
@@ -24,5 +26,6 @@ void sink_note(struct sink *sink, const char *run, int step, const char *kind, c
 void sink_commit(struct sink *sink, const struct event *event, sink_answer *answer, void *context);
 /* The run is to end: what holds a receiver up is waited for 10 s at most. */
 void sink_hurry(struct sink *sink);
-/* Closes the receivers, the last one first, each within 10 s. -1 when one that commits could not take all in. */
+/* Closes the receivers, the last one first, each within 10 s. -1 when one that
+ * commits could not take all in. */
 int sink_close(struct sink *sink, struct error *err);

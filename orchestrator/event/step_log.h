@@ -1,4 +1,5 @@
-/* What a stage does while it lasts, for whoever watches: a stage is a child whose stderr is its step's log. */
+/* What a stage does while it lasts, for whoever watches: a stage is a child whose
+ * stderr is its step's log. */
 #pragma once
 
 /* A line in that log; printf-like, printable. What cannot be written is lost. */

@@ -169,7 +169,8 @@ static bool names(const struct json *list, size_t count, const char *handler)
     return false;
 }
 
-/* A handler starts: every debt that calls it by one of its names is tied to it. Several may listen to one topic: each of them has to run. */
+/* A handler starts: every debt that calls it by one of its names is tied to it. Several may listen to one
+ * topic: each of them has to run. */
 static void on_handler(struct tally *tally, const struct line *line)
 {
     const struct json *list = json_get(line->json, "names");

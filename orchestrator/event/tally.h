@@ -1,4 +1,5 @@
-/* What one attempt's event lines add up to: the evidence its outcome is judged by. Fed one line after the other. */
+/* What one attempt's event lines add up to: the evidence its outcome is judged by. Fed
+ * one line after the other. */
 #pragma once
 #include "base/words.h"
 #include "event/line.h"
@@ -14,23 +15,23 @@ struct tally {
     bool end, async;              /* async: a task was asynchronous */
     int64_t end_count;
     int64_t play_starts, matched; /* plays begun; of these with at least one host */
-    int64_t ok, changed, failed, skipped, unreachable, ignored,
-        rescued;            /* results; ok without changed; failed: neither ignored nor rescued */
-    int64_t stats_failures; /* -1 before the stats line */
+    /* results; ok without changed; failed: neither ignored nor rescued */
+    int64_t ok, changed, failed, skipped, unreachable, ignored, rescued;
+    int64_t stats_failures;                                      /* -1 before the stats line */
     char *failed_task, *failed_host, *failed_path, *failed_text; /* of the last failure that counts */
-    char *lost_task, *lost_host,
-        *lost_text; /* of the last UNREACHABLE that was not ignored; one that counts goes before one of a host beyond */
+    /* of the last UNREACHABLE that was not ignored; one that counts goes before one of a host beyond */
+    char *lost_task, *lost_host, *lost_text;
     char *refused; /* why the callback ended the run, NULL */
-    char *task, *task_host,
-        *task_path; /* what was started last, and a host that worked on it last; or what tally_stand said */
+    /* what was started last, and a host that worked on it last; or what tally_stand said */
+    char *task, *task_host, *task_path;
     bool stands;
     struct words files; /* in which tasks stand that were started, each once */
     struct tally_host *hosts;
     size_t host_count, *places, place_room; /* places: numbers of hosts by their names' hashes */
-    const struct words
-        *own; /* the hosts that the step is about, borrowed; NULL: all are. Others are beyond */
-    int64_t
-        never_ran; /* hosts that had no part in a play of theirs, the first of them, and what was said of it */
+    /* the hosts that the step is about, borrowed; NULL: all are. Others are beyond */
+    const struct words *own;
+    /* hosts that had no part in a play of theirs, the first of them, and what was said of it */
+    int64_t never_ran;
     char *never_ran_host, *never_ran_text;
     int64_t lost_beyond; /* lost hosts that are beyond, or were for a delegate that is */
     int64_t lost;        /* of these */
@@ -48,6 +49,7 @@ void tally_stand(struct tally *tally, const char *task, const char *host, const 
 void tally_owe(struct tally *tally, const struct json *pending);
 /* Hosts that were UNREACHABLE, not ignored, and took no part afterwards. */
 int64_t tally_lost_hosts(const struct tally *tally);
-/* Handlers notified and not run, as a JSON list of {host, handler}; `earlier` counts only those that earlier attempts owed. NULL when there are none; the caller frees it. */
+/* Handlers notified and not run, as a JSON list of {host, handler}; `earlier` counts only those that earlier
+ * attempts owed. NULL when there are none; the caller frees it. */
 struct json *tally_owed(const struct tally *tally, bool earlier);
 void tally_clear(struct tally *tally);

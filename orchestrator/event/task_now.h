@@ -1,5 +1,6 @@
-/* What a phase is busy with at this moment, from its event lines: which task runs on which host, and since when. Under `strategy: free` every host has a task of its own, so
- * nothing is concluded from one host about another. */
+/* What a phase is busy with at this moment, from its event lines: which task runs on which host,
+ * and since when. Under `strategy: free` every host has a task of its own, so nothing is concluded
+ * from one host about another. */
 #pragma once
 #include "event/line.h"
 #include <stdbool.h>
@@ -24,6 +25,7 @@ const struct task_run *task_now_oldest(const struct task_now *now);
 const struct task_run *task_now_on(const struct task_now *now, const char *host);
 /* One of them outlives a lost connection. */
 bool task_now_is_patient(const struct task_now *now);
-/* The hosts that are at this task, beginning with this one ("a and 2 more"), malloc'ed; NULL: none (or `run` is NULL). */
+/* The hosts that are at this task, beginning with this one ("a and 2 more"), malloc'ed; NULL:
+ * none (or `run` is NULL). */
 char *task_now_hosts(const struct task_now *now, const struct task_run *run);
 void task_now_clear(struct task_now *now);

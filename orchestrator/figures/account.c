@@ -67,7 +67,8 @@ static int add_link(struct sql *db, struct account *account, const struct histor
     return 0;
 }
 
-/* A parent that was pruned ends the chain; one that goes in a circle (a store from elsewhere) is followed so far. */
+/* A parent that was pruned ends the chain; one that goes in a circle (a store from
+ * elsewhere) is followed so far. */
 static int load_chain(struct sql *db, struct account *account, struct error *err)
 {
     AUTO_FREE char *parent = xstrdup_or_null(account->run->parent_id);

@@ -16,8 +16,8 @@ struct account {
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */
     int64_t phases_ns, stages_ns; /* sums of ended steps */
-    struct
-        account_link { /* of a resume: the runs it goes on with, the first one first; as far as the store has them */
+    /* of a resume: the runs it goes on with, the first one first; as far as the store has them */
+    struct account_link {
         char *run, *kind, *outcome; /* outcome NULL: none yet */
         int64_t duration_ns;        /* -1: none */
         int64_t phases_ns, stages_ns;

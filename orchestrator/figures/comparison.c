@@ -62,8 +62,8 @@ static const char *const likenesses[KEY_COUNT] = {
 
 struct gathered {
     char *keys[KEY_COUNT];
-    size_t from, before,
-        after; /* values: before ones, then after ones; UNLIKE: `from` is of the before ones */
+    /* values: before ones, then after ones; UNLIKE: `from` is of the before ones */
+    size_t from, before, after;
     size_t after_from;
     bool dropped;
     char *differs;

@@ -25,7 +25,8 @@ struct comparison {
  * cycle and the one before it, of the target where given). ERROR_USAGE for one that is not there. */
 int comparison_compare(struct sql *db, const char *before, const char *after, const char *target,
                        struct comparison *out, struct error *err);
-/* A side (NULL: the newest run or cycle of the target, or of the store) against at most 60 alike runs before it. */
+/* A side (NULL: the newest run or cycle of the target, or of the store) against at most
+ * 60 alike runs before it. */
 int comparison_regress(struct sql *db, const char *after, const char *target, struct comparison *out,
                        struct error *err);
 /* A cycle against the runs of earlier cycles of its target. */

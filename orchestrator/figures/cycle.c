@@ -73,7 +73,8 @@ int cycle_load(struct sql *db, const char *state, const char *group, size_t skip
         struct account *account = text_is(runs[i]->kind, "destroy") ? &round->destroy : &round->create;
         if (!cycle.target)
             cycle.target = xstrdup_or_null(runs[i]->target);
-        /* The account takes the run over; the array keeps the place, so that what was not reached is found. */
+        /* The account takes the run over; the array keeps the place, so that what
+         * was not reached is found. */
         struct history_run *run = runs[i];
         runs[i] = xcalloc(1, sizeof *run);
         status = account_load(db, state, run, account, err);
@@ -169,7 +170,8 @@ static int add_earlier(struct sql *db, const char *id, struct cycle_summary *sum
     return 0;
 }
 
-/* Of a round whose create is earlier the destroy is too: the run after it in its cycle. That of a round 0 comes after none. */
+/* Of a round whose create is earlier the destroy is too: the run after it in its cycle. That of a
+ * round 0 comes after none. */
 static int add_earlier_destroys(struct sql *db, const char *group, struct cycle_summary *summary,
                                 struct error *err)
 {

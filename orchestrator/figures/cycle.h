@@ -28,7 +28,8 @@ int cycle_load(struct sql *db, const char *state, const char *group, size_t skip
 void cycle_clear(struct cycle *cycle);
 /* What a step of this name took in the round, all attempts; -1: there was none. */
 int64_t cycle_time(const struct cycle_round *round, const char *step);
-/* Kept in the store as an event of the destroy, "leftovers" {"count", "left"}: so a report needs nothing else. */
+/* Kept in the store as an event of the destroy, "leftovers" {"count", "left"}: so a
+ * report needs nothing else. */
 int cycle_store_leftovers(const char *store, const char *run, const struct words *left, struct error *err);
 
 /* Per step over all rounds, and against the rounds of earlier cycles that are alike. */

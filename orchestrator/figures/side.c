@@ -77,7 +77,8 @@ int comparison_side_find(struct sql *db, const char *name, const char *target, c
     return 0;
 }
 
-/* Of a run that counts before one that does not: of a cycle what the creates say, of a partial run or a destroy its own. */
+/* Of a run that counts before one that does not: of a cycle what the creates say, of a partial
+ * run or a destroy its own. */
 static int read_evidence(struct sql *db, const char *unit, struct comparison_side *side, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;

@@ -1,12 +1,13 @@
 /* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible
  * or the digest of -e arguments is never mixed; only steps that ended ok, of runs that are not partial,
- * count; and of a resume only steps that it was the first to begin: what was broken off and gone on with is no measure of the whole. */
+ * count; and of a resume only steps that it was the first to begin: what was broken off and gone on with is
+ * no measure of the whole. */
 #pragma once
 #include "store/history.h"
 
 struct statistic {
-    const char *target, *recipe, *step, *transport, *ansible,
-        *extra_digest; /* borrowed from the runs and steps that were added; may be NULL */
+    /* borrowed from the runs and steps that were added; may be NULL */
+    const char *target, *recipe, *step, *transport, *ansible, *extra_digest;
     bool fresh;
     size_t n;
     int64_t min_ns, median_ns, p95_ns /* nearest rank */, max_ns,

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 enum { VALUE_LIMIT = 16 * 1024 * 1024 };
-/* Pages of a piece of a copy: 4 MiB of a store. So many times its pages are copied at most, since writers begin it anew. */
+/* Pages of a piece of a copy: 4 MiB of a store. So many times its pages are copied at most,
+ * since writers begin it anew. */
 enum { COPY_PAGES = 1024, COPY_PAUSE_MS = 2, COPY_PATIENCE = 4, COPY_PIECES_LEAST = 16 };
 
 struct sql {

@@ -19,13 +19,15 @@ enum sql_mode { SQL_PEEK, SQL_READ, SQL_WRITE, SQL_CREATE };
  * is no WAL, the file is read as one that does not change. Foreign keys on, trusted_schema off, defensive
  * on, a cache of 256 KiB and no memory map: a worker's memory is counted. */
 int sql_open(const char *path, enum sql_mode mode, int busy_ms, struct sql **out, struct error *err);
-/* In place of the fixed time: while another process has the lock, `wait` is asked (and waits a little) whether to go on waiting. */
+/* In place of the fixed time: while another process has the lock, `wait` is asked (and waits a little)
+ * whether to go on waiting. */
 void sql_on_busy(struct sql *db, bool (*wait)(void *context), void *context);
 /* Another database beside the first one, for reading only, under `name`. It may be hostile: nothing of its
  * schema is trusted. */
 int sql_attach(struct sql *db, const char *path, const char *name, struct error *err);
-/* Before a long look at one moment of a database: where reading would keep writers out meanwhile (no WAL), `db` becomes a connection to a copy in a temporary file, which
- * is made in pieces between which a writer gets through. Whatever stands against that (no room, a writer that never rests) leaves it as it is. */
+/* Before a long look at one moment of a database: where reading would keep writers out meanwhile (no WAL),
+ * `db` becomes a connection to a copy in a temporary file, which is made in pieces between which a writer
+ * gets through. Whatever stands against that (no room, a writer that never rests) leaves it as it is. */
 void sql_step_aside(struct sql **db);
 const char *sql_path(const struct sql *db); /* as it was opened by; borrowed */
 void sql_close(struct sql *db);             /* finalizes what is left; NULL is fine */

@@ -24,7 +24,8 @@ struct tarball {
     bool dropped;
 };
 
-/* What was written without a name gets one in the end; not every file system has such files (overlayfs before Linux 6.1, FUSE). */
+/* What was written without a name gets one in the end; not every file system has such files (overlayfs
+ * before Linux 6.1, FUSE). */
 static int open_nameless(const char *folder)
 {
     return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -144,7 +145,8 @@ int tarball_add(struct tarball *tarball, const char *name, int64_t modified_ns, 
     return result;
 }
 
-/* Its name: over whatever has it. A link to a file without a name cannot replace, so it goes by way of a hidden one. */
+/* Its name: over whatever has it. A link to a file without a name cannot replace, so it
+ * goes by way of a hidden one. */
 static int give_name(struct tarball *tarball, struct error *err)
 {
     if (fsync(tarball->fd) < 0)

@@ -1,4 +1,5 @@
-/* Whether anybody is there: a TCP connection that is begun and looked at, no more. A server counts each against who makes it (OpenSSH's PerSourcePenalties). */
+/* Whether anybody is there: a TCP connection that is begun and looked at, no more. A server counts each
+ * against who makes it (OpenSSH's PerSourcePenalties). */
 #pragma once
 #include <stdint.h>
 #include <sys/socket.h>
@@ -6,7 +7,8 @@
 /* Nothing else connects to a host within so many seconds of a knock. */
 enum { KNOCK_APART_S = 5 };
 
-/* Begins a connection and waits for nothing: a descriptor (CLOEXEC, not blocking) that becomes writable when it is decided, or -1 with errno. */
+/* Begins a connection and waits for nothing: a descriptor (CLOEXEC, not blocking) that becomes writable when
+ * it is decided, or -1 with errno. */
 int knock_begin(const struct sockaddr *address, socklen_t size);
 /* What it was decided to: 0 connected, else an errno. */
 int knock_decided(int fd);

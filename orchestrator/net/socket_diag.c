@@ -18,7 +18,8 @@
 
 enum { INODES_MOST = 1024, REQUEST_MOST = 128, LISTENING = 1 << 10 /* TCP_LISTEN, for Unix sockets too */ };
 
-/* What one read brought. 1: more is to come, 0: that was all (the one that was named may be gone), -1 with errno. */
+/* What one read brought. 1: more is to come, 0: that was all (the one that was named may
+ * be gone), -1 with errno. */
 static int take(const char *buffer, size_t size, bool dump, bool *wanted, socket_diag_answer *answer,
                 void *context)
 {

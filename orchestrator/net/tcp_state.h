@@ -1,5 +1,6 @@
-/* TCP connections of a process as the kernel sees them, from outside and without touching them: what is unacknowledged, for how long, which timer runs.
- * The first look finds a process's connections; each further one asks for one of them by its name, which costs microseconds however many the machine has. */
+/* TCP connections of a process as the kernel sees them, from outside and without touching them: what is
+ * unacknowledged, for how long, which timer runs. The first look finds a process's connections; each further
+ * one asks for one of them by its name, which costs microseconds however many the machine has. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
@@ -36,7 +37,8 @@ struct tcp_state {
     int64_t timer_ns; /* until it strikes */
 };
 
-/* Its connections, at most `most`; their number (0: none, or not to be looked at), -1 where the kernel tells nothing. */
+/* Its connections, at most `most`; their number (0: none, or not to be looked at), -1 where
+ * the kernel tells nothing. */
 int tcp_state_find(pid_t pid, struct tcp_socket *out, int most, struct error *err);
 /* Whom it leads to, for connect(2); its length. */
 socklen_t tcp_state_peer(const struct tcp_socket *socket, struct sockaddr_storage *out);

@@ -1,5 +1,5 @@
-/* Handlers that a play has notified and that have not run yet, as far as the order of its tasks tells: what `meta: end_play`
- * and its like then throw away. */
+/* Handlers that a play has notified and that have not run yet, as far as the order of its tasks tells: what
+ * `meta: end_play` and its like then throw away. */
 #pragma once
 #include "format/node.h"
 #include <stddef.h>

@@ -9,8 +9,10 @@
 enum scan_kind {
     SCAN_PROMPT,    /* text: the variable */
     SCAN_TEMPLATED, /* text: the host pattern */
-    SCAN_HOSTS, /* text: the host pattern of a play that has no template in it, as Ansible lists it: "['all']" */
-    SCAN_DYNAMIC, /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
+    /* text: the host pattern of a play that has no template in it, as Ansible lists it: "['all']" */
+    SCAN_HOSTS,
+    /* add_host or group_by: later plays may match hosts that no inventory knows; text: the module */
+    SCAN_DYNAMIC,
     SCAN_RESTART,   /* text: the service */
     SCAN_PAUSE,     /* waits for a key that nobody presses; text: the module */
     SCAN_DEBUGGER,  /* text: when it asks ("always", "on_failed", …) */
@@ -53,7 +55,8 @@ struct looks {
 
 /* Adds a finding, each once. */
 void looks_add(struct looks *looks, enum scan_kind kind, const char *file, int line, const char *text);
-/* A key of a task with its value: its module (without its collection), or a keyword. Of a play its keywords. */
+/* A key of a task with its value: its module (without its collection), or a
+ * keyword. Of a play its keywords. */
 void looks_at(struct looks *looks, const char *file, const struct node *task, const char *module,
               const struct node *value, int line);
 /* A file of variables (YAML), and any other text that is templated. */

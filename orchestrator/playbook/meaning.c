@@ -57,7 +57,8 @@ static void join_one(const struct meaning *left, const struct meaning *right, st
             right->ending ? xstrdup(right->ending) : xasprintf("%s%s", left->ending, right->text), here);
 }
 
-/* Each of `so_far` goes on with each of `more`; where these are too many, nobody knows with what. Empties `more`. */
+/* Each of `so_far` goes on with each of `more`; where these are too many, nobody knows
+ * with what. Empties `more`. */
 static void join(struct meanings *so_far, struct meanings *more)
 {
     AUTO_MEANINGS joined = {0};

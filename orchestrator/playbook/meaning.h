@@ -1,5 +1,5 @@
-/* What path a word of a playbook could mean, as far as its text and the variables that files set tell: Jinja is not run, only joined strings, names and a few
- * filters are followed. Pure. */
+/* What path a word of a playbook could mean, as far as its text and the variables that files set tell: Jinja
+ * is not run, only joined strings, names and a few filters are followed. Pure. */
 #pragma once
 #include "format/node.h"
 #include <stdbool.h>

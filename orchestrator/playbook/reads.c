@@ -8,7 +8,8 @@
 
 enum { DEPTH_MOST = 32, WORD_MOST = 4096, NAME_MOST = 255 };
 
-/* Where Ansible looks for a relative path, in the task's folder and in the playbook's; the last is that folder itself. */
+/* Where Ansible looks for a relative path, in the task's folder and in the playbook's; the
+ * last is that folder itself. */
 static const char *const below[] = {"files", "templates", "vars", "tasks", NULL};
 
 void reads_clear(struct reads *reads)
@@ -60,7 +61,8 @@ static void add_guess(struct reads *reads, const char *folder, const char *endin
     reads->guesses[reads->guess_count++] = (struct read_guess){xstrdup(folder), xstrdup(ending)};
 }
 
-/* A path that is there. A folder that holds the playbook holds much that is no file of a task: in it only the ending tells. */
+/* A path that is there. A folder that holds the playbook holds much that is no file of a task: in
+ * it only the ending tells. */
 static void add_there(struct reads *reads, const struct reads_place *place, const char *path,
                       const char *ending)
 {

@@ -1,5 +1,5 @@
-/* What tasks read and write on this machine, word by word: the paths that words name, and where a template decides, the folders in which the file must lie.
- * Looks at which files exist, opens none. */
+/* What tasks read and write on this machine, word by word: the paths that words name, and where a template
+ * decides, the folders in which the file must lie. Looks at which files exist, opens none. */
 #pragma once
 #include "base/words.h"
 #include "playbook/meaning.h"
@@ -26,6 +26,7 @@ struct reads_place {
     const struct meaning_names *names;
 };
 
-/* A value of a play (`module` and `key`: "vars", "vars_files") or of a task: its module, or a keyword of it. */
+/* A value of a play (`module` and `key`: "vars", "vars_files") or of a task: its
+ * module, or a keyword of it. */
 void reads_add(struct reads *reads, const struct reads_place *place, const char *module,
                const struct node *value);

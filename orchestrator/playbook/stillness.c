@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Each asking of an async job and each round of an `until` is a sign of life: what counts is the time between two. */
+/* Each asking of an async job and each round of an `until` is a sign of life: what counts
+ * is the time between two. */
 static const struct {
     const char *module, *argument;
     double unit_s;

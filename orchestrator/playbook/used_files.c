@@ -88,7 +88,8 @@ static struct json *digests(const struct project *project, const struct json *ro
     return files;
 }
 
-/* A task's file stands for its whole role. Its folder is a role's when it is below `roles`, or looks like one and is not the playbook's. */
+/* A task's file stands for its whole role. Its folder is a role's when it is below `roles`, or looks like one
+ * and is not the playbook's. */
 static char *role_of(const char *file, const char *playbook_folder)
 {
     static const char *const parts[] = {"/tasks/", "/handlers/"};

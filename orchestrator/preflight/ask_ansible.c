@@ -138,7 +138,8 @@ static int add_host(struct plan_work *work, struct asking *asking, const char *p
     return 0;
 }
 
-/* What the inventories say was asked before (ansible/host_variables.h); that is asked again only where it leaves something open. */
+/* What the inventories say was asked before (ansible/host_variables.h); that is asked again only where
+ * it leaves something open. */
 static int add_inventories(struct plan_work *work, struct asking *asking, struct error *err)
 {
     bool open = host_variables_leave_open(work->target, json_get(work->expect, work->target->host_name));

@@ -64,8 +64,8 @@ static void look_at_secrets(struct plan_work *work)
 /* A sandbox's key is triphase's own; a key that only an agent holds is named by its public part. */
 static void look_at_key(struct plan_work *work, const struct target *target, const char *key)
 {
-    bool tried =
-        target->key_passphrase.kind != SECRET_NONE; /* on the key itself, by whoever knows the passphrase */
+    /* on the key itself, by whoever knows the passphrase */
+    bool tried = target->key_passphrase.kind != SECRET_NONE;
     if (!key || tried || text_is(key, "agent") || provider_facts(target->provider)->own_key)
         return;
     AUTO_INVOKER invoker;

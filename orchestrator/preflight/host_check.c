@@ -95,7 +95,8 @@ static void look_at_login(const struct host_check_request *request, const struct
                                                                    : "the known one");
 }
 
-/* The value of the first line `name=` at or after *at, malloc'ed; moves *at behind it. NULL: there is none. */
+/* The value of the first line `name=` at or after *at, malloc'ed; moves *at behind
+ * it. NULL: there is none. */
 static char *value_of(const char **at, const char *name)
 {
     size_t length = strlen(name);
@@ -111,7 +112,8 @@ static char *value_of(const char **at, const char *name)
     return NULL;
 }
 
-/* Whether something of the recipe's playbooks is to be done as another user; the place that says so, malloc'ed, or NULL. */
+/* Whether something of the recipe's playbooks is to be done as another user; the place that
+ * says so, malloc'ed, or NULL. */
 static char *find_become(const struct host_check_request *request)
 {
     const struct recipe *recipe = project_recipe(request->project, request->target->recipe);
@@ -149,7 +151,8 @@ static void look_at_sudo(const struct host_check_request *request, const char *a
     }
 }
 
-/* The least Python of the host that modules of an ansible-core run on (its documentation, "support matrix"). */
+/* The least Python of the host that modules of an ansible-core run on (its
+ * documentation, "support matrix"). */
 static const struct {
     int ansible, python; /* minor versions: 2.x, 3.x */
 } least_python[] = {{20, 9}, {18, 8}, {17, 7}, {16, 6}, {14, 5}};

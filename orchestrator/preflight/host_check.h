@@ -1,5 +1,5 @@
-/* What only the host itself can tell before a run (`plan --contact`): login, host key, sudo, Python, disk. Blocking; one login, which ends with the look. Nothing is
- * changed there. */
+/* What only the host itself can tell before a run (`plan --contact`): login, host key, sudo, Python, disk.
+ * Blocking; one login, which ends with the look. Nothing is changed there. */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -18,9 +18,10 @@ struct host_check_request {
     const char *ansible_version; /* NULL: not known */
 };
 
-/* {"reached": bool, "checks": [{"name": "login" "host-key" "sudo" "python" "disk", "state": "ok" "warning" "failed" "unknown", "text": …}]}: a text says what was
- * seen and, where it is not ok, what to do. `failed`: a run would certainly fail by it. 0, or -1 and the error of the one that counts: ERROR_UNREACHABLE where there
- * is no channel, else ERROR_PROJECT. */
+/* {"reached": bool, "checks": [{"name": "login" "host-key" "sudo" "python" "disk", "state": "ok" "warning"
+ * "failed" "unknown", "text": …}]}: a text says what was seen and, where it is not ok, what to do. `failed`:
+ * a run would certainly fail by it. 0, or -1 and the error of the one that counts: ERROR_UNREACHABLE where
+ * there is no channel, else ERROR_PROJECT. */
 int host_check(const struct host_check_request *request, struct json **out, struct error *err);
 /* The same where there is nobody to ask, or no way: `state` of the name, the text says why. */
 struct json *host_check_alone(const char *name, const char *state, const char *text);

@@ -20,7 +20,8 @@ static bool look_at(const struct project *project, const struct target *target, 
     return true;
 }
 
-/* As create, run and resume have it. Of a target that is not made itself nobody can tell what it will be created with. */
+/* As create, run and resume have it. Of a target that is not made itself nobody can tell what
+ * it will be created with. */
 static void look_at_unmade_peer(const struct target *target, const struct target *peer, bool made,
                                 struct plan_report *report)
 {
@@ -34,8 +35,8 @@ static void look_at_unmade_peer(const struct target *target, const struct target
             target->name, peer->name, target->name);
 }
 
-/* A play reaches its peers by delegation, so what stops acting on one stops it too; what is said of one's making does not
- * matter to it. */
+/* A play reaches its peers by delegation, so what stops acting on one stops it too; what is said of one's
+ * making does not matter to it. */
 static void look_at_peer(const struct project *project, const struct target *target,
                          const struct target *peer, const char *store, bool made_itself, bool seen_to,
                          struct plan_report *report)

@@ -17,7 +17,7 @@ struct plan_options {
     int64_t questions_ns;           /* for all questions to Ansible together; 0: 50 s */
 };
 
-/* `target` is as host_variables_fill completed it. 0 and a report (look at plan_error); -1 only when nothing could be looked at (no state folder could be
- * made, say). */
+/* `target` is as host_variables_fill completed it. 0 and a report (look at plan_error); -1 only when nothing
+ * could be looked at (no state folder could be made, say). */
 int plan_check(const struct project *project, const struct target *target, const struct plan_options *options,
                struct plan_report *out, struct error *err);

@@ -72,7 +72,8 @@ static bool has_name(const struct json *names, const char *name)
     return false;
 }
 
-/* What triphase itself has to have parsed: its rendered inventory, and the program that hands secrets over. */
+/* What triphase itself has to have parsed: its rendered inventory, and the program
+ * that hands secrets over. */
 static void take_enabled(struct plan_plugins *facts, const struct json *object)
 {
     const struct json *enabled = json_get(object, "enabled"), *names = json_get(enabled, "names");

@@ -1,5 +1,6 @@
-/* What the very Ansible in use knows of its plugins, of the inventories and of the tags that were asked for, and says only when a play
- * begins, if at all: taken along with a listing (launcher/triphase_ask.py), as findings. */
+/* What the very Ansible in use knows of its plugins, of the inventories and of the tags that were asked
+ * for, and says only when a play begins, if at all: taken along with a listing
+ * (launcher/triphase_ask.py), as findings. */
 #pragma once
 #include "base/words.h"
 #include "config/project.h"

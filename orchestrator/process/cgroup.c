@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A tree that forks faster than it is signalled is given up on after this many rounds; a killed one cannot do that. */
+/* A tree that forks faster than it is signalled is given up on after this many rounds; a
+ * killed one cannot do that. */
 enum { ROUNDS = 64, DEPTH = 32 };
 
 static bool is_gone(int number)
@@ -36,7 +37,8 @@ static int control(const char *path, const char *file, const char *value)
     return put < 0 ? -1 : 0;
 }
 
-/* Calls `visit` for each directory below `path` and for itself: deepest first. Stops at the first negative answer. */
+/* Calls `visit` for each directory below `path` and for itself: deepest first. Stops at
+ * the first negative answer. */
 static int walk(const char *path, int depth, int (*visit)(const char *path, void *context), void *context)
 {
     AUTO_WORDS names = WORDS_INIT;
@@ -140,7 +142,8 @@ static int thaw(const char *path, void *context)
     return 0;
 }
 
-/* A pid may be another process's by the time it is signalled: so it is opened first, and signalled only when a list read after that still has it. */
+/* A pid may be another process's by the time it is signalled: so it is opened first, and signalled only when
+ * a list read after that still has it. */
 static int signal_once(const char *path, const struct pid_list *seen, int number, struct pid_list *now,
                        bool *found_new)
 {

@@ -44,7 +44,8 @@ struct start_failure {
     int number;
 };
 
-/* Everything the child needs, worked out before the fork: after it, only async-signal-safe calls are allowed. */
+/* Everything the child needs, worked out before the fork: after it, only
+ * async-signal-safe calls are allowed. */
 struct start {
     const char *path;
     char *const *argv;
@@ -96,7 +97,8 @@ static _Noreturn void become(struct start *start)
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         sigaction(number, &by_default, NULL);
-    /* The C library keeps two signals to itself and refuses them above; the kernel does not. All zeros is the default action in the kernel's own layout. */
+    /* The C library keeps two signals to itself and refuses them above; the kernel does not. All zeros is the
+     * default action in the kernel's own layout. */
     static const unsigned long kernel_default[4];
     for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
         syscall(SYS_rt_sigaction, number, kernel_default, NULL, sizeof(unsigned long));
@@ -121,7 +123,8 @@ static _Noreturn void become(struct start *start)
     give_up(start, STEP_EXEC);
 }
 
-/* Forks into the cgroup behind `cgroup` (-1: where the parent is). 0 in the child; in the parent the pid with `pidfd` set, or -1 with errno. */
+/* Forks into the cgroup behind `cgroup` (-1: where the parent is). 0 in the child; in the parent the pid with
+ * `pidfd` set, or -1 with errno. */
 static pid_t fork_into(int cgroup, int *pidfd)
 {
     struct clone_args args = {
@@ -135,7 +138,8 @@ static pid_t fork_into(int cgroup, int *pidfd)
 
 static bool clone3_is_lacking(int number)
 {
-    /* E2BIG: a kernel whose clone3 knows no cgroup (before 5.7). The others: no clone3, a seccomp filter, a v1 directory. */
+    /* E2BIG: a kernel whose clone3 knows no cgroup (before 5.7). The others: no clone3, a
+     * seccomp filter, a v1 directory. */
     return number == ENOSYS || number == EPERM || number == EINVAL || number == EBADF || number == E2BIG;
 }
 
@@ -188,7 +192,8 @@ static int await_exec(const struct child_plan *plan, struct child *child, int re
         while ((got = read(report, &failure, sizeof failure)) < 0 && errno == EINTR)
             ;
     if (got == 0) {
-        /* Closed by exec, or by a death before it; the second is an end like any other, seen by child_poll. */
+        /* Closed by exec, or by a death before it; the second is an end like any
+         * other, seen by child_poll. */
         return 0;
     }
     child_signal(child, SIGKILL);
@@ -310,7 +315,8 @@ int child_poll(struct child *child, struct child_end *end, struct error *err)
 {
     siginfo_t info = {0};
     struct rusage usage = {0};
-    /* The system call, because the library's waitid hands out no rusage; the pidfd, because no other process can be meant by it. */
+    /* The system call, because the library's waitid hands out no rusage; the pidfd, because no other
+     * process can be meant by it. */
     long done = syscall(SYS_waitid, P_PIDFD, child->pidfd, &info, WEXITED | WNOHANG, &usage);
     if (done < 0)
         return error_system(err, errno, "cannot ask for the end of process %d", (int)child->pid);

@@ -1,6 +1,8 @@
-/* Starting a process, described as data. The child: own session, empty signal mask and default handlers, its working directory, stdin/stdout/stderr as
- * given (-1: /dev/null), every other descriptor closed except `keep`, born inside the scope (clone3 into the cgroup; the marker is in `environment`
- * by the caller's doing). Between fork and exec only async-signal-safe calls. A failure to exec comes back as the error of child_start (through a CLOEXEC pipe that names the step and errno). */
+/* Starting a process, described as data. The child: own session, empty signal mask and default handlers, its
+ * working directory, stdin/stdout/stderr as given (-1: /dev/null), every other descriptor closed except
+ * `keep`, born inside the scope (clone3 into the cgroup; the marker is in `environment` by the caller's
+ * doing). Between fork and exec only async-signal-safe calls. A failure to exec comes back as the error of
+ * child_start (through a CLOEXEC pipe that names the step and errno). */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -37,11 +39,11 @@ struct child_end {
     {              \
         -1, -1     \
     }
-/* Blocks until the child has called exec, 10 s at most; where it has not, it is killed. The plan's descriptors
- * stay the caller's, who closes them, also when it fails. */
+/* Blocks until the child has called exec, 10 s at most; where it has not, it is killed. The plan's
+ * descriptors stay the caller's, who closes them, also when it fails. */
 int child_start(const struct child_plan *plan, struct child *out, struct error *err);
-/* From here on no child inherits the variable of that name: it holds a secret. A child that is to have it all the same is given an environment
- * with it. The process itself goes on having it. */
+/* From here on no child inherits the variable of that name: it holds a secret. A child that is to have it all
+ * the same is given an environment with it. The process itself goes on having it. */
 void child_keep_back(const char *name);
 /* Whether an entry NAME=VALUE is kept back. */
 bool child_keeps_back(const char *entry);
@@ -55,7 +57,8 @@ int child_signal(const struct child *child, int number); /* through the pidfd; 0
 void child_close(struct child *child);                   /* forgets it; ends nothing */
 /* "exited with 2" or "was killed by signal 9 (KILL)". malloc'ed. */
 char *child_end_text(const struct child_end *end);
-/* A process by pid and start time (field 22 of /proc/PID/stat), so that a recycled pid is not taken for it. */
+/* A process by pid and start time (field 22 of /proc/PID/stat), so that a recycled
+ * pid is not taken for it. */
 int64_t process_start_time(pid_t pid);             /* -1 when it is gone */
 bool process_alive(pid_t pid, int64_t start_time); /* a zombie is not alive */
 /* malloc'ed boot id of this kernel, "" when unknown. */

@@ -17,7 +17,8 @@ enum { BLOCK = 65536, TURN = 256 << 10, SKIPPED_SHOWN = 256 };
 /* Where inotify is not to be had (its instances are counted per user), the file is looked at this often. */
 #define LOOK_EVERY (250 * NS_PER_MS)
 
-/* A file that grows line by line is read at once, then at most this often: a wake for every line costs more than the line. */
+/* A file that grows line by line is read at once, then at most this often: a wake for every line
+ * costs more than the line. */
 #define GATHER (50 * NS_PER_MS)
 
 struct follow {
@@ -53,7 +54,8 @@ static void destroy(struct follow *follow)
     free(follow);
 }
 
-/* The file may be absent still; only a regular one is followed, so that a pipe put in its place stalls nobody. */
+/* The file may be absent still; only a regular one is followed, so that a pipe put in
+ * its place stalls nobody. */
 static int open_file(struct follow *follow, struct error *err)
 {
     if (follow->fd >= 0)
@@ -74,7 +76,8 @@ static int open_file(struct follow *follow, struct error *err)
     return 0;
 }
 
-/* `line` is followed by a NUL. The callback may stop the follow, so nothing but `stopped` may be looked at after it. */
+/* `line` is followed by a NUL. The callback may stop the follow, so nothing but `stopped`
+ * may be looked at after it. */
 static void hand_out(struct follow *follow, const char *line, size_t length)
 {
     bool skipped = length > follow->limit;
@@ -165,7 +168,8 @@ static int check_size(struct follow *follow, int64_t *size, struct error *err)
     if (fstat(follow->fd, &state) < 0)
         return error_system(err, errno, "cannot look at %s", follow->path);
     if (state.st_size < follow->position) {
-        /* What is written now stands in another place than what was read: it would be read in pieces, or twice. */
+        /* What is written now stands in another place than what was read: it would be
+         * read in pieces, or twice. */
         follow->truncated = true;
         return say_truncated(follow, err);
     }
@@ -173,7 +177,8 @@ static int check_size(struct follow *follow, int64_t *size, struct error *err)
     return 0;
 }
 
-/* What happened does not matter, only that something did. Before the file is read: what comes after that wakes again. */
+/* What happened does not matter, only that something did. Before the file is read: what
+ * comes after that wakes again. */
 static void forget_happened(const struct follow *follow)
 {
     char happened[4096] __attribute__((aligned(8)));
@@ -240,7 +245,8 @@ static int watch_folder(struct follow *follow, struct error *err)
         fd_close(&follow->inotify);
     }
     if (follow->inotify >= 0)
-        /* By edge: what happened is left unread until the file is read, and the kernel merges what is alike meanwhile. */
+        /* By edge: what happened is left unread until the file is read, and the kernel merges
+         * what is alike meanwhile. */
         return loop_watch(follow->loop, follow->inotify, EPOLLIN | EPOLLET, on_inotify, follow,
                           &follow->watch, err);
     return 0;

@@ -18,7 +18,8 @@
 /* Where a pidfd of the worker is not to be had, its death is looked for this often. */
 #define LOOK_MS 200
 
-/* Nothing of the worker's may stay open here: a pipe, a terminal or a socket would outlive it. Only the lock is meant to. */
+/* Nothing of the worker's may stay open here: a pipe, a terminal or a socket would outlive it.
+ * Only the lock is meant to. */
 static int close_the_rest(int lock_fd)
 {
     if (lock_fd >= 0 && lock_fd < 3 && (lock_fd = fcntl(lock_fd, F_DUPFD_CLOEXEC, 3)) < 0)
@@ -90,7 +91,8 @@ static _Noreturn void be_guard(const struct scope *scope, const char *folder, in
 int guard_start(const struct scope *run_scope, const char *folder, int lock_fd, struct child *out,
                 struct error *err)
 {
-    /* Blocked before the fork, and for good in the guard: neither a ^C meant for the worker nor an early dismissal can end it half way. */
+    /* Blocked before the fork, and for good in the guard: neither a ^C meant for the worker nor an early
+     * dismissal can end it half way. */
     sigset_t all, before;
     pid_t worker = getpid();
     sigfillset(&all);

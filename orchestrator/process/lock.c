@@ -16,7 +16,8 @@
 
 enum { CONTENT_LIMIT = 4096, TRIES = 50 };
 
-/* Whoever looks holds the file shared for an instant, which must not read as busy: that is waited for, a real holder is not. */
+/* Whoever looks holds the file shared for an instant, which must not read as busy: that is waited
+ * for, a real holder is not. */
 static bool try_exclusive(int fd)
 {
     for (int left = TRIES; left; left--) {
@@ -78,7 +79,8 @@ static int say_busy(const char *path, struct error *err)
 
 int lock_take(const char *path, const struct lock_owner *owner, int *out_fd, struct error *err)
 {
-    /* A lock file that is removed or replaced between open and flock would be held by nobody who looks for it. */
+    /* A lock file that is removed or replaced between open and flock would be held by
+     * nobody who looks for it. */
     for (int left = 10; left; left--) {
         AUTO_CLOSE int fd = file_create(path, O_RDWR, 0600);
         if (fd < 0)

@@ -1,5 +1,6 @@
-/* One process as /proc shows it. What is read for process_look never waits for the process, also when that hangs in the kernel; its words can
- * (they lie in its memory), so they are a call of their own for whoever may wait. Source: proc(5). */
+/* One process as /proc shows it. What is read for process_look never waits for the process, also when that
+ * hangs in the kernel; its words can (they lie in its memory), so they are a call of their own for whoever
+ * may wait. Source: proc(5). */
 #pragma once
 #include "base/text.h"
 #include <stdbool.h>

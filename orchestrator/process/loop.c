@@ -271,8 +271,8 @@ int loop_run(struct loop *loop, struct error *err)
             break;
         }
         loop->turn++;
-        /* Descriptors before timers: after a pause of this process (stopped, machine suspended) what came in counts before a
-         * watchdog says that nothing came in. */
+        /* Descriptors before timers: after a pause of this process (stopped, machine suspended) what came in
+         * counts before a watchdog says that nothing came in. */
         for (int i = 0; i < count && !loop->stop; i++) {
             struct watch *watch = events[i].data.ptr;
             if (watch->function)

@@ -1,5 +1,6 @@
-/* One epoll loop: descriptors, one-shot monotonic timers, signals. Callbacks run in loop_run, one at a time; any of them may
- * add or remove anything, itself too. Nothing in here blocks but the wait itself. One thread. */
+/* One epoll loop: descriptors, one-shot monotonic timers, signals. Callbacks run in loop_run, one
+ * at a time; any of them may add or remove anything, itself too. Nothing in here blocks but the
+ * wait itself. One thread. */
 #pragma once
 #include "base/error.h"
 #include <signal.h>
@@ -26,7 +27,8 @@ void timer_arm(struct timer *timer,
                int64_t delay_ns); /* from now; re-arms one that is armed; <= 0 fires at the next turn */
 void timer_disarm(struct timer *timer);
 void timer_free(struct timer **timer);
-/* Blocks the signal in this thread (for good: it stays blocked after loop_free) and reads it through a signalfd. One handler a signal. Children must be started with an emptied mask (child.h does). */
+/* Blocks the signal in this thread (for good: it stays blocked after loop_free) and reads it through a
+ * signalfd. One handler a signal. Children must be started with an emptied mask (child.h does). */
 int loop_signal(struct loop *loop, int number, signal_function *function, void *context, struct error *err);
 /* Runs until loop_stop; 0, or -1 when waiting itself failed. */
 int loop_run(struct loop *loop, struct error *err);

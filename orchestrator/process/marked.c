@@ -26,7 +26,8 @@ static int open_of(pid_t pid, const char *what)
 
 enum answer { NO, YES, EMPTY };
 
-/* Looks for a NUL-separated entry, or one that begins so, in one pass, since an environment may be megabytes. */
+/* Looks for a NUL-separated entry, or one that begins so, in one pass, since an
+ * environment may be megabytes. */
 static enum answer look_for_entry(int fd, const char *entry, bool whole)
 {
     char block[4096];
@@ -65,7 +66,8 @@ static unsigned long long stat_field(const char *text, int number)
     return strtoull(at, NULL, 10);
 }
 
-/* Whether exec has given it memory (field 23) but no environment yet (field 51 is its end): then an empty one says nothing. */
+/* Whether exec has given it memory (field 23) but no environment yet (field 51 is its end): then
+ * an empty one says nothing. */
 static bool is_within_exec(pid_t pid)
 {
     AUTO_CLOSE int fd = open_of(pid, "stat");
@@ -113,7 +115,8 @@ static bool is_on_a_guest(pid_t pid)
     return false;
 }
 
-/* Whether the title of a mux master names a control path of the run: "/triphase-<digits>/<tail><one of d t u>/". */
+/* Whether the title of a mux master names a control path of the run:
+ * "/triphase-<digits>/<tail><one of d t u>/". */
 static bool title_names_run(const char *title, const char *tail)
 {
     if (!text_starts(title, "ssh: ") || !strstr(title, " [mux]"))

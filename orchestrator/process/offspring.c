@@ -51,7 +51,8 @@ static bool is_guard(pid_t pid)
            is_this_program(pid);
 }
 
-/* "ssh: …/triphase-<uid>/… [mux]" once it has set its title; before, and where it sets none, the words it was started with. */
+/* "ssh: …/triphase-<uid>/… [mux]" once it has set its title; before, and where it sets none, the
+ * words it was started with. */
 static bool is_master(pid_t pid)
 {
     AUTO_FREE char *path = xasprintf("/proc/%d/cmdline", (int)pid);

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A grandchild may hold a pipe for ever; what it has to say after the program ended is not waited for longer than this. */
+/* A grandchild may hold a pipe for ever; what it has to say after the program ended is not
+ * waited for longer than this. */
 #define DRAIN (100 * NS_PER_MS)
 /* How long a killed process may take to be gone. */
 #define REAP_BOUND (5 * NS_PER_S)
@@ -66,7 +67,8 @@ static int intake_open(struct intake *intake)
     return ends[1];
 }
 
-/* A sealed file in memory, not a pipe: nothing has to be fed, and a program that does not read it stalls nobody. */
+/* A sealed file in memory, not a pipe: nothing has to be fed, and a program that does
+ * not read it stalls nobody. */
 static int input_open(const char *input)
 {
     AUTO_CLOSE int fd = memfd_create("triphase-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -113,7 +115,8 @@ static char *last_words(const struct text *text)
     return text_take(&out);
 }
 
-/* Reads both pipes until the program has ended and both are closed, the drain is over, the bound is reached or it shall not go on. 1 ended, 0 it did not, -1 failed. */
+/* Reads both pipes until the program has ended and both are closed, the drain is over, the bound is reached
+ * or it shall not go on. 1 ended, 0 it did not, -1 failed. */
 static int read_to_end(const struct program *program, struct child *child, struct intake *out,
                        struct intake *error_out, struct child_end *end, struct error *err)
 {

@@ -1,5 +1,5 @@
-/* Running another program to its end, in a bounded time, with its output taken. Blocking: for commands and stage children,
- * never inside the worker's loop. */
+/* Running another program to its end, in a bounded time, with its output taken. Blocking: for commands and
+ * stage children, never inside the worker's loop. */
 #pragma once
 #include "base/error.h"
 #include "base/text.h"
@@ -16,17 +16,21 @@ struct program {
     size_t output_limit; /* bytes kept of stdout and of stderr; 0: 1 MiB; what is more is read and dropped */
     bool tells_secrets;  /* what it writes to stdout and its arguments stand in no message */
     bool keeps_output;   /* what was said until then is handed out also when it fails */
-    int echo; /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
-    /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound does. NULL: nobody is asked. */
+    /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
+    int echo;
+    /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound
+     * does. NULL: nobody is asked. */
     bool (*goes_on)(void *context, const struct text *out);
     void *context;
 };
 
-/* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be started (ERROR_MISSING for ENOENT), was
- * killed at its bound, or died of a signal. `out` and `error_out` may be NULL. Does not wait for a grandchild that holds the pipes (100 ms of drain). */
+/* 0 when it could be started and ended by itself, whatever its code (in `end`); -1 when it could not be
+ * started (ERROR_MISSING for ENOENT), was killed at its bound, or died of a signal. `out` and `error_out` may
+ * be NULL. Does not wait for a grandchild that holds the pipes (100 ms of drain). */
 int program_run(const struct program *program, struct text *out, struct text *error_out,
                 struct child_end *end, struct error *err);
-/* The same, and a code other than 0 is an error too, with the last line it wrote to stderr (else stdout) in the message. argv is NULL-terminated varargs. */
+/* The same, and a code other than 0 is an error too, with the last line it wrote to stderr (else stdout) in
+ * the message. argv is NULL-terminated varargs. */
 int program_do(int64_t bound_ns, struct text *out, struct error *err, const char *name, ...)
     __attribute__((sentinel));
 int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err);

@@ -32,7 +32,8 @@ const char *scope_kind_name(enum scope_kind kind)
     return kind == SCOPE_CGROUP ? "cgroup" : "session";
 }
 
-/* Mount point of cgroup v2 and the path that stands there ("/" but for a mount of a part); false when there is none. Source: proc(5), mountinfo. */
+/* Mount point of cgroup v2 and the path that stands there ("/" but for a mount of a part); false when there
+ * is none. Source: proc(5), mountinfo. */
 static bool find_mount(char **mount, char **part)
 {
     FILE *table = fopen("/proc/self/mountinfo", "re");
@@ -94,9 +95,9 @@ static int place_child(const char *directory)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
 }
 
-/* Whether a child can be put into a new directory below `root`: the only proof that covers every rule of delegation. The
- * directory has one name for all, so that what a killed process left goes with the next; another may then remove it under
- * our hands, which is tried again. */
+/* Whether a child can be put into a new directory below `root`: the only proof that covers every rule of
+ * delegation. The directory has one name for all, so that what a killed process left goes with the next;
+ * another may then remove it under our hands, which is tried again. */
 static bool try_root(const char *root)
 {
     AUTO_FREE char *probe = file_join(root, "probe");
@@ -134,7 +135,8 @@ static char *find_root(char **reason)
         return root;
     int why = errno;
     free(root);
-    /* An ordinary user: where the own cgroup was delegated, or the one above it when this process sits in a leaf of that. */
+    /* An ordinary user: where the own cgroup was delegated, or the one above it when this
+     * process sits in a leaf of that. */
     char *own = own_directory(mount, part);
     for (int up = 0; own && up < 2 && strlen(own) > strlen(mount); up++) {
         root = xasprintf("%s/triphase", own);
@@ -258,8 +260,8 @@ int scope_events_fd(const struct scope *scope)
 
 bool scope_populated(const struct scope *scope)
 {
-    /* Where it cannot be known it is not claimed to be empty; and one look through /proc can miss a process that was
-     * forked behind it while its parent ended. */
+    /* Where it cannot be known it is not claimed to be empty; and one look through /proc can miss a process
+     * that was forked behind it while its parent ended. */
     if (scope->kind == SCOPE_CGROUP)
         return cgroup_populated(scope->path);
     return find_marked(scope, NULL, NULL) != 0 || find_marked(scope, NULL, NULL) != 0;

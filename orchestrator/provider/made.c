@@ -14,7 +14,8 @@
 
 enum { KEYS_MOST = 1 << 20 };
 
-/* What a key's value in effect is, malloc'ed, NULL: unknown, or none. Of what was made, and of what would be made now. */
+/* What a key's value in effect is, malloc'ed, NULL: unknown, or none. Of what was made, and
+ * of what would be made now. */
 typedef char *of_machine(const struct machine *machine);
 
 static char *provider_of(const struct machine *machine)
@@ -204,7 +205,8 @@ static char *flow_of(const struct settings_view *view, const char *key, const ch
     return node_is_scalar(setting->node) ? xstrdup(setting->node->text) : node_flow(setting->node);
 }
 
-/* Variables of Ansible's own (ansible/host_variables.h): of a row by key what they said, beside what files said. */
+/* Variables of Ansible's own (ansible/host_variables.h): of a row by key what they
+ * said, beside what files said. */
 #define BY_VARIABLES "variables"
 
 static const char *origin_of_variable(const struct target *target, const char *key)

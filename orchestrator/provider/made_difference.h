@@ -32,8 +32,8 @@ struct made {
 
 /* Whether something stands against acting on it; for `create` also what counts at making. */
 bool made_stops(const struct made *made, bool create);
-/* ERROR_PROJECT that names each key that stops, what was made, what is said now, and the ways on. 0 where nothing
- * does. */
+/* ERROR_PROJECT that names each key that stops, what was made, what is said now, and the ways
+ * on. 0 where nothing does. */
 int made_refuse(const struct made *made, const struct target *target, const struct machine *machine,
                 bool create, struct error *err);
 /* "KEY was made as …, ORIGIN says …" and what comes of it, malloc'ed. */

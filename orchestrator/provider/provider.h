@@ -1,30 +1,39 @@
-/* Who makes and removes machines. A provider is a const table of a few blocking calls; they run in a stage child, which the worker supervises and may kill
- * at any instant, so each must leave what it made findable (owner.json, machine row) before it makes it. */
+/* Who makes and removes machines. A provider is a const table of a few blocking calls; they run in a stage
+ * child, which the worker supervises and may kill at any instant, so each must leave what it made findable
+ * (owner.json, machine row) before it makes it. */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
 #include "event/machine.h"
 
 struct provider {
-    /* What this machine lacks for it: 0, or ERROR_MISSING naming everything missing with the exact command or container flag that mends it. Changes nothing. */
+    /* What this machine lacks for it: 0, or ERROR_MISSING naming everything missing with the exact command or
+     * container flag that mends it. Changes nothing. */
     int (*check)(const struct target *target, struct error *err);
-    /* How the host would be reached if it were made now (address, port, user, key, jump; `machine` has its directory at most), for a provider that takes that from what the target says; else NULL. */
+    /* How the host would be reached if it were made now (address, port, user, key, jump; `machine` has its
+     * directory at most), for a provider that takes that from what the target says; else NULL. */
     int (*resolve)(const struct target *target, struct machine *machine, struct error *err);
-    /* Puts what is revoked, and whom the user trusts to certify, by what his own files say now, in the place of what the machine's host keys hold of it: both
-     * change while a machine is there. For a provider whose hosts were there before; else NULL. */
+    /* Puts what is revoked, and whom the user trusts to certify, by what his own files say now, in the place
+     * of what the machine's host keys hold of it: both change while a machine is there. For a provider whose
+     * hosts were there before; else NULL. */
     int (*marks)(const struct target *target, struct machine *machine, struct error *err);
-    /* Says before anything exists how it will be called: fills reference, resources and whatever is needed by remove after a crash at any later instant. Makes nothing. */
+    /* Says before anything exists how it will be called: fills reference, resources and whatever is needed by
+     * remove after a crash at any later instant. Makes nothing. */
     int (*plan)(const struct target *target, struct machine *machine, struct error *err);
     /* Makes it and fills address, port, user, key, host_keys, python… Does not wait until it is ready. */
     int (*make)(const struct target *target, struct machine *machine, struct error *err);
-    /* Waits, at most `bound_ns`, until it is there and started (the authenticated channel is the transport stage's business). Used on a made machine too: starts it again
-     * where it went down with its maker (reboot of this machine). */
+    /* Waits, at most `bound_ns`, until it is there and started (the authenticated channel is the transport
+     * stage's business). Used on a made machine too: starts it again where it went down with its maker
+     * (reboot of this machine). */
     int (*verify)(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err);
-    /* Shuts down in order within the bound, removes each resource on its own and verifies each absent; absent ones are fine. ERROR_PROVIDER names what is still there. */
+    /* Shuts down in order within the bound, removes each resource on its own and verifies each absent; absent
+     * ones are fine. ERROR_PROVIDER names what is still there. */
     int (*remove)(struct machine *machine, int64_t bound_ns, struct error *err);
-    /* References of everything of this provider that is to be found on this machine or at the service, for `doctor` and leftovers. */
+    /* References of everything of this provider that is to be found on this machine or at the service,
+     * for `doctor` and leftovers. */
     int (*list)(struct words *references, struct error *err);
-    /* One word for each thing of a machine (its id) that is still to be found on this machine; NULL: nothing of its hosts is here. Changes nothing, contacts no host. */
+    /* One word for each thing of a machine (its id) that is still to be found on this machine; NULL: nothing
+     * of its hosts is here. Changes nothing, contacts no host. */
     int (*left)(const char *machine, struct words *left, struct error *err);
 };
 

@@ -95,7 +95,8 @@ static void keys_clear(struct keys *keys)
     text_clear(&keys->host_public);
 }
 
-/* The machine's key and the guest's host key, both made here before it boots; of the latter only the public half stays. */
+/* The machine's key and the guest's host key, both made here before it boots; of the latter
+ * only the public half stays. */
 static int make_keys(struct machine *machine, struct keys *keys, struct error *err)
 {
     const char *folder = machine->directory;
@@ -271,7 +272,8 @@ static int forget(const char *name, struct error *err)
     return forward_off(err);
 }
 
-/* The provider's own files in the machine's folder, also half written ones; the folder too when nothing else is in it. */
+/* The provider's own files in the machine's folder, also half written ones; the folder too
+ * when nothing else is in it. */
 static void remove_files(const char *directory)
 {
     static const char *const files[] = {"key",          "key.pub",     "host_key",

@@ -1,4 +1,5 @@
-/* The provider `static`: a host that exists already. It makes and removes nothing; it finds out how the user's own ssh reaches the host. */
+/* The provider `static`: a host that exists already. It makes and removes nothing; it finds out how the
+ * user's own ssh reaches the host. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -133,7 +134,8 @@ static int parse_port(const char *text)
     return port;
 }
 
-/* "type key" of a line of known_hosts or of a public key, behind the marker of one that has one; 1 when it was one. */
+/* "type key" of a line of known_hosts or of a public key, behind the marker of one that
+ * has one; 1 when it was one. */
 static int add_key(struct words *keys, const char *line)
 {
     char type[64], key[16384];
@@ -173,7 +175,8 @@ static char *known_name(const struct ssh_view *view, const struct machine *machi
                                               : xasprintf("[%s]:%d", machine->address, machine->port);
 }
 
-/* Asks the known_hosts files that ssh itself would ask. `unread` says why the first of them that cannot be read cannot. */
+/* Asks the known_hosts files that ssh itself would ask. `unread` says why the first of them
+ * that cannot be read cannot. */
 static int find_known(const struct ssh_view *view, const char *name, struct words *keys, struct error *unread,
                       struct error *err)
 {
@@ -243,7 +246,8 @@ static void note_authorities(const struct words *keys, const struct ssh_view *vi
                     certified ? alias ? alias : machine->address : NULL);
 }
 
-/* What the user's known_hosts say: keys and authorities where the target names none itself, what is revoked in any case. */
+/* What the user's known_hosts say: keys and authorities where the target names none itself,
+ * what is revoked in any case. */
 static int take_known(const struct target *target, const struct ssh_view *view, struct machine *machine,
                       struct words *keys, struct error *err)
 {
@@ -332,7 +336,8 @@ static int find_host_keys(const struct target *target, const struct ssh_view *vi
     return 0;
 }
 
-/* The program by which the user's ssh config reaches the first jump host; one that a shell has to make out first is left to it. */
+/* The program by which the user's ssh config reaches the first jump host; one that a shell has to make
+ * out first is left to it. */
 static int check_jump(const struct target *target, const char *directory, const char *jump, struct error *err)
 {
     AUTO_FREE char *hop = xstrndup(jump, strcspn(jump, ","));

@@ -48,7 +48,8 @@ static enum label label_of(const char *name)
     return contains(name, "token") ? LABEL_TOKEN : LABEL_NONE;
 }
 
-/* End of a value that no quote closes. A backslash takes what it escapes along, unless that ends a string or a line. */
+/* End of a value that no quote closes. A backslash takes what it escapes along, unless that
+ * ends a string or a line. */
 static size_t bare_end(const struct redact_view *view, size_t at, bool token)
 {
     size_t from = at;

@@ -1,4 +1,5 @@
-/* Secrets that show by what stands before them: password=, X-Vault-Token:, "keys_base64": [, Authorization: Bearer, Unseal Key 1: */
+/* Secrets that show by what stands before them: password=, X-Vault-Token:, "keys_base64": [,
+ * Authorization: Bearer, Unseal Key 1: */
 #pragma once
 #include "redact/view.h"
 

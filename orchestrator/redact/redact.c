@@ -43,8 +43,8 @@ struct redact {
     size_t at;
     struct text done; /* decided; its last byte is kept back: what comes may claim it */
     bool own_tail;    /* that byte is a marker's */
-    size_t planned_from,
-        planned_to; /* in `source`: a label's value that is still ahead; `planned_to` 0: none */
+    /* in `source`: a label's value that is still ahead; `planned_to` 0: none */
+    size_t planned_from, planned_to;
     const char *planned_kind;
     enum redact_shape_list list; /* of keys, that it is in */
     size_t list_left;            /* bytes it may have */
@@ -280,7 +280,8 @@ static size_t take_unheard(struct redact *redact, size_t count)
     return taken;
 }
 
-/* End of what goes with [at, end): every known value that begins in it. `open`: one may begin in it whose end has not come. */
+/* End of what goes with [at, end): every known value that begins in it. `open`: one may begin in
+ * it whose end has not come. */
 static size_t end_of_cut(const struct redact *redact, size_t end, bool final, bool *open)
 {
     size_t from = redact->at;
@@ -404,7 +405,8 @@ static void decide(struct redact *redact, bool final)
     }
 }
 
-/* A line that goes on behind a backslash is decided with the next one, so long as that is not put off without end: a quoter may have broken it within an escape. */
+/* A line that goes on behind a backslash is decided with the next one, so long as that is not put off without
+ * end: a quoter may have broken it within an escape. */
 static bool goes_on(const struct redact *redact)
 {
     const struct text *source = &redact->source;
@@ -493,7 +495,8 @@ static int tail_of(const struct redact_rules *rules, bool known_only, const char
     AUTO_TEXT bytes = TEXT_INIT, clean = TEXT_INIT;
     if (file_read_tail(path, most + (redact_rules_count(rules) ? rules->reach : 0), &bytes, err) < 0)
         return -1;
-    /* Of a value whose begin is farther ahead than what was read, the end stands in what is not handed out. */
+    /* Of a value whose begin is farther ahead than what was read, the end stands
+     * in what is not handed out. */
     all_of(rules, known_only, bytes.length > most ? bytes.length - most : 0, text_string(&bytes),
            bytes.length, &clean);
     size_t drop = clean.length > most ? clean.length - most : 0;

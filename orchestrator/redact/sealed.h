@@ -1,5 +1,6 @@
-/* The secrets that a phase was given, in sealed memory: what its event callback, the look before its end, and whoever shows its output know them by. Each is its kind, its length in
- * decimal digits and its bytes, a NUL behind the first two. */
+/* The secrets that a phase was given, in sealed memory: what its event callback, the look before its end,
+ * and whoever shows its output know them by. Each is its kind, its length in decimal digits and its bytes, a
+ * NUL behind the first two. */
 #pragma once
 #include "base/error.h"
 #include "redact/redact.h"
@@ -15,8 +16,8 @@
 
 /* Appends one. */
 int redact_sealed_put(int fd, const char *kind, const char *value, size_t length, struct error *err);
-/* Adds those that stand in these bytes, up to one that is damaged or not whole; how many bytes that were. A kind "beside KEY" is known only beside its key, and a kind "name" is what
- * values give way to. */
+/* Adds those that stand in these bytes, up to one that is damaged or not whole; how many bytes that were. A
+ * kind "beside KEY" is known only beside its key, and a kind "name" is what values give way to. */
 size_t redact_sealed_read(struct redact_rules *rules, const char *bytes, size_t length);
 /* Adds all of them; the descriptor's position stays. One that cannot be read adds nothing. */
 void redact_sealed_add(struct redact_rules *rules, int fd);

@@ -1,12 +1,14 @@
-/* Finding what has the shape of a secret: PEM private keys, tokens of Vault and OpenBao, Tailscale, GitHub, GitLab, AWS, Slack and Google, JSON web tokens,
- * unseal keys, what stands behind a label (password=, X-Vault-Token:) or a command's option (--password X, -e key=X), Authorization headers, and user:password@ in URLs. */
+/* Finding what has the shape of a secret: PEM private keys, tokens of Vault and OpenBao, Tailscale,
+ * GitHub, GitLab, AWS, Slack and Google, JSON web tokens, unseal keys, what stands behind a label
+ * (password=, X-Vault-Token:) or a command's option (--password X, -e key=X), Authorization headers,
+ * and user:password@ in URLs. */
 #pragma once
 #include "redact/view.h"
 
 enum { REDACT_SHAPE_REACH = 32768 }; /* nothing behind these bytes is looked at */
 
-/* `data` has `length` bytes; `behind` of what stood before it (0, 1 or 2 bytes) can be read at data[-1], data[-2]. True with `hit` when a
- * secret begins here, or what announces one. */
+/* `data` has `length` bytes; `behind` of what stood before it (0, 1 or 2 bytes) can be read at data[-1],
+ * data[-2]. True with `hit` when a secret begins here, or what announces one. */
 bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, struct redact_shape_hit *hit);
 /* Bytes of the key that begins here, within such a list; 0: none does. */
 size_t redact_shape_key(enum redact_shape_list list, const unsigned char *data, size_t length);

@@ -98,7 +98,8 @@ static bool is_quote(unsigned char c)
     return c == '"' || c == '\'';
 }
 
-/* What a fold is made of: ends of lines, themselves or escaped, what indents the next one (+ is a space in a form), and what a list puts between two lines. */
+/* What a fold is made of: ends of lines, themselves or escaped, what indents the next one (+ is a space in a
+ * form), and what a list puts between two lines. */
 static bool is_of_fold(const unsigned char *c)
 {
     return redact_is_blank(*c) || is_quote(*c) || *c == '\\' || *c == '+' || *c == ',' || *c == '-' ||
@@ -111,8 +112,9 @@ static bool is_break(const unsigned char *c)
            (*c == ',' && is_quote(c[-1]));
 }
 
-/* Backslashes and the fold behind them, within an escape: up to what goes on there; 0: there is none, or backslashes end it, which would be an escape of their own. One has few ends of lines and quotes: MARKS. `cut`: the text ends
- * within it. */
+/* Backslashes and the fold behind them, within an escape: up to what goes on there; 0: there is none, or
+ * backslashes end it, which would be an escape of their own. One has few ends of lines and quotes: MARKS.
+ * `cut`: the text ends within it. */
 static size_t fold_at(const unsigned char *at, size_t left, bool *cut)
 {
     size_t slashes = slashes_at(at, left), end = slashes;
@@ -130,7 +132,8 @@ static size_t fold_at(const unsigned char *at, size_t left, bool *cut)
     return broken && at[end - 1] != '\\' && end < left && end < FOLDS ? end : 0;
 }
 
-/* Number of exactly `count` hex digits, between which there may be folds, -1 when they are none; `length`: of all that. `cut`: the text ends before the last of them. */
+/* Number of exactly `count` hex digits, between which there may be folds, -1 when they are none; `length`: of
+ * all that. `cut`: the text ends before the last of them. */
 static int64_t folded_number(const unsigned char *at, size_t left, size_t count, size_t *length, bool *cut)
 {
     int64_t number = 0;
@@ -159,7 +162,8 @@ static size_t low_slashes(const unsigned char *at, size_t left)
     return end;
 }
 
-/* \uD83D\uDE00: the second half, behind the first; its length, 0 where there is none. `cut`: the text ends within it. */
+/* \uD83D\uDE00: the second half, behind the first; its length, 0 where there is none. `cut`:
+ * the text ends within it. */
 static size_t low_half(const unsigned char *at, size_t left, int64_t *half, bool *cut)
 {
     size_t slashes = low_slashes(at, left), digits;
@@ -284,7 +288,8 @@ static size_t blanks_at(const unsigned char *at, size_t left)
     return end;
 }
 
-/* Length of what a list puts between two of its lines: "…", "…" of JSON and Python, a - of YAML on a new line. 0: it is none; `cut`: the text ends within it. */
+/* Length of what a list puts between two of its lines: "…", "…" of JSON and Python, a - of YAML on a new
+ * line. 0: it is none; `cut`: the text ends within it. */
 static size_t list_break(const unsigned char *at, size_t left, bool *cut)
 {
     size_t end = slashes_at(at, left);

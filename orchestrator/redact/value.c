@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Where one form can be read in several ways, so many are tried. GAP: bytes between two characters of a value. */
+/* Where one form can be read in several ways, so many are tried. GAP: bytes between
+ * two characters of a value. */
 enum { BRANCHES = 4096, GAP = 128, CORE_CUT_LEAST = 6, LEVELS = 3, SEEN = 512 };
 
-/* What is percent-encoded is decoded from its first bytes alone until these can be the value's; what lies so near their end may go on behind it. */
+/* What is percent-encoded is decoded from its first bytes alone until these can be the value's; what lies so
+ * near their end may go on behind it. */
 enum { BEGIN = 1024, BEGIN_EDGE = 640 };
 
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -31,7 +33,8 @@ static void pattern_clear(struct redact_pattern *pattern)
     free(pattern->gap);
 }
 
-/* The digits whose six bits all come from the value, when `before` bytes of something else stand before it. */
+/* The digits whose six bits all come from the value, when `before` bytes of
+ * something else stand before it. */
 static void make_core(const unsigned char *bytes, size_t length, size_t before, struct redact_pattern *out)
 {
     size_t first = (8 * before + 5) / 6, last = 8 * (before + length) / 6;
@@ -164,7 +167,8 @@ static void add_way(struct redact_token ways[WAYS_MOST], size_t *count, struct r
     ways[at] = way;
 }
 
-/* What stands here can be: each way to pass over it (count 0) or to match the pattern, those that take most first. */
+/* What stands here can be: each way to pass over it (count 0) or to match the pattern,
+ * those that take most first. */
 static size_t ways_on(const struct search *search, size_t in_pattern, size_t at, const struct gap *gap,
                       struct redact_token ways[WAYS_MOST])
 {
@@ -260,7 +264,8 @@ static size_t match(struct search *search)
     return now.at;
 }
 
-/* What the value ends with and the pattern has not: as far as it stands there unchanged, and no string's end is taken away. */
+/* What the value ends with and the pattern has not: as far as it stands there unchanged, and no
+ * string's end is taken away. */
 static size_t with_tail(const struct redact_value *value, const unsigned char *data, size_t length,
                         size_t end)
 {

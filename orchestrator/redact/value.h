@@ -1,6 +1,9 @@
-/* Finding a value that is known as secret, in whatever form programs write it: as it is; escaped (redact/token.h), also within what is escaped; quoted for a shell, for YAML, for JSON, also
- * within what is quoted; folded at its blanks, or behind a backslash; percent-encoded with + for a space; and in base64 at each of the three alignments, also of the URL's alphabet, escaped,
- * percent-encoded, or broken into lines. What quoting adds and takes away (blanks, quotes, backslashes, $, control characters) does not count in it where it has 4 bytes without. */
+/* Finding a value that is known as secret, in whatever form programs write it: as it is; escaped
+ * (redact/token.h), also within what is escaped; quoted for a shell, for YAML, for JSON, also within what is
+ * quoted; folded at its blanks, or behind a backslash; percent-encoded with + for a space; and in base64 at
+ * each of the three alignments, also of the URL's alphabet, escaped, percent-encoded, or broken into lines.
+ * What quoting adds and takes away (blanks, quotes, backslashes, $, control characters) does not count in it
+ * where it has 4 bytes without. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +44,8 @@ size_t redact_value_firsts(const struct redact_value *value, int pattern, unsign
 /* Whether the data, which begins with such a byte, can go on like the pattern: a quick look. */
 bool redact_value_goes_on(const struct redact_value *value, int pattern, const unsigned char *data,
                           size_t length);
-/* Whether the data begins with the pattern. `final`: nothing comes behind `length`: then what was cut off within the value counts, from half of the value on. */
+/* Whether the data begins with the pattern. `final`: nothing comes behind `length`: then what was cut off
+ * within the value counts, from half of the value on. */
 struct redact_value_hit redact_value_find(const struct redact_value *value, int pattern,
                                           const unsigned char *data, size_t length, bool final);
 /* Letters, digits, + / - _ */

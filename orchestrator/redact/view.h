@@ -1,4 +1,5 @@
-/* The bytes that a shape is looked for in, and the small questions that shapes are made of. Nothing is looked at behind `length`. */
+/* The bytes that a shape is looked for in, and the small questions that shapes are made of. Nothing is
+ * looked at behind `length`. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,8 +15,10 @@ struct redact_shape_hit {
     const char *kind; /* static */
     enum redact_shape_list {
         REDACT_NO_LIST,
-        REDACT_KEYS,  /* a list of keys begins at `from`: what is long in it goes */
-        REDACT_LINES, /* a private key begins behind `to`, with something else between its lines (a journal's columns): what is long, and what ends a line */
+        REDACT_KEYS, /* a list of keys begins at `from`: what is long in it goes */
+        /* a private key begins behind `to`, with something else between its lines (a journal's columns): what
+         * is long, and what ends a line */
+        REDACT_LINES,
     } list;
 };
 

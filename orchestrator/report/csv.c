@@ -1,4 +1,5 @@
-/* CSV as in RFC 4180, for other programs: a line for each step of each run, each sum, each row of a comparison. Names of columns and their order are the contract's. */
+/* CSV as in RFC 4180, for other programs: a line for each step of each run, each sum, each row of a
+ * comparison. Names of columns and their order are the contract's. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "report/format.h"

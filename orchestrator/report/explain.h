@@ -1,5 +1,5 @@
-/* Why a run and each of its steps ended as they did: the row of the table of verdicts that fitted, what was seen then, and the rows before it, which did not
- * fit. For people, and as JSON. */
+/* Why a run and each of its steps ended as they did: the row of the table of verdicts that fitted, what was
+ * seen then, and the rows before it, which did not fit. For people, and as JSON. */
 #pragma once
 #include "figures/account.h"
 #include "format/json.h"

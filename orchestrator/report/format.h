@@ -1,5 +1,5 @@
-/* The forms that reports come in: a const row of calls, one file each, named in report/format.c and nowhere else. All write to `out`, for
- * whoever prints, saves or packs it. */
+/* The forms that reports come in: a const row of calls, one file each, named in report/format.c and nowhere
+ * else. All write to `out`, for whoever prints, saves or packs it. */
 #pragma once
 #include "figures/account.h"
 #include "figures/comparison.h"

@@ -1,4 +1,5 @@
-/* Members that objects of several reports have in common, in the order in which they stand there (docs/contract.md, "JSON"). */
+/* Members that objects of several reports have in common, in the order in which they stand there
+ * (docs/contract.md, "JSON"). */
 #pragma once
 #include "figures/account.h"
 #include "figures/statistics.h"
@@ -10,5 +11,6 @@ void report_json_set_ms(struct json *object, const char *key, int64_t ns);
 /* Which step it is and how it ended: kind, name, attempt, transport, outcome. */
 void report_json_set_step(struct json *object, const struct account *account,
                           const struct history_step *step);
-/* What is held apart and how long it took: transport, fresh, ansible, n, min_ms, median_ms, p95_ms, max_ms. */
+/* What is held apart and how long it took: transport, fresh, ansible, n, min_ms,
+ * median_ms, p95_ms, max_ms. */
 void report_json_set_statistic(struct json *object, const struct statistic *row);

@@ -1,4 +1,5 @@
-/* Tables for people, as wide and as colourful as the terminal; and the same as Markdown, for a pull request or a ticket. */
+/* Tables for people, as wide and as colourful as the terminal; and the same as Markdown, for a
+ * pull request or a ticket. */
 #include "report/comparison.h"
 #include "report/cycle.h"
 #include "report/explain.h"

@@ -1,4 +1,5 @@
-/* provisioning-timings.txt: when each step of a run began and ended, and the sums, as text whose columns people and scripts can read. */
+/* provisioning-timings.txt: when each step of a run began and ended, and the sums, as text whose columns
+ * people and scripts can read. */
 #pragma once
 #include "base/words.h"
 #include "figures/account.h"

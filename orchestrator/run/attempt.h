@@ -1,10 +1,11 @@
-/* One attempt of an item: all that its step needs (argv, environment, files, descriptors), and what its end means. The runner (run/runner.h) decides what comes next; here is how each is
- * done. */
+/* One attempt of an item: all that its step needs (argv, environment, files, descriptors), and what its end
+ * means. The runner (run/runner.h) decides what comes next; here is how each is done. */
 #pragma once
 #include "run/attempt_phase.h"
 #include "run/attempt_stage.h"
 
-/* What is to be done: a stage (`phase`, which may be NULL, is the one that needs it), or the phase itself (`stage` NULL). Borrowed until the step is over. */
+/* What is to be done: a stage (`phase`, which may be NULL, is the one that needs it), or the phase itself
+ * (`stage` NULL). Borrowed until the step is over. */
 struct attempt_order {
     const char *stage;
     const struct phase *phase;

@@ -12,10 +12,12 @@ struct attempt_phase {
     char *target_state, *machine_state; /* what phases keep */
 };
 
-/* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its watchdogs. `owed`: handlers of earlier attempts, borrowed as the plan is; NULL: none.
+/* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its
+ * watchdogs. `owed`: handlers of earlier attempts, borrowed as the plan is; NULL: none.
  * attempt_phase_clear also after a failure. */
 int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
                           struct attempt_phase *attempt, struct step_order *plan, struct error *err);
 void attempt_phase_clear(struct attempt_phase *attempt);
-/* Starts the interpreter of a phase that is to come, unless one stands ready. It saves time where it can be had, so a failure is no error. */
+/* Starts the interpreter of a phase that is to come, unless one stands ready. It saves time where it can be
+ * had, so a failure is no error. */
 void attempt_phase_look_ahead(struct run_context *context, const struct phase *phase);

@@ -10,8 +10,8 @@ struct contact {
     bool drop_masters;               /* they may lead nowhere: the next transport is to open its own */
     bool starting;                   /* this run made or rebooted it and has not got through to it since */
     int64_t knocked_ns; /* when a connection was tried that did not log in, monotonic; 0: never */
-    const struct phase
-        *reboots_before; /* the one behind which the next transport may find another boot; NULL: none */
+    /* the one behind which the next transport may find another boot; NULL: none */
+    const struct phase *reboots_before;
 };
 
 /* A connection was verified; `result` is what the transport's stage said. A host that has booted since leaves

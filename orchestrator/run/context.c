@@ -20,7 +20,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* The callback plugin as it is built into this program, so that a project cannot bring another one by accident. */
+/* The callback plugin as it is built into this program, so that a project cannot bring
+ * another one by accident. */
 static int lay_down_callback(const char *folder, struct error *err)
 {
     const struct embedded_file *file = embedded_find("callback/triphase_events.py");

@@ -1,4 +1,5 @@
-/* What is known during a run, and shared by its attempts: its folders and scope, the machine, the transport that was verified. */
+/* What is known during a run, and shared by its attempts: its folders and scope, the machine, the
+ * transport that was verified. */
 #pragma once
 #include "ansible/arguments.h"
 #include "ansible/warm.h"

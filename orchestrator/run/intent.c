@@ -33,8 +33,8 @@ static void set_vars(struct json *object, const char *key, const struct node *va
     set_digest(object, key, flow);
 }
 
-/* What makes the host what it is, and what every phase sees of it. How it is made and reached is compared with the
- * machine itself (provider/made.h). */
+/* What makes the host what it is, and what every phase sees of it. How it is made and reached is compared
+ * with the machine itself (provider/made.h). */
 static struct json *settings_of(const struct target *target)
 {
     struct json *settings = json_new_object();

@@ -13,6 +13,7 @@ struct items {
     size_t count;
 };
 
-/* create: provision, phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
+/* create: provision, phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is
+ * left out; a machine that was made is verified again. */
 void items_make(const struct runner_request *request, struct items *out);
 void items_clear(struct items *items);

@@ -7,7 +7,8 @@
 #include "process/aside.h"
 #include "run/context.h"
 
-/* What there is to record of the phase that ended was told to the sink; `failure`: it could not be, and why. */
+/* What there is to record of the phase that ended was told to the sink; `failure`:
+ * it could not be, and why. */
 typedef void phase_record_done(void *context, const char *failure);
 
 struct phase_record {
@@ -33,7 +34,8 @@ void phase_record_begin(struct phase_record *record, struct loop *loop, const st
                         struct sink *sink, phase_record_done *done, void *whom);
 /* The phase's process was just started, at that time of the wall clock. Nobody waits for the look. */
 void phase_record_begins(struct phase_record *record, const struct phase *phase, int64_t started_ns);
-/* It ended well; `ran`: files of its tasks. 1: `done` is called once it is recorded; 0: nothing is to be recorded; -1: it cannot be. */
+/* It ended well; `ran`: files of its tasks. 1: `done` is called once it is recorded; 0: nothing is to be
+ * recorded; -1: it cannot be. */
 int phase_record_ends(struct phase_record *record, const struct words *ran, struct error *err);
 /* Gives what is being recorded a second more, counted from the first time. */
 void phase_record_hurry(struct phase_record *record);

@@ -10,8 +10,9 @@ enum { AROUND_GRACE_S = 10, LAST_LOOK_S = 4 };
 
 #define BIT(part) (1u << (part))
 
-/* The way from a broken attempt to the next one: what each part makes due by ending well, and by failing. The lowest part that is due comes next. A sweep that
- * failed leaves its looks owed: the transport's verification is the next contact. A transport that failed ends the run. */
+/* The way from a broken attempt to the next one: what each part makes due by ending well, and by failing. The
+ * lowest part that is due comes next. A sweep that failed leaves its looks owed: the transport's verification
+ * is the next contact. A transport that failed ends the run. */
 static const struct {
     const char *stage;
     unsigned well, failed;

@@ -14,8 +14,9 @@ struct recovery_drive {
     {                          \
         .part = RECOVERY_OVER, \
     }
-/* An attempt of a phase ended (it need not have broken), the step of the notes; what it may have left on its host is looked for. `unlooked`: why
- * nobody may look at the host in this run, which goes into rows; NULL: somebody may. */
+/* An attempt of a phase ended (it need not have broken), the step of the notes; what it may have left
+ * on its host is looked for. `unlooked`: why nobody may look at the host in this run, which goes into
+ * rows; NULL: somebody may. */
 void recovery_drive_broke(struct recovery_drive *drive, struct run_notes notes, bool may_leave, bool again,
                           const char *unlooked, const struct recovery_link *link,
                           int64_t started_monotonic_ns);

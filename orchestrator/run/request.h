@@ -1,4 +1,5 @@
-/* What one run is asked to do, as the command found it out. Everything is borrowed and stays as it is for the whole run. */
+/* What one run is asked to do, as the command found it out. Everything is borrowed and stays as
+ * it is for the whole run. */
 #pragma once
 #include "config/config.h"
 #include "event/machine.h"
@@ -24,9 +25,10 @@ struct runner_request {
     const char *const *arguments;  /* for ansible-playbook, after -- */
     const char *const *sets;       /* --set, for the stage children */
     const char *ansible_version, *extra_digest, *plan;
-    bool
-        async_fixed; /* plays of the recipe keep async jobs where their strategy does (run/async_directory.h) */
+    /* plays of the recipe keep async jobs where their strategy does (run/async_directory.h) */
+    bool async_fixed;
     bool partial, check_idempotent, keep_state, no_teardown;
-    /* Exit code of a run that ended so; `stage` is NULL when a phase ended it. Only command/ knows the codes. */
+    /* Exit code of a run that ended so; `stage` is NULL when a phase ended it. Only
+     * command/ knows the codes. */
     int (*exit_code)(enum outcome outcome, const char *stage, bool changed_where_none_should);
 };

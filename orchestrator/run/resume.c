@@ -32,7 +32,8 @@ static void add_once(struct words *words, const char *word)
         words_add(words, word);
 }
 
-/* The last step that is not ok, unless it was done again and was. What comes after a phase that was broken off ended no run; where nothing else did, the last step. */
+/* The last step that is not ok, unless it was done again and was. What comes after a phase that was broken
+ * off ended no run; where nothing else did, the last step. */
 static const struct history_step *ending_step(const struct history_step *steps, size_t count)
 {
     const struct history_step *at = NULL, *last = count ? &steps[count - 1] : NULL;
@@ -48,7 +49,8 @@ static const struct history_step *ending_step(const struct history_step *steps, 
     return at ? at : last;
 }
 
-/* What it had begun and what the phase that was broken off owes; rows of the run itself come after what it took over. */
+/* What it had begun and what the phase that was broken off owes; rows of the run itself come
+ * after what it took over. */
 static void read_steps(const struct history_step *steps, size_t count, struct resume *out)
 {
     for (size_t i = 0; i < count; i++) {

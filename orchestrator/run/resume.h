@@ -1,4 +1,5 @@
-/* Going on with a run that broke off: what of it is completed, where it ended, what it owes, and what speaks against it. Reads the store and the project's files only. */
+/* Going on with a run that broke off: what of it is completed, where it ended, what it owes, and what speaks
+ * against it. Reads the store and the project's files only. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -11,8 +12,8 @@ struct resume {
     char *parent, *root; /* the run it goes on with; the first of the chain */
     char *does;          /* "create", "run", "destroy" */
     char *machine_id;    /* of that run; NULL: none was made */
-    char *at,
-        *at_outcome; /* the step that ended it and how, before what came to put the host in order; NULL: none began */
+    /* the step that ended it and how, before what came to put the host in order; NULL: none began */
+    char *at, *at_outcome;
     char *extra_digest;  /* of the -e arguments it had; NULL: none */
     struct json *plan;   /* its run.plan */
     struct words done;   /* phases that need not run again, in order */
@@ -25,15 +26,19 @@ struct resume {
     bool partial, fresh, check_idempotent, keep_state, no_teardown;
 };
 
-/* `run`: one that has ended, not ok. ERROR_PROJECT where its row does not say what it set out to do. On failure `out` is untouched. */
+/* `run`: one that has ended, not ok. ERROR_PROJECT where its row does not say what it set out to do. On
+ * failure `out` is untouched. */
 int resume_find(struct sql *db, const struct history_run *run, struct resume *out, struct error *err);
 void resume_clear(struct resume *resume);
-/* Whether `resume` of the run's target would go on with it, as far as the store tells: it has ended, not ok and not invalid, is the last of its target made here and no round of a cycle,
- * did not destroy, and its machine is there. False also where the store cannot be read. `out` as of resume_find, only where true; `step`: where it would go on, of `out`; NULL: not told by one. */
+/* Whether `resume` of the run's target would go on with it, as far as the store tells: it has ended, not ok
+ * and not invalid, is the last of its target made here and no round of a cycle, did not destroy, and its
+ * machine is there. False also where the store cannot be read. `out` as of resume_find, only where true;
+ * `step`: where it would go on, of `out`; NULL: not told by one. */
 bool resume_would_go_on(const char *store, const char *run, struct resume *out, const char **step);
 /* The plan of the new run, with what it takes over. The caller frees. */
 struct json *resume_plan(const struct resume *resume, const struct target *target,
                          const struct recipe *recipe);
-/* Adds a line for each reason not to go on: what completed phases used and the plan, where they changed; to `untold` "PHASE: …" for what of it cannot be told. */
+/* Adds a line for each reason not to go on: what completed phases used and the plan, where they changed; to
+ * `untold` "PHASE: …" for what of it cannot be told. */
 void resume_compare(const struct resume *resume, const struct project *project, const struct target *target,
                     struct words *out, struct words *untold);

@@ -1,4 +1,5 @@
-/* One run of one target: its items (stages and phases) one after the other, attempts, the transport between them, and its rows. Lives in the worker's loop. */
+/* One run of one target: its items (stages and phases) one after the other, attempts, the transport between
+ * them, and its rows. Lives in the worker's loop. */
 #pragma once
 #include "base/error.h"
 #include "process/loop.h"
@@ -12,5 +13,6 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
 void runner_cancel(struct runner *runner); /* again: at once */
 /* The process of the step that runs, -1 when none does. */
 pid_t runner_child(const struct runner *runner);
-/* After the loop stopped: writes what is left, gives the exit code and, malloc'ed, why it ended so (NULL where there is nothing to say). Frees it. */
+/* After the loop stopped: writes what is left, gives the exit code and, malloc'ed, why it ended so (NULL
+ * where there is nothing to say). Frees it. */
 int runner_finish(struct runner *runner, char **message);

@@ -1,4 +1,5 @@
-/* What the end of a step means for its run: what it leaves to later steps, what is noted, and whether the item is done, is tried again or ends the run. */
+/* What the end of a step means for its run: what it leaves to later steps, what is noted, and whether the
+ * item is done, is tried again or ends the run. */
 #pragma once
 #include "run/runner_state.h"
 

@@ -8,8 +8,9 @@
 
 enum {
     DEFAULT_RUN_DEADLINE_S = 7200,
-    AHEAD_MS =
-        300 /* after a phase began the interpreter of the next is started: its own start has the processor until then */
+    /* after a phase began the interpreter of the next is started: its own start has
+     * the processor until then */
+    AHEAD_MS = 300
 };
 
 int64_t runner_time_left(const struct runner *runner)
@@ -118,7 +119,8 @@ enum runner_state runner_not_fetched(struct runner *runner)
     return runner_close_failed(runner, NULL, &err);
 }
 
-/* Secrets that may take their time are there before the phase begins: its time, and nobody else's, waits for them. */
+/* Secrets that may take their time are there before the phase begins: its time, and
+ * nobody else's, waits for them. */
 static enum runner_state fetch_secrets(struct runner *runner)
 {
     const struct runner_request *request = &runner->request;

@@ -1,4 +1,5 @@
-/* The life of a run: its states, what may happen in them, and what the files of the runner share of it. The table is in runner.c. */
+/* The life of a run: its states, what may happen in them, and what the files of the runner share of it.
+ * The table is in runner.c. */
 #pragma once
 #include "ansible/secret_fetch.h"
 #include "process/aside.h"
@@ -12,18 +13,25 @@
 #include "step/step.h"
 #include "verdict/verdict.h"
 
-/* What a run waits for, and who may lead it out. Its deadline and a cancel may come in any state: where the table has nothing for them they are only noted (`asked`), and decide when the
- * state is left what comes next. */
+/* What a run waits for, and who may lead it out. Its deadline and a cancel may come in any state:
+ * where the table has nothing for them they are only noted (`asked`), and decide when the state
+ * is left what comes next. */
 enum runner_state {
     RUN_OPENING, /* its row is on its way to the disk. Left by the store's answer alone */
-    RUN_ANNOUNCING, /* the machine's row is, before anything of the machine exists. By the store's answer alone */
+    /* the machine's row is, before anything of the machine exists. By the store's answer alone */
+    RUN_ANNOUNCING,
     RUN_FETCHING, /* a child reads the secrets of the phase that is next. By its answer, deadline, cancel */
-    RUN_WORKING, /* a step of an item runs: a stage, or a phase's attempt. By its end, which deadline and cancel bring about */
-    RUN_SWEEPING, /* the host is looked at after an attempt. By its end: it has a bound of its own, and what it finds belongs to what is being ended, so only a second cancel cuts it short */
+    /* a step of an item runs: a stage, or a phase's attempt. By its end, which
+     * deadline and cancel bring about */
+    RUN_WORKING,
+    /* the host is looked at after an attempt. By its end: it has a bound of its own, and what it finds
+     * belongs to what is being ended, so only a second cancel cuts it short */
+    RUN_SWEEPING,
     RUN_LAST_LOOK,  /* the same, and behind it the run ends as `ending` says. By the same */
     RUN_RECOVERING, /* another part of a recovery runs as a stage. By its end, as in RUN_WORKING */
     RUN_PAUSING,    /* the pause before a further attempt. By its end, deadline, cancel */
-    RUN_RECORDING, /* a phase that ended well is put into the run's plan. By that, which deadline and cancel hurry */
+    /* a phase that ended well is put into the run's plan. By that, which deadline and cancel hurry */
+    RUN_RECORDING,
     RUN_CLOSING, /* the run's end is on its way to the disk. By the store's answer alone */
     RUN_BROKEN,  /* the same, where the store had refused something before. By its answer, whatever that is */
     RUN_OVER,    /* the loop is stopped. By nobody */

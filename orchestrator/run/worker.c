@@ -46,7 +46,8 @@ static void on_hangup(void *context, int number)
     (void)number; /* a lost terminal changes nothing */
 }
 
-/* Orphans of a step come to this process where it is their subreaper; they are reaped here, and only they: the step's own child is its step's. */
+/* Orphans of a step come to this process where it is their subreaper; they are reaped here, and only they:
+ * the step's own child is its step's. */
 static void on_orphan(void *context, int number)
 {
     (void)number;
@@ -77,7 +78,8 @@ static int start_guard(struct worker *worker, struct error *err)
                       err);
 }
 
-/* Somebody ended the guard: without one a death of this worker would leave its processes, so there is another at once. */
+/* Somebody ended the guard: without one a death of this worker would leave its processes, so
+ * there is another at once. */
 static void on_guard_gone(void *context, uint32_t events)
 {
     (void)events;
@@ -142,7 +144,8 @@ static int body(const struct runner_request *request, int lock_fd, char *last_wo
     return code;
 }
 
-/* What the command held open is none of the worker's business, but for the lock and what secrets are read from. */
+/* What the command held open is none of the worker's business, but for the lock and
+ * what secrets are read from. */
 static void close_others(const struct project *project, int lock_fd)
 {
     AUTO_WORDS names = WORDS_INIT;

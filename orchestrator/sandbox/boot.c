@@ -31,8 +31,8 @@ static int open_scope(const char *machine_id, struct scope *out, struct error *e
     return scope_open(name, marker, out, err);
 }
 
-/* An empty scope made anew: into a cgroup that was ever killed, Linux lets nobody be born (seen on 6.18: the child of
- * clone3(CLONE_INTO_CGROUP) is killed before its first instruction). */
+/* An empty scope made anew: into a cgroup that was ever killed, Linux lets nobody be born (seen on 6.18: the
+ * child of clone3(CLONE_INTO_CGROUP) is killed before its first instruction). */
 static int open_fresh_scope(const char *machine_id, struct scope *out, struct error *err)
 {
     if (open_scope(machine_id, out, err) < 0)
@@ -87,7 +87,8 @@ int boot_start(const struct sandbox_owner *owner, struct error *err)
     return result < 0 ? error_prefix(err, "cannot start the sandbox %s", owner->name) : 0;
 }
 
-/* How many PID namespaces deep a process is, counted from here (1: not in the guest), its pid in the innermost in `inner`; 0 when it is gone. */
+/* How many PID namespaces deep a process is, counted from here (1: not in the guest), its pid in the
+ * innermost in `inner`; 0 when it is gone. */
 static int depth_of(pid_t pid, int *inner)
 {
     char path[64];
@@ -162,8 +163,8 @@ bool boot_runs(const char *machine_id)
     return members > 0;
 }
 
-/* One round of asking: the keeper is ended at the first, so that nothing starts the guest again, nspawn is told once, the guest's init each time (early
- * in its boot it does not listen yet). */
+/* One round of asking: the keeper is ended at the first, so that nothing starts the guest again, nspawn is
+ * told once, the guest's init each time (early in its boot it does not listen yet). */
 static void ask_to_halt(const struct scope *scope, bool first)
 {
     AUTO_FREE pid_t *pids = NULL;
@@ -218,7 +219,8 @@ static void remove_folders(const char *path, int depth)
     rmdir(path);
 }
 
-/* Folders that nspawn mirrors from the scope's cgroup into the cgroup v1 hierarchy of systemd, and its own of the machine's name. */
+/* Folders that nspawn mirrors from the scope's cgroup into the cgroup v1 hierarchy of systemd, and its
+ * own of the machine's name. */
 static void stray_folders(const char *machine_id, const char *name, struct words *out)
 {
     AUTO_TEXT mounts = TEXT_INIT;

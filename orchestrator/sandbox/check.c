@@ -157,7 +157,8 @@ static void check_storage(struct facts *out)
         facts_add(out, "storage", FACT_OK, xasprintf("%s can hold the guests' changes", folder), NULL, NULL);
 }
 
-/* Which of the steps of a sandbox this kernel or container refuses: bits, found by trying in namespaces of a child's own. */
+/* Which of the steps of a sandbox this kernel or container refuses: bits, found by trying in
+ * namespaces of a child's own. */
 enum tried { TRIED_MOUNTS = 1, TRIED_OVERLAY = 2, TRIED_NETWORK = 4, TRIED_PIDS = 8, TRIED_ROOT = 16 };
 
 static int try_in_child(void)

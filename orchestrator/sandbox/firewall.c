@@ -91,7 +91,8 @@ static bool chain_filters(const struct json *items, const struct json *chain)
     return false;
 }
 
-/* A chain that the iptables program keeps: rules of nft's own kind could make it unreadable for that program. */
+/* A chain that the iptables program keeps: rules of nft's own kind could make it
+ * unreadable for that program. */
 static bool is_iptables_chain(const struct json *chain)
 {
     return text_is(json_get_string(chain, "family", ""), "ip") &&
@@ -137,7 +138,8 @@ int firewall_add(const char *name, in_addr_t subnet, struct error *err)
     char network[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &subnet, network, sizeof network);
     AUTO_TEXT script = TEXT_INIT;
-    /* What stays on this machine's sandboxes is not translated, so that guests see each other's own addresses. */
+    /* What stays on this machine's sandboxes is not translated, so that guests see
+     * each other's own addresses. */
     text_addf(&script,
               "table ip %s\n"
               "delete table ip %s\n"

@@ -1,5 +1,6 @@
-/* The guest's way out through this machine's packet filter: an nftables table of its own with the masquerading, and, where another forward chain
- * filters (Docker's, a firewall's), one accept pair at its head that carries the sandbox's name as comment. All is found again by that name alone. */
+/* The guest's way out through this machine's packet filter: an nftables table of its own with the
+ * masquerading, and, where another forward chain filters (Docker's, a firewall's), one accept pair at its
+ * head that carries the sandbox's name as comment. All is found again by that name alone. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"

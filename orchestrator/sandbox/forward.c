@@ -68,7 +68,8 @@ int forward_on(struct error *err)
     return now == '1' ? 0 : write_forward("1", err);
 }
 
-/* An interface that came since, also the sandbox of a triphase whose folder is not to be seen from here, or a bridge that others' guests are behind. */
+/* An interface that came since, also the sandbox of a triphase whose folder is not to be seen from here, or a
+ * bridge that others' guests are behind. */
 static bool has_interface(const struct json *noted)
 {
     static const char *const bridges[] = {"docker0", "podman0", "virbr0", "lxcbr0", "lxdbr0", "cni0"};

@@ -17,7 +17,8 @@ enum { SMALL_FILE = 4 << 20, FIRST_USER = 1000, NOBODY = 65534 };
 /* Folders of the root that are links into /usr on a merged system, else folders of packages. */
 static const char *const system_folders[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-/* Of /etc: what packages laid there and every Debian system needs. Nothing that services or administrators fill with secrets. */
+/* Of /etc: what packages laid there and every Debian system needs. Nothing that services or
+ * administrators fill with secrets. */
 static const char *const shown[] = {
     "adduser.conf",
     "alternatives",
@@ -76,7 +77,8 @@ static const char *const shown[] = {
     "crypto-policies",
 };
 
-/* Whether a file of those may be shown: a URI with a user and a password in it, or a private key, may stand anywhere. */
+/* Whether a file of those may be shown: a URI with a user and a password in it, or a private
+ * key, may stand anywhere. */
 static bool wanted(const char *from)
 {
     AUTO_TEXT content = TEXT_INIT;
@@ -131,7 +133,8 @@ bool host_root_is(const struct sandbox_owner *owner)
     return owner->part_count && *owner->parts[0].at;
 }
 
-/* Passwd (then `shadow` gets a line without a password for each) or group without the people: numbers below 1000 and nobody. */
+/* Passwd (then `shadow` gets a line without a password for each) or group without the people:
+ * numbers below 1000 and nobody. */
 static int copy_accounts(int root, const char *file, struct text *shadow, struct error *err)
 {
     AUTO_TEXT content = TEXT_INIT;

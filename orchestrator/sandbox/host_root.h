@@ -1,5 +1,6 @@
-/* The root `host`: parts of this machine, chosen by what is shown, not by what is hidden. Shown are its packages (/usr without /usr/local, the package
- * manager's records) and, of /etc, what a Debian system needs and what holds no secret; everything else the guest gets empty. */
+/* The root `host`: parts of this machine, chosen by what is shown, not by what is hidden. Shown are its
+ * packages (/usr without /usr/local, the package manager's records) and, of /etc, what a Debian system needs
+ * and what holds no secret; everything else the guest gets empty. */
 #pragma once
 #include "base/error.h"
 #include "sandbox/owner.h"

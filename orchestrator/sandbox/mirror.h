@@ -1,4 +1,5 @@
-/* Where this machine's own apt gets Debian from (sources.list, its folder, both formats), so that a root tree comes from the same place. */
+/* Where this machine's own apt gets Debian from (sources.list, its folder, both formats), so that a root tree
+ * comes from the same place. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"

@@ -1,5 +1,5 @@
-/* The file systems of a sandbox's root: overlays below /var/lib/triphase/<name>/root, whose upper and work folders stand beside it. Their lower
- * folders are never written. */
+/* The file systems of a sandbox's root: overlays below /var/lib/triphase/<name>/root, whose upper and work
+ * folders stand beside it. Their lower folders are never written. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"

@@ -84,7 +84,8 @@ int network_choose(struct sandbox_owner *owner, struct error *err)
     return subnet_choose(&taken, owner->name, &owner->subnet, err);
 }
 
-/* The MTU of the interface behind the default route: a smaller one than the guest's would lose its larger packets where ICMP is filtered. */
+/* The MTU of the interface behind the default route: a smaller one than the guest's would lose its larger
+ * packets where ICMP is filtered. */
 static int way_out_mtu(void)
 {
     AUTO_TEXT routes = TEXT_INIT;
@@ -102,8 +103,8 @@ static int way_out_mtu(void)
     return PLAIN_MTU;
 }
 
-/* `namespace` is the path of the namespace's file, NULL for this one. nsenter rather than `ip -n`, which wants / to be a mount point: in a chroot it is
- * none. */
+/* `namespace` is the path of the namespace's file, NULL for this one. nsenter rather than `ip -n`, which
+ * wants / to be a mount point: in a chroot it is none. */
 static int ip_batch(const char *namespace, const char *commands, struct error *err)
 {
     AUTO_FREE char *enter = xasprintf("--net=%s", namespace ? namespace : "");

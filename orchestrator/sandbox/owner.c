@@ -86,7 +86,8 @@ int sandbox_lock(int64_t bound_ns, struct error *err)
     return TAKE_FD(fd);
 }
 
-/* The namespaces that decide which folders and processes this process sees, of itself or of process 1. malloc'ed. */
+/* The namespaces that decide which folders and processes this process sees, of itself or
+ * of process 1. malloc'ed. */
 static char *view_of(const char *process)
 {
     char mounts[64] = "?", processes[64] = "?";

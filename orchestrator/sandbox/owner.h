@@ -1,5 +1,6 @@
-/* Who owns which sandbox on this machine: /var/lib/triphase/<name>/owner.json, written before the first resource of a machine is made and removed after
- * the last, so that everything can be found and removed whatever died at whatever instant. One lock there covers what sandboxes share: subnets and ip_forward. */
+/* Who owns which sandbox on this machine: /var/lib/triphase/<name>/owner.json, written before the first
+ * resource of a machine is made and removed after the last, so that everything can be found and removed
+ * whatever died at whatever instant. One lock there covers what sandboxes share: subnets and ip_forward. */
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
@@ -11,7 +12,8 @@
 
 enum { SANDBOX_NAME_SIZE = 13 }; /* "tp" and 10 hex digits: an interface's name has 15 characters at most */
 
-/* A file system of the guest: an overlay of `lower` at `at` below the guest's root ("" is the root itself). */
+/* A file system of the guest: an overlay of `lower` at `at` below the guest's root
+ * ("" is the root itself). */
 struct sandbox_part {
     char *at, *lower;
 };
@@ -19,15 +21,18 @@ struct sandbox_part {
 struct sandbox_owner {
     char name[SANDBOX_NAME_SIZE];
     char *machine, *project, *target, *directory; /* directory: the machine's folder of the project */
-    char *project_id,
-        *path; /* of the project (store/identity.h), and its folder; NULL in a note of an older triphase */
-    char *boot,
-        *view; /* what the writer saw the machine as: its boot, and the namespaces that folder and processes are seen from */
+    /* of the project (store/identity.h), and its folder; NULL in a note of an older triphase */
+    char *project_id, *path;
+    /* what the writer saw the machine as: its boot, and the namespaces that folder
+     * and processes are seen from */
+    char *boot, *view;
     bool first;       /* those of process 1 */
     in_addr_t subnet; /* network byte order, of a /30: +1 is this machine, +2 the guest; 0: none yet */
     struct sandbox_part *parts;
     size_t part_count;
-    int tree_lock; /* while it is made: nobody takes the cached root tree away (sandbox/root.h); closed by sandbox_owner_clear, -1: none */
+    /* while it is made: nobody takes the cached root tree away (sandbox/root.h); closed by
+     * sandbox_owner_clear, -1: none */
+    int tree_lock;
 };
 
 #define SANDBOX_OWNER_INIT \
@@ -52,10 +57,11 @@ int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err);
 int sandbox_owner_read(const char *name, struct sandbox_owner *out, struct error *err);
 /* "a sandbox of target T of project P (folder)", malloc'ed. */
 char *sandbox_whose(const struct sandbox_owner *owner);
-/* Whether this process sees folders and processes as the note's writer did, or as process 1 where that was a boot ago. */
+/* Whether this process sees folders and processes as the note's writer did, or as process 1
+ * where that was a boot ago. */
 bool sandbox_owner_sees_the_same(const struct sandbox_owner *owner);
-/* Fills in whose the machine is, from its folder; ERROR_PROJECT where the note names another project. What lay in the folder that the project was moved from is
- * named by the new one. */
+/* Fills in whose the machine is, from its folder; ERROR_PROJECT where the note names another project. What
+ * lay in the folder that the project was moved from is named by the new one. */
 int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machine, struct error *err);
 /* The project was moved: writes it into the notes of all its sandboxes. */
 int sandbox_owner_follow(const char *project_directory, struct error *err);

@@ -49,8 +49,8 @@ static int mask(int root, const char *unit, struct error *err)
     return tree_link(root, path, "/dev/null", err);
 }
 
-/* Timers and waits are only taken out of the boot, so that a role can still enable them; what a guest without a console and without memory of its
- * own has no use for is masked. */
+/* Timers and waits are only taken out of the boot, so that a role can still enable them; what a guest without
+ * a console and without memory of its own has no use for is masked. */
 static int drop_needless(int root, struct error *err)
 {
     static const char *const links[] = {
@@ -101,7 +101,8 @@ static int write_names(int root, const struct sandbox_settings *settings, struct
         write_text(root, "etc/hostname", 0644, name, err) < 0 ||
         write_text(root, "etc/hosts", 0644, hosts, err) < 0 ||
         write_text(root, "etc/resolv.conf", 0644, settings->resolvers, err) < 0 ||
-        /* Keeps packages that are installed in the guest from starting: meant for image builds, not for hosts. */
+        /* Keeps packages that are installed in the guest from starting: meant for
+         * image builds, not for hosts. */
         tree_remove(root, "usr/sbin/policy-rc.d", err) < 0)
         return -1;
     /* The address is set from outside: no network manager of the tree shall take it away. */

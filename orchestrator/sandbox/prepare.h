@@ -1,5 +1,5 @@
-/* What is written into a guest's root before it boots: name, resolvers, keys, an sshd that starts with the machine, and nothing else that would only
- * cost time in a throw-away host. */
+/* What is written into a guest's root before it boots: name, resolvers, keys, an sshd that starts with the
+ * machine, and nothing else that would only cost time in a throw-away host. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
@@ -15,7 +15,8 @@ struct sandbox_settings {
     const char *resolvers;      /* text of resolv.conf */
 };
 
-/* 0, or ERROR_PROJECT when the tree at `path` cannot be a host (no init, no sshd); `name` is what the user calls it. */
+/* 0, or ERROR_PROJECT when the tree at `path` cannot be a host (no init, no sshd); `name`
+ * is what the user calls it. */
 int prepare_check(const char *path, const char *name, struct error *err);
 /* `python` becomes the interpreter's path in the tree, malloc'ed, or NULL. */
 int prepare_guest(const char *path, const struct sandbox_settings *settings, char **python,

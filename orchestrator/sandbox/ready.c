@@ -36,7 +36,8 @@ static int with_console(const struct machine *machine, struct error *err)
     return error_set(err, err->kind, "%s", text_string(&shown));
 }
 
-/* 0 as soon as somebody listens there, or where that cannot be told. Nothing connects: the guest's sshd counts what connects and does not log in. */
+/* 0 as soon as somebody listens there, or where that cannot be told. Nothing connects: the guest's sshd
+ * counts what connects and does not log in. */
 static int wait_for_port(const struct machine *machine, struct deadline deadline, struct error *err)
 {
     if (!machine->address)
@@ -55,7 +56,8 @@ static int wait_for_port(const struct machine *machine, struct deadline deadline
     }
 }
 
-/* Runs the question over ssh, by a shell of its own: root's may be any. 0 when it was answered. `answer` gets the state. */
+/* Runs the question over ssh, by a shell of its own: root's may be any. 0 when it was answered.
+ * `answer` gets the state. */
 static int ask(const struct machine *machine, struct deadline deadline, struct text *answer,
                const char **cause, struct error *err)
 {
@@ -68,7 +70,8 @@ static int ask(const struct machine *machine, struct deadline deadline, struct t
     AUTO_FREE char *to = xasprintf("%s@%s", machine->user, machine->address);
     /* Somebody listens there, who may be slow to say who he is. */
     AUTO_FREE char *connect = xasprintf("ConnectTimeout=%d", (int)(deadline_left(deadline) / NS_PER_S) + 1);
-    /* Paths relative to the machine's folder: nothing in the project's path can be taken for a pattern or a second file. */
+    /* Paths relative to the machine's folder: nothing in the project's path can be taken for a
+     * pattern or a second file. */
     const char *const argv[] = {
         "ssh", "-F", "/dev/null", "-T", "-i", "key", "-p", port, "-o", "IdentitiesOnly=yes", "-o",
         "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=known_hosts", "-o",

@@ -91,8 +91,9 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
     return status;
 }
 
-/* Once through the list in its order, one verified attempt each. The only one of a list may wait for its host until the bound; where there are others behind
- * it, each has its share of the time and a dead one gives way to the next. */
+/* Once through the list in its order, one verified attempt each. The only one of a list may wait for
+ * its host until the bound; where there are others behind it, each has its share of the time and a dead
+ * one gives way to the next. */
 static int walk(struct search *search, const struct words *wanted, struct machine *machine,
                 struct json *tried, struct json **choice, struct json *result, struct error *err)
 {

@@ -253,7 +253,8 @@ static struct json *ask_master(struct look *look)
     return entry;
 }
 
-/* In the order of `processes`. The last part: a process that hangs with its memory locked holds its reader too. */
+/* In the order of `processes`. The last part: a process that hangs with its memory
+ * locked holds its reader too. */
 static struct json *read_words(struct look *look)
 {
     struct json *list = json_new_array();

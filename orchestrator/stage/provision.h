@@ -1,4 +1,5 @@
-/* Making a target's machine and removing it: what its provider is asked, one thing after the other. Blocking: for the stages `provision` and `destroy`. */
+/* Making a target's machine and removing it: what its provider is asked, one thing after the other. Blocking:
+ * for the stages `provision` and `destroy`. */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -8,6 +9,7 @@
 /* Makes the machine, unless it was made, and verifies it. `result`: "machine" as soon as it is made. */
 int provision_make(const struct project *project, const struct target *target, struct machine *machine,
                    struct json *result, struct error *err);
-/* Removes the machine, and its folder unless the request says keep_state. `target` may be NULL. `result`: "machine". */
+/* Removes the machine, and its folder unless the request says keep_state. `target` may be
+ * NULL. `result`: "machine". */
 int provision_remove(const struct json *request, const struct target *target, struct machine *machine,
                      struct json *result, struct error *err);

@@ -18,7 +18,8 @@ static void put_machine(struct json *result, const struct machine *machine)
     json_set(result, "machine", machine_to_json(machine));
 }
 
-/* Over a connection of its own: the run's masters may lead nowhere. With them went the agent that holds the key. */
+/* Over a connection of its own: the run's masters may lead nowhere. With them went the
+ * agent that holds the key. */
 static int look_at_host(const struct project *project, const struct target *target,
                         const struct machine *machine, const struct json *request,
                         int (*look)(const struct host *, const struct json *, struct json *, struct error *),

@@ -39,7 +39,8 @@ void sweep_drop_masters(const char *run)
     /* Without a cgroup the marker would name the whole run: they are asked to end then. */
     if (marks_open_masters(run, &masters, NULL) == 0) {
         if (masters.kind == SCOPE_CGROUP && scope_end(&masters, MASTERS_MS * NS_PER_MS, NULL) == 0)
-            /* Linux 6.18 kills what is cloned into a cgroup that was killed before: the next masters get a new one. */
+            /* Linux 6.18 kills what is cloned into a cgroup that was killed before: the
+             * next masters get a new one. */
             scope_remove(&masters, NULL);
         scope_close(&masters);
     }
@@ -112,7 +113,8 @@ static int ask_once(const struct question *question, int connect_s, struct sweep
     words_addf(&argv, "ConnectTimeout=%d", connect_s);
     words_add_all(&argv, "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR", "-T", NULL);
     words_add_list(&argv, words_argv(&question->ssh.options));
-    /* Root sees and may end everything; sudo is asked only whether it works without a question. One line without '!': the login shell may be a csh. */
+    /* Root sees and may end everything; sudo is asked only whether it works without a question. One line
+     * without '!': the login shell may be a csh. */
     words_add_all(&argv, "--", question->ssh.host,
                   "exec /bin/sh -c 'case $(id -u) in 0) ;; *) sudo -n true </dev/null >/dev/null 2>&1 "
                   "&& exec sudo -n /bin/sh ;; esac; exec /bin/sh'",

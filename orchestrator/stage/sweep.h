@@ -1,5 +1,6 @@
-/* Looking at the host for what ended steps left there, and ending it; waiting for the run's async jobs. Each question goes over a connection of its own, with the
- * inventory's arguments but no master, and the script over stdin. Blocking: for the stages `sweep` and `async`. */
+/* Looking at the host for what ended steps left there, and ending it; waiting for the run's async jobs. Each
+ * question goes over a connection of its own, with the inventory's arguments but no master, and the script
+ * over stdin. Blocking: for the stages `sweep` and `async`. */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -12,8 +13,9 @@ struct host {
     const char *agent_directory; /* of the run's key agent, which is there; NULL: none is needed */
 };
 
-/* Bodies of the stages. of the request: transport, bound_ns, connect_ns (for coming through to the host; none: as long as there is time), grace_ns, root_run, chain (ids of its runs), looks: [{"run",
- * "step", "session", "boot", "since"}]. */
+/* Bodies of the stages. of the request: transport, bound_ns, connect_ns (for coming through to the host;
+ * none: as long as there is time), grace_ns, root_run, chain (ids of its runs), looks: [{"run", "step",
+ * "session", "boot", "since"}]. */
 /* Fills result: "looks": [{"run", "step", "left", "evidence"}], "jobs": N, "job_ids": […]. */
 int sweep_host(const struct host *host, const struct json *request, struct json *result, struct error *err);
 /* Returns when no async job of the run is left that has not ended. ERROR_DEADLINE at its bound. */

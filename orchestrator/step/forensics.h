@@ -1,5 +1,5 @@
-/* What stood still before it is ended: a look at a step's processes, connections and last words, by a child under a bound (stage/look.h), so that nothing
- * that hangs can hold up the watchdog that asked. */
+/* What stood still before it is ended: a look at a step's processes, connections and last words, by a child
+ * under a bound (stage/look.h), so that nothing that hangs can hold up the watchdog that asked. */
 #pragma once
 #include "format/json.h"
 #include "process/loop.h"
@@ -16,7 +16,8 @@ struct forensics_plan {
 };
 
 struct forensics;
-/* `look`: what came within the bound (1.3 s), to be kept with json_keep; {"unfinished": true} in it when that struck. */
+/* `look`: what came within the bound (1.3 s), to be kept with json_keep; {"unfinished":
+ * true} in it when that struck. */
 typedef void forensics_function(void *context, struct json *look);
 
 /* `function` is called once, from the loop, unless it is stopped before. */

@@ -28,7 +28,8 @@ void step_lines_drain(struct step_lines *lines);
 /* What they add up to, and what the step is busy with; both are the lines' and change with them. */
 const struct tally *step_lines_tally(const struct step_lines *lines);
 const struct task_now *step_lines_now(const struct step_lines *lines);
-/* The tally's task, host and path are from now on what runs on this host, else (or NULL) what has run for the longest. Nothing runs: they stay. */
+/* The tally's task, host and path are from now on what runs on this host, else (or NULL) what has run for the
+ * longest. Nothing runs: they stay. */
 void step_lines_stand(struct step_lines *lines, const char *host);
 /* Handlers notified and not run, as JSON text, malloc'ed; NULL: none. */
 char *step_lines_owed(const struct step_lines *lines);

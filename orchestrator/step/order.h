@@ -16,11 +16,12 @@ struct step_order {
     const char *transport, *evidence; /* may be NULL */
     const char *host;                 /* the target's name in the inventory; may be NULL */
     const struct words *own;          /* hosts that it is about (event/own_hosts.h); NULL: all */
-    const char *log,
-        *log_shown; /* absolute path, made by the step (0600), and relative to the state folder, for the row */
+    /* absolute path, made by the step (0600), and relative to the state folder, for the row */
+    const char *log, *log_shown;
     const char *events, *events_shown; /* the same; NULL for stages */
-    const char *
-        master_log; /* what the shared ssh connection said: tells why a host was UNREACHABLE where Ansible does not; NULL: none */
+    /* what the shared ssh connection said: tells why a host was UNREACHABLE where
+     * Ansible does not; NULL: none */
+    const char *master_log;
     struct child_plan child; /* scope, in, out, error are the step's to fill */
     struct spare **spare;    /* an interpreter that may become the child; NULL, or NULL in it: none */
     const char *scope_name;  /* both as config/marks.h has them for it */
@@ -29,8 +30,8 @@ struct step_order {
     bool (*is_async)(pid_t);       /* whether a process is an async job's; NULL: there are none */
     struct phase_limits limits;
     struct transport_watch_plan transport_watch; /* control_path NULL: nothing to watch */
-    struct forensics_plan
-        forensics; /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
+    /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
+    struct forensics_plan forensics;
     const struct json *pending_handlers; /* owed by earlier attempts; may be NULL */
     bool lost_handlers_warn, reboots;
 };

@@ -118,8 +118,8 @@ static void on_watchdog(void *context, enum ended_by which)
     feed(step, WATCHDOG);
 }
 
-/* The ledger has it like an UNREACHABLE of Ansible's, which was not let come to one; the path is the target's, whoever else
- * has a task at the moment. */
+/* The ledger has it like an UNREACHABLE of Ansible's, which was not let come to one; the path is the
+ * target's, whoever else has a task at the moment. */
 static void on_transport(void *context)
 {
     struct step *step = context;
@@ -380,7 +380,8 @@ static void feed(struct step *step, enum input input)
     step->over(step->context, true, &end);
 }
 
-/* The callback plugin and ansible-playbook append to files that are there already: made here, new, so that nothing of an earlier step is taken for this one's. */
+/* The callback plugin and ansible-playbook append to files that are there already: made here, new, so that
+ * nothing of an earlier step is taken for this one's. */
 static int make_file(const char *path, struct error *err)
 {
     int fd = file_create(path, O_WRONLY | O_EXCL, 0600);

@@ -1,5 +1,6 @@
-/* One supervised step: its row is on disk before its process starts, the process lives in a scope of its own under watchdogs, and when it is over the
- * scope is empty (or the row says how many could not be ended) before its end is written. The lifecycle is the table in step.c. */
+/* One supervised step: its row is on disk before its process starts, the process lives in a scope of its own
+ * under watchdogs, and when it is over the scope is empty (or the row says how many could not be ended)
+ * before its end is written. The lifecycle is the table in step.c. */
 #pragma once
 #include "event/sink.h"
 #include "process/loop.h"
@@ -20,10 +21,12 @@ struct step_end {
 struct step;
 /* Turns the evidence into a verdict: that of a phase or of a stage. */
 typedef struct verdict step_judge(void *context, const struct evidence *evidence);
-/* Called once, from the loop, when all is over; the step may be freed in it. `started` is false when its begin could not be committed. */
+/* Called once, from the loop, when all is over; the step may be freed in it. `started` is false when its
+ * begin could not be committed. */
 typedef void step_over(void *context, bool started, const struct step_end *end);
 
-/* Plans are copied as far as they are kept; pointers in `plan` must stay valid until it is over. -1 when log or event file cannot be made. */
+/* Plans are copied as far as they are kept; pointers in `plan` must stay valid until it is over. -1 when log
+ * or event file cannot be made. */
 int step_start(struct loop *loop, struct sink *sink, const struct step_order *plan, step_judge *judge,
                step_over *over, void *context, struct step **out, struct error *err);
 /* First call: TERM and grace. Second: KILL at once. Both end as `cancelled`. */

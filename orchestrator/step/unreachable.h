@@ -8,16 +8,16 @@
 
 /* What the shared ssh connection says in one step. */
 struct unreachable_witness {
-    const char *master_log,
-        *host;  /* borrowed; NULL: none. The host that its connection leads to, as inventories call it */
+    /* borrowed; NULL: none. The host that its connection leads to, as inventories call it */
+    const char *master_log, *host;
     off_t from; /* its size when the step began: what stands before it is of others */
 };
 
 struct unreachable_witness unreachable_witness(const char *master_log, const char *host);
-/* Stores an UNREACHABLE of Ansible's, with cause and message of the witness where it is of its host and its own are vague. `meant`: the host that could
- * not be reached, which is another than the row's where the task was delegated. `count`:
- * how many there were in the step; a step with very many has them stored as they are. `watch` (may be NULL)
- * tells of a master that is gone. The row is the caller's, and changed. */
+/* Stores an UNREACHABLE of Ansible's, with cause and message of the witness where it is of its host and its
+ * own are vague. `meant`: the host that could not be reached, which is another than the row's where the task
+ * was delegated. `count`: how many there were in the step; a step with very many has them stored as they are.
+ * `watch` (may be NULL) tells of a master that is gone. The row is the caller's, and changed. */
 void unreachable_put(struct sink *sink, struct event *row, const struct unreachable_witness *witness,
                      const char *meant, int64_t count, const struct transport_watch *watch);
 

@@ -99,7 +99,8 @@ static void on_time(void *context)
     watchdogs->function(watchdogs->context, ENDED_BY_WATCHDOG + (enum ended_by)which);
 }
 
-/* The signs changed. What they put off is seen when the timer fires, so that a chatty play costs nothing here. */
+/* The signs changed. What they put off is seen when the timer fires, so that a chatty
+ * play costs nothing here. */
 static void changed(struct watchdogs *watchdogs)
 {
     size_t which;

@@ -1,5 +1,6 @@
-/* The watchdogs of a step that go by what it shows (config/watchdog_facts.h): one timer for all of them, armed for the one that strikes first.
- * Asynchronous: they strike from the loop whatever the watched process does, once, the one whose moment came first. */
+/* The watchdogs of a step that go by what it shows (config/watchdog_facts.h): one timer for all of them,
+ * armed for the one that strikes first. Asynchronous: they strike from the loop whatever the watched process
+ * does, once, the one whose moment came first. */
 #pragma once
 #include "base/error.h"
 #include "config/watchdog_facts.h"

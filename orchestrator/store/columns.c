@@ -40,7 +40,8 @@ static const struct store_row rows[EVENT_NOTE + 1] = {
     [EVENT_STEP_END] = {NULL, "step", {"run", "seq"}, OF(step_columns), ROW_END},
     [EVENT_HOST_LOOK] = {NULL, "step", {"run", "seq"}, OF(step_columns), ROW_LATER},
     [EVENT_TASK] = {"INSERT INTO", "task", {"step", "seq", "flags"}, OF(task_columns), ROW_BEGIN},
-    /* A line that is read again after a crash, since only a part of its rows had been committed, adds no second one. */
+    /* A line that is read again after a crash, since only a part of its rows had been
+     * committed, adds no second one. */
     [EVENT_UNREACHABLE] = {"INSERT OR IGNORE INTO", "event", {"run", "step", "at_ns", "kind"}, OF(unreachable_columns), ROW_BEGIN},
     [EVENT_NOTE] = {"INSERT INTO", "event", {"run", "step", "at_ns"}, OF(note_columns), ROW_BEGIN},
     [EVENT_MACHINE] = {"INSERT OR REPLACE INTO", "machine", {"number", "record"}, OF(machine_columns), ROW_BEGIN},

@@ -1,6 +1,7 @@
-/* The columns that events fill, each said once: the appender's statements, what the queue copies and what a merge takes along are made of these lists. A new column is a line here, a member of its
- * name in event/event.h, and a migration in store/schema.c.
- * X(column, moments of its row at which it is written, rule) */
+/* The columns that events fill, each said once: the appender's statements, what the queue copies
+ * and what a merge takes along are made of these lists. A new column is a line here, a member of
+ * its name in event/event.h, and a migration in store/schema.c. X(column, moments of its row at
+ * which it is written, rule) */
 #pragma once
 #include "event/event.h"
 #include <stddef.h>
@@ -126,7 +127,8 @@ enum store_rule {
 #define STORE_NAME(column, moments, rule) ", " #column
 
 enum { STORE_KEYS_MOST = 4 };
-/* What an event does to a table. The keys are not in the event, or stand elsewhere in it: they are the statement's first parameters, and its columns follow. */
+/* What an event does to a table. The keys are not in the event, or stand elsewhere in it: they are the
+ * statement's first parameters, and its columns follow. */
 struct store_row {
     const char *verb; /* of what adds a row; NULL: an update */
     const char *table;

@@ -1,4 +1,5 @@
-/* All that the store holds of one run, as lines of JSON: {"table":…} and the columns of the row, names of tasks and hosts as text. */
+/* All that the store holds of one run, as lines of JSON: {"table":…} and the columns of the row, names of
+ * tasks and hosts as text. */
 #pragma once
 #include "base/error.h"
 #include "format/sql.h"

@@ -375,7 +375,8 @@ void history_steps_free(struct history_step *steps, size_t count)
     free(steps);
 }
 
-/* A machine is its target's only one while it is there, so what a run without its id (one that died before it could say) did after all that name another was done on it. */
+/* A machine is its target's only one while it is there, so what a run without its id (one that died before it
+ * could say) did after all that name another was done on it. */
 int history_unlooked(struct sql *db, const struct machine *machine, int most, struct history_unlooked **out,
                      size_t *count, struct error *err)
 {

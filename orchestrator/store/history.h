@@ -8,18 +8,21 @@
 
 /* Opens it read-only and checks the version. One that is absent, or empty still: ERROR_USAGE "no run yet". */
 int history_open(const char *path, struct sql **out, struct error *err);
-/* The same where there may be none yet: *out is NULL then. A store that cannot be seen is an error, never none. */
+/* The same where there may be none yet: *out is NULL then. A store that cannot be seen
+ * is an error, never none. */
 int history_find(const char *path, struct sql **out, struct error *err);
 /* The machine of the target that is there now (removed_ns 0), newest first; *out NULL when there is none. */
 int history_machine(struct sql *db, const char *target, struct machine **out, struct error *err);
-/* The same for whoever has no store open: *out NULL too where there is no store, or where it was never made whole. */
+/* The same for whoever has no store open: *out NULL too where there is no store, or where
+ * it was never made whole. */
 int history_made(const char *store, const char *target, struct machine **out, struct error *err);
 int history_machine_by_id(struct sql *db, const char *id, struct machine **out, struct error *err);
 /* Targets that have a machine or a run, sorted. */
 int history_targets(struct sql *db, struct words *out, struct error *err);
 
-/* Runs, the newest first: in the order in which they came into this store, for a wall clock may have been wrong for a while. What another store's merge
- * brought is older than all that was made here, and never the last run of this machine. */
+/* Runs, the newest first: in the order in which they came into this store, for a wall clock may have been
+ * wrong for a while. What another store's merge brought is older than all that was made here, and never the
+ * last run of this machine. */
 #define HISTORY_NEWEST_FIRST "run.merged, run.number DESC"
 
 struct history_run {
@@ -41,7 +44,8 @@ struct history_step {
  * given). *out NULL where there is none and id is NULL. */
 int history_run(struct sql *db, const char *id, const char *target, struct history_run **out,
                 struct error *err);
-/* The last run that was made here, of `target` where given: what commands that act go by. *out NULL where there is none. */
+/* The last run that was made here, of `target` where given: what commands that act go by. *out
+ * NULL where there is none. */
 int history_last_here(struct sql *db, const char *target, struct history_run **out, struct error *err);
 /* The last `limit` runs, newest first (of the target where given). NULL-terminated malloc'ed array. */
 int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
@@ -49,7 +53,8 @@ int history_last_runs(struct sql *db, const char *target, int limit, struct hist
 /* Runs without an outcome (running or crashed), of the target where given. NULL-terminated malloc'ed
  * array. */
 int history_open_runs(struct sql *db, const char *target, struct history_run ***out, struct error *err);
-/* Runs of a cycle in the order in which they began, without the first `skip`. NULL-terminated malloc'ed array. */
+/* Runs of a cycle in the order in which they began, without the first `skip`.
+ * NULL-terminated malloc'ed array. */
 int history_group_runs(struct sql *db, const char *group, size_t skip, struct history_run ***out,
                        struct error *err);
 /* A cycle's whole id from that or its last 8 hex digits, malloc'ed; NULL: of the newest (of `target` where
@@ -58,8 +63,8 @@ int history_group(struct sql *db, const char *id, const char *target, char **out
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err);
-/* Phases on this machine after which nobody could look at the host yet (outcome_may_leave, survivors_host unknown): of the target's last 50 runs, the newest
- * first, at most `most`. `run` in each is its run's id. */
+/* Phases on this machine after which nobody could look at the host yet (outcome_may_leave, survivors_host
+ * unknown): of the target's last 50 runs, the newest first, at most `most`. `run` in each is its run's id. */
 struct history_unlooked {
     char *run, *evidence; /* the transport's evidence as JSON text; may be NULL */
     int seq;

@@ -94,7 +94,8 @@ static bool is_same_folder(const char *a, const char *b)
                              one.st_ino == other.st_ino);
 }
 
-/* What the store here believes: targets that are made, and where the project was when a row of a triphase before 0.2 was written (its paths were absolute). */
+/* What the store here believes: targets that are made, and where the project was when a row of a triphase
+ * before 0.2 was written (its paths were absolute). */
 static int read_rows(const char *project, struct words *made, char **was_at, struct error *err)
 {
     AUTO_FREE char *state = layout_state(project);
@@ -180,7 +181,8 @@ static int settle_copy(const char *here, const struct known *known, const struct
                        struct error *err)
 {
     if (!made->count) {
-        /* Nothing here is the original's any more; runs that were under way there when it was copied are not ours to end. */
+        /* Nothing here is the original's any more; runs that were under way there when it was
+         * copied are not ours to end. */
         AUTO_FREE char *state = layout_state(here);
         AUTO_FREE char *store = layout_store(state);
         struct known fresh = {.path = xstrdup(here)};
@@ -191,7 +193,8 @@ static int settle_copy(const char *here, const struct known *known, const struct
         known_clear(&fresh);
         return status;
     }
-    /* The next command may find a store that was brought up to date, which no longer says where it came from. */
+    /* The next command may find a store that was brought up to date, which no longer
+     * says where it came from. */
     if (text_is(known->path, here) && write_known(here, known, false, err) < 0)
         return -1;
     AUTO_TEXT targets = TEXT_INIT;

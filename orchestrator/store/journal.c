@@ -1,5 +1,6 @@
-/* A run's journal: runs/RUN/run.ndjson, one JSON object a line for every event but tasks, appended with one write each. The live view follows it, and what could not be
- * committed to the store (its disk full, its lock held) can still be read there. */
+/* A run's journal: runs/RUN/run.ndjson, one JSON object a line for every event but tasks, appended with one
+ * write each. The live view follows it, and what could not be committed to the store (its disk full, its lock
+ * held) can still be read there. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

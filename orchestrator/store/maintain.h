@@ -5,15 +5,16 @@
 #include "format/sql.h"
 #include <stdint.h>
 
-/* Reads all of it, and keeps no run that writes waiting meanwhile, also without a WAL (sql_step_aside). `findings` gets a line for each fault (none: it is sound); `summary` is a malloc'ed
- * line of what is in it. */
+/* Reads all of it, and keeps no run that writes waiting meanwhile, also without a WAL
+ * (sql_step_aside). `findings` gets a line for each fault (none: it is sound); `summary` is a
+ * malloc'ed line of what is in it. */
 int store_check(const char *path, struct words *findings, char **summary, struct error *err);
 
 struct store_pruned {
     int64_t runs, machines, folders;
 };
-/* The newest time that runs made here know of (wall clock), 0 where there is none: what is pruned by is the earlier of that and now, so that a clock which is
- * ahead takes no history. */
+/* The newest time that runs made here know of (wall clock), 0 where there is none: what is pruned by is the
+ * earlier of that and now, so that a clock which is ahead takes no history. */
 int store_newest(const char *path, int64_t *out, struct error *err);
 /* Removes finished runs that ended before `before_ns` (wall clock) with their folders below `state`,
  * machines removed before then that no run names, and folders of runs that have no row and were not
@@ -22,8 +23,8 @@ int store_newest(const char *path, int64_t *out, struct error *err);
 int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out,
                 struct error *err);
 
-/* Closes the rows of runs without an outcome, as crashed, without a look at their processes: those of a project that this store is a copy of. The store may be of
- * an older version. */
+/* Closes the rows of runs without an outcome, as crashed, without a look at their processes: those of a
+ * project that this store is a copy of. The store may be of an older version. */
 int store_disown_runs(const char *path, struct error *err);
 
 /* All rows of a finished run, piece by piece. */
@@ -39,11 +40,13 @@ int store_export(const char *path, const char *to, struct error *err);
 
 struct store_merged {
     int64_t runs, machines; /* added */
-    int64_t known, unfinished,
-        present; /* left out: runs that are here already, runs without an outcome, machines that are there (they belong to the other project) */
+    /* left out: runs that are here already, runs without an outcome, machines that are there (they
+     * belong to the other project) */
+    int64_t known, unfinished, present;
 };
-/* Adds the finished runs and removed machines of another store, also of an older version; makes the store where there is none (its folder must exist). That file
- * is not trusted: a copy of it is looked at whole before anything is added, and no path of it is followed. Runs are added piece by piece, so that others
- * write meanwhile, and each is seen only when it is whole; where one cannot be, those before it are taken away again. One that was killed is gone on with by the
- * next. */
+/* Adds the finished runs and removed machines of another store, also of an older version; makes the store
+ * where there is none (its folder must exist). That file is not trusted: a copy of it is looked at whole
+ * before anything is added, and no path of it is followed. Runs are added piece by piece, so that others
+ * write meanwhile, and each is seen only when it is whole; where one cannot be, those before it are taken
+ * away again. One that was killed is gone on with by the next. */
 int store_merge(const char *path, const char *from, struct store_merged *out, struct error *err);

@@ -53,7 +53,8 @@ static const struct {
     {"it has machines with values that no triphase writes",
      "SELECT count(*) FROM other.machine WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("made_ns") " AND "
      IS_TIME("removed_ns") " AND json_valid(record))"},
-    {"it has events of steps that it does not have", /* those of a merge into it that broke off have no run either */
+    /* those of a merge into it that broke off have no run either */
+    {"it has events of steps that it does not have",
      "SELECT count(*) FROM other.event WHERE step IS NOT NULL AND run IN (SELECT number FROM other.run)"
      " AND NOT EXISTS (SELECT 1 FROM other.step WHERE step.run = event.run AND step.seq = event.step)"},
     {"it has runs that ended with steps that did not",
@@ -75,11 +76,13 @@ static const struct {
     " WHERE theirs.number = word.theirs);"                                                                                               \
     "INSERT INTO main.task (step, seq, flags" STORE_TASK_WORDS(STORE_NAME) STORE_TASK_COLUMNS(STORE_NAME) ")"                             \
     " SELECT " step ", task.seq, flags" STORE_TASK_WORDS(WORD) STORE_TASK_COLUMNS(STORE_NAME) " FROM " rows " ORDER BY " step ", task.seq;"
-/* A step's paths hold where its logs lie beside its own store only, so they come along only in the form that cannot leave the folder of runs. */
+/* A step's paths hold where its logs lie beside its own store only, so they come along only in the form that
+ * cannot leave the folder of runs. */
 #define STEP_PATHS                                                                                                                       \
     " CASE WHEN log GLOB 'runs/*' AND NOT log GLOB '*..*' THEN log END,"                                                                 \
     " CASE WHEN events GLOB 'runs/*' AND NOT events GLOB '*..*' THEN events END, "
-/* Of a machine that stays the other project's, a run does not speak here. One without a number of its own gets the next. */
+/* Of a machine that stays the other project's, a run does not speak here. One without a number
+ * of its own gets the next. */
 #define COPY_RUNS                                                                                                                        \
     "INSERT INTO main.run (number, merged" RUN_COLUMNS ") SELECT ours, 1" RUN_COLUMNS                                                    \
     " FROM (SELECT theirs, ours FROM temp.piece) CROSS JOIN other.run ON run.number = theirs ORDER BY theirs;"                           \
@@ -120,8 +123,8 @@ static const char copy_piece[] =
     COPY_EVENTS("piece.ours", "temp.piece CROSS JOIN other.event ON event.run = piece.theirs")
     COPY_SAMPLES("piece.ours", "temp.piece CROSS JOIN other.sample ON sample.run = piece.theirs")
     NOTE_ADDED;
-/* Tasks, events and samples of a run that is more than a piece come before it, for a run and steps of numbers that nobody gives meanwhile: nothing shows them until
- * the run and its steps are there. */
+/* Tasks, events and samples of a run that is more than a piece come before it, for a run and steps of numbers
+ * that nobody gives meanwhile: nothing shows them until the run and its steps are there. */
 static const char begin_large[] =
     "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.span;"
     "INSERT INTO temp.piece (theirs, id, ours) SELECT theirs, id, (SELECT coalesce(max(number), 0) FROM main.run) + " STORE_AHEAD_TEXT

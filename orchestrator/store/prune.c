@@ -86,7 +86,8 @@ int store_remove_halves(struct sql *db, struct error *err)
     return 0;
 }
 
-/* What a run has many of goes first and piece by piece, the run itself last: one that is killed meanwhile is found again by the next. */
+/* What a run has many of goes first and piece by piece, the run itself last: one that is killed meanwhile is
+ * found again by the next. */
 int store_remove_run(struct sql *db, const char *id, struct error *err)
 {
     static const char *const statements[] = {
@@ -216,7 +217,8 @@ struct span {
     int64_t from, to, last_step;
 };
 
-/* What a run has written since its words were noted is noted under the lock: it may use a word that nobody used before. */
+/* What a run has written since its words were noted is noted under the lock: it may use a word
+ * that nobody used before. */
 static int remove_words(struct sql *db, void *context, struct error *err)
 {
     const struct span *span = context;
@@ -234,7 +236,8 @@ static int remove_words(struct sql *db, void *context, struct error *err)
     return sql_do(note, err) < 0 ? -1 : sql_do(remove, err);
 }
 
-/* Words that no row uses any more. Steps that have not ended, and later ones, are all that can use another word meanwhile. */
+/* Words that no row uses any more. Steps that have not ended, and later ones, are all that can
+ * use another word meanwhile. */
 static int sweep_words(struct sql *db, struct error *err)
 {
     struct span span = {0};
@@ -278,7 +281,8 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
         remove_machines(db, before_ns, &pruned.machines, err) < 0 ||
         (pruned.runs && sweep_words(db, err) < 0))
         return -1;
-    /* As far as readers let it, and without the lock: that of TRUNCATE holds up every writer while it waits for a reader. */
+    /* As far as readers let it, and without the lock: that of TRUNCATE holds up every writer
+     * while it waits for a reader. */
     sql_query_integer(db, "PRAGMA wal_checkpoint(PASSIVE)", 0, &ignored, NULL);
     *out = pruned;
     return 0;

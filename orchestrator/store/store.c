@@ -15,7 +15,8 @@
 
 enum { BUSY_MS = 10000 };
 
-/* Makes the empty file itself, so that it is 0600 from birth and its folder's owner's (SQLite gives WAL and index the same mode and owner). */
+/* Makes the empty file itself, so that it is 0600 from birth and its folder's owner's (SQLite gives WAL and
+ * index the same mode and owner). */
 static int make_file(const char *path, struct error *err)
 {
     AUTO_CLOSE int fd = file_create(path, O_RDWR | O_EXCL, 0600);

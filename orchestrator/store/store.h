@@ -1,6 +1,6 @@
 /* The store: .triphase/store.db, SQLite in WAL (on network and FUSE file systems journal_mode DELETE),
- * STRICT tables, user_version migrations, and the documented views of docs/contract.md, "Store". This header is
- * the writing half (one writer thread with a bounded queue) and what acting commands need; reading for
+ * STRICT tables, user_version migrations, and the documented views of docs/contract.md, "Store". This header
+ * is the writing half (one writer thread with a bounded queue) and what acting commands need; reading for
  * reports is store/history.h. */
 #pragma once
 #include "base/error.h"
@@ -34,8 +34,8 @@ void store_writer_hurry(struct store_writer *writer, int64_t held_ns);
 /* NULL while all is well; else why writing ended for good (disk full, I/O error, locked for longer than 10
  * min). Borrowed. */
 const char *store_writer_failure(const struct store_writer *writer);
-/* Writes what is queued (at most bound_ns from the last moment at which another process had the lock), joins, closes. 0, or -1 with what failed. Frees it in any
- * case. */
+/* Writes what is queued (at most bound_ns from the last moment at which another process had the lock), joins,
+ * closes. 0, or -1 with what failed. Frees it in any case. */
 int store_writer_stop(struct store_writer *writer, int64_t bound_ns, struct error *err);
 
 /* Applies events on an own connection, inside the caller's transaction (the writer's own; merging, tests

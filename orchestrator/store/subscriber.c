@@ -1,4 +1,5 @@
-/* The store as a receiver of what a run tells: its writer thread (store/store.h) behind the calls of event/subscriber.h. */
+/* The store as a receiver of what a run tells: its writer thread (store/store.h) behind the
+ * calls of event/subscriber.h. */
 #include "event/subscriber.h"
 #include "store/store.h"
 

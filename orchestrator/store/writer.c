@@ -18,7 +18,8 @@ enum {
     QUEUE_HURRY = 512 * 1024, /* this much is written without gathering more */
     BATCH_RECORDS = 4096,
 };
-/* Another process's lock is a delay. One that is never given back (a stopped process, a file system that hangs) is told after so long. */
+/* Another process's lock is a delay. One that is never given back (a stopped process, a file system that
+ * hangs) is told after so long. */
 static const int64_t gather_ns = 30 * NS_PER_MS, full_wait_ns = NS_PER_S, held_most_ns = 600 * NS_PER_S;
 
 struct store_writer {
@@ -273,14 +274,16 @@ int store_writer_start(const char *path, struct store_writer **out, struct error
     return 0;
 }
 
-/* What waits for another process is limited by how long that may take: the caller has a run to watch meanwhile, and cannot wait. */
+/* What waits for another process is limited by how long that may take: the caller has a run to watch
+ * meanwhile, and cannot wait. */
 static bool is_full(struct store_writer *writer)
 {
     return !writer->failure && writer->queue.bytes + writer->writing >= QUEUE_LIMIT &&
            !store_writer_is_held(writer);
 }
 
-/* Called with the mutex held. Where much has gathered behind a lock there may be no room for longer; a writer that gets on has not failed. */
+/* Called with the mutex held. Where much has gathered behind a lock there may be no room for longer; a writer
+ * that gets on has not failed. */
 static void await_room(struct store_writer *writer)
 {
     struct timespec until = at_monotonic(moment_monotonic() + full_wait_ns);
@@ -353,7 +356,8 @@ void store_writer_hurry(struct store_writer *writer, int64_t held_ns)
     atomic_store(&writer->held_most, held_ns);
 }
 
-/* True when the thread has ended in time: `bound_ns` from the last moment at which another process had the lock. */
+/* True when the thread has ended in time: `bound_ns` from the last moment at which
+ * another process had the lock. */
 static bool join(struct store_writer *writer, int64_t bound_ns)
 {
     for (int64_t from = moment_monotonic();;) {

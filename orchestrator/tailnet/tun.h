@@ -17,8 +17,8 @@ enum tun_verdict {
 struct tun_evidence {
     enum tun_verdict verdict;
     bool daemon_answers, daemon_tun;
-    char *daemon_socket, *daemon_version,
-        *daemon_state;  /* version and BackendState as it says; NULL where none answers */
+    /* version and BackendState as it says; NULL where none answers */
+    char *daemon_socket, *daemon_version, *daemon_state;
     char *daemon_error; /* why none answers; NULL where one does */
     bool device_present, device_opens, net_admin;
     int device_errno;

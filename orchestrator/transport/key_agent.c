@@ -27,8 +27,8 @@
 
 enum { PASSPHRASE_MAX = 1023 }; /* what ssh takes from an askpass */
 
-/* It is started with the prompt as its argument, and inherits stdin. A second asking finds the end of it, so that a
- * wrong passphrase is not tried for ever. */
+/* It is started with the prompt as its argument, and inherits stdin. A second asking finds the end of it, so
+ * that a wrong passphrase is not tried for ever. */
 static const char askpass[] = "#!/bin/sh\nexec cat\n";
 
 static char *key_path(const struct project *project, const struct machine *machine)
@@ -39,8 +39,9 @@ static char *key_path(const struct project *project, const struct machine *machi
     return file_join(project->directory, expanded);
 }
 
-/* Path of the askpass; it holds no secret and stays in the project's .triphase, which programs can be run from. What stands there
- * from before, be it a link or another's program, would be given the passphrase: it is put in its place anew each time. */
+/* Path of the askpass; it holds no secret and stays in the project's .triphase, which programs can be run
+ * from. What stands there from before, be it a link or another's program, would be given the passphrase: it
+ * is put in its place anew each time. */
 static char *lay_down_askpass(const struct project *project, struct error *err)
 {
     AUTO_INVOKER invoker = {.home = NULL};
@@ -156,8 +157,9 @@ static bool answers(const char *socket_path)
     return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 }
 
-/* ssh-agent hides its environment, so that without a cgroup an ordinary user's scope could not find it. It is therefore started
- * around a program that can be found and does nothing: once that is gone ssh-agent ends by itself. */
+/* ssh-agent hides its environment, so that without a cgroup an ordinary user's scope could not find it.
+ * It is therefore started around a program that can be found and does nothing: once that is gone
+ * ssh-agent ends by itself. */
 static int start(const struct key_agent *agent, const char *socket_path, struct error *err)
 {
     AUTO_WORDS environment = WORDS_INIT;

@@ -134,13 +134,15 @@ static const char *cut_cause(const struct attempt *attempt)
     return attempt->log.rung <= LOGIN_BANNER ? "banner-timeout" : "channel-broken";
 }
 
-/* Words about a key may be about another host's: the proxy's own logins come before the host's first words. */
+/* Words about a key may be about another host's: the proxy's own logins come
+ * before the host's first words. */
 static bool is_on_the_way(const struct attempt *attempt)
 {
     return attempt->request->route->proxy && attempt->log.rung <= LOGIN_BANNER;
 }
 
-/* A banner, or what stands in place of a version, may speak of host keys as well, where none is in question. */
+/* A banner, or what stands in place of a version, may speak of host keys as well,
+ * where none is in question. */
 static const char *cause_of_words(const struct attempt *attempt, const char *words)
 {
     const struct login_log *log = &attempt->log;
@@ -213,13 +215,14 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     words_add_all(&argv, "ssh", "-o", "ControlMaster=yes", "-o", NULL);
     /* It counts for the server's version too, which a slow host gives late. */
     words_addf(&argv, "ConnectTimeout=%d", sole || left_s < slow_s ? left_s : slow_s);
-    /* ssh takes a host for dead that says nothing for so long, also while it logs in. A host that is so slow gets no shorter time as long as its master lives. */
+    /* ssh takes a host for dead that says nothing for so long, also while it logs in. A host that is so slow
+     * gets no shorter time as long as its master lives. */
     if (patient) {
         words_add(&argv, "-o");
         words_addf(&argv, "ServerAliveCountMax=%d", ssh_alive_count(left));
     }
-    /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in the scope of the run's masters, and writes down how it
-     * ends. */
+    /* Before the inventory's options, so that they count: it stays by itself and for as long as the run, in
+     * the scope of the run's masters, and writes down how it ends. */
     words_add_all(&argv, "-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes", "-o", "LogLevel=VERBOSE",
                   "-o", "LogVerbose=" LOGIN_LOG_VERBOSE, "-E", request->log, "-f", "-N", NULL);
     if (!request->local_command)
@@ -263,8 +266,8 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     return -1;
 }
 
-/* Whether another try may find it otherwise: a key that is not the machine's does not become it by waiting, and a user that is refused does only while the host is
- * still being made. */
+/* Whether another try may find it otherwise: a key that is not the machine's does not become it by waiting,
+ * and a user that is refused does only while the host is still being made. */
 static bool may_change(const struct login_request *request, bool first_slow, const char *cause)
 {
     return (request->wait || first_slow) && !text_is(cause, "host-key") &&
@@ -288,7 +291,8 @@ int login_open(const struct login_request *request, struct login *out, struct er
             error_move(err, &failed);
             break;
         }
-        /* One that was only cut off tells less than what is known, and so does what comes of having been refused. */
+        /* One that was only cut off tells less than what is known, and so does what
+         * comes of having been refused. */
         const char *cause = now.cause;
         bool tells_more = !attempt.cut && (!cause_is_refusal(known.cause) || cause_is_refusal(cause));
         if (status == 0 || !known.cause || tells_more) {

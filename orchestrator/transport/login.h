@@ -1,5 +1,6 @@
-/* Logging in to a host: ssh opens a master, and its own log tells how far it got. Every try is one connection, and is a login: a look at the port alone would count
- * against the address of this machine (OpenSSH's PerSourcePenalties). Blocking: for stage children and commands. */
+/* Logging in to a host: ssh opens a master, and its own log tells how far it got. Every try is one
+ * connection, and is a login: a look at the port alone would count against the address of this machine
+ * (OpenSSH's PerSourcePenalties). Blocking: for stage children and commands. */
 #pragma once
 #include "base/deadline.h"
 #include "transport/login_log.h"
@@ -20,15 +21,17 @@ struct login_request {
 struct login {
     enum login_rung rung; /* that was not taken; LOGIN_DONE: all were */
     const char *cause;    /* class of the failure as in docs/contract.md; NULL: none. Static */
-    bool
-        on_the_way; /* it goes through a proxy, and the host itself had not said its version yet: words about a key may be about another host's */
-    char *why;      /* ssh's own words, who was tried, what to do; NULL: it went well */
+    /* it goes through a proxy, and the host itself had not said its version yet: words about a key
+     * may be about another host's */
+    bool on_the_way;
+    char *why; /* ssh's own words, who was tried, what to do; NULL: it went well */
     int tries;
     struct json *rungs; /* array of what the last try took: name, milliseconds, what it saw */
 };
 
-/* 0: there is a master at the route's control path. -1: `out` tells why it is not; `err` is set where ssh itself is missing, and left alone else. What is known of an
- * earlier try is kept where a later one was only cut off. While there is another to come, the step's log is told why. A host that is only slow is
- * asked once more, with patience, also where `wait` does not say so. */
+/* 0: there is a master at the route's control path. -1: `out` tells why it is not; `err` is set where ssh
+ * itself is missing, and left alone else. What is known of an earlier try is kept where a later one was only
+ * cut off. While there is another to come, the step's log is told why. A host that is only slow is asked once
+ * more, with patience, also where `wait` does not say so. */
 int login_open(const struct login_request *request, struct login *out, struct error *err);
 void login_clear(struct login *login);

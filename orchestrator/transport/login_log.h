@@ -1,10 +1,12 @@
-/* How far a login got, from the log that ssh itself wrote of it (LogLevel=VERBOSE with LOGIN_LOG_VERBOSE; OpenSSH 8.5 to 10). Pure. */
+/* How far a login got, from the log that ssh itself wrote of it (LogLevel=VERBOSE with LOGIN_LOG_VERBOSE;
+ * OpenSSH 8.5 to 10). Pure. */
 #pragma once
 #include "base/text.h"
 #include "base/words.h"
 #include <stdbool.h>
 
-/* For -o LogVerbose: the functions whose lines are read, beside what is logged anyhow. They are silent once the login is through. */
+/* For -o LogVerbose: the functions whose lines are read, beside what is logged anyhow. They are silent
+ * once the login is through. */
 #define LOGIN_LOG_VERBOSE                                                               \
     "*:ssh_connect_direct():*,*:kex_exchange_identification():*,*:verify_host_key():*," \
     "*:check_host_key():*,*:userauth_pubkey():*,*:load_identity_file():*"

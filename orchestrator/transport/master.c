@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Between the first answer and the last byte of a page. Until the first there is all the time of the whole: a login shell may take half a minute, a loaded host 15 s
- * for a `true`. */
+/* Between the first answer and the last byte of a page. Until the first there is all the time of the whole: a
+ * login shell may take half a minute, a loaded host 15 s for a `true`. */
 static const int64_t output_bound = 20 * NS_PER_S;
 static const int64_t kept_bound = 30 * NS_PER_S; /* of a master that may lead nowhere */
 enum { OUTPUT_BYTES = 16384 };

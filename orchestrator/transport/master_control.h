@@ -1,4 +1,5 @@
-/* Talking to an ssh master through its control socket, under a timer: a frozen one would hang whoever asks. */
+/* Talking to an ssh master through its control socket, under a timer: a frozen one
+ * would hang whoever asks. */
 #pragma once
 #include "base/error.h"
 #include "process/program.h"
@@ -9,11 +10,13 @@
 bool master_socket_there(const char *path);
 /* ssh -O `command`; 0 when the master answered within 2 s. */
 int master_ask(const char *control_path, const char *command);
-/* What a master of a run may have of `environment` (NULL: this process's): it must not carry the mark of the step that opens it, for where there is no cgroup it would be ended with
- * that. Nor has it any use for a secret of a target. Borrowed strings are copied into `out`. */
+/* What a master of a run may have of `environment` (NULL: this process's): it must not carry the mark of the
+ * step that opens it, for where there is no cgroup it would be ended with that. Nor has it any use for a
+ * secret of a target. Borrowed strings are copied into `out`. */
 void master_environment(const char *const *environment, struct words *out);
-/* Runs a script of /bin/sh over the master, and over nothing else. It goes over stdin: the login shell there, which need not be a POSIX one, is asked for two words
- * alone. `how` brings the bound and what else there is; results are program_run's. */
+/* Runs a script of /bin/sh over the master, and over nothing else. It goes over stdin: the login shell there,
+ * which need not be a POSIX one, is asked for two words alone. `how` brings the bound and what else there is;
+ * results are program_run's. */
 int master_run(const char *control_path, const struct ssh_arguments *ssh, const char *script,
                const struct program *how, struct text *out, struct text *said, struct child_end *end,
                struct error *err);

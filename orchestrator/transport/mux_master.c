@@ -22,7 +22,8 @@ bool mux_master_among(const pid_t *pids, int count, const char *control_path, st
 
 bool mux_master_find(const struct scope *run, const char *control_path, struct mux_master *out)
 {
-    /* Members are looked for only where there is something to find: without a cgroup that takes a look at every process. */
+    /* Members are looked for only where there is something to find: without a cgroup that takes
+     * a look at every process. */
     if (!socket_diag_listener(control_path))
         return false;
     AUTO_FREE pid_t *pids = NULL;

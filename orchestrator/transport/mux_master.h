@@ -1,5 +1,6 @@
-/* The process behind a control path, for sure: the one of the run's scope that holds the socket which listens there. Looked at from outside, without asking it
- * anything (a frozen one would not answer; one on a dead path says that all is well). */
+/* The process behind a control path, for sure: the one of the run's scope that holds the socket which listens
+ * there. Looked at from outside, without asking it anything (a frozen one would not answer; one on a dead
+ * path says that all is well). */
 #pragma once
 #include "net/tcp_state.h"
 #include "process/scope.h"
@@ -18,5 +19,6 @@ struct mux_master {
 bool mux_master_find(const struct scope *run, const char *control_path, struct mux_master *out);
 /* The same for whoever has the members already. */
 bool mux_master_among(const pid_t *pids, int count, const char *control_path, struct mux_master *out);
-/* Whether it is still the one that was found; `stopped` (T, t) and, over TCP, `tcp` are as they are now (tcp->state NULL: no connection). */
+/* Whether it is still the one that was found; `stopped` (T, t) and, over TCP, `tcp` are as they are now
+ * (tcp->state NULL: no connection). */
 bool mux_master_look(const struct mux_master *master, bool *stopped, struct tcp_state *tcp);

@@ -32,8 +32,9 @@ static bool backing_off(const struct look *l)
     return l->sample->tcp.unacked > 0 && l->sample->tcp.backoff >= BACKOFF_LEAST;
 }
 
-/* The kernel tries again at doubled intervals, so a path that has come back shows only at the next try. Where a new connection got an answer, one that is due shortly is
- * heard before the end is said: with it a gap of half of lost_ns can never look like the end, however long the way of a packet is. */
+/* The kernel tries again at doubled intervals, so a path that has come back shows only at the next try. Where
+ * a new connection got an answer, one that is due shortly is heard before the end is said: with it a gap of
+ * half of lost_ns can never look like the end, however long the way of a packet is. */
 static int64_t left_ns(const struct look *l)
 {
     const struct tcp_state *tcp = &l->sample->tcp;
@@ -51,7 +52,8 @@ static int64_t left_to_knock_ns(const struct look *l)
     return lost - lost / KNOCK_PART - l->sample->tcp.ack_age_ns;
 }
 
-/* Age is counted from the last acknowledgement, which is older than the first byte that was not: packets vanish after it. */
+/* Age is counted from the last acknowledgement, which is older than the first byte that was not:
+ * packets vanish after it. */
 static bool dead(const struct look *l)
 {
     return backing_off(l) && left_ns(l) <= 0 && l->health->knock;
@@ -98,7 +100,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* How long a look in this state holds. A connection that is well shows a sign every 2 s, so that nothing can be told of it before such a sign is much older. */
+/* How long a look in this state holds. A connection that is well shows a sign every 2 s, so that nothing can
+ * be told of it before such a sign is much older. */
 static int64_t again_ns(const struct look *l, enum path_state state)
 {
     const struct tcp_state *tcp = &l->sample->tcp;
@@ -118,7 +121,8 @@ static int64_t again_ns(const struct look *l, enum path_state state)
     return wait > floor ? wait : floor;
 }
 
-/* When it was stopped: a master that runs has asked or heard something within its interval. Not before the last look, which saw it run. */
+/* When it was stopped: a master that runs has asked or heard something within its interval. Not before the
+ * last look, which saw it run. */
 static int64_t stopped_since(const struct path_health *health, const struct path_sample *sample)
 {
     const struct tcp_state *tcp = &sample->tcp;

@@ -1,5 +1,6 @@
-/* Is the connection dead, or is the host only busy? The judgement over looks at a master's socket, pure (docs/design.md, "Dead or only
- * busy"). What makes it possible is that ssh asks the host every 2 s (ServerAliveInterval): a path that carries shows an acknowledgement at least that often. */
+/* Is the connection dead, or is the host only busy? The judgement over looks at a master's socket, pure
+ * (docs/design.md, "Dead or only busy"). What makes it possible is that ssh asks the host every 2 s
+ * (ServerAliveInterval): a path that carries shows an acknowledgement at least that often. */
 #pragma once
 #include "net/tcp_state.h"
 #include <stdbool.h>
@@ -9,7 +10,8 @@ enum path_state {
     PATH_UNSEEN,      /* no master, or no connection of TCP: nothing to judge */
     PATH_ALIVE,       /* acknowledged and answered */
     PATH_BACKING_OFF, /* unacknowledged and tried again: dead, or soon acknowledged */
-    PATH_HOST_SILENT, /* acknowledged, but the host's sshd does not answer: ssh itself ends that (ServerAliveCountMax) */
+    /* acknowledged, but the host's sshd does not answer: ssh itself ends that (ServerAliveCountMax) */
+    PATH_HOST_SILENT,
     PATH_MASTER_STOPPED, /* the master was stopped: it asks nothing, so nothing can be told */
     PATH_DEAD,           /* nothing was acknowledged for nearly as long as the path may be dead: an end */
     PATH_MASTER_LOST,    /* stopped for as long as a host may be silent: an end */
@@ -34,10 +36,12 @@ struct path_health {
     bool knock;                  /* the next look has to know whether a new connection gets an answer */
 };
 
-/* Judges one more look and says when the next is due: on a connection that is well when its last sign would be old enough to mean something (at most 7.5 s), where there is
- * none after 5 s, else within a second. PATH_DEAD is said only where the look before had asked for a knock. */
+/* Judges one more look and says when the next is due: on a connection that is well when its last sign would
+ * be old enough to mean something (at most 7.5 s), where there is none after 5 s, else within a second.
+ * PATH_DEAD is said only where the look before had asked for a knock. */
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
                                   const struct path_sample *sample, int64_t *again_ns);
 bool path_state_is_end(enum path_state state);
-/* The cause as a step's row has it: "path-dead", "host-silent", "master-stopped"; NULL where there is none. */
+/* The cause as a step's row has it: "path-dead", "host-silent", "master-stopped";
+ * NULL where there is none. */
 const char *path_state_cause(enum path_state state);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-static const int64_t resolve_bound =
-    10 * NS_PER_S; /* a Match exec of the user's ssh configuration may run in it */
+/* a Match exec of the user's ssh configuration may run in it */
+static const int64_t resolve_bound = 10 * NS_PER_S;
 
 /* "name value" lines of `ssh -G`: the value, malloc'ed; NULL when absent, empty or none. */
 static char *value_of(const char *lines, const char *name)

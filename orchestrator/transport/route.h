@@ -1,5 +1,5 @@
-/* How a host is reached over a transport: what ssh makes of its arguments, verification rung by rung, and the shared
- * SSH master of a run. Blocking: for stage children and commands. Everything goes through the OpenSSH
+/* How a host is reached over a transport: what ssh makes of its arguments, verification rung by rung, and the
+ * shared SSH master of a run. Blocking: for stage children and commands. Everything goes through the OpenSSH
  * client with the very arguments of the inventory. */
 #pragma once
 #include "base/deadline.h"
@@ -28,28 +28,30 @@ struct transport_request {
     const struct scope *masters; /* NULL: none */
     const char *const *environment; /* NULL: inherited */
     struct deadline deadline;
-    bool
-        wait; /* one that is down, or closes the connection, is tried again until then, at growing distances */
-    bool
-        starting; /* it was just made or rebooted: with `wait`, one that refuses the user is tried again too */
+    /* one that is down, or closes the connection, is tried again until then, at growing distances */
+    bool wait;
+    /* it was just made or rebooted: with `wait`, one that refuses the user is tried again too */
+    bool starting;
 };
 
 struct transport_result {
-    char *
-        rung; /* the one that was not taken: "tcp" "banner" "key-exchange" "host-key" "auth" "channel" "output"; "done" */
+    /* the one that was not taken: "tcp" "banner" "key-exchange" "host-key" "auth"
+     * "channel" "output"; "done" */
+    char *rung;
     const char *cause; /* class of the failure as in docs/contract.md; NULL when done. Static */
     char *python;      /* interpreter found on the host; NULL: none */
     char *session;     /* logind session of the master; NULL: the host has none */
     char *boot;        /* boot id of the host and start of its first process; NULL: not known */
-    int64_t host_ticks,
-        at_ns; /* the host's clock ticks since its boot, at that moment of this machine's monotonic clock or shortly before; 0: not known */
+    /* the host's clock ticks since its boot, at that moment of this machine's monotonic clock or
+     * shortly before; 0: not known */
+    int64_t host_ticks, at_ns;
     char *control_path;
     bool sudo_needs_tty;   /* sudo there refuses whoever has no terminal, and so a pipelined module */
     struct json *evidence; /* object: rungs with milliseconds, what each saw */
 };
 
-/* One login (transport/login.h), then one channel over it that printed what it was asked, more than one MTU of
- * output, interpreter and session. The master stays (in the scope `masters`) until
+/* One login (transport/login.h), then one channel over it that printed what it was asked, more than one MTU
+ * of output, interpreter and session. The master stays (in the scope `masters`) until
  * transport_close_masters or the scope's end. A master that is there already is verified and kept. On
  * failure (ERROR_UNREACHABLE, message names the rung, the cause class and what ssh said; ERROR_MISSING
  * without ssh) `result` is filled as far as it came. */

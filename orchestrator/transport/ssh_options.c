@@ -102,7 +102,8 @@ char *ssh_agent_public_key(const char *agent_directory, const struct target *tar
     return xasprintf("%s/%s.pub", agent_directory, target->name);
 }
 
-/* By its public part, so that the private one is taken from the agent, of which ssh then uses nothing else. */
+/* By its public part, so that the private one is taken from the agent, of which
+ * ssh then uses nothing else. */
 static int add_agent(struct ssh_arguments *out, const struct machine *machine, const struct target *target,
                      const char *directory, const struct invoker *invoker, struct error *err)
 {
@@ -185,14 +186,15 @@ static bool is_for_ansible_alone(const char *word)
     return word[0] == '-' && word[1] && word[1 + strspn(word + 1, "tTvqfnNMyg")] == '\0';
 }
 
-/* Further words of one option with a value of its own ("-E", "file" or "-Efile") that only ssh by itself may take. */
+/* Further words of one option with a value of its own ("-E", "file" or "-Efile") that
+ * only ssh by itself may take. */
 static size_t takes_along(const char *word)
 {
     return word[0] == '-' && word[1] && strchr("SEOWQ", word[1]) ? (word[2] ? 1 : 2) : 0;
 }
 
-/* What Ansible's own settings and variables add, behind all else. -J stands as ProxyJump: of two ways the first counts,
- * where ssh would take two -J for a mistake. */
+/* What Ansible's own settings and variables add, behind all else. -J stands as ProxyJump: of two ways the
+ * first counts, where ssh would take two -J for a mistake. */
 static int add_ansibles(struct ssh_arguments *out, const struct target *target, const char *what,
                         const char *text, struct words *for_ansible, struct error *err)
 {
@@ -277,7 +279,8 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
         add_ansibles(&made, target, "ssh_common_args", target->ssh_common_args, &words, err) < 0 ||
         add_ansibles(&made, target, "ssh_extra_args", target->ssh_extra_args, NULL, err) < 0)
         return -1;
-    /* Of -A the last word counts, not the first: what the user's own arguments say, triphase's agent stays here. */
+    /* Of -A the last word counts, not the first: what the user's own arguments say,
+     * triphase's agent stays here. */
     if (made.own_agent) {
         words_add(&words, "-a");
         words_add(&made.options, "-a");

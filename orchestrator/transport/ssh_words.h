@@ -1,4 +1,5 @@
-/* Words for ssh: what can be one (config/ssh_rules.h), and how a value is quoted for its parser. Each check refuses (ERROR_PROJECT) with the value and why; `what` names it. */
+/* Words for ssh: what can be one (config/ssh_rules.h), and how a value is quoted for its parser. Each check
+ * refuses (ERROR_PROJECT) with the value and why; `what` names it. */
 #pragma once
 #include "base/error.h"
 #include "base/text.h"

@@ -1,4 +1,5 @@
-/* What one way to a host needs and how ssh is led over it: a const table of calls, one file each, named in a row of config/transport_kind.c. */
+/* What one way to a host needs and how ssh is led over it: a const table of calls, one file each, named in a
+ * row of config/transport_kind.c. */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"
@@ -7,11 +8,13 @@
 
 struct transport {
     bool of_tailnet; /* a TUN is looked for before the calls below; else their evidence is empty */
-    /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is rendered. NULL: nothing is ever missing. */
+    /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is
+     * rendered. NULL: nothing is ever missing. */
     char *(*lack)(const struct tun_evidence *tun, bool for_contact);
     /* Why it can be, malloc'ed. */
     char *(*why)(const struct tun_evidence *tun);
-    /* ssh's option for the way, "ProxyCommand=none", malloc'ed into `out`; untouched where there is nothing to say. */
+    /* ssh's option for the way, "ProxyCommand=none", malloc'ed into `out`; untouched where
+     * there is nothing to say. */
     int (*proxy)(const struct machine *machine, const struct target *target, char **out, struct error *err);
 };
 

@@ -59,7 +59,8 @@ static void on_knock(void *context, uint32_t events)
     knock_end(watch);
 }
 
-/* One for each suspicion: TCP tries it again by itself, and the host counts connections that do not log in. */
+/* One for each suspicion: TCP tries it again by itself, and the host counts
+ * connections that do not log in. */
 static void knock_when_wanted(struct transport_watch *watch)
 {
     struct sockaddr_storage peer;

@@ -1,6 +1,9 @@
-/* The watchdog "transport": looks from outside at the connection of the run's own master while a phase runs, and strikes when the path is dead (transport/path_health.h
- * judges, and says when to look again). It touches nothing; only shortly before it strikes it tries one new connection to the same address, one for each suspicion. Watched is the one control path that the target is reached over, whoever opened its master. Masters of other hosts (peers, the
- * user's inventory) are not: a play may well reboot such a host, and a task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
+/* The watchdog "transport": looks from outside at the connection of the run's own master while a phase runs,
+ * and strikes when the path is dead (transport/path_health.h judges, and says when to look again). It touches
+ * nothing; only shortly before it strikes it tries one new connection to the same address, one for each
+ * suspicion. Watched is the one control path that the target is reached over, whoever opened its master.
+ * Masters of other hosts (peers, the user's inventory) are not: a play may well reboot such a host, and a
+ * task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
 #pragma once
 #include "config/watchdog_facts.h"
 #include "process/loop.h"
@@ -19,19 +22,24 @@ typedef void transport_watch_function(void *context);
 /* What the plan points to must outlive the watch. `function` is called once at most. */
 struct transport_watch *transport_watch_start(struct loop *loop, const struct transport_watch_plan *plan,
                                               transport_watch_function *function, void *context);
-/* A task that outlives a lost connection by itself (async, reboot, wait_for_connection) began, or another one. */
+/* A task that outlives a lost connection by itself (async, reboot,
+ * wait_for_connection) began, or another one. */
 void transport_watch_be_patient(struct transport_watch *watch, bool patient);
 /* Looks no more; what was seen can still be asked for. NULL is fine. */
 void transport_watch_end(struct transport_watch *watch);
 void transport_watch_free(struct transport_watch **watch);
 
-/* What the last look saw of the last master there was; PATH_UNSEEN where none ever was, or `watch` is NULL. */
+/* What the last look saw of the last master there was; PATH_UNSEEN where none ever
+ * was, or `watch` is NULL. */
 enum path_state transport_watch_state(const struct transport_watch *watch);
-/* That in words ("10.0.0.2:22 has acknowledged nothing for 10.0s …"); malloc'ed, NULL where there is nothing to say. */
+/* That in words ("10.0.0.2:22 has acknowledged nothing for 10.0s …"); malloc'ed, NULL where
+ * there is nothing to say. */
 char *transport_watch_words(const struct transport_watch *watch);
-/* When a new connection was tried last, monotonic; 0: never, or `watch` is NULL. A host counts such connections, so that the next one is to keep its distance. */
+/* When a new connection was tried last, monotonic; 0: never, or `watch` is NULL. A host counts such
+ * connections, so that the next one is to keep its distance. */
 int64_t transport_watch_knocked(const struct transport_watch *watch);
 /* Whether the path was seen to be dead, and that connection got no answer either. */
 bool transport_watch_is_unanswered(const struct transport_watch *watch);
-/* Whether the last master there was is gone, without another in its place; its pid, 0: it is there, or none ever was. */
+/* Whether the last master there was is gone, without another in its place; its pid, 0: it is
+ * there, or none ever was. */
 pid_t transport_watch_gone(const struct transport_watch *watch);

@@ -1,4 +1,5 @@
-/* Attempts that did not come to their own end, of a phase or of a stage: who ended them, and at what they were then. */
+/* Attempts that did not come to their own end, of a phase or of a stage: who ended them,
+ * and at what they were then. */
 #include "base/memory.h"
 #include "verdict/tables.h"
 

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* The line of the log that says most: the last one with ERROR in it (without Ansible's tag), else the last one that is not empty. malloc'ed. */
+/* The line of the log that says most: the last one with ERROR in it (without Ansible's tag), else the last
+ * one that is not empty. malloc'ed. */
 static char *telling_line(const char *log)
 {
     const char *best = "", *last = "";

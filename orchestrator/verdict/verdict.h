@@ -59,7 +59,8 @@ struct evidence {
     bool out_of_memory;        /* the kernel's OOM killer struck while it ran */
     bool lost_handlers_warn;   /* a debt of handlers does not fail the attempt */
     const char *log_tail;      /* last lines of the log, for messages; may be "" */
-    /* What the transport watchdog saw last: "path-dead", "host-silent", …; NULL: nothing wrong, or not watched. */
+    /* What the transport watchdog saw last: "path-dead", "host-silent", …; NULL:
+     * nothing wrong, or not watched. */
     const char *path_cause;
     const char *path_words; /* the same in words; NULL like it */
     const char *looked_at;  /* the run, where a look at what was ended is among its events; NULL: none */
@@ -69,9 +70,11 @@ struct evidence {
 
 struct verdict {
     enum outcome outcome;
-    /* A word or two, may be NULL: "signal", "oom", "events-incomplete", "refused", …; of ok it is a warning: "did-not-leave", "handlers-dropped". */
+    /* A word or two, may be NULL: "signal", "oom", "events-incomplete", "refused", …; of ok it is a warning:
+     * "did-not-leave", "handlers-dropped". */
     char *cause;
-    /* For people; NULL for ok without a warning. Of a phase it quotes playbooks and hosts: one line, printable, at most 8 KiB before what is not is written as \xNN. */
+    /* For people; NULL for ok without a warning. Of a phase it quotes playbooks and hosts: one line,
+     * printable, at most 8 KiB before what is not is written as \xNN. */
     char *message;
     const char *row; /* the name of the row that fitted; static */
     char *seen;      /* the evidence in words, printable: "exit code 4, 1 host lost, …" */

@@ -28,7 +28,8 @@ static void add_rows(void *context, const char *path, const char *value, const c
     struct table *table = context;
     enum table_style style = style_of(origin);
     table_add(table, path, style == TABLE_DIM ? TABLE_DIM : TABLE_BOLD);
-    /* Where nothing is given, what stands in for it is the more telling half of "built-in (from the provider)". */
+    /* Where nothing is given, what stands in for it is the more telling half of
+     * "built-in (from the provider)". */
     const char *note = text_is(value, "null") ? strchr(origin, '(') : NULL;
     table_add(table, note ? note : text_is(value, "null") ? "-" : value, style);
     table_add(table, note ? "built-in" : origin, style);

@@ -1,4 +1,5 @@
-/* What stood still when a step was ended, on one screen: at most 24 lines, cut to the width (100 where there is no terminal). */
+/* What stood still when a step was ended, on one screen: at most 24 lines, cut to the width (100
+ * where there is no terminal). */
 #pragma once
 #include "format/json.h"
 #include "view/table.h"

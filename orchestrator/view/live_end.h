@@ -20,7 +20,7 @@ struct live_end {
     const char *colour, *plain; /* around the outcome */
 };
 
-/* `crashed`: its worker died without storing the end. One line of a run that went well; else its message, the last lines of the log, where that is, and last
- * that `resume` goes on with it, where it does. */
+/* `crashed`: its worker died without storing the end. One line of a run that went well; else its message, the
+ * last lines of the log, where that is, and last that `resume` goes on with it, where it does. */
 void live_end_add(struct text *out, const struct live_end *end, bool crashed);
 bool live_is_blank(const char *line, size_t length);

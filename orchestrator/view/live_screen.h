@@ -1,4 +1,5 @@
-/* The screen of whoever follows runs: lines that stay, and on a terminal below them one for each run that goes on, drawn again and again. Everything goes to stderr. */
+/* The screen of whoever follows runs: lines that stay, and on a terminal below them one for each run that
+ * goes on, drawn again and again. Everything goes to stderr. */
 #pragma once
 #include "base/text.h"
 #include "event/tally.h"

@@ -9,8 +9,8 @@ struct status_row {
     const struct machine *machine; /* NULL: nothing is there */
     const struct history_run *run; /* the last one; NULL: none yet */
     struct reconcile_look look;    /* of a run without an outcome */
-    const struct made
-        *made; /* how it differs from what is said now; NULL: the files cannot be read, or nothing is made */
+    /* how it differs from what is said now; NULL: the files cannot be read, or nothing is made */
+    const struct made *made;
     bool unnamed; /* the files name no such target */
 };
 

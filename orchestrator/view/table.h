@@ -12,7 +12,9 @@ enum table_style { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_WARN, TABLE_DIM, TA
 struct table_column {
     const char *title;
     bool right;
-    int shrinks; /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before columns are dropped; 0: never */
+    /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before
+     * columns are dropped; 0: never */
+    int shrinks;
     bool bar; /* cells are shares (table_add_share): a bar that takes the room that is left, 6 to 24 cells */
     int drop; /* 0: stays; else columns go in the order of this number while the table is too wide */
 };
@@ -37,7 +39,8 @@ void table_addf(struct table *table, enum table_style style, const char *format,
 void table_add_share(struct table *table, double share); /* 0 to 1; negative: an empty cell */
 /* Whole rows only are written. */
 void table_write(const struct table *table, const struct table_look *look, struct text *out);
-/* CSV as in RFC 4180 (but lines end with a newline alone) with titles. Bars are left out, columns neither cut nor dropped. */
+/* CSV as in RFC 4180 (but lines end with a newline alone) with titles. Bars are left out, columns
+ * neither cut nor dropped. */
 void table_write_csv(const struct table *table, struct text *out);
 
 /* How the descriptor wants it: its terminal's width (else $COLUMNS, else 100), colour on a terminal unless

@@ -1,4 +1,5 @@
-/* What `trust` shows: the host keys that are known and the one that the host shows now, by their fingerprints. */
+/* What `trust` shows: the host keys that are known and the one that the host shows
+ * now, by their fingerprints. */
 #pragma once
 #include "base/words.h"
 

@@ -2,8 +2,8 @@
  *   store fill DATABASE TASKS      rows of TASKS tasks, 200 a run in 4 phases, as a thousand runs leave them
  *   store put DATABASE EVENTS      EVENTS tasks through the writer thread; then counts them
  *   store lines DATABASE EVENTS    the same, each parsed from its JSON line first
- *   store memory DATABASE EVENTS   the writer's own memory after EVENTS tasks at 1000 a second, as a lively play
- *                                  makes them
+ *   store memory DATABASE EVENTS   the writer's own memory after EVENTS tasks at 1000 a second, as a lively
+ *                                  play makes them
  * Prints seconds and events a second, or KiB. */
 #include "store/store.h"
 #include "base/error.h"

@@ -1,5 +1,6 @@
-/* Event lines: the bytes are a step's event file, which grows while it is followed, and the last lines of its log. Every line goes the way that a step sends it:
- * parsed, counted, made rows of, queued, written to a store; then the attempt is judged. The first byte says where the file was cut when it was read first. */
+/* Event lines: the bytes are a step's event file, which grows while it is followed, and the last lines of its
+ * log. Every line goes the way that a step sends it: parsed, counted, made rows of, queued, written to a
+ * store; then the attempt is judged. The first byte says where the file was cut when it was read first. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

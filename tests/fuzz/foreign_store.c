@@ -1,5 +1,6 @@
-/* A store from elsewhere: the bytes are the database file. It is checked, read as every report reads it, merged into a sound store, and pruned as if it were the
- * project's own. Half of the mutations go through SQLite itself, so that hostile values and tables reach what comes behind a sound file. */
+/* A store from elsewhere: the bytes are the database file. It is checked, read as every report reads it,
+ * merged into a sound store, and pruned as if it were the project's own. Half of the mutations go through
+ * SQLite itself, so that hostile values and tables reach what comes behind a sound file. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

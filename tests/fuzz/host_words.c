@@ -1,5 +1,5 @@
-/* What a host says: the bytes are its answer to the look at what a step has left, or the log of a login to it (ssh writes there
- * what the server sends). The first byte says which, and of how many steps was asked. */
+/* What a host says: the bytes are its answer to the look at what a step has left, or the log of a login to it
+ * (ssh writes there what the server sends). The first byte says which, and of how many steps was asked. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "stage/sweep_answer.h"

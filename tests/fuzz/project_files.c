@@ -1,5 +1,6 @@
-/* Project files: one input holds all of them, each behind a line "%%%% NAME": triphase.yml, recipe (phases/work.yml), user (the user's own config.yml), environment and
- * set (a line each), template (an inventory template). The whole load runs over them; what loads is explained, and its inventory rendered. */
+/* Project files: one input holds all of them, each behind a line "%%%% NAME": triphase.yml, recipe
+ * (phases/work.yml), user (the user's own config.yml), environment and set (a line each), template (an
+ * inventory template). The whole load runs over them; what loads is explained, and its inventory rendered. */
 #include "ansible/inventory.h"
 #include "base/file.h"
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* A login to the lab's sshd as the stage `transport` does it, with a target and a machine that a test may change. */
+/* A login to the lab's sshd as the stage `transport` does it, with a target and a
+ * machine that a test may change. */
 #pragma once
 #include "lab/lab.h"
 #include "transport/route.h"

@@ -1,11 +1,13 @@
-/* Doing harm to a run and looking at what it left: for tests of crashes, cancelling, locks and the store. On top of lab.h; functions fail the test by themselves. */
+/* Doing harm to a run and looking at what it left: for tests of crashes, cancelling, locks and the store. On
+ * top of lab.h; functions fail the test by themselves. */
 #pragma once
 #include "lab/lab.h"
 
-/* sh that defines `task NAME` (two event lines: a task that was ok), `play` (before the first) and `finish` (stats and end) for a hostile ansible; a body
- * made of it ends as `ok` when its last word is `finish`. */
+/* sh that defines `task NAME` (two event lines: a task that was ok), `play` (before the first) and `finish`
+ * (stats and end) for a hostile ansible; a body made of it ends as `ok` when its last word is `finish`. */
 extern const char *const damage_words;
-/* A lab whose target `host` (static) has one phase `work` that runs `body` (sh, with the words above) in place of ansible-playbook. */
+/* A lab whose target `host` (static) has one phase `work` that runs `body` (sh, with the words above) in
+ * place of ansible-playbook. */
 struct lab *damage_lab(const char *phase_keys, const char *body);
 
 /* kill -9, and gone (a zombie is gone) within 5 s. */
@@ -34,9 +36,11 @@ int damage_lines(struct lab *lab, const char *path, const char *words);
 char *damage_step_file(struct lab *lab, const char *suffix);
 /* A process of nobody's run: `sleep`, with NAME=VALUE in its environment. Ended with the test. */
 pid_t damage_innocent(const char *environment, const char *argv0);
-/* What is on this machine of a sandbox with that machine id, found by other means than the program's: "" or lines. malloc'ed. */
+/* What is on this machine of a sandbox with that machine id, found by other means than the
+ * program's: "" or lines. malloc'ed. */
 char *damage_left(const char *machine);
 bool damage_alive(pid_t pid);
-/* What a command of the program writes to a terminal of that width, malloc'ed, and its exit code. `input` (NULL: nothing) is typed at once. */
+/* What a command of the program writes to a terminal of that width, malloc'ed, and its exit code. `input`
+ * (NULL: nothing) is typed at once. */
 char *damage_terminal(struct lab *lab, int columns, const char *input, int *code, const char *word, ...)
     __attribute__((sentinel));

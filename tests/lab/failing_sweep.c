@@ -206,7 +206,8 @@ struct failing_figures failing_sweep_run(struct lab *lab, const struct failing_s
     static const char *const words[] = {"run", "host", NULL};
     struct failing_figures figures = {.calls = count_calls(lab, sweep, words)};
     uint64_t stride = stride_of(figures.calls, most);
-    /* The store grows with each round, and with it what is read: without a bound the last call is never reached. */
+    /* The store grows with each round, and with it what is read: without a bound the
+     * last call is never reached. */
     uint64_t last = figures.calls + (most ? 0 : figures.calls / 4);
     for (uint64_t nth = 1 + stride / 2; nth <= last; nth += stride) {
         forget(lab, "finished");

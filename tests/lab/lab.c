@@ -46,7 +46,8 @@ void *lab_keep(void *memory)
     return memory;
 }
 
-/* The warden: cleans up when the test process is gone. It knows the folder only, and finds everything else from there. */
+/* The warden: cleans up when the test process is gone. It knows the folder only, and finds
+ * everything else from there. */
 
 /* A run that a failed test left going on would hold its target. */
 static void end_open_runs(const char *store)

@@ -1,5 +1,6 @@
-/* A project of a test's own, in a folder of its own, with the built program driven from outside. Everything it makes (folder, sshd, what the program made) is
- * removed when the test process ends, however it ends: a warden process forked first waits for that. Functions fail the test by themselves. */
+/* A project of a test's own, in a folder of its own, with the built program driven from outside. Everything
+ * it makes (folder, sshd, what the program made) is removed when the test process ends, however it ends: a
+ * warden process forked first waits for that. Functions fail the test by themselves. */
 #pragma once
 #include "base/text.h"
 #include <stdbool.h>
@@ -13,7 +14,8 @@ void *lab_keep(void *memory);
 /* An empty project folder; nothing in it yet. */
 struct lab *lab_new(void);
 const char *lab_folder(const struct lab *lab);
-/* Writes a file below the folder (folders are made), mode 0644, or 0755 when it begins with #!. printf-like. */
+/* Writes a file below the folder (folders are made), mode 0644, or 0755 when it
+ * begins with #!. printf-like. */
 void lab_write(struct lab *lab, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The files of tests/cases/NAME, over what is there; `below` the folder, "" for itself. */
@@ -22,19 +24,21 @@ void lab_case(struct lab *lab, const char *name, const char *below);
 char *lab_read(struct lab *lab, const char *path);
 bool lab_exists(struct lab *lab, const char *path);
 
-/* A real sshd of this test's own on a free port of 127.0.0.1, key login as the current user, HOME in the lab's folder. Starts it once; gives its port. */
+/* A real sshd of this test's own on a free port of 127.0.0.1, key login as the current user, HOME in the
+ * lab's folder. Starts it once; gives its port. */
 int lab_sshd(struct lab *lab);
 /* Pid of that sshd's listener. */
 pid_t lab_sshd_pid(const struct lab *lab);
-/* A project whose target `host` is that sshd (provider static), with recipe `work`: one phase `work` per playbook given (phases are called work, work2, …), whose
- * YAML is `- hosts: recipe_work` playbooks as given. `phase_keys` are further lines of YAML for each phase ("    deadline: 5s\n"), may be "". */
+/* A project whose target `host` is that sshd (provider static), with recipe `work`: one phase `work` per
+ * playbook given (phases are called work, work2, …), whose YAML is `- hosts: recipe_work` playbooks as given.
+ * `phase_keys` are further lines of YAML for each phase ("    deadline: 5s\n"), may be "". */
 void lab_static_project(struct lab *lab, const char *phase_keys, const char *playbook);
 /* The project of tests/cases/NAME, whose target `host` becomes that sshd by variables of the environment. */
 void lab_static_case(struct lab *lab, const char *name);
 /* Uses this ansible-playbook (absolute path) for the project instead of the one in PATH. */
 void lab_ansible(struct lab *lab, const char *path);
-/* A hostile child: a program that takes ansible-playbook's place for the phase itself (plan's own questions still go to the real one). `body` is sh. $EVENTS is the
- * event file, $REAL the real ansible-playbook. */
+/* A hostile child: a program that takes ansible-playbook's place for the phase itself (plan's own questions
+ * still go to the real one). `body` is sh. $EVENTS is the event file, $REAL the real ansible-playbook. */
 void lab_hostile_ansible(struct lab *lab, const char *body);
 
 struct lab_result {
@@ -54,11 +58,12 @@ int lab_wait(struct lab *lab, pid_t pid, double seconds);
 /* An environment variable for every later command. NULL value: unset. */
 void lab_environment(struct lab *lab, const char *name, const char *value);
 
-/* First column of the first row of a query on the project's store, as text ("" for none or NULL). malloc'ed. */
+/* First column of the first row of a query on the project's store, as text ("" for
+ * none or NULL). malloc'ed. */
 char *lab_sql(struct lab *lab, const char *query);
 int64_t lab_sql_number(struct lab *lab, const char *query);
-/* Finished runs of that count, of the target of the only run that the store has: the i-th (from 1) began after_ns + i * apart_ns behind the end of that one. Their
- * ids begin with 01890000. */
+/* Finished runs of that count, of the target of the only run that the store has: the i-th (from 1) began
+ * after_ns + i * apart_ns behind the end of that one. Their ids begin with 01890000. */
 void lab_add_runs(struct lab *lab, int count, int64_t after_ns, int64_t apart_ns);
 /* Waits until a condition holds, at most `seconds`, looking every 10 ms; false when it never did. */
 bool lab_until(double seconds, bool (*holds)(void *context), void *context);

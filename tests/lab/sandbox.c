@@ -30,10 +30,11 @@
 static struct rig *kept[128];
 static size_t kept_count;
 
-static int warden =
-    -1; /* the end of a pipe on which the warden hears of each sandbox, and of the test's end */
+/* the end of a pipe on which the warden hears of each sandbox, and of the test's end */
+static int warden = -1;
 
-/* Lines "<machine id> <project folder>" and "file <path>"; at the end of the pipe everything named is removed. */
+/* Lines "<machine id> <project folder>" and "file <path>"; at the end of the pipe
+ * everything named is removed. */
 static void watch(int from)
 {
     AUTO_TEXT heard = TEXT_INIT;

@@ -1,15 +1,18 @@
-/* Projects as `triphase init` lays them down, whose target `vault` is a sandbox with OpenBao on it. On top of lab.h; functions fail the test by themselves. */
+/* Projects as `triphase init` lays them down, whose target `vault` is a sandbox with OpenBao on it. On top of
+ * lab.h; functions fail the test by themselves. */
 #pragma once
 #include "format/json.h"
 #include "lab/lab.h"
 
-/* Laid down by the built program, nothing made yet; HOME is the lab's own. Skips the test where no sandbox can be made or OpenBao's program is absent. */
+/* Laid down by the built program, nothing made yet; HOME is the lab's own. Skips the test where no sandbox
+ * can be made or OpenBao's program is absent. */
 struct lab *vault_lab(void);
 /* `triphase WORDS…` (at most 8), at most `seconds`; for what takes longer than lab_run waits. */
 struct lab_result vault_run(struct lab *lab, double seconds, const char *word, ...) __attribute__((sentinel));
 /* The same, and fails the test unless it ends with that code. */
 struct lab_result vault_expect(struct lab *lab, int code, const char *word, ...) __attribute__((sentinel));
-/* Runs sh on the guest with `input` on its stdin (may be NULL); its exit code in `code` (NULL: must be 0). stdout, malloc'ed. */
+/* Runs sh on the guest with `input` on its stdin (may be NULL); its exit code in `code` (NULL: must
+ * be 0). stdout, malloc'ed. */
 char *vault_guest(struct lab *lab, const char *script, const char *input, int *code);
 /* Reboots the guest over ssh and waits until it answers as another boot. */
 void vault_reboot(struct lab *lab);
@@ -17,7 +20,8 @@ void vault_reboot(struct lab *lab);
 char *vault_state(struct lab *lab);
 /* The kept vault-init.json; json_free it. */
 struct json *vault_kept(struct lab *lab);
-/* Status of one request to the server's API, from this machine, over the kept certificate and no other; the reply in `reply` (may be NULL). */
+/* Status of one request to the server's API, from this machine, over the kept certificate and no other; the
+ * reply in `reply` (may be NULL). */
 int vault_ask(struct lab *lab, const char *token, const char *method, const char *path, char **reply);
 /* Fails the test unless the server says itself that it is unsealed and active. */
 void vault_expect_active(struct lab *lab);

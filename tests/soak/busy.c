@@ -1,5 +1,6 @@
-/* A host that works as hard as it can is not called dead: load 50, and an sshd that runs and stands still by turns, as under swapping. On a real sandbox, which shares
- * its processors with triphase itself: that has to bear the load as well. */
+/* A host that works as hard as it can is not called dead: load 50, and an sshd that runs and stands still
+ * by turns, as under swapping. On a real sandbox, which shares its processors with triphase itself: that
+ * has to bear the load as well. */
 #include "lab/sandbox.h"
 
 #include "base/memory.h"
@@ -30,7 +31,8 @@ static void hold_undisturbed(const char *tasks)
     cr_expect_eq(gone.code, 0, "%s", gone.err);
 }
 
-/* The task fails unless fifty were running at once, and goes on with what is done over the connection meanwhile. */
+/* The task fails unless fifty were running at once, and goes on with what is done over
+ * the connection meanwhile. */
 Test(soak_busy, a_host_at_load_fifty_is_not_called_dead, .timeout = 600)
 {
     hold_undisturbed(
@@ -44,7 +46,8 @@ Test(soak_busy, a_host_at_load_fifty_is_not_called_dead, .timeout = 600)
         "      loop: [a, b, c, d, e]\n");
 }
 
-/* Stands still for 4 s, runs for 1 s, twelve times: what a page fault in every other call makes of an sshd. */
+/* Stands still for 4 s, runs for 1 s, twelve times: what a page fault in every
+ * other call makes of an sshd. */
 Test(soak_busy, an_sshd_that_stands_still_again_and_again_is_not_called_dead, .timeout = 600)
 {
     hold_undisturbed(

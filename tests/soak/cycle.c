@@ -1,5 +1,5 @@
-/* Cycles in a row of a small real recipe in a sandbox: nothing is left of any round, and the process that cycles grows neither in memory nor in descriptors.
- * SOAK_CYCLES (50) rounds. */
+/* Cycles in a row of a small real recipe in a sandbox: nothing is left of any round, and the process that
+ * cycles grows neither in memory nor in descriptors. SOAK_CYCLES (50) rounds. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first rounds fill caches; a page here or there is the allocator's. The moment between two runs, when the process holds least, is short: of some rounds
- * together it is met. */
+/* The first rounds fill caches; a page here or there is the allocator's. The moment between two runs, when
+ * the process holds least, is short: of some rounds together it is met. */
 enum { WARM_UP = 2, SPAN = 8, GROWTH_KIB = 256, ROUND_BOUND_S = 120 };
 
 struct use {

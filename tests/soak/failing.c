@@ -1,5 +1,5 @@
-/* Every call on the state folder fails once, one after the other, in each of the ways; SOAK_FAILING (0: all) sets how many of each, SOAK_TABLE names a file that gets
- * the figures. */
+/* Every call on the state folder fails once, one after the other, in each of the ways; SOAK_FAILING (0: all)
+ * sets how many of each, SOAK_TABLE names a file that gets the figures. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "figures.h"

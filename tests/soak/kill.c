@@ -1,6 +1,8 @@
-/* Rounds of kill -9 at random moments: of the worker, the guard, the follower, a child of the run, or several of them at once. After each round nothing of the
- * run is left, and after the next acting command every event that reached the disk is in the store, every row that was finished is as it was.
- * SOAK_ROUNDS (200) and SOAK_SEED (from the clock) set how many and which; SOAK_TABLE names a file that gets the figures (figures.h). */
+/* Rounds of kill -9 at random moments: of the worker, the guard, the follower, a child of the run, or
+ * several of them at once. After each round nothing of the run is left, and after the next acting command
+ * every event that reached the disk is in the store, every row that was finished is as it was.
+ * SOAK_ROUNDS (200) and SOAK_SEED (from the clock) set how many and which; SOAK_TABLE names a file that
+ * gets the figures (figures.h). */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -154,7 +156,8 @@ static void hold_nothing_lost(struct lab *lab, struct round *round, struct figur
     row->crashed += text_is(outcome, "crashed");
     row->ok += text_is(outcome, "ok");
     row->other += !text_is(outcome, "crashed") && !text_is(outcome, "ok");
-    /* Only what was hit may have ended otherwise than well, and a follower or guard never costs a run anything. */
+    /* Only what was hit may have ended otherwise than well, and a follower or guard
+     * never costs a run anything. */
     if (!round->hit || round->victim == FOLLOWER || round->victim == GUARD)
         cr_assert(eq(str, outcome, "ok"), "%s killed: run %s", names[round->victim], round->run);
     free(round->run);

@@ -1,5 +1,5 @@
-/* Rounds of kill -9 while a real sandbox is made, converged or destroyed; after each the next command puts it in order, and destroy leaves nothing of it.
- * SOAK_SANDBOX_ROUNDS (30) and SOAK_SEED as in kill.c. */
+/* Rounds of kill -9 while a real sandbox is made, converged or destroyed; after each the next command puts it
+ * in order, and destroy leaves nothing of it. SOAK_SANDBOX_ROUNDS (30) and SOAK_SEED as in kill.c. */
 #include "lab/sandbox.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -85,8 +85,8 @@ Test(soak_sandbox, kills_while_one_is_made_or_destroyed_leave_nothing_after_dest
         AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine ORDER BY id DESC LIMIT 1");
         struct lab_result gone = lab_run(lab, "destroy", "box", "--yes", NULL);
         cr_assert(eq(int, gone.code, 0), "round %u: %s", number, gone.err);
-        AUTO_FREE char *left =
-            strlen(machine) > 10 ? damage_left(machine) : xstrdup(""); /* killed before it had a name */
+        /* killed before it had a name */
+        AUTO_FREE char *left = strlen(machine) > 10 ? damage_left(machine) : xstrdup("");
         cr_assert(eq(str, left, ""), "round %u", number);
         cr_assert(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run WHERE outcome IS NULL"), 0));
     }

@@ -1,5 +1,6 @@
-/* The recipe vault where it takes minutes: states that are not touched, a run cut off between any two steps of a commit, what was bent on the host made good,
- * other Debians, the oldest and the newest Ansible. Each test leaves a row of figures, also when it fails (figures.h). */
+/* The recipe vault where it takes minutes: states that are not touched, a run cut off between any two steps
+ * of a commit, what was bent on the host made good, other Debians, the oldest and the newest Ansible. Each
+ * test leaves a row of figures, also when it fails (figures.h). */
 #include "lab/vault.h"
 #include "figures.h"
 #include "lab/damage.h"
@@ -18,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What one test counts: cases that were to hold, those that did, and the slowest of the commands that showed it. */
+/* What one test counts: cases that were to hold, those that did, and the slowest of the
+ * commands that showed it. */
 static struct figures {
     char *what;
     size_t cases, held;
@@ -171,7 +173,8 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
     hold_well(lab);
 }
 
-/* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The file's text before is given; malloc'ed. */
+/* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The
+ * file's text before is given; malloc'ed. */
 static char *cut_before(struct lab *lab, const char *file, const char *name)
 {
     AUTO_FREE char *task = xasprintf("- name: %s\n", name);
@@ -192,7 +195,8 @@ static void begin_anew(struct lab *lab)
     keep(lab, "vault-admin.token", NULL);
 }
 
-/* Whatever happened before: one more run makes it whole, nothing of the beginning is left, and the next one changes nothing. */
+/* Whatever happened before: one more run makes it whole, nothing of the beginning is left, and the
+ * next one changes nothing. */
 static void hold_made_good(struct lab *lab)
 {
     struct lab_result result = vault_expect(lab, 0, "run", "vault", NULL);
@@ -283,7 +287,8 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
     }
 }
 
-/* Asked for as a run does it; but the shares are written down only once somebody waits for them. flock(1) stays, so that it shows in the guest's /proc/locks. */
+/* Asked for as a run does it; but the shares are written down only once somebody waits for them. flock(1)
+ * stays, so that it shows in the guest's /proc/locks. */
 static const char slow_initialisation[] =
     "curl -s --cacert /etc/openbao/tls/tls.crt https://127.0.0.1:8200/v1/sys/init -X PUT -o /root/late "
     "-d '{\"secret_shares\": 3, \"secret_threshold\": 2}'\n"

@@ -1,4 +1,5 @@
-/* The interpreter of a phase, started while something else is waited for: it saves its start and changes nothing else, with a real ansible-playbook. */
+/* The interpreter of a phase, started while something else is waited for: it saves its start and changes
+ * nothing else, with a real ansible-playbook. */
 #include "../lab/phase.h"
 
 #include "base/file.h"
@@ -11,13 +12,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the main process of the phase shows of itself: a lookup runs in its fork, which has its arguments, and the shell's parent is that. */
+/* What the main process of the phase shows of itself: a lookup runs in its fork, which has its arguments, and
+ * the shell's parent is that. */
 #define SHOW(file, what)                                                                              \
     "    - ansible.builtin.debug:\n        msg: \"{{ lookup('ansible.builtin.pipe', 'cd ..; exec sh " \
     "show.sh " file " " what "') }}\"\n"
 
-/* sh: waits until the second phase's interpreter waits at its gate, its pid in $spare; at once where there is no cgroup to move it from. It is told by its
- * arguments, and by its scope, which is the run's and no step's. */
+/* sh: waits until the second phase's interpreter waits at its gate, its pid in $spare; at once
+ * where there is no cgroup to move it from. It is told by its arguments, and by its scope, which is
+ * the run's and no step's. */
 static const char wait_for_spare[] =
     "wait_for_spare() {\n"
     "  for i in $(seq 300); do\n"
@@ -68,7 +71,8 @@ static void expect_ok(struct lab *lab)
 
 static void check_both_ahead(const char *ansible)
 {
-    /* A phase of less than 0.3 s is over before the next one's interpreter is begun: this one lasts until that waits. */
+    /* A phase of less than 0.3 s is over before the next one's interpreter is begun: this
+     * one lasts until that waits. */
     struct lab *lab = two_phases(ansible, SHOW("first", "cmdline") SHOW("group", "cgroup") HERE("first"),
                                  SHOW("second", "cmdline"));
     lab_write(lab, "first.sh", "%s", wait_for_spare);

@@ -1,5 +1,5 @@
-/* Hosts of the user's inventories beyond the target and its peers: nothing acts on them unless the phase says so, and what becomes of them is not taken for the
- * target's. With real playbooks. */
+/* Hosts of the user's inventories beyond the target and its peers: nothing acts on them unless the phase says
+ * so, and what becomes of them is not taken for the target's. With real playbooks. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"
@@ -12,7 +12,8 @@
     "    - name: " name "\n      ansible.builtin.raw: touch {{ dir }}/{{ inventory_hostname }}\n" more
 #define PLAY(hosts) "- hosts: " hosts "\n  gather_facts: false\n  tasks:\n"
 
-/* A made target `host` beside hosts of an inventory of the user's: `prod` (this machine), and `down`, where nobody listens. */
+/* A made target `host` beside hosts of an inventory of the user's: `prod` (this machine), and
+ * `down`, where nobody listens. */
 static struct lab *project(const char *ansible, const char *phase_keys)
 {
     struct lab *lab = lab_phase_project(ansible, phase_keys);

@@ -1,4 +1,5 @@
-/* Bundles of real runs, unpacked with the system's own tools: all of it is there, nothing of it is secret, whatever state the run, its folder and its host are in. */
+/* Bundles of real runs, unpacked with the system's own tools: all of it is there, nothing of it is secret,
+ * whatever state the run, its folder and its host are in. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

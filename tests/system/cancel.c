@@ -1,4 +1,5 @@
-/* Ending a run on purpose: ^C and TERM end it in order, a second one at once; a lost terminal or follower changes nothing. */
+/* Ending a run on purpose: ^C and TERM end it in order, a second one at once; a lost terminal or
+ * follower changes nothing. */
 #include "base/id.h"
 #include "base/memory.h"
 #include "format/sql.h"
@@ -16,7 +17,8 @@
 #define POLITE                                                                               \
     "play; task t1; trap 'echo polite >$FOLDER/polite; kill $! 2>/dev/null; exit 99' TERM\n" \
     "sleep 1000 & touch $FOLDER/there; wait\n"
-/* Does not end for TERM. It waits for the sleep, so that the trap is not put off until that ends; and the trap starts nothing that TERM could end. */
+/* Does not end for TERM. It waits for the sleep, so that the trap is not put off until that ends; and the
+ * trap starts nothing that TERM could end. */
 #define STUBBORN                                                         \
     "play; task t1; trap ': >$FOLDER/asked' TERM; touch $FOLDER/there\n" \
     "while :; do sleep 1000 & wait $!; done\n"

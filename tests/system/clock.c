@@ -1,4 +1,5 @@
-/* A wall clock that was wrong for a while (before the first contact with a time server, after a suspended machine woke): it hides no run and takes no history. */
+/* A wall clock that was wrong for a while (before the first contact with a time server, after a suspended
+ * machine woke): it hides no run and takes no history. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "lab/damage.h"

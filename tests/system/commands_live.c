@@ -1,4 +1,5 @@
-/* What a person sees of a run: one redrawn line a target on a terminal, Ansible's own words elsewhere, and why it failed. */
+/* What a person sees of a run: one redrawn line a target on a terminal, Ansible's own words
+ * elsewhere, and why it failed. */
 #include "base/memory.h"
 #include "lab/damage.h"
 

@@ -1,4 +1,5 @@
-/* `triphase config` and the words of the command line, from outside: codes, one line per problem, which layer counts. */
+/* `triphase config` and the words of the command line, from outside: codes, one line per
+ * problem, which layer counts. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/lab.h"

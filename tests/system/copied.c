@@ -1,5 +1,6 @@
-/* One sandbox, seen from its project, from a copy of it, from where the project was moved to, and by somebody who cannot see the project: only what is
- * proven dead is offered for removal, and nobody touches what is another's. */
+/* One sandbox, seen from its project, from a copy of it, from where the project was moved to, and by
+ * somebody who cannot see the project: only what is proven dead is offered for removal, and nobody
+ * touches what is another's. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -32,7 +33,8 @@ static void hold(struct lab_result got, int code, const char *says)
               got.err);
 }
 
-/* What doctor says of the sandbox: state and what; `mend` where it offers a command. malloc'ed, "" where it says nothing. */
+/* What doctor says of the sandbox: state and what; `mend` where it offers a command. malloc'ed,
+ * "" where it says nothing. */
 static char *doctor_of(struct lab *lab, const char *before)
 {
     struct lab_result said = lab_run_after(lab, before, "doctor", "--json", NULL);

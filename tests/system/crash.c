@@ -1,5 +1,6 @@
-/* kill -9 of the worker, of the guard, of both, at every place of a run. Promise 2 of the design: no finished row is lost, the scope is empty within the
- * grace, it is said to be crashed, and the next acting command puts things in order. */
+/* kill -9 of the worker, of the guard, of both, at every place of a run. Promise 2 of the design: no
+ * finished row is lost, the scope is empty within the grace, it is said to be crashed, and the next acting
+ * command puts things in order. */
 #include "base/memory.h"
 #include "lab/damage.h"
 #include "lab/phase.h"
@@ -11,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Five tasks, a background process that left its session, then a wait without end; the second run ends at once. What says so is no process of its own, which
- * might be counted. */
+/* Five tasks, a background process that left its session, then a wait without end; the second run ends at
+ * once. What says so is no process of its own, which might be counted. */
 #define LONG_RUN                                                                                   \
     "if [ -e $FOLDER/again ]; then play; task again; finish; exit 0; fi\n"                         \
     "play; for i in 1 2 3 4 5; do task t$i; done\n"                                                \
@@ -82,7 +83,8 @@ static void hold_status_says_crashed(struct lab *lab, int processes)
     cr_assert(strstr(json.out, "\"crashed\"") && strstr(json.out, field), "%s", json.out);
 }
 
-/* The worker is stopped while the play goes on writing, then killed: what it never saw is in the file alone. The run's id, malloc'ed. */
+/* The worker is stopped while the play goes on writing, then killed: what it never saw is in the file alone.
+ * The run's id, malloc'ed. */
 static char *die_unread(struct lab *lab)
 {
     pid_t command = begin_long_run(lab), worker = damage_worker(lab);
@@ -360,7 +362,8 @@ Test(crash, even_a_command_that_is_refused_by_the_plan_ends_what_the_dead_run_le
     cr_assert(strstr(status.out, "crashed in ") != NULL, "%s", status.out);
 }
 
-/* The test's own sshd is a host whose processes are seen from here, as a container's are. What runs there for the run is the host's, not this side's. */
+/* The test's own sshd is a host whose processes are seen from here, as a container's are. What runs there for
+ * the run is the host's, not this side's. */
 Test(crash, an_async_job_of_a_host_that_shares_this_kernel_outlives_the_worker)
 {
     struct lab *lab = lab_new();

@@ -71,7 +71,8 @@ Test(create, without_names_asks_on_a_terminal_before_it_acts_on_several_made_tar
     cr_expect(eq(i64, runs(lab), 10));
 }
 
-/* The phase of `host` empties the file that `other` is to be made by, so that it is wrong only after all was looked at. */
+/* The phase of `host` empties the file that `other` is to be made by, so that it is wrong only
+ * after all was looked at. */
 Test(create, a_file_that_is_wrong_only_when_its_run_begins_makes_the_run_invalid)
 {
     struct lab *lab = damage_lab("", ": >$FOLDER/other.pub; play; task t1; finish\n");

@@ -1,4 +1,5 @@
-/* Cycles: create and destroy again and again, by the commands' own machinery; what a round came to, how a cycle ends, and that its report needs the store alone. */
+/* Cycles: create and destroy again and again, by the commands' own machinery; what a round came to, how a
+ * cycle ends, and that its report needs the store alone. */
 #include "base/memory.h"
 #include "format/json.h"
 #include "lab/damage.h"

@@ -1,4 +1,5 @@
-/* The connection in use, on real sandboxes: packets that vanish for good are noticed in time, and what is only slow is left alone. And what stood still is on record. */
+/* The connection in use, on real sandboxes: packets that vanish for good are noticed in time, and what is
+ * only slow is left alone. And what stood still is on record. */
 #include "lab/sandbox.h"
 
 #include "base/file.h"
@@ -78,7 +79,8 @@ static void hold(int seconds)
     poll(NULL, 0, seconds * 1000);
 }
 
-/* Until the guest's sshd has answered again on the run's connection: TCP tries anew some seconds after the path is back. */
+/* Until the guest's sshd has answered again on the run's connection: TCP tries anew some
+ * seconds after the path is back. */
 static void await_answers(const struct guest *guest)
 {
     rig_shell("for i in $(seq 200); do ip netns exec %s ss -Htin state established sport = :22 | "
@@ -221,7 +223,8 @@ static struct contacts contacts_heard(int ears)
     }
 }
 
-/* As behind a gateway that forgot it: whether the path as such is dead is asked by a new connection, and what it found is said. */
+/* As behind a gateway that forgot it: whether the path as such is dead is asked by a new connection,
+ * and what it found is said. */
 Test(dead_or_busy, a_connection_that_alone_is_dead_is_told_from_a_dead_path)
 {
     struct guest guest = make_guest("", SHELL("stall", "sleep 100"));
@@ -241,7 +244,8 @@ Test(dead_or_busy, a_connection_that_alone_is_dead_is_told_from_a_dead_path)
     cr_expect_str_eq(outcome, "transport-lost");
     cr_expect_leq(noticed - dropped, 13 * NS_PER_S);
     cr_expect(strstr(message, "a new connection gets an answer)"), "%s", message);
-    /* The host's sshd counts connections that do not log in: it got one, and none at all shortly behind it. */
+    /* The host's sshd counts connections that do not log in: it got one, and none
+     * at all shortly behind it. */
     struct contacts contacts = contacts_heard(ears);
     cr_assert_geq(contacts.count, 2, "%d", contacts.count);
     double apart = (double)(contacts.at_ns[1] - contacts.at_ns[0]) / 1e9;

@@ -1,4 +1,5 @@
-/* The store's disk full, its file locked, gone, newer or read-only: nothing hangs, the message names the cause, what is on disk stays true. */
+/* The store's disk full, its file locked, gone, newer or read-only: nothing hangs, the message names the
+ * cause, what is on disk stays true. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

@@ -1,4 +1,5 @@
-/* triphase doctor, from outside: what it says is there is there, what is missing is named with what mends it, and it changes nothing. */
+/* triphase doctor, from outside: what it says is there is there, what is missing is named with what mends
+ * it, and it changes nothing. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"

@@ -1,4 +1,5 @@
-/* The event lines of a real playbook, and what of them reaches the store: whole, bounded, without what is to be hidden; on both Ansibles. */
+/* The event lines of a real playbook, and what of them reaches the store: whole, bounded, without what is to
+ * be hidden; on both Ansibles. */
 #include "../lab/phase.h"
 
 #include "base/file.h"
@@ -143,7 +144,8 @@ Test(events, the_lines_of_a_playbook_are_whole_bounded_and_hide_what_is_to_be_hi
     check_lines(lab_old_ansible());
 }
 
-/* A file system of 64 KiB behind the event file: Ansible goes on, the record is not whole, and the phase is not ok. */
+/* A file system of 64 KiB behind the event file: Ansible goes on, the record is not whole,
+ * and the phase is not ok. */
 Test(events, a_disk_full_under_the_event_file_is_no_success)
 {
     struct lab *lab = lab_phase_project(NULL, "");

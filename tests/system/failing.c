@@ -1,4 +1,5 @@
-/* Calls that fail: the disk, the descriptors, the memory. Some of each kind; tests/soak/failing.c goes through all of them. */
+/* Calls that fail: the disk, the descriptors, the memory. Some of each kind; tests/soak/failing.c
+ * goes through all of them. */
 #include "base/memory.h"
 #include "lab/failing_sweep.h"
 

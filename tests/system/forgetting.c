@@ -1,4 +1,5 @@
-/* forget --everything and make uninstall take what is theirs, and nothing that is alive, of others, or cannot be judged. All in namespaces of the test's own. */
+/* forget --everything and make uninstall take what is theirs, and nothing that is alive, of others, or cannot
+ * be judged. All in namespaces of the test's own. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/lab.h"
@@ -10,7 +11,8 @@
 
 TestSuite(forgetting, .timeout = 90);
 
-/* The command with /var and network of its own, filled by `setup`; afterwards `left` in the lab's folder lists what is there. */
+/* The command with /var and network of its own, filled by `setup`; afterwards `left` in the lab's
+ * folder lists what is there. */
 static struct lab_result run_privately(struct lab *lab, const char *setup, const char *a, const char *b,
                                        const char *c, const char *d)
 {

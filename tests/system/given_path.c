@@ -1,4 +1,5 @@
-/* A path on the command line that is not what it is to be is the user's slip: 64, what it is, and nothing begun. */
+/* A path on the command line that is not what it is to be is the user's slip: 64, what
+ * it is, and nothing begun. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/damage.h"

@@ -1,4 +1,5 @@
-/* Children that do what they like in ansible-playbook's place: the outcome is right, they end in time, and nothing of them is left; in a cgroup and without. */
+/* Children that do what they like in ansible-playbook's place: the outcome is right, they end in time, and
+ * nothing of them is left; in a cgroup and without. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"
@@ -40,7 +41,8 @@ static const struct child children[] = {
     {"floods stdout with 100 MB",
      "trap 'date +%s%N > term; exit 1' TERM; begin; head -c 100000000 /dev/zero; while :; do echo x; done",
      "deadline", "deadline", 5, 1, 1.6},
-    /* What was written is read to its end, which takes as long as it takes; when the watchdog struck is looked at apart. */
+    /* What was written is read to its end, which takes as long as it takes; when the watchdog
+     * struck is looked at apart. */
     {"floods the event file",
      "trap 'date +%s%N > term; exit 1' TERM; begin; while :; do for i in 1 2 3 4 5 6 7 8 9; do n=$((n+1)); "
      "echo \"{\\\"v\\\":1,\\\"seq\\\":$n,\\\"kind\\\":\\\"unreachable\\\",\\\"host\\\":\\\"h$n\\\"}\"; "
@@ -188,7 +190,8 @@ Test(hostile, a_child_without_a_cgroup_is_judged_rightly_and_nothing_of_it_is_le
     check_children("TRIPHASE_NO_CGROUP=1", "session", 1);
 }
 
-/* A child that forgets its environment: a marker cannot find it, but it comes to the worker when its parent ends. */
+/* A child that forgets its environment: a marker cannot find it, but it comes to the
+ * worker when its parent ends. */
 static void check_forgetful(const char *environment, const char *scope)
 {
     struct lab *lab = lab_hostile_project("    deadline: 1s\n    grace: 1s\n", environment);

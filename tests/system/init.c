@@ -22,7 +22,8 @@ TestSuite(init, .timeout = 150);
 static char *own_program; /* a copy of the built one, alone in a folder */
 static struct words environment = WORDS_INIT;
 
-/* The program's folder is bin/ below the lab's, the project will be the lab's folder itself, so that its warden finds what was made. */
+/* The program's folder is bin/ below the lab's, the project will be the lab's folder itself, so that its
+ * warden finds what was made. */
 static struct lab *lone_program(void)
 {
     struct lab *lab = lab_new();
@@ -91,7 +92,8 @@ Test(init, the_program_alone_lays_down_plans_and_creates)
     AUTO_FREE char *below = file_join(folder, "playbooks/vault");
     hold(from(below, "plan", "vault", NULL, NULL), 0, "can be run");
 
-    /* The recipe vault itself is made in vault.c; here something small shows that callback and launcher come out of the program. */
+    /* The recipe vault itself is made in vault.c; here something small shows that callback and launcher
+     * come out of the program. */
     lab_write(lab, "phases/small.yml", "phases:\n  - name: work\n    playbook: playbooks/small.yml\n");
     lab_write(
         lab, "playbooks/small.yml",

@@ -1,4 +1,5 @@
-/* A variable that a secret is read from goes to no program that has no use for it, whichever command starts it. */
+/* A variable that a secret is read from goes to no program that has no use for it,
+ * whichever command starts it. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -1,4 +1,5 @@
-/* The end of ansible-playbook's process behind the end of its tasks: what holds it there, and what the user's own plugins have still to do. */
+/* The end of ansible-playbook's process behind the end of its tasks: what holds it there, and what the user's
+ * own plugins have still to do. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"

@@ -203,7 +203,8 @@ Test(login, a_penalty_is_a_reason_of_its_own_and_is_not_made_longer)
 
 #define FORGED "Host key for elsewhere.example has changed and you have requested strict checking."
 
-/* A version, and the packet with which a server ends a connection (RFC 4253, 11.1): before any key was shown. */
+/* A version, and the packet with which a server ends a connection (RFC 4253, 11.1):
+ * before any key was shown. */
 static void add_goodbye(struct text *out, const char *words)
 {
     enum { OVERHEAD = 1 + 4 + 4 + 4, PADDING = 8 }; /* message, reason, two lengths */
@@ -254,7 +255,8 @@ Test(login, what_a_server_says_of_host_keys_leads_to_no_other_hosts_key)
     climb_end(&fixture);
 }
 
-/* What the lab's sshd runs for the key in place of a login shell; "$SSH_ORIGINAL_COMMAND" is what it was asked. */
+/* What the lab's sshd runs for the key in place of a login shell;
+ * "$SSH_ORIGINAL_COMMAND" is what it was asked. */
 static void set_login_shell(struct climb *fixture, const char *command)
 {
     AUTO_FREE char *key = lab_read(fixture->lab, "key.pub");
@@ -298,7 +300,8 @@ static void slow_down(struct lab *lab)
     cr_assert(lab_until(10, listens_again, lab));
 }
 
-/* ssh takes a host for dead that says nothing for 16 s (host_silent), also while it logs in: that try is lost, the next one has the time. */
+/* ssh takes a host for dead that says nothing for 16 s (host_silent), also while it logs in: that try is
+ * lost, the next one has the time. */
 Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited_for)
 {
     struct climb fixture = climb_begin();

@@ -1,5 +1,5 @@
-/* What was made and what the files say of it: nothing acts on a host that they do not name, what may be taken over is, and every command that tells of a
- * target tells of the difference. */
+/* What was made and what the files say of it: nothing acts on a host that they do not name, what may be taken
+ * over is, and every command that tells of a target tells of the difference. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

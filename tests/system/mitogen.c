@@ -1,4 +1,5 @@
-/* Plays under mitogen's strategies: real ones, on real hosts. What triphase promises of a phase holds there too. */
+/* Plays under mitogen's strategies: real ones, on real hosts. What triphase promises of
+ * a phase holds there too. */
 #include "../lab/damage.h"
 #include "../lab/phase.h"
 #include "../lab/sandbox.h"
@@ -168,7 +169,8 @@ Test(mitogen, a_watchdog_and_a_cancel_end_what_hangs_and_leave_the_async_job)
     lab_expect_nothing_left(lab, "cancel");
 }
 
-/* With a logind session the job is found by that too; and what an attempt began is waited for before the next one. */
+/* With a logind session the job is found by that too; and what an attempt began is waited
+ * for before the next one. */
 Test(mitogen, the_next_attempt_waits_for_the_async_job_of_a_host_with_sessions)
 {
     const char *strategies = lab_mitogen();

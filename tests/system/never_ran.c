@@ -1,4 +1,5 @@
-/* What Ansible says badly or nowhere: hosts that a play did not come to, a host that did not come back, why a module died. With real playbooks. */
+/* What Ansible says badly or nowhere: hosts that a play did not come to, a host that did not come back, why a
+ * module died. With real playbooks. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* Every row of the outcome table with a real playbook, on the oldest Ansible (2.14), the pinned one and the newest (2.21). */
+/* Every row of the outcome table with a real playbook, on the oldest Ansible (2.14), the pinned
+ * one and the newest (2.21). */
 #include "../lab/phase.h"
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* Handlers that a broken attempt owed: they run in a later one, or the phase is not ok. With real playbooks whose connection is cut. */
+/* Handlers that a broken attempt owed: they run in a later one, or the phase is not ok. With real playbooks
+ * whose connection is cut. */
 #include "../lab/phase.h"
 
 #include "base/file.h"

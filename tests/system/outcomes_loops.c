@@ -1,4 +1,5 @@
-/* Tasks that loop leave the same rows with the oldest Ansible (2.14), the pinned one and the newest (2.21): items that fail, are skipped or not reached, also of async tasks. */
+/* Tasks that loop leave the same rows with the oldest Ansible (2.14), the pinned one and the newest (2.21):
+ * items that fail, are skipped or not reached, also of async tasks. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"
@@ -7,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each task of the last run in order: its name, status (1 changed, 2 skipped, 3 failed, 4 unreachable), flags (1 ignored, 2 rescued, 4 async) and items. */
+/* Each task of the last run in order: its name, status (1 changed, 2 skipped, 3 failed, 4 unreachable), flags
+ * (1 ignored, 2 rescued, 4 async) and items. */
 static char *rows(struct lab *lab)
 {
     return lab_sql(lab, "SELECT group_concat(line, ', ') FROM (SELECT name.text || ' ' || task.status || ' ' "

@@ -1,4 +1,5 @@
-/* Behind sudo everything in the project is the invoking user's, and what cannot be read or written is never told as absent. */
+/* Behind sudo everything in the project is the invoking user's, and what cannot be read or written
+ * is never told as absent. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/lab.h"

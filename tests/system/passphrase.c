@@ -1,5 +1,5 @@
-/* A private key that opens only with a passphrase: every connection of a run uses it through an agent of the run's own, and neither it nor the passphrase is to
- * be had anywhere else. */
+/* A private key that opens only with a passphrase: every connection of a run uses it through an agent of the
+ * run's own, and neither it nor the passphrase is to be had anywhere else. */
 #include "../lab/damage.h"
 #include "../lab/hidden.h"
 #include "../lab/phase.h"
@@ -23,7 +23,8 @@
 
 TestSuite(passphrase, .timeout = 150);
 
-/* Of this test alone: another one's ssh-keygen, which makes its key, may show its own in its arguments meanwhile. */
+/* Of this test alone: another one's ssh-keygen, which makes its key, may show its own in
+ * its arguments meanwhile. */
 static const char *passphrase(const char *rest)
 {
     static char text[64];

@@ -1,4 +1,5 @@
-/* Peers: other targets of the project stand in the inventory for delegation, and no play runs on them by itself. */
+/* Peers: other targets of the project stand in the inventory for delegation, and no
+ * play runs on them by itself. */
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -76,7 +77,8 @@ Test(peers, one_that_is_not_made_is_refused_by_name_and_one_that_is_serves_deleg
     cr_expect_eq(together.code, 0, "a plan refused what the same command makes: %s", together.err);
 }
 
-/* Its port stands in the inventory alone, in the end nowhere. A task that is given to it goes where that says now, and so does the stage, where somebody listens who says nothing: the run
+/* Its port stands in the inventory alone, in the end nowhere. A task that is given to it goes
+ * where that says now, and so does the stage, where somebody listens who says nothing: the run
  * that has no use for it goes on. */
 Test(peers, what_group_vars_say_of_one_after_it_was_made_is_followed)
 {

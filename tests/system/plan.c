@@ -108,11 +108,13 @@ Test(plan, a_missing_program_alone_is_69_with_the_line_that_installs_it)
     expect(project(NULL, "    require: [{program: no-such-program, install: apt-get install no-such}]\n",
                    fine),
            69, "install it with: apt-get install no-such");
-    /* Beside a checkout's program there may be an Ansible that no PATH names; one that is named is the only one. */
+    /* Beside a checkout's program there may be an Ansible that no PATH names; one that
+     * is named is the only one. */
     expect(project("/nonexistent", "", fine), 69, "pip install ansible-core==");
 }
 
-/* Before a run begins it is 69; what a run misses once it has begun (destroy makes no plan) ends it by its outcome. */
+/* Before a run begins it is 69; what a run misses once it has begun (destroy makes no
+ * plan) ends it by its outcome. */
 Test(plan, a_missing_ssh_is_69_for_a_made_host_too_and_a_run_that_has_begun_ends_as_its_stage_does)
 {
     struct lab *lab = lab_new();
@@ -268,7 +270,8 @@ Test(plan, hostile_playbooks_are_only_faults)
     }
 }
 
-/* A plan of a case by each Ansible there is: its code, and all of them say each of the texts; the last is NULL. */
+/* A plan of a case by each Ansible there is: its code, and all of them say each of the
+ * texts; the last is NULL. */
 static void expect_by_each(const char *name, int code, const char *const *says)
 {
     AUTO_WORDS bins = WORDS_INIT;
@@ -349,7 +352,8 @@ Test(plan, tags_and_tasks_that_no_phase_has_are_refused_before_anything_is_made)
     expect_asked(lab, "--start-at-task", "middle", "--start-at-task middle: no task of any phase has it");
     expect_asked(lab, "--tags", "inner,config,whole,all", NULL);
     expect_asked(lab, "--start-at-task", "las*", NULL);
-    /* What a dynamic include brings can be skipped by its tag, but is reached only by a tag of the include. */
+    /* What a dynamic include brings can be skipped by its tag, but is reached only
+     * by a tag of the include. */
     lab_write(lab, "playbooks/more.yml",
               "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_role: "
               "{name: r}\n");

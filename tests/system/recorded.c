@@ -1,5 +1,5 @@
-/* What is shown of a store does not change by itself: a store of an older version, with what was shown of it then, byte by byte. tests/cases/recorded has
- * the store, the commands, and what each printed. */
+/* What is shown of a store does not change by itself: a store of an older version, with what was shown of it
+ * then, byte by byte. tests/cases/recorded has the store, the commands, and what each printed. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

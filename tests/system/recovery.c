@@ -1,5 +1,6 @@
-/* What a broken attempt leaves on its host is found and ended, what is meant to stay is not, and the run goes on over a transport that was verified anew. On
- * real sandboxes whose network, ssh, sudo and kernel are really harmed. */
+/* What a broken attempt leaves on its host is found and ended, what is meant to stay is not, and the
+ * run goes on over a transport that was verified anew. On real sandboxes whose network, ssh, sudo and
+ * kernel are really harmed. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -18,7 +19,8 @@
 #define PHASE "    host_silent: 4s\n    host_grace: 3s\n    grace: 1s\n    retry_pause: 0s\n"
 #define PLAY  "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
 #define FIRST "      when: triphase_attempt | int == 1\n"
-/* Three ways of running on: as a child of the task, in a session of its own, and without any mark in its environment. %1$s: what tells them from all others. */
+/* Three ways of running on: as a child of the task, in a session of its own, and without any mark in its
+ * environment. %1$s: what tells them from all others. */
 #define HANG                                                                                         \
     "    - name: hang\n      ansible.builtin.shell: \"setsid sleep 1001.%1$s & env -i setsid sleep " \
     "1002.%1$s & sleep 1003.%1$s\"\n"
@@ -28,7 +30,8 @@ static char *unique(void)
     return xasprintf("%d", (int)getpid());
 }
 
-/* A project whose target `box` is a sandbox; its playbook has `%1$s` replaced by what is unique to this test. */
+/* A project whose target `box` is a sandbox; its playbook has `%1$s` replaced by
+ * what is unique to this test. */
 static struct lab *box_lab(const char *target_keys, const char *phase_keys, const char *playbook)
 {
     rig_needed();
@@ -158,7 +161,8 @@ Test(recovery, silence_ends_what_the_phase_left_and_spares_jobs_services_and_str
              "sleep 1004.%1$s\n" FIRST HANG FIRST);
     pid_t command = create_until_it_hangs(lab);
     AUTO_FREE char *run = damage_run(lab), *own = unique();
-    /* Somebody else: a mark that is nearly the step's, and the very mark as an argument of a program that hands nothing on. */
+    /* Somebody else: a mark that is nearly the step's, and the very mark as an argument of a
+     * program that hands nothing on. */
     AUTO_FREE char *near =
         xasprintf("TRIPHASE_STEP=%s/030 setsid sleep 1005.%s </dev/null >/dev/null 2>&1 &", run, own);
     cr_assert(eq(int, on_guest(lab, near), 0));

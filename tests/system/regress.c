@@ -1,4 +1,5 @@
-/* The regression check on real runs: what is slow is named with exit 1, what is as before is not, and too little data is said to be that. */
+/* The regression check on real runs: what is slow is named with exit 1, what is as before is not, and too
+ * little data is said to be that. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/sql.h"

@@ -1,4 +1,5 @@
-/* Going on where a run broke off: what is completed is skipped and said, what it used must be as it was, and the rest of the chain's promises hold. */
+/* Going on where a run broke off: what is completed is skipped and said, what it used must be as it was, and
+ * the rest of the chain's promises hold. */
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -12,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Notes each phase with its arguments and async directory, then does what the file of its name below `do` says. */
+/* Notes each phase with its arguments and async directory, then does what the file of
+ * its name below `do` says. */
 #define AS_TOLD                                                                                         \
     "for word in \"$@\"; do case $word in *playbooks/*.yml) phase=${word##*/}; phase=${phase%.yml};; "  \
     "*/inventory.*.yml) grep -h ansible_async_dir \"$word\" 2>/dev/null >>$FOLDER/async;; esac; done\n" \

@@ -1,4 +1,5 @@
-/* The sandbox provider on real guests: ready means that a command was answered, removed means that nothing is left, whatever died at whatever instant. */
+/* The sandbox provider on real guests: ready means that a command was answered, removed means that nothing is
+ * left, whatever died at whatever instant. */
 #include "lab/sandbox.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -240,7 +241,8 @@ Test(sandbox, remove_finds_each_resource_when_others_are_gone_already)
     }
 }
 
-/* Until the guest answers and is another boot than the one that had the file; with the provider's help, or left to itself. */
+/* Until the guest answers and is another boot than the one that had the file; with the provider's
+ * help, or left to itself. */
 static void wait_for_new_boot(struct rig *rig, bool verify)
 {
     int64_t until = moment_monotonic() + 30 * NS_PER_S;

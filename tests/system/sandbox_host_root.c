@@ -1,4 +1,5 @@
-/* The root `host` shows this machine's packages and nothing private: what was planted in many places is not to be found in the guest. */
+/* The root `host` shows this machine's packages and nothing private: what was planted in many places is not
+ * to be found in the guest. */
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
@@ -13,8 +14,8 @@
 
 TestSuite(sandbox_host_root, .timeout = 120);
 
-/* Folders where people, services and administrators keep what is theirs; each gets a tmpfs in the test's own mount namespace, with what
- * was there linked through where the system needs it. */
+/* Folders where people, services and administrators keep what is theirs; each gets a tmpfs in the test's own
+ * mount namespace, with what was there linked through where the system needs it. */
 static const char *const places[] = {
     "/root",
     "/home",

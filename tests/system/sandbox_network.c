@@ -1,4 +1,5 @@
-/* A sandbox's network beside others' routes and firewalls, each test in mount and network namespaces of its own. */
+/* A sandbox's network beside others' routes and firewalls, each test in mount and
+ * network namespaces of its own. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/sandbox.h"
@@ -97,7 +98,8 @@ Test(sandbox_network, the_subnet_clashes_with_no_route_of_any_table_and_no_resol
     expect_nothing_left(nowhere);
 }
 
-/* A firewall that forwards nothing but what it knows: the guest gets out all the same, and afterwards the rules are what they were. */
+/* A firewall that forwards nothing but what it knows: the guest gets out all the same, and afterwards the
+ * rules are what they were. */
 static void check_firewall(const char *rules, const char *list)
 {
     rig_go_private();
@@ -109,7 +111,8 @@ static void check_firewall(const char *rules, const char *list)
     AUTO_FREE char *between = rig_output("%s", list);
     cr_expect(strstr(between, rig->machine->reference), "%s", between);
     expect_way_out(rig, true);
-    /* Without the accept pair the firewall would have its way: what is tested here is not a firewall that lets all pass. */
+    /* Without the accept pair the firewall would have its way: what is tested here is not a
+     * firewall that lets all pass. */
     rig_shell("for one in 1 2; do nft -a list ruleset | awk -v name=%s '$1 == \"table\" { family = $2; table "
               "= $3 } $1 == \"chain\" "
               "{ chain = $2 } /accept/ && $0 ~ name && /# handle/ { print \"delete rule\", family, table, "

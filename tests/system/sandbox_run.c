@@ -39,7 +39,8 @@ static char *machine_id(struct lab *lab)
     return lab_sql(lab, "SELECT id FROM machine ORDER BY id DESC LIMIT 1");
 }
 
-/* Looks by other means than the program's own for anything of the sandbox on this machine; "" or what was found. */
+/* Looks by other means than the program's own for anything of the sandbox on this
+ * machine; "" or what was found. */
 static char *left_of(struct lab *lab, const char *machine)
 {
     AUTO_FREE char *name = xasprintf("tp%s", machine + strlen(machine) - 10);
@@ -165,7 +166,8 @@ static bool has_begun_or_ended(void *context)
     return lab_sql_number(begin->lab, begin->begun) != 0 || !damage_alive(begin->command);
 }
 
-/* Kills the worker some milliseconds after the stage began, whatever it does then. False when the run had ended by itself before. */
+/* Kills the worker some milliseconds after the stage began, whatever it does then. False when the run
+ * had ended by itself before. */
 static bool kill_in_stage(struct lab *lab, const char *stage, int ms, const char *word, const char *yes)
 {
     int64_t runs = lab_sql_number(lab, "SELECT count(*) FROM run");

@@ -1,4 +1,5 @@
-/* A secret that a playbook puts into a task's name or message reaches no store, no event, no report and no terminal: on a static host, an sshd of the test's own. */
+/* A secret that a playbook puts into a task's name or message reaches no store, no event, no report and no
+ * terminal: on a static host, an sshd of the test's own. */
 #include "../lab/lab.h"
 #include "../lab/secret_rounds.h"
 
@@ -144,7 +145,8 @@ Test(secrets, one_that_is_a_name_leaves_events_their_names_and_plan_warns, .time
     for (size_t i = 0; i < COUNT_OF(told); i++)
         cr_expect(strstr(lines, told[i]), "%s: %s", told[i], lines);
 
-    /* Who shows the log says the same names, while it runs and afterwards; who packs it, those that the project's own files have. */
+    /* Who shows the log says the same names, while it runs and afterwards; who packs it, those that the
+     * project's own files have. */
     static const char *const kept[] = {"PLAY [recipe_work]", "ok: [host]"};
     static const char *const shown[] = {"soon: Set the stage", "TASK [gardener : dig]",
                                         "TASK [Set the stage]", "RUNNING HANDLER [water it]",

@@ -1,4 +1,5 @@
-/* The user's own Ansible settings, inventories, secrets and arguments, with a real ansible-playbook; and what no secret may ever be found in. */
+/* The user's own Ansible settings, inventories, secrets and arguments, with a real ansible-playbook; and what
+ * no secret may ever be found in. */
 #include "../lab/hidden.h"
 #include "../lab/phase.h"
 
@@ -68,7 +69,8 @@ static void take_key(struct lab *lab, const char *name)
     lab_write(lab, "triphase.yml", "%s", was);
 }
 
-/* Key, port, interpreter and ssh's own configuration stand in ansible.cfg alone: what is verified first, and what Ansible then does, go by them. */
+/* Key, port, interpreter and ssh's own configuration stand in ansible.cfg alone: what is verified first, and
+ * what Ansible then does, go by them. */
 Test(settings, a_host_is_reached_and_verified_as_ansible_cfg_says)
 {
     struct lab *lab = lab_new();
@@ -248,8 +250,8 @@ Test(settings, a_connection_variable_of_host_vars_is_refused_with_variable_value
               "%s", result.err);
 }
 
-/* What leads past the verified connection. Where a playbook shows it the plan refuses with its place, else the phase before its first task: never
- * between two plays. */
+/* What leads past the verified connection. Where a playbook shows it the plan refuses with its place, else
+ * the phase before its first task: never between two plays. */
 static void check_refusal(const char *ansible)
 {
     struct lab *lab = lab_phase_project(ansible, "");
@@ -369,7 +371,8 @@ Test(settings, pipelining_gives_way_to_a_sudo_that_wants_a_terminal_on_the_oldes
     "    - ansible.builtin.stat: {path: \"{{ playbook_dir }}/../" name "\"}\n      register: s\n    " \
     "- ansible.builtin.assert: {that: s.stat.exists}\n"
 
-/* What Ansible would take for the directory is what is taken: a variable of a task or a play, the user's environment, a group's variable. */
+/* What Ansible would take for the directory is what is taken: a variable of a task or a play, the user's
+ * environment, a group's variable. */
 static void check_async_directory(const char *ansible)
 {
     struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n");
@@ -515,7 +518,8 @@ Test(settings, what_group_vars_say_of_the_host_counts_or_is_refused_on_the_oldes
     check_inventories(lab_old_ansible());
 }
 
-/* Playbooks in two folders, each with variables beside it: whichever of them says something, or says something else. */
+/* Playbooks in two folders, each with variables beside it: whichever of them says
+ * something, or says something else. */
 Test(settings, a_connection_variable_that_two_folders_of_playbooks_disagree_on_is_refused_by_name,
      .timeout = 240)
 {
@@ -546,7 +550,8 @@ Test(settings, a_connection_variable_that_two_folders_of_playbooks_disagree_on_i
     }
 }
 
-/* Of group_vars they join the run's own arguments; of host_vars they would stand above these. Those that triphase renders nothing of are Ansible's to add. */
+/* Of group_vars they join the run's own arguments; of host_vars they would stand above these. Those that
+ * triphase renders nothing of are Ansible's to add. */
 Test(settings, arguments_of_ssh_in_host_vars_that_would_take_the_place_of_the_runs_own_are_refused)
 {
     struct lab *lab = lab_phase_project(NULL, "");

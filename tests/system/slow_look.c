@@ -1,5 +1,5 @@
-/* Files of a phase that cannot be looked at in time (a large role, a share that hangs; here a FIFO in a playbook's place): no watchdog waits for
- * them, and no run is lost. */
+/* Files of a phase that cannot be looked at in time (a large role, a share that hangs; here a FIFO in a
+ * playbook's place): no watchdog waits for them, and no run is lost. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/damage.h"

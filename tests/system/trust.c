@@ -1,5 +1,6 @@
-/* A host key that changed: it is told in two lines, and `trust` takes the new one after both fingerprints were shown. What the user's own known_hosts revokes, and whom
- * it trusts to certify, holds at each connection. */
+/* A host key that changed: it is told in two lines, and `trust` takes the new one after both
+ * fingerprints were shown. What the user's own known_hosts revokes, and whom it trusts to certify,
+ * holds at each connection. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -171,7 +172,8 @@ Test(trust, a_host_that_is_not_there_and_a_target_that_is_busy_are_told_apart)
     hold(lab_run(lab, "trust", "host", "--yes", NULL), 4, "showed no key");
 }
 
-/* ssh finds a user's files by the user database: the folder is another one for this process and what it starts. */
+/* ssh finds a user's files by the user database: the folder is another one for this
+ * process and what it starts. */
 static void own_ssh_folder(void)
 {
     cr_assert(file_make_dirs("/root/.ssh", 0700, NULL) == 0);

@@ -1,4 +1,5 @@
-/* The recipe vault from outside, on one real host: a first run, a second, a reboot, a receipt that is gone. What takes longer is in tests/soak/vault.c. */
+/* The recipe vault from outside, on one real host: a first run, a second, a reboot, a receipt that is gone.
+ * What takes longer is in tests/soak/vault.c. */
 #include "lab/vault.h"
 
 #include "base/file.h"
@@ -33,7 +34,8 @@ static void add_base64(const char *secret)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t length = strlen(secret);
-    /* Within a longer text it stands at one of three places of a group; digits that others share are left out. */
+    /* Within a longer text it stands at one of three places of a group; digits that
+     * others share are left out. */
     for (size_t shift = 0; shift < 3; shift++) {
         AUTO_TEXT out = TEXT_INIT;
         for (size_t bit = (shift * 8 + 5) / 6 * 6; bit + 6 <= (shift + length) * 8; bit += 6) {
@@ -284,7 +286,8 @@ static void hold_tokens(struct lab *lab, const char *root)
 
 static void hold_snapshots(struct lab *lab)
 {
-    /* Not by the playbook's own script: the file is the one that latest.json names, and what is in it has the sums it carries. */
+    /* Not by the playbook's own script: the file is the one that latest.json names, and what is in it
+     * has the sums it carries. */
     AUTO_FREE char *said = vault_guest(
         lab,
         "set -eu; cd /var/lib/openbao/snapshots; python3 - <<'END'\n"

@@ -1,4 +1,5 @@
-/* The timers that end a phase: deadline, silence, task, and the run's own deadline; each with the time it strikes at, the row of each attempt and what it leaves. */
+/* The timers that end a phase: deadline, silence, task, and the run's own deadline; each with the time it
+ * strikes at, the row of each attempt and what it leaves. */
 #include "../lab/phase.h"
 
 #include "base/memory.h"

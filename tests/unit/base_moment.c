@@ -1,4 +1,5 @@
-/* Durations are read exactly as documented and nothing else is; points in time are written for machines and for people. */
+/* Durations are read exactly as documented and nothing else is; points in time are written for
+ * machines and for people. */
 #include "base/moment.h"
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* Starting a process: what it inherits (nothing but what it was given), where it is born, how a failure to start is told. */
+/* Starting a process: what it inherits (nothing but what it was given), where it is born, how a
+ * failure to start is told. */
 #include "process/child.h"
 
 #include "base/file.h"
@@ -155,7 +156,8 @@ Test(child, streams_not_given_are_dev_null)
     cr_expect_str_eq(text, "/dev/null\n/dev/null\n/dev/null\n");
 }
 
-/* The wanted streams may stand at 0, 1 and 2 themselves, in any order: done in a process whose own streams can be spoilt. */
+/* The wanted streams may stand at 0, 1 and 2 themselves, in any order: done in a process whose
+ * own streams can be spoilt. */
 Test(child, streams_may_be_any_permutation_of_the_own_ones)
 {
     static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0},

@@ -1,4 +1,5 @@
-/* Which runs are set against each other, and which never: like with like, whole runs, ok steps, first attempts. */
+/* Which runs are set against each other, and which never: like with like, whole runs,
+ * ok steps, first attempts. */
 #include "figures/comparison.h"
 
 #include "base/memory.h"

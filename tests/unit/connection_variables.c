@@ -1,4 +1,5 @@
-/* The list of variables that decide how a host is reached, against what each installed Ansible itself documents. */
+/* The list of variables that decide how a host is reached, against what each installed
+ * Ansible itself documents. */
 #include "config/connection_variables.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every variable of the connection plugin ssh, as ansible-doc tells it; `count` of those that are in the list. */
+/* Every variable of the connection plugin ssh, as ansible-doc tells it; `count` of
+ * those that are in the list. */
 static void check(const char *playbook_program)
 {
     AUTO_FREE char *bin = file_parent(playbook_program);

@@ -1,4 +1,5 @@
-/* Following a file: every line once, whatever is written, and however much; the loop's timers stay on time. */
+/* Following a file: every line once, whatever is written, and however much; the
+ * loop's timers stay on time. */
 #include "process/follow.h"
 
 #include "base/file.h"

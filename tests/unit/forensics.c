@@ -1,4 +1,5 @@
-/* A look before something is ended: what it sees, what it must not tell, that nothing which hangs holds it up, and that it fits on one screen. */
+/* A look before something is ended: what it sees, what it must not tell, that nothing which hangs holds it
+ * up, and that it fits on one screen. */
 #include "step/forensics.h"
 
 #include "base/file.h"

@@ -1,4 +1,5 @@
-/* The guard: a worker that dies leaves nothing running, and its lock is not free before that; a run that ended in order is left alone. */
+/* The guard: a worker that dies leaves nothing running, and its lock is not free before that; a run that
+ * ended in order is left alone. */
 #include "process/guard.h"
 
 #include "base/file.h"

@@ -171,7 +171,8 @@ static void put_open_run(struct record *record, const char *id, bool alive)
 
 static const int64_t two_hours = 7200 * NS_PER_S;
 
-/* A clock that was ahead for a while (a machine before its first contact with a time server) hides no run that came after it. */
+/* A clock that was ahead for a while (a machine before its first contact with a time server) hides
+ * no run that came after it. */
 Test(history, the_last_run_is_the_one_that_came_last_whatever_the_clock_said)
 {
     struct record record = record_start();
@@ -322,7 +323,8 @@ static void bring(struct record *record, struct order *order)
     }
 }
 
-/* The place of the run of that target (-1: of any) that came last, made here or brought; -1: there is none. */
+/* The place of the run of that target (-1: of any) that came last, made here or
+ * brought; -1: there is none. */
 static int last_of(const struct order *order, int target, bool merged)
 {
     int last = -1;

@@ -53,7 +53,8 @@ void hostile_clean(void)
     has_folder = false;
 }
 
-/* A broken search for markers would have a test end every process of the machine: one that nobody carries must find none. */
+/* A broken search for markers would have a test end every process of the machine: one that
+ * nobody carries must find none. */
 static void check_search(const char *marker)
 {
     cr_assert_eq(marked_find(marker, NULL, NULL), 0,
@@ -182,7 +183,8 @@ int hostile_descriptors(void)
     return count - 3; /* . and .. and the folder itself */
 }
 
-/* `answer`: what the filter says to the call; everything else is let through. The descriptor of the filter, where it has one. */
+/* `answer`: what the filter says to the call; everything else is let through. The descriptor of the
+ * filter, where it has one. */
 static int filter(int call, unsigned answer, unsigned flags)
 {
     struct sock_filter code[] = {

@@ -1,4 +1,5 @@
-/* A project knows which one it is: a moved folder is followed, a copied one acts on nothing of the original's. */
+/* A project knows which one it is: a moved folder is followed, a copied one acts on
+ * nothing of the original's. */
 #include "store/identity.h"
 
 #include "base/file.h"
@@ -65,7 +66,8 @@ static void copy(const char *from, const char *to)
     cr_assert_eq(system(command), 0); /* NOLINT */
 }
 
-/* The id after a claim that must succeed; `moved` NULL: it must not say that the folder was moved. malloc'ed. */
+/* The id after a claim that must succeed; `moved` NULL: it must not say that the
+ * folder was moved. malloc'ed. */
 static char *claimed(const char *project, const char *moved)
 {
     AUTO_ERROR err = ERROR_INIT;

@@ -258,7 +258,8 @@ Test(inventory, every_connection_variable_is_expected_set_or_not)
     cr_assert(json_get_bool(host, "triphase_gives_way"));
 }
 
-/* What the user's own inventories say where nothing is rendered was verified with, so it is what is expected. */
+/* What the user's own inventories say where nothing is rendered was verified with,
+ * so it is what is expected. */
 Test(inventory, what_inventories_say_beside_the_rendered_variables_is_expected)
 {
     struct inventory_request request = request_for(TRANSPORT_DIRECT, NULL);

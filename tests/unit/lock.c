@@ -1,4 +1,5 @@
-/* Locks: one holder, who can be named; free when every process that shares it is gone; looking disturbs nobody. */
+/* Locks: one holder, who can be named; free when every process that shares it is gone;
+ * looking disturbs nobody. */
 #include "process/lock.h"
 
 #include "base/file.h"

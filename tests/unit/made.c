@@ -1,4 +1,5 @@
-/* What was made and what the files say of it now: which keys are compared, which differences stop, which are taken over, and what is no difference. */
+/* What was made and what the files say of it now: which keys are compared, which differences stop, which are
+ * taken over, and what is no difference. */
 #include "provider/made.h"
 
 #include "base/file.h"

@@ -1,4 +1,5 @@
-/* Dead or only busy: what series of looks at a connection mean. Each look is what a kernel showed in such a case (seconds since the last keepalive that got through). */
+/* Dead or only busy: what series of looks at a connection mean. Each look is what a kernel showed in such a
+ * case (seconds since the last keepalive that got through). */
 #include "transport/path_health.h"
 
 #include "base/memory.h"
@@ -14,7 +15,8 @@ static int64_t seconds(double value)
     return (int64_t)(value * (double)NS_PER_S);
 }
 
-/* A look: `acked` seconds since the last acknowledgement, with so many segments waiting, tried again `backoff` times, the next try due in `due`. */
+/* A look: `acked` seconds since the last acknowledgement, with so many segments waiting, tried again
+ * `backoff` times, the next try due in `due`. */
 static struct path_sample look(double at, double acked, unsigned unacked, unsigned backoff, double due)
 {
     return (struct path_sample){.at_ns = seconds(100 + at),
@@ -42,8 +44,9 @@ static enum path_state judge(struct path_health *health, struct path_sample samp
     return path_health_judge(health, &limits, &sample, again ? again : &ignored);
 }
 
-/* A packet at `sent` and all behind it come to nothing; the kernel's tries follow a first timer of `rto`, and new connections get an answer from `back` on. Gives the
- * second after the last acknowledgement at which it was called dead; 0: never. */
+/* A packet at `sent` and all behind it come to nothing; the kernel's tries follow a first timer of `rto`, and
+ * new connections get an answer from `back` on. Gives the second after the last acknowledgement at which it
+ * was called dead; 0: never. */
 static double dead_after(double sent, double rto, double back, double until)
 {
     struct path_health health = {0};
@@ -66,8 +69,8 @@ static double dead_after(double sent, double rto, double back, double until)
     return 0;
 }
 
-/* On a busy connection the packets vanish with the last sign, on an idle one up to 2 s behind it: ten seconds are over for neither,
- * on no path whose first try comes within a second. */
+/* On a busy connection the packets vanish with the last sign, on an idle one up to 2 s behind it: ten seconds
+ * are over for neither, on no path whose first try comes within a second. */
 Test(path_health, packets_that_vanish_for_good_are_a_dead_path_within_ten_seconds_of_the_last_sign)
 {
     for (double rto = 0.2; rto < 1.05; rto += 0.01)
@@ -77,8 +80,8 @@ Test(path_health, packets_that_vanish_for_good_are_a_dead_path_within_ten_second
         }
 }
 
-/* Only this connection is dead, as behind a gateway that forgot it. The next try of the kernel may be due just behind the limit: it is heard, and that costs a quarter
- * of the limit at most. */
+/* Only this connection is dead, as behind a gateway that forgot it. The next try of the kernel may be due
+ * just behind the limit: it is heard, and that costs a quarter of the limit at most. */
 Test(path_health,
      a_connection_that_is_dead_while_new_ones_are_answered_is_ended_a_quarter_of_the_limit_behind_it)
 {
@@ -88,12 +91,14 @@ Test(path_health,
     }
 }
 
-/* 5 s of silence can begin anywhere between two keepalives, and the path may be as slow as it likes: what comes back is seen at the kernel's next try. */
+/* 5 s of silence can begin anywhere between two keepalives, and the path may be as slow as it likes: what
+ * comes back is seen at the kernel's next try. */
 Test(path_health, packets_dropped_for_five_seconds_are_no_end_however_slow_the_path)
 {
     for (double rto = 0.2; rto < 0.9; rto += 0.01)
         for (double begin = 0; begin < 2; begin += 0.1) {
-            /* A new connection is answered from begin + 5 on, the first try behind it is acknowledged: dead must not have been said before. */
+            /* A new connection is answered from begin + 5 on, the first try behind it is acknowledged: dead
+             * must not have been said before. */
             double next = 2 + rto;
             for (double pause = rto; next <= begin + 5; next += pause)
                 pause *= 2;
@@ -103,7 +108,8 @@ Test(path_health, packets_dropped_for_five_seconds_are_no_end_however_slow_the_p
         }
 }
 
-/* Whoever looks was stopped himself, or had patience until now: nobody has knocked, so that comes first, and what it finds counts. */
+/* Whoever looks was stopped himself, or had patience until now: nobody has knocked, so that comes first,
+ * and what it finds counts. */
 Test(path_health, a_path_that_is_dead_for_long_when_it_is_seen_first_is_knocked_at_before_the_end_is_said)
 {
     struct path_health health = {0};
@@ -132,7 +138,8 @@ Test(path_health, a_limit_of_two_seconds_is_kept_and_knocked_at_first)
     cr_assert(at >= 1.89 && at <= 2.15, "%.3f", at);
 }
 
-/* Limits of two minutes, as a task that outlives a lost connection has them: what is seen of a stop or a silent host is not a minute old. */
+/* Limits of two minutes, as a task that outlives a lost connection has them: what is seen of a stop or a
+ * silent host is not a minute old. */
 Test(path_health, long_limits_do_not_mean_that_nobody_looks)
 {
     const struct path_limits patient = {.lost_ns = 120 * NS_PER_S, .silent_ns = 120 * NS_PER_S};
@@ -157,7 +164,8 @@ Test(path_health, a_stop_between_two_looks_counts_from_when_the_master_fell_sile
     cr_assert_eq(judge(&health, stopped, NULL), PATH_MASTER_LOST);
 }
 
-/* What is well is looked at when the last sign would be old enough to mean something, a stopped master within half of what it may be stopped. */
+/* What is well is looked at when the last sign would be old enough to mean something, a stopped master within
+ * half of what it may be stopped. */
 Test(path_health, a_connection_that_is_well_is_not_looked_at_before_it_could_be_otherwise)
 {
     struct path_health health = {0};

@@ -72,7 +72,8 @@ Test(plan, what_hangs_while_ansible_is_asked_ends_the_plan_in_time_and_is_named)
     plan_report_clear(&report);
 }
 
-/* What an Ansible is asked that answers at once: one line for each question, malloc'ed. `says`: the host's variables; `options`: of the plan. */
+/* What an Ansible is asked that answers at once: one line for each question, malloc'ed. `says`: the host's
+ * variables; `options`: of the plan. */
 static char *questions_asked(const char *says, struct plan_report *out)
 {
     AUTO_FREE char *log = folder_path("asked"), *body = xasprintf("echo \"$(basename \"$0\") $*\" >>%s\n"

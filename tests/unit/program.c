@@ -1,4 +1,5 @@
-/* Running a program to its end: always in a bounded time, whatever it and its children do with their output. */
+/* Running a program to its end: always in a bounded time, whatever it and its
+ * children do with their output. */
 #include "process/program.h"
 
 #include "base/file.h"
@@ -123,7 +124,8 @@ Test(program, closed_output_is_not_its_end)
     cr_expect_geq(got.took, 250 * NS_PER_MS);
 }
 
-/* A daemon keeps both pipes open; it is not waited for, and it is not ended either: it may be what the program is for. */
+/* A daemon keeps both pipes open; it is not waited for, and it is not ended either: it may be
+ * what the program is for. */
 Test(program, daemon_that_holds_the_pipes_holds_nobody_up)
 {
     AUTO_FREE char *path = hostile_path("pid");

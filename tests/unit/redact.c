@@ -1,4 +1,5 @@
-/* Secrets leave a stream in every form they are written in, wherever the stream is cut, and nothing else does. */
+/* Secrets leave a stream in every form they are written in, wherever the stream is
+ * cut, and nothing else does. */
 #include "redact/redact.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -584,7 +585,8 @@ static struct redact_rules *many_rules(char values[MANY][64])
     return rules;
 }
 
-/* Four times the log takes four times the time, not sixteen times: as playbooks write them, each thousandth line with a secret. */
+/* Four times the log takes four times the time, not sixteen times: as playbooks write them, each
+ * thousandth line with a secret. */
 Test(redact, a_long_log_with_many_secrets_takes_time_by_its_length, .timeout = 120)
 {
     char values[MANY][64];

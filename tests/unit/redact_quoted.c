@@ -1,4 +1,5 @@
-/* Random secrets, quoted by the programs that quote things in the world, are found by what reads logs and bundles and by the event callback: tests/lab/quoters.py. */
+/* Random secrets, quoted by the programs that quote things in the world, are found by what reads logs and
+ * bundles and by the event callback: tests/lab/quoters.py. */
 #include "redact/redact.h"
 
 #include "base/file.h"
@@ -40,8 +41,8 @@ static void drop_white(struct text *text)
     text_add(text, text_string(&dense));
 }
 
-/* What is shown line by line while it comes is what is left of the whole, but for the white space that a value of many ends with: it may come
- * when the value's place is taken already, and tells nothing. */
+/* What is shown line by line while it comes is what is left of the whole, but for the white space that a
+ * value of many ends with: it may come when the value's place is taken already, and tells nothing. */
 static void as_it_comes(const struct redact_rules *rules, const char *text)
 {
     AUTO_TEXT whole = TEXT_INIT, shown = TEXT_INIT;
@@ -136,7 +137,8 @@ Test(redact_quoted, what_ansible_vault_holds_is_found_at_once_beside_a_long_line
     folder_clean();
 }
 
-/* The same rows as the C half has (redact/a_value_that_says_too_little_goes_as_a_whole_beside_its_key_alone); and what gives way to a name. */
+/* The same rows as the C half has (redact/a_value_that_says_too_little_goes_as_a_whole_beside_its_key_alone);
+ * and what gives way to a name. */
 static const char give_way[] =
     "import sys\n"
     "sys.path.insert(0, 'callback')\n"

@@ -1,5 +1,5 @@
-/* What got slower: the rank test against values of another program (SciPy 1.x: mannwhitneyu, method exact and asymptotic; with ties, all ways counted by
- * itertools), and the judgement on it. */
+/* What got slower: the rank test against values of another program (SciPy 1.x: mannwhitneyu, method exact and
+ * asymptotic; with ties, all ways counted by itertools), and the judgement on it. */
 #include "figures/regression.h"
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-/* Rows as a worker leaves them of a run "create" of the target vault, for the tests and the measurements of the store: change what yours is about. */
+/* Rows as a worker leaves them of a run "create" of the target vault, for the tests and the measurements of
+ * the store: change what yours is about. */
 #pragma once
 #include "event/event.h"
 

@@ -1,4 +1,5 @@
-/* The parts of the sandbox provider that need no guest: writing into a hostile tree, subnets, mirrors, names, and what is said on a machine that cannot. */
+/* The parts of the sandbox provider that need no guest: writing into a hostile tree, subnets, mirrors, names,
+ * and what is said on a machine that cannot. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

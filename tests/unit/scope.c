@@ -1,4 +1,5 @@
-/* Scopes: whatever its processes do, the set can be counted, signalled, ended and shown to be empty; and nothing else is touched. */
+/* Scopes: whatever its processes do, the set can be counted, signalled, ended and shown to be empty; and
+ * nothing else is touched. */
 #include "process/scope.h"
 
 #include "base/file.h"
@@ -65,7 +66,8 @@ Test(scope, marker_ends_every_hostile_child)
     check_ends_all(SCOPE_MARKER);
 }
 
-/* A child that goes on in a new process all the time, many thousand times a second; never for longer than some seconds. */
+/* A child that goes on in a new process all the time, many thousand times a second; never for
+ * longer than some seconds. */
 static _Noreturn void run_away(const struct scope *scope, int ready)
 {
     int64_t until = moment_monotonic() + 8 * NS_PER_S;

@@ -370,7 +370,8 @@ Test(ssh_arguments, no_agent_is_named_for_a_key_that_needs_none)
     cr_has_not(ssh.text, "IdentityAgent");
 }
 
-/* What Ansible's own settings say for ssh is what triphase's connections have too, but never before what is forced. */
+/* What Ansible's own settings say for ssh is what triphase's connections have too, but
+ * never before what is forced. */
 Test(ssh_arguments, ansibles_own_arguments_stand_behind_and_reach_every_connection)
 {
     target.ssh_args = "-C -vvv -tt -o ControlPath=/tmp/theirs -o 'Compression yes'";

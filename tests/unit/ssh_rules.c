@@ -1,4 +1,5 @@
-/* One truth for what ssh may be given, wherever it was written: the target's keys, the row of its machine, and what is Ansible's own. */
+/* One truth for what ssh may be given, wherever it was written: the target's keys, the row of its machine,
+ * and what is Ansible's own. */
 #include "config/ssh_rules.h"
 
 #include "base/memory.h"

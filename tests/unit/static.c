@@ -1,4 +1,5 @@
-/* The provider `static`: what the user's own ssh knows of a host is found, nothing is trusted that was not known, and nothing is claimed to be removed. */
+/* The provider `static`: what the user's own ssh knows of a host is found, nothing is trusted that was not
+ * known, and nothing is claimed to be removed. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -19,7 +20,8 @@ TestSuite(static_hosts, .timeout = 30, .fini = hostile_clean);
 
 static const char key[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJu1Cw9kZ8pVfQmT3sXyLh2nD5rE7gBvKq4oWtYcMaNb";
 
-/* A home of the test's own, with these files in .ssh; ssh looks into the user database, so it is mounted over the real one, for this process alone. */
+/* A home of the test's own, with these files in .ssh; ssh looks into the user database, so it is mounted over
+ * the real one, for this process alone. */
 static void use_home(const char *config, const char *known)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)

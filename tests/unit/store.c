@@ -524,7 +524,8 @@ Test(store, a_lock_that_comes_back_just_before_a_commit_would_have_failed_ends_n
     record_end(&record);
 }
 
-/* What waits for a slow disk is limited, what waits for another process is not: that has an end of its own. */
+/* What waits for a slow disk is limited, what waits for another process is not:
+ * that has an end of its own. */
 Test(store, more_than_a_queue_holds_behind_another_process_ends_nothing_and_is_written)
 {
     struct record record = record_start();

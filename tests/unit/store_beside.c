@@ -35,7 +35,8 @@ struct other {
     int64_t began_ns, longest_ns;
 };
 
-/* Another process's run: some rows a transaction and a moment between them, of words that only the pruned run had used. */
+/* Another process's run: some rows a transaction and a moment between them, of words that only
+ * the pruned run had used. */
 static void *write_rows(void *context)
 {
     struct other *other = context;
@@ -270,7 +271,8 @@ static bool is_at_it(const struct looked *looked)
                         : bytes_read(looked->child) > 2 * looked->length;
 }
 
-/* Does `look` in a process of its own, and stops that in the midst of it. Then nobody is in the way of a run that writes. */
+/* Does `look` in a process of its own, and stops that in the midst of it. Then nobody is in the
+ * way of a run that writes. */
 static void expect_no_lock(void (*look)(const char *path), const char *made)
 {
     struct record record = record_start();

@@ -1,4 +1,5 @@
-/* That what an event says arrives in the column of its name, through queue and appender, and goes along with a merge. */
+/* That what an event says arrives in the column of its name, through queue and appender, and
+ * goes along with a merge. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -147,7 +148,8 @@ static void put_all(const char *path)
     cr_assert_eq(store_writer_stop(writer, 5 * NS_PER_S, &err), 0, "%s", error_text(&err));
 }
 
-/* "COLUMN=VALUE " for all columns of a table, in its order, one row behind the other; the words of tasks as they are, without what each store numbers for itself. */
+/* "COLUMN=VALUE " for all columns of a table, in its order, one row behind the other; the words of tasks as
+ * they are, without what each store numbers for itself. */
 static char *contents(const char *path, const char *table)
 {
     static const char *const words[] = {"host", "play", "role", "task", "path", "action", NULL};

@@ -1,4 +1,5 @@
-/* Pruning: what is old goes, and nothing that is in use or that a wrong clock calls old; runs go on meanwhile. */
+/* Pruning: what is old goes, and nothing that is in use or that a wrong clock calls
+ * old; runs go on meanwhile. */
 #include "store/maintain.h"
 
 #include "base/file.h"
@@ -148,7 +149,8 @@ Test(store_prune, the_newest_time_is_that_of_runs_of_this_machine)
     record_end(&record);
 }
 
-/* It has made its folder, and its first row is still on its way; the folder is old by a clock that was wrong. */
+/* It has made its folder, and its first row is still on its way; the folder is old
+ * by a clock that was wrong. */
 Test(store_prune, the_folder_of_a_run_that_begins_stays)
 {
     struct record record = record_start();

@@ -1,4 +1,5 @@
-/* TCP connections from outside: real ones over the loopback of a network of the test's own, with packets that vanish. */
+/* TCP connections from outside: real ones over the loopback of a network of the test's own,
+ * with packets that vanish. */
 #include "net/tcp_state.h"
 
 #include "base/memory.h"
@@ -187,7 +188,8 @@ static uint32_t inode_of(int fd)
     return (uint32_t)info.st_ino;
 }
 
-/* As ssh does: bound under another name, then linked to its place; and the one that stood there before still lives. */
+/* As ssh does: bound under another name, then linked to its place; and the one that stood
+ * there before still lives. */
 Test(tcp_state, of_two_that_listened_at_a_path_the_one_whose_file_it_is_is_found)
 {
     AUTO_FREE char *path = hostile_path("mux"), *first_name = xasprintf("%s.AAAA", path),

@@ -1,4 +1,5 @@
-/* The tables of verdicts as such: every row can be reached, is told from the others by its name, and is in the contract. */
+/* The tables of verdicts as such: every row can be reached, is told from the others by its
+ * name, and is in the contract. */
 #include "verdict/verdict.h"
 
 #include "base/file.h"

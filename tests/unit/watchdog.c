@@ -1,4 +1,5 @@
-/* The watchdogs of a step: which of them strikes, and output on a machine that has no inotify instance left. */
+/* The watchdogs of a step: which of them strikes, and output on a machine that has
+ * no inotify instance left. */
 #include "step/watchdog.h"
 
 #include "base/memory.h"
@@ -81,7 +82,8 @@ static void on_end(void *context)
     loop_stop(strikes->loop);
 }
 
-/* A task that began before the step did is the first to be over its time, then comes silence, then the deadline. */
+/* A task that began before the step did is the first to be over its time, then comes
+ * silence, then the deadline. */
 Test(watchdog, the_one_whose_moment_comes_first_strikes_and_none_behind_it)
 {
     struct strikes strikes = {0};

@@ -1,4 +1,5 @@
-/* What a test and the library that is loaded into the program share: a mapped file, named by LAB_FAILING in the environment. */
+/* What a test and the library that is loaded into the program share: a mapped file, named by
+ * LAB_FAILING in the environment. */
 #pragma once
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* Loaded into the program by LD_PRELOAD: counts calls of the C library and fails the nth. Needs nothing of the program; what it may do is said by
- * control.h. Calls are resolved by name, so those that the C library makes inside itself are not seen. */
+/* Loaded into the program by LD_PRELOAD: counts calls of the C library and fails the nth. Needs nothing of
+ * the program; what it may do is said by control.h. Calls are resolved by name, so those that the C library
+ * makes inside itself are not seen. */
 #define _GNU_SOURCE
 #include "control.h"
 
