@@ -11,5 +11,6 @@ check "rooms: no circle within one" setup/rooms.py circles
 check "rooms: each library in one file" setup/rooms.py libraries
 check "rooms: providers, transports and formats are told by their row" setup/rooms.py names
 check "rooms: scope names and marks have one maker" setup/rooms.py marks
+check "names: free, clear and their like keep what their ending says" setup/rooms.py endings
 check "libraries: Criterion by tests alone" bash -c '! grep -rnE "include[[:space:]]*<criterion" orchestrator'
 tally_end

@@ -53,7 +53,11 @@ for name in sys.argv[1:]:
 # What it found, without the names of the files that are well.
 run_analyzer() { "${MAKE:-make}" --no-print-directory -j"$(nproc)" -k analyze 2>&1 | { grep -v '^ANALYZE' || true; }; }
 
+# What clang-format does not break: comments. A string may be longer.
+run_width() { ! files '*.[ch]' | xargs -r -d '\n' grep -nE '^.{111,}$' | grep -E '^[^:]*:[0-9]+: *(/\*|\*|//)|/\*.*\*/$'; }
+
 check "gcc -fanalyzer" run_analyzer
+check "comments: none beyond 110 columns" run_width
 check "clang-format" "${MAKE:-make}" --no-print-directory format-check
 check "shellcheck" run_shellcheck
 check "yamllint" run_yamllint

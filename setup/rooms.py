@@ -179,7 +179,24 @@ def marks(rooms):
             yield f"{file} has {hit}…, which config/marks.h gives"
 
 
-RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries, names, marks)}
+ENDING = re.compile(r"^(?:static )?void (\w+)_(free|clear|init|destroy)\(([^)]*?)(\w+)[,)][^{;]*\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+
+
+def endings(rooms):
+    """the ending of a function's name says what it does with what it is given (CONTRIBUTING)"""
+    for file in sources():
+        for name, ending, before, given, body in ENDING.findall(file.read_text()):
+            function = f"{file}: {name}_{ending}"
+            frees = re.search(rf"(?:free|decref)\((?:in\()?\*?{given}[),]", body)
+            if ending not in ("free", "clear"):
+                yield f"{function}: there is no such ending"
+            elif ending == "free" and "**" not in before and not frees:
+                yield f"{function} leaves what it is given: it is a clear"
+            elif ending == "clear" and frees:
+                yield f"{function} frees what it is given: it is a free"
+
+
+RULES = {rule.__name__: rule for rule in (order, uses, doors, circles, libraries, names, marks, endings)}
 
 
 def main():
