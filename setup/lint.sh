@@ -54,7 +54,7 @@ for name in sys.argv[1:]:
 run_analyzer() { "${MAKE:-make}" --no-print-directory -j"$(nproc)" -k analyze 2>&1 | { grep -v '^ANALYZE' || true; }; }
 
 # What clang-format does not break: comments. A string may be longer.
-run_width() { ! files '*.[ch]' | xargs -r -d '\n' grep -nE '^.{111,}$' | grep -E '^[^:]*:[0-9]+: *(/\*|\*|//)|/\*.*\*/$'; }
+run_width() { ! files '*.[ch]' | LC_ALL=C.UTF-8 xargs -r -d '\n' grep -nE '^.{111,}$' | grep -E '^[^:]*:[0-9]+: *(/\*|\*|//)|/\*.*\*/$'; }
 
 check "gcc -fanalyzer" run_analyzer
 check "comments: none beyond 110 columns" run_width
