@@ -71,6 +71,7 @@ import os
 import re
 import sys
 import time
+import weakref
 
 import yaml
 from ansible import constants as C
@@ -1018,12 +1019,15 @@ class CallbackModule(CallbackBase):
 
     def _dropped(self):
         """Whom Ansible takes no further, as the queue of its plays has it: be it without a result that says so. No callback is given that queue, and all are called by it."""
-        frame = sys._getframe()
+        frame, of_queues = sys._getframe(1), TaskQueueManager.run.__code__.co_filename
         while frame and not self._queue:
-            owner = frame.f_locals.get('self')
-            self._queue = owner if isinstance(owner, TaskQueueManager) else None
+            # Who looks at a frame's variables, or holds a queue, holds every plugin back from its end: one frame, and weakly.
+            if frame.f_code.co_filename == of_queues and isinstance(frame.f_locals.get('self'), TaskQueueManager):
+                self._queue = weakref.ref(frame.f_locals['self'])
             frame = frame.f_back
-        return {*self._queue._failed_hosts, *self._queue._unreachable_hosts} if self._queue else set()
+        del frame
+        queue = self._queue and self._queue()
+        return {*queue._failed_hosts, *queue._unreachable_hosts} if queue else set()
 
     def _tell_never_ran(self):
         """A batch that is lost, or the host of a run_once, takes the rest along, and so does what any_errors_fatal made a failure of all, though it was
