@@ -25,11 +25,6 @@ struct asked {
     const char *const *arguments; /* behind --; NULL: none */
 };
 
-static bool broke_off(const struct history_run *run)
-{
-    return !text_is(run->outcome, "ok") && !text_is(run->outcome, "skipped");
-}
-
 /* Of all targets the one whose last run broke off. *out NULL: there is none. */
 static int choose_broken(struct sql *db, struct history_run **out, struct error *err)
 {
@@ -44,7 +39,7 @@ static int choose_broken(struct sql *db, struct history_run **out, struct error 
             history_run_free(found);
             return -1;
         }
-        if (!run || !broke_off(run)) {
+        if (!run || !resume_broke_off(run)) {
             history_run_free(run);
             continue;
         }
@@ -254,7 +249,7 @@ static int act(struct command_context *context, const struct asked *asked, struc
     db = NULL;
     if (find_run(state, asked->word, &run, err) < 0)
         return exit_code_of(err);
-    if (!run || !broke_off(run)) {
+    if (!run || !resume_broke_off(run)) {
         help_note("%s%snothing to resume%s%s", run ? run->target : "", run ? ": " : "",
                   run ? ": the run ended as " : "", run ? run->outcome : "");
         history_run_free(run);

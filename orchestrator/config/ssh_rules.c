@@ -47,18 +47,12 @@ const struct ssh_option_rule ssh_option_rules[] = {
 };
 const size_t ssh_option_rule_count = COUNT_OF(ssh_option_rules);
 
-static char *about(const char *text, const char *what)
-{
-    AUTO_FREE char *shown = text_shown(text);
-    return xasprintf("'%s' %s", shown, what);
-}
-
 /* NULL where only letters, digits and those of `others` stand in it. */
 static char *others_problem(const char *text, const char *others, const char *what)
 {
     for (const char *c = text; *c; c++)
         if (!strchr(LETTERS_AND_DIGITS, *c) && !strchr(others, *c))
-            return about(text, what);
+            return value_about(text, what);
     return NULL;
 }
 
@@ -75,7 +69,7 @@ char *ssh_rules_user_problem(const char *text)
 {
     char *problem = value_word_problem(text);
     if (!problem && strpbrk(text, "'\"`\\;&<>|(){}$%"))
-        problem = about(text, "has characters that no user name has");
+        problem = value_about(text, "has characters that no user name has");
     return problem;
 }
 
@@ -85,7 +79,8 @@ char *ssh_rules_jump_problem(const char *text)
     /* No part may look like an option either. */
     for (const char *at = text; !problem && *at; at++)
         if ((*at == ',' || *at == '@' || *at == '/') && at[1] == '-')
-            problem = about(text, "has a part that begins with '-', which ssh would take for an option");
+            problem =
+                value_about(text, "has a part that begins with '-', which ssh would take for an option");
     return problem ? problem
                    : others_problem(text, "._:@,[]/-", "is no list like user@host:port,user@host:port");
 }
@@ -94,9 +89,9 @@ char *ssh_rules_option_problem_of(const char *text, bool beside_agent)
 {
     size_t length = strspn(text, LETTERS_AND_DIGITS);
     if (!length || text[length] != '=' || !text[length + 1])
-        return about(text, "is no ssh option; write it as Name=value");
+        return value_about(text, "is no ssh option; write it as Name=value");
     if (value_has_control(text))
-        return about(text, "holds a control character");
+        return value_about(text, "holds a control character");
     for (size_t i = 0; i < ssh_option_rule_count; i++) {
         const struct ssh_option_rule *rule = &ssh_option_rules[i];
         if (strlen(rule->name) != length || strncasecmp(text, rule->name, length) != 0)

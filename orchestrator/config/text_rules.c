@@ -15,7 +15,7 @@ bool value_is_name(const char *text)
     return islower((unsigned char)text[0]) && !text[strspn(text, inside)] && strlen(text) <= NAME_LIMIT;
 }
 
-static char *about(const char *text, const char *what)
+char *value_about(const char *text, const char *what)
 {
     AUTO_FREE char *shown = text_shown(text);
     return xasprintf("'%s' %s", shown, what);
@@ -25,7 +25,8 @@ char *value_name_problem(const char *text)
 {
     return value_is_name(text)
                ? NULL
-               : about(text, "is no name: a small letter, then at most 30 small letters, digits and dashes");
+               : value_about(text,
+                             "is no name: a small letter, then at most 30 small letters, digits and dashes");
 }
 
 bool value_is_variable(const char *text)
@@ -47,15 +48,15 @@ char *value_path_problem(const char *text)
     if (!*text)
         return xstrdup("is empty");
     if (*text == '-')
-        return about(text, "begins with '-', which programs would take for an option");
-    return value_has_control(text) ? about(text, "holds a control character") : NULL;
+        return value_about(text, "begins with '-', which programs would take for an option");
+    return value_has_control(text) ? value_about(text, "holds a control character") : NULL;
 }
 
 char *value_word_problem(const char *text)
 {
     char *problem = value_path_problem(text);
     if (!problem && strchr(text, ' '))
-        problem = about(text, "holds a blank");
+        problem = value_about(text, "holds a blank");
     return problem;
 }
 
@@ -68,7 +69,8 @@ char *value_python_problem(const char *text)
 {
     if (text_is(text, "auto"))
         return NULL;
-    return *text != '/' ? about(text, "is neither 'auto' nor an absolute path") : value_word_problem(text);
+    return *text != '/' ? value_about(text, "is neither 'auto' nor an absolute path")
+                        : value_word_problem(text);
 }
 
 static char *inventory_name_problem(const char *text, bool digit_first)
@@ -77,9 +79,9 @@ static char *inventory_name_problem(const char *text, bool digit_first)
     bool first =
         isalpha((unsigned char)text[0]) || text[0] == '_' || (digit_first && isdigit((unsigned char)text[0]));
     if (!first || text[strspn(text, inside)])
-        return about(text, "is no inventory name: letters, digits, '_', '.' and '-'");
+        return value_about(text, "is no inventory name: letters, digits, '_', '.' and '-'");
     if (text_is(text, "all") || text_is(text, "ungrouped"))
-        return about(text, "is a group that Ansible makes itself");
+        return value_about(text, "is a group that Ansible makes itself");
     return NULL;
 }
 
@@ -95,7 +97,7 @@ char *value_group_problem(const char *text)
 
 char *value_environment_name_problem(const char *text)
 {
-    return value_is_variable(text) ? NULL : about(text, "is no name of an environment variable");
+    return value_is_variable(text) ? NULL : value_about(text, "is no name of an environment variable");
 }
 
 char *value_host_key_problem(const char *text)
@@ -105,8 +107,8 @@ char *value_host_key_problem(const char *text)
     bool known = text_starts(text, "ssh-") || text_starts(text, "ecdsa-sha2-") || text_starts(text, "sk-");
     size_t length = blank ? strspn(blank + 1, base64) : 0;
     if (value_has_control(text) || !known || length < 16 || (blank[1 + length] && blank[1 + length] != ' '))
-        return about(text, "is no public host key; write it like 'ssh-ed25519 AAAA...', as in "
-                           "/etc/ssh/ssh_host_ed25519_key.pub");
+        return value_about(text, "is no public host key; write it like 'ssh-ed25519 AAAA...', as in "
+                                 "/etc/ssh/ssh_host_ed25519_key.pub");
     return NULL;
 }
 
@@ -153,28 +155,28 @@ char *value_argument_problem(const char *text)
         {'J', "nobody can answer a prompt; use 'vault_passwords'"},
     };
     if (value_has_control(text))
-        return about(text, "holds a control character");
+        return value_about(text, "holds a control character");
     if (text_starts(text, "--")) {
         size_t length = strcspn(text, "=");
         /* Ansible takes a beginning of an option for the option. */
         for (size_t i = 0; length > 4 && i < COUNT_OF(refused); i++)
             if (strncmp(text, refused[i].name, length) == 0)
-                return about(text, refused[i].why);
+                return value_about(text, refused[i].why);
         return NULL;
     }
     /* Of joined short options the first that takes a value (-e -f -l -t -u …) ends the letters. */
     for (const char *at = text + 1; text[0] == '-' && *at && strchr("iKkJvbCDh", *at); at++)
         for (size_t i = 0; i < COUNT_OF(letters); i++)
             if (*at == letters[i].letter)
-                return about(text, letters[i].why);
+                return value_about(text, letters[i].why);
     return NULL;
 }
 
 char *value_variable_problem(const char *name)
 {
     if (!value_is_variable(name))
-        return about(name, "is no name of a variable: letters, digits and '_', no digit first");
-    return text_starts(name, "triphase_") ? about(name, "is one of the names that triphase sets itself")
+        return value_about(name, "is no name of a variable: letters, digits and '_', no digit first");
+    return text_starts(name, "triphase_") ? value_about(name, "is one of the names that triphase sets itself")
                                           : NULL;
 }
 
@@ -182,5 +184,5 @@ char *value_vault_id_problem(const char *name)
 {
     static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     bool fine = isalnum((unsigned char)name[0]) && !name[strspn(name, inside)];
-    return fine ? NULL : about(name, "is no vault id: letters, digits, '_', '.' and '-'");
+    return fine ? NULL : value_about(name, "is no vault id: letters, digits, '_', '.' and '-'");
 }

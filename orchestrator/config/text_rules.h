@@ -3,6 +3,8 @@
 #pragma once
 #include <stdbool.h>
 
+/* "'TEXT' WHAT", as all of them say it. malloc'ed. */
+char *value_about(const char *text, const char *what);
 /* `[a-z][a-z0-9-]{0,30}`: projects, targets, recipes, phases. */
 bool value_is_name(const char *text);
 char *value_name_problem(const char *text);

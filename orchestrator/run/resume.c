@@ -138,6 +138,11 @@ void resume_clear(struct resume *resume)
     *resume = (struct resume){0};
 }
 
+bool resume_broke_off(const struct history_run *run)
+{
+    return !text_is(run->outcome, "ok") && !text_is(run->outcome, "skipped");
+}
+
 static bool is_there(struct sql *db, const struct history_run *run)
 {
     AUTO_MACHINE *machine = NULL;
@@ -148,8 +153,8 @@ static bool is_there(struct sql *db, const struct history_run *run)
 static bool may_go_on(struct sql *db, const struct history_run *run)
 {
     struct history_run *last = NULL;
-    if (!run->outcome || run->merged || run->group_id || text_is(run->outcome, "ok") ||
-        text_is(run->outcome, "skipped") || text_is(run->outcome, "invalid") || !is_there(db, run) ||
+    if (!run->outcome || run->merged || run->group_id || !resume_broke_off(run) ||
+        text_is(run->outcome, "invalid") || !is_there(db, run) ||
         history_last_here(db, run->target, &last, NULL) < 0)
         return false;
     bool is_last = last && text_is(last->id, run->id);

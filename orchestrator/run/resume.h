@@ -26,6 +26,8 @@ struct resume {
     bool partial, fresh, check_idempotent, keep_state, no_teardown;
 };
 
+/* Whether a run that has ended left something to go on with. */
+bool resume_broke_off(const struct history_run *run);
 /* `run`: one that has ended, not ok. ERROR_PROJECT where its row does not say what it set out to do. On
  * failure `out` is untouched. */
 int resume_find(struct sql *db, const struct history_run *run, struct resume *out, struct error *err);

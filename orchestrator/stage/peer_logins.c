@@ -31,6 +31,12 @@ struct peer_logins {
     struct peer_logins_request request;
     struct peers peers;
     struct peer_login *each; /* one for each of `peers` */
+    /* Where the target's own master over a transport is or will be, once it was asked for; NULL inside: nobody
+     * can tell. */
+    struct own_path {
+        bool asked;
+        char *path;
+    } own[TRANSPORT_KINDS];
     struct json *told;
     struct loop *loop;
     size_t under_way;
@@ -42,6 +48,8 @@ static void logins_free(struct peer_logins *logins)
         aside_stop(&logins->each[i].aside);
         transport_route_clear(&logins->each[i].route);
     }
+    for (size_t kind = 0; kind < TRANSPORT_KINDS; kind++)
+        free(logins->own[kind].path);
     loop_free(logins->loop);
     free(logins->each);
     peers_clear(&logins->peers);
@@ -117,8 +125,8 @@ static void on_late(void *context)
     loop_stop(logins->loop);
 }
 
-/* Where the target's own master over this transport is or will be; NULL: nobody can tell. malloc'ed. */
-static char *own_path(const struct peer_logins_request *request, enum transport_kind kind)
+/* malloc'ed. */
+static char *find_own_path(const struct peer_logins_request *request, enum transport_kind kind)
 {
     AUTO_FREE char *sockets = layout_sockets(request->run, kind);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
@@ -132,11 +140,19 @@ static char *own_path(const struct peer_logins_request *request, enum transport_
     return path;
 }
 
-/* Whether somebody else opens its master: two at one socket would be one without. */
-static bool is_shared(const struct peer_logins *logins, const struct peer_login *peer)
+/* ssh itself is asked for it: once for all peers of a transport. */
+static const char *own_path(struct peer_logins *logins, enum transport_kind kind)
 {
-    AUTO_FREE char *own = own_path(&logins->request, peer->host->transport);
-    bool shared = text_is(own, peer->route.control_path);
+    struct own_path *own = &logins->own[kind];
+    if (!own->asked)
+        *own = (struct own_path){true, find_own_path(&logins->request, kind)};
+    return own->path;
+}
+
+/* Whether somebody else opens its master: two at one socket would be one without. */
+static bool is_shared(struct peer_logins *logins, const struct peer_login *peer)
+{
+    bool shared = text_is(own_path(logins, peer->host->transport), peer->route.control_path);
     for (const struct peer_login *other = logins->each; other < peer; other++)
         shared |= text_is(other->route.control_path, peer->route.control_path);
     return shared;
