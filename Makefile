@@ -207,7 +207,7 @@ fuzz:
 	@$(MAKE) --no-print-directory -j"$$(nproc)" BUILD=build/fuzzing SANITIZE=fuzz CC='$(FUZZ_CC)' fuzzers
 	@setup/fuzz.sh --jobs $(CHECK_JOBS) --seconds $(FUZZ_SECONDS) build/fuzzing/fuzz '$(FUZZ)'
 fuzzers: $(FUZZERS)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags | have-libraries
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/hold.h $(LIBRARY) $(BUILD)/flags | have-libraries
 	@mkdir -p $(@D)
 	$(call show,FUZZER,$@)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 

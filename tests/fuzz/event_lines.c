@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "event/line_event.h"
+#include "fuzz/hold.h"
 #include "process/follow.h"
 #include "store/queue.h"
 #include "store/schema.h"
@@ -13,8 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -37,14 +36,6 @@ int inotify_init1(int flags)
     (void)flags;
     errno = EMFILE;
     return -1;
-}
-
-static void hold(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
 }
 
 static void hold_printable(const char *text, const char *what)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "figures/account.h"
+#include "fuzz/hold.h"
 #include "report/explain.h"
 #include "report/format.h"
 #include "report/json.h"
@@ -30,14 +31,6 @@ static const char foreign[] = "foreign.db", own[] = "own.db", sound[] = "sound.d
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t room);
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t room, unsigned seed);
-
-static void hold(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 static void write_file(const char *path, const void *bytes, size_t size)
 {

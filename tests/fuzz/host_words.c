@@ -2,23 +2,14 @@
  * (ssh writes there what the server sends). The first byte says which, and of how many steps was asked. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "fuzz/hold.h"
 #include "stage/sweep_answer.h"
 #include "transport/login_log.h"
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void hold(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 static void hold_printable(const char *text, const char *what)
 {

@@ -8,12 +8,11 @@
 #include "base/words.h"
 #include "config/config.h"
 #include "format/yaml.h"
+#include "fuzz/hold.h"
 #include "provider/planned.h"
 #include "transport/ssh_options.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,14 +29,6 @@ struct piece {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void hold(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 /* Which part begins at this line; -1: none. */
 static int part_at(const char *line, size_t length)
