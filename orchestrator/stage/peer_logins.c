@@ -31,8 +31,8 @@ struct peer_logins {
     struct peer_logins_request request;
     struct peers peers;
     struct peer_login *each; /* one for each of `peers` */
-    /* Where the target's own master over a transport is or will be, once it was asked for; NULL inside: nobody
-     * can tell. */
+    /* Where the target's own master over a transport is or will be, once it was asked for; NULL inside:
+     * nobody can tell. */
     struct own_path {
         bool asked;
         char *path;
