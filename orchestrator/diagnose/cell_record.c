@@ -82,8 +82,9 @@ static bool holds(const struct json *a, const struct json *b)
 
 bool cell_is_alike(const struct cell *a, const struct cell *b)
 {
-    return text_is(a->transport, b->transport) && text_is(a->client, b->client) && text_is(a->work, b->work) &&
-           json_count(a->parameters) == json_count(b->parameters) && holds(a->parameters, b->parameters);
+    return text_is(a->transport, b->transport) && text_is(a->client, b->client) &&
+           text_is(a->work, b->work) && json_count(a->parameters) == json_count(b->parameters) &&
+           holds(a->parameters, b->parameters);
 }
 
 int64_t cell_parameter(const struct cell *cell, const char *name, int64_t otherwise)
