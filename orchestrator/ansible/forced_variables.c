@@ -58,7 +58,7 @@ char *forced_variables(const struct ansible_request *request, struct error *err)
     yaml_integer(writer, request->attempt);
     add_text(writer, "triphase_target", request->target->name);
     add_text(writer, "triphase_transport", transport_name(request->transport));
-    add_text(writer, "triphase_address", request->machine->address);
+    add_text(writer, "triphase_address", machine_address(request->machine, request->transport));
     add_text(writer, "triphase_state_dir", request->target_state);
     add_text(writer, "triphase_machine_dir", request->machine_state);
     add_pending(writer, request->pending_handlers);

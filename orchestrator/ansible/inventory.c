@@ -45,7 +45,7 @@ static const char *value_of(const struct filling *filling, const char *name)
     const struct target *target = filling->host->target;
     const struct machine *machine = filling->host->machine;
     if (text_is(name, "address"))
-        return machine->address;
+        return machine_address(machine, filling->host->transport);
     if (text_is(name, "port"))
         return filling->port;
     if (text_is(name, "user"))

@@ -78,7 +78,7 @@ static int ask_host(struct trust *trust, struct error *err)
             0)
         return -1;
     trust->view.target = trust->target->name;
-    trust->view.address = trust->now->address;
+    trust->view.address = machine_address(trust->now, kind);
     trust->view.port = trust->now->port;
     for (size_t i = 0; i < trust->machine->host_keys.count; i++) {
         const char *line = trust->machine->host_keys.items[i];

@@ -46,6 +46,7 @@ void machine_free(struct machine *machine)
     words_clear(&machine->host_keys);
     words_clear(&machine->ssh_options);
     json_free(machine->said);
+    json_free(machine->tailnet);
     json_free(machine->resources);
     free(machine);
 }
@@ -58,6 +59,12 @@ void machine_cleanup(struct machine **machine)
 bool machine_was_there(const struct machine *machine)
 {
     return provider_facts(machine->provider)->existing;
+}
+
+const char *machine_address(const struct machine *machine, enum transport_kind kind)
+{
+    return kind == TRANSPORT_DIRECT ? machine->address
+                                    : json_get_string(machine->tailnet, "address", machine->address);
 }
 
 bool machine_has_host_key(const struct machine *machine)
@@ -103,6 +110,8 @@ struct json *machine_to_json(const struct machine *machine)
         json_set(object, "ssh_options", list_of(&machine->ssh_options));
     if (machine->said)
         json_set(object, "said", json_keep(machine->said));
+    if (machine->tailnet)
+        json_set(object, "tailnet", json_keep(machine->tailnet));
     json_set(object, "resources", machine->resources ? json_keep(machine->resources) : json_new_null());
     json_set_integer(object, "made_ns", machine->made_ns);
     json_set_integer(object, "removed_ns", machine->removed_ns);
@@ -121,6 +130,8 @@ struct machine *machine_from_json(const struct json *object)
     machine->ssh_options_known = json_is_array(json_get(object, "ssh_options"));
     struct json *said = json_get(object, "said");
     machine->said = json_is_object(said) ? json_keep(said) : NULL;
+    struct json *tailnet = json_get(object, "tailnet");
+    machine->tailnet = json_is_object(tailnet) ? json_keep(tailnet) : NULL;
     struct json *resources = json_get(object, "resources");
     if (json_is_object(resources) || json_is_array(resources))
         machine->resources = json_keep(resources);

@@ -2,6 +2,7 @@
  * files say later. */
 #pragma once
 #include "base/words.h"
+#include "config/transport_kind.h"
 #include "format/json.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,9 @@ struct machine {
     /* absolute (in the store from the project's folder) .triphase/machines/<id>: key,
      * known_hosts, console.log, state/ */
     char *directory;
+    /* Its device in a tailnet: {"address", "address6", "node", "name", "tags": […], "login_server",
+     * "socket"}, each as far as it is known; NULL: it never joined, or has left. */
+    struct json *tailnet;
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */
     int64_t removed_ns;     /* 0 while it is there */
@@ -37,6 +41,9 @@ void machine_cleanup(struct machine **machine);
 /* A host that was there before (provider static) is never made by a run, and so no run's fresh machine. */
 bool machine_was_there(const struct machine *machine);
 #define AUTO_MACHINE __attribute__((cleanup(machine_cleanup))) struct machine
+/* Where SSH reaches it over this transport: over a tailnet its device's own address, where one is known, else
+ * as over every other. Its host keys are the same over all. Borrowed; NULL while unknown. */
+const char *machine_address(const struct machine *machine, enum transport_kind kind);
 /* Whether a host key is known, and not only what is revoked. */
 bool machine_has_host_key(const struct machine *machine);
 /* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL

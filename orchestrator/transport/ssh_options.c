@@ -267,10 +267,11 @@ int ssh_arguments_make(const struct machine *machine, const struct target *targe
                       NULL);
     if (add_users_options(&made, machine, target, err) < 0)
         return -1;
-    if (machine->address) {
-        if (ssh_check_address("address", machine->address, err) < 0)
+    const char *address = machine_address(machine, kind);
+    if (address) {
+        if (ssh_check_address("address", address, err) < 0)
             return -1;
-        made.host = xstrdup(machine->address);
+        made.host = xstrdup(address);
     }
     AUTO_WORDS words = WORDS_INIT;
     words_add_list(&words, words_argv(&made.options));

@@ -66,6 +66,9 @@ int status_view_print(const struct status_row *rows, size_t count)
             text_addf(&out, " %s", row->machine->provider);
             if (row->machine->address)
                 text_addf(&out, " at %s:%d", row->machine->address, row->machine->port);
+            const char *in_tailnet = json_get_string(row->machine->tailnet, "address", NULL);
+            if (in_tailnet)
+                text_addf(&out, ", %s in its tailnet", in_tailnet);
             if (row->machine->reference)
                 text_addf(&out, " (%s)", row->machine->reference);
         }
@@ -100,6 +103,8 @@ int status_view_print_json(const struct status_row *rows, size_t count)
             json_set_string(machine, "address", row->machine->address);
             json_set_integer(machine, "port", row->machine->port);
             json_set_string(machine, "user", row->machine->user);
+            json_set(machine, "tailnet",
+                     row->machine->tailnet ? json_keep(row->machine->tailnet) : json_new_null());
         }
         json_set(entry, "machine", machine);
         json_set_bool(entry, "named", !row->unnamed);

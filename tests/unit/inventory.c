@@ -302,3 +302,18 @@ Test(inventory, peers_bring_their_host_but_none_of_their_groups_and_no_second_of
     cr_has(error_text(&err), "another host_name");
     machine_free(theirs);
 }
+
+Test(inventory, the_address_is_that_of_the_transport)
+{
+    static const char device[] = "{\"address\":\"100.64.0.9\"}";
+    machine->tailnet = json_parse(device, strlen(device), NULL);
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        struct inventory_request request = request_for((enum transport_kind)kind, NULL);
+        AUTO_ERROR err = ERROR_INIT;
+        AUTO_FREE char *yaml = NULL;
+        cr_assert(inventory_render(&request, &yaml, NULL, &err) == 0, "%s", error_text(&err));
+        cr_expect(strstr(yaml, kind == TRANSPORT_DIRECT ? "ansible_host: !unsafe 192.0.2.7"
+                                                        : "ansible_host: !unsafe 100.64.0.9"),
+                  "%s", yaml);
+    }
+}

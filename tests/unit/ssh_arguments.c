@@ -420,3 +420,15 @@ Test(ssh_arguments, a_quote_that_does_not_end_is_refused_by_name)
     AUTO_FREE char *message = refusal(TRANSPORT_DIRECT);
     cr_has(message, "ssh_extra_args are not closed");
 }
+
+Test(ssh_arguments, each_transport_has_its_own_address_and_all_have_the_same_host_keys)
+{
+    static const char device[] = "{\"address\":\"100.64.0.9\"}";
+    machine->tailnet = json_parse(device, strlen(device), NULL);
+    for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {
+        AUTO_SSH_ARGUMENTS ssh = make((enum transport_kind)kind, NULL);
+        AUTO_FREE char *lines = asked(&ssh);
+        cr_expect_str_eq(ssh.host, kind == TRANSPORT_DIRECT ? "192.0.2.7" : "100.64.0.9");
+        cr_has(lines, "\nhostkeyalias triphase-01890000-0000-7000-8000-00000000abcd\n");
+    }
+}
