@@ -38,8 +38,10 @@ LIBRARY := $(BUILD)/libtriphase.a
 
 # ---------------------------------------------------------------- libraries
 LIBRARIES := yaml-0.1 jansson sqlite3 libarchive
-MISSING := $(shell for library in $(LIBRARIES); do $(PKG_CONFIG) --exists $$library 2>/dev/null || echo $$library; done)
-LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+# Loaded by the program when it first needs them: of these the headers alone are wanted here.
+LOADED := libssh
+MISSING := $(shell for library in $(LIBRARIES) $(LOADED); do $(PKG_CONFIG) --exists $$library 2>/dev/null || echo $$library; done)
+LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) $(LOADED) 2>/dev/null)
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
 CRITERION_CFLAGS = $(shell $(PKG_CONFIG) --cflags criterion 2>/dev/null)
 CRITERION_LIBS = $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)

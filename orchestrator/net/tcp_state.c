@@ -5,6 +5,7 @@
 #include "net/socket_diag.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/tcp.h>
 #include <stdio.h>
@@ -69,11 +70,33 @@ static int64_t milliseconds(uint32_t ms)
     return (int64_t)ms * NS_PER_MS;
 }
 
-static bool see_state(void *context, const void *payload, size_t length)
+static const char *name_of(unsigned state)
 {
     static const char *const names[STATES] = {"?",          "established", "syn-sent",  "syn-received",
                                               "fin-wait-1", "fin-wait-2",  "time-wait", "closed",
                                               "close-wait", "last-ack",    "listening", "closing"};
+    return names[state < STATES ? state : 0];
+}
+
+static struct tcp_state state_of(const struct tcp_info *info, unsigned state)
+{
+    return (struct tcp_state){
+        .state = name_of(state),
+        .established = state == ESTABLISHED,
+        .unacked = info->tcpi_unacked,
+        .backoff = info->tcpi_backoff,
+        .retransmits = info->tcpi_retransmits,
+        .retransmitted = info->tcpi_total_retrans,
+        .rto_ns = (int64_t)info->tcpi_rto * 1000,
+        .rtt_ns = (int64_t)info->tcpi_rtt * 1000,
+        .ack_age_ns = milliseconds(info->tcpi_last_ack_recv),
+        .received_age_ns = milliseconds(info->tcpi_last_data_recv),
+        .sent_age_ns = milliseconds(info->tcpi_last_data_sent),
+    };
+}
+
+static bool see_state(void *context, const void *payload, size_t length)
+{
     struct tcp_state *out = context;
     const struct inet_diag_msg *message = payload;
     struct tcp_info info = {0};
@@ -85,23 +108,11 @@ static bool see_state(void *context, const void *payload, size_t length)
         return true;
     /* Kernels differ in how much they tell; what is used here has been there for long. */
     memcpy(&info, told, size < sizeof info ? size : sizeof info);
-    *out = (struct tcp_state){
-        .state = names[message->idiag_state < STATES ? message->idiag_state : 0],
-        .established = message->idiag_state == ESTABLISHED,
-        .unacked = info.tcpi_unacked,
-        .backoff = info.tcpi_backoff,
-        .retransmits = info.tcpi_retransmits,
-        .retransmitted = info.tcpi_total_retrans,
-        .send_queue = message->idiag_wqueue,
-        .receive_queue = message->idiag_rqueue,
-        .rto_ns = (int64_t)info.tcpi_rto * 1000,
-        .rtt_ns = (int64_t)info.tcpi_rtt * 1000,
-        .ack_age_ns = milliseconds(info.tcpi_last_ack_recv),
-        .received_age_ns = milliseconds(info.tcpi_last_data_recv),
-        .sent_age_ns = milliseconds(info.tcpi_last_data_sent),
-        .timer = (enum tcp_timer)(message->idiag_timer <= TCP_TIMER_WINDOW ? message->idiag_timer : 0),
-        .timer_ns = milliseconds(message->idiag_expires),
-    };
+    *out = state_of(&info, message->idiag_state);
+    out->send_queue = message->idiag_wqueue;
+    out->receive_queue = message->idiag_rqueue;
+    out->timer = (enum tcp_timer)(message->idiag_timer <= TCP_TIMER_WINDOW ? message->idiag_timer : 0);
+    out->timer_ns = milliseconds(message->idiag_expires);
     show_address(message->idiag_family, message->id.idiag_src, message->id.idiag_sport, out->local,
                  sizeof out->local);
     show_address(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport, out->remote,
@@ -126,6 +137,34 @@ socklen_t tcp_state_peer(const struct tcp_socket *socket, struct sockaddr_storag
     v4->sin_port = id.idiag_dport;
     memcpy(&v4->sin_addr, id.idiag_dst, sizeof v4->sin_addr);
     return sizeof *v4;
+}
+
+static void show_end(const struct sockaddr_storage *end, char *out, size_t size)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)end;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)end;
+    if (end->ss_family == AF_INET6)
+        show_address(AF_INET6, &v6->sin6_addr, v6->sin6_port, out, size);
+    else if (end->ss_family == AF_INET)
+        show_address(AF_INET, &v4->sin_addr, v4->sin_port, out, size);
+}
+
+int tcp_state_of(int fd, struct tcp_state *out, struct error *err)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return errno == EOPNOTSUPP || errno == ENOPROTOOPT
+                   ? 1
+                   : error_system(err, errno, "cannot ask the kernel for the state of a connection");
+    *out = state_of(&info, info.tcpi_state);
+    struct sockaddr_storage local = {0}, remote = {0};
+    socklen_t local_size = sizeof local, remote_size = sizeof remote;
+    (void)getsockname(fd, (struct sockaddr *)&local, &local_size);
+    (void)getpeername(fd, (struct sockaddr *)&remote, &remote_size);
+    show_end(&local, out->local, sizeof out->local);
+    show_end(&remote, out->remote, sizeof out->remote);
+    return 0;
 }
 
 int tcp_state_look(const struct tcp_socket *socket, struct tcp_state *out, struct error *err)

@@ -42,5 +42,8 @@ struct tcp_state {
 int tcp_state_find(pid_t pid, struct tcp_socket *out, int most, struct error *err);
 /* Whom it leads to, for connect(2); its length. */
 socklen_t tcp_state_peer(const struct tcp_socket *socket, struct sockaddr_storage *out);
+/* Of a descriptor of this process's own, also of one that came to its end: 0; 1 where it is no connection of
+ * TCP. The queues and the timer are not told, and so 0. */
+int tcp_state_of(int fd, struct tcp_state *out, struct error *err);
 /* 0; 1 when the connection is gone; -1 where the kernel tells nothing. */
 int tcp_state_look(const struct tcp_socket *socket, struct tcp_state *out, struct error *err);
