@@ -405,8 +405,8 @@ Test(ssh_session, a_connection_that_is_killed_in_the_middle_keeps_what_came_unti
 {
     struct fixture fixture = session_new();
     struct ssh_channel_end end;
-    AUTO_FREE char *command = xasprintf("head -c 100000 /dev/zero; sleep 1; kill -9 %d; sleep 20",
-                                        (int)session_process(&fixture));
+    AUTO_FREE char *command =
+        xasprintf("head -c 100000 /dev/zero; sleep 1; kill -9 %d; sleep 20", (int)session_process(&fixture));
     struct ssh_channel_work work = {.command = command};
 
     cr_expect_lt(ssh_session_run(fixture.session, &work, 1, deadline_in(20 * NS_PER_S), &end, &fixture.err),
