@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "config/secret.h"
+#include "config/tailnet_login.h"
 
 #include <string.h>
 
@@ -89,6 +90,10 @@ void secret_fetch_again(const struct project *project, const struct target *targ
     for (size_t i = 0; (secret = nth(target, i, &what)); i++)
         read_again(project, secret, what, rules);
     read_again(project, &target->key_passphrase, "key passphrase", rules);
+    for (size_t i = 0; (secret = tailnet_login_secret(&target->tailnet, i, &what)); i++)
+        read_again(project, secret, what, rules);
+    for (size_t i = 0; (secret = tailnet_login_secret(&project->operator_settings.login, i, &what)); i++)
+        read_again(project, secret, what, rules);
     for (size_t i = 0; i < names->count; i++)
         redact_rules_give_way(rules, names->items[i], strlen(names->items[i]));
 }

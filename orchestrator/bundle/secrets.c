@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "config/invoker.h"
 #include "config/layout.h"
+#include "config/tailnet_login.h"
 #include "process/program.h"
 #include "redact/sealed.h"
 #include "redact/value.h"
@@ -83,6 +84,24 @@ static void add_target(const struct work *work, const struct target *target)
         add_secret(work, target, &target->vault_passwords[i], "vault password");
     add_secret(work, target, &target->become_password, "become password");
     add_secret(work, target, &target->key_passphrase, "key passphrase");
+    const struct secret *secret;
+    const char *what;
+    for (size_t i = 0; (secret = tailnet_login_secret(&target->tailnet, i, &what)); i++) {
+        AUTO_FREE char *kind = xasprintf("tailnet.%s", what);
+        add_secret(work, target, secret, kind);
+    }
+}
+
+/* What this machine joins its tailnet with. */
+static void add_operator(const struct work *work)
+{
+    const struct secret *secret;
+    const char *what;
+    for (size_t i = 0;
+         (secret = tailnet_login_secret(&work->from->project->operator_settings.login, i, &what)); i++) {
+        AUTO_FREE char *kind = xasprintf("operator.%s", what);
+        add_secret(work, work->from->target, secret, kind);
+    }
 }
 
 static void add_configured(const struct work *work)
@@ -95,6 +114,7 @@ static void add_configured(const struct work *work)
         return;
     }
     add_target(work, from->target);
+    add_operator(work);
     for (size_t i = 0; i < from->target->peers.count; i++) {
         const struct target *peer = project_target(from->project, from->target->peers.items[i], NULL);
         if (peer && peer != from->target)

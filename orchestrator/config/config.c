@@ -12,7 +12,9 @@
 #include "config/resolve.h"
 #include "config/settings.h"
 #include "config/shared_keys.h"
+#include "config/tailnet_keys.h"
 #include "config/text_rules.h"
+#include "config/transport_kind.h"
 #include "config/user_file.h"
 #include "format/yaml.h"
 
@@ -141,7 +143,7 @@ static int read_project_file(struct loader *loader)
         AUTO_FREE char *target_path = xasprintf("targets.%s", name);
         bool fits = map->kind == NODE_MAP || map->kind == NODE_NULL;
         if (fits)
-            outlines_add(&loader->targets, name, targets->where[i], false);
+            outlines_add(&loader->targets, name, targets->where[i], OUTLINE_TARGET);
         else
             fault_at(&loader->faults, &from, targets->where[i], "the target '%s' takes a map, not %s", name,
                      node_kind_name(map->kind));
@@ -206,6 +208,14 @@ static void check_peers(struct loader *loader, const struct settings_view *view,
     peers = (struct words)WORDS_INIT;
 }
 
+static struct phase *next_phase(struct recipe *recipe, enum outline_kind kind)
+{
+    if (kind == OUTLINE_BOOTSTRAP)
+        return recipe->bootstrap = xcalloc(1, sizeof *recipe->bootstrap);
+    return kind == OUTLINE_TEARDOWN ? &recipe->teardown[recipe->teardown_count++]
+                                    : &recipe->phases[recipe->phase_count++];
+}
+
 static void fill_recipe(struct loader *loader, const struct resolve *resolve, size_t index,
                         struct recipe *out)
 {
@@ -218,12 +228,16 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
     out->teardown = xcalloc(outlines->count, sizeof *out->teardown);
     for (size_t i = 0; i < outlines->count; i++) {
         const struct outline *outline = &outlines->items[i];
-        struct phase *phase =
-            outline->teardown ? &out->teardown[out->teardown_count++] : &out->phases[out->phase_count++];
+        struct phase *phase = next_phase(out, outline->kind);
         AUTO_SETTINGS_VIEW view = {0};
         AUTO_FREE char *place = xasprintf("%s:%d:%d", file, outline->at.line, outline->at.column);
         settings_of_phase(loader->layers, name, outline->name, &view);
         resolve_phase(resolve, &view, outline->name, outline->at.line, place, phase);
+        if (outline->kind == OUTLINE_BOOTSTRAP) {
+            words_clear(&phase->transports);
+            words_add(&phase->transports, transport_name(TRANSPORT_DIRECT));
+            phase->transport_auto = false;
+        }
     }
 }
 
@@ -244,6 +258,8 @@ static struct project *fill(struct loader *loader)
         settings_of_target(loader->layers, outline->name, &target);
         resolve_target(&resolve, &target, outline->name, place, &project->targets[project->target_count]);
         check_peers(loader, &target, outline->name, &project->targets[project->target_count]);
+        project->targets[project->target_count].tailscale_socket =
+            tailnet_keys_socket(loader->environment, &project->operator_settings);
         project->target_count++;
     }
     project->recipes = xcalloc(loader->recipes.count, sizeof *project->recipes);

@@ -65,8 +65,8 @@ static void explain_view(const struct explanation *to, const struct settings_vie
 static void explain_recipe(const struct explanation *to, const struct project *project,
                            const struct recipe *recipe)
 {
-    const struct phase *lists[] = {recipe->phases, recipe->teardown};
-    size_t counts[] = {recipe->phase_count, recipe->teardown_count};
+    const struct phase *lists[] = {recipe->bootstrap, recipe->phases, recipe->teardown};
+    size_t counts[] = {recipe->bootstrap ? 1 : 0, recipe->phase_count, recipe->teardown_count};
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         for (size_t j = 0; j < counts[i]; j++) {
             AUTO_SETTINGS_VIEW view = {0};
@@ -81,7 +81,7 @@ static void explain_target(const struct explanation *to, const struct project *p
 {
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_target(project->layers, target->name, &view);
-    explain_view(to, &view, view.paths[2], provider_facts(target->provider)->local);
+    explain_view(to, &view, view.paths[view.count - 1], provider_facts(target->provider)->local);
 }
 
 void config_explain(const struct project *project, const struct target *target,

@@ -31,6 +31,7 @@ enum {
     KEY_NO_PROVIDER = 16, /* not in providers.<type> */
     KEY_REQUIRED = 32,
     KEY_ANY_SCALAR = 64, /* a list of texts that takes numbers too */
+    KEY_NO_RECIPE = 128, /* not in a recipe's target */
 };
 
 struct key {

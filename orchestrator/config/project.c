@@ -13,6 +13,7 @@ static void target_clear(struct target *target)
     free(target->provider);
     free(target->recipe);
     words_clear(&target->transports);
+    words_clear(&target->auto_transports);
     free(target->address);
     free(target->user);
     free(target->key);
@@ -43,6 +44,7 @@ static void target_clear(struct target *target)
     words_clear(&target->env);
     free(target->root);
     free(target->tailscale_socket);
+    tailnet_login_clear(&target->tailnet);
 }
 
 static void phases_free(struct phase *phases, size_t count)
@@ -78,6 +80,7 @@ void project_free(struct project *project)
         free(recipe->path);
         phases_free(recipe->phases, recipe->phase_count);
         phases_free(recipe->teardown, recipe->teardown_count);
+        phases_free(recipe->bootstrap, recipe->bootstrap ? 1 : 0);
     }
     free(project->recipes);
     free(project->directory);
@@ -85,6 +88,7 @@ void project_free(struct project *project)
     words_clear(&project->inventory);
     free(project->ansible);
     free(project->programs);
+    operator_settings_clear(&project->operator_settings);
     words_clear(&project->warnings);
     settings_free(project->layers);
     free(project);
@@ -110,6 +114,13 @@ const struct target *project_target(const struct project *project, const char *n
     return NULL;
 }
 
+const struct words *project_transports(const struct target *target, const struct phase *phase)
+{
+    if (phase && phase->transports.count)
+        return &phase->transports;
+    return phase && phase->transport_auto ? &target->auto_transports : &target->transports;
+}
+
 /* Each of the target's secrets by its index; NULL behind the last. */
 static const struct secret *secret_at(const struct target *target, size_t index)
 {
@@ -119,26 +130,40 @@ static const struct secret *secret_at(const struct target *target, size_t index)
     if (index < target->vault_password_count)
         return &target->vault_passwords[index];
     index -= target->vault_password_count;
-    return index == 0 ? &target->become_password : index == 1 ? &target->key_passphrase : NULL;
+    if (index < 2)
+        return index == 0 ? &target->become_password : &target->key_passphrase;
+    return tailnet_login_secret(&target->tailnet, index - 2, NULL);
+}
+
+/* Each of the project's: the operator's, then those of the targets; NULL behind the last. */
+static const struct secret *next_secret(const struct project *project, size_t *owner, size_t *index)
+{
+    for (; *owner <= project->target_count; ++*owner, *index = 0) {
+        const struct secret *secret =
+            *owner ? secret_at(&project->targets[*owner - 1], *index)
+                   : tailnet_login_secret(&project->operator_settings.login, *index, NULL);
+        ++*index;
+        if (secret)
+            return secret;
+    }
+    return NULL;
 }
 
 void project_secret_variables(const struct project *project, void (*use)(const char *name))
 {
-    for (size_t t = 0; t < project->target_count; t++)
-        for (size_t i = 0; secret_at(&project->targets[t], i); i++)
-            if (secret_at(&project->targets[t], i)->kind == SECRET_ENV)
-                use(secret_at(&project->targets[t], i)->where);
+    const struct secret *secret;
+    for (size_t owner = 0, index = 0; (secret = next_secret(project, &owner, &index));)
+        if (secret->kind == SECRET_ENV)
+            use(secret->where);
 }
 
 bool project_reads(const struct project *project, int fd)
 {
-    bool found = false;
-    for (size_t t = 0; project && !found && t < project->target_count; t++)
-        for (size_t i = 0; !found && secret_at(&project->targets[t], i); i++) {
-            const struct secret *secret = secret_at(&project->targets[t], i);
-            found = secret->kind == SECRET_FD && secret->fd == fd;
-        }
-    return found;
+    const struct secret *secret;
+    for (size_t owner = 0, index = 0; project && (secret = next_secret(project, &owner, &index));)
+        if (secret->kind == SECRET_FD && secret->fd == fd)
+            return true;
+    return false;
 }
 
 bool project_has_name(const struct project *project, const char *text)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "config/secret.h"
+#include "config/tailnet_login.h"
 #include "config/watchdog_facts.h"
 #include "format/json.h"
 #include "format/node.h"
@@ -23,6 +24,7 @@ struct target {
     char *name, *provider, *recipe;
     bool transport_auto;
     struct words transports;           /* names in order; of `auto` what it stands for */
+    struct words auto_transports;      /* what `auto` stands for, given or not */
     char *address, *user, *key, *jump; /* NULL: not given */
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
@@ -41,7 +43,7 @@ struct target {
     struct words host_keys;                                                           /* HOST_KEYS_LIST */
     char *host_key_file;                                                              /* HOST_KEYS_FILE */
     char *python;                                                                     /* NULL: auto */
-    int64_t provision_ns, root_tree_ns, ready_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
+    int64_t provision_ns, root_tree_ns, ready_ns, tailnet_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
     char *host_name;                                                                  /* inventory name */
     struct words groups, peers;
     struct node *vars; /* map or NULL */
@@ -54,7 +56,12 @@ struct target {
     int64_t deadline_ns;
     bool protected;
     char *root;             /* sandbox */
-    char *tailscale_socket; /* from TAILSCALE_SOCKET, NULL: tailscale's default */
+    /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
+     * triphase's own daemon where one runs; NULL: tailscale's default. */
+    char *tailscale_socket;
+    bool joins_tailnet; /* it is to be a device of a tailnet: the fields below */
+    struct tailnet_login tailnet;
+    bool stale_remove, tailscale_ssh_accept; /* else refused */
 };
 
 struct phase {
@@ -63,7 +70,8 @@ struct phase {
     int attempts;
     struct words retry_on; /* outcome names */
     int64_t retry_pause_ns;
-    struct words transports; /* empty: the target's */
+    struct words transports; /* empty: the target's, or with `transport_auto` what that is for the target */
+    bool transport_auto;
     struct requirement *requires;
     size_t require_count;
     /* it may act on hosts beyond the target and its peers */
@@ -79,6 +87,7 @@ struct recipe {
     size_t phase_count;
     struct phase *teardown;
     size_t teardown_count;
+    struct phase *bootstrap; /* one, over `direct`, before the target joins its tailnet; NULL: none */
 };
 
 struct project {
@@ -89,6 +98,7 @@ struct project {
     bool ansible_found;
     char *programs; /* where programs are looked for, like PATH (config/programs.h) */
     int64_t keep_ns;
+    struct operator_settings operator_settings; /* `operator`: how this machine joins its tailnet */
     struct target *targets; /* in file order */
     size_t target_count;
     struct recipe *recipes; /* every recipe that a target names, each once */
@@ -102,10 +112,12 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
-/* Calls it with the name of each variable that a secret of any target is read from: none of them is handed on
+/* The transports of a phase of a target, in order; of NULL the target's own. Borrowed. */
+const struct words *project_transports(const struct target *target, const struct phase *phase);
+/* Calls it with the name of each variable that a secret of the operator or of any target is read from: none of them is handed on
  * to a child (child_keep_back). */
 void project_secret_variables(const struct project *project, void (*use)(const char *name));
-/* Whether a secret of one of its targets is read from this descriptor. NULL: none is. */
+/* Whether a secret of the operator or of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);
 /* Whether this is what a target, its host, a group or a recipe is called. */
 bool project_has_name(const struct project *project, const char *text);

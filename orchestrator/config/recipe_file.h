@@ -3,21 +3,25 @@
 #include "base/words.h"
 #include "config/settings.h"
 
+enum outline_kind { OUTLINE_TARGET, OUTLINE_BOOTSTRAP, OUTLINE_PHASE, OUTLINE_TEARDOWN };
+
 /* A phase or target by name and where it stands. */
 struct outline {
     char *name;
     struct node_place at;
-    bool teardown;
+    enum outline_kind kind;
 };
 
 struct outlines {
     struct outline *items;
     size_t count;
 };
-void outlines_add(struct outlines *outlines, const char *name, struct node_place at, bool teardown);
+void outlines_add(struct outlines *outlines, const char *name, struct node_place at,
+                  enum outline_kind kind);
 void outlines_clear(struct outlines *outlines);
 
-/* Reads the recipe's values, and its phases in order (`phases` first, then `teardown`). `origin` is where
+/* Reads the recipe's values, what it wants of its targets, and its phases in order (`bootstrap`, `phases`,
+ * `teardown`). `origin` is where
  * the recipe is named, for the fault of an absent one. */
 void recipe_file_read(struct settings *layers, const char *directory, const char *name, const char *origin,
                       struct outlines *outlines, struct words *faults);

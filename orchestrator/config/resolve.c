@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
+#include "config/tailnet_keys.h"
 #include "config/transport_kind.h"
 
 #include <string.h>
@@ -155,6 +156,7 @@ void resolve_project(const struct resolve *resolve, const struct settings_view *
     out->name = text_of(view, "project");
     out->keep_ns = duration_of(view, "keep");
     check_inventory(resolve, view, &out->inventory);
+    tailnet_keys_operator(view, resolve->directory, resolve->invoker, resolve->faults, &out->operator_settings);
     AUTO_FREE char *ansible = text_of(view, "ansible");
     if (!ansible)
         ansible = xstrdup("ansible-playbook"); /* the built-in value, which no layer can take away */
@@ -167,18 +169,25 @@ void resolve_project(const struct resolve *resolve, const struct settings_view *
 
 /* A target */
 
+/* `auto` leaves the list empty. */
 static void resolve_transports(const struct settings_view *view, struct words *out, bool *is_auto)
 {
     const struct node *node = settings_node(view, "transport");
-    if (node && node->kind == NODE_LIST) {
+    *is_auto = node && node->kind != NODE_LIST && text_is(node->text, "auto");
+    if (node && node->kind == NODE_LIST)
         texts_of(view, "transport", out);
-    } else if (node && text_is(node->text, "auto")) {
-        if (is_auto)
-            *is_auto = true;
-        words_add(out, transport_name(TRANSPORT_DIRECT)); /* no target joins a tailnet in this version */
-    } else if (node) {
+    else if (node && !*is_auto)
         words_add(out, node->text);
-    }
+}
+
+static void resolve_auto(struct target *out)
+{
+    if (!out->joins_tailnet)
+        words_add(&out->auto_transports, transport_name(TRANSPORT_DIRECT));
+    for (int kind = TRANSPORT_TAILNET; out->joins_tailnet && kind < TRANSPORT_KINDS; kind++)
+        words_add(&out->auto_transports, transport_name((enum transport_kind)kind));
+    if (out->transport_auto)
+        words_add_list(&out->transports, words_argv(&out->auto_transports));
 }
 
 static void resolve_host_keys(const struct resolve *resolve, const struct settings_view *view,
@@ -203,11 +212,9 @@ static void resolve_places(const struct resolve *resolve, const struct settings_
 {
     AUTO_FREE char *key = text_of(view, "key"), *root = text_of(view, "root"),
                    *python = text_of(view, "python");
-    const char *socket = environment_value(resolve->environment, "TAILSCALE_SOCKET");
     out->key = !key ? NULL : text_is(key, "agent") ? TAKE(key) : path_from(resolve, key);
     out->root = root && strchr(root, '/') ? path_from(resolve, root) : TAKE(root);
     out->python = text_is(python, "auto") ? NULL : TAKE(python);
-    out->tailscale_socket = xstrdup_or_null(socket);
 }
 
 void resolve_target(const struct resolve *resolve, const struct settings_view *view, const char *name,
@@ -220,7 +227,9 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->recipe = text_of(view, "recipe");
     if (provider_facts(out->provider)->existing)
         need(resolve, view, "address", place, what);
+    tailnet_keys_target(view, place, resolve->faults, out);
     resolve_transports(view, &out->transports, &out->transport_auto);
+    resolve_auto(out);
     out->address = text_of(view, "address");
     out->port = count_of(view, "port");
     out->user = text_of(view, "user");
@@ -314,7 +323,7 @@ void resolve_phase(const struct resolve *resolve, const struct settings_view *vi
     out->attempts = count_of(view, "attempts");
     texts_of(view, "retry_on", &out->retry_on);
     out->retry_pause_ns = duration_of(view, "retry_pause");
-    resolve_transports(view, &out->transports, NULL);
+    resolve_transports(view, &out->transports, &out->transport_auto);
     resolve_requirements(view, out);
     out->network_churn = bool_of(view, "network_churn");
     out->reboots = bool_of(view, "reboots");

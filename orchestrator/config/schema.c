@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 #include "config/ssh_rules.h"
+#include "config/tailnet_rules.h"
 #include "config/text_rules.h"
 #include "config/watchdog_facts.h"
 
@@ -11,6 +12,8 @@
 
 static const char *const facts[] = {"fresh", "cached", NULL};
 static const char *const lost_handlers[] = {"fail", "warn", NULL};
+static const char *const stale[] = {"refuse", "remove", NULL};
+static const char *const tailscale_ssh[] = {"refuse", "accept", NULL};
 static const char *const beyond[] = {"refuse", "allow", NULL};
 
 /* After which a phase may be tried again. */
@@ -34,6 +37,27 @@ static const char *const *retried_outcomes(void)
     {                                                                             \
         .name = key_name, .scope = key_scope, .type = VALUE_DURATION, __VA_ARGS__ \
     }
+#define SECRET_KEY(key_name, key_scope) \
+    {.name = key_name, .scope = key_scope, .type = VALUE_SECRET, .note = "none"}
+#define FALSE_KEY(key_name, key_scope) \
+    {.name = key_name, .scope = key_scope, .type = VALUE_BOOL, .preset = "false"}
+#define FIELDS_KEY(key_name, key_scope) {.name = key_name, .scope = key_scope, .type = VALUE_FIELDS}
+/* What `operator` and `tailnet` have in common: how something joins. */
+#define LOGIN_KEYS(prefix, key_scope, own_name)                                                             \
+    {.name = prefix ".tags",                                                                                \
+     .scope = key_scope,                                                                                    \
+     .type = VALUE_TEXTS,                                                                                   \
+     .preset = "[]",                                                                                        \
+     .problem = tailnet_rules_tag_problem},                                                                 \
+        TEXT_KEY(prefix ".hostname", key_scope, .problem = tailnet_rules_hostname_problem,                  \
+                 .note = own_name),                                                                         \
+        TEXT_KEY(prefix ".login_server", key_scope, .problem = tailnet_rules_url_problem,                   \
+                 .note = "Tailscale's own"),                                                                \
+        TEXT_KEY(prefix ".api", key_scope, .problem = tailnet_rules_url_problem,                            \
+                 .note = "Tailscale's, none beside login_server"),                                          \
+        FIELDS_KEY(prefix ".oauth", key_scope), SECRET_KEY(prefix ".oauth.id", key_scope),                  \
+        SECRET_KEY(prefix ".oauth.secret", key_scope), SECRET_KEY(prefix ".api_key", key_scope),            \
+        SECRET_KEY(prefix ".auth_key", key_scope)
 #define LATER_KEY(key_name, key_scope)                                               \
     {                                                                                \
         .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
@@ -49,15 +73,36 @@ static const struct key before[] = {
      .note = "inventory/ if present"},
     TEXT_KEY("ansible", SCOPE_PROJECT, .preset = "ansible-playbook", .problem = value_path_problem),
     DURATION_KEY("keep", SCOPE_PROJECT, .preset = "90d"),
+    FIELDS_KEY("operator", SCOPE_PROJECT),
+    TEXT_KEY("operator.socket", SCOPE_PROJECT, .problem = value_path_problem,
+             .note = "triphase's own daemon, else tailscale's"),
+    LOGIN_KEYS("operator", SCOPE_PROJECT, "this machine's name"),
+    FALSE_KEY("operator.reusable", SCOPE_PROJECT),
+    FALSE_KEY("operator.ssh", SCOPE_PROJECT),
+    FALSE_KEY("operator.accept_routes", SCOPE_PROJECT),
+    FALSE_KEY("operator.accept_dns", SCOPE_PROJECT),
+    FALSE_KEY("operator.socks5", SCOPE_PROJECT),
 
     {.name = "provider",
      .scope = SCOPE_TARGET,
      .type = VALUE_CHOICE,
      .preset = "sandbox",
      .names = provider_names,
-     .flags = KEY_NO_PROVIDER},
-    TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED),
+     .flags = KEY_NO_PROVIDER | KEY_NO_RECIPE},
+    TEXT_KEY("recipe", SCOPE_TARGET, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_NO_RECIPE),
     {.name = "transport", .scope = SCOPE_TARGET, .type = VALUE_TRANSPORT, .preset = "auto"},
+    FIELDS_KEY("tailnet", SCOPE_TARGET),
+    LOGIN_KEYS("tailnet", SCOPE_TARGET, "the target's host_name"),
+    {.name = "tailnet.stale",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "refuse",
+     .choices = stale},
+    {.name = "tailnet.tailscale_ssh",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "refuse",
+     .choices = tailscale_ssh},
     TEXT_KEY("address", SCOPE_TARGET, .problem = ssh_rules_address_problem, .note = "from the provider"),
     {.name = "port",
      .scope = SCOPE_TARGET,
@@ -84,6 +129,7 @@ static const struct key before[] = {
     DURATION_KEY("stage_deadline.provision", SCOPE_TARGET, .preset = "5m"),
     DURATION_KEY("stage_deadline.root_tree", SCOPE_TARGET, .preset = "15m"),
     DURATION_KEY("stage_deadline.ready", SCOPE_TARGET, .preset = "60s"),
+    DURATION_KEY("stage_deadline.tailnet", SCOPE_TARGET, .preset = "2m"),
     DURATION_KEY("stage_deadline.transport", SCOPE_TARGET, .preset = "60s"),
     DURATION_KEY("stage_deadline.destroy", SCOPE_TARGET, .preset = "2m"),
     DURATION_KEY("stage_deadline.sweep", SCOPE_TARGET, .preset = "30s"),
@@ -151,11 +197,6 @@ static const struct key behind[] = {
     /* What is to come; the contract keeps these names free. */
     LATER_KEY("webhook", SCOPE_PROJECT),
     LATER_KEY("otlp", SCOPE_PROJECT),
-    LATER_KEY("operator", SCOPE_PROJECT),
-    LATER_KEY("target", SCOPE_RECIPE),
-    LATER_KEY("bootstrap", SCOPE_RECIPE),
-    LATER_KEY("tailnet", SCOPE_TARGET),
-    LATER_KEY("stage_deadline.tailnet", SCOPE_TARGET),
     LATER_KEY("health", SCOPE_TARGET),
     LATER_KEY("ttl", SCOPE_TARGET),
     LATER_KEY("ready", SCOPE_TARGET),

@@ -112,7 +112,7 @@ void settings_add(struct settings *layers, enum source source, const char *path,
     bool takes_apart = !field && (key->type == VALUE_FIELDS || schema_is_open(key));
     /* Of Ansible's settings and the user's own file a bad value is only warned of: the
      * next lower layer counts. */
-    if (!good && source <= SOURCE_USER)
+    if (!good && (source == SOURCE_ANSIBLE || source == SOURCE_USER))
         return;
     if (!takes_apart) {
         bool empty = node->kind == NODE_NULL && key->type != VALUE_VARIABLES;
@@ -142,7 +142,8 @@ void settings_add_map(struct settings *layers, enum source source, const char *p
         AUTO_FREE char *shown = text_shown(name);
         const struct key *key = strchr(name, '.') ? NULL : schema_find(scope, name);
         bool misplaced = key && ((shared && key->flags & KEY_OWN) ||
-                                 (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER));
+                                 (text_starts(path, "providers.") && key->flags & KEY_NO_PROVIDER) ||
+                                 (text_starts(path, "recipes.") && key->flags & KEY_NO_RECIPE));
         if (key && !misplaced) {
             settings_add(layers, source, path, key, NULL, map->items[i], map->where[i], from, faults);
             continue;
@@ -281,17 +282,29 @@ void settings_entries(struct settings *layers, const char *key, struct words *ou
     words_sort_unique(out);
 }
 
+char *settings_recipe_target(const char *recipe)
+{
+    return xasprintf("recipes.%s.target", recipe);
+}
+
+static void put_before(struct settings_view *view, size_t at, char *path)
+{
+    for (size_t i = view->count++; i > at; i--)
+        view->paths[i] = view->paths[i - 1];
+    view->paths[at] = path;
+}
+
 void settings_of_target(struct settings *layers, const char *name, struct settings_view *out)
 {
     *out = (struct settings_view){.layers = layers, .scope = SCOPE_TARGET};
     out->paths[out->count++] = xstrdup("defaults");
     out->paths[out->count++] = xasprintf("targets.%s", name);
-    /* The provider itself is looked up without a place of its own. */
+    /* The provider itself is looked up without a place of its own, and the recipe without its target's. */
     const struct node *named = settings_node(out, "provider"); /* built in: sandbox */
-    AUTO_FREE char *provider = xstrdup(named ? named->text : "");
-    out->paths[2] = out->paths[1];
-    out->paths[1] = xasprintf("providers.%s", provider);
-    out->count = 3;
+    put_before(out, 1, xasprintf("providers.%s", named ? named->text : ""));
+    const struct node *recipe = settings_node(out, "recipe");
+    if (recipe)
+        put_before(out, 0, settings_recipe_target(recipe->text));
 }
 
 void settings_of_phase(struct settings *layers, const char *recipe, const char *phase,

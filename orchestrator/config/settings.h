@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Lowest first. */
-enum source { SOURCE_ANSIBLE, SOURCE_USER, SOURCE_PROJECT, SOURCE_ENVIRONMENT, SOURCE_SET, SOURCE_COUNT };
+enum source { SOURCE_ANSIBLE, SOURCE_RECIPE, SOURCE_USER, SOURCE_PROJECT, SOURCE_ENVIRONMENT, SOURCE_SET, SOURCE_COUNT };
 
 struct setting {
     char *path;
@@ -40,12 +40,12 @@ void settings_add_map(struct settings *layers, enum source source, const char *p
                       bool shared, const struct node *map, const char *const *others,
                       const struct provenance *from, struct words *faults);
 
-/* Where the values of one thing may stand, lowest first: {"defaults", "providers.sandbox",
- * "targets.vault"}. */
+/* Where the values of one thing may stand, lowest first: {"recipes.vault.target", "defaults",
+ * "providers.sandbox", "targets.vault"}. */
 struct settings_view {
     struct settings *layers;
     enum key_scope scope;
-    char *paths[3];
+    char *paths[4];
     size_t count;
 };
 void settings_of_project(struct settings *layers, struct settings_view *out);
@@ -54,6 +54,8 @@ void settings_of_target(struct settings *layers, const char *name, struct settin
 /* Its last path is the phase's own, "phases.RECIPE.NAME". */
 void settings_of_phase(struct settings *layers, const char *recipe, const char *phase,
                        struct settings_view *out);
+/* The path of what a recipe wants of every target of its kind. malloc'ed. */
+char *settings_recipe_target(const char *recipe);
 void settings_view_clear(struct settings_view *view);
 #define AUTO_SETTINGS_VIEW __attribute__((cleanup(settings_view_clear))) struct settings_view
 

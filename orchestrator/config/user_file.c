@@ -27,7 +27,7 @@ static bool may_be_read_for(const struct invoker *invoker, int fd)
 void user_file_read(struct settings *layers, const struct invoker *invoker, const char *const *environment,
                     const char *given, struct words *warnings)
 {
-    static const char *const known[] = {"ansible", "keep", "defaults", "providers", NULL};
+    static const char *const known[] = {"ansible", "keep", "operator", "defaults", "providers", NULL};
     AUTO_FREE char *folder = invoker_config_directory(invoker, environment);
     AUTO_FREE char *path = given ? xstrdup(given) : folder ? file_join(folder, "config.yml") : NULL;
     if (!path)
@@ -58,7 +58,8 @@ void user_file_read(struct settings *layers, const struct invoker *invoker, cons
     if (root && root->kind == NODE_MAP) {
         shared_keys_check(root, SCOPE_PROJECT, known, &from, &faults);
         for (size_t i = 0; i < root->count; i++)
-            if (text_is(root->keys[i], "ansible") || text_is(root->keys[i], "keep"))
+            if (text_is(root->keys[i], "ansible") || text_is(root->keys[i], "keep") ||
+                text_is(root->keys[i], "operator"))
                 settings_add(layers, SOURCE_USER, "", schema_find(SCOPE_PROJECT, root->keys[i]), NULL,
                              root->items[i], root->where[i], &from, &faults);
         shared_keys_add(layers, SOURCE_USER, root, &from, &faults);

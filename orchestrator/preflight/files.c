@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/invoker.h"
 #include "config/provider_facts.h"
+#include "config/tailnet_login.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,12 @@ static void look_at_secrets(struct plan_work *work)
     look_at_secret(work, target, &target->become_password, "become_password");
     for (size_t i = 0; i < target->vault_password_count; i++)
         look_at_secret(work, target, &target->vault_passwords[i], "vault_passwords");
+    const struct secret *secret;
+    const char *what;
+    for (size_t i = 0; (secret = tailnet_login_secret(&target->tailnet, i, &what)); i++) {
+        AUTO_FREE char *key = xasprintf("tailnet.%s", what);
+        look_at_secret(work, target, secret, key);
+    }
 }
 
 /* A sandbox's key is triphase's own; a key that only an agent holds is named by its public part. */

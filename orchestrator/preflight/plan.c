@@ -152,8 +152,8 @@ static void look_for_transports(struct plan_work *work)
     for (size_t i = 0; i < work->phase_count; i++) {
         const struct phase *phase = work->phases[i];
         AUTO_ERROR phase_err = ERROR_INIT;
-        if (phase->transports.count &&
-            transport_choose(&phase->transports, target, true, &kind, NULL, &phase_err) < 0) {
+        if ((phase->transports.count || phase->transport_auto) &&
+            transport_choose(project_transports(target, phase), target, true, &kind, NULL, &phase_err) < 0) {
             AUTO_FREE char *place = phase_place(work, phase);
             plan_find_error(work->report, place, &phase_err);
         }

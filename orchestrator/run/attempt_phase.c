@@ -72,8 +72,7 @@ static int render_inventory(struct run_context *context, const struct phase *pha
 static enum transport_kind likely_transport(const struct run_context *context, const struct phase *phase)
 {
     enum transport_kind kind = TRANSPORT_DIRECT;
-    const struct words *names =
-        phase->transports.count ? &phase->transports : &context->request->target->transports;
+    const struct words *names = project_transports(context->request->target, phase);
     (void)transport_from(run_context_has_transport(context, phase) ? context->transport : names->items[0],
                          &kind);
     return kind;

@@ -58,7 +58,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     if (context->transport)
         json_set_string(ask, "transport", context->transport);
     if (next) {
-        const struct words *names = next->transports.count ? &next->transports : &target->transports;
+        const struct words *names = project_transports(target, next);
         struct json *list = json_new_array();
         for (size_t i = 0; i < names->count; i++)
             json_append(list, json_new_string(names->items[i]));

@@ -54,7 +54,10 @@ static struct json *entry_of(const struct phase *phase)
     for (size_t i = 0; i < phase->args.count; i++)
         text_addf(&args, "%s\n", phase->args.items[i]);
     json_set_string(entry, "playbook", phase->playbook);
-    set_words(entry, "transport", &phase->transports);
+    if (phase->transport_auto)
+        json_set_string(entry, "transport", "auto");
+    else
+        set_words(entry, "transport", &phase->transports);
     set_digest(entry, "args", text_string(&args));
     set_vars(entry, "vars", phase->vars);
     return entry;

@@ -190,13 +190,12 @@ static void expect_later(const char *file, const char *before, const char *names
 }
 
 #define LATER_OF_A_TARGET                                                                                  \
-    "tailnet health ttl ready on accelerate token endpoint server_type image location ssh_keys firewalls " \
+    "health ttl ready on accelerate token endpoint server_type image location ssh_keys firewalls " \
     "networks labels user_data ipv4 ipv6 placement_group make verify remove list"
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
-    static const char *const lines[] = {"stage_deadline: {tailnet: 1m}", "provider: hetzner",
-                                        "provider: command"};
+    static const char *const lines[] = {"health: {url: x}", "provider: hetzner", "provider: command"};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         AUTO_FREE char *line = xasprintf("    %s", lines[i]);
         with_target(line);
@@ -208,12 +207,11 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
     AUTO_FREE char *provider = folder_refusal(ERROR_PROJECT);
     cr_has(provider, "triphase.yml:2:13: the provider 'hetzner' is not in this version");
 
-    expect_later("triphase.yml", "{project: demo, ", "webhook otlp operator", "}\n");
+    expect_later("triphase.yml", "{project: demo, ", "webhook otlp", "}\n");
     expect_later("triphase.yml", "project: demo\ntargets:\n  vault: {recipe: vault, ", LATER_OF_A_TARGET,
                  "}\n");
     expect_later("triphase.yml", "project: demo\ndefaults: {", LATER_OF_A_TARGET, "}\n");
     with_target("");
-    expect_later("phases/vault.yml", "{phases: [{name: a, playbook: a.yml}], ", "target bootstrap", "}\n");
     expect_later("phases/vault.yml", "phases: [{name: a, playbook: a.yml, ", "accelerate confirm", "}]\n");
 }
 

@@ -1,0 +1,16 @@
+/* From the values of `operator:` and of a target's `tailnet:` to structs. */
+#pragma once
+#include "config/invoker.h"
+#include "config/project.h"
+#include "config/settings.h"
+
+/* The project's `operator:`; `directory` is the project's, and what is wrong goes to `faults`. */
+void tailnet_keys_operator(const struct settings_view *view, const char *directory,
+                           const struct invoker *invoker, struct words *faults,
+                           struct operator_settings *out);
+/* Of a target: whether it joins a tailnet, and how. `place` is where the target stands. */
+void tailnet_keys_target(const struct settings_view *view, const char *place, struct words *faults,
+                         struct target *out);
+/* The socket of the tailscaled that carries this machine's connections: TAILSCALE_SOCKET, else
+ * operator.socket. malloc'ed; NULL: neither is given. */
+char *tailnet_keys_socket(const char *const *environment, const struct operator_settings *settings);
