@@ -40,11 +40,12 @@ struct target {
     bool user_is_ansibles, port_is_ansibles, key_is_ansibles; /* filled in from them */
     struct words refused, noted; /* lines for a plan: what contradicts a key, and what is not used */
     enum host_key_kind host_key_kind;
-    struct words host_keys;                                                           /* HOST_KEYS_LIST */
-    char *host_key_file;                                                              /* HOST_KEYS_FILE */
-    char *python;                                                                     /* NULL: auto */
-    int64_t provision_ns, root_tree_ns, ready_ns, tailnet_ns, transport_ns, destroy_ns, sweep_ns; /* stage_deadline */
-    char *host_name;                                                                  /* inventory name */
+    struct words host_keys; /* HOST_KEYS_LIST */
+    char *host_key_file;    /* HOST_KEYS_FILE */
+    char *python;           /* NULL: auto */
+    int64_t provision_ns, root_tree_ns, ready_ns, tailnet_ns, transport_ns, destroy_ns,
+        sweep_ns;    /* stage_deadline */
+    char *host_name; /* inventory name */
     struct words groups, peers;
     struct node *vars; /* map or NULL */
     struct secret *secrets;
@@ -55,7 +56,7 @@ struct target {
     struct words env; /* names */
     int64_t deadline_ns;
     bool protected;
-    char *root;             /* sandbox */
+    char *root; /* sandbox */
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;
@@ -99,7 +100,7 @@ struct project {
     char *programs; /* where programs are looked for, like PATH (config/programs.h) */
     int64_t keep_ns;
     struct operator_settings operator_settings; /* `operator`: how this machine joins its tailnet */
-    struct target *targets; /* in file order */
+    struct target *targets;                     /* in file order */
     size_t target_count;
     struct recipe *recipes; /* every recipe that a target names, each once */
     size_t recipe_count;

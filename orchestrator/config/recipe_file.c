@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-void outlines_add(struct outlines *outlines, const char *name, struct node_place at,
-                  enum outline_kind kind)
+void outlines_add(struct outlines *outlines, const char *name, struct node_place at, enum outline_kind kind)
 {
     outlines->items = xreallocarray(outlines->items, outlines->count + 1, sizeof *outlines->items);
     outlines->items[outlines->count++] = (struct outline){xstrdup(name), at, kind};

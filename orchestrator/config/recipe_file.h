@@ -16,8 +16,7 @@ struct outlines {
     struct outline *items;
     size_t count;
 };
-void outlines_add(struct outlines *outlines, const char *name, struct node_place at,
-                  enum outline_kind kind);
+void outlines_add(struct outlines *outlines, const char *name, struct node_place at, enum outline_kind kind);
 void outlines_clear(struct outlines *outlines);
 
 /* Reads the recipe's values, what it wants of its targets, and its phases in order (`bootstrap`, `phases`,

@@ -156,7 +156,8 @@ void resolve_project(const struct resolve *resolve, const struct settings_view *
     out->name = text_of(view, "project");
     out->keep_ns = duration_of(view, "keep");
     check_inventory(resolve, view, &out->inventory);
-    tailnet_keys_operator(view, resolve->directory, resolve->invoker, resolve->faults, &out->operator_settings);
+    tailnet_keys_operator(view, resolve->directory, resolve->invoker, resolve->faults,
+                          &out->operator_settings);
     AUTO_FREE char *ansible = text_of(view, "ansible");
     if (!ansible)
         ansible = xstrdup("ansible-playbook"); /* the built-in value, which no layer can take away */

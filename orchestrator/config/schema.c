@@ -37,26 +37,33 @@ static const char *const *retried_outcomes(void)
     {                                                                             \
         .name = key_name, .scope = key_scope, .type = VALUE_DURATION, __VA_ARGS__ \
     }
-#define SECRET_KEY(key_name, key_scope) \
-    {.name = key_name, .scope = key_scope, .type = VALUE_SECRET, .note = "none"}
-#define FALSE_KEY(key_name, key_scope) \
-    {.name = key_name, .scope = key_scope, .type = VALUE_BOOL, .preset = "false"}
-#define FIELDS_KEY(key_name, key_scope) {.name = key_name, .scope = key_scope, .type = VALUE_FIELDS}
+#define SECRET_KEY(key_name, key_scope)                                            \
+    {                                                                              \
+        .name = key_name, .scope = key_scope, .type = VALUE_SECRET, .note = "none" \
+    }
+#define FALSE_KEY(key_name, key_scope)                                              \
+    {                                                                               \
+        .name = key_name, .scope = key_scope, .type = VALUE_BOOL, .preset = "false" \
+    }
+#define FIELDS_KEY(key_name, key_scope)                            \
+    {                                                              \
+        .name = key_name, .scope = key_scope, .type = VALUE_FIELDS \
+    }
 /* What `operator` and `tailnet` have in common: how something joins. */
-#define LOGIN_KEYS(prefix, key_scope, own_name)                                                             \
-    {.name = prefix ".tags",                                                                                \
-     .scope = key_scope,                                                                                    \
-     .type = VALUE_TEXTS,                                                                                   \
-     .preset = "[]",                                                                                        \
-     .problem = tailnet_rules_tag_problem},                                                                 \
-        TEXT_KEY(prefix ".hostname", key_scope, .problem = tailnet_rules_hostname_problem,                  \
-                 .note = own_name),                                                                         \
-        TEXT_KEY(prefix ".login_server", key_scope, .problem = tailnet_rules_url_problem,                   \
-                 .note = "Tailscale's own"),                                                                \
-        TEXT_KEY(prefix ".api", key_scope, .problem = tailnet_rules_url_problem,                            \
-                 .note = "Tailscale's, none beside login_server"),                                          \
-        FIELDS_KEY(prefix ".oauth", key_scope), SECRET_KEY(prefix ".oauth.id", key_scope),                  \
-        SECRET_KEY(prefix ".oauth.secret", key_scope), SECRET_KEY(prefix ".api_key", key_scope),            \
+#define LOGIN_KEYS(prefix, key_scope, own_name)                                                  \
+    {.name = prefix ".tags",                                                                     \
+     .scope = key_scope,                                                                         \
+     .type = VALUE_TEXTS,                                                                        \
+     .preset = "[]",                                                                             \
+     .problem = tailnet_rules_tag_problem},                                                      \
+        TEXT_KEY(prefix ".hostname", key_scope, .problem = tailnet_rules_hostname_problem,       \
+                 .note = own_name),                                                              \
+        TEXT_KEY(prefix ".login_server", key_scope, .problem = tailnet_rules_url_problem,        \
+                 .note = "Tailscale's own"),                                                     \
+        TEXT_KEY(prefix ".api", key_scope, .problem = tailnet_rules_url_problem,                 \
+                 .note = "Tailscale's, none beside login_server"),                               \
+        FIELDS_KEY(prefix ".oauth", key_scope), SECRET_KEY(prefix ".oauth.id", key_scope),       \
+        SECRET_KEY(prefix ".oauth.secret", key_scope), SECRET_KEY(prefix ".api_key", key_scope), \
         SECRET_KEY(prefix ".auth_key", key_scope)
 #define LATER_KEY(key_name, key_scope)                                               \
     {                                                                                \

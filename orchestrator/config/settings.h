@@ -11,7 +11,15 @@
 #include <stddef.h>
 
 /* Lowest first. */
-enum source { SOURCE_ANSIBLE, SOURCE_RECIPE, SOURCE_USER, SOURCE_PROJECT, SOURCE_ENVIRONMENT, SOURCE_SET, SOURCE_COUNT };
+enum source {
+    SOURCE_ANSIBLE,
+    SOURCE_RECIPE,
+    SOURCE_USER,
+    SOURCE_PROJECT,
+    SOURCE_ENVIRONMENT,
+    SOURCE_SET,
+    SOURCE_COUNT
+};
 
 struct setting {
     char *path;

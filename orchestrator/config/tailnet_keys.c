@@ -53,8 +53,8 @@ static void check_oauth(const struct settings_view *view, const char *prefix, st
         AUTO_FREE char *there = xasprintf("%s.oauth.%s", prefix, halves[i][1]);
         const struct setting *given = settings_top(view, here);
         if (given && !settings_any(view, there))
-            fault_add(faults, given->origin, "'%s.oauth' has its '%s' but no '%s'", prefix,
-                      halves[i][0], halves[i][1]);
+            fault_add(faults, given->origin, "'%s.oauth' has its '%s' but no '%s'", prefix, halves[i][0],
+                      halves[i][1]);
     }
 }
 
@@ -76,8 +76,7 @@ static void login_of(const struct settings_view *view, const char *prefix, struc
 }
 
 void tailnet_keys_operator(const struct settings_view *view, const char *directory,
-                           const struct invoker *invoker, struct words *faults,
-                           struct operator_settings *out)
+                           const struct invoker *invoker, struct words *faults, struct operator_settings *out)
 {
     AUTO_FREE char *socket = text_of(view, "operator", "socket");
     AUTO_FREE char *expanded = socket ? invoker_expand(invoker, socket) : NULL;

@@ -23,8 +23,8 @@ char *tailnet_rules_tag_problem(const char *text)
 char *tailnet_rules_hostname_problem(const char *text)
 {
     size_t length = strlen(text);
-    bool good = length && length <= LABEL_LIMIT && !text[strspn(text, LETTERS_DIGITS_DASH)] &&
-                *text != '-' && text[length - 1] != '-';
+    bool good = length && length <= LABEL_LIMIT && !text[strspn(text, LETTERS_DIGITS_DASH)] && *text != '-' &&
+                text[length - 1] != '-';
     return good ? NULL
                 : value_about(text, "is no name of a device: letters, digits and dashes within, at most 63");
 }

@@ -189,7 +189,7 @@ static void expect_later(const char *file, const char *before, const char *names
     cr_has_not(said, "unknown key");
 }
 
-#define LATER_OF_A_TARGET                                                                                  \
+#define LATER_OF_A_TARGET                                                                          \
     "health ttl ready on accelerate token endpoint server_type image location ssh_keys firewalls " \
     "networks labels user_data ipv4 ipv6 placement_group make verify remove list"
 

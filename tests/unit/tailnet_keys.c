@@ -14,8 +14,8 @@ TestSuite(tailnet_keys, .timeout = 60, .init = folder_fill, .fini = folder_clean
 
 static void project_with(const char *of_project, const char *of_target)
 {
-    AUTO_FREE char *text = xasprintf("project: demo\n%stargets:\n  vault:\n    recipe: vault\n%s",
-                                     of_project, of_target);
+    AUTO_FREE char *text =
+        xasprintf("project: demo\n%stargets:\n  vault:\n    recipe: vault\n%s", of_project, of_target);
     folder_write("triphase.yml", text);
 }
 
@@ -30,7 +30,7 @@ static void expect_words(const struct words *words, const char *wanted)
 Test(tailnet_keys, where_nothing_is_given_nobody_joins_and_nothing_of_this_machine_is_changed)
 {
     AUTO_PROJECT *project = folder_load();
-    const struct operator_settings *operator= &project->operator_settings;
+    const struct operator_settings *operator= & project->operator_settings;
     const struct target *target = &project->targets[0];
     cr_assert_not(target->joins_tailnet);
     cr_assert_not(target->stale_remove || target->tailscale_ssh_accept);
@@ -44,7 +44,8 @@ Test(tailnet_keys, where_nothing_is_given_nobody_joins_and_nothing_of_this_machi
     cr_assert_null(operator->login.hostname);
     cr_assert_eq(operator->login.tags.count, 0);
     cr_assert_not(operator->reusable || operator->ssh || operator->accept_routes ||
-                  operator->accept_dns || operator->socks5);
+                  operator->accept_dns ||
+                  operator->socks5);
     cr_assert_null(project_recipe(project, "vault")->bootstrap);
 }
 
@@ -67,7 +68,7 @@ Test(tailnet_keys, all_of_the_operator_arrives)
                  "");
     AUTO_PROJECT *project = folder_load();
     AUTO_FREE char *socket = folder_path("run/ts.sock");
-    const struct operator_settings *operator= &project->operator_settings;
+    const struct operator_settings *operator= & project->operator_settings;
     cr_assert_str_eq(operator->socket, socket);
     cr_assert_str_eq(operator->login.hostname, "op-1");
     expect_words(&operator->login.tags, "tag:op tag:ci-2");
@@ -79,7 +80,8 @@ Test(tailnet_keys, all_of_the_operator_arrives)
     cr_assert_eq(operator->login.api_key.kind, SECRET_COMMAND);
     cr_assert_eq(operator->login.auth_key.fd, 7);
     cr_assert(operator->reusable && operator->ssh && operator->accept_routes &&
-              operator->accept_dns && operator->socks5);
+              operator->accept_dns &&
+              operator->socks5);
     cr_assert_str_eq(project->targets[0].tailscale_socket, socket);
     cr_assert_not(project->targets[0].joins_tailnet, "the operator's is never the target's");
     folder_environment("TAILSCALE_SOCKET=/run/x.sock", NULL);
@@ -264,9 +266,10 @@ static void keep(const char *name)
 
 Test(tailnet_keys, their_secrets_are_secrets_like_all_others)
 {
-    project_with("operator: {oauth: {id: {env: A}, secret: {env: B}}, api_key: {fd: 5}, auth_key: {env: C}}\n",
-                 "    tailnet: {tags: [tag:x], oauth: {id: {env: D}, secret: {fd: 6}}, api_key: {env: E},\n"
-                 "              auth_key: {env: F}}\n    become_password: {env: G}\n");
+    project_with(
+        "operator: {oauth: {id: {env: A}, secret: {env: B}}, api_key: {fd: 5}, auth_key: {env: C}}\n",
+        "    tailnet: {tags: [tag:x], oauth: {id: {env: D}, secret: {fd: 6}}, api_key: {env: E},\n"
+        "              auth_key: {env: F}}\n    become_password: {env: G}\n");
     AUTO_PROJECT *project = folder_load();
     kept = (struct words)WORDS_INIT;
     project_secret_variables(project, keep);
@@ -296,8 +299,9 @@ Test(tailnet_keys, what_a_recipe_wants_of_its_targets_counts_below_all_that_the_
 
 Test(tailnet_keys, what_a_recipe_may_not_say_of_its_targets_is_refused_with_its_place)
 {
-    folder_write("phases/vault.yml", "target:\n  provider: static\n  recipe: other\n  port: many\n  nonsense: 1\n"
-                                     "phases:\n  - {name: install, playbook: playbooks/install.yml}\n");
+    folder_write("phases/vault.yml",
+                 "target:\n  provider: static\n  recipe: other\n  port: many\n  nonsense: 1\n"
+                 "phases:\n  - {name: install, playbook: playbooks/install.yml}\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "phases/vault.yml:2:3: 'provider' does not belong into 'recipes.vault.target'");
     cr_has(said, "phases/vault.yml:3:3: 'recipe' does not belong into 'recipes.vault.target'");
