@@ -39,7 +39,7 @@ LIBRARY := $(BUILD)/libtriphase.a
 # ---------------------------------------------------------------- libraries
 LIBRARIES := yaml-0.1 jansson sqlite3 libarchive
 # Loaded by the program when it first needs them: of these the headers alone are wanted here.
-LOADED := libssh
+LOADED := libssh libcurl
 MISSING := $(shell for library in $(LIBRARIES) $(LOADED); do $(PKG_CONFIG) --exists $$library 2>/dev/null || echo $$library; done)
 LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) $(LOADED) 2>/dev/null)
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
@@ -89,7 +89,7 @@ DEFINES := -D_GNU_SOURCE -DTRIPHASE_VERSION='"$(VERSION)"'
 BASE_FLAGS = -std=gnu17 $(DEFINES) -Iorchestrator -include $(FORCED) -pthread $(WARNINGS) $(HARDENING) \
 	$(CFLAGS) $(CPPFLAGS)
 LINK_FLAGS = -pthread -pie -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
-LIBS := $(LIBRARY_LIBS) -lm
+LIBS := $(LIBRARY_LIBS) -ldl -lm
 TEST_FLAGS = -Itests -DTRIPHASE_TESTS
 
 # V=1 shows the commands.

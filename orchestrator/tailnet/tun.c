@@ -3,97 +3,41 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "tailnet/local_api.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static const char default_socket[] = "/var/run/tailscale/tailscaled.sock";
 static const char device[] = "/dev/net/tun";
-enum { TUN_MAJOR = 10, TUN_MINOR = 200, ANSWER_MAX = 8 << 20 };
+enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 static const int64_t daemon_bound = 2 * NS_PER_S;
 
-/* Waits until the socket is ready for `events`; 0, or -1 when the time is up. */
-static int wait_for(int fd, short events, struct deadline deadline)
+/* Without the socket's path before it, which stands in every text of this file. */
+static char *without_path(const char *message, const char *path)
 {
-    struct pollfd ready = {fd, events, 0};
-    return !deadline_over(deadline) && deadline_poll(&ready, 1, deadline) > 0 ? 0 : -1;
-}
-
-/* The daemon's answer to one GET of its LocalAPI; 0, or -1 with `why` set (malloc'ed). HTTP/1.0, so that
- * it ends with the connection. */
-static int ask_daemon(const char *path, struct text *answer, char **why)
-{
-    static const char request[] =
-        "GET /localapi/v0/status?peers=false HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct deadline deadline = deadline_in(daemon_bound);
     size_t length = strlen(path);
-    if (length >= sizeof(address.sun_path)) {
-        *why = xstrdup("its path is too long for a socket");
-        return -1;
-    }
-    memcpy(address.sun_path, path, length + 1);
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        *why = xstrdup(strerror(errno)); /* EAGAIN: a backlog that nobody takes from */
-        return -1;
-    }
-    size_t sent = 0;
-    while (sent < sizeof(request) - 1) {
-        ssize_t count = send(fd, request + sent, sizeof(request) - 1 - sent, MSG_NOSIGNAL);
-        if (count > 0)
-            sent += (size_t)count;
-        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLOUT, deadline) < 0)
-            break;
-    }
-    for (;;) {
-        char buffer[4096];
-        ssize_t count = recv(fd, buffer, sizeof(buffer), 0);
-        if (count == 0)
-            return 0;
-        if (count > 0)
-            text_add_bytes(answer, buffer, (size_t)count);
-        else if ((errno != EAGAIN && errno != EINTR) || wait_for(fd, POLLIN, deadline) < 0)
-            break;
-        if (answer->length > ANSWER_MAX)
-            break;
-    }
-    *why = xstrdup("it does not answer within 2 s");
-    return -1;
+    bool named = strncmp(message, path, length) == 0 && text_starts(message + length, ": ");
+    return xstrdup(named ? message + length + 2 : message);
 }
 
 static void look_at_daemon(struct tun_evidence *out)
 {
-    AUTO_TEXT answer = TEXT_INIT;
-    if (ask_daemon(out->daemon_socket, &answer, &out->daemon_error) < 0)
-        return;
-    const char *body = answer.bytes ? strstr(answer.bytes, "\r\n\r\n") : NULL;
-    const char *status =
-        answer.bytes && text_starts(answer.bytes, "HTTP/1.") ? strchr(answer.bytes, ' ') : NULL;
-    if (!body || !status || strncmp(status, " 200", 4) != 0) {
-        out->daemon_error =
-            xstrdup(status ? "it refuses to say its state" : "what answers there is no tailscaled");
-        return;
-    }
-    body += 4;
-    AUTO_JSON *state = json_parse(body, answer.length - (size_t)(body - answer.bytes), NULL);
-    if (!json_is_object(state) || !json_get(state, "BackendState")) {
-        out->daemon_error = xstrdup("what answers there is no tailscaled");
+    AUTO_ERROR why = ERROR_INIT;
+    AUTO_TAILNET_STATUS status = {0};
+    if (local_api_status(out->daemon_socket, false, deadline_in(daemon_bound), &status, &why) < 0) {
+        out->daemon_error = without_path(error_text(&why), out->daemon_socket);
         return;
     }
     out->daemon_answers = true;
-    out->daemon_tun = json_get_bool(state, "TUN");
-    out->daemon_version = xstrdup(json_get_string(state, "Version", ""));
-    out->daemon_state = xstrdup(json_get_string(state, "BackendState", ""));
+    out->daemon_tun = status.tun;
+    out->daemon_version = TAKE(status.version);
+    out->daemon_state = TAKE(status.state);
 }
 
 static bool has_net_admin(void)
@@ -126,7 +70,8 @@ static void look_at_device(struct tun_evidence *out)
 
 void tun_look(const char *socket_path, struct tun_evidence *out)
 {
-    *out = (struct tun_evidence){.daemon_socket = xstrdup(socket_path ? socket_path : default_socket)};
+    *out = (struct tun_evidence){.daemon_socket =
+                                     xstrdup(socket_path ? socket_path : local_api_default_socket())};
     look_at_daemon(out);
     if (out->daemon_answers) {
         out->verdict = out->daemon_tun ? TUN_IN_USE : TUN_USERSPACE;

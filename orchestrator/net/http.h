@@ -1,0 +1,47 @@
+/* Requests over http and https, and over a unix socket, in callbacks of a loop (net/http_ask.h: the same,
+ * waited for). libcurl is loaded when the first request is made, so that a program that asks nobody pays
+ * nothing for it. Every bound is set: on the connection, on the whole, on an answer that trickles (1 byte a
+ * second over 30 s), on its size. Redirects are not followed; a proxy of the environment is used, but never
+ * for a unix socket. Copies of what is sent are wiped afterwards, libcurl's own buffers excepted. One thread
+ * for each struct http. */
+#pragma once
+#include "base/error.h"
+#include "net/http_answer.h"
+#include "process/loop.h"
+
+struct http_request {
+    const char *method, *url;
+    const char *unix_socket;     /* NULL: the host of the URL is connected to */
+    const char *const *headers;  /* "Name: value", NULL-ended; NULL: none */
+    const char *user, *password; /* basic authentication; user NULL: none, password NULL: an empty one */
+    const char *body;            /* may be NULL where its length is 0 */
+    size_t body_length;
+    int64_t connect_ns, bound_ns; /* 0: HTTP_CONNECT_S, HTTP_BOUND_S */
+    size_t answer_most;           /* 0: HTTP_ANSWER_MOST bytes */
+};
+enum { HTTP_CONNECT_S = 5, HTTP_BOUND_S = 15, HTTP_ANSWER_MOST = 1 << 20 };
+
+/* Whether libcurl is here, so that doctor can say it; ERROR_MISSING with what to install. */
+int http_load(struct error *err);
+
+struct http;
+struct http_transfer;
+/* Exactly one of `answer` and `failure` is not NULL; both are gone afterwards (what is moved out of the
+ * answer stays). Anything may be begun, cancelled and closed from here. Failures: ERROR_UNREACHABLE where
+ * there is no answer (the address is not found, nothing is connected to, TLS fails, the time is up, what
+ * comes is cut or no HTTP); over a unix socket ERROR_MISSING where nobody listens, ERROR_DEADLINE where no
+ * answer comes in time, ERROR_SYSTEM for the rest. ERROR_PROJECT: no such URL can be asked. */
+typedef void http_done(void *context, const struct http_answer *answer, const struct error *failure);
+
+int http_open(struct loop *loop, struct http **out, struct error *err);
+/* What is under way ends without a word. NULL is fine. */
+void http_close(struct http **http);
+/* The way to the servers has changed: from now on nothing rides on a connection or an address from before.
+ * What may be repeated (GET, HEAD) and is under way begins anew, the rest ends on the way that it began. */
+void http_flush(struct http *http);
+/* Copies all of the request. `out` may be NULL; else it must outlive the transfer, and is NULL before `done`
+ * is called. */
+int http_begin(struct http *http, const struct http_request *request, http_done *done, void *context,
+               struct http_transfer **out, struct error *err);
+/* Nobody is told. A NULL transfer is fine. */
+void http_cancel(struct http_transfer **transfer);

@@ -1,0 +1,93 @@
+#include "net/http_failure.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+static char *of_connect(const struct http_failure *failure)
+{
+    const char *why = failure->number ? strerror(failure->number) : failure->detail;
+    const char *meaning = failure->number == ECONNREFUSED ? ": nothing listens there" : "";
+    return xasprintf("cannot be connected to: %s%s", why ? why : "no reason is known", meaning);
+}
+
+static char *of_time(const struct http_failure *failure)
+{
+    static const char *const steps[] = {
+        [HTTP_STEP_RESOLVE] = "its address was not found within %s: do the name servers answer?",
+        [HTTP_STEP_CONNECT] = "does not take a connection within %s: the host is off, or a firewall drops it",
+        [HTTP_STEP_TLS] = "takes the connection, but TLS is not agreed on within %s",
+        [HTTP_STEP_ANSWER] = "takes the connection, but does not answer within %s",
+    };
+    AUTO_FREE char *after = duration_show(failure->after_ns);
+    const char *words = steps[failure->step], *mark = strstr(words, "%s");
+    if (failure->step == HTTP_STEP_ANSWER && failure->size)
+        return xasprintf("does not end its answer within %s (%llu bytes came)", after,
+                         (unsigned long long)failure->size);
+    return xasprintf("%.*s%s%s", (int)(mark - words), words, after, mark + 2);
+}
+
+static char *of_slow(const struct http_failure *failure)
+{
+    return xasprintf("sends less than a byte a second (%llu bytes came)", (unsigned long long)failure->size);
+}
+
+static char *of_cut(const struct http_failure *failure)
+{
+    return xasprintf("%s%s%s (%llu bytes came)",
+                     failure->number == ECONNRESET ? "resets the connection" : "ends its answer too early",
+                     failure->number && failure->number != ECONNRESET ? ": " : "",
+                     failure->number && failure->number != ECONNRESET ? strerror(failure->number) : "",
+                     (unsigned long long)failure->size);
+}
+
+static char *of_too_much(const struct http_failure *failure)
+{
+    return xasprintf("sends more than it may: %llu bytes and no end", (unsigned long long)failure->size);
+}
+
+/* Words that need nothing but what the library says of it. */
+static const struct {
+    const char *words;
+    bool detail;
+    char *(*make)(const struct http_failure *failure);
+} table[] = {
+    [HTTP_FAULT_URL] = {"is nothing that can be asked over http or https", true, NULL},
+    [HTTP_FAULT_UNKNOWN] = {"its name has no address: is it right, and do the name servers answer?", false,
+                            NULL},
+    [HTTP_FAULT_CONNECT] = {.make = of_connect},
+    [HTTP_FAULT_TIME] = {.make = of_time},
+    [HTTP_FAULT_SLOW] = {.make = of_slow},
+    [HTTP_FAULT_TLS] = {"TLS cannot be agreed on", true, NULL},
+    [HTTP_FAULT_CERTIFICATE] = {"its certificate is not trusted here", true, NULL},
+    [HTTP_FAULT_EXPIRED] = {"its certificate has expired, or this machine's clock is ahead", true, NULL},
+    [HTTP_FAULT_NOT_YET] = {"its certificate is not valid yet, or this machine's clock is behind", true,
+                            NULL},
+    [HTTP_FAULT_EMPTY] = {"takes the connection and closes it without an answer", false, NULL},
+    [HTTP_FAULT_CUT] = {.make = of_cut},
+    [HTTP_FAULT_NO_HTTP] = {"what answers there does not speak HTTP", false, NULL},
+    [HTTP_FAULT_TOO_MUCH] = {.make = of_too_much},
+    [HTTP_FAULT_OTHER] = {"cannot be asked", true, NULL},
+};
+
+static enum error_kind kind_of(const struct http_failure *failure, bool is_unix)
+{
+    if (failure->fault == HTTP_FAULT_URL)
+        return ERROR_PROJECT;
+    if (!is_unix)
+        return ERROR_UNREACHABLE;
+    bool late = failure->fault == HTTP_FAULT_TIME || failure->fault == HTTP_FAULT_SLOW;
+    return failure->fault == HTTP_FAULT_CONNECT ? ERROR_MISSING : late ? ERROR_DEADLINE : ERROR_SYSTEM;
+}
+
+int http_failure_error(const struct http_failure *failure, const char *where, bool is_unix, struct error *err)
+{
+    AUTO_FREE char *made = table[failure->fault].make ? table[failure->fault].make(failure) : NULL;
+    bool detailed = table[failure->fault].detail && failure->detail && *failure->detail;
+    return error_set(err, kind_of(failure, is_unix), "%s: %s%s%s%s", where,
+                     made ? made : table[failure->fault].words, detailed ? " (" : "",
+                     detailed ? failure->detail : "", detailed ? ")" : "");
+}
