@@ -93,8 +93,7 @@ Test(local_api, a_cut_answer_is_none)
 Test(local_api, a_refusal_is_told_with_its_words)
 {
     static const struct web_answer answer = {
-        .bytes =
-            "HTTP/1.1 500 Internal Server Error\r\n\r\nno \033[31mbackend\r\nmore"};
+        .bytes = "HTTP/1.1 500 Internal Server Error\r\n\r\nno \033[31mbackend\r\nmore"};
     AUTO_ERROR err = refused(&answer, 2);
     cr_assert_eq(err.kind, ERROR_SYSTEM);
     cr_assert(strstr(error_text(&err), "refuses with 500: no \\x1b[31mbackend"), "%s", error_text(&err));
