@@ -57,6 +57,7 @@ char *forced_variables(const struct ansible_request *request, struct error *err)
     yaml_string(writer, "triphase_attempt");
     yaml_integer(writer, request->attempt);
     add_text(writer, "triphase_target", request->target->name);
+    add_text(writer, "triphase_host", request->target->host_name);
     add_text(writer, "triphase_transport", transport_name(request->transport));
     add_text(writer, "triphase_address", machine_address(request->machine, request->transport));
     add_text(writer, "triphase_state_dir", request->target_state);

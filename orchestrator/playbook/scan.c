@@ -301,6 +301,16 @@ static void walk_tasks(struct walk *walk, const char *file, const struct node *t
     walk->depth--;
 }
 
+/* `{{ triphase_host }}`, with a default for those who run the playbook by themselves: the target's host and no
+ * other. */
+static bool is_the_host(const char *pattern)
+{
+    static const char name[] = "triphase_host";
+    const char *at = pattern + strspn(pattern, "{ ");
+    return text_starts(pattern, "{{") && text_starts(at, name) && strchr(" |}", at[sizeof(name) - 1]) &&
+           !strstr(at, "{{") && text_ends(pattern, "}}");
+}
+
 static void walk_hosts(struct walk *walk, const char *file, const struct node *hosts)
 {
     if (!hosts)
@@ -309,7 +319,7 @@ static void walk_hosts(struct walk *walk, const char *file, const struct node *h
         for (size_t i = 0; i < hosts->count; i++)
             if (node_is_scalar(hosts->items[i]))
                 walk_hosts(walk, file, hosts->items[i]);
-    } else if (task_text(hosts) && meaning_is_templated(hosts->text)) {
+    } else if (task_text(hosts) && meaning_is_templated(hosts->text) && !is_the_host(hosts->text)) {
         looks_add(&walk->looks, SCAN_TEMPLATED, file, hosts->line, hosts->text);
     }
 }
