@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/tailnet_place.h"
 
 #include <string.h>
 
@@ -129,5 +130,7 @@ void tailnet_keys_target(const struct settings_view *view, const char *place, st
 char *tailnet_keys_socket(const char *const *environment, const struct operator_settings *settings)
 {
     const char *named = environment_value(environment, "TAILSCALE_SOCKET");
-    return xstrdup_or_null(named ? named : settings->socket);
+    if (!named)
+        named = settings->socket;
+    return named ? xstrdup(named) : tailnet_place_running_socket();
 }

@@ -12,5 +12,5 @@ void tailnet_keys_operator(const struct settings_view *view, const char *directo
 void tailnet_keys_target(const struct settings_view *view, const char *place, struct words *faults,
                          struct target *out);
 /* The socket of the tailscaled that carries this machine's connections: TAILSCALE_SOCKET, else
- * operator.socket. malloc'ed; NULL: neither is given. */
+ * operator.socket, else that of triphase's own daemon where it runs. malloc'ed; NULL: tailscale's default. */
 char *tailnet_keys_socket(const char *const *environment, const struct operator_settings *settings);

@@ -5,10 +5,13 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/operator_load.h"
 #include "config/project.h"
+#include "config/tailnet_place.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 TestSuite(tailnet_keys, .timeout = 60, .init = folder_fill, .fini = folder_clean);
 
@@ -37,7 +40,8 @@ Test(tailnet_keys, where_nothing_is_given_nobody_joins_and_nothing_of_this_machi
     cr_assert_eq(target->tailnet_ns, 120 * NS_PER_S);
     cr_assert_eq(target->tailnet.auth_key.kind, SECRET_NONE);
     expect_words(&target->transports, "direct");
-    cr_assert_null(target->tailscale_socket);
+    AUTO_FREE char *own = tailnet_place_running_socket();
+    cr_assert_str_eq(target->tailscale_socket ? target->tailscale_socket : "none", own ? own : "none");
     cr_assert_null(operator->socket);
     cr_assert_null(operator->login.login_server);
     cr_assert_null(operator->login.api);
@@ -345,4 +349,57 @@ Test(tailnet_keys, a_bootstrap_is_one_phase_over_direct_with_a_name_of_its_own)
         AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
         cr_has(said, all[i].says);
     }
+}
+
+static int load_operator(const char *start, const char *const *environment, const char *const *sets,
+                         struct operator_settings *out, char **directory, struct error *err)
+{
+    AUTO_FREE char *user_file = folder_path("user.yml");
+    AUTO_WORDS warnings = WORDS_INIT;
+    struct config_sources sources = {
+        .start = start, .environment = environment, .sets = sets, .user_file = user_file};
+    return operator_load(&sources, out, directory, &warnings, err);
+}
+
+Test(tailnet_keys, the_operators_are_there_before_there_is_a_project)
+{
+    const char *const environment[] = {"TRIPHASE_OPERATOR_SSH=true", "TRIPHASE_TARGETS_X_ROOT=y", NULL};
+    const char *const sets[] = {"operator.hostname=set", "targets.x.root=y", NULL};
+    const char *const wrong[] = {"TRIPHASE_OPERATOR_SHH=true", NULL};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *directory = NULL;
+    struct operator_settings settings = {0};
+    folder_write("user.yml", "operator: {tags: [tag:user], hostname: user}\n");
+    AUTO_FREE char *project = folder_path("triphase.yml");
+    cr_assert_eq(unlink(project), 0);
+    cr_assert_eq(chdir(folder()), 0);
+    cr_assert_eq(load_operator(NULL, environment, sets, &settings, &directory, &err), 0, "%s",
+                 error_text(&err));
+    cr_assert_str_eq(directory, folder());
+    cr_assert_str_eq(settings.login.hostname, "set");
+    cr_assert(settings.ssh);
+    expect_words(&settings.login.tags, "tag:user");
+    operator_settings_clear(&settings);
+    cr_assert_lt(load_operator(NULL, wrong, NULL, &settings, &directory, &err), 0);
+    cr_assert_eq(err.kind, ERROR_PROJECT);
+    cr_has(error_text(&err), "the nearest is TRIPHASE_OPERATOR_SSH");
+    cr_assert_lt(load_operator("/nonexistent", environment, NULL, &settings, &directory, &err), 0,
+                 "a folder that was named has to be one");
+}
+
+Test(tailnet_keys, where_there_is_a_project_the_operator_is_the_projects_and_its_faults_count)
+{
+    const char *const environment[] = {"TRIPHASE_OPERATOR_SSH=true", NULL};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *directory = NULL;
+    struct operator_settings settings = {0};
+    project_with("operator: {hostname: project}\n", "");
+    cr_assert_eq(load_operator(folder(), environment, NULL, &settings, &directory, &err), 0, "%s",
+                 error_text(&err));
+    cr_assert_str_eq(settings.login.hostname, "project");
+    cr_assert(settings.ssh);
+    operator_settings_clear(&settings);
+    project_with("operator: {hostname: a b}\n", "");
+    cr_assert_lt(load_operator(folder(), environment, NULL, &settings, &directory, &err), 0);
+    cr_has(error_text(&err), "triphase.yml:2:22: 'operator.hostname'");
 }
