@@ -9,13 +9,13 @@
 struct cell {
     char *transport;
     char *client; /* "libssh" "openssh" "ansible" */
-    /* "echo" "idle" "trickle" "bulk-down" "bulk-up" "throttled" "bursts" "disk" "processes" "channels" "package"
-     * "idle-burst" */
+    /* "echo" "idle" "trickle" "bulk-down" "bulk-up" "throttled" "bursts" "disk" "processes" "channels"
+     * "package" "idle-burst" */
     char *work;
     struct json *parameters; /* what of "bytes" "seconds" "rate" "segment" "count" the work takes */
     bool ok;
-    /* "ok" "stalled" "reset" "closed" "refused" "timeout" "auth" "dns" "channel-refused" "proxy-exit" "daemon"
-     * "policy" "host-key" "remote-failed" "skipped"; NULL: it was not taken yet */
+    /* "ok" "stalled" "reset" "closed" "refused" "timeout" "auth" "dns" "channel-refused" "proxy-exit"
+     * "daemon" "policy" "host-key" "remote-failed" "skipped"; NULL: it was not taken yet */
     char *ended;
     char *message; /* NULL: nothing more is to be said */
     int64_t duration_ns, last_good_ns /* when the last byte came or went, since its begin */;

@@ -1,31 +1,15 @@
 /* From the cells of a matrix, and what was seen beside them, to what is wrong. Pure.
  *
- * A cell that ended well speaks for all that it asked of the path, as far as it asked it; of what a bad cell
- * asked, that which no good one over the same transport asked as much of is left. What is left in every bad cell
- * is the variable that separates them. Before that come signs, which say it themselves: a daemon that does not
- * answer, a name that is not found, segments that are sent again. Both are tables in conclude.c. */
+ * A cell that ended well speaks for all that it asked of the path, as far as it asked it; of what a bad
+ * cell asked, that which no good one over the same transport asked as much of is left. What is left in
+ * every bad cell is the variable that separates them. Before that come signs, which say it themselves: a
+ * daemon that does not answer, a name that is not found, segments that are sent again. Both are tables in
+ * conclude.c. */
 #pragma once
 #include "base/words.h"
 #include "diagnose/cell.h"
+#include "diagnose/finding.h"
 #include "diagnose/surroundings.h"
-
-enum sureness { SURE_NOT, SURE_LIKELY, SURE };
-
-struct finding {
-    /* "transport" "client" "duration" "volume" "burstiness" "mtu" "idle" "loss" "rate" "channels" "dns" "daemon"
-     * "policy" "master" "none" "unknown"; static */
-    const char *variable;
-    char *transport; /* over which; NULL: over each that was looked at */
-    enum sureness sure;
-    char *words;             /* what it is, a sentence */
-    char *why;               /* how sure, and why */
-    size_t good, bad;        /* cells over it; of those alike one is counted */
-    struct words confounded; /* what the same cells would show too: "duration (…)" */
-    struct words excluded;   /* what good cells speak for: "volume (good up to 8.0 MB from the host)" */
-    /* Between which the threshold lies, in the variable's own unit; -1: none. `level` is that of levels.h. */
-    int level;
-    double good_most, bad_least;
-};
 
 struct conclusion {
     struct finding *findings; /* the one that counts first; one at least */

@@ -1,5 +1,5 @@
-/* How far a cell went in each thing that the matrix varies: the scale on which good cells speak for it, and bad
- * ones against it. Pure. */
+/* How far a cell went in each thing that the matrix varies: the scale on which good cells speak for it,
+ * and bad ones against it. Pure. */
 #pragma once
 #include "diagnose/cell.h"
 
@@ -22,7 +22,8 @@ struct levels {
     double of[LEVEL_COUNT];
 };
 
-/* For a cell that ended well how far it went; for another one how far it had come when its last byte passed. */
+/* For a cell that ended well how far it went; for another one how far it had come when its last byte
+ * passed. */
 void levels_of(const struct cell *cell, struct levels *out);
 const char *level_variable(enum level level);  /* "mtu", "volume"… */
 const char *level_direction(enum level level); /* " from the host", " to the host" or "" */

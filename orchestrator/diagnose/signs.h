@@ -1,7 +1,8 @@
-/* What says by itself what is wrong with the cells over one transport, before they are set against each other. A
- * table, in the order in which they are believed. Pure. */
+/* What says by itself what is wrong with the cells over one transport, before they are set against each
+ * other. A table, in the order in which they are believed. Pure. */
 #pragma once
-#include "diagnose/conclude.h"
+#include "diagnose/finding.h"
+#include "diagnose/surroundings.h"
 #include "diagnose/weigh.h"
 
 struct signs_case {

@@ -1,5 +1,5 @@
-/* What was seen beside the cells of a matrix: of the daemons, the peer, names, masters and losses. Data alone;
- * whoever looks fills it in. What was not looked at is absent, which is never evidence. */
+/* What was seen beside the cells of a matrix: of the daemons, the peer, names, masters and losses. Data
+ * alone; whoever looks fills it in. What was not looked at is absent, which is never evidence. */
 #pragma once
 #include "format/json.h"
 #include <stdbool.h>

@@ -103,8 +103,8 @@ static bool same_work(const struct cell *a, const struct cell *b)
     return cell_is_alike(&as_other, b);
 }
 
-/* The client is left where another one did the very same well, or where nothing by this one went well. What is
- * silent for one is not for another that asks for signs of life. */
+/* The client is left where another one did the very same well, or where nothing by this one went well.
+ * What is silent for one is not for another that asks for signs of life. */
 static bool client_left(const struct weighing *out, const struct weighed *bad)
 {
     bool other_good = false, own_good = false;

@@ -1,5 +1,5 @@
-/* The cells over one transport, weighed against each other: alike ones are one, and of what the bad ones asked
- * that is left which no good one asked as much of. Pure; conclude.c gives it words. */
+/* The cells over one transport, weighed against each other: alike ones are one, and of what the bad ones
+ * asked that is left which no good one asked as much of. Pure; conclude.c gives it words. */
 #pragma once
 #include "base/words.h"
 #include "diagnose/cell.h"

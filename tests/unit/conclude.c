@@ -1,4 +1,5 @@
-/* What is concluded from a matrix: each cause as its cells look, noise, and matrices that others published. */
+/* What is concluded from a matrix: each cause as its cells look, noise, and matrices that others
+ * published. */
 #include "diagnose/conclude.h"
 
 #include "base/memory.h"
@@ -391,8 +392,9 @@ Test(conclude, names_what_the_same_cells_would_show_too)
     cr_expect(has(&found->confounded, "duration"));
 }
 
-/* The matrix that was published with the case: over userspace all was well but for a package's installation, which
- * died after 76 s; over the kernel's TUN, and in a container with other networking, the same took 9 s. */
+/* The matrix that was published with the case: over userspace all was well but for a package's
+ * installation, which died after 76 s; over the kernel's TUN, and in a container with other networking,
+ * the same took 9 s. */
 Test(conclude, of_the_published_matrix_only_what_it_allows)
 {
     AUTO_MATRIX matrix = {.seen = SURROUNDINGS_INIT};
