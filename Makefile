@@ -112,7 +112,7 @@ define keep_text
 $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || printf '%s\n' '$(subst ','\'',$(2))' >$(1))
 endef
 # Goals that build nothing themselves leave the build folder alone.
-BUILDS := $(filter-out setup setup-check demo check clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out setup setup-check demo check tailnet-lab tailnet-lab-remove clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # All folders at once: two programs more for each object are felt.
 $(shell mkdir -p $(sort $(dir $(OBJECTS) $(MAIN_OBJECT) $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SOURCES) $(SYSTEM_SOURCES) $(SOAK_SOURCES)))) $(BUILD)/setup)
@@ -259,13 +259,18 @@ format-check:
 	done; exit $$wrong
 
 # ---------------------------------------------------------------- set-up
-.PHONY: setup setup-check demo check
+.PHONY: setup setup-check demo check tailnet-lab tailnet-lab-remove
 setup:
 	@setup/install.sh demo
 setup-check:
 	@setup/install.sh check
 demo:
 	+@setup/demo.sh
+# What the tests of the tailnet run; kept outside the build folder.
+tailnet-lab:
+	@setup/tailnet-lab.sh
+tailnet-lab-remove:
+	@setup/tailnet-lab.sh --remove
 check:
 	+@CHECK_JOBS=$(CHECK_JOBS) setup/check.sh
 
@@ -303,6 +308,7 @@ help:
 	@echo "make asan       the whole suite under AddressSanitizer and UBSan"
 	@echo "make fuzz       the fuzzers                (FUZZ_SECONDS=20 each, FUZZ='name', FUZZ_KEEP=1: adds to the corpus)"
 	@echo "make soak       what takes longer;  make bench  the measurements"
+	@echo "make tailnet-lab         builds headscale and tailscaled for the tests;  make tailnet-lab-remove  removes them"
 	@echo "make lint       analyzer, clang-format, shellcheck, yamllint, ansible-lint, mandoc;  make layers  the layer order"
 	@echo "make docs       that the tests and documents that documents and comments name are there"
 	@echo "make format     clang-format over all C files;  make format-check  only looks"

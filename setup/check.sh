@@ -43,6 +43,9 @@ if [ "$built" = 1 ]; then
     # Packages are fetched for it while the linters have the processors.
     check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh &
     tree=$!
+    # The first time on a machine it takes minutes of both processors.
+    check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
+    tailnet=$!
 fi
 part layers setup/check-layers.sh
 part docs setup/check-docs.sh
@@ -61,6 +64,7 @@ nothing_left() {
 if [ "$built" = 1 ]; then
     check "what CONTRIBUTING shows of adding a thing builds and works" setup/check-examples.py build/triphase
     wait "$tree"
+    wait "$tailnet"
     part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
     part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
     # These wait more than they work: half as many again run at once, and what takes minutes begins first.

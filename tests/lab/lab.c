@@ -29,7 +29,7 @@ enum { RUN_BOUND_S = 120, LOOK_MS = 10 };
 
 struct lab {
     char *folder, *program;
-    struct words environment;
+    struct words environment, within;
     int port;
     struct child sshd;
     struct scope sshd_scope;
@@ -167,6 +167,13 @@ struct lab *lab_new(void)
 const char *lab_folder(const struct lab *lab)
 {
     return lab->folder;
+}
+
+void lab_within(struct lab *lab, const char *const *words)
+{
+    words_clear(&lab->within);
+    if (words)
+        words_add_list(&lab->within, words);
 }
 
 void lab_environment(struct lab *lab, const char *name, const char *value)
@@ -350,6 +357,7 @@ void lab_hostile_ansible(struct lab *lab, const char *body)
 /* argv of the program; the words up to NULL. */
 static void make_argv(struct lab *lab, struct words *argv, const char *word, va_list args)
 {
+    words_add_list(argv, words_argv(&lab->within));
     words_add_all(argv, lab->program, "-C", lab->folder, NULL);
     for (; word; word = va_arg(args, const char *))
         words_add(argv, word);

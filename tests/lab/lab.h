@@ -55,6 +55,8 @@ struct lab_result lab_run_after(struct lab *lab, const char *before, const char 
 pid_t lab_start(struct lab *lab, const char *name, const char *word, ...) __attribute__((sentinel));
 /* Waits for it, at most `seconds`; exit code, or 128 + signal. */
 int lab_wait(struct lab *lab, pid_t pid, double seconds);
+/* Every later command runs by these words ("nsenter", …), NULL-ended; NULL: by none. */
+void lab_within(struct lab *lab, const char *const *words);
 /* An environment variable for every later command. NULL value: unset. */
 void lab_environment(struct lab *lab, const char *name, const char *value);
 

@@ -1,0 +1,66 @@
+/* Tailscale's API over the lab's headscale: tests/lab/tailscale_api.py. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "lab/tailnet.h"
+#include "lab/tailnet_parts.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { UP_BOUND_S = 20 };
+
+static const char credentials[] =
+    "{\"clients\": {\"" TAILNET_API_ID "\": {\"secret\": \"" TAILNET_API_SECRET
+    "\", \"tags\": [\"tag:operator\", "
+    "\"tag:host\", \"tag:vault\"], \"scopes\": [\"auth_keys\", \"devices:core\"]}},\n"
+    "\"api_keys\": [\"" TAILNET_API_KEY "\"]}\n";
+
+static void put(const char *path, const char *bytes)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(file_replace(path, bytes, strlen(bytes), 0600, &err), 0, "%s", error_text(&err));
+}
+
+static bool listens(void *context)
+{
+    (void)context;
+    AUTO_FREE char *said = rig_output("cat /mnt/api.log");
+    return text_starts(said, "listening");
+}
+
+const char *tailnet_lab_api(struct tailnet_lab *lab)
+{
+    if (lab->api)
+        return lab->api;
+    AUTO_WORDS argv = WORDS_INIT;
+    struct child *server = lab_keep(xcalloc(1, sizeof *server));
+    put("/mnt/api.json", credentials);
+    words_add_all(&argv, "/usr/bin/python3", "tests/lab/tailscale_api.py", "/mnt", NULL);
+    tailnet_start(lab, &argv, "api.log", server);
+    if (!lab_until(UP_BOUND_S, listens, NULL)) {
+        AUTO_FREE char *log = rig_output("cat /mnt/api.log");
+        cr_assert_fail("the API does not answer: %s", log);
+    }
+    lab->api = xstrdup("http://" TAILNET_HUB ":8081");
+    return lab->api;
+}
+
+void tailnet_lab_api_allow(struct tailnet_lab *lab, const char *json)
+{
+    (void)lab;
+    put("/mnt/api.json", json);
+}
+
+void tailnet_lab_api_fault(struct tailnet_lab *lab, const char *json)
+{
+    (void)lab;
+    put("/mnt/api-faults.json", json);
+}
+
+char *tailnet_lab_api_requests(struct tailnet_lab *lab)
+{
+    (void)lab;
+    return rig_output("cat /mnt/api-requests.log 2>/dev/null");
+}

@@ -1,0 +1,87 @@
+/* A real tailnet, as the other suites use it: triphase's own runs over both of its transports. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "lab/tailnet.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+TestSuite(tailnet_lab, .timeout = 240);
+
+static const char playbook[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                               "    - name: what is written there\n      ansible.builtin.command: hostname\n"
+                               "      changed_when: false\n";
+
+/* A phase on a guest that is joined by its own TUN, over the operator's transport of that name. */
+static void expect_phase(struct tailnet_operator *op, struct rig *guest, const char *address,
+                         const char *transport)
+{
+    struct lab *project = lab_new();
+    AUTO_FREE char *keys = xasprintf("    transport: %s\n", transport);
+    tailnet_lab_project(project, guest, address, keys, "", playbook);
+    tailnet_operator_enter(op, project);
+
+    struct lab_result made = lab_run(project, "create", "host", NULL);
+
+    cr_assert(eq(int, made.code, 0), "%s%s", made.out, made.err);
+    AUTO_FREE char *carried = lab_sql(project, "SELECT transport FROM step WHERE kind = 'phase'");
+    cr_expect(eq(str, carried, (char *)(uintptr_t)transport));
+}
+
+Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_the_operators_TUN)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    struct rig *guest = tailnet_lab_guest(lab);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+
+    expect_phase(op, guest, address, "tailnet");
+
+    AUTO_FREE char *path = tailnet_operator_shell(op, "ip route get %s", address);
+    cr_expect(strstr(path, "dev tailscale0") != NULL, "%s", path);
+    rig_remove(guest);
+}
+
+Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_userspace_by_nc)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct rig *guest = tailnet_lab_guest(lab);
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+
+    expect_phase(op, guest, address, "tailnet-userspace");
+
+    cr_expect(ne(int, tailnet_operator_run(op, "ls", "/dev/net/tun", NULL).code, 0));
+    rig_remove(guest);
+}
+
+Test(tailnet_lab, an_operator_without_a_TUN_really_has_none)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    static const struct {
+        enum tailnet_tun tun;
+        const char *says;
+    } kinds[] = {{TAILNET_TUN, "opens"},
+                 {TAILNET_TUN_ABSENT, "No such file"},
+                 {TAILNET_TUN_CLOSED, "Permission denied"},
+                 {TAILNET_TUN_NO_CAPABILITY, "opens"}};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct tailnet_operator *op = tailnet_lab_operator(lab, kinds[i].tun);
+        struct lab_result opened =
+            tailnet_operator_run(op, "sh", "-c", "exec 3<>/dev/net/tun && echo opens >&2", NULL);
+        cr_expect(strstr(opened.err, kinds[i].says) != NULL, "%zu: %s", i, opened.err);
+        struct lab_result made =
+            tailnet_operator_run(op, "ip", "tuntap", "add", "mode", "tun", "name", "tun9", NULL);
+        cr_expect(eq(int, made.code == 0, kinds[i].tun == TAILNET_TUN), "%zu: %s", i, made.err);
+    }
+    cr_expect(eq(int,
+                 tailnet_operator_run(tailnet_lab_operator(lab, TAILNET_TUN), "python3", "-c",
+                                      "import urllib.request as u; u.urlopen('http://10.99.0.1:8080/"
+                                      "health', timeout=5)",
+                                      NULL)
+                     .code,
+                 0));
+}
