@@ -71,7 +71,7 @@ Test(tailnet_lab, an_operator_without_a_TUN_really_has_none)
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         struct tailnet_operator *op = tailnet_lab_operator(lab, kinds[i].tun);
         struct lab_result opened =
-            tailnet_operator_run(op, "sh", "-c", "exec 3<>/dev/net/tun && echo opens >&2", NULL);
+            tailnet_operator_run(op, "sh", "-c", "exec 3</dev/net/tun && echo opens >&2", NULL);
         cr_expect(strstr(opened.err, kinds[i].says) != NULL, "%zu: %s", i, opened.err);
         struct lab_result made =
             tailnet_operator_run(op, "ip", "tuntap", "add", "mode", "tun", "name", "tun9", NULL);
