@@ -23,21 +23,22 @@
 enum { RUN_BOUND_S = 120, UP_BOUND_S = 40, MOST_NAMESPACES = 64, WARDEN_ROUNDS = 200, WARDEN_MS = 20 };
 
 /* In memory, in the test's own mount namespace. */
-static const char folder[] = "/mnt";
+static const char folder[] = "/run/tailnet-lab";
 /* Each is somebody's own in an operator's namespace. */
 static const char own_folders[] = "/run/tailscale /var/lib/tailscale /var/lib/triphase-tailnet";
 
 static const char config[] =
     "server_url: http://" TAILNET_HUB ":8080\nlisten_addr: " TAILNET_HUB ":8080\n"
     "metrics_listen_addr: 127.0.0.1:9090\ngrpc_listen_addr: 127.0.0.1:50443\n"
-    "noise: {private_key_path: /mnt/noise.key}\n"
+    "noise: {private_key_path: /run/tailnet-lab/noise.key}\n"
     "prefixes: {v4: 100.64.0.0/10, v6: 'fd7a:115c:a1e0::/48', allocation: sequential}\n"
     "derp:\n  server: {enabled: true, region_id: 999, region_code: hs, region_name: hs, stun_listen_addr: "
-    "'" TAILNET_HUB ":3478', private_key_path: /mnt/derp.key, automatically_add_embedded_derp_region: true, "
+    "'" TAILNET_HUB
+    ":3478', private_key_path: /run/tailnet-lab/derp.key, automatically_add_embedded_derp_region: true, "
     "ipv4: " TAILNET_HUB "}\n  urls: []\n  paths: []\n  auto_update_enabled: false\n"
     "disable_check_updates: true\n"
-    "database: {type: sqlite, sqlite: {path: /mnt/headscale.db, write_ahead_log: true}}\n"
-    "unix_socket: /mnt/headscale.sock\npolicy: {mode: database}\n"
+    "database: {type: sqlite, sqlite: {path: /run/tailnet-lab/headscale.db, write_ahead_log: true}}\n"
+    "unix_socket: /run/tailnet-lab/headscale.sock\npolicy: {mode: database}\n"
     "dns: {magic_dns: false, override_local_dns: false, base_domain: ''}\n"
     "node: {ephemeral: {inactivity_timeout: 120s}}\nlogtail: {enabled: false}\n"
     "log: {level: info}\n";
@@ -177,11 +178,11 @@ static char *find_programs(void)
 static void lay_out(void)
 {
     rig_go_private();
-    rig_shell("mkdir -p %s && mount -t tmpfs -o mode=0700 tmpfs %s && for one in %s /dev/net; do mount "
+    rig_shell("mkdir -p %s %s && mount -t tmpfs -o mode=0700 tmpfs %s && for one in %s /dev/net; do mount "
               "--bind $one $one || exit; done && cp /etc/resolv.conf %s/resolv.conf && mount --bind "
               "%s/resolv.conf /etc/resolv.conf && mount --make-rshared / && ip addr add " TAILNET_HUB
               "/32 dev lo && echo 1 >/proc/sys/net/ipv4/ip_forward",
-              own_folders, folder, own_folders, folder, folder);
+              own_folders, folder, folder, own_folders, folder, folder);
 }
 
 static bool answers(void *context)
@@ -196,10 +197,10 @@ static bool answers(void *context)
 void tailnet_lab_start(struct tailnet_lab *lab)
 {
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "headscale", "-c", "/mnt/headscale.yaml", "serve", NULL);
+    words_add_all(&argv, "headscale", "-c", "/run/tailnet-lab/headscale.yaml", "serve", NULL);
     tailnet_start(lab, &argv, "headscale.log", &lab->headscale);
     if (!lab_until(UP_BOUND_S, answers, NULL)) {
-        AUTO_FREE char *log = rig_output("tail -n 20 /mnt/headscale.log");
+        AUTO_FREE char *log = rig_output("tail -n 20 /run/tailnet-lab/headscale.log");
         cr_assert_fail("headscale does not answer: %s", log);
     }
 }
@@ -224,7 +225,7 @@ struct tailnet_lab *tailnet_lab_new(void)
     words_set_env(&lab->environment, "HOME", folder);
     words_set_env(&lab->environment, "TS_DEBUG_USE_DERP_HTTP", "1");
     words_set_env(&lab->environment, "TS_NO_LOGS_NO_SUPPORT", "1");
-    rig_plant("/mnt/headscale.yaml", config);
+    rig_plant("/run/tailnet-lab/headscale.yaml", config);
     tailnet_lab_start(lab);
     free(tailnet_lab_headscale(lab, "users", "create", "ops", NULL));
     tailnet_lab_policy(lab, tailnet_open_policy);
@@ -250,7 +251,7 @@ const char *tailnet_lab_login_server(const struct tailnet_lab *lab)
 char *tailnet_lab_headscale(struct tailnet_lab *lab, const char *word, ...)
 {
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "headscale", "-c", "/mnt/headscale.yaml", NULL);
+    words_add_all(&argv, "headscale", "-c", "/run/tailnet-lab/headscale.yaml", NULL);
     va_list more;
     va_start(more, word);
     for (; word; word = va_arg(more, const char *))
@@ -262,16 +263,16 @@ char *tailnet_lab_headscale(struct tailnet_lab *lab, const char *word, ...)
 void tailnet_lab_policy(struct tailnet_lab *lab, const char *policy)
 {
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(file_replace("/mnt/policy.json", policy, strlen(policy), 0600, &err), 0, "%s",
+    cr_assert_eq(file_replace("/run/tailnet-lab/policy.json", policy, strlen(policy), 0600, &err), 0, "%s",
                  error_text(&err));
-    free(tailnet_lab_headscale(lab, "policy", "set", "-f", "/mnt/policy.json", NULL));
+    free(tailnet_lab_headscale(lab, "policy", "set", "-f", "/run/tailnet-lab/policy.json", NULL));
 }
 
 char *tailnet_lab_key(struct tailnet_lab *lab, const char *tag, bool reusable, bool ephemeral)
 {
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "headscale", "-c", "/mnt/headscale.yaml", "preauthkeys", "create", "--expiration",
-                  "1h", "--tags", tag, "-o", "json", NULL);
+    words_add_all(&argv, "headscale", "-c", "/run/tailnet-lab/headscale.yaml", "preauthkeys", "create",
+                  "--expiration", "1h", "--tags", tag, "-o", "json", NULL);
     if (reusable)
         words_add(&argv, "--reusable");
     if (ephemeral)

@@ -26,7 +26,7 @@ static void put(const char *path, const char *bytes)
 static bool listens(void *context)
 {
     (void)context;
-    AUTO_FREE char *said = rig_output("cat /mnt/api.log");
+    AUTO_FREE char *said = rig_output("cat /run/tailnet-lab/api.log");
     return text_starts(said, "listening");
 }
 
@@ -36,11 +36,11 @@ const char *tailnet_lab_api(struct tailnet_lab *lab)
         return lab->api;
     AUTO_WORDS argv = WORDS_INIT;
     struct child *server = lab_keep(xcalloc(1, sizeof *server));
-    put("/mnt/api.json", credentials);
-    words_add_all(&argv, "/usr/bin/python3", "tests/lab/tailscale_api.py", "/mnt", NULL);
+    put("/run/tailnet-lab/api.json", credentials);
+    words_add_all(&argv, "/usr/bin/python3", "tests/lab/tailscale_api.py", "/run/tailnet-lab", NULL);
     tailnet_start(lab, &argv, "api.log", server);
     if (!lab_until(UP_BOUND_S, listens, NULL)) {
-        AUTO_FREE char *log = rig_output("cat /mnt/api.log");
+        AUTO_FREE char *log = rig_output("cat /run/tailnet-lab/api.log");
         cr_assert_fail("the API does not answer: %s", log);
     }
     lab->api = xstrdup("http://" TAILNET_HUB ":8081");
@@ -50,17 +50,17 @@ const char *tailnet_lab_api(struct tailnet_lab *lab)
 void tailnet_lab_api_allow(struct tailnet_lab *lab, const char *json)
 {
     (void)lab;
-    put("/mnt/api.json", json);
+    put("/run/tailnet-lab/api.json", json);
 }
 
 void tailnet_lab_api_fault(struct tailnet_lab *lab, const char *json)
 {
     (void)lab;
-    put("/mnt/api-faults.json", json);
+    put("/run/tailnet-lab/api-faults.json", json);
 }
 
 char *tailnet_lab_api_requests(struct tailnet_lab *lab)
 {
     (void)lab;
-    return rig_output("cat /mnt/api-requests.log 2>/dev/null");
+    return rig_output("cat /run/tailnet-lab/api-requests.log 2>/dev/null");
 }

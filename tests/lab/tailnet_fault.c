@@ -48,7 +48,8 @@ static void add(struct text *script, const char *from, enum tailnet_fault fault,
         return;
     case TAILNET_FAULT_HOLE:
         match = xasprintf("-m length --length %d:65535 -j DROP", amount);
-        break;
+        rule(script, from, false, match);
+        return;
     case TAILNET_FAULT_LOSS:
         match = xasprintf("-m statistic --mode random --probability 0.%02d -j DROP", amount);
         break;

@@ -9,7 +9,7 @@ enum tailnet_fault {
     TAILNET_FAULT_NONE,
     TAILNET_FAULT_SILENCE,  /* nothing arrives, either way */
     TAILNET_FAULT_RESET,    /* each segment is answered by a reset */
-    TAILNET_FAULT_HOLE,     /* packets of `amount` bytes and more are lost, either way (a path-MTU hole) */
+    TAILNET_FAULT_HOLE,     /* packets of `amount` bytes and more that it sends are lost (a path-MTU hole) */
     TAILNET_FAULT_LOSS,     /* `amount` of 100 packets are lost, either way */
     TAILNET_FAULT_BYTES,    /* a connection that carried `amount` bytes goes silent */
     TAILNET_FAULT_IDLE,     /* a connection that was idle for `amount` seconds is forgotten: then silence */

@@ -18,7 +18,7 @@ import urllib.request
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HUB = '10.99.0.1'
 LOGIN_SERVER = 'http://%s:8080' % HUB
-FOLDER = '/mnt'  # a tmpfs of the namespace's own
+FOLDER = '/run/tailnet-lab'  # a tmpfs of the namespace's own
 OWN = ('/run/tailscale', '/var/lib/tailscale', '/var/lib/triphase-tailnet')
 INSIDE = 'TAILNET_LAB_INSIDE'
 TS = {'TS_DEBUG_USE_DERP_HTTP': '1', 'TS_NO_LOGS_NO_SUPPORT': '1'}
@@ -80,7 +80,7 @@ def go_private(internet=False):
             signal.signal(number, lambda *_: inner.terminate())
         code = inner.wait()
         sys.exit(code if code >= 0 else 128 - code)
-    shell = 'set -e; mkdir -p /var/lib/triphase ' + ' '.join(OWN)
+    shell = 'set -e; mkdir -p /var/lib/triphase ' + ' '.join((FOLDER, *OWN))
     shell += '; mount -t tmpfs tmpfs /var/lib/triphase; mount -t tmpfs -o mode=0700 tmpfs ' + FOLDER
     for one in (*OWN, '/dev/net'):
         shell += '; mount --bind %s %s' % (one, one)
