@@ -43,13 +43,14 @@ char *tailnet_place_socket(void)
     return tailnet_place_file(socket_name);
 }
 
-/* Whoever could write there would decide what root runs, and whom it asks. */
+/* Whoever could write there would decide what root runs, and whom it asks; what others could only read is closed. */
 static int check_private(const char *path, struct error *err)
 {
     struct stat state;
     if (lstat(path, &state) < 0)
         return error_system(err, errno, "cannot look at %s", path);
-    if (S_ISDIR(state.st_mode) && state.st_uid == geteuid() && !(state.st_mode & 077))
+    bool own = S_ISDIR(state.st_mode) && state.st_uid == geteuid() && !(state.st_mode & 022);
+    if (own && (!(state.st_mode & 077) || chmod(path, 0700) == 0))
         return 0;
     return error_set(
         err, ERROR_PROJECT,

@@ -16,7 +16,7 @@ char *tailnet_place_socket(void);
 /* The socket of our own daemon where that is running now (its process, by pid, start time and boot, is alive),
  * else NULL. Asks nobody and waits for nothing. */
 char *tailnet_place_running_socket(void);
-/* Makes the folder; one that is somebody else's, a link, or open to others is refused (ERROR_PROJECT), as is
+/* Makes the folder, 0700; one that is somebody else's, a link, or that others may write in is refused (ERROR_PROJECT), as is
  * one whose path is too long for a socket in it. */
 int tailnet_place_make(struct error *err);
 

@@ -92,6 +92,12 @@ int local_api_control_url(const char *socket, struct deadline deadline, char **o
     return 0;
 }
 
+int local_api_prefs(const char *socket, struct deadline deadline, struct json **out, struct error *err)
+{
+    struct http_request request = request_of(socket, "GET", BASE "prefs");
+    return ask_json(&request, deadline, out, err);
+}
+
 int local_api_ping(const char *socket, const char *address, const char *type, int size,
                    struct deadline deadline, struct json **out, struct error *err)
 {

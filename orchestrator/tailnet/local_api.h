@@ -16,6 +16,8 @@ int local_api_status(const char *socket, bool peers, struct deadline deadline, s
                      struct error *err);
 /* The control server that the daemon is set to; malloc'ed, "" where it was never told. */
 int local_api_control_url(const char *socket, struct deadline deadline, char **out, struct error *err);
+/* All of the daemon's settings, as `tailscale debug prefs` has them; json_free. */
+int local_api_prefs(const char *socket, struct deadline deadline, struct json **out, struct error *err);
 /* One ping, and the daemon's answer as it is ("Err", "LatencySeconds", "Endpoint", "DERPRegionCode",
  * "PeerRelay", …): a peer that does not answer is in "Err", or takes until the deadline. `type`: "disco",
  * "TSMP", "ICMP", "peerapi"; `size` in bytes, 0: the smallest. */

@@ -97,15 +97,26 @@ Test(config_tailnet_place, one_of_an_earlier_boot_is_not_running)
     cr_expect_null(running);
 }
 
-Test(config_tailnet_place, a_folder_that_others_can_enter_is_refused)
+Test(config_tailnet_place, a_folder_that_others_could_read_is_closed_to_them)
+{
+    struct stat state;
+    AUTO_FREE char *directory = tailnet_place_directory();
+    cr_assert_eq(tailnet_place_make(NULL), 0);
+    cr_assert_eq(chmod(directory, 0755), 0);
+    cr_assert_eq(tailnet_place_make(NULL), 0);
+    cr_assert_eq(stat(directory, &state), 0);
+    cr_expect_eq(state.st_mode & 07777, 0700);
+}
+
+Test(config_tailnet_place, a_folder_that_others_may_write_in_is_refused)
 {
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *directory = tailnet_place_directory();
     cr_assert_eq(tailnet_place_make(NULL), 0);
-    cr_assert_eq(chmod(directory, 0711), 0);
+    cr_assert_eq(chmod(directory, 0722), 0);
     cr_assert_eq(tailnet_place_make(&err), -1);
     cr_expect_eq(err.kind, ERROR_PROJECT);
-    cr_expect_not_null(strstr(error_text(&err), "mode 0711"), "%s", error_text(&err));
+    cr_expect_not_null(strstr(error_text(&err), "mode 0722"), "%s", error_text(&err));
 }
 
 Test(config_tailnet_place, a_path_too_long_for_a_socket_is_refused_before_anything_is_made)

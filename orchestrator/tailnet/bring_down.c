@@ -1,0 +1,158 @@
+#include "tailnet/bring_down.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "config/tailnet_place.h"
+#include "process/program.h"
+#include "tailnet/daemon.h"
+#include "tailnet/local_api.h"
+#include "tailnet/minted.h"
+#include "tailnet/own_lock.h"
+#include "tailnet/own_node.h"
+
+#define ANSWER_BOUND  (5 * NS_PER_S)
+#define START_BOUND   (20 * NS_PER_S)
+#define STOP_BOUND    (12 * NS_PER_S)
+#define CLEANUP_BOUND (10 * NS_PER_S)
+
+void bring_down_end_clear(struct bring_down_end *end)
+{
+    free(end->name);
+    words_clear(&end->left);
+    *end = (struct bring_down_end){.name = NULL};
+}
+
+static void tell(const struct bring_down_order *order, const char *line)
+{
+    if (order->tell)
+        order->tell(order->context, line);
+}
+
+/* A node that could not log out, by the API: its own key names it. */
+static int delete_device(const struct bring_down_order *order, const char *node, struct deadline deadline,
+                         struct error *err)
+{
+    (void)order, (void)node, (void)deadline;
+    return error_set(err, ERROR_PROJECT, "there are no credentials of an API to ask for its removal");
+}
+
+static void log_out(const struct bring_down_order *order, const struct tailnet_status *status,
+                    struct deadline deadline, struct bring_down_end *end)
+{
+    AUTO_ERROR why = ERROR_INIT, also = ERROR_INIT;
+    end->had_node = true;
+    end->name = xstrdup(*status->self.dns_name ? status->self.dns_name : status->self.host_name);
+    tell(order, "logging our own node out");
+    if (own_node_log_out(deadline, &why) == 0 ||
+        delete_device(order, status->self.id, deadline_in(ANSWER_BOUND), &also) == 0)
+        return;
+    words_addf(&end->left,
+               "the device %s may stay in the tailnet until its inactivity is noticed: %s; %s. Remove it in "
+               "the admin "
+               "console, or with the control server's own command",
+               end->name, error_text(&why), error_text(&also));
+}
+
+/* One that is gone or hangs is started once more on its state, without a TUN, only to log its node out. */
+static int make_it_answer(const struct bring_down_order *order, struct tailnet_place_daemon *daemon,
+                          bool runs, struct deadline deadline, struct error *err)
+{
+    AUTO_FREE char *socket = tailnet_place_socket(), *program = file_find_program("tailscaled", NULL);
+    AUTO_TAILNET_STATUS status = {.state = NULL};
+    struct daemon_order how = {.program = program};
+    if (runs && daemon_holds_socket(daemon) &&
+        local_api_status(socket, false, deadline_earlier(deadline, deadline_in(ANSWER_BOUND)), &status,
+                         NULL) == 0)
+        return 0;
+    if (!program)
+        return error_set(err, ERROR_MISSING, "the program tailscaled is not to be found in PATH");
+    tell(order, "our own tailscaled does not answer: starting it once more, to log its node out");
+    if (runs && daemon_stop(daemon, deadline_in(STOP_BOUND), err) < 0)
+        return -1;
+    return daemon_start(&how, deadline_earlier(deadline, deadline_in(START_BOUND)), daemon, err);
+}
+
+static bool is_starting(const struct tailnet_status *status)
+{
+    return text_is(status->state, "NoState") || text_is(status->state, "");
+}
+
+/* What it says once it has read its state. */
+static int ask(struct deadline deadline, struct tailnet_status *status, struct error *err)
+{
+    AUTO_FREE char *socket = tailnet_place_socket();
+    struct deadline bound = deadline_earlier(deadline, deadline_in(ANSWER_BOUND));
+    for (;;) {
+        tailnet_status_clear(status);
+        if (local_api_status(socket, false, bound, status, err) < 0)
+            return -1;
+        if (!is_starting(status) || deadline_over(bound))
+            return 0;
+        moment_sleep(50 * NS_PER_MS);
+    }
+}
+
+static void leave_tailnet(const struct bring_down_order *order, struct tailnet_place_daemon *daemon,
+                          bool runs, struct deadline deadline, struct bring_down_end *end)
+{
+    AUTO_FREE char *state = tailnet_place_file("tailscaled.state");
+    AUTO_TAILNET_STATUS status = {.state = NULL};
+    AUTO_ERROR why = ERROR_INIT;
+    if (!runs && !file_exists(state))
+        return;
+    if (make_it_answer(order, daemon, runs, deadline, &why) < 0 || ask(deadline, &status, &why) < 0)
+        words_addf(&end->left, "whether its device is still in the tailnet is not known: %s",
+                   error_text(&why));
+    else if (!text_is(status.state, "NeedsLogin"))
+        log_out(order, &status, deadline, end);
+}
+
+/* What one with a TUN that was killed leaves: rules and routes, which another one that has a TUN now has too. */
+static void clean_up_after(const struct tailnet_place_daemon *daemon)
+{
+    AUTO_FREE char *program = file_find_program("tailscaled", NULL);
+    if (program && daemon->tun && !daemon_tun_is_there())
+        program_do(CLEANUP_BOUND, NULL, NULL, program, "--cleanup", NULL);
+}
+
+static int take_down(const struct bring_down_order *order, struct deadline deadline,
+                     struct bring_down_end *end, struct error *err)
+{
+    struct tailnet_place_daemon daemon, was;
+    enum daemon_life life;
+    AUTO_ERROR left = ERROR_INIT;
+    if (daemon_look(&daemon, &life, err) < 0)
+        return -1;
+    end->nothing = life == DAEMON_NONE;
+    if (end->nothing)
+        return 0;
+    was = daemon;
+    if (order->settings && minted_clean(order->settings, order->directory, deadline, &left) < 0)
+        words_add(&end->left, error_text(&left));
+    leave_tailnet(order, &daemon, life == DAEMON_RUNS, deadline, end);
+    tell(order, "ending our own tailscaled");
+    if (daemon_stop(&daemon, deadline_in(STOP_BOUND), err) < 0)
+        return -1;
+    clean_up_after(&was);
+    return daemon_forget(err);
+}
+
+int bring_down(const struct bring_down_order *order, struct deadline deadline, struct bring_down_end *out,
+               struct error *err)
+{
+    AUTO_CLOSE int lock = -1;
+    AUTO_BRING_DOWN_END end = {.name = NULL};
+    AUTO_FREE char *directory = tailnet_place_directory();
+    if (!directory || !file_exists(directory)) {
+        *out = (struct bring_down_end){.nothing = true};
+        return 0;
+    }
+    if (tailnet_place_make(err) < 0 || own_lock_take(deadline, &lock, err) < 0 ||
+        take_down(order, deadline, &end, err) < 0)
+        return -1;
+    *out = end;
+    end = (struct bring_down_end){.name = NULL};
+    return 0;
+}
