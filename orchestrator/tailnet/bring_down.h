@@ -4,7 +4,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/words.h"
-#include "config/project.h"
+#include "config/tailnet_login.h"
 
 struct bring_down_order {
     const struct operator_settings

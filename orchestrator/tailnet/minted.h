@@ -3,7 +3,7 @@
 #pragma once
 #include "base/deadline.h"
 #include "base/error.h"
-#include "config/project.h"
+#include "config/tailnet_login.h"
 
 struct minted {
     char *key; /* free with minted_drop */

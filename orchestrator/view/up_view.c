@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"
+#include "tailnet/ready.h"
 #include "view/table.h"
 
 #include <string.h>

@@ -223,7 +223,6 @@ Test(config, what_is_of_a_later_version_says_so)
     static const char *const words[][4] = {
         {"probe"},
         {"diagnose"},
-        {"up"},
         {"drift"},
         {"sweep"},
         {"logs"},
