@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { POLICY_BOUND_S = 20 };
+
 /* A rule for what comes in (-i) and one for what goes out; `%s` of the match is the address option. */
 static void rule(struct text *script, const char *from, bool in, const char *match)
 {
@@ -98,12 +100,26 @@ void tailnet_fault_guest_daemon(const struct rig *guest, int number)
     free(rig_ssh(guest, command, NULL));
 }
 
-void tailnet_fault_policy(struct tailnet_lab *lab, bool closed)
+/* The policy that the daemon has heard of shows in whom it knows. */
+static bool knows_hosts(void *context)
 {
-    if (closed)
-        tailnet_lab_policy(lab, "{\"tagOwners\": {\"tag:operator\": [\"ops@\"], \"tag:host\": [\"ops@\"], "
-                                "\"tag:vault\": [\"ops@\"]},\n\"acls\": [{\"action\": \"accept\", \"src\": "
-                                "[\"tag:operator\"], \"dst\": [\"tag:operator:*\"]}]}\n");
-    else
-        tailnet_lab_policy(lab, tailnet_open_policy);
+    AUTO_FREE char *said = tailnet_operator_shell(context, "tailscale --socket=%s status --json",
+                                                  tailnet_operator_socket(context));
+    return strstr(said, "\"tag:host\"") || strstr(said, "\"tag:vault\"");
+}
+
+static bool knows_none(void *context)
+{
+    return !knows_hosts(context);
+}
+
+void tailnet_fault_policy(struct tailnet_operator *op, bool closed)
+{
+    tailnet_lab_policy(op->lab, closed ? "{\"tagOwners\": {\"tag:operator\": [\"ops@\"], \"tag:host\": "
+                                         "[\"ops@\"], \"tag:vault\": [\"ops@\"]},\n\"acls\": [{\"action\": "
+                                         "\"accept\", \"src\": [\"tag:operator\"], \"dst\": "
+                                         "[\"tag:operator:*\"]}]}\n"
+                                       : tailnet_open_policy);
+    cr_assert(lab_until(POLICY_BOUND_S, closed ? knows_none : knows_hosts, op),
+              "no policy reached the daemon");
 }

@@ -247,7 +247,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if keys[2] not in minted:
                 raise Refusal(404, "not found")
             if method == "DELETE":
-                headscale("preauthkeys", "delete", "--id", str(minted.pop(keys[2])["number"]))
+                # headscale's nodes hang at the key they came with: without it they would no longer be ephemeral.
+                headscale("preauthkeys", "expire", "--id", str(minted.pop(keys[2])["number"]))
                 return None
             return minted[keys[2]]["told"]
         if keys:

@@ -64,11 +64,18 @@ Test(tailnet_api, the_official_client_makes_keys_that_work_and_deletes_devices_t
         eq(str, (char *)(uintptr_t)json_string(json_at(json_get(device, "tags"), 0), ""), "tag:operator"));
     cr_expect(json_get_bool(device, "connectedToControl"));
     cr_expect(json_get_bool(device, "isEphemeral"));
+    /* A key that is deleted lets nobody in any more, and whoever came by it stays what it is. */
+    AUTO_FREE char *unmake = xasprintf("%s %s/tailnet-client %s oauth unmake %s", oauth,
+                                       tailnet_lab_programs(lab), tailnet_lab_api(lab), id);
+    rig_shell("%s", unmake);
+    struct json *after = judge(lab, oauth, "oauth devices", 0);
+    cr_expect(json_get_bool(json_at(json_get(after, "devices"), 0), "isEphemeral"));
+    json_free(after);
     AUTO_FREE char *delete = xasprintf("oauth delete %s", json_get_string(device, "nodeId", ""));
     AUTO_FREE char *again = xasprintf("%s", delete);
     AUTO_FREE char *get = xasprintf("oauth get %s", id);
-    struct json *kept = judge(lab, oauth, get, 0);
-    cr_expect(eq(str, (char *)(uintptr_t)json_get_string(json_get(kept, "key"), "key", ""), ""));
+    struct json *unmade = judge(lab, oauth, get, 1);
+    cr_expect(eq(i64, json_get_integer(json_get(unmade, "error"), "status", 0), 404));
     free(rig_output("%s %s/tailnet-client %s %s", oauth, tailnet_lab_programs(lab), tailnet_lab_api(lab),
                     delete));
     cr_expect(lab_until(10, is_gone, lab), "the device is still there");
@@ -76,7 +83,7 @@ Test(tailnet_api, the_official_client_makes_keys_that_work_and_deletes_devices_t
     struct json *absent = judge(lab, oauth, again, 1);
     cr_expect(eq(i64, json_get_integer(json_get(absent, "error"), "status", 0), 404));
     json_free(absent);
-    json_free(kept);
+    json_free(unmade);
     json_free(list);
     json_free(told);
 }
