@@ -41,6 +41,26 @@ char *moment_rfc3339(int64_t wall_ns)
     return xasprintf("%s.%09dZ", date, (int)(wall_ns % NS_PER_S));
 }
 
+int64_t moment_from_rfc3339(const char *text)
+{
+    struct tm tm = {0};
+    int end = 0, hours = 0, minutes = 0;
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &end) < 6 ||
+        !end || tm.tm_year < 1970 || tm.tm_year > 2200)
+        return 0;
+    int64_t ns = 0, east = 0;
+    const char *rest = text + end;
+    if (*rest == '.')
+        for (int64_t part = NS_PER_S / 10; *++rest >= '0' && *rest <= '9'; part /= 10)
+            ns += (*rest - '0') * part;
+    if (sscanf(rest, "%3d:%2d", &hours, &minutes) == 2)
+        east = hours * INT64_C(3600) + (*rest == '-' ? -minutes : minutes) * INT64_C(60);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return ((int64_t)timegm(&tm) - east) * NS_PER_S + ns;
+}
+
 char *moment_clock(int64_t wall_ns)
 {
     time_t seconds = (time_t)(wall_ns / NS_PER_S);

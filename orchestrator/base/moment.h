@@ -14,6 +14,9 @@ int64_t moment_monotonic(void);
 void moment_sleep(int64_t ns);
 /* "2026-01-02T03:04:05.123456789Z", malloc'ed. */
 char *moment_rfc3339(int64_t wall_ns);
+/* The other way round, with a zone too ("+01:00"); 0 for what lies outside of 1970 to 2200 and for anything
+ * else. */
+int64_t moment_from_rfc3339(const char *text);
 /* "03:04:05" local time, malloc'ed. */
 char *moment_clock(int64_t wall_ns);
 /* `90s`, `5m`, `1h30m`, `500ms`, `90d`; each unit at most once, largest first, no sign, no space. Fails on

@@ -6,7 +6,6 @@
 #include "format/json.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { PEERS_MOST = 65536 };
 
@@ -23,28 +22,10 @@ static void add_strings(const struct json *object, const char *key, struct words
             words_add(out, json_string(json_at(list, i), ""));
 }
 
-/* RFC 3339 in UTC, as Go writes it; its zero time (year 1) and anything else are 0. */
+/* Go writes its zero time as the year 1. */
 static int64_t moment_of(const struct json *object, const char *key)
 {
-    struct tm tm = {0};
-    int end = 0;
-    const char *text = json_get_string(object, key, "");
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &end) < 6 ||
-        !end || tm.tm_year < 1970 || tm.tm_year > 2200)
-        return 0;
-    int64_t ns = 0;
-    const char *rest = text + end;
-    if (*rest == '.')
-        for (int64_t part = NS_PER_S / 10; *++rest >= '0' && *rest <= '9'; part /= 10)
-            ns += (*rest - '0') * part;
-    int hours = 0, minutes = 0;
-    int64_t east = 0;
-    if (sscanf(rest, "%3d:%2d", &hours, &minutes) == 2)
-        east = hours * INT64_C(3600) + (*rest == '-' ? -minutes : minutes) * INT64_C(60);
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    return ((int64_t)timegm(&tm) - east) * NS_PER_S + ns;
+    return moment_from_rfc3339(json_get_string(object, key, ""));
 }
 
 static char *without_last_dot(char *name)
