@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "diagnose/client.h"
 #include "process/aside.h"
+#include "transport/peer_path.h"
 
 #include <string.h>
 
@@ -33,6 +34,17 @@ static void put(struct trial *trial, struct cell *cell, int64_t took)
     cell->stalls = trial->stalls;
 }
 
+/* The path that the work ends on. A daemon that is silent costs its bound once. */
+static char *path_of(const struct cell_order *order)
+{
+    struct peer_path path = {0};
+    if (peer_path_look(order->target, order->machine, order->kind, deadline_in(2 * NS_PER_S), &path) != 0)
+        return NULL;
+    char *name = text_is(path.daemon, "answers") ? xstrdup(path.path) : NULL;
+    peer_path_clear(&path);
+    return name;
+}
+
 static client_call *client_of(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(clients); i++)
@@ -59,8 +71,11 @@ static int take(const struct cell_order *order, struct cell *cell, struct error 
                            agent, SSH_ALIVE_INTERVAL, ssh_alive_count(HOST_SILENT), &ssh, err);
     if (status == 0)
         status = call(&trial, err);
-    if (status == 0)
+    if (status == 0) {
         put(&trial, cell, moment_monotonic() - since);
+        free(cell->path);
+        cell->path = path_of(order);
+    }
     text_clear(&trial.message);
     free(trial.tcp_state);
     work_clear(&work);

@@ -1,6 +1,7 @@
 /* Who takes a cell: the calls of a client, a const struct and one file each. */
 #pragma once
-#include "diagnose/cell_run.h"
+#include "diagnose/cell.h"
+#include "diagnose/cell_order.h"
 #include "diagnose/work.h"
 #include "net/ssh_session.h"
 #include "transport/ssh_options.h"
