@@ -1,9 +1,11 @@
 #include "diagnose/probe.h"
 
+#include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/layout.h"
 #include "config/marks.h"
 #include "diagnose/probe_way.h"
 #include "process/aside.h"
@@ -102,10 +104,11 @@ static int run(struct probe *probe, const struct reach *reaches, const char *age
 }
 
 /* With a guard, so that nothing of it outlives this process, however that ends. */
-static int run_guarded(struct probe *probe, const struct reach *reaches, const char *agent, struct error *err)
+static int run_guarded(struct probe *probe, const struct reach *reaches, const char *folder,
+                       const char *agent, struct error *err)
 {
     struct child guard = CHILD_INIT;
-    if (guard_start(&probe->scope, NULL, -1, &guard, err) < 0)
+    if (guard_start(&probe->scope, folder, -1, &guard, err) < 0)
         return -1;
     int status = run(probe, reaches, agent, err);
     (void)scope_end(&probe->scope, END_BOUND, NULL);
@@ -125,25 +128,31 @@ static struct json *report_of(struct probe *probe, const struct target *target)
     return report;
 }
 
-int probe_run(const struct reach *reaches, size_t count, struct json **out, struct error *err)
+int probe_run(struct reach *reaches, size_t count, struct json **out, struct error *err)
 {
     char id[ID_SIZE];
     id_make(id);
-    AUTO_FREE char *marker = marks_run(id), *name = xasprintf("probe-%s", id), *agent = NULL;
+    AUTO_FREE char *marker = marks_run(id), *name = xasprintf("probe-%s", id), *agent = NULL,
+                   *folder = layout_sockets(id, reaches[0].kind);
     AUTO_FREE struct way *ways = xcalloc(count, sizeof *ways);
     struct probe probe = {.scope = {.fd = -1}, .marker = marker, .ways = ways, .count = count, .left = count};
     if (ssh_needs_agent(reaches[0].machine, reaches[0].target) &&
         reach_open_agent(&reaches[0], &agent, err) < 0)
         return -1;
-    int status = loop_new(&probe.loop, err);
+    int status = layout_make_sockets(folder, err);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = reach_plan(&reaches[i], id, folder, err);
+    if (status == 0)
+        status = loop_new(&probe.loop, err);
     if (status == 0)
         status = scope_open(name, marker, &probe.scope, err);
     if (status == 0)
-        status = run_guarded(&probe, reaches, agent, err);
+        status = run_guarded(&probe, reaches, folder, agent, err);
     if (status == 0)
         *out = report_of(&probe, reaches[0].target);
     for (size_t i = 0; i < count; i++)
         json_free(ways[i].entry);
+    (void)file_remove_tree(folder, NULL);
     scope_close(&probe.scope);
     loop_free(probe.loop);
     return status;

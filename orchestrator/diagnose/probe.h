@@ -7,6 +7,6 @@
 /* One of `reaches` (at least one) for each transport, of one target. `out` gets {"version", "target",
  * "transports": […]} as docs/contract.md has it, each with "verdict": "usable", "hangs" or "unusable". -1 only
  * where no child could be started. */
-int probe_run(const struct reach *reaches, size_t count, struct json **out, struct error *err);
+int probe_run(struct reach *reaches, size_t count, struct json **out, struct error *err);
 /* Whether any of them is usable. */
 bool probe_has_usable(const struct json *report);
