@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/tailnet_place.h"
 #include "process/program.h"
+#include "tailnet/api.h"
 #include "tailnet/daemon.h"
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
@@ -30,12 +31,42 @@ static void tell(const struct bring_down_order *order, const char *line)
         order->tell(order->context, line);
 }
 
-/* A node that could not log out, by the API: its own key names it. */
-static int delete_device(const struct bring_down_order *order, const char *node, struct deadline deadline,
-                         struct error *err)
+/* No two devices of a tailnet share an address. */
+static bool is_the_device(const struct tailnet_device *device, const struct tailnet_status *status)
 {
-    (void)order, (void)node, (void)deadline;
-    return error_set(err, ERROR_PROJECT, "there are no credentials of an API to ask for its removal");
+    for (size_t i = 0; i < device->addresses.count; i++)
+        if (words_have(&status->addresses, device->addresses.items[i]))
+            return true;
+    return false;
+}
+
+static int delete_by_api(struct tailnet_api *api, const struct tailnet_status *status, struct error *err)
+{
+    struct tailnet_device *devices = NULL;
+    size_t count = 0;
+    if (tailnet_api_devices(api, &devices, &count, err) < 0)
+        return -1;
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        if (is_the_device(&devices[i], status))
+            result = tailnet_api_delete_device(api, devices[i].id, err);
+    tailnet_devices_free(&devices, count);
+    return result;
+}
+
+/* A node that could not log out itself. */
+static int delete_device(const struct bring_down_order *order, const struct tailnet_status *status,
+                         struct deadline deadline, struct error *err)
+{
+    struct tailnet_api *api = NULL;
+    if (order->settings &&
+        tailnet_api_open(&order->settings->login, order->directory, deadline, &api, err) < 0)
+        return -1;
+    if (!api)
+        return error_set(err, ERROR_PROJECT, "there are no credentials of an API that could remove it");
+    int result = delete_by_api(api, status, err);
+    tailnet_api_close(&api);
+    return result;
 }
 
 static void log_out(const struct bring_down_order *order, const struct tailnet_status *status,
@@ -46,7 +77,7 @@ static void log_out(const struct bring_down_order *order, const struct tailnet_s
     end->name = xstrdup(*status->self.dns_name ? status->self.dns_name : status->self.host_name);
     tell(order, "logging our own node out");
     if (own_node_log_out(deadline, &why) == 0 ||
-        delete_device(order, status->self.id, deadline_in(ANSWER_BOUND), &also) == 0)
+        delete_device(order, status, deadline_in(ANSWER_BOUND), &also) == 0)
         return;
     words_addf(&end->left,
                "the device %s may stay in the tailnet until its inactivity is noticed: %s; %s. Remove it in "
@@ -59,12 +90,9 @@ static void log_out(const struct bring_down_order *order, const struct tailnet_s
 static int make_it_answer(const struct bring_down_order *order, struct tailnet_place_daemon *daemon,
                           bool runs, struct deadline deadline, struct error *err)
 {
-    AUTO_FREE char *socket = tailnet_place_socket(), *program = file_find_program("tailscaled", NULL);
-    AUTO_TAILNET_STATUS status = {.state = NULL};
+    AUTO_FREE char *program = file_find_program("tailscaled", NULL);
     struct daemon_order how = {.program = program};
-    if (runs && daemon_holds_socket(daemon) &&
-        local_api_status(socket, false, deadline_earlier(deadline, deadline_in(ANSWER_BOUND)), &status,
-                         NULL) == 0)
+    if (runs && daemon_await_answer(daemon, deadline))
         return 0;
     if (!program)
         return error_set(err, ERROR_MISSING, "the program tailscaled is not to be found in PATH");
@@ -144,8 +172,9 @@ int bring_down(const struct bring_down_order *order, struct deadline deadline, s
 {
     AUTO_CLOSE int lock = -1;
     AUTO_BRING_DOWN_END end = {.name = NULL};
-    AUTO_FREE char *directory = tailnet_place_directory();
-    if (!directory || !file_exists(directory)) {
+    AUTO_FREE char *record = tailnet_place_file("daemon.json");
+    /* Written before anything is started: where it is not, not even a lock is to be made. */
+    if (!record || !file_exists(record)) {
         *out = (struct bring_down_end){.nothing = true};
         return 0;
     }

@@ -180,21 +180,6 @@ static bool is_as_asked(const struct bring_up_order *order, const struct tailnet
            (daemon->socks5 != 0) == order->settings->socks5;
 }
 
-/* One that is alive and does not hold its socket hangs, or was killed half way by whoever starts it: it gets the time of
- * a start. */
-static bool answers(const struct tailnet_place_daemon *daemon, struct deadline deadline)
-{
-    struct deadline bound = deadline_earlier(deadline, deadline_in(LOCAL_API_S * NS_PER_S));
-    AUTO_FREE char *socket = tailnet_place_socket();
-    AUTO_TAILNET_STATUS status = {.state = NULL};
-    while (!daemon_holds_socket(daemon)) {
-        if (deadline_over(bound) || !tailnet_place_alive(daemon))
-            return false;
-        moment_sleep(20 * NS_PER_MS);
-    }
-    return local_api_status(socket, false, deadline, &status, NULL) == 0;
-}
-
 /* A daemon that works is not ended for a TUN that is not to be had. */
 static int check_change(const struct bring_up_order *order, const struct tailnet_place_daemon *daemon,
                         struct error *err)
@@ -212,7 +197,7 @@ static int ensure_daemon(const struct bring_up_order *order, struct deadline dea
     if (daemon_look(&end->daemon, &life, err) < 0)
         return -1;
     bool runs = life == DAEMON_RUNS, as_asked = runs && is_as_asked(order, &end->daemon);
-    if (as_asked && answers(&end->daemon, deadline))
+    if (as_asked && daemon_await_answer(&end->daemon, deadline))
         return tailnet_place_write(&end->daemon, err);
     if (runs) {
         tell(order, as_asked ? "our own tailscaled does not answer: starting it anew"

@@ -9,11 +9,13 @@
 #include "process/child.h"
 #include "process/look.h"
 #include "process/marked.h"
+#include "tailnet/local_api.h"
 #include "tailnet/own_environment.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,8 +27,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Between a socket that is there and one that is listened on. */
+/* Between a socket that is there and one that is answered on. */
 #define LOOK_EVERY (20 * NS_PER_MS)
+/* Of one that runs already. */
+#define ANSWER_BOUND (5 * NS_PER_S)
 /* It ends its connections and takes its routes away. */
 #define TERM_BOUND (5 * NS_PER_S)
 
@@ -108,11 +112,11 @@ static int free_port(void)
 
 bool daemon_tun_is_there(void)
 {
-    AUTO_WORDS names = WORDS_INIT;
+    struct if_nameindex *all = if_nameindex();
     bool there = false;
-    file_list("/sys/class/net", &names, NULL);
-    for (size_t i = 0; i < names.count; i++)
-        there = there || text_starts(names.items[i], "tailscale");
+    for (struct if_nameindex *one = all; one && one->if_name; one++)
+        there = there || text_starts(one->if_name, "tailscale");
+    if_freenameindex(all);
     return there;
 }
 
@@ -177,15 +181,33 @@ static int64_t log_length(void)
     return lstat(path, &state) == 0 ? state.st_size : 0;
 }
 
-/* 1 it listens, 0 the time is up, -1 it ended. */
-static int wait_until_it_listens(const struct tailnet_place_daemon *daemon, struct child *child,
+static bool answers(const struct tailnet_place_daemon *daemon, struct deadline deadline)
+{
+    AUTO_FREE char *socket = tailnet_place_socket();
+    AUTO_TAILNET_STATUS status = {.state = NULL};
+    return daemon_holds_socket(daemon) && local_api_status(socket, false, deadline, &status, NULL) == 0;
+}
+
+bool daemon_await_answer(const struct tailnet_place_daemon *daemon, struct deadline deadline)
+{
+    struct deadline bound = deadline_earlier(deadline, deadline_in(ANSWER_BOUND));
+    while (!answers(daemon, bound)) {
+        if (deadline_over(bound) || !tailnet_place_alive(daemon))
+            return false;
+        moment_sleep(LOOK_EVERY);
+    }
+    return true;
+}
+
+/* It listens before it has made what answers, and may end in between. 1 it answers, 0 the time is up, -1 it ended. */
+static int wait_until_it_answers(const struct tailnet_place_daemon *daemon, struct child *child,
                                  struct child_end *end, struct deadline deadline)
 {
     AUTO_FREE char *directory = tailnet_place_directory();
     AUTO_CLOSE int watcher = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watcher >= 0)
         inotify_add_watch(watcher, directory, IN_CREATE | IN_MOVED_TO);
-    while (!daemon_holds_socket(daemon)) {
+    while (!answers(daemon, deadline)) {
         char events[4096];
         struct pollfd look[] = {{.fd = child->pidfd, .events = POLLIN}, {.fd = watcher, .events = POLLIN}};
         if (deadline_over(deadline))
@@ -216,11 +238,11 @@ static int await_start(const struct daemon_order *order, struct tailnet_place_da
     memcpy(daemon->boot, boot, strlen(boot) + 1);
     if (tailnet_place_write(daemon, err) < 0)
         return end_it(child);
-    int listens = wait_until_it_listens(daemon, child, &end, deadline);
-    if (listens == 1)
+    int answers = wait_until_it_answers(daemon, child, &end, deadline);
+    if (answers == 1)
         return 0;
     AUTO_FREE char *said = last_words(log_from), *log = tailnet_place_file("tailscaled.log");
-    if (listens == 0) {
+    if (answers == 0) {
         error_set(err, ERROR_DEADLINE,
                   "%s was started and did not answer on its socket in time%s (its log is %s)", order->program,
                   said, log);

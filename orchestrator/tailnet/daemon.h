@@ -30,6 +30,9 @@ int daemon_start(const struct daemon_order *order, struct deadline deadline, str
 int daemon_stop(const struct tailnet_place_daemon *daemon, struct deadline deadline, struct error *err);
 /* Whether that very process is the one that listens on the socket (SO_PEERCRED). */
 bool daemon_holds_socket(const struct tailnet_place_daemon *daemon);
+/* Whether it does, and answers there within 5 s: one that does not hangs, or was started just now by an `up` that was
+ * killed and will not be ready. */
+bool daemon_await_answer(const struct tailnet_place_daemon *daemon, struct deadline deadline);
 /* Removes state, socket and what is written down of it, the latter last; its log stays. */
 int daemon_forget(struct error *err);
 /* Empties a log that has grown beyond 16 MiB: the daemon writes at its end, wherever that is. */
