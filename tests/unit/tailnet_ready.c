@@ -163,7 +163,8 @@ Test(tailnet_tun, on_a_machine_the_three_lacks_are_told_apart)
         .verdict = TUN_NOT_OPENABLE, .device_looked = true, .device_present = true, .device_errno = EACCES};
     struct tun_evidence powerless = {
         .verdict = TUN_NO_CAPABILITY, .device_looked = true, .device_present = true, .device_opens = true};
-    struct tun_evidence usable = {.device_looked = true, .device_present = true, .device_opens = true, .net_admin = true};
+    struct tun_evidence usable = {
+        .device_looked = true, .device_present = true, .device_opens = true, .net_admin = true};
     AUTO_FREE char *load = tun_advice(&absent, NULL), *open = tun_advice(&closed, NULL),
                    *capability = tun_advice(&powerless, NULL);
     AUTO_FREE char *lacks = tun_advice_lack(&powerless);
