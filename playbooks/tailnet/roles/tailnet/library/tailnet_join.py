@@ -65,7 +65,7 @@ MEANINGS = (
     (r'already (been )?used|key is used|used .*key',
      'The auth key is spent: it was for one use, and some device has joined with it. Make a new one.'),
     (r'expired', 'The auth key has expired. Make a new one.'),
-    (r'not found|invalid key|unable to validate|invalid.*auth ?key|auth ?key.*invalid|unauthorized',
+    (r'not found|invalid key|unable to validate|parse auth-?key|invalid.*auth ?key|auth ?key.*invalid|unauthorized',
      'The control server does not know this auth key. Was it made there, and is it whole?'),
     (r'x509|certificate', "The control server's certificate is not trusted here; is the host's clock right, and is its authority known?"),
     (r'timeout|timed out|deadline',
@@ -83,16 +83,17 @@ def settings(wanted):
     return argv + (['--hostname=' + wanted['hostname']] if wanted.get('hostname') else [])
 
 
-def login(wanted):
+def login(wanted, key):
     argv = ['--login-server=' + wanted['login_server']] if wanted.get('login_server') else []
-    return argv + (['--advertise-tags=' + ','.join(wanted['tags'])] if wanted.get('tags') else [])
+    # The tags are the key's, and headscale refuses a device that asks for them as well. An OAuth client's secret has none of its own.
+    return argv + (['--advertise-tags=' + ','.join(wanted['tags'])] if wanted.get('tags') and key.startswith('tskey-client-') else [])
 
 
-def arguments_of(action, wanted, timeout):
+def arguments_of(action, wanted, key, timeout):
     if action == 'set':
         return ['set', *settings(wanted)]
     # Nobody is there to open a browser, so there is always an end. Nothing is inherited from a login that is no more.
-    return ['up', '--reset', '--timeout=%ds' % timeout, *settings(wanted), *login(wanted)]
+    return ['up', '--reset', '--timeout=%ds' % timeout, *settings(wanted), *login(wanted, key)]
 
 
 def in_memory(text):
@@ -142,7 +143,7 @@ def main():
     arguments = module.params
     wanted, timeout, action = arguments['wanted'], arguments['timeout'], arguments['action']
     key = arguments['auth_key'].strip() if action == 'join' else ''
-    argv = [arguments['program'], '--socket=' + arguments['socket'], *arguments_of(action, wanted, timeout)]
+    argv = [arguments['program'], '--socket=' + arguments['socket'], *arguments_of(action, wanted, key, timeout)]
     # The program's own bound comes first; this one is for a daemon that never answers it.
     code, said = run(argv, key, timeout + 10)
     said = said.replace(key, '(the key)') if key else said
