@@ -22,24 +22,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* A static host is there without having been made: it is known as `create` would know it, with what is to be
- * written about it in `folder`. */
-static struct machine *as_planned(const struct project *project, const struct target *target, const char *id,
-                                  const char *folder, struct error *err)
-{
-    AUTO_MACHINE *machine = planned_machine(project, target);
-    AUTO_FREE char *state = layout_state(project->directory);
-    const struct provider *provider = provider_named(target->provider);
-    machine->id = xstrdup(id);
-    /* By its folder a provider knows the project. */
-    machine->directory = layout_machine(state, id);
-    if (!provider || provider->plan(target, machine, err) < 0)
-        return NULL;
-    free(machine->directory);
-    machine->directory = xstrdup(folder);
-    return TAKE(machine);
-}
-
 /* Everything that a look leaves on this machine is in the scope and in the folder `sockets`,
  * which are gone afterwards. */
 static int look(const struct host_check_request *request, const char *id, struct json **out,
@@ -99,7 +81,7 @@ static int contact(const struct project *project, const struct target *target, c
     AUTO_FREE char *sockets = layout_sockets(id, kind);
     if (layout_make_sockets(sockets, err) < 0)
         return -1;
-    if (!machine && !(machine = as_planned(project, target, id, sockets, err))) {
+    if (!machine && !(machine = planned_as_made(project, target, id, sockets, err))) {
         (void)transport_close_masters(sockets, NULL);
         return -1;
     }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
+#include "config/provider_facts.h"
 #include "control/settle.h"
 #include "process/guard.h"
 #include "provider/made_look.h"
@@ -77,6 +78,23 @@ int reach_find(struct project *project, const struct target *target, const char 
     }
     *out = found;
     return 0;
+}
+
+int reach_plan(struct reach *reach, const char *id, const char *folder, struct error *err)
+{
+    const struct target *target = reach->target;
+    if (reach->made)
+        return 0;
+    if (!provider_facts(target->provider)->existing)
+        return error_set(err, ERROR_USAGE,
+                         "nothing is made for the target '%s' yet; 'triphase create %s' makes it",
+                         target->name, target->name);
+    struct machine *machine = planned_as_made(reach->project, target, id, folder, err);
+    if (!machine)
+        return -1;
+    machine_free(reach->machine);
+    reach->machine = machine;
+    return known_hosts_write(machine, target, reach->project->directory, err);
 }
 
 void reach_clear(struct reach *reach)

@@ -61,7 +61,8 @@ struct ssh_session {
     ssh_key key;
     ssh_channel echo;
     bool echoes;
-    bool held; /* what was to be written had to wait for what libssh had not written yet */
+    bool closed; /* a key did not open */
+    bool held;   /* what was to be written had to wait for what libssh had not written yet */
 };
 
 static int load_library(struct error *err)
@@ -275,8 +276,10 @@ static int try_keys(struct ssh_session *session, struct deadline deadline, struc
 {
     const char *const *keys = session->order->keys;
     for (size_t i = 0; keys && keys[i]; i++) {
-        if (lib.ssh_pki_import_privkey_file(keys[i], NULL, NULL, NULL, &session->key) != SSH_OK)
+        if (lib.ssh_pki_import_privkey_file(keys[i], NULL, NULL, NULL, &session->key) != SSH_OK) {
+            session->closed |= file_exists(keys[i]);
             continue;
+        }
         text_addf(tried, "%s%s", tried->length ? ", " : "", keys[i]);
         int result = try_login(session, log_in_by_key, deadline, err);
         lib.ssh_key_free(TAKE(session->key));
@@ -296,7 +299,7 @@ static int log_in(struct ssh_session *session, struct deadline deadline,
         result = try_login(session, log_in_by_nothing, deadline, err);
     if (!result)
         result = try_keys(session, deadline, &tried, err);
-    if (!result && order->agent_socket) {
+    if (!result && order->agent_socket && (session->closed || !order->agent_for_closed)) {
         text_addf(&tried, "%sthe agent's keys", tried.length ? ", " : "");
         result = try_login(session, log_in_by_agent, deadline, err);
     }
@@ -474,6 +477,8 @@ static bool give(struct ssh_session *session, struct lane *lane)
     size_t left = work->input_bytes - (size_t)lane->end->sent;
     if (lane->said_all || !may_write(session))
         return false;
+    if (!left && work->holds)
+        return false;
     if (!left) {
         lane->said_all = true;
         lib.ssh_channel_send_eof(lane->channel);
@@ -556,6 +561,17 @@ static bool are_throttled(const struct lane *lanes, size_t count)
     return false;
 }
 
+/* The moment at which one of them was silent for too long. */
+static struct deadline patience(const struct lane *lanes, size_t count, struct deadline deadline)
+{
+    int64_t now = moment_monotonic();
+    for (size_t i = 0; i < count; i++)
+        if (lanes[i].state != LANE_ENDED && lanes[i].work->silence_ns)
+            deadline =
+                deadline_earlier(deadline, deadline_in(lanes[i].moved + lanes[i].work->silence_ns - now));
+    return deadline;
+}
+
 /* 1 all ended, 0 go on, -1 over. */
 static int turn(struct ssh_session *session, struct lane *lanes, size_t count, struct deadline deadline,
                 struct error *err)
@@ -571,6 +587,7 @@ static int turn(struct ssh_session *session, struct lane *lanes, size_t count, s
     if (ended == count)
         return 1;
     /* A flood never lets it wait, so the clock is asked each time. */
+    deadline = patience(lanes, count, deadline);
     if (deadline_over(deadline))
         return fail_of_deadline(session, "running a command on the host", err);
     struct deadline soon = deadline_earlier(deadline, deadline_in(10 * NS_PER_MS));
@@ -592,6 +609,7 @@ int ssh_session_run(struct ssh_session *session, const struct ssh_channel_work *
         lanes[i] = (struct lane){.work = &works[i],
                                  .end = &ends[i],
                                  .since = now,
+                                 .moved = now,
                                  .channel = lib.ssh_channel_new(session->handle)};
     }
     int result = 0;

@@ -19,9 +19,11 @@ struct ssh_session_order {
     int port;
     const char *host_key_alias;     /* NULL: the host and its port are looked up */
     const char *const *known_hosts; /* files; what stands in none of them is not trusted */
-    const char *const *keys;  /* paths of private keys, in order; one that does not open is passed over */
-    const char *agent_socket; /* asked behind the keys; NULL: no agent is */
-    bool lets_in_by_address;  /* Tailscale SSH is asked without a key first */
+    const char *const *keys; /* paths of private keys, in order; one that does not open is passed over */
+    /* Asked behind the keys; NULL: no agent is. `agent_for_closed`: only where a key did not open. */
+    const char *agent_socket;
+    bool agent_for_closed;
+    bool lets_in_by_address; /* Tailscale SSH is asked without a key first */
 };
 
 enum ssh_rung { SSH_RUNG_BANNER, SSH_RUNG_KEY_EXCHANGE, SSH_RUNG_HOST_KEY, SSH_RUNG_AUTH, SSH_RUNG_DONE };
@@ -53,7 +55,9 @@ struct ssh_channel_work {
     const char *command;
     const char *input;  /* to its stdin; NULL: `input_bytes` zeros */
     size_t input_bytes; /* then its stdin ends */
+    bool holds;         /* its stdin ends with the command alone: one that waits for that sees us go */
     int64_t throttle;   /* bytes a second that are read; 0: what comes */
+    int64_t silence_ns; /* without a byte either way for so long the call fails; 0: the deadline alone does */
     size_t keep;        /* bytes of its output kept */
     /* What came, on either of its streams; may be NULL. */
     void (*on_bytes)(void *context, size_t count, int64_t at_ns);

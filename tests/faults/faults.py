@@ -21,6 +21,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import guest  # noqa: E402
+import tailnet  # noqa: E402
 
 DROP = ('-j', 'DROP')
 ANY = None
@@ -44,6 +45,7 @@ class Fault:
     left_on_host: bool = False  # nobody can look at the host
     then: object = None  # looks at what comes after it
     delayed: bool = False  # the strike itself waits until the fault begins
+    transport: str = ''  # over a tailnet, in a hub of its own
     quick: bool = False  # the one of its class that make check runs
     says: str = ''  # what the message of the run, or a step's log, has to tell
     logins: int = 0  # at most so many connections to the host from the strike until it is healed; 0: not asked
@@ -289,6 +291,25 @@ FAULTS = (
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
     Fault('clock two hours ahead', 'clock', lambda project: None, before=ahead('+2h'), then=see_live_run),
     Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
+    Fault('tailnet undisturbed', 'tailnet', lambda project: None, transport='tailnet'),
+    Fault('userspace undisturbed', 'tailnet', lambda project: None, transport='tailnet-userspace'),
+    Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
+          left_on_host=True, transport='tailnet'),
+    Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN,
+          resume=True, left_on_host=True, transport='tailnet-userspace'),
+    Fault('tailscaled stopped for 30 s', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, first=LOST, detect=15, causes=BROKEN,
+          transport='tailnet'),
+    Fault('tailscaled stopped for 30 s under userspace', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, first=LOST, detect=15,
+          causes=BROKEN, transport='tailnet-userspace'),
+    Fault('tailscaled restarted', 'tailnet', tailnet.restart_daemon, first=('ok',) + LOST, causes=BROKEN, transport='tailnet'),
+    Fault('tailscaled restarted under userspace', 'tailnet', tailnet.restart_daemon, first=LOST, detect=20, causes=BROKEN, transport='tailnet-userspace'),
+    Fault('logged out of the tailnet', 'tailnet', tailnet.log_out, mend=tailnet.join_again, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True, left_on_host=True,
+          transport='tailnet'),
+    Fault('control server down for 60 s', 'tailnet', tailnet.stop_headscale, tailnet.start_headscale, 60, transport='tailnet'),
+    Fault('another daemon at the socket', 'tailnet', tailnet.another_daemon(True), mend=tailnet.back_in_place, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
+          left_on_host=True, transport='tailnet-userspace'),
+    Fault('a daemon that never answers', 'tailnet', tailnet.another_daemon(False), mend=tailnet.back_in_place, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
+          left_on_host=True, transport='tailnet-userspace'),
 )
 COLUMNS = ('fault', 'detected after', 'first attempt', 'UNREACHABLE', 'outcome', 'exit', 'time', 'against undisturbed', 'left here', 'left on host')
 
@@ -326,7 +347,9 @@ def judge(fault, project, code, struck):
 
 
 def play(fault):
-    with guest.Project(fault.keys) as project:
+    if fault.transport and not asked_inside():
+        return tailnet.call_apart(fault.name, os.path.abspath(__file__))
+    with tailnet.Project(fault.transport, fault.keys) if fault.transport else guest.Project(fault.keys) as project:
         if fault.before:
             fault.before(project)
         begun = time.monotonic()
@@ -361,6 +384,18 @@ def play(fault):
             sys.stderr.write(project.triphase('report', ok=None))
             raise
     return [fault.name, '-' if late is None else '%.1f s' % late, first, causes, outcome, str(code), took, here, '-' if there is None else there]
+
+
+def asked_inside():
+    return sys.argv[1:2] == ['--inside']
+
+
+def play_inside():
+    """`faults.py --inside FILE NAME`: that case in this process, its row to the file."""
+    tailnet.tailnet_lab.go_private()
+    row = play(next(fault for fault in FAULTS if fault.name == sys.argv[3]))
+    with open(sys.argv[2], 'w', encoding='utf-8') as out:
+        json.dump(row, out)
 
 
 def finished(row, undisturbed):
@@ -411,4 +446,4 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(play_inside() if asked_inside() else main())

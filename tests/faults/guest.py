@@ -90,6 +90,7 @@ class Project:
         self.child = None
         os.mkdir(self.path('home'))
         self.keys = keys or {}
+        self.prefix = ()  # words that lead to where the program runs
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -118,7 +119,7 @@ class Project:
             self.child.kill()
             self.child.wait()
         if os.path.exists(self.path('.triphase', 'store.db')):
-            subprocess.run([TRIPHASE, '-C', self.folder, 'destroy', '--all', '--yes', '--no-teardown'], env=self.environment,
+            subprocess.run([*self.prefix, TRIPHASE, '-C', self.folder, 'destroy', '--all', '--yes', '--no-teardown'], env=self.environment,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
         for mount in (self.path('.triphase', 'runs'), self.path('.triphase')):
             if os.path.ismount(mount):
@@ -128,7 +129,7 @@ class Project:
     # The program
 
     def triphase(self, *words, ok=(0,), seconds=600):
-        end = subprocess.run([TRIPHASE, '-C', self.folder, *words], env=self.environment, stdin=subprocess.DEVNULL,
+        end = subprocess.run([*self.prefix, TRIPHASE, '-C', self.folder, *words], env=self.environment, stdin=subprocess.DEVNULL,
                              capture_output=True, timeout=seconds, check=False)
         if ok and end.returncode not in ok:
             raise AssertionError('triphase %s: exit %d\n%s' % (' '.join(words), end.returncode, end.stderr.decode()[-4000:]))
@@ -136,7 +137,7 @@ class Project:
 
     def start(self, *words, prefix=()):
         self.out = open(self.path('out'), 'ab')  # noqa: SIM115
-        self.child = subprocess.Popen([*prefix, TRIPHASE, '-C', self.folder, *words], env=self.environment, stdin=subprocess.DEVNULL,
+        self.child = subprocess.Popen([*self.prefix, *prefix, TRIPHASE, '-C', self.folder, *words], env=self.environment, stdin=subprocess.DEVNULL,
                                       stdout=self.out, stderr=self.out)
 
     def wait(self, seconds):

@@ -272,7 +272,7 @@ char *tailnet_lab_key(struct tailnet_lab *lab, const char *tag, bool reusable, b
 {
     AUTO_WORDS argv = WORDS_INIT;
     words_add_all(&argv, "headscale", "-c", "/run/tailnet-lab/headscale.yaml", "preauthkeys", "create",
-                  "--expiration", "1h", "--tags", tag, "-o", "json", NULL);
+                  "--expiration", "1h", "--user", "1", "--tags", tag, "-o", "json", NULL);
     if (reusable)
         words_add(&argv, "--reusable");
     if (ephemeral)

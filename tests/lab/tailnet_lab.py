@@ -135,7 +135,7 @@ class Headscale:
         self.ask('policy', 'set', '-f', FOLDER + '/policy.json')
 
     def key(self, tag, *more):
-        return json.loads(self.ask('preauthkeys', 'create', '--expiration', '1h', '--tags', tag, '-o', 'json', *more))['key']
+        return json.loads(self.ask('preauthkeys', 'create', '--expiration', '1h', '--user', '1', '--tags', tag, '-o', 'json', *more))['key']
 
     def nodes(self):
         return json.loads(self.ask('nodes', 'list', '-o', 'json')) or []

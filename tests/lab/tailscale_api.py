@@ -217,8 +217,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(body.get("description", "")) > 50:
             raise Refusal(400, "description is longer than 50 characters")
         seconds = body.get("expirySeconds", 90 * 86400)
-        words = ["preauthkeys", "create", "--expiration", f"{seconds}s"]
-        words += ["--tags", ",".join(tags)] if tags else ["--user", "1"]
+        # With a user too: else headscale refuses a node that asks for the very tags of its key.
+        words = ["preauthkeys", "create", "--expiration", f"{seconds}s", "--user", "1"]
+        words += ["--tags", ",".join(tags)] if tags else []
         words += ["--reusable"] if wish.get("reusable") else []
         words += ["--ephemeral"] if wish.get("ephemeral") else []
         made = headscale(*words)

@@ -1,0 +1,97 @@
+/* What the clients share: when a work has been silent for too long, and what a cell says of how it ended. */
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "diagnose/client.h"
+#include "event/cause.h"
+
+#include <string.h>
+
+/* Longer than TCP's own retries of a segment that got lost twice or thrice. */
+#define SILENCE (20 * NS_PER_S)
+
+int64_t trial_silence_ns(const struct work *work)
+{
+    return SILENCE + work->quiet_ns;
+}
+
+char *trial_tcp_text(const struct tcp_state *tcp)
+{
+    AUTO_FREE char *acknowledged = duration_show(tcp->ack_age_ns);
+    return xasprintf("%s, %u segments sent again, %u unacknowledged, last acknowledgement %s ago", tcp->state,
+                     tcp->retransmitted, tcp->unacked, acknowledged);
+}
+
+const char *trial_words_end(const char *words)
+{
+    static const char *const proxies[][2] = {
+        {"failed to connect to local tailscale", "daemon"},
+        {"tailscaled isn't running", "daemon"},
+        {"is tailscaled running", "daemon"},
+        {"tailscale is stopped", "daemon"},
+        {"unexpected state", "daemon"},
+        {"not logged in", "daemon"},
+        {"not permitted", "policy"},
+        {"acl", "policy"},
+        {"connection was refused", "refused"},
+        {"no such host", "dns"},
+    };
+    static const char *const ends[][2] = {
+        {"host-key", "host-key"},
+        {"dns", "dns"},
+        {"auth", "auth"},
+        {"penalty", "refused"},
+        {"refused", "refused"},
+        {"no-route", "refused"},
+        {"banner-timeout", "timeout"},
+        {"connect-timeout", "timeout"},
+        {"keepalive-timeout", "stalled"},
+        {"proxy-exit", "proxy-exit"},
+        {"reset", "reset"},
+    };
+    for (size_t i = 0; i < COUNT_OF(proxies); i++)
+        if (strcasestr(words, proxies[i][0]))
+            return proxies[i][1];
+    if (strcasestr(words, "session open refused by peer") || strcasestr(words, "open failed"))
+        return "channel-refused";
+    const char *cause = cause_of_text(words);
+    for (size_t i = 0; cause && i < COUNT_OF(ends); i++)
+        if (text_is(cause, ends[i][0]))
+            return ends[i][1];
+    return "closed";
+}
+
+static const char *end_of(const struct trial *trial, const struct ssh_channel_end *end, const char *broken)
+{
+    if (end->refused)
+        return "channel-refused";
+    if (!end->ended)
+        return broken ? broken : "closed";
+    return end->exit_code == 0 && end->received >= trial->work->expects ? "ok" : "remote-failed";
+}
+
+void trial_take(struct trial *trial, const struct ssh_channel_end *ends, int count, const char *broken)
+{
+    int refused = 0;
+    trial->ended = "ok";
+    for (int i = 0; i < count; i++) {
+        const struct ssh_channel_end *end = &ends[i];
+        const char *how = end_of(trial, end, broken);
+        refused += end->refused;
+        if (text_is(trial->ended, "ok"))
+            trial->ended = how;
+        trial->bytes += end->received + end->sent;
+        trial->stalls += end->stalls;
+        if (end->last_byte_ns > trial->last_good_ns)
+            trial->last_good_ns = end->last_byte_ns;
+        if (text_is(how, "remote-failed") && !trial->message.length) {
+            text_addf(&trial->message, "the command exited with %d after %llu bytes: ", end->exit_code,
+                      (unsigned long long)end->received);
+            text_add_printable_lines(&trial->message, text_string(end->said.length ? &end->said : &end->kept),
+                                     "; ");
+        }
+    }
+    if (refused)
+        text_addf(&trial->message, "%s%d of %d channels at once were refused",
+                  trial->message.length ? "; " : "", refused, count);
+}
