@@ -2,12 +2,13 @@
 #include "ansible/inventory.h"
 #include "ansible/peers.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
 #include "config/layout.h"
 #include "control/reach.h"
-#include "tailnet/tun.h"
+#include "tailnet/look_told.h"
 #include "transport/route.h"
 #include "view/help.h"
 #include "view/inventory_view.h"
@@ -53,6 +54,18 @@ static int render(const struct reach *reach, char **yaml, struct error *err)
     return result;
 }
 
+/* From the look that the choice of the transport was made from; where no tailnet was in question, from one of
+ * its own. */
+static void look(struct reach *reach, struct json **tun, struct json **looked)
+{
+    const char *address = reach->made ? machine_address(reach->machine, TRANSPORT_TAILNET) : NULL;
+    if (!reach->look.taken)
+        tailnet_look_take(reach->target->tailscale_socket, deadline_in(TAILNET_LOOK_S * NS_PER_S),
+                          &reach->look);
+    *tun = tun_json(&reach->look.tun);
+    *looked = look_told(&reach->look, address, reach->target->control_server);
+}
+
 static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
                                         {"transport", required_argument, NULL, 't'},
                                         {"json", no_argument, NULL, 'j'},
@@ -89,15 +102,16 @@ static int call(struct command_context *context, int argc, char **argv)
         reach_clear(&reach);
         return exit_code_of(&err);
     }
-    AUTO_JSON *tun = NULL;
-    if (explain || json) {
-        struct tun_evidence evidence;
-        tun_look(reach.target->tailscale_socket, &evidence);
-        tun = tun_json(&evidence);
-        tun_clear(&evidence);
-    }
-    struct inventory_view view = {reach.target->name, transport_name(reach.kind), yaml, reach.evidence, tun,
-                                  reach.made};
+    AUTO_JSON *tun = NULL, *looked = NULL;
+    if (explain || json)
+        look(&reach, &tun, &looked);
+    struct inventory_view view = {.target = reach.target->name,
+                                  .transport = transport_name(reach.kind),
+                                  .yaml = yaml,
+                                  .evidence = reach.evidence,
+                                  .tun = tun,
+                                  .looked = looked,
+                                  .made = reach.made};
     int result = json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain);
     reach_clear(&reach);
     if (result < 0) {

@@ -76,7 +76,7 @@ static int contact(const struct project *project, const struct target *target, c
         *out = host_check_alone("login", "unknown", text);
         return 0;
     }
-    if (transport_choose(&target->transports, target, true, &kind, NULL, err) < 0)
+    if (transport_choose_for(target, machine, &kind, err) < 0)
         return -1;
     AUTO_FREE char *sockets = layout_sockets(id, kind);
     if (layout_make_sockets(sockets, err) < 0)

@@ -258,8 +258,8 @@ static struct project *fill(struct loader *loader)
         settings_of_target(loader->layers, outline->name, &target);
         resolve_target(&resolve, &target, outline->name, place, &project->targets[project->target_count]);
         check_peers(loader, &target, outline->name, &project->targets[project->target_count]);
-        project->targets[project->target_count].tailscale_socket =
-            tailnet_keys_socket(loader->environment, &project->operator_settings);
+        tailnet_keys_carrier(loader->environment, &project->operator_settings,
+                             &project->targets[project->target_count]);
         project->target_count++;
     }
     project->recipes = xcalloc(loader->recipes.count, sizeof *project->recipes);

@@ -14,6 +14,8 @@ static void target_clear(struct target *target)
     free(target->recipe);
     words_clear(&target->transports);
     words_clear(&target->auto_transports);
+    words_clear(&target->tun_transports);
+    words_clear(&target->auto_tun_transports);
     free(target->address);
     free(target->user);
     free(target->key);
@@ -44,6 +46,7 @@ static void target_clear(struct target *target)
     words_clear(&target->env);
     free(target->root);
     free(target->tailscale_socket);
+    free(target->control_server);
     tailnet_login_clear(&target->tailnet);
 }
 
@@ -118,6 +121,8 @@ const struct words *project_transports(const struct target *target, const struct
 {
     if (phase && phase->transports.count)
         return &phase->transports;
+    if (phase && phase->needs_tun)
+        return phase->transport_auto ? &target->auto_tun_transports : &target->tun_transports;
     return phase && phase->transport_auto ? &target->auto_transports : &target->transports;
 }
 

@@ -23,8 +23,10 @@ struct requirement { /* of a phase: `tun`, or a program */
 struct target {
     char *name, *provider, *recipe;
     bool transport_auto;
-    struct words transports;           /* names in order; of `auto` what it stands for */
-    struct words auto_transports;      /* what `auto` stands for, given or not */
+    struct words transports;      /* names in order; of `auto` what it stands for */
+    struct words auto_transports; /* what `auto` stands for, given or not */
+    /* of both, what a phase that requires a TUN may take */
+    struct words tun_transports, auto_tun_transports;
     char *address, *user, *key, *jump; /* NULL: not given */
     int port;                          /* 0: not given */
     struct words ssh_options;          /* "Name=value" */
@@ -60,6 +62,8 @@ struct target {
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;
+    /* What that tailscaled is to be joined to: operator.login_server, else the tailnet's; NULL: nobody said. */
+    char *control_server;
     bool joins_tailnet; /* it is to be a device of a tailnet: the fields below */
     struct tailnet_login tailnet;
     bool stale_remove, tailscale_ssh_accept; /* else refused */
@@ -73,6 +77,7 @@ struct phase {
     int64_t retry_pause_ns;
     struct words transports; /* empty: the target's, or with `transport_auto` what that is for the target */
     bool transport_auto;
+    bool needs_tun; /* `require: [tun]`: tailnet-userspace is not taken */
     struct requirement *requires;
     size_t require_count;
     /* it may act on hosts beyond the target and its peers */
@@ -113,7 +118,8 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
-/* The transports of a phase of a target, in order; of NULL the target's own. Borrowed. */
+/* The transports of a phase of a target, in order; of NULL the target's own. Empty where the phase requires a TUN
+ * and none of them has one. Borrowed. */
 const struct words *project_transports(const struct target *target, const struct phase *phase);
 /* Calls it with the name of each variable that a secret of the operator or of any target is read from: none of them is handed on
  * to a child (child_keep_back). */

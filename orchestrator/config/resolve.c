@@ -181,6 +181,14 @@ static void resolve_transports(const struct settings_view *view, struct words *o
         words_add(out, node->text);
 }
 
+/* What goes through no TUN is left out. */
+static void with_tun(const struct words *names, struct words *out)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (!text_is(names->items[i], transport_name(TRANSPORT_TAILNET_USERSPACE)))
+            words_add(out, names->items[i]);
+}
+
 static void resolve_auto(struct target *out)
 {
     if (!out->joins_tailnet)
@@ -189,6 +197,8 @@ static void resolve_auto(struct target *out)
         words_add(&out->auto_transports, transport_name((enum transport_kind)kind));
     if (out->transport_auto)
         words_add_list(&out->transports, words_argv(&out->auto_transports));
+    with_tun(&out->auto_transports, &out->auto_tun_transports);
+    with_tun(&out->transports, &out->tun_transports);
 }
 
 static void resolve_host_keys(const struct resolve *resolve, const struct settings_view *view,
@@ -282,6 +292,21 @@ static void resolve_requirements(const struct settings_view *view, struct phase 
     }
 }
 
+static void keep_to_tun(const struct resolve *resolve, const struct settings_view *view, struct phase *out)
+{
+    AUTO_WORDS own = WORDS_INIT;
+    for (size_t i = 0; i < out->require_count; i++)
+    out->needs_tun |= !out->requires[i].program;
+    if (!out->needs_tun || !out->transports.count)
+        return;
+    with_tun(&out->transports, &own);
+    if (!own.count)
+        fault_add(resolve->faults, settings_top(view, "transport")->origin,
+                  "'transport': the phase requires a TUN, and tailnet-userspace has none");
+    words_clear(&out->transports);
+    words_add_list(&out->transports, words_argv(&own));
+}
+
 static void resolve_limits(const struct settings_view *view, struct phase_limits *out)
 {
     const struct watchdog_facts *facts;
@@ -326,6 +351,7 @@ void resolve_phase(const struct resolve *resolve, const struct settings_view *vi
     out->retry_pause_ns = duration_of(view, "retry_pause");
     resolve_transports(view, &out->transports, &out->transport_auto);
     resolve_requirements(view, out);
+    keep_to_tun(resolve, view, out);
     out->network_churn = bool_of(view, "network_churn");
     out->reboots = bool_of(view, "reboots");
     out->facts_cached = is_text(view, "facts", "cached");

@@ -127,10 +127,13 @@ void tailnet_keys_target(const struct settings_view *view, const char *place, st
     out->tailscale_ssh_accept = ssh && text_is(ssh->text, "accept");
 }
 
-char *tailnet_keys_socket(const char *const *environment, const struct operator_settings *settings)
+void tailnet_keys_carrier(const char *const *environment, const struct operator_settings *settings,
+                          struct target *out)
 {
     const char *named = environment_value(environment, "TAILSCALE_SOCKET");
+    const char *server = settings->login.login_server;
     if (!named)
         named = settings->socket;
-    return named ? xstrdup(named) : tailnet_place_running_socket();
+    out->tailscale_socket = named ? xstrdup(named) : tailnet_place_running_socket();
+    out->control_server = xstrdup_or_null(server ? server : out->tailnet.login_server);
 }

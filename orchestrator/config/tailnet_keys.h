@@ -11,6 +11,8 @@ void tailnet_keys_operator(const struct settings_view *view, const char *directo
 /* Of a target: whether it joins a tailnet, and how. `place` is where the target stands. */
 void tailnet_keys_target(const struct settings_view *view, const char *place, struct words *faults,
                          struct target *out);
-/* The socket of the tailscaled that carries this machine's connections: TAILSCALE_SOCKET, else
- * operator.socket, else that of triphase's own daemon where it runs. malloc'ed; NULL: tailscale's default. */
-char *tailnet_keys_socket(const char *const *environment, const struct operator_settings *settings);
+/* The tailscaled here that carries the connections to a target, whose tailnet is known: its socket
+ * (TAILSCALE_SOCKET, else operator.socket, else that of triphase's own daemon where it runs, else tailscale's
+ * default), and what it is to be joined to. */
+void tailnet_keys_carrier(const char *const *environment, const struct operator_settings *settings,
+                          struct target *out);

@@ -44,17 +44,23 @@ static int find_machine(struct reach *reach, struct words *said, struct error *e
 
 static int find_transport(struct reach *reach, const char *transport, bool for_contact, struct error *err)
 {
-    if (!transport)
-        return transport_choose(&reach->target->transports, reach->target, for_contact, &reach->kind,
-                                &reach->evidence, err);
     AUTO_WORDS names = WORDS_INIT;
-    enum transport_kind ignored;
-    if (transport_from(transport, &reach->kind) < 0)
+    enum transport_kind named;
+    struct transport_question question = {.names = &reach->target->transports,
+                                          .target = reach->target,
+                                          .machine = reach->made ? reach->machine : NULL,
+                                          .for_contact = for_contact,
+                                          .look = &reach->look};
+    if (!transport)
+        return transport_choose(&question, &reach->kind, &reach->evidence, err);
+    if (transport_from(transport, &named) < 0)
         return error_set(err, ERROR_USAGE,
                          "there is no transport '%s'; there are direct, tailnet and tailnet-userspace",
                          transport);
     words_add(&names, transport);
-    (void)transport_choose(&names, reach->target, for_contact, &ignored, &reach->evidence, NULL);
+    question.names = &names;
+    reach->kind = named;
+    (void)transport_choose(&question, &named, &reach->evidence, NULL);
     return 0;
 }
 
@@ -100,6 +106,7 @@ int reach_plan(struct reach *reach, const char *id, const char *folder, struct e
 void reach_clear(struct reach *reach)
 {
     json_free(reach->evidence);
+    tailnet_look_clear(&reach->look);
     machine_free(reach->machine);
     *reach = (struct reach){0};
 }

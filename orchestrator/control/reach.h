@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "event/machine.h"
 #include "format/json.h"
+#include "tailnet/look.h"
 #include "transport/ssh_options.h"
 
 struct reach {
@@ -14,7 +15,8 @@ struct reach {
     struct machine *machine;
     bool made;
     enum transport_kind kind;
-    struct json *evidence; /* of transport_choose */
+    struct json *evidence;    /* of transport_choose */
+    struct tailnet_look look; /* that it speaks from; not taken where no tailnet stands in the list */
 };
 
 /* Completes `target`, one of the project's, with what Ansible's own files say of it, and writes the

@@ -8,12 +8,12 @@
 #include "config/layout.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
+#include "preflight/tailnet_facts.h"
 #include "process/program.h"
 #include "process/scope.h"
 #include "provider/provider.h"
 #include "sandbox/check.h"
 #include "sandbox/life.h"
-#include "tailnet/tun.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -76,16 +76,6 @@ static void look_at_ansible(const struct project *project, struct facts *out)
                   install, NULL);
 }
 
-static void look_at_ways(const struct project *project, struct facts *out)
-{
-    struct tun_evidence evidence = {0};
-    tun_look(project && project->target_count ? project->targets[0].tailscale_socket : NULL, &evidence);
-    /* Only hosts of a tailnet need one, and userspace mode is there for machines without. */
-    facts_add(out, "tailnet", tun_is_usable(&evidence) ? FACT_OK : FACT_WARNING, tun_text(&evidence), NULL,
-              NULL);
-    tun_clear(&evidence);
-}
-
 static void look_at_store(const struct project *project, struct facts *out)
 {
     AUTO_FREE char *state = layout_state(project->directory);
@@ -135,7 +125,7 @@ bool doctor_look(const struct project *project, struct facts *out)
     look_at_scopes(out);
     look_at_ssh(out);
     look_at_ansible(project, out);
-    look_at_ways(project, out);
+    tailnet_facts_add(project, out);
     if (project)
         look_at_store(project, out);
     look_at_sandboxes(out);

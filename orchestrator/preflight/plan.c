@@ -3,6 +3,7 @@
 #include "ansible/vault_passwords.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
 #include "format/yaml.h"
@@ -15,7 +16,6 @@
 #include "preflight/settings.h"
 #include "provider/planned.h"
 #include "provider/provider.h"
-#include "tailnet/tun.h"
 #include "transport/choose.h"
 #include "transport/key_agent.h"
 
@@ -81,6 +81,27 @@ static void look_for_ansible(struct plan_work *work)
         plan_find_error(work->report, NULL, &err);
 }
 
+static const struct tailnet_look *look_of(struct plan_work *work)
+{
+    if (!work->look.taken)
+        tailnet_look_take(work->target->tailscale_socket, deadline_in(TAILNET_LOOK_S * NS_PER_S),
+                          &work->look);
+    return &work->look;
+}
+
+/* A way without one is not taken for such a phase (project_transports). */
+static void require_tun(struct plan_work *work, const struct phase *phase, const char *place)
+{
+    const struct tailnet_look *look = look_of(work);
+    AUTO_FREE char *mend = tailnet_look_mend(look);
+    if (!project_transports(work->target, phase)->count)
+        plan_find(work->report, ERROR_PROJECT, place,
+                  "it requires a TUN, and the target's transports have none that has one: name another one "
+                  "than tailnet-userspace, for the target or for this phase");
+    if (!tun_is_usable(&look->tun))
+        plan_find(work->report, ERROR_MISSING, place, "it requires a TUN device: %s", mend);
+}
+
 static void look_for_requirements(struct plan_work *work)
 {
     for (size_t i = 0; i < work->phase_count; i++) {
@@ -89,12 +110,7 @@ static void look_for_requirements(struct plan_work *work)
         for (size_t r = 0; r < phase->require_count; r++) {
             const struct requirement *need = &phase->requires[r];
             if (!need->program) {
-                struct tun_evidence tun;
-                tun_look(work->target->tailscale_socket, &tun);
-                AUTO_FREE char *text = tun_text(&tun);
-                if (!tun_is_usable(&tun))
-                    plan_find(work->report, ERROR_MISSING, place, "it requires a TUN device: %s", text);
-                tun_clear(&tun);
+                require_tun(work, phase, place);
                 continue;
             }
             AUTO_FREE char *path = ansible_find_required(work->project, need);
@@ -142,21 +158,41 @@ static void look_for_ssh(struct plan_work *work, bool made)
                   "openssh-client");
 }
 
-static void look_for_transports(struct plan_work *work)
+/* Of a way that works and is known for what it does to long connections. */
+static void warn_of_userspace(struct plan_work *work, const char *place)
 {
-    const struct target *target = work->target;
+    AUTO_FREE char *mend = tailnet_look_mend(look_of(work));
+    plan_find_once(
+        work->report, ERROR_NONE, place,
+        xasprintf("the host is reached without a TUN (tailnet-userspace): connections that are long "
+                  "or carry much may stall there; %s",
+                  mend ? mend : "see 'triphase inventory --explain'"));
+}
+
+static void look_for_transport(struct plan_work *work, const struct phase *phase, const char *place)
+{
     AUTO_ERROR err = ERROR_INIT;
     enum transport_kind kind;
-    if (transport_choose(&target->transports, target, true, &kind, &work->report->evidence, &err) < 0)
-        plan_find_error(work->report, NULL, &err);
+    const struct transport_question question = {.names = project_transports(work->target, phase),
+                                                .target = work->target,
+                                                .machine = work->machine,
+                                                .for_contact = true,
+                                                .look = &work->look};
+    if (transport_choose(&question, &kind, phase ? NULL : &work->report->evidence, &err) < 0)
+        plan_find_error(work->report, place, &err);
+    else if (kind == TRANSPORT_TAILNET_USERSPACE)
+        warn_of_userspace(work, place);
+}
+
+static void look_for_transports(struct plan_work *work)
+{
+    look_for_transport(work, NULL, NULL);
     for (size_t i = 0; i < work->phase_count; i++) {
         const struct phase *phase = work->phases[i];
-        AUTO_ERROR phase_err = ERROR_INIT;
-        if ((phase->transports.count || phase->transport_auto) &&
-            transport_choose(project_transports(target, phase), target, true, &kind, NULL, &phase_err) < 0) {
-            AUTO_FREE char *place = phase_place(work, phase);
-            plan_find_error(work->report, place, &phase_err);
-        }
+        const struct words *names = project_transports(work->target, phase);
+        AUTO_FREE char *place = phase_place(work, phase);
+        if (names != &work->target->transports && names->count)
+            look_for_transport(work, phase, place);
     }
 }
 
@@ -210,7 +246,10 @@ static void render(struct plan_work *work)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_MACHINE *machine = planned_machine(work->project, target);
     enum transport_kind kind;
-    if (transport_choose(&target->transports, target, false, &kind, NULL, NULL) < 0)
+    const struct transport_question question = {.names = &target->transports,
+                                                .target = target,
+                                                .look = &work->look};
+    if (transport_choose(&question, &kind, NULL, NULL) < 0)
         kind = TRANSPORT_DIRECT;
     AUTO_FREE char *sockets = layout_sockets(no_run, kind);
     AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
@@ -320,6 +359,7 @@ int plan_check(const struct project *project, const struct target *target, const
                              .forget = options->forget,
                              .questions_ns = options->questions_ns,
                              .report = &report,
+                             .machine = options->machine,
                              .environment =
                                  options->environment ? options->environment : (const char *const *)environ,
                              .state = layout_state(project->directory)};
@@ -350,6 +390,7 @@ int plan_check(const struct project *project, const struct target *target, const
     words_clear(&work.playbooks);
     scan_clear(&work.delegates);
     words_clear(&work.patterns);
+    tailnet_look_clear(&work.look);
     json_free(work.expect);
     free(work.inventory);
     free(work.phases);

@@ -3,9 +3,11 @@
 #include "ansible/arguments.h"
 #include "config/ansible_settings.h"
 #include "config/config.h"
+#include "event/machine.h"
 #include "format/json.h"
 #include "playbook/looks.h"
 #include "preflight/findings.h"
+#include "tailnet/look.h"
 
 struct plan_work {
     const struct project *project;
@@ -23,6 +25,8 @@ struct plan_work {
     struct words patterns;  /* "PLAYBOOK PATTERN": plays whose hosts are known before */
     struct scan delegates;  /* tasks that are given to a host that may be beyond the target */
     struct ansible_settings settings;
-    char *inventory; /* text */
+    const struct machine *machine; /* that is made; NULL: none is, or it is not known */
+    struct tailnet_look look;      /* one for all that is said of transports; see transport_choose */
+    char *inventory;               /* text */
     struct json *expect;
 };

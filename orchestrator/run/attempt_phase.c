@@ -73,8 +73,11 @@ static enum transport_kind likely_transport(const struct run_context *context, c
 {
     enum transport_kind kind = TRANSPORT_DIRECT;
     const struct words *names = project_transports(context->request->target, phase);
-    (void)transport_from(run_context_has_transport(context, phase) ? context->transport : names->items[0],
-                         &kind);
+    const char *name = run_context_has_transport(context, phase) ? context->transport
+                       : names->count                            ? names->items[0]
+                                                                 : NULL;
+    if (name)
+        (void)transport_from(name, &kind);
     return kind;
 }
 

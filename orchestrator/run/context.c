@@ -125,9 +125,8 @@ int run_context_announce(struct run_context *context, struct error *err)
 
 bool run_context_has_transport(const struct run_context *context, const struct phase *phase)
 {
-    bool any = !phase->transports.count && !phase->transport_auto;
     return context->transport &&
-           (any || words_have(project_transports(context->request->target, phase), context->transport));
+           words_have(project_transports(context->request->target, phase), context->transport);
 }
 
 void run_context_took_transport(struct run_context *context, const char *transport, const char *control_path,

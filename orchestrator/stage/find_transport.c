@@ -99,6 +99,7 @@ static int walk(struct search *search, const struct words *wanted, struct machin
 {
     AUTO_WORDS names = WORDS_INIT;
     words_add_list(&names, words_argv(wanted));
+    AUTO_TAILNET_LOOK look = {.taken = false};
     AUTO_ERROR last = ERROR_INIT;
     int status = -1;
     while (names.count && status < 0) {
@@ -106,7 +107,12 @@ static int walk(struct search *search, const struct words *wanted, struct machin
         json_cleanup(choice);
         *choice = NULL;
         AUTO_ERROR why = ERROR_INIT;
-        if (transport_choose(&names, search->target, true, &kind, choice, &why) < 0) {
+        const struct transport_question question = {.names = &names,
+                                                    .target = search->target,
+                                                    .machine = machine,
+                                                    .for_contact = true,
+                                                    .look = &look};
+        if (transport_choose(&question, &kind, choice, &why) < 0) {
             if (last.kind == ERROR_NONE)
                 error_move(&last, &why);
             break;

@@ -31,6 +31,11 @@ struct http_request local_api_status_request(const char *socket)
     return request_of(socket, "GET", BASE "status");
 }
 
+struct http_request local_api_prefs_request(const char *socket)
+{
+    return request_of(socket, "GET", BASE "prefs");
+}
+
 /* The first line of what a daemon says to a request that it refuses, as a message shows it. */
 static char *said(const struct http_answer *answer)
 {

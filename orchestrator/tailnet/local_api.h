@@ -28,3 +28,5 @@ int local_api_logout(const char *socket, struct deadline deadline, struct error 
 /* local_api_status for http_begin: what it asks for, with peers. The body of a 200 goes to
  * tailnet_status_parse. */
 struct http_request local_api_status_request(const char *socket);
+/* The same of the daemon's settings ("ControlURL", "AdvertiseTags", …), a JSON object. */
+struct http_request local_api_prefs_request(const char *socket);

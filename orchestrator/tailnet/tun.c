@@ -18,28 +18,6 @@ static const char device[] = "/dev/net/tun";
 enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 static const int64_t daemon_bound = 2 * NS_PER_S;
 
-/* Without the socket's path before it, which stands in every text of this file. */
-static char *without_path(const char *message, const char *path)
-{
-    size_t length = strlen(path);
-    bool named = strncmp(message, path, length) == 0 && text_starts(message + length, ": ");
-    return xstrdup(named ? message + length + 2 : message);
-}
-
-static void look_at_daemon(struct tun_evidence *out)
-{
-    AUTO_ERROR why = ERROR_INIT;
-    AUTO_TAILNET_STATUS status = {0};
-    if (local_api_status(out->daemon_socket, false, deadline_in(daemon_bound), &status, &why) < 0) {
-        out->daemon_error = without_path(error_text(&why), out->daemon_socket);
-        return;
-    }
-    out->daemon_answers = true;
-    out->daemon_tun = status.tun;
-    out->daemon_version = TAKE(status.version);
-    out->daemon_state = TAKE(status.state);
-}
-
 static bool has_net_admin(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
@@ -68,22 +46,45 @@ static void look_at_device(struct tun_evidence *out)
     out->device_errno = fd < 0 ? errno : 0;
 }
 
-void tun_look(const char *socket_path, struct tun_evidence *out)
+enum tun_verdict tun_of_device(const struct tun_evidence *evidence)
 {
-    *out = (struct tun_evidence){.daemon_socket =
-                                     xstrdup(socket_path ? socket_path : local_api_default_socket())};
-    look_at_daemon(out);
-    if (out->daemon_answers) {
-        out->verdict = out->daemon_tun ? TUN_IN_USE : TUN_USERSPACE;
+    return !evidence->device_present ? TUN_ABSENT
+           : !evidence->device_opens ? TUN_NOT_OPENABLE
+           : evidence->net_admin     ? TUN_USABLE
+                                     : TUN_NO_CAPABILITY;
+}
+
+/* Without the socket's path before it, which stands in every text of this file. */
+static char *without_path(const char *message, const char *path)
+{
+    size_t length = strlen(path);
+    bool named = strncmp(message, path, length) == 0 && text_starts(message + length, ": ");
+    return xstrdup(named ? message + length + 2 : message);
+}
+
+void tun_judge(struct tun_evidence *out, const struct tailnet_status *status, const char *error)
+{
+    look_at_device(out);
+    out->daemon_answers = status != NULL;
+    if (status) {
+        out->daemon_tun = status->tun;
+        out->daemon_version = xstrdup(status->version);
+        out->daemon_state = xstrdup(status->state);
+        out->verdict = status->tun ? TUN_IN_USE : TUN_USERSPACE;
         return;
     }
-    look_at_device(out);
-    if (!out->device_present)
-        out->verdict = TUN_ABSENT;
-    else if (!out->device_opens)
-        out->verdict = TUN_NOT_OPENABLE;
-    else
-        out->verdict = out->net_admin ? TUN_USABLE : TUN_NO_CAPABILITY;
+    out->daemon_error = without_path(error ? error : "", out->daemon_socket);
+    out->verdict = tun_of_device(out);
+}
+
+void tun_look(const char *socket_path, struct tun_evidence *out)
+{
+    AUTO_ERROR why = ERROR_INIT;
+    AUTO_TAILNET_STATUS status = {0};
+    *out = (struct tun_evidence){.daemon_socket =
+                                     xstrdup(socket_path ? socket_path : local_api_default_socket())};
+    bool answers = local_api_status(out->daemon_socket, false, deadline_in(daemon_bound), &status, &why) == 0;
+    tun_judge(out, answers ? &status : NULL, error_text(&why));
 }
 
 void tun_clear(struct tun_evidence *evidence)

@@ -3,6 +3,7 @@
  * where none answers, device, open and CAP_NET_ADMIN say what `up` could start. */
 #pragma once
 #include "format/json.h"
+#include "tailnet/status.h"
 #include <stdbool.h>
 
 enum tun_verdict {
@@ -22,12 +23,16 @@ struct tun_evidence {
     char *daemon_error; /* why none answers; NULL where one does */
     bool device_present, device_opens, net_admin;
     int device_errno;
-    bool device_looked; /* false: the daemon decided, the device was not looked at */
+    bool device_looked;
 };
 
 /* Never fails: what cannot be found out is evidence too. `socket` NULL: tailscale's default. Bounded (2 s
  * for the daemon). */
 void tun_look(const char *socket, struct tun_evidence *out);
+/* The same from what the daemon at `daemon_socket` said: its status, or NULL and the error of asking it. */
+void tun_judge(struct tun_evidence *out, const struct tailnet_status *status, const char *error);
+/* The verdict as if no daemon answered: what one that is started now could have. */
+enum tun_verdict tun_of_device(const struct tun_evidence *evidence);
 void tun_clear(struct tun_evidence *evidence);
 /* One line for people: what was found and, where it is not usable, what mends it. malloc'ed. */
 char *tun_text(const struct tun_evidence *evidence);

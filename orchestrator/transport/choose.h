@@ -1,16 +1,30 @@
 /* Which transport to take, from evidence of this machine alone. No host is asked. */
 #pragma once
 #include "base/error.h"
-#include "base/words.h"
 #include "config/project.h"
 #include "config/transport_kind.h"
+#include "event/machine.h"
 #include "format/json.h"
+#include "tailnet/look.h"
 #include <stdbool.h>
 
-/* First usable one of `names` (the phase's, else the target's). `for_contact`: it must be able to carry a
- * run now (a tailscaled that answers, the program tailscale); else only the TUN decides, which is what
- * rendering without contact needs. ERROR_MISSING (none is usable) names each with what it lacks.
- * `evidence` (may be NULL) gets a JSON object {"chosen", "transports": [{"name", "usable", "why"}], "tun":
- * {…} where it was looked at}, on failure too; the caller frees it. */
-int transport_choose(const struct words *names, const struct target *target, bool for_contact,
-                     enum transport_kind *out, struct json **evidence, struct error *err);
+struct transport_question {
+    const struct words *names; /* in order: project_transports(target, phase) */
+    const struct target *target;
+    const struct machine *machine; /* whose device is looked for among the peers; NULL: none is known */
+    /* Only one that can carry a run now (a tailscaled that answers, the program tailscale). Else, where none can,
+     * the first that could once one runs here, which is what rendering without contact needs. */
+    bool for_contact;
+    /* Taken where a tailnet stands in the list and it was not before; the caller's, so that what asks more than
+     * once speaks from one look. NULL: one of this question's own. */
+    struct tailnet_look *look;
+};
+
+/* ERROR_MISSING (none is usable) names each with what it lacks. `evidence` (may be NULL) gets a JSON object
+ * {"chosen", "transports": [{"name", "usable", "why"}], and where a look was taken "tun" and "looked":
+ * [{"what", "found", "follows"}]}, on failure too; "usable" is always for contact. The caller frees it. */
+int transport_choose(const struct transport_question *question, enum transport_kind *out,
+                     struct json **evidence, struct error *err);
+/* The first usable one of the target's own list, for contact. `machine` may be NULL. */
+int transport_choose_for(const struct target *target, const struct machine *machine, enum transport_kind *out,
+                         struct error *err);

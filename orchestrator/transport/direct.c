@@ -5,9 +5,9 @@
 #include "transport/ssh_words.h"
 #include "transport/transport.h"
 
-static char *why(const struct tun_evidence *tun)
+static char *why(const struct tailnet_look *look)
 {
-    (void)tun;
+    (void)look;
     return xstrdup("plain SSH needs nothing of this machine");
 }
 

@@ -3,23 +3,37 @@
 #include "base/text.h"
 #include "transport/transport.h"
 
-char *tailnet_lack(const struct tun_evidence *tun)
+char *tailnet_lack(const struct tailnet_look *look)
 {
-    if (!tun->daemon_answers)
-        return xasprintf(
-            "no tailscaled answers at %s (%s); start it and join the tailnet with 'tailscale up'",
-            tun->daemon_socket, tun->daemon_error);
-    if (!text_is(tun->daemon_state, "Running"))
-        return xasprintf("tailscaled at %s is in the state %s; join the tailnet with 'tailscale up'",
-                         tun->daemon_socket, tun->daemon_state);
+    const struct tun_evidence *tun = &look->tun;
+    if (look->daemon == TAILNET_DAEMON_NONE)
+        return xasprintf("no tailscaled answers at %s (%s); 'triphase up' starts one and joins the tailnet",
+                         tun->daemon_socket, tun->daemon_error);
+    if (look->daemon != TAILNET_DAEMON_ANSWERS)
+        return xasprintf("no tailscaled answers at %s (%s); restart the one that is there, or name another "
+                         "one's socket (operator.socket)",
+                         tun->daemon_socket, tun->daemon_error);
+    if (!text_is(look->status.state, "Running"))
+        return xasprintf("tailscaled at %s is in the state %s; 'triphase up' joins the tailnet",
+                         tun->daemon_socket, look->status.state);
     return NULL;
 }
 
-static char *lack(const struct tun_evidence *tun, bool for_contact)
+static char *lack(const struct tailnet_look *look, bool for_contact)
 {
-    if (!tun_is_usable(tun))
-        return tun_text(tun);
-    return for_contact ? tailnet_lack(tun) : NULL;
+    if (look->tun.verdict == TUN_USERSPACE) {
+        AUTO_FREE char *mend = tailnet_look_mend(look);
+        return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking): %s",
+                         look->status.version, look->tun.daemon_socket, mend);
+    }
+    if (!tun_is_usable(&look->tun))
+        return tun_text(&look->tun);
+    return for_contact ? tailnet_lack(look) : NULL;
+}
+
+static char *why(const struct tailnet_look *look)
+{
+    return tun_text(&look->tun);
 }
 
 static int proxy(const struct machine *machine, const struct target *target, char **out, struct error *err)
@@ -31,5 +45,4 @@ static int proxy(const struct machine *machine, const struct target *target, cha
     return 0;
 }
 
-const struct transport transport_tailnet = {
-    .of_tailnet = true, .lack = lack, .why = tun_text, .proxy = proxy};
+const struct transport transport_tailnet = {.of_tailnet = true, .lack = lack, .why = why, .proxy = proxy};

@@ -4,19 +4,19 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "event/machine.h"
-#include "tailnet/tun.h"
+#include "tailnet/look.h"
 
 struct transport {
-    bool of_tailnet; /* a TUN is looked for before the calls below; else their evidence is empty */
+    bool of_tailnet; /* a look is taken before the calls below; else theirs is empty */
     /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is
      * rendered. NULL: nothing is ever missing. */
-    char *(*lack)(const struct tun_evidence *tun, bool for_contact);
+    char *(*lack)(const struct tailnet_look *look, bool for_contact);
     /* Why it can be, malloc'ed. */
-    char *(*why)(const struct tun_evidence *tun);
+    char *(*why)(const struct tailnet_look *look);
     /* ssh's option for the way, "ProxyCommand=none", malloc'ed into `out`; untouched where
      * there is nothing to say. */
     int (*proxy)(const struct machine *machine, const struct target *target, char **out, struct error *err);
 };
 
 /* What both tailnet transports need of a tailscaled that is to carry a connection now; NULL: it is there. */
-char *tailnet_lack(const struct tun_evidence *tun);
+char *tailnet_lack(const struct tailnet_look *look);

@@ -1,25 +1,24 @@
 /* A tailnet without a TUN: each connection goes to tailscaled by `tailscale nc`. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "transport/ssh_words.h"
 #include "transport/transport.h"
 
-static char *lack(const struct tun_evidence *tun, bool for_contact)
+static char *lack(const struct tailnet_look *look, bool for_contact)
 {
-    char *found = for_contact ? tailnet_lack(tun) : NULL;
-    if (found || !for_contact)
+    char *found = for_contact ? tailnet_lack(look) : NULL;
+    if (found || !for_contact || look->program)
         return found;
-    AUTO_FREE char *program = file_find_program("tailscale", NULL);
-    return program ? NULL
-                   : xstrdup("the program tailscale is not in PATH; install Debian's or Tailscale's package "
-                             "'tailscale'");
+    return xstrdup("the program tailscale is not in PATH; install Debian's or Tailscale's package "
+                   "'tailscale'");
 }
 
-static char *why(const struct tun_evidence *tun)
+/* And why not through the kernel. */
+static char *why(const struct tailnet_look *look)
 {
-    return xasprintf("each connection is handed to the tailscaled at %s by 'tailscale nc'",
-                     tun->daemon_socket);
+    AUTO_FREE char *mend = tailnet_look_mend(look);
+    return xasprintf("each connection is handed to the tailscaled at %s by 'tailscale nc'%s%s",
+                     look->tun.daemon_socket, mend ? ", which has no TUN: " : "", mend ? mend : "");
 }
 
 /* Two parsers: ssh expands % in it, then a shell reads it. */

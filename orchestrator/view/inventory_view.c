@@ -1,6 +1,7 @@
 #include "view/inventory_view.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "view/table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,27 @@ static int put(const struct text *out)
 {
     size_t written = fwrite(text_string(out), 1, out->length, stdout);
     return fflush(stdout) == 0 && written == out->length ? 0 : -1;
+}
+
+/* As a table whose lines are comments. */
+static void add_looked(struct text *out, const struct json *looked)
+{
+    static const struct table_column columns[] = {{.title = "tried"},
+                                                  {.title = "came back"},
+                                                  {.title = "what follows"}};
+    static const char *const members[] = {"what", "found", "follows"};
+    static const struct table_look as_wide_as_it_is = {.utf8 = true};
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    AUTO_TEXT lines = TEXT_INIT;
+    for (size_t i = 0; i < json_count(looked); i++)
+        for (size_t j = 0; j < COUNT_OF(members); j++)
+            table_add(table, json_get_string(json_at(looked, i), members[j], ""), TABLE_PLAIN);
+    table_write(table, &as_wide_as_it_is, &lines);
+    for (const char *at = text_string(&lines); *at && json_count(looked);) {
+        size_t length = strcspn(at, "\n");
+        text_addf(out, "#   %.*s\n", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
 }
 
 int inventory_view_print(const struct inventory_view *view, bool explain)
@@ -38,6 +60,7 @@ int inventory_view_print(const struct inventory_view *view, bool explain)
                                              json_get_string(view->tun, "text", ""));
             comment(&out, "tun", text);
         }
+        add_looked(&out, view->looked);
         comment(&out, "machine", view->made ? "made" : "not made yet: what nobody knows yet is left out");
     }
     text_add(&out, view->yaml);
@@ -54,6 +77,8 @@ int inventory_view_print_json(const struct inventory_view *view)
     json_set(object, "evidence", json_keep((struct json *)view->evidence));
     if (view->tun)
         json_set(object, "tun", json_keep((struct json *)view->tun));
+    if (view->looked)
+        json_set(object, "looked", json_keep((struct json *)view->looked));
     json_set_string(object, "inventory", view->yaml);
     AUTO_FREE char *text = json_pretty(object);
     AUTO_TEXT out = TEXT_INIT;

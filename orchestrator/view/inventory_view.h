@@ -6,6 +6,7 @@ struct inventory_view {
     const char *target, *transport, *yaml;
     const struct json *evidence; /* of transport_choose */
     const struct json *tun;      /* of tun_json; NULL: not looked at */
+    const struct json *looked;   /* of look_told; NULL: not looked at */
     bool made;                   /* the machine is there: the address is its own */
 };
 
