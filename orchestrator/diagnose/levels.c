@@ -15,7 +15,9 @@ enum {
     UP = 2,
     LARGE = 4 /* writes as much at once as goes */,
     IDLES = 8,
-    ALONE = 16 /* nothing but bytes */
+    ALONE = 16 /* nothing but bytes */,
+    MIXED = 32,
+    SLOW = 64
 };
 
 /* What each work asks of the path. Bursts are ranked by how much of what a package's installation does is in
@@ -29,13 +31,13 @@ static const struct {
     {"trickle", DOWN, 0},
     {"bulk-down", DOWN | LARGE | ALONE, 0},
     {"bulk-up", UP | LARGE | ALONE, 0},
-    {"throttled", DOWN | LARGE, 0},
+    {"throttled", DOWN | LARGE | SLOW, 0},
     {"bursts", DOWN | LARGE, 1},
     {"idle-burst", DOWN | LARGE | IDLES, 1},
-    {"disk", DOWN, 2},
-    {"processes", DOWN, 3},
-    {"package", DOWN, 4},
-    {"channels", DOWN, 0},
+    {"disk", DOWN | MIXED, 2},
+    {"processes", DOWN | MIXED, 3},
+    {"package", DOWN | MIXED, 4},
+    {"channels", DOWN | LARGE, 0},
 };
 
 static const struct {
@@ -65,10 +67,13 @@ static double lesser(double a, double b)
     return a < b ? a : b;
 }
 
+/* What may be large is so against the path, and is not for it. */
 static double segment_of(const struct cell *cell, int does, double bytes)
 {
-    double most = (double)cell_parameter(cell, "segment", does & LARGE ? SEGMENT_MOST : SEGMENT_SMALL);
-    double wanted = (double)cell_parameter(cell, "bytes", SEGMENT_SMALL);
+    bool large = does & LARGE || (does & MIXED && !cell->ok);
+    double most = (double)cell_parameter(cell, "segment",
+                                         large ? SEGMENT_MOST : cell_parameter(cell, "rate", SEGMENT_SMALL));
+    double wanted = (double)cell_parameter(cell, "bytes", large ? SEGMENT_MOST : SEGMENT_SMALL);
     most = lesser(lesser(most, wanted), SEGMENT_MOST);
     /* One that broke off later has shown that they pass. */
     return !cell->ok && bytes >= SEGMENTS_PASSED ? 0 : most;
@@ -86,7 +91,7 @@ void levels_of(const struct cell *cell, struct levels *out)
     out->of[LEVEL_IDLE] = does & IDLES && text_is(cell->client, "libssh") ? seconds : 0;
     out->of[LEVEL_CHANNELS] = text_is(cell->work, "channels") ? (double)cell_parameter(cell, "count", 1) : 1;
     out->of[LEVEL_BURSTS] = row < 0 ? 0 : works[row].bursts;
-    out->of[LEVEL_RATE] = rate > 0 ? 1 / (double)rate : 0;
+    out->of[LEVEL_RATE] = rate > 0 && does & SLOW ? 1 / (double)rate : 0;
     /* That a silent connection is dead shows when it is used again. */
     out->of[LEVEL_DURATION] = (double)(cell->ok ? cell->duration_ns : cell->last_good_ns) / NS_PER_S;
     if (!cell->ok && does & IDLES)

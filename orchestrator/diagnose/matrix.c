@@ -38,7 +38,7 @@ static const struct {
     {"bulk-down", "libssh", "{\"bytes\":64000000}", F, 0, 6, 120},
     {"bulk-up", "libssh", "{\"bytes\":64000000}", F, 0, 6, 120},
     /* Bursts of little output with nothing between, and what makes them on a host. */
-    {"bursts", "libssh", "{\"count\":40,\"bytes\":400000}", ALL, 0, 3, 12},
+    {"bursts", "libssh", "{\"count\":25,\"segment\":16000}", ALL, 0, 6, 14},
     {"processes", "libssh", "{\"count\":200}", UF, 0, 3, 30},
     {"disk", "libssh", "{\"bytes\":16000000,\"count\":32}", UF, WRITES, 4, 40},
     {"package", "libssh", "{}", UF, WRITES, 20, 180},
@@ -47,12 +47,12 @@ static const struct {
     {"throttled", "libssh", "{\"bytes\":2000000,\"rate\":200000}", UF, 0, 10, 30},
     /* What only waits. */
     {"idle", "libssh", "{\"seconds\":12}", Q, CALM, 13, 25},
-    {"trickle", "libssh", "{\"seconds\":15,\"segment\":100}", Q, CALM, 16, 25},
+    {"trickle", "libssh", "{\"seconds\":15,\"rate\":100}", Q, CALM, 16, 25},
     {"idle", "libssh", "{\"seconds\":75}", UF, CALM, 76, 95},
-    {"trickle", "libssh", "{\"seconds\":90,\"segment\":100}", UF, CALM, 91, 110},
+    {"trickle", "libssh", "{\"seconds\":90,\"rate\":100}", UF, CALM, 91, 110},
     {"idle-burst", "libssh", "{\"seconds\":30,\"bytes\":100000}", UF, CALM, 31, 45},
     {"idle", "libssh", "{\"seconds\":330}", F, CALM, 331, 350},
-    {"trickle", "libssh", "{\"seconds\":330,\"segment\":100}", F, CALM, 331, 350},
+    {"trickle", "libssh", "{\"seconds\":330,\"rate\":100}", F, CALM, 331, 350},
     {"throttled", "libssh", "{\"bytes\":8000000,\"rate\":50000}", F, CALM, 160, 200},
 };
 

@@ -37,7 +37,7 @@ bool threshold_next(const struct threshold *threshold, const char *transport, st
                          .parameters = json_new_object()};
     json_set_integer(out->parameters, ways[threshold->level].parameter, amount);
     if (threshold->level == LEVEL_DURATION)
-        json_set_integer(out->parameters, "segment", 100);
+        json_set_integer(out->parameters, "rate", 100);
     return true;
 }
 

@@ -53,6 +53,12 @@ static const struct {
     {"it has machines with values that no triphase writes",
      "SELECT count(*) FROM other.machine WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("made_ns") " AND "
      IS_TIME("removed_ns") " AND json_valid(record))"},
+    {"it has diagnoses with values that no triphase writes",
+     "SELECT count(*) FROM other.diagnosis WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("started_ns") " AND "
+     IS_SPAN("duration_ns") " AND (conclusion IS NULL OR json_valid(conclusion)) AND (surroundings IS NULL OR json_valid(surroundings)))"},
+    {"it has cells of diagnoses with values that no triphase writes",
+     "SELECT count(*) FROM other.diagnosis_cell WHERE NOT (seq BETWEEN 1 AND 1000000 AND " IS_TIME("at_ns") " AND " IS_SPAN("duration_ns")
+     " AND " IS_SPAN("last_good_ns") " AND " IS_SMALL("stalls") " AND bytes >= 0 AND json_valid(parameters))"},
     /* those of a merge into it that broke off have no run either */
     {"it has events of steps that it does not have",
      "SELECT count(*) FROM other.event WHERE step IS NOT NULL AND run IN (SELECT number FROM other.run)"
@@ -108,6 +114,13 @@ static const char list_new[] =
     " + (SELECT count(*) FROM other.sample WHERE sample.run = run.number) FROM other.run WHERE outcome IS NOT NULL AND id NOT IN (SELECT id FROM main.run) ORDER BY number;";
 static const char copy_machines[] = "INSERT OR IGNORE INTO main.machine (" MACHINE_COLUMNS ") SELECT " MACHINE_COLUMNS
                                     " FROM other.machine WHERE removed_ns > 0;";
+/* Those that ended; a cell belongs to one that is here only where its diagnosis came with it. */
+#define DIAGNOSIS_COLUMNS "id, target, size, node, started_ns, duration_ns, variable, transport, sure, conclusion, surroundings"
+#define CELL_COLUMNS "diagnosis, seq, at_ns, transport, client, work, parameters, ok, ended, message, duration_ns, last_good_ns, bytes, stalls, tcp_state, path"
+static const char copy_diagnoses[] =
+    "CREATE TEMP TABLE diagnosed AS SELECT id FROM other.diagnosis WHERE duration_ns IS NOT NULL AND id NOT IN (SELECT id FROM main.diagnosis);"
+    "INSERT INTO main.diagnosis (" DIAGNOSIS_COLUMNS ") SELECT " DIAGNOSIS_COLUMNS " FROM other.diagnosis WHERE id IN (SELECT id FROM temp.diagnosed);"
+    "INSERT INTO main.diagnosis_cell (" CELL_COLUMNS ") SELECT " CELL_COLUMNS " FROM other.diagnosis_cell WHERE diagnosis IN (SELECT id FROM temp.diagnosed);";
 /* The next runs, one at least; one that came in another way meanwhile is left out. */
 static const char copy_piece[] =
     "DELETE FROM temp.piece; DELETE FROM temp.piece_step; DELETE FROM temp.word;"
@@ -242,6 +255,7 @@ static int merge(struct sql *db, const char *from, struct store_merged *out, str
                           err) < 0 ||
         sql_query_integer(db, "SELECT count(*) FROM main.machine", 0, &before, err) < 0 ||
         sql_run(db, list_new, err) < 0 || batch(db, copy_machines, err) < 0 ||
+        batch(db, copy_diagnoses, err) < 0 ||
         sql_query_integer(db, "SELECT count(*) FROM main.machine", 0, &out->machines, err) < 0)
         return -1;
     out->machines -= before;

@@ -174,6 +174,20 @@ static int remove_machines(struct sql *db, int64_t before_ns, int64_t *removed, 
     return 0;
 }
 
+/* The newest of each target stay, as with runs. */
+static int remove_diagnoses(struct sql *db, int64_t before_ns, struct error *err)
+{
+    AUTO_STATEMENT *remove = NULL;
+    if (sql_prepare(db,
+                    "DELETE FROM diagnosis WHERE started_ns < ?1 AND id IN (SELECT id FROM (SELECT id,"
+                    "  row_number() OVER (PARTITION BY target ORDER BY started_ns DESC, id DESC) AS place"
+                    "  FROM diagnosis) WHERE place > " KEPT_OF_A_TARGET ")",
+                    &remove, err) < 0)
+        return -1;
+    sql_bind_integer(remove, 1, before_ns);
+    return sql_do(remove, err);
+}
+
 /* Notes the words of some rows of `task`. */
 #define NOTE_WORDS(rows)                                                                                     \
     "INSERT OR IGNORE INTO temp.used WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action" \
@@ -279,7 +293,7 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
             return -1;
     if (remove_strays(db, state, before_ns, &pruned.folders, err) < 0 ||
         remove_machines(db, before_ns, &pruned.machines, err) < 0 ||
-        (pruned.runs && sweep_words(db, err) < 0))
+        remove_diagnoses(db, before_ns, err) < 0 || (pruned.runs && sweep_words(db, err) < 0))
         return -1;
     /* As far as readers let it, and without the lock: that of TRUNCATE holds up every writer
      * while it waits for a reader. */

@@ -133,12 +133,35 @@ static const char index_of_cycles[] =
 static const char verdicts[] =
     "ALTER TABLE run ADD COLUMN verdict TEXT; ALTER TABLE run ADD COLUMN seen TEXT;\n"
     "ALTER TABLE step ADD COLUMN verdict TEXT; ALTER TABLE step ADD COLUMN seen TEXT;";
+/* A diagnosis is no run: it is of a target, and stays when runs go. */
+static const char diagnoses[] =
+    "CREATE TABLE diagnosis (\n"
+    "  id TEXT PRIMARY KEY, target TEXT NOT NULL, size TEXT NOT NULL, node TEXT,\n"
+    "  started_ns INTEGER NOT NULL, duration_ns INTEGER,\n"
+    "  variable TEXT, transport TEXT, sure TEXT, conclusion TEXT, surroundings TEXT\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE INDEX diagnosis_target ON diagnosis (target, started_ns);\n"
+    "CREATE TABLE diagnosis_cell (\n"
+    "  diagnosis TEXT NOT NULL REFERENCES diagnosis (id) ON DELETE CASCADE, seq INTEGER NOT NULL, at_ns INTEGER NOT NULL,\n"
+    "  transport TEXT NOT NULL, client TEXT NOT NULL, work TEXT NOT NULL, parameters TEXT NOT NULL,\n"
+    "  ok INTEGER NOT NULL CHECK (ok IN (0, 1)), ended TEXT NOT NULL, message TEXT,\n"
+    "  duration_ns INTEGER NOT NULL, last_good_ns INTEGER NOT NULL, bytes INTEGER NOT NULL, stalls INTEGER NOT NULL,\n"
+    "  tcp_state TEXT, path TEXT,\n"
+    "  PRIMARY KEY (diagnosis, seq)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE VIEW diagnosed AS\n"
+    "  SELECT id AS diagnosis, target, node, size, started_ns, duration_ns, variable, transport, sure FROM diagnosis\n"
+    "  WHERE duration_ns IS NOT NULL;\n"
+    "CREATE VIEW diagnosed_cell AS\n"
+    "  SELECT diagnosis, at_ns, transport, client, work, parameters, ok, ended, duration_ns, last_good_ns, bytes, stalls, path\n"
+    "  FROM diagnosis_cell;";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
     static const char *const migrations[STORE_VERSION] = {
-        version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles, verdicts};
+        version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles,
+        verdicts,  diagnoses};
     return migrations[version];
 }
 

@@ -177,6 +177,7 @@ Test(conclude, calls_it_mtu_where_the_first_large_segment_never_comes)
     spoil(&matrix, "bulk-down", 1000000, "stalled", 0.2, 0);
     spoil(&matrix, "bulk-down", 8000000, "stalled", 0.2, 0);
     spoil(&matrix, "bursts", 0, "stalled", 0.2, 0);
+    spoil(&matrix, "channels", 0, "stalled", 0.2, 0);
     const struct finding *found = concluded(&matrix);
     cr_expect(eq(str, (char *)found->variable, "mtu"));
     cr_expect(eq(int, found->sure, SURE));

@@ -74,6 +74,9 @@ Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns
         {"slowest_task", "run,step,host,role,task,path,duration_ns"},
         {"role_timing", "run,step,host,role,tasks,duration_ns"},
         {"health_window", "run,target,from_ns,to_ns,healthy"},
+        {"diagnosed", "diagnosis,target,node,size,started_ns,duration_ns,variable,transport,sure"},
+        {"diagnosed_cell", "diagnosis,at_ns,transport,client,work,parameters,ok,ended,duration_ns,last_good_"
+                           "ns,bytes,stalls,path"},
     };
     for (size_t i = 0; i < COUNT_OF(faces); i++) {
         AUTO_FREE char *query =
