@@ -29,8 +29,8 @@ client_call client_libssh, client_openssh, client_ansible;
 int64_t trial_silence_ns(const struct work *work);
 /* What the kernel says of a connection, in a line; malloc'ed. */
 char *trial_tcp_text(const struct tcp_state *tcp);
-/* Takes the sum over the channels of a work that came to its end, however that was: `broken` (NULL: it did not)
- * says how the connection ended. */
+/* Takes the sum over the channels of a work that came to its end, however that was: `broken` (NULL: it
+ * did not) says how the connection ended. */
 void trial_take(struct trial *trial, const struct ssh_channel_end *ends, int count, const char *broken);
 /* How a connection ended, in the words of a cell, from what ssh or a proxy said; "closed" where that says
  * nothing. Static. */

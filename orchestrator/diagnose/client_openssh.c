@@ -1,5 +1,5 @@
-/* The OpenSSH client with the arguments of the inventory: by itself, over a mux master of its own, or over one
- * that is there. */
+/* The OpenSSH client with the arguments of the inventory: by itself, over a mux master of its own, or
+ * over one that is there. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"

@@ -32,6 +32,7 @@ struct json *diagnosis_json(const struct diagnosis *diagnosis)
     json_set(object, "cells", cells);
     json_set(object, "surroundings", surroundings_json(&diagnosis->seen));
     json_set(object, "conclusion", conclusion_json(&diagnosis->said));
+    json_set_string(object, "threshold", diagnosis->threshold);
     return object;
 }
 
@@ -72,5 +73,6 @@ void diagnosis_clear(struct diagnosis *diagnosis)
     cells_free(diagnosis->cells, diagnosis->count);
     surroundings_clear(&diagnosis->seen);
     conclusion_clear(&diagnosis->said);
+    free(diagnosis->threshold);
     *diagnosis = (struct diagnosis){0};
 }

@@ -9,6 +9,7 @@ struct diagnosis {
     size_t count;
     struct surroundings seen;
     struct conclusion said; /* of diagnosis_conclude */
+    char *threshold;        /* what halving found, in words; NULL: nobody looked */
 };
 
 #define AUTO_DIAGNOSIS __attribute__((cleanup(diagnosis_clear))) struct diagnosis

@@ -92,7 +92,8 @@ static int policy(const struct signs_case *of, struct finding *out)
     const struct surroundings_way *way = of->way;
     bool said = ended_so(of->over, "policy") > 0;
     bool answers = way && (way->pongs > 0 || way->host_answers == 1);
-    bool closed = way && way->port && !text_is(way->port, "open");
+    /* Over userspace nobody knocks: its cells have told as much. */
+    bool closed = way && !text_is(way->port, "open") && (way->port || way->pongs > 0);
     if (!said && (!is_dead(of) || !answers || !closed))
         return 0;
     bool refused = way && text_is(way->port, "refused");

@@ -19,7 +19,7 @@ struct stream {
     void *context;
 };
 
-/* All of them at once. `ends` are filled also on failure: ERROR_DEADLINE where one was ended because its time was
- * over or it was silent; ERROR_MISSING where one could not be started. */
+/* All of them at once. `ends` are filled also on failure: ERROR_DEADLINE where one was ended because its
+ * time was over or it was silent; ERROR_MISSING where one could not be started. */
 int stream_run(const struct stream *streams, int count, struct deadline deadline,
                struct ssh_channel_end *ends, struct error *err);

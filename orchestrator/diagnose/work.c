@@ -128,7 +128,8 @@ static void make_channels(const struct cell *cell, struct work *work, struct tex
     work->quiet_ns = NS_PER_S;
 }
 
-/* One that is installed and small. What apt fetched is the cache's as before; what is installed is the same. */
+/* One that is installed and small. What apt fetched is the cache's as before; what is installed is the
+ * same. */
 static void make_package(const struct cell *cell, struct work *work, struct text *script)
 {
     (void)cell;

@@ -1,5 +1,5 @@
-/* The kinds of work of a matrix as commands for a host: what each writes there, reads and waits for. Nothing but
- * a POSIX sh and coreutils is presumed there. Pure. */
+/* The kinds of work of a matrix as commands for a host: what each writes there, reads and waits for.
+ * Nothing but a POSIX sh and coreutils is presumed there. Pure. */
 #pragma once
 #include "diagnose/cell.h"
 #include <stdbool.h>
@@ -18,8 +18,8 @@ struct work {
     bool text;          /* what it writes is text */
 };
 
-/* Whether there is such a kind; its work with the cell's parameters. ERROR_USAGE for one that is not known, or
- * a volume beyond what is allowed. */
+/* Whether there is such a kind; its work with the cell's parameters. ERROR_USAGE for one that is not
+ * known, or a volume beyond what is allowed. */
 int work_of(const struct cell *cell, struct work *out, struct error *err);
 void work_clear(struct work *work);
 /* Whether such a kind writes or installs on the host. */
