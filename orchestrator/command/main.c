@@ -9,11 +9,10 @@
 #include <signal.h>
 #include <string.h>
 
-extern const struct command command_diagnose;
 extern const struct command command_init, command_doctor, command_plan, command_create, command_run,
     command_resume, command_attach, command_cancel, command_destroy, command_cycle, command_status,
-    command_ssh, command_probe, command_inventory, command_report, command_events, command_bundle,
-    command_config, command_trust, command_forget, command_store, command_up, command_stage;
+    command_ssh, command_probe, command_diagnose, command_inventory, command_report, command_events,
+    command_bundle, command_config, command_trust, command_forget, command_store, command_up, command_stage;
 
 /* In the order of the help; the last is hidden: the body of a stage, run by the
  * worker as a supervised child. */

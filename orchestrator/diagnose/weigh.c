@@ -37,11 +37,17 @@ static bool began(const struct cell *cell)
     return !text_is_one_of(cell->ended, never_began);
 }
 
+/* Those that were not taken are told by why, once for all of them. */
 static void name_uncounted(const struct cell *cell, struct words *out)
 {
     AUTO_FREE char *name = weigh_name(cell);
-    words_addf(out, "%s over %s: %s%s%s", name, cell->transport, cell->ended, cell->message ? ": " : "",
-               cell->message ? cell->message : "");
+    const char *message = cell->message ? cell->message : "";
+    AUTO_FREE char *skipped = xasprintf("not taken over %s: %s", cell->transport, message);
+    if (!text_is(cell->ended, "skipped"))
+        words_addf(out, "%s over %s: %s%s%s", name, cell->transport, cell->ended, *message ? ": " : "",
+                   message);
+    else if (!words_have(out, skipped))
+        words_add(out, skipped);
 }
 
 /* Of those alike most decide; as many good as bad ones are one that is flaky, and good. */

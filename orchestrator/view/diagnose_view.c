@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "diagnose/levels.h"
 #include "diagnose/weigh.h"
 #include "view/help.h"
 
@@ -99,17 +100,33 @@ static void add_cell(struct table *table, const struct cell *cell)
     AUTO_FREE char *name = weigh_name(cell), *took = duration_show(cell->duration_ns);
     AUTO_FREE char *last = duration_show(cell->last_good_ns);
     AUTO_FREE char *moved = level_text(LEVEL_VOLUME_DOWN, (double)cell->bytes);
-    bool skipped = text_is(cell->ended, "skipped");
     table_add(table, cell->transport, TABLE_PLAIN);
     table_add(table, name, TABLE_PLAIN);
-    table_add(table, cell->ended, cell->ok ? TABLE_GOOD : skipped ? TABLE_DIM : TABLE_BAD);
-    table_add(table, skipped ? "" : took, TABLE_PLAIN);
-    table_add(table, skipped || cell->ok ? "" : last, TABLE_PLAIN);
-    table_add(table, skipped ? "" : moved, TABLE_PLAIN);
-    if (cell->stalls)
+    table_add(table, cell->ended, cell->ok ? TABLE_GOOD : TABLE_BAD);
+    table_add(table, took, TABLE_PLAIN);
+    table_add(table, cell->ok ? "" : last, TABLE_PLAIN);
+    table_add(table, moved, TABLE_PLAIN);
+    if (cell->stalls && !cell->ok)
         table_addf(table, TABLE_WARN, "%d", cell->stalls);
     else
         table_add(table, NULL, TABLE_PLAIN);
+}
+
+static bool seen_before(const struct diagnosis *diagnosis, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (text_is(diagnosis->cells[i].transport, diagnosis->cells[at].transport))
+            return true;
+    return false;
+}
+
+/* As they came; why those that were not taken were not stands below. */
+static void add_transport(struct table *table, const struct diagnosis *diagnosis, const char *transport)
+{
+    for (size_t i = 0; i < diagnosis->count; i++)
+        if (text_is(diagnosis->cells[i].transport, transport) &&
+            !text_is(diagnosis->cells[i].ended, "skipped"))
+            add_cell(table, &diagnosis->cells[i]);
 }
 
 /* Words of a sentence, broken where the look's width wants it. */
@@ -164,7 +181,8 @@ void diagnose_view(const struct diagnosis *diagnosis, const struct table_look *l
 {
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < diagnosis->count; i++)
-        add_cell(table, &diagnosis->cells[i]);
+        if (!seen_before(diagnosis, i))
+            add_transport(table, diagnosis, diagnosis->cells[i].transport);
     table_write(table, look, out);
     for (size_t i = 0; i < diagnosis->said.count; i++)
         add_finding(out, look, &diagnosis->said.findings[i]);
