@@ -112,7 +112,7 @@ define keep_text
 $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || printf '%s\n' '$(subst ','\'',$(2))' >$(1))
 endef
 # Goals that build nothing themselves leave the build folder alone.
-BUILDS := $(filter-out setup setup-check demo check tailnet-lab tailnet-lab-remove clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out setup setup-check demo demo-tailnet check tailnet-lab tailnet-lab-remove clean help uninstall format format-check lint layers asan fuzz,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # All folders at once: two programs more for each object are felt.
 $(shell mkdir -p $(sort $(dir $(OBJECTS) $(MAIN_OBJECT) $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SOURCES) $(SYSTEM_SOURCES) $(SOAK_SOURCES)))) $(BUILD)/setup)
@@ -266,6 +266,8 @@ setup-check:
 	@setup/install.sh check
 demo:
 	+@setup/demo.sh
+demo-tailnet:
+	+@setup/demo-tailnet.sh
 # What the tests of the tailnet run; kept outside the build folder.
 tailnet-lab:
 	@setup/tailnet-lab.sh
@@ -301,6 +303,7 @@ clean:
 help:
 	@echo "make            build/triphase (WERROR=1: warnings fatal, BUILD=DIR: another build folder, CC=clang)"
 	@echo "make demo       installs what is needed, makes and converges a sandbox host, prints the report (YES=1: unasked)"
+	@echo "make demo-tailnet  a tailnet in namespaces: a host converged over it with and without a TUN, a broken path diagnosed (YES=1)"
 	@echo "make check      installs, builds, checks layers, lints, runs all tests (CHECK_JOBS=N)"
 	@echo "make setup      installs what demo needs;  make setup-check  what check needs"
 	@echo "make unit       unit tests                 (FILTER='suite/test' with * and ?)"

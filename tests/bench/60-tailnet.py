@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""The three vault phases of a first run over direct, over a tailnet with a TUN on both sides, and over userspace networking here: a fresh sandbox for each,
+interleaved, in a tailnet of the machine's own (tests/lab/tailnet_lab.py: a real headscale, real tailscaled). CYCLES=5 of each; the ratios are of a cycle's three.
+And how long it takes to know all transports."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lab'))
+from measure import TRIPHASE, Table, environment, median, run  # noqa: E402
+from tailnet_lab import LOGIN_SERVER, Headscale, Operator, go_private, programs  # noqa: E402
+
+CYCLES = int(os.environ.get('CYCLES', '5'))
+PHASES = ('install', 'converge', 'finalize')
+KINDS = ('direct', 'tailnet', 'tailnet-userspace')
+PROJECT = '''project: bench
+targets:
+  vault:
+    recipe: vault
+    transport: %s
+'''
+TAILNET = '''    tailnet: {login_server: %s, tags: ['tag:vault'], hostname: %s, auth_key: {file: key}}
+    vars:
+      tailnet_programs: %s
+      tailnet_environment: {TS_DEBUG_USE_DERP_HTTP: '1', TS_NO_LOGS_NO_SUPPORT: '1'}
+'''
+
+
+class Way:
+    """A project for one transport, run where its operator is."""
+
+    def __init__(self, headscale, operator, kind, folder):
+        self.headscale, self.operator, self.kind = headscale, operator, kind
+        self.folder = os.path.join(folder, kind)
+        os.mkdir(self.folder, 0o700)
+        self.triphase('init')
+        text = PROJECT % kind
+        if kind != 'direct':
+            text += TAILNET % (LOGIN_SERVER, kind, programs())
+        with open(os.path.join(self.folder, 'triphase.yml'), 'w', encoding='utf-8') as out:
+            out.write(text)
+
+    def triphase(self, *words):
+        return run([*self.operator.prefix, TRIPHASE, '-C', self.folder, *words], env=environment(HOME=self.folder))
+
+    def seconds(self):
+        """Of each phase, of a host that was made for it and is gone again."""
+        with open(os.path.join(self.folder, 'key'), 'w', encoding='ascii') as out:
+            out.write(self.headscale.key('tag:vault', '--ephemeral'))
+        self.triphase('create', 'vault')
+        steps = json.loads(self.triphase('report', '--json')[2])['steps']
+        self.triphase('destroy', 'vault', '--yes')
+        took = {step['name']: step['duration_ms'] / 1000 for step in steps if step['kind'] == 'phase'}
+        over = {step['name']: step['transport'] for step in steps if step['kind'] == 'phase'}
+        for phase in PHASES:
+            if over[phase] != self.kind:
+                raise SystemExit('%s went over %s in place of %s' % (phase, over[phase], self.kind))
+        return [took[phase] for phase in PHASES]
+
+
+def show_medians(measured):
+    print('\nMedians of %d interleaved cycles, seconds; load at the end %.1f' % (CYCLES, os.getloadavg()[0]))
+    print('%-20s %s %9s' % ('', ' '.join('%9s' % phase for phase in PHASES), 'together'))
+    for kind in KINDS:
+        columns = [median([cycle[i] for cycle in measured[kind]]) for i in range(len(PHASES))]
+        print('%-20s %s %9.2f' % (kind, ' '.join('%9.2f' % column for column in columns), median([sum(cycle) for cycle in measured[kind]])))
+
+
+def measure(folder):
+    headscale = Headscale()
+    here, without = Operator(headscale, True), Operator(headscale, False)
+    for operator in (here, without):
+        operator.join()
+    ways = [Way(headscale, operator, kind, folder) for operator, kind in ((here, KINDS[0]), (here, KINDS[1]), (without, KINDS[2]))]
+    measured = {kind: [] for kind in KINDS}
+    try:
+        for cycle in range(CYCLES):
+            # Nobody is always the first one.
+            for way in ways[cycle % 3:] + ways[:cycle % 3]:
+                measured[way.kind].append(way.seconds())
+        show_medians(measured)
+        table = Table('A first run of the three vault phases against the same over direct (ratio, judged by the median: the upper end of so few is the greatest)')
+        for kind, target in (('tailnet', 1.10), ('tailnet-userspace', 1.25)):
+            table.row(kind, [sum(a) / sum(b) for a, b in zip(measured[kind], measured['direct'])], target, bound='median')
+        table.row('all transports known (inventory --explain)', [ways[1].triphase('inventory', 'vault', '--explain')[0] for _ in range(15)], 1.0, ' s')
+        return 1 if table.failed else 0
+    finally:
+        for way in ways:
+            subprocess.run([*way.operator.prefix, TRIPHASE, '-C', way.folder, 'destroy', '--all', '--yes', '--no-teardown'], env=environment(HOME=way.folder),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
+            subprocess.run(['rm', '-rf', way.folder], check=False)
+
+
+def main():
+    if os.geteuid() != 0 or not os.path.exists(os.path.join(programs(), 'headscale')):
+        print('\nThe vault phases over a tailnet: not measured (needs root, and setup/tailnet-lab.sh once)')
+        return 0
+    go_private()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix='triphase-bench.') as folder:
+        return measure(folder)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
