@@ -1,5 +1,6 @@
 #include "ansible/forced_variables.h"
 
+#include "ansible/secrets.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/yaml.h"
@@ -45,6 +46,32 @@ static void add_programs(struct yaml_writer *writer, const struct ansible_reques
     yaml_map_end(writer);
 }
 
+static void add_reference(struct yaml_writer *writer, const char *name)
+{
+    AUTO_FREE char *reference = xasprintf("{{ triphase_secrets['%s'] }}", name);
+    yaml_string(writer, name);
+    yaml_string(writer, reference);
+}
+
+/* How a bootstrap's host is to join. */
+static void add_tailnet(struct yaml_writer *writer, const struct ansible_request *request)
+{
+    const struct target *target = request->target;
+    if (!request->joins)
+        return;
+    add_text(writer, "triphase_tailnet_hostname",
+             target->tailnet.hostname ? target->tailnet.hostname : target->host_name);
+    yaml_string(writer, "triphase_tailnet_tags");
+    yaml_list_begin(writer);
+    for (size_t i = 0; i < target->tailnet.tags.count; i++)
+        yaml_unsafe(writer, target->tailnet.tags.items[i]);
+    yaml_list_end(writer);
+    if (target->tailnet.login_server)
+        add_text(writer, "triphase_tailnet_login_server", target->tailnet.login_server);
+    if (request->auth_key)
+        add_reference(writer, SECRETS_AUTH_KEY);
+}
+
 /* What no variable of a playbook or inventory may override, and what every phase finds. */
 char *forced_variables(const struct ansible_request *request, struct error *err)
 {
@@ -65,12 +92,9 @@ char *forced_variables(const struct ansible_request *request, struct error *err)
     add_pending(writer, request->pending_handlers);
     add_programs(writer, request);
     /* By reference: a file of a run holds no secret. */
-    for (size_t i = 0; i < request->target->secret_count; i++) {
-        AUTO_FREE char *reference =
-            xasprintf("{{ triphase_secrets['%s'] }}", request->target->secrets[i].name);
-        yaml_string(writer, request->target->secrets[i].name);
-        yaml_string(writer, reference);
-    }
+    for (size_t i = 0; i < request->target->secret_count; i++)
+        add_reference(writer, request->target->secrets[i].name);
+    add_tailnet(writer, request);
     yaml_string(writer, "ansible_ssh_retries");
     yaml_integer(writer, 0);
     yaml_map_end(writer);

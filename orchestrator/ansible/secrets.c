@@ -127,6 +127,19 @@ static int add_secret(const struct ansible_request *request, const struct secret
     return result;
 }
 
+static int add_auth_key(const struct ansible_request *request, int known, struct json *secrets,
+                        struct error *err)
+{
+    if (!request->auth_key)
+        return 0;
+    struct json *unsafe = json_new_object();
+    json_set_string(unsafe, "__ansible_unsafe", request->auth_key);
+    json_set(secrets, SECRETS_AUTH_KEY, unsafe);
+    return known < 0 ? 0
+                     : redact_sealed_put(known, "tailnet auth key", request->auth_key,
+                                         strlen(request->auth_key), err);
+}
+
 /* An inventory that Ansible asks for: `triphase_secrets` for every host, and for the target's host alone
  * its become password (a variable for all would be offered to whatever host a task is delegated to). */
 static struct json *secret_inventory(const struct ansible_request *request, int known, struct error *err)
@@ -145,6 +158,8 @@ static struct json *secret_inventory(const struct ansible_request *request, int 
             0)
             return NULL;
     }
+    if (add_auth_key(request, known, secrets, err) < 0)
+        return NULL;
     if (target->become_password.kind != SECRET_NONE &&
         add_secret(request, &target->become_password, "become password", "ansible_become_password", known,
                    own, err) < 0)
@@ -169,7 +184,8 @@ static struct json *secret_inventory(const struct ansible_request *request, int 
  * the Ansible that asks it. */
 int secrets_add_variables(const struct ansible_request *request, struct ansible_child *out, struct error *err)
 {
-    if (!request->target->secret_count && request->target->become_password.kind == SECRET_NONE)
+    if (!request->target->secret_count && request->target->become_password.kind == SECRET_NONE &&
+        !request->auth_key)
         return 0;
     AUTO_JSON *inventory = secret_inventory(request, out->known[0], err);
     if (!inventory)

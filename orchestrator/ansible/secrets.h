@@ -3,6 +3,9 @@
 #pragma once
 #include "ansible/request.h"
 
+/* The variable of the key that a bootstrap joins its host to the tailnet with. */
+#define SECRETS_AUTH_KEY "triphase_tailnet_auth_key"
+
 /* The child's two files of what is known as secret (struct ansible_child): open from the first secret
  * that is read to the last. */
 int secrets_open(struct ansible_child *out, struct error *err);

@@ -48,7 +48,7 @@ struct event_step {
     const char *kind, *name; /* "stage" or "phase" */
     int attempt;
     const char *transport;    /* NULL for stages before there is one */
-    const char *evidence;     /* JSON text of the transport's evidence; may be NULL */
+    const char *evidence;     /* JSON text of the transport's evidence, or the stage's own; may be NULL */
     const char *scope;        /* "cgroup" or "session" */
     const char *log, *events; /* paths relative to the state directory; may be NULL */
     int64_t started_ns, deadline_ns;

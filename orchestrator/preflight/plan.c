@@ -14,6 +14,7 @@
 #include "preflight/made.h"
 #include "preflight/said.h"
 #include "preflight/settings.h"
+#include "preflight/tailnet.h"
 #include "provider/planned.h"
 #include "provider/provider.h"
 #include "transport/choose.h"
@@ -33,19 +34,25 @@ static char *phase_place(const struct plan_work *work, const struct phase *phase
 
 /* ------------------------------------------------------------ what needs no Ansible */
 
+static void choose_phase(struct plan_work *work, const struct words *wanted, const struct phase *phase)
+{
+    if (wanted && !words_have(wanted, phase->name))
+        return;
+    work->phases[work->phase_count++] = phase;
+    if (!words_have(&work->playbooks, phase->playbook))
+        words_add(&work->playbooks, phase->playbook);
+}
+
 static void choose_phases(struct plan_work *work, const struct words *wanted)
 {
     const struct recipe *recipe = work->recipe;
-    work->phases = xcalloc(recipe->phase_count + recipe->teardown_count + 1, sizeof(*work->phases));
-    for (size_t i = 0; i < recipe->phase_count + recipe->teardown_count; i++) {
-        const struct phase *phase =
-            i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
-        if (wanted && !words_have(wanted, phase->name))
-            continue;
-        work->phases[work->phase_count++] = phase;
-        if (!words_have(&work->playbooks, phase->playbook))
-            words_add(&work->playbooks, phase->playbook);
-    }
+    work->phases = xcalloc(recipe->phase_count + recipe->teardown_count + 2, sizeof(*work->phases));
+    if (recipe->bootstrap && work->target->joins_tailnet)
+        choose_phase(work, wanted, recipe->bootstrap);
+    for (size_t i = 0; i < recipe->phase_count; i++)
+        choose_phase(work, wanted, &recipe->phases[i]);
+    for (size_t i = 0; i < recipe->teardown_count; i++)
+        choose_phase(work, wanted, &recipe->teardown[i]);
     for (size_t w = 0; wanted && w < wanted->count; w++) {
         const char *names[64] = {NULL};
         size_t count = 0;
@@ -375,6 +382,7 @@ int plan_check(const struct project *project, const struct target *target, const
         look_for_ssh(&work, options->machine != NULL);
         plan_made(project, target, work.state, options->create, options->peers_seen_to, &report);
         look_for_transports(&work);
+        plan_tailnet(&report, target, options->machine, work.recipe);
         look_for_keys(&work, options->machine);
         plan_files_look(&work, options->machine);
         look_at_phase_arguments(&work);

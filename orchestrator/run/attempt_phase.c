@@ -6,6 +6,7 @@
 #include "ansible/warm.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/layout.h"
 #include "event/own_hosts.h"
 #include "run/async_directory.h"
@@ -130,6 +131,13 @@ static int make_folders(const struct run_context *context, const struct phase *p
     return phase->facts_cached ? file_make_dirs(context->fact_cache, 0700, err) : 0;
 }
 
+static bool is_bootstrap(const struct run_context *context, const struct phase *phase)
+{
+    const struct runner_request *request = context->request;
+    const struct phase *bootstrap = project_recipe(request->project, request->target->recipe)->bootstrap;
+    return bootstrap && text_is(bootstrap->name, phase->name); /* names are each there once */
+}
+
 /* argv, environment, secrets, files and descriptors of ansible-playbook. */
 static int make_ansible(const struct run_context *context, const struct phase *phase, const struct json *owed,
                         const struct step_order *plan, struct attempt_phase *attempt, struct error *err)
@@ -143,6 +151,8 @@ static int make_ansible(const struct run_context *context, const struct phase *p
     ask.target_state = attempt->target_state;
     ask.machine_state = attempt->machine_state;
     ask.pending_handlers = pending;
+    ask.joins = is_bootstrap(context, phase);
+    ask.auth_key = ask.joins ? context->key.key : NULL;
     if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
     return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);

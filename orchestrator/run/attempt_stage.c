@@ -3,21 +3,26 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/layout.h"
 #include "config/marks.h"
+#include "config/tailnet_login.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
+#include "stage/stage.h"
+#include "store/history.h"
 #include "transport/ssh_options.h"
 #include "verdict/verdict.h"
 
 #include <unistd.h>
 
-enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5 };
+enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5, SECRETS_OF_LOGIN = 8, LOG_OUT_BOUND_S = 90 };
 
 /* For a stage's child: what it is asked and answers, and what a key's passphrase may be read from. */
-static void keep_open(struct attempt_stage *attempt, const struct project *project)
+static void keep_open(struct attempt_stage *attempt, const struct project *project,
+                      const struct target *target)
 {
     size_t count = 0;
-    attempt->keep = xcalloc((project ? project->target_count : 0) + 3, sizeof *attempt->keep);
+    attempt->keep = xcalloc((project ? project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
     attempt->keep[count++] = attempt->request_fd;
     attempt->keep[count++] = attempt->result_fd;
     for (size_t i = 0; project && i < project->target_count; i++) {
@@ -25,7 +30,48 @@ static void keep_open(struct attempt_stage *attempt, const struct project *proje
         if (secret->kind == SECRET_FD && secret_is_given(secret->fd))
             attempt->keep[count++] = secret->fd;
     }
+    const struct secret *secret;
+    for (size_t i = 0; target && (secret = tailnet_login_secret(&target->tailnet, i, NULL)); i++)
+        if (secret->kind == SECRET_FD && secret_is_given(secret->fd))
+            attempt->keep[count++] = secret->fd;
     attempt->keep[count] = -1;
+}
+
+static bool machine_joins(const struct run_context *context)
+{
+    return context->machine && context->machine->tailnet;
+}
+
+/* Devices that belong to other machines of the store: none of them is stale. */
+static struct json *known_devices(const struct run_context *context)
+{
+    struct json *list = json_new_array();
+    AUTO_FREE char *store = layout_store(context->request->state);
+    AUTO_SQL *db = NULL;
+    AUTO_WORDS targets = WORDS_INIT;
+    if (history_open(store, &db, NULL) < 0 || history_targets(db, &targets, NULL) < 0)
+        return list;
+    for (size_t i = 0; i < targets.count; i++) {
+        AUTO_MACHINE *machine = NULL;
+        if (history_machine(db, targets.items[i], &machine, NULL) < 0 || !machine || !machine->tailnet ||
+            text_is(machine->id, context->machine ? context->machine->id : NULL))
+            continue;
+        struct json *entry = json_new_object();
+        json_set_string(entry, "target", machine->target);
+        json_set_string(entry, "address", json_get_string(machine->tailnet, "address", NULL));
+        json_set_string(entry, "node", json_get_string(machine->tailnet, "node", NULL));
+        json_append(list, entry);
+    }
+    return list;
+}
+
+static void ask_of_tailnet(const struct run_context *context, struct json *ask)
+{
+    const struct runner_request *request = context->request;
+    const struct recipe *recipe = project_recipe(request->project, request->target->recipe);
+    json_set(ask, "known", known_devices(context));
+    json_set_bool(ask, "bootstraps", recipe && recipe->bootstrap);
+    json_set_string(ask, "key_id", context->key.id);
 }
 
 int attempt_stage_prepare(const struct run_context *context, const char *stage, const struct phase *next,
@@ -47,8 +93,12 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         bound = target->transport_ns;
     else if (recovery_is_look(stage))
         bound = context->recovery_bound;
-    else if (target)
-        bound = target->destroy_ns;
+    else if (stage_joins(stage))
+        bound = target->tailnet_ns;
+    else if (target) /* logging out, removing, and seeing the device gone */
+        bound = target->destroy_ns + (machine_joins(context) ? LOG_OUT_BOUND_S * NS_PER_S + target->tailnet_ns : 0);
+    if (stage_joins(stage))
+        ask_of_tailnet(context, ask);
     json_set_integer(ask, "bound_ns", bound);
     handover_put_targets(request->project, target, ask);
     void *at = NULL;
@@ -77,7 +127,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     words_addf(&attempt->argv, "%d", attempt->result_fd);
     words_add_list(&attempt->environment, (const char *const *)environ);
     marks_environment(&attempt->environment, request->run_id, plan->seq);
-    keep_open(attempt, request->project);
+    keep_open(attempt, request->project, target);
     /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
     plan->child = (struct child_plan){.argv = words_argv(&attempt->argv),
                                       .environment = words_argv(&attempt->environment),
@@ -98,6 +148,7 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
     const struct json *problem = json_get(attempt->result, "error");
     const struct stage_answer answer = {
         .stage = stage,
+        .joins = stage_joins(stage),
         .look = recovery_is_look(stage),
         .answered = attempt->result != NULL,
         .failed = problem != NULL,
@@ -107,7 +158,12 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
     };
     struct evidence whole = *evidence;
     whole.stage = &answer;
-    return verdict_of_stage(&whole);
+    struct verdict verdict = verdict_of_stage(&whole);
+    /* That of a transport goes with the phases that it carries. */
+    const struct json *found = json_get(attempt->result, "evidence");
+    if (found && !text_is(stage, "transport"))
+        verdict.found = json_compact(found);
+    return verdict;
 }
 
 void attempt_stage_clear(struct attempt_stage *attempt)

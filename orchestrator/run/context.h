@@ -4,6 +4,7 @@
 #include "ansible/arguments.h"
 #include "ansible/warm.h"
 #include "process/scope.h"
+#include "run/join_key.h"
 #include "run/request.h"
 
 struct run_context {
@@ -25,6 +26,7 @@ struct run_context {
     struct json *recovery;  /* what the next stage is asked beyond the usual, owned; NULL: nothing */
     int64_t recovery_bound; /* of a stage that recovers */
     int inventories;
+    struct join_key key; /* for the bootstrap that is next, or of the one that was */
     struct ansible_arguments arguments;
 };
 

@@ -94,6 +94,8 @@ struct json *intent_new(const struct intent_request *request)
                 json_append(rebooting, json_new_string(phases[i].name));
         }
     json_set_string(plan, "does", request->does);
+    if (!destroy && recipe && recipe->bootstrap)
+        json_set_string(plan, "bootstrap", recipe->bootstrap->name);
     json_set(plan, "phases", names);
     json_set(plan, "reboots", rebooting);
     json_set(plan, "asked", strings(request->asked));

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "stage/stage.h"
 
 static bool wanted(const struct runner_request *request, const struct phase *phase)
 {
@@ -15,10 +16,42 @@ static bool wanted(const struct runner_request *request, const struct phase *pha
     return false;
 }
 
-static void add(struct items *items, const char *stage, const struct phase *phase)
+static struct item *add(struct items *items, const char *stage, const struct phase *phase)
 {
     items->all = xreallocarray(items->all, items->count + 1, sizeof *items->all);
-    items->all[items->count++] = (struct item){stage, phase};
+    items->all[items->count] = (struct item){stage, phase, false};
+    return &items->all[items->count++];
+}
+
+/* The same phase, whatever its transports and the target's are. */
+static const struct phase *over_direct(struct items *items, const struct phase *phase)
+{
+    struct phase *copy = xmalloc(sizeof *copy);
+    *copy = *phase;
+    copy->transports = (struct words)WORDS_INIT;
+    copy->transport_auto = false;
+    words_add(&copy->transports, transport_name(TRANSPORT_DIRECT));
+    items->direct = xreallocarray(items->direct, items->direct_count + 1, sizeof(struct phase *));
+    items->direct[items->direct_count++] = copy;
+    return copy;
+}
+
+/* The look finds whether the rest is needed. */
+static void add_joining(struct items *items, const struct target *target, const struct recipe *recipe)
+{
+    if (!target || !target->joins_tailnet)
+        return;
+    add(items, STAGE_BEFORE_JOINING, NULL);
+    if (recipe && recipe->bootstrap)
+        add(items, NULL, over_direct(items, recipe->bootstrap))->joins = true;
+    add(items, STAGE_JOINED, NULL)->joins = true;
+}
+
+/* A host that never came so far as to be a device of its tailnet is reached as its bootstrap reached it. */
+static bool never_joined(const struct runner_request *request)
+{
+    const struct machine *machine = request->machine;
+    return request->target->joins_tailnet && machine && !json_get_string(machine->tailnet, "address", NULL);
 }
 
 void items_make(const struct runner_request *request, struct items *out)
@@ -26,15 +59,18 @@ void items_make(const struct runner_request *request, struct items *out)
     const struct recipe *recipe =
         request->target ? project_recipe(request->project, request->target->recipe) : NULL;
     bool destroy = text_is(request->does, "destroy");
-    *out = (struct items){NULL, 0};
-    if (text_is(request->does, "create"))
+    *out = (struct items){0};
+    if (text_is(request->does, "create")) {
         add(out, "provision", NULL);
+        add_joining(out, request->target, recipe);
+    }
     for (size_t i = 0; recipe && !destroy && i < recipe->phase_count; i++)
         if (wanted(request, &recipe->phases[i]))
             add(out, NULL, &recipe->phases[i]);
     for (size_t i = 0; recipe && destroy && !request->no_teardown && i < recipe->teardown_count; i++)
         if (wanted(request, &recipe->teardown[i]))
-            add(out, NULL, &recipe->teardown[i]);
+            add(out, NULL, never_joined(request) ? over_direct(out, &recipe->teardown[i])
+                                                 : &recipe->teardown[i]);
     if (destroy)
         add(out, "destroy", NULL);
 }
@@ -42,5 +78,10 @@ void items_make(const struct runner_request *request, struct items *out)
 void items_clear(struct items *items)
 {
     free(items->all);
-    *items = (struct items){NULL, 0};
+    for (size_t i = 0; i < items->direct_count; i++) {
+        words_clear(&items->direct[i]->transports);
+        free(items->direct[i]);
+    }
+    free(items->direct);
+    *items = (struct items){0};
 }

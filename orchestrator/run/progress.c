@@ -69,6 +69,21 @@ void progress_done(struct progress *progress)
     progress->at++;
 }
 
+bool progress_joins(const struct progress *progress)
+{
+    return progress_item(progress)->joins;
+}
+
+void progress_joined(struct progress *progress)
+{
+    struct items *items = &progress->items;
+    size_t kept = progress->at + 1;
+    for (size_t i = kept; i < items->count; i++)
+        if (!items->all[i].joins)
+            items->all[kept++] = items->all[i];
+    items->count = kept;
+}
+
 void progress_clear(struct progress *progress)
 {
     json_free(TAKE(progress->owed));

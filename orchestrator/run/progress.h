@@ -31,4 +31,8 @@ void progress_retry(struct progress *progress);
 void progress_owe(struct progress *progress, struct json *owed);
 /* The item is done; of a phase, what it owed is too. */
 void progress_done(struct progress *progress);
+/* Whether the item brings the host into its tailnet: the next one then goes another way to it. */
+bool progress_joins(const struct progress *progress);
+/* It is there: what would bring it there is passed over. */
+void progress_joined(struct progress *progress);
 void progress_clear(struct progress *progress);

@@ -67,7 +67,9 @@ static void read_steps(const struct history_step *steps, size_t count, struct re
             out->owed = step->handlers_owed
                             ? json_parse(step->handlers_owed, strlen(step->handlers_owed), NULL)
                             : NULL;
-        } else if (!out->partial && !intent_of_phase(out->plan, step->name)) {
+        } else if (!out->partial && !intent_of_phase(out->plan, step->name) &&
+                   /* whether that is done the tailnet tells, not its record */
+                   !text_is(step->name, json_get_string(out->plan, "bootstrap", NULL))) {
             add_once(&out->unsure, step->name);
         }
     }

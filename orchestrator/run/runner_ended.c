@@ -41,6 +41,8 @@ static void take_result(struct runner *runner, const struct json *result)
         struct event event = run_rows_machine(&runner->context);
         sink_put(runner->sink, &event);
     }
+    if (json_get_bool(result, "joined"))
+        progress_joined(&runner->progress);
     const char *transport = json_get_string(result, "transport", NULL);
     if (transport) {
         run_context_took_transport(&runner->context, transport, json_get_string(result, "control_path", NULL),
@@ -155,6 +157,8 @@ static enum runner_state item_done(struct runner *runner)
     if (phase && (phase->network_churn || phase->reboots)) {
         run_context_forget(&runner->context);
         contact_disturbed(&runner->contact, phase);
+    } else if (progress_joins(&runner->progress)) {
+        run_context_forget(&runner->context); /* the next one goes another way */
     }
     progress_done(&runner->progress);
     return runner_go_on(runner);
@@ -168,6 +172,10 @@ enum runner_state runner_item_recorded(struct runner *runner)
 static enum runner_state record(struct runner *runner, const struct words *ran)
 {
     AUTO_ERROR err = ERROR_INIT;
+    if (progress_joins(&runner->progress)) { /* whether it need be done again the tailnet tells */
+        phase_record_stop(&runner->record);
+        return runner_item_recorded(runner);
+    }
     int status = phase_record_ends(&runner->record, ran, &err);
     if (status < 0)
         run_rows_note_unrecorded(runner_notes(runner), progress_item(&runner->progress)->phase,

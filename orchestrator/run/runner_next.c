@@ -92,6 +92,7 @@ enum runner_state runner_begin_phase(struct runner *runner)
         error_prefix(&err, "cannot begin %s", phase->name);
         return runner_close_failed(runner, NULL, &err);
     }
+    join_key_wipe(&runner->context.key);
     phase_record_begins(&runner->record, phase, moment_wall() + runner->step_started_ns - moment_monotonic());
     timer_arm(runner->ahead, AHEAD_MS * NS_PER_MS);
     return RUN_WORKING;
@@ -104,8 +105,10 @@ static void on_secrets(void *context, const char *bytes, size_t length, const st
     struct runner *runner = context;
     runner->aside = NULL;
     runner->unfetched = failure;
-    if (!failure)
-        secret_fetch_take(&runner->fetch, bytes, length);
+    if (!failure && runner->fetches_key)
+        join_key_take(&runner->fetch, bytes, length, &runner->context.key);
+    else if (!failure)
+        secret_fetch_take(&runner->fetch.secrets, bytes, length);
     runner_feed(runner, failure ? RUN_NOT_FETCHED : RUN_FETCHED);
     runner->unfetched = NULL;
 }
@@ -125,12 +128,18 @@ static enum runner_state fetch_secrets(struct runner *runner)
 {
     const struct runner_request *request = &runner->request;
     AUTO_ERROR err = ERROR_INIT;
-    if (!secret_fetch_needed(request->project, request->target))
+    runner->fetches_key = progress_joins(&runner->progress);
+    if (!runner->fetches_key && !secret_fetch_needed(request->project, request->target))
         return runner_begin_phase(runner);
     AUTO_FREE char *marker = marks_run(request->run_id);
-    runner->fetch = (struct secret_fetch){request->project, request->target};
-    if (aside_start(runner->loop, &runner->context.run_scope, marker, secret_fetch_read, &runner->fetch,
-                    on_secrets, runner, &runner->aside, &err) < 0) {
+    const struct phase *phase = progress_item(&runner->progress)->phase;
+    runner->fetch = (struct join_key_fetch){.secrets = {request->project, request->target},
+                                            .deadline_ns = phase->limits.of[WATCHDOG_DEADLINE],
+                                            .old_id = runner->context.key.id};
+    if (aside_start(runner->loop, &runner->context.run_scope, marker,
+                    runner->fetches_key ? join_key_read : secret_fetch_read,
+                    runner->fetches_key ? (const void *)&runner->fetch : &runner->fetch.secrets, on_secrets,
+                    runner, &runner->aside, &err) < 0) {
         runner->unfetched = &err;
         return runner_not_fetched(runner);
     }

@@ -75,7 +75,8 @@ struct runner {
     struct step *step;       /* its own */
     int seq;                 /* of the last step */
     int64_t step_started_ns; /* monotonic */
-    struct secret_fetch fetch;
+    struct join_key_fetch fetch;
+    bool fetches_key; /* the phase that is next is given a key to join with */
     struct aside *aside; /* that fetches */
 
     /* What an event brought, while it is dealt with. */

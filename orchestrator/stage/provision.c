@@ -6,6 +6,7 @@
 #include "config/layout.h"
 #include "provider/made.h"
 #include "provider/provider.h"
+#include "stage/leave_tailnet.h"
 #include "transport/route.h"
 
 static void put_machine(struct json *result, const struct machine *machine)
@@ -38,8 +39,18 @@ int provision_make(const struct project *project, const struct target *target, s
     return provider->verify(target, machine, target->ready_ns, err);
 }
 
-int provision_remove(const struct json *request, const struct target *target, struct machine *machine,
-                     struct json *result, struct error *err)
+/* What of the machine's row is known whatever comes next: nothing of it is done a second time. */
+static void put_left(const struct machine *machine, struct json *evidence, struct json *result)
+{
+    if (!machine->tailnet)
+        return;
+    json_set(result, "evidence", json_keep(evidence));
+    put_machine(result, machine);
+}
+
+int provision_remove(const struct project *project, const struct host *host, const struct json *request,
+                     const struct target *target, struct machine *machine, struct json *result,
+                     struct error *err)
 {
     const struct provider *provider = provider_named(machine->provider);
     if (!provider)
@@ -52,7 +63,13 @@ int provision_remove(const struct json *request, const struct target *target, st
         AUTO_FREE char *sockets = layout_sockets(machine->id, (enum transport_kind)kind);
         transport_close_masters(sockets, NULL);
     }
+    AUTO_JSON *evidence = json_new_object();
+    leave_tailnet_begin(host, machine, evidence);
+    put_left(machine, evidence, result);
     if (provider->remove(machine, bound, err) < 0)
+        return -1;
+    if (machine->tailnet && leave_tailnet_end(target, project ? project->directory : NULL, machine,
+                                              target ? target->tailnet_ns : bound, evidence, err) < 0)
         return -1;
     if (!json_get_bool(request, "keep_state") && file_remove_tree(machine->directory, err) < 0)
         return error_prefix(err, "the machine is gone, but not its folder");

@@ -4,14 +4,70 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
+#include "event/step_log.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
 #include "stage/find_transport.h"
+#include "stage/join_tailnet.h"
 #include "stage/keys.h"
 #include "stage/provision.h"
 #include "stage/sweep.h"
 #include "transport/known_hosts.h"
 #include "transport/ssh_options.h"
+
+bool stage_joins(const char *stage)
+{
+    return text_is(stage, STAGE_BEFORE_JOINING) || text_is(stage, STAGE_JOINED);
+}
+
+/* How the host is reached directly, by whoever keeps to no run's masters. A key that opens only with a
+ * passphrase is in an agent of the run's. */
+static int prepare_host(const struct project *project, const struct target *target,
+                        const struct machine *machine, const char *run, char **sockets, struct host *out,
+                        struct error *err)
+{
+    *sockets = layout_sockets(run, TRANSPORT_DIRECT);
+    *out = (struct host){target, machine, NULL};
+    if (!ssh_needs_agent(machine, target))
+        return 0;
+    AUTO_FREE char *marker = marks_run(run);
+    struct scope masters = {.fd = -1};
+    if (layout_make_sockets(*sockets, err) < 0 || marks_open_masters(run, &masters, err) < 0)
+        return -1;
+    int loaded = keys_load(project, target, machine, *sockets, &masters, marker, err);
+    scope_close(&masters);
+    out->agent_directory = loaded < 0 ? NULL : *sockets;
+    return loaded;
+}
+
+static int join(const char *stage, const struct project *project, const struct target *target,
+                const struct json *request, struct machine *now, struct json *result, struct error *err)
+{
+    AUTO_FREE char *sockets = NULL;
+    struct host host;
+    if (prepare_host(project, target, now, json_get_string(request, "run", ""), &sockets, &host, err) < 0)
+        return -1;
+    return text_is(stage, STAGE_JOINED) ? join_tailnet_verify(project, &host, now, request, result, err)
+                                     : join_tailnet_look(project, &host, now, request, result, err);
+}
+
+/* Its host is logged out of its tailnet while it is there. */
+static int destroy(const struct project *project, const struct target *target, const struct json *request,
+                   struct machine *machine, struct json *result, struct error *err)
+{
+    AUTO_FREE char *sockets = NULL;
+    AUTO_ERROR unprepared = ERROR_INIT;
+    struct target made = target ? made_target(target, machine) : (struct target){0};
+    struct host host = {NULL, machine, NULL};
+    if (target && machine->tailnet) {
+        made_look_marks(&made, machine);
+        if (known_hosts_write(machine, &made, project->directory, &unprepared) < 0 ||
+            prepare_host(project, &made, machine, json_get_string(request, "run", ""), &sockets, &host,
+                         &unprepared) < 0)
+            step_log_say("the host cannot be logged out of its tailnet: %s", error_text(&unprepared));
+    }
+    return provision_remove(project, &host, request, target, machine, result, err);
+}
 
 static void put_machine(struct json *result, const struct machine *machine)
 {
@@ -55,7 +111,7 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         return error_set(err, ERROR_SYSTEM, "the stage '%s' was given no machine", stage);
     *result = json_new_object();
     if (text_is(stage, "destroy"))
-        return provision_remove(request, target, machine, *result, err);
+        return destroy(project, target, request, machine, *result, err);
     if (!project || !target)
         return error_set(err, ERROR_PROJECT, "the stage '%s' needs the project's files", stage);
     if (text_is(stage, "provision")) {
@@ -82,6 +138,13 @@ int stage_run(const char *stage, const struct project *project, const struct tar
             known_hosts_learn(now);
         /* What is said now is written down once the host answered over it. */
         put_machine(*result, status == 0 ? now : machine);
+        return status;
+    }
+    if (stage_joins(stage)) {
+        int status = join(stage, project, target, request, now, *result, err);
+        json_free(machine->tailnet);
+        machine->tailnet = now->tailnet ? json_keep(now->tailnet) : NULL;
+        put_machine(*result, machine);
         return status;
     }
     return error_set(err, ERROR_SYSTEM, "there is no stage '%s'", stage);

@@ -58,6 +58,8 @@ struct event step_rows_end(const struct step_order *plan, const struct step_birt
     end->message = verdict->message;
     end->verdict = verdict->row;
     end->seen = verdict->seen;
+    if (verdict->found)
+        end->evidence = verdict->found;
     end->exit_code = child->exited ? child->code : -1;
     end->signal = child->exited ? -1 : child->signal;
     end->ok = tally->ok;

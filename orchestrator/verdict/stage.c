@@ -32,6 +32,16 @@ static bool look_without_a_way(const struct evidence *e)
     return failed(e) && e->stage->look && e->stage->kind == ERROR_UNREACHABLE;
 }
 
+static bool tailnet_without_a_way(const struct evidence *e)
+{
+    return failed(e) && e->stage->joins && e->stage->kind == ERROR_UNREACHABLE;
+}
+
+static bool not_in_tailnet(const struct evidence *e)
+{
+    return failed(e) && e->stage->joins;
+}
+
 static bool signalled(const struct evidence *e)
 {
     return !e->end->exited;
@@ -108,6 +118,10 @@ static const struct verdict_row rows[] = {
      its_cause},
     {"look-no-way", look_without_a_way, OUTCOME_UNREACHABLE, NULL, "the look at the host found no way there",
      say_answer, its_cause},
+    {"tailnet-no-way", tailnet_without_a_way, OUTCOME_UNREACHABLE, NULL,
+     "whether the host is in its tailnet could not be asked: no way there", say_answer, its_cause},
+    {"not-in-tailnet", not_in_tailnet, OUTCOME_FAILED, NULL,
+     "the host is not in its tailnet as was wanted, or another device has its name", say_answer, its_cause},
     {"stage-failed", failed, OUTCOME_FAILED, NULL, "it said that it failed", say_answer, its_cause},
     {"signalled", signalled, OUTCOME_CHILD_CRASHED, "signal", "a signal ended its process", say_log, NULL},
     {"not-started", never_started, OUTCOME_CHILD_CRASHED, "exit-code", "its process could not be started",

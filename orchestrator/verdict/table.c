@@ -49,6 +49,7 @@ void verdict_clear(struct verdict *verdict)
     free(verdict->cause);
     free(verdict->message);
     free(verdict->seen);
+    free(verdict->found);
     *verdict = (struct verdict){0};
 }
 

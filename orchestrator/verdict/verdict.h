@@ -28,6 +28,7 @@ const struct watchdog_facts *ended_by_watchdog(enum ended_by by);
 /* What a stage's process answered. */
 struct stage_answer {
     const char *stage;
+    bool joins;                  /* it sees that the host is in its tailnet */
     bool look;                   /* it looks at the host for what an attempt left there, or waits for it */
     bool answered, failed;       /* failed: the answer is an error, ... */
     enum error_kind kind;        /* ... of this kind */
@@ -78,6 +79,7 @@ struct verdict {
     char *message;
     const char *row; /* the name of the row that fitted; static */
     char *seen;      /* the evidence in words, printable: "exit code 4, 1 host lost, …" */
+    char *found;     /* JSON text of what a stage found out, for its row; NULL: nothing, or a phase */
 };
 
 struct verdict_row {

@@ -312,8 +312,8 @@ Test(inventory, the_address_is_that_of_the_transport)
         AUTO_ERROR err = ERROR_INIT;
         AUTO_FREE char *yaml = NULL;
         cr_assert(inventory_render(&request, &yaml, NULL, &err) == 0, "%s", error_text(&err));
-        cr_expect(strstr(yaml, kind == TRANSPORT_DIRECT ? "ansible_host: !unsafe 192.0.2.7"
-                                                        : "ansible_host: !unsafe 100.64.0.9"),
+        cr_expect(strstr(yaml, kind == TRANSPORT_DIRECT ? "ansible_host: !unsafe \"192.0.2.7\""
+                                                        : "ansible_host: !unsafe \"100.64.0.9\""),
                   "%s", yaml);
     }
 }

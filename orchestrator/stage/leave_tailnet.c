@@ -1,0 +1,158 @@
+#include "stage/leave_tailnet.h"
+
+#include "base/deadline.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "event/step_log.h"
+#include "stage/tailnet_host.h"
+#include "stage/tailnet_sight.h"
+
+#include <string.h>
+
+#define LOG_OUT_BOUND (30 * NS_PER_S)
+#define ASK_AGAIN     NS_PER_S
+
+/* A login that was there before triphase is not its own to end. */
+static bool is_ours(const struct machine *machine)
+{
+    return machine->tailnet && !json_get_bool(machine->tailnet, "adopted");
+}
+
+static void mark_left(struct machine *machine)
+{
+    json_set_bool(machine->tailnet, "left", true);
+}
+
+/* Over whatever leads to it: directly it says at once that it is out. */
+static bool log_out(const struct host *host, struct json *evidence)
+{
+    struct json *tried = json_new_array();
+    bool done = false;
+    json_set(evidence, "log_out", tried);
+    for (int kind = 0; !done && kind < TRANSPORT_KINDS; kind++) {
+        AUTO_ERROR err = ERROR_INIT;
+        bool is_out = false;
+        const struct tailnet_host over = {*host, (enum transport_kind)kind, NULL};
+        if (kind != TRANSPORT_DIRECT &&
+            (!json_get_string(host->machine->tailnet, "address", NULL) ||
+             !words_have(&host->target->transports, transport_name((enum transport_kind)kind))))
+            continue;
+        done = tailnet_host_log_out(&over, deadline_in(LOG_OUT_BOUND), &is_out, &err) == 0;
+        AUTO_FREE char *text = xasprintf("%s: %s", transport_name((enum transport_kind)kind),
+                                         !done                      ? error_text(&err)
+                                         : is_out                   ? "it is out"
+                                         : kind == TRANSPORT_DIRECT ? "it says that it is still in"
+                                                                    : "it said that it will");
+        step_log_say("logging out of the tailnet, over %s", text);
+        json_append(tried, json_new_string(text));
+    }
+    return done;
+}
+
+void leave_tailnet_begin(const struct host *host, struct machine *machine, struct json *evidence)
+{
+    if (!machine->tailnet)
+        return;
+    if (!is_ours(machine)) {
+        step_log_say("the host was in the tailnet before triphase: its login stays");
+        json_set_bool(evidence, "adopted", true);
+        return;
+    }
+    if (json_get_bool(machine->tailnet, "left") || !host->target)
+        return;
+    if (log_out(host, evidence))
+        mark_left(machine);
+}
+
+/* ------------------------------------------------------------ gone */
+
+/* By its address; before one was known by the name, which was free when it was to join. */
+static const struct tailnet_seen *find(const struct tailnet_sight *sight, const struct json *device)
+{
+    const char *name = json_get_string(device, "name", "");
+    AUTO_FREE char *label = xstrndup(name, strcspn(name, "."));
+    if (json_get_string(device, "address", NULL))
+        return tailnet_sight_of(sight, device);
+    for (size_t i = 0; *label && i < sight->count; i++)
+        if (tailnet_sight_is_called(&sight->devices[i], label))
+            return &sight->devices[i];
+    return NULL;
+}
+
+/* That it is none now says something only where it was one. */
+static bool was_a_peer(const struct machine *machine)
+{
+    const char *seen_by = json_get_string(machine->tailnet, "seen_by", "peers");
+    return text_is(seen_by, "peers");
+}
+
+static int nobody_knows(const struct machine *machine, const char *why, struct error *err)
+{
+    return error_set(err, ERROR_PROVIDER,
+                     "the host is gone, but nobody here can say whether its device %s left the tailnet: %s. Give "
+                     "the target credentials of the API, or join this machine ('triphase up'), and say 'triphase "
+                     "destroy %s' again; or look in the tailnet's admin console and say 'triphase forget %s'",
+                     json_get_string(machine->tailnet, "name", "?"), why ? why : "nobody was asked",
+                     machine->target, machine->target);
+}
+
+static int still_there(const struct machine *machine, const struct tailnet_seen *seen, struct error *err)
+{
+    AUTO_FREE char *text = tailnet_sight_text(seen);
+    return error_set(err, ERROR_PROVIDER,
+                     "the host is gone, but its device %s is still in the tailnet: it was not logged out. An "
+                     "ephemeral device goes by itself when its control server has not seen it for a while: say "
+                     "'triphase destroy %s' again then, or delete the device there",
+                     text, machine->target);
+}
+
+static int delete_device(const struct tailnet_sight *sight, const struct tailnet_seen *seen,
+                         struct json *evidence, struct error *err)
+{
+    AUTO_FREE char *text = tailnet_sight_text(seen);
+    if (!sight->api || !seen->id)
+        return 0;
+    if (tailnet_api_delete_device(sight->api, seen->id, err) < 0)
+        return error_prefix(err, "the device %s cannot be deleted", text);
+    step_log_say("deleted the device %s", text);
+    json_set_string(evidence, "deleted", text);
+    return 0;
+}
+
+int leave_tailnet_end(const struct target *target, const char *directory, struct machine *machine,
+                      int64_t bound_ns, struct json *evidence, struct error *err)
+{
+    if (!is_ours(machine))
+        return 0;
+    struct deadline deadline = deadline_in(bound_ns);
+    const char *socket = json_get_string(machine->tailnet, "socket", NULL);
+    const struct tailnet_question question = {
+        .target = target,
+        .directory = directory,
+        .socket = target && target->tailscale_socket ? target->tailscale_socket : socket,
+        .login_server = json_get_string(machine->tailnet, "login_server", NULL)};
+    for (;;) {
+        AUTO_TAILNET_SIGHT sight = {0};
+        if (tailnet_sight_take(&question, false, deadline, &sight, err) < 0)
+            return -1;
+        json_set_string(evidence, "asked", sight.source);
+        json_set_string(evidence, "why", sight.why);
+        if (!sight.source)
+            return nobody_knows(machine, sight.why, err);
+        if (text_is(sight.source, "peers") && !was_a_peer(machine))
+            return nobody_knows(machine, "this machine's tailscaled never saw it among its peers", err);
+        const struct tailnet_seen *seen = find(&sight, machine->tailnet);
+        if (!seen) {
+            step_log_say("its device is gone from the tailnet (asked: %s)", sight.source);
+            return 0;
+        }
+        AUTO_ERROR kept = ERROR_INIT;
+        bool last = deadline_left(deadline) < 2 * ASK_AGAIN;
+        if (delete_device(&sight, seen, evidence, &kept) < 0 && last)
+            return error_set(err, ERROR_PROVIDER, "the host is gone, but %s", error_text(&kept));
+        if (last)
+            return still_there(machine, seen, err);
+        moment_sleep(ASK_AGAIN);
+    }
+}

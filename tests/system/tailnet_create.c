@@ -1,0 +1,297 @@
+/* The way of a create into a tailnet and out of it again: bootstrap over `direct`, then over the tailnet; against a
+ * real headscale and real tailscaled (tests/lab/tailnet.h), with the role of playbooks/tailnet. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "format/json.h"
+#include "lab/spilled.h"
+#include "lab/tailnet.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <signal.h>
+#include <string.h>
+
+TestSuite(tailnet_create, .timeout = 300);
+
+#define cr_has(text, part) cr_assert(strstr((text), (part)) != NULL, "no '%s' in: %s", (part), (text))
+
+static const char work[] =
+    "- hosts: recipe_web\n  gather_facts: false\n  tasks:\n"
+    "    - ansible.builtin.command: hostname\n      changed_when: false\n"
+    "    - ansible.builtin.assert:\n        that: triphase_address is match('100.64.')\n";
+
+/* What a bootstrap has to do, as short as can be: the role of playbooks/tailnet copies 50 MB through Ansible. `%s`:
+ * folder of the programs; what `tailscale up` is told beside. */
+static const char bootstrap[] =
+    "- hosts: recipe_web\n  gather_facts: false\n  vars:\n"
+    "    root: /var/lib/triphase/tp{{ triphase_machine_dir.split('/')[-2][-10:] }}/root\n  tasks:\n"
+    "    - name: Put the programs there\n      delegate_to: localhost\n      ansible.builtin.shell:\n"
+    "        cmd: cmp -s %1$s/tailscale {{ root }}/usr/bin/tailscale || cp %1$s/tailscale %1$s/tailscaled {{ "
+    "root }}/usr/bin/\n"
+    "    - name: Join\n      ansible.builtin.shell:\n"
+    "        stdin: \"{{ triphase_tailnet_auth_key }}\"\n        cmd: |\n          set -e\n"
+    "          systemctl is-active -q tailscaled || systemd-run -q --unit=tailscaled -E "
+    "TS_DEBUG_USE_DERP_HTTP=1 "
+    "-E TS_NO_LOGS_NO_SUPPORT=1 /usr/bin/tailscaled --tun=tailscale0\n"
+    "          until tailscale status --json >/dev/null 2>&1; do sleep 0.2; done\n"
+    "          umask 077; cat >/run/key; trap 'rm -f /run/key' EXIT\n"
+    "          tailscale up --auth-key=file:/run/key --login-server={{ triphase_tailnet_login_server }} "
+    "--hostname={{ triphase_tailnet_hostname }} --accept-dns=false --timeout=40s %2$s\n%3$s";
+
+static void use_short_bootstrap(struct tailnet_lab *lab, struct lab *project, const char *told,
+                                const char *more)
+{
+    lab_write(project, "join.yml", bootstrap, tailnet_lab_programs(lab), told, more);
+    lab_write(project, "phases/web.yml",
+              "bootstrap: {playbook: join.yml}\nphases:\n  - {name: work, playbook: work.yml}\n");
+}
+
+/* A target `web`, a sandbox that is to be `web` of the lab's tailnet with tag:host. `keys`: further lines of its
+ * `tailnet` ("      auth_key: …\n"). */
+static struct lab *project_of(struct tailnet_lab *lab, struct tailnet_operator *op, const char *keys)
+{
+    struct lab *project = lab_new();
+    lab_write(project, "triphase.yml",
+              "project: shop\ntargets:\n  web:\n    recipe: web\n    transport: [tailnet]\n    tailnet:\n"
+              "      login_server: %s\n      tags: [tag:host]\n%s    vars:\n      tailnet_programs: %s\n"
+              "      tailnet_environment: {TS_DEBUG_USE_DERP_HTTP: '1', TS_NO_LOGS_NO_SUPPORT: '1'}\n",
+              tailnet_lab_login_server(lab), keys, tailnet_lab_programs(lab));
+    lab_write(project, "work.yml", "%s", work);
+    use_short_bootstrap(lab, project, "", "");
+    tailnet_operator_enter(op, project);
+    return project;
+}
+
+static struct lab *project_with_key(struct tailnet_lab *lab, struct tailnet_operator *op, const char *tag)
+{
+    AUTO_FREE char *key = tailnet_lab_key(lab, tag, true, true);
+    struct lab *project = project_of(lab, op, "      auth_key: {file: the-key}\n");
+    lab_write(project, "the-key", "%s\n", key);
+    spilled_watch(key);
+    return project;
+}
+
+static struct lab *project_with_api(struct tailnet_lab *lab, struct tailnet_operator *op, const char *more)
+{
+    AUTO_FREE char *keys =
+        xasprintf("      api: %s/api/v2\n      oauth: {id: {file: the-id}, secret: {file: the-key}}\n%s",
+                  tailnet_lab_api(lab), more);
+    struct lab *project = project_of(lab, op, keys);
+    lab_write(project, "the-id", "%s\n", TAILNET_API_ID);
+    lab_write(project, "the-key", "%s\n", TAILNET_API_SECRET);
+    spilled_watch(TAILNET_API_SECRET);
+    return project;
+}
+
+static void check_spilled(struct lab *project)
+{
+    AUTO_FREE char *source = file_join(lab_folder(project), "the-key"),
+                   *archive = file_join(lab_folder(project), "web.tar.gz");
+    struct lab_result bundle = lab_run(project, "bundle", "web", "--format", "tar.gz", "-o", archive, NULL);
+    cr_expect(eq(int, bundle.code, 0), "%s", bundle.err);
+    spilled_check(source, lab_folder(project), NULL);
+}
+
+/* "web:tag:host operator:tag:operator", by headscale's own list. */
+static char *nodes(struct tailnet_lab *lab)
+{
+    AUTO_FREE char *said = tailnet_lab_headscale(lab, "nodes", "list", "-o", "json", NULL);
+    AUTO_JSON *list = json_parse(said, strlen(said), NULL);
+    struct text out = TEXT_INIT;
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *node = json_at(list, i), *tags = json_get(node, "tags");
+        text_addf(&out, " %s:%s", json_get_string(node, "given_name", "?"),
+                  json_string(json_at(tags, 0), "-"));
+    }
+    text_add_char(&out, ' ');
+    return text_take(&out);
+}
+
+static char *steps_of_last_run(struct lab *project)
+{
+    return lab_sql(project,
+                   "SELECT group_concat(name || ':' || coalesce(transport, '-') || ':' || outcome, ' ') FROM "
+                   "(SELECT * FROM step WHERE run = (SELECT max(number) FROM run) ORDER BY seq)");
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        count++;
+    return count;
+}
+
+static void expect_ok(struct lab_result result)
+{
+    cr_assert(eq(int, result.code, 0), "%s%s", result.out, result.err);
+}
+
+Test(tailnet_create, a_host_joins_over_direct_and_is_converged_over_the_tailnet_and_leaves_it_when_destroyed)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+
+    expect_ok(lab_run(project, "create", "web", NULL));
+
+    AUTO_FREE char *first = steps_of_last_run(project), *there = nodes(lab);
+    cr_expect_str_eq(first,
+                     "provision:-:ok tailnet-look:-:ok transport:-:ok bootstrap:direct:ok tailnet:-:ok "
+                     "transport:-:ok work:tailnet:ok");
+    cr_has(there, " web:tag:host ");
+    AUTO_FREE char *asked =
+        lab_sql(project, "SELECT json_extract(evidence, '$.asked') FROM step WHERE name = 'tailnet'");
+    cr_expect_str_eq(asked, "peers");
+
+    /* Nothing of the tailnet is touched a second time. */
+    expect_ok(lab_run(project, "create", "web", NULL));
+    AUTO_FREE char *second = steps_of_last_run(project), *same = nodes(lab);
+    cr_expect_str_eq(second, "provision:-:ok tailnet-look:-:ok transport:-:ok work:tailnet:ok");
+    cr_expect_str_eq(same, there);
+    check_spilled(project);
+
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+    AUTO_FREE char *left = lab_sql(project, "SELECT count(*) FROM machine WHERE removed_ns = 0");
+    cr_expect_str_eq(left, "0");
+}
+
+Test(tailnet_create, a_key_is_made_by_the_API_for_one_bootstrap_and_deleted_behind_it)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_api(lab, op, "");
+
+    expect_ok(lab_run(project, "create", "web", NULL));
+    AUTO_FREE char *first = tailnet_lab_api_requests(lab);
+    cr_expect_eq(count_of(first, "POST /api/v2/tailnet/-/keys 200"), 1, "%s", first);
+    cr_expect_eq(count_of(first, "DELETE /api/v2/tailnet/-/keys/"), 1, "%s", first);
+    AUTO_FREE char *asked =
+        lab_sql(project, "SELECT json_extract(evidence, '$.asked') FROM step WHERE name = 'tailnet'");
+    cr_expect_str_eq(asked, "api");
+
+    expect_ok(lab_run(project, "create", "web", NULL));
+    AUTO_FREE char *second = tailnet_lab_api_requests(lab);
+    cr_expect_eq(count_of(second, "POST /api/v2/tailnet/-/keys 200"), 1, "%s", second);
+    check_spilled(project);
+
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+}
+
+/* The role that comes with triphase does it as well. It copies the programs through Ansible, which takes its time. */
+Test(tailnet_create, the_role_that_comes_with_it_joins_a_host_and_its_teardown_takes_it_out)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    rig_shell("mkdir %s/playbooks && cp -r playbooks/tailnet %s/playbooks/", lab_folder(project),
+              lab_folder(project));
+    lab_write(project, "phases/web.yml",
+              "bootstrap: {playbook: playbooks/tailnet/bootstrap.yml}\n"
+              "phases:\n  - {name: work, playbook: work.yml}\n"
+              "teardown:\n  - {name: leave, playbook: playbooks/tailnet/leave.yml}\n");
+
+    pid_t create = lab_start(project, "create", "create", "web", NULL);
+    int code = lab_wait(project, create, 280);
+    AUTO_FREE char *said = lab_read(project, "create.err"), *there = nodes(lab);
+    cr_assert(eq(int, code, 0), "%s", said);
+    cr_has(there, " web:tag:host ");
+
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+}
+
+/* ------------------------------------------------------------ devices that stand in the way */
+
+static void expect_failure(struct lab_result result, int code, const char *says)
+{
+    cr_assert(eq(int, result.code, code), "%s%s", result.out, result.err);
+    cr_has(result.err, says);
+}
+
+static char *cause_of(struct lab *project, const char *step)
+{
+    AUTO_FREE char *query =
+        xasprintf("SELECT outcome || ' ' || coalesce(cause, '-') FROM step WHERE name = '%s' ORDER BY "
+                  "run DESC, seq DESC LIMIT 1",
+                  step);
+    return lab_sql(project, query);
+}
+
+/* Another operator's daemon that is called `web` in the tailnet, and then ended or not. */
+static struct tailnet_operator *start_namesake(struct tailnet_lab *lab, const char *tag, bool stays)
+{
+    struct tailnet_operator *other = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
+    AUTO_FREE char *key = tailnet_lab_key(lab, tag, false, false);
+    tailnet_operator_daemon(other, NULL, false, NULL);
+    free(tailnet_operator_shell(
+        other,
+        "tailscale up --auth-key=%s --login-server=%s --hostname=web --accept-dns=false "
+        "--timeout=40s",
+        key, tailnet_lab_login_server(lab)));
+    if (!stays)
+        kill(tailnet_operator_daemon_pid(other), SIGKILL);
+    return other;
+}
+
+static bool is_offline(void *context)
+{
+    AUTO_FREE char *said = tailnet_lab_headscale(context, "nodes", "list", "-o", "json", NULL);
+    AUTO_JSON *list = json_parse(said, strlen(said), NULL);
+    for (size_t i = 0; i < json_count(list); i++)
+        if (text_is(json_get_string(json_at(list, i), "given_name", ""), "web") &&
+            json_get_bool(json_at(list, i), "online"))
+            return false;
+    return true;
+}
+
+Test(tailnet_create, a_stale_device_of_its_name_is_refused_by_name_before_anything_is_done_on_the_host)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    start_namesake(lab, "tag:host", true);
+    struct lab *project = project_with_key(lab, op, "tag:host");
+
+    expect_failure(lab_run(project, "create", "web", NULL), 3, "the device web");
+
+    AUTO_FREE char *cause = cause_of(project, "tailnet-look"), *steps = steps_of_last_run(project);
+    cr_expect_str_eq(cause, "failed tailnet-stale");
+    cr_expect_str_eq(steps, "provision:-:ok tailnet-look:-:failed");
+    /* Nothing was joined, so nothing of the tailnet is asked, and the other one stays. */
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *there = nodes(lab);
+    cr_has(there, " web:tag:host ");
+}
+
+Test(tailnet_create, a_stale_device_is_removed_only_where_it_is_ended_and_carries_the_targets_tags)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_api(lab, op, "      stale: remove\n");
+    struct tailnet_operator *other = start_namesake(lab, "tag:vault", true);
+
+    expect_failure(lab_run(project, "create", "web", NULL), 3, "it is connected, so it is left alone");
+    kill(tailnet_operator_daemon_pid(other), SIGKILL);
+    cr_assert(lab_until(60, is_offline, lab), "headscale still calls it online");
+    expect_failure(lab_run(project, "create", "web", NULL), 3,
+                   "it does not carry tag:host, so it is left alone");
+    AUTO_FREE char *kept = nodes(lab);
+    cr_has(kept, " web:tag:vault ");
+    free(tailnet_lab_headscale(lab, "nodes", "list-routes", NULL));
+    rig_shell("true");
+
+    start_namesake(lab, "tag:host", false);
+    AUTO_FREE char *two = nodes(lab);
+    cr_has(two, " web-1:tag:host ");
+}
