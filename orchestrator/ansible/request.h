@@ -29,8 +29,8 @@ struct ansible_request {
     const char *control_directory;  /* for hosts that are not triphase's own; may be NULL */
     const char *target_state, *machine_state;  /* triphase_state_dir, triphase_machine_dir */
     const char *pending_handlers;              /* JSON list of {host, handler}; NULL: none */
-    bool joins;           /* the phase brings the host into its tailnet */
-    const char *auth_key; /* with this; NULL: it was given none */
+    bool joins;                                /* the phase brings the host into its tailnet */
+    const char *auth_key;                      /* with this; NULL: it was given none */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
     bool no_pipelining; /* the host's sudo wants a terminal: not even where the user set nothing */
     const char *const *environment; /* the user's; NULL: this process's */

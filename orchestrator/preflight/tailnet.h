@@ -6,5 +6,5 @@
 #include "preflight/findings.h"
 
 /* `machine` NULL: not made. */
-void plan_tailnet(struct plan_report *report, const struct target *target,
-                  const struct machine *machine, const struct recipe *recipe);
+void plan_tailnet(struct plan_report *report, const struct target *target, const struct machine *machine,
+                  const struct recipe *recipe);

@@ -22,7 +22,8 @@ static void keep_open(struct attempt_stage *attempt, const struct project *proje
                       const struct target *target)
 {
     size_t count = 0;
-    attempt->keep = xcalloc((project ? project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
+    attempt->keep =
+        xcalloc((project ? project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
     attempt->keep[count++] = attempt->request_fd;
     attempt->keep[count++] = attempt->result_fd;
     for (size_t i = 0; project && i < project->target_count; i++) {
@@ -96,7 +97,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     else if (stage_joins(stage))
         bound = target->tailnet_ns;
     else if (target) /* logging out, removing, and seeing the device gone */
-        bound = target->destroy_ns + (machine_joins(context) ? LOG_OUT_BOUND_S * NS_PER_S + target->tailnet_ns : 0);
+        bound = target->destroy_ns +
+                (machine_joins(context) ? LOG_OUT_BOUND_S * NS_PER_S + target->tailnet_ns : 0);
     if (stage_joins(stage))
         ask_of_tailnet(context, ask);
     json_set_integer(ask, "bound_ns", bound);

@@ -69,8 +69,8 @@ void items_make(const struct runner_request *request, struct items *out)
             add(out, NULL, &recipe->phases[i]);
     for (size_t i = 0; recipe && destroy && !request->no_teardown && i < recipe->teardown_count; i++)
         if (wanted(request, &recipe->teardown[i]))
-            add(out, NULL, never_joined(request) ? over_direct(out, &recipe->teardown[i])
-                                                 : &recipe->teardown[i]);
+            add(out, NULL,
+                never_joined(request) ? over_direct(out, &recipe->teardown[i]) : &recipe->teardown[i]);
     if (destroy)
         add(out, "destroy", NULL);
 }

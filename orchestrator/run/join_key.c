@@ -25,7 +25,8 @@ static void delete_old(const struct join_key_fetch *fetch, struct deadline deadl
     const struct target *target = fetch->secrets.target;
     struct tailnet_api *api = NULL;
     if (fetch->old_id &&
-        tailnet_api_open(&target->tailnet, fetch->secrets.project->directory, deadline, &api, NULL) == 0 && api)
+        tailnet_api_open(&target->tailnet, fetch->secrets.project->directory, deadline, &api, NULL) == 0 &&
+        api)
         (void)tailnet_api_delete_key(api, fetch->old_id, NULL); /* it ends by itself */
     tailnet_api_close(&api);
 }
@@ -41,8 +42,8 @@ static int make(const struct join_key_fetch *fetch, struct text *out, struct err
                                           .description = description};
     char *key = NULL;
     delete_old(fetch, deadline);
-    if (tailnet_auth_key(&target->tailnet, fetch->secrets.project->directory, &wish, deadline, &key, &id, err) <
-        0)
+    if (tailnet_auth_key(&target->tailnet, fetch->secrets.project->directory, &wish, deadline, &key, &id,
+                         err) < 0)
         return error_prefix(err, "target %s: no key to join the tailnet with", target->name);
     text_add_bytes(out, key, strlen(key) + 1);
     text_add(out, id ? id : "");

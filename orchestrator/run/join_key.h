@@ -19,7 +19,8 @@ bool join_key_wanted(const struct target *target);
 /* For aside_start; `what` is a struct join_key_fetch. */
 aside_work join_key_read;
 /* What that read: the secrets go where secret_fetch_take puts them. What `out` held is wiped. */
-void join_key_take(const struct join_key_fetch *fetch, const char *bytes, size_t length, struct join_key *out);
+void join_key_take(const struct join_key_fetch *fetch, const char *bytes, size_t length,
+                   struct join_key *out);
 /* The key is wiped; its id stays, for whoever deletes it. */
 void join_key_wipe(struct join_key *key);
 void join_key_clear(struct join_key *key);

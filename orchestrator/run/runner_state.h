@@ -76,7 +76,7 @@ struct runner {
     int seq;                 /* of the last step */
     int64_t step_started_ns; /* monotonic */
     struct join_key_fetch fetch;
-    bool fetches_key; /* the phase that is next is given a key to join with */
+    bool fetches_key;    /* the phase that is next is given a key to join with */
     struct aside *aside; /* that fetches */
 
     /* What an event brought, while it is dealt with. */

@@ -243,14 +243,15 @@ static int clear_the_name(struct joining *joining, const struct tailnet_sight *s
             continue;
         AUTO_FREE char *text = tailnet_sight_text(seen), *kept = keeps_it(joining, sight, seen);
         if (kept)
-            return fail(joining, ERROR_PROVIDER, "tailnet-stale", err,
-                        "the device %s is in the tailnet already, so that this host would be called %s-1: %s. "
-                        "Remove it there if it is stale, or give the target another 'tailnet: {hostname: …}'",
-                        text, joining->label, kept);
+            return fail(
+                joining, ERROR_PROVIDER, "tailnet-stale", err,
+                "the device %s is in the tailnet already, so that this host would be called %s-1: %s. "
+                "Remove it there if it is stale, or give the target another 'tailnet: {hostname: …}'",
+                text, joining->label, kept);
         if (tailnet_api_delete_device(sight->api, seen->id, err) < 0) {
             joining->cause = "tailnet-api";
-            return error_prefix(err, "target %s: the stale device %s cannot be removed", joining->target->name,
-                                text);
+            return error_prefix(err, "target %s: the stale device %s cannot be removed",
+                                joining->target->name, text);
         }
         step_log_say("removed the stale device %s", text);
         json_append(removed, json_new_string(text));
@@ -278,8 +279,8 @@ static int look_at_host_alone(struct joining *joining, bool *joined, struct erro
               tailnet_sight_same_tags(&status.self.tags, &joining->target->tailnet.tags);
     bool adopted = !joining->machine->tailnet || json_get_bool(joining->machine->tailnet, "adopted");
     if (*joined)
-        note_device(joining, &status.addresses, status.self.id, status.self.dns_name, &status.self.tags, "host",
-                    adopted);
+        note_device(joining, &status.addresses, status.self.id, status.self.dns_name, &status.self.tags,
+                    "host", adopted);
     return 0;
 }
 
@@ -314,11 +315,8 @@ static int look(struct joining *joining, bool *joined, struct error *err)
 int join_tailnet_look(const struct project *project, const struct host *host, struct machine *machine,
                       const struct json *request, struct json *result, struct error *err)
 {
-    struct joining joining = {.project = project,
-                              .host = host,
-                              .target = host->target,
-                              .machine = machine,
-                              .request = request};
+    struct joining joining = {
+        .project = project, .host = host, .target = host->target, .machine = machine, .request = request};
     bool joined = false;
     begin(&joining, result);
     int status = look(&joining, &joined, err);
@@ -341,7 +339,8 @@ static int await_host(struct joining *joining, struct tailnet_status *out, struc
         AUTO_TAILNET_STATUS status = {0};
         bool there = false;
         if (ask_host(joining, &status, &there, err) < 0)
-            return error_prefix(err, "target %s: its tailnet is asked of the host itself", joining->target->name);
+            return error_prefix(err, "target %s: its tailnet is asked of the host itself",
+                                joining->target->name);
         if (!there)
             return fail(joining, ERROR_PROVIDER, "tailnet-state", err,
                         "the host has no tailscaled that answers; what brings it into the tailnet is the "
@@ -369,10 +368,11 @@ static int check_itself(struct joining *joining, const struct tailnet_status *st
     const struct tailnet_seen as_seen = {.name = status->self.dns_name, .hostname = status->self.host_name};
     AUTO_FREE char *has = tags_text(&status->self.tags), *tags = tags_text(wanted);
     if (!tailnet_sight_same_tags(&status->self.tags, wanted))
-        return fail(joining, ERROR_PROVIDER, "tailnet-tags", err,
-                    "its device has %s, and %s was wanted: a device that is there keeps its tags, so log it out "
-                    "('tailscale logout' on the host) and give it a key of these tags",
-                    has, tags);
+        return fail(
+            joining, ERROR_PROVIDER, "tailnet-tags", err,
+            "its device has %s, and %s was wanted: a device that is there keeps its tags, so log it out "
+            "('tailscale logout' on the host) and give it a key of these tags",
+            has, tags);
     if (!tailnet_sight_is_called(&as_seen, joining->label))
         return fail(joining, ERROR_PROVIDER, "tailnet-name", err,
                     "its device is called %s, not %s: another device of that name was in the tailnet when it "
@@ -399,8 +399,7 @@ static int check_sight(struct joining *joining, const struct tailnet_sight *sigh
                         text, address);
         }
     }
-    *seen_well = own && own->connected &&
-                 tailnet_sight_same_tags(&own->tags, &joining->target->tailnet.tags);
+    *seen_well = own && own->connected && tailnet_sight_same_tags(&own->tags, &joining->target->tailnet.tags);
     return 0;
 }
 
@@ -422,11 +421,14 @@ static int await_sight(struct joining *joining, const char *address, const char 
         if (seen_well)
             return 0;
         if (deadline_left(joining->deadline) < 2 * ASK_AGAIN)
-            return fail(joining, ERROR_PROVIDER, "tailnet-absent", err,
-                        "the host says that it is in the tailnet at %s, but %s; a policy may hide it from this "
-                        "machine",
-                        address, text_is(sight.source, "api") ? "the API does not know it so" :
-                        "this machine's tailscaled has no such peer that is connected and has its tags");
+            return fail(
+                joining, ERROR_PROVIDER, "tailnet-absent", err,
+                "the host says that it is in the tailnet at %s, but %s; a policy may hide it from this "
+                "machine",
+                address,
+                text_is(sight.source, "api")
+                    ? "the API does not know it so"
+                    : "this machine's tailscaled has no such peer that is connected and has its tags");
         moment_sleep(ASK_AGAIN);
     }
 }
@@ -468,11 +470,8 @@ static int verify(struct joining *joining, struct error *err)
 int join_tailnet_verify(const struct project *project, const struct host *host, struct machine *machine,
                         const struct json *request, struct json *result, struct error *err)
 {
-    struct joining joining = {.project = project,
-                              .host = host,
-                              .target = host->target,
-                              .machine = machine,
-                              .request = request};
+    struct joining joining = {
+        .project = project, .host = host, .target = host->target, .machine = machine, .request = request};
     begin(&joining, result);
     return end(&joining, verify(&joining, err), result);
 }

@@ -89,22 +89,24 @@ static bool was_a_peer(const struct machine *machine)
 
 static int nobody_knows(const struct machine *machine, const char *why, struct error *err)
 {
-    return error_set(err, ERROR_PROVIDER,
-                     "the host is gone, but nobody here can say whether its device %s left the tailnet: %s. Give "
-                     "the target credentials of the API, or join this machine ('triphase up'), and say 'triphase "
-                     "destroy %s' again; or look in the tailnet's admin console and say 'triphase forget %s'",
-                     json_get_string(machine->tailnet, "name", "?"), why ? why : "nobody was asked",
-                     machine->target, machine->target);
+    return error_set(
+        err, ERROR_PROVIDER,
+        "the host is gone, but nobody here can say whether its device %s left the tailnet: %s. Give "
+        "the target credentials of the API, or join this machine ('triphase up'), and say 'triphase "
+        "destroy %s' again; or look in the tailnet's admin console and say 'triphase forget %s'",
+        json_get_string(machine->tailnet, "name", "?"), why ? why : "nobody was asked", machine->target,
+        machine->target);
 }
 
 static int still_there(const struct machine *machine, const struct tailnet_seen *seen, struct error *err)
 {
     AUTO_FREE char *text = tailnet_sight_text(seen);
-    return error_set(err, ERROR_PROVIDER,
-                     "the host is gone, but its device %s is still in the tailnet: it was not logged out. An "
-                     "ephemeral device goes by itself when its control server has not seen it for a while: say "
-                     "'triphase destroy %s' again then, or delete the device there",
-                     text, machine->target);
+    return error_set(
+        err, ERROR_PROVIDER,
+        "the host is gone, but its device %s is still in the tailnet: it was not logged out. An "
+        "ephemeral device goes by itself when its control server has not seen it for a while: say "
+        "'triphase destroy %s' again then, or delete the device there",
+        text, machine->target);
 }
 
 static int delete_device(const struct tailnet_sight *sight, const struct tailnet_seen *seen,

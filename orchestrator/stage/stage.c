@@ -48,7 +48,7 @@ static int join(const char *stage, const struct project *project, const struct t
     if (prepare_host(project, target, now, json_get_string(request, "run", ""), &sockets, &host, err) < 0)
         return -1;
     return text_is(stage, STAGE_JOINED) ? join_tailnet_verify(project, &host, now, request, result, err)
-                                     : join_tailnet_look(project, &host, now, request, result, err);
+                                        : join_tailnet_look(project, &host, now, request, result, err);
 }
 
 /* Its host is logged out of its tailnet while it is there. */

@@ -13,24 +13,25 @@
 enum { CONNECT_S = 10, ANSWER_LIMIT = 4 << 20, WORDS_MOST = 300 };
 
 /* The programs may lie where a login shell that is not interactive does not look. */
-#define BEGIN                                                                              \
-    "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"            \
+#define BEGIN                                                                   \
+    "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" \
     "command -v tailscale >/dev/null 2>&1 || { printf '\\n%s absent\\n' \"$nonce\"; exit 0; }\n"
 
-static const char ask_script[] = BEGIN
-    "said=$(timeout 10 tailscale status --json 2>/dev/null) || { printf '\\n%s absent\\n' \"$nonce\"; exit 0; }\n"
-    "printf '\\n%s there\\n%s\\n' \"$nonce\" \"$said\"\n";
+static const char ask_script[] = BEGIN "said=$(timeout 10 tailscale status --json 2>/dev/null) || { printf "
+                                       "'\\n%s absent\\n' \"$nonce\"; exit 0; }\n"
+                                       "printf '\\n%s there\\n%s\\n' \"$nonce\" \"$said\"\n";
 
-static const char log_out_script[] = BEGIN
-    "said=$(timeout 20 tailscale logout 2>&1) || printf '%s\\n' \"$said\" >&2\n"
-    "case $(timeout 5 tailscale status --json --peers=false 2>/dev/null | tr -d ' \\n') in\n"
-    "*'\"BackendState\":\"NeedsLogin\"'*|*'\"BackendState\":\"NoState\"'*) printf '\\n%s out\\n' \"$nonce\" ;;\n"
-    "*) printf '\\n%s in\\n' \"$nonce\" ;;\n"
-    "esac\n";
+static const char log_out_script[] =
+    BEGIN "said=$(timeout 20 tailscale logout 2>&1) || printf '%s\\n' \"$said\" >&2\n"
+          "case $(timeout 5 tailscale status --json --peers=false 2>/dev/null | tr -d ' \\n') in\n"
+          "*'\"BackendState\":\"NeedsLogin\"'*|*'\"BackendState\":\"NoState\"'*) printf '\\n%s out\\n' "
+          "\"$nonce\" ;;\n"
+          "*) printf '\\n%s in\\n' \"$nonce\" ;;\n"
+          "esac\n";
 
-static const char log_out_later_script[] = BEGIN
-    "setsid sh -c 'sleep 1; exec timeout 20 tailscale logout' </dev/null >/dev/null 2>&1 &\n"
-    "printf '\\n%s later\\n' \"$nonce\"\n";
+static const char log_out_later_script[] =
+    BEGIN "setsid sh -c 'sleep 1; exec timeout 20 tailscale logout' </dev/null >/dev/null 2>&1 &\n"
+          "printf '\\n%s later\\n' \"$nonce\"\n";
 
 static int make_argv(const struct tailnet_host *host, struct deadline deadline, struct words *argv,
                      struct error *err)
@@ -93,8 +94,10 @@ static int run(const struct tailnet_host *host, const char *script, struct deadl
         return no_connection(&said, cause, err);
     const char *at = strstr(text_string(&out), nonce);
     if (!at)
-        return error_set(err, ERROR_SYSTEM, "the host's shell answered, but not what it was asked (it ended "
-                         "with %d)", end.code);
+        return error_set(err, ERROR_SYSTEM,
+                         "the host's shell answered, but not what it was asked (it ended "
+                         "with %d)",
+                         end.code);
     at += strlen(nonce) + 1;
     size_t length = strcspn(at, "\n");
     *word = xstrndup(at, length);
