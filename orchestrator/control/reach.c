@@ -179,6 +179,7 @@ static int open_master(const struct reach *reach, const struct hold *hold, const
                                 .masters = &hold->scope,
                                 .environment = words_argv(&environment),
                                 .deadline = deadline_in(reach->target->transport_ns),
+                                .tailscale_ssh = reach->target->tailscale_ssh_accept,
                                 .local_command = true};
     int status = login_open(&ask, &login, &failed);
     if (status < 0 && failed.kind != ERROR_NONE)

@@ -14,6 +14,8 @@ static const struct {
     {"host key verification failed", "host-key"},
     {"remote host identification has changed", "host-key"},
     {"host key of ", "host-key"},
+    {"tailscale ssh", "tailscale-ssh"},
+    {"tailnet policy does not permit", "tailscale-ssh"},
     {"could not resolve hostname", "dns"},
     {"name or service not known", "dns"},
     {"temporary failure in name resolution", "dns"},
@@ -73,7 +75,7 @@ const char *cause_of_text(const char *message)
 
 bool cause_is_refusal(const char *cause)
 {
-    return text_is(cause, "auth") || text_is(cause, "host-key");
+    return text_is(cause, "auth") || text_is(cause, "host-key") || text_is(cause, "tailscale-ssh");
 }
 
 int64_t cause_pause_ns(const char *cause, int tries)

@@ -110,10 +110,11 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     if (context->transport)
         json_set_string(ask, "transport", context->transport);
     if (next) {
-        const struct words *names = project_transports(target, next);
+        AUTO_WORDS names = WORDS_INIT;
         struct json *list = json_new_array();
-        for (size_t i = 0; i < names->count; i++)
-            json_append(list, json_new_string(names->items[i]));
+        way_order_list(&context->order, project_transports(target, next), &names);
+        for (size_t i = 0; i < names.count; i++)
+            json_append(list, json_new_string(names.items[i]));
         json_set(ask, "transports", list);
         json_set_integer(ask, "alive_count", ssh_alive_count(next->limits.host_silent_ns));
     }

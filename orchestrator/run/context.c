@@ -79,6 +79,7 @@ void run_context_leave(struct run_context *context)
 void run_context_clear(struct run_context *context)
 {
     join_key_clear(&context->key);
+    way_order_clear(&context->order);
     scope_remove(&context->run_scope, NULL);
     scope_close(&context->run_scope);
     machine_free(context->machine);

@@ -6,6 +6,7 @@
 #include "process/scope.h"
 #include "run/join_key.h"
 #include "run/request.h"
+#include "run/way_order.h"
 
 struct run_context {
     const struct runner_request *request;
@@ -15,6 +16,7 @@ struct run_context {
     struct scope run_scope;
     struct machine *machine; /* owned copy; NULL before one was announced */
     char *transport;         /* chosen and verified; NULL: to be found (anew) */
+    struct way_order order;  /* in which the next ones are looked for */
     char *evidence;          /* its evidence as JSON text */
     char *control_path;      /* its master's socket */
     bool sudo_needs_tty;     /* of the host that it leads to */

@@ -84,6 +84,19 @@ void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int 
     note(notes, "retry", detail);
 }
 
+void run_rows_note_switched(struct run_notes notes, const char *from, const char *to)
+{
+    struct json *detail = json_new_object();
+    AUTO_FREE char *message =
+        xasprintf("%s broke an attempt and could not be verified after that: %s is taken, "
+                  "and %s comes last from here on",
+                  from, to, from);
+    json_set_string(detail, "from", from);
+    json_set_string(detail, "to", to);
+    json_set_string(detail, "message", message);
+    note(notes, "switched", detail);
+}
+
 void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const struct tally *tally)
 {
     struct json *detail = json_new_object();

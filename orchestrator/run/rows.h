@@ -30,6 +30,8 @@ void run_rows_note_survivors(struct run_notes notes, const char *words);
 void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int next_attempt,
                          enum outcome because);
 /* A watchdog ended the step, and what it was busy with. */
+/* The run goes over another transport than the one that failed twice. */
+void run_rows_note_switched(struct run_notes notes, const char *from, const char *to);
 void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const struct tally *tally);
 /* The step went well, and its verdict has a warning. */
 void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict);

@@ -45,6 +45,9 @@ static void take_result(struct runner *runner, const struct json *result)
         progress_joined(&runner->progress);
     const char *transport = json_get_string(result, "transport", NULL);
     if (transport) {
+        AUTO_FREE char *from = NULL;
+        if (way_order_verified(&runner->context.order, transport, json_get(result, "evidence"), &from))
+            run_rows_note_switched(runner_notes(runner), from, transport);
         run_context_took_transport(&runner->context, transport, json_get_string(result, "control_path", NULL),
                                    json_get(result, "evidence"));
         contact_verified(&runner->contact, runner->sink, runner->request.run_id, runner->seq,
@@ -142,6 +145,8 @@ static void take_attempt(struct runner *runner, struct ended *ended, bool again)
     runner->contact.drop_masters |= ended->unanswered;
     runner->drive.recovery.lost =
         ended->outcome == OUTCOME_TRANSPORT_LOST || ended->outcome == OUTCOME_UNREACHABLE;
+    if (again && (runner->drive.recovery.lost || ended->outcome == OUTCOME_SILENCE))
+        way_order_broke(&runner->context.order, runner->context.transport);
     recovery_drive_broke(&runner->drive, runner_notes(runner), ended->may_leave, again, unlooked, &link,
                          runner->step_started_ns);
 }

@@ -90,7 +90,8 @@ static int log_in(const void *what, struct text *out, struct error *err)
                                       .masters = request->masters,
                                       .environment = words_argv(&environment),
                                       .deadline = deadline_in(deadline_left(request->deadline) - margin),
-                                      .answer_ns = answer_bound};
+                                      .answer_ns = answer_bound,
+                                      .tailscale_ssh = peer->host->target->tailscale_ssh_accept};
     struct login login = {0};
     AUTO_ERROR why = ERROR_INIT;
     AUTO_JSON *answer = json_new_object();

@@ -18,6 +18,7 @@ enum {
     LOG_MOST = 64 * 1024,
     LEAST_S = 2, /* a try with less time would only be cut off */
     KEYS_SHOWN = 4,
+    CHECK_BOUND_S = 10, /* for a server that asks for a check in a browser, which nobody here makes */
 };
 
 struct attempt {
@@ -44,12 +45,22 @@ static void read_log(struct attempt *attempt)
         attempt->reached[rung] = moment_monotonic();
 }
 
+/* Its policy decides, and may ask for a check in a browser: the login would wait until somebody made it. */
+static bool tailscale_may_go_on(const struct attempt *attempt)
+{
+    int64_t since = attempt->reached[LOGIN_AUTH];
+    return attempt->request->tailscale_ssh &&
+           (!since || moment_monotonic() - since < CHECK_BOUND_S * NS_PER_S);
+}
+
 static bool goes_on(void *context, const struct text *out)
 {
     (void)out;
     struct attempt *attempt = context;
     read_log(attempt);
     if (attempt->request->answer_ns && attempt->log.rung <= LOGIN_BANNER && deadline_over(attempt->answer))
+        return false;
+    if (login_log_is_tailscale(&attempt->log) && !tailscale_may_go_on(attempt))
         return false;
     return attempt->log.rung != LOGIN_TCP || !attempt->sole || !deadline_over(attempt->tcp);
 }
@@ -109,6 +120,15 @@ static const char *advice_for(const struct attempt *attempt, const char *cause)
         return "; the sshd there takes nothing from this address for a while (PerSourcePenalties), because "
                "of logins that failed or connections without one: wait until that is over, end what makes "
                "them, or name this address in its PerSourcePenaltyExemptList";
+    if (text_is(cause, "tailscale-ssh"))
+        return attempt->request->tailscale_ssh
+                   ? "; Tailscale SSH on the host did not let in: its policy ('ssh' in the tailnet's policy "
+                     "file) "
+                     "has to accept this machine and that user without a check in a browser"
+                   : "; port 22 of the host is answered by Tailscale SSH, which lets in by the tailnet's "
+                     "policy "
+                     "and not by the target's key, and may ask for a check in a browser: turn it off there "
+                     "('tailscale set --ssh=false'), or say tailnet: {tailscale_ssh: accept}";
     if (attempt->log.rung == LOGIN_BANNER && text_is(cause, "reset"))
         return "; it closed the connection where its version should have come: it takes nothing from this "
                "address for a while (PerSourcePenalties), has too many logins at once (MaxStartups), or is "
@@ -178,6 +198,8 @@ static void judge(struct attempt *attempt, const struct text *said, const struct
         cause = cut_cause(attempt);
     if (text_is(cause, "reset") && attempt->request->route->proxy)
         cause = "proxy-exit";
+    if (login_log_is_tailscale(log) && (!attempt->request->tailscale_ssh || log->rung == LOGIN_AUTH))
+        cause = "tailscale-ssh";
     if (!cause)
         cause = "other";
     text_add(&all, text_string(&words));
@@ -255,7 +277,8 @@ static int try_once(struct attempt *attempt, int slow_s, bool patient, struct lo
     json_free(out->rungs);
     out->rungs = json_new_array();
     put_rungs(attempt, out->rungs);
-    if (status == 0 && end.code == 0 && master_socket_there(route->control_path)) {
+    bool unwanted = login_log_is_tailscale(&attempt->log) && !request->tailscale_ssh;
+    if (status == 0 && end.code == 0 && !unwanted && master_socket_there(route->control_path)) {
         out->rung = LOGIN_DONE;
         out->cause = NULL;
         return 0;

@@ -15,6 +15,7 @@ struct login_request {
     struct deadline deadline;       /* a login that is on its way has all of it */
     bool wait, starting;            /* as in struct transport_request */
     int64_t answer_ns;  /* of each try, for the server's version; 0: no bound but that of the whole */
+    bool tailscale_ssh; /* it may be Tailscale's own SSH server that lets in; else that is a refusal */
     bool local_command; /* the user's LocalCommand is run, as for a connection of their own */
 };
 

@@ -108,6 +108,11 @@ void login_log_read(const char *bytes, size_t length, struct login_log *out)
     }
 }
 
+bool login_log_is_tailscale(const struct login_log *log)
+{
+    return log->version && text_starts(log->version, "SSH-2.0-Tailscale");
+}
+
 void login_log_clear(struct login_log *log)
 {
     free(log->version);

@@ -32,5 +32,7 @@ struct login_log {
 /* Fills `out`, which is as LOGIN_LOG_INIT. An unfinished last line counts. */
 void login_log_read(const char *bytes, size_t length, struct login_log *out);
 void login_log_clear(struct login_log *log);
+/* Whether Tailscale's own SSH server answers in place of the host's sshd. */
+bool login_log_is_tailscale(const struct login_log *log);
 /* "tcp" "banner" "key-exchange" "host-key" "auth" "channel". Static. */
 const char *login_rung_name(enum login_rung rung);

@@ -217,7 +217,8 @@ static int open_master(struct ladder *ladder, struct error *err)
                                       .environment = words_argv(&environment),
                                       .deadline = request->deadline,
                                       .wait = request->wait,
-                                      .starting = request->starting};
+                                      .starting = request->starting,
+                                      .tailscale_ssh = request->target->tailscale_ssh_accept};
     struct login login = {0};
     AUTO_ERROR failed = ERROR_INIT;
     int status = login_open(&ask, &login, &failed);

@@ -108,3 +108,19 @@ Test(cause, tries_that_the_server_saw_are_far_apart_and_grow)
         cr_expect_eq(cause_pause_ns(seen[i], 50), 30 * NS_PER_S);
     }
 }
+
+Test(login_log, tailscales_own_ssh_is_known_by_its_version)
+{
+    AUTO_LOGIN_LOG plain = read_it(CONNECTED VERSION);
+    AUTO_LOGIN_LOG tailscale =
+        read_it(CONNECTED
+                "debug1: kex.c:kex_exchange_identification():1456 (bin=ssh, pid=7): Remote protocol version "
+                "2.0, remote software version Tailscale\r\n");
+    cr_expect_not(login_log_is_tailscale(&plain));
+    cr_expect(login_log_is_tailscale(&tailscale), "%s", tailscale.version);
+    cr_expect(cause_is_refusal("tailscale-ssh"), "the same question gets the same answer");
+    cr_expect_str_eq(cause_of_text("tailscale: tailnet policy does not permit you to SSH to this node"),
+                     "tailscale-ssh");
+    cr_expect_str_eq(cause_of_text("# Tailscale SSH requires an additional check.\nPermission denied"),
+                     "tailscale-ssh");
+}
