@@ -17,7 +17,7 @@
 static const struct {
     const char *name;
     client_call *call;
-} clients[] = {{"libssh", client_libssh}, {"openssh", client_openssh}};
+} clients[] = {{"libssh", client_libssh}, {"openssh", client_openssh}, {"ansible", client_ansible}};
 
 static void put(struct trial *trial, struct cell *cell, int64_t took)
 {

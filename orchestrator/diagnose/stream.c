@@ -11,8 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STALL     NS_PER_S
-#define END_BOUND (5 * NS_PER_S)
+#define STALL      NS_PER_S
+#define END_BOUND  (5 * NS_PER_S)
+#define TERM_BOUND (2 * NS_PER_S)
 /* A grandchild may hold a stream for ever. */
 #define DRAIN (200 * NS_PER_MS)
 
@@ -190,6 +191,9 @@ static void finish(struct running *run)
     if (run->stream->on_end && run->child.pid > 0)
         run->stream->on_end(run->stream->context, run->child.pid);
     if (!run->ended && run->child.pid > 0) {
+        /* First so that it can end what it started in sessions of their own. */
+        child_signal(&run->child, SIGTERM);
+        (void)child_await(&run->child, TERM_BOUND);
         kill(-run->child.pid, SIGKILL);
         child_signal(&run->child, SIGKILL);
         child_await(&run->child, END_BOUND);

@@ -214,6 +214,7 @@ int work_of(const struct cell *cell, struct work *out, struct error *err)
     text_add(&command, "exec sh -c ");
     text_add_shell_word(&command, text_string(work.holds ? &watched : &script));
     work.command = text_take(&command);
+    work.script = text_take(&script);
     *out = work;
     return 0;
 }
@@ -221,5 +222,6 @@ int work_of(const struct cell *cell, struct work *out, struct error *err)
 void work_clear(struct work *work)
 {
     free(work->command);
+    free(work->script);
     *work = (struct work){0};
 }

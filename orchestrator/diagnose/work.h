@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct work {
+    char *script;       /* as sh has it, without a single quote: for who can keep no stdin open */
     char *command;      /* one word list for any login shell */
     size_t input_bytes; /* zeros that go to its stdin */
     int64_t throttle;   /* bytes a second that are read; 0: what comes */

@@ -21,6 +21,7 @@ TestSuite(diagnose_cell, .timeout = 110);
 struct bench {
     struct climb climb;
     struct scope scope;
+    struct project project;
 };
 
 static struct bench bench_new(void)
@@ -49,7 +50,8 @@ static struct cell take(struct bench *bench, const char *client, const char *wor
                         .client = xstrdup(client),
                         .work = xstrdup(work),
                         .parameters = json_parse(parameters, strlen(parameters), &err)};
-    struct cell_order order = {.target = &bench->climb.target,
+    struct cell_order order = {.project = &bench->project,
+                               .target = &bench->climb.target,
                                .machine = bench->climb.machine,
                                .kind = TRANSPORT_DIRECT,
                                .directory = bench->climb.sockets,
@@ -107,6 +109,27 @@ Test(diagnose_cell, the_openssh_client_takes_the_same_works_with_a_master_and_wi
     for (size_t i = 0; i < COUNT_OF(works); i++)
         expect(&bench, "openssh", works[i].work, works[i].parameters, "ok", works[i].bytes);
     expect(&bench, "openssh", "echo", "{\"mux\":true}", "ok", 3);
+    bench_end(&bench);
+}
+
+Test(diagnose_cell, ansible_takes_what_a_task_can_do_with_the_rendered_inventory)
+{
+    struct bench bench = bench_new();
+    AUTO_ERROR err = ERROR_INIT;
+    lab_write(bench.climb.lab, "triphase.yml", "project: lab\n");
+    bench.project = (struct project){.directory = (char *)lab_folder(bench.climb.lab), .name = "lab"};
+    bench.project.ansible = lab_keep(file_find_program("ansible-playbook", NULL));
+    cr_assert(bench.project.ansible != NULL);
+    bench.project.ansible_found = true;
+    static const char *const taken[] = {"echo", "bulk-down", "disk"};
+    for (size_t i = 0; i < COUNT_OF(works); i++)
+        for (size_t j = 0; j < COUNT_OF(taken); j++)
+            if (text_is(works[i].work, taken[j]))
+                expect(&bench, "ansible", works[i].work, works[i].parameters, "ok", works[i].bytes);
+    expect(&bench, "ansible", "bulk-up", "{}", "skipped", 0);
+    free(bench.climb.machine->key);
+    bench.climb.machine->key = file_join(lab_folder(bench.climb.lab), "sshd/host_key");
+    expect(&bench, "ansible", "echo", "{}", "auth", 0);
     bench_end(&bench);
 }
 
