@@ -221,7 +221,6 @@ Test(config, every_command_has_help_and_refuses_an_unknown_option_with_64)
 Test(config, what_is_of_a_later_version_says_so)
 {
     static const char *const words[][4] = {
-        {"probe"},
         {"diagnose"},
         {"drift"},
         {"sweep"},
