@@ -3,6 +3,7 @@
 #include "base/words.h"
 #include "command/choose_run.h"
 #include "command/command.h"
+#include "command/diagnose_compare.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/report_comparison.h"
@@ -17,7 +18,7 @@
 enum { LAST_MOST = 100000 };
 enum by { BY_STEP, BY_ROLE, BY_TASK };
 
-enum what { WHAT_RUNS, WHAT_COMPARE, WHAT_REGRESS, WHAT_CYCLE };
+enum what { WHAT_RUNS, WHAT_COMPARE, WHAT_REGRESS, WHAT_CYCLE, WHAT_DIAGNOSE };
 
 struct request {
     enum what what;
@@ -91,7 +92,10 @@ static int parse_names(int argc, char **argv, struct request *out)
     out->run = argv[optind];
     out->other = names == 2 ? argv[optind + 1] : NULL;
     if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
-        return refuse("--last and --by do not go with --compare, --regress and --group");
+        return refuse("--last and --by do not go with --compare, --regress, --group and --diagnose");
+    if (out->what == WHAT_DIAGNOSE && !text_is(out->format->name, "table") &&
+        !text_is(out->format->name, "json"))
+        return refuse("--diagnose is told as table or json, not as %s", out->format->name);
     if (out->explain && (out->what != WHAT_RUNS || out->last || out->by != BY_STEP))
         return refuse("--explain is told of one run: no other report goes with it");
     if (out->explain && !out->format->explanation)
@@ -102,11 +106,17 @@ static int parse_names(int argc, char **argv, struct request *out)
 }
 
 static const struct option options[] = {
-    {"target", required_argument, NULL, 't'}, {"last", required_argument, NULL, 'l'},
-    {"by", required_argument, NULL, 'b'},     {"format", required_argument, NULL, 'f'},
-    {"json", no_argument, NULL, 'j'},         {"compare", no_argument, NULL, 'c'},
-    {"regress", no_argument, NULL, 'r'},      {"group", required_argument, NULL, 'g'},
-    {"explain", no_argument, NULL, 'e'},      {0},
+    {"target", required_argument, NULL, 't'},
+    {"last", required_argument, NULL, 'l'},
+    {"by", required_argument, NULL, 'b'},
+    {"format", required_argument, NULL, 'f'},
+    {"json", no_argument, NULL, 'j'},
+    {"compare", no_argument, NULL, 'c'},
+    {"regress", no_argument, NULL, 'r'},
+    {"group", required_argument, NULL, 'g'},
+    {"explain", no_argument, NULL, 'e'},
+    {"diagnose", no_argument, NULL, 'd'},
+    {0},
 };
 
 static int parse(const struct command *command, int argc, char **argv, struct request *out)
@@ -114,7 +124,10 @@ static int parse(const struct command *command, int argc, char **argv, struct re
     int code = EXIT_OK;
     optind = 0;
     for (int option; code == EXIT_OK && (option = options_next(command, argc, argv)) != -1;) {
-        enum what what = option == 'c' ? WHAT_COMPARE : option == 'r' ? WHAT_REGRESS : WHAT_CYCLE;
+        enum what what = option == 'c'   ? WHAT_COMPARE
+                         : option == 'r' ? WHAT_REGRESS
+                         : option == 'd' ? WHAT_DIAGNOSE
+                                         : WHAT_CYCLE;
         switch (option) {
         case 't':
             out->target = optarg;
@@ -137,8 +150,10 @@ static int parse(const struct command *command, int argc, char **argv, struct re
         case 'c':
         case 'r':
         case 'g':
+        case 'd':
             if (out->what != WHAT_RUNS && out->what != what)
-                return refuse("--compare, --regress and --group are three reports: one at a time");
+                return refuse(
+                    "--compare, --regress, --group and --diagnose are reports of their own: one at a time");
             out->what = what;
             if (option == 'g')
                 out->group = optarg;
@@ -246,6 +261,9 @@ static int call(struct command_context *context, int argc, char **argv)
         result = report_compare(db, request.run, request.other, request.target, request.format, &code, &err);
     else if (result == 0 && request.what == WHAT_REGRESS)
         result = report_regress(db, request.run, request.target, request.format, &code, &err);
+    else if (result == 0 && request.what == WHAT_DIAGNOSE)
+        result = diagnose_report(db, request.target ? request.target : request.run,
+                                 text_is(request.format->name, "json"), &code, &err);
     else if (result == 0 && request.what == WHAT_CYCLE)
         result = report_cycle(db, state, request.group, request.format, &err);
     else if (result == 0)
@@ -259,7 +277,8 @@ static int call(struct command_context *context, int argc, char **argv)
 
 const struct command command_report = {
     .help = {"report",
-             "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN]] [--target NAME] [--last N]"
+             "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN] | --diagnose [TARGET]] [--target "
+             "NAME] [--last N]"
              " [--by step|role|task] [--format table|json|csv|md] [--explain]",
              "where the time went; with --explain why a run ended as it did"},
     .options = options,

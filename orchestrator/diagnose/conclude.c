@@ -29,7 +29,9 @@ static const struct {
     {"duration", "a connection ends when it is so old%s, whatever goes over it",
      "look for a bound on the age of connections: a proxy, a NAT, a login session's limit"},
     {"rate", "a connection that is read slowly%s does not last",
-     "look at what stands between as a proxy with a buffer of its own"},
+     "look for a shaper, a full link or a proxy with a buffer of its own between both; over a tailnet see "
+     "whether it "
+     "is relayed (triphase probe)"},
     {"burstiness", "many small bursts%s break what an even flow of the same size does not",
      "try the kernel's TUN in place of the userspace network, and let long work run on the host (async) "
      "rather "

@@ -70,7 +70,9 @@ static double lesser(double a, double b)
 /* What may be large is so against the path, and is not for it. */
 static double segment_of(const struct cell *cell, int does, double bytes)
 {
-    bool large = does & LARGE || (does & MIXED && !cell->ok);
+    /* A login of OpenSSH's client exchanges keys of more than a kilobyte. */
+    bool login = bytes <= 0 && !text_is(cell->client, "libssh");
+    bool large = does & LARGE || (!cell->ok && (does & MIXED || login));
     double most = (double)cell_parameter(cell, "segment",
                                          large ? SEGMENT_MOST : cell_parameter(cell, "rate", SEGMENT_SMALL));
     double wanted = (double)cell_parameter(cell, "bytes", large ? SEGMENT_MOST : SEGMENT_SMALL);

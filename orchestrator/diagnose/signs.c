@@ -7,6 +7,8 @@
 /* A path that is well sends hardly any segment of a calm flow again: one of two hundred may be a guess of the
  * kernel's own. */
 #define LOSS_MOST 1.5
+/* Of so many rounds at least, so many of a hundred. */
+enum { LATE_OF = 20, LATE_MOST = 4 };
 /* A megabit a second: below it a package is not fetched within any patience. */
 #define SPEED_LEAST 125000.0
 /* Two cells of one link differ by less. */
@@ -179,14 +181,22 @@ static int channels(const struct signs_case *of, struct finding *out)
     return 1;
 }
 
+/* Counted by a kernel, or else seen in rounds that waited for a retry. */
 static int loss(const struct signs_case *of, struct finding *out)
 {
-    double share = surroundings_loss(of->way);
-    if (share < LOSS_MOST)
+    const struct surroundings_way *way = of->way;
+    double share = surroundings_loss(way);
+    if (share >= LOSS_MOST)
+        return say(out, "loss", SURE,
+                   xasprintf("the path loses segments: of %lld of a calm flow %lld were sent again (%.1f%%)",
+                             (long long)way->segments, (long long)way->segments_again, share));
+    if (!way || way->rounds < LATE_OF || way->rounds_late * 100 < way->rounds * LATE_MOST)
         return 0;
-    return say(out, "loss", SURE,
-               xasprintf("the path loses segments: of %lld of a calm flow %lld were sent again (%.1f%%)",
-                         (long long)of->way->segments, (long long)of->way->segments_again, share));
+    return say(
+        out, "loss", of->over->bad ? SURE : SURE_LIKELY,
+        xasprintf("the path loses segments: of %d small round trips, one after the other, %d waited for a "
+                  "retry",
+                  way->rounds, way->rounds_late));
 }
 
 /* It went on to the end, and slowly: as slowly in each. */

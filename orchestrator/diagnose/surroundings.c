@@ -15,6 +15,8 @@ struct surroundings_way *surroundings_add_way(struct surroundings *surroundings,
                                      .pongs = -1,
                                      .segments = -1,
                                      .segments_again = -1,
+                                     .rounds = -1,
+                                     .rounds_late = -1,
                                      .host_answers = -1};
     return way;
 }
@@ -54,6 +56,8 @@ static struct json *way_json(const struct surroundings_way *way)
     json_set_integer(object, "pongs", way->pongs);
     json_set_integer(object, "segments", way->segments);
     json_set_integer(object, "segments_again", way->segments_again);
+    json_set_integer(object, "rounds", way->rounds);
+    json_set_integer(object, "rounds_late", way->rounds_late);
     json_set_string(object, "path", way->path);
     json_set_string(object, "port", way->port);
     json_set_integer(object, "host_answers", way->host_answers);
@@ -94,6 +98,8 @@ static void way_of_json(const struct json *object, struct surroundings_way *way)
     way->pongs = (int)json_get_integer(object, "pongs", -1);
     way->segments = json_get_integer(object, "segments", -1);
     way->segments_again = json_get_integer(object, "segments_again", -1);
+    way->rounds = (int)json_get_integer(object, "rounds", -1);
+    way->rounds_late = (int)json_get_integer(object, "rounds_late", -1);
     way->path = string_of(object, "path");
     way->port = string_of(object, "port");
     way->host_answers = (int)json_get_integer(object, "host_answers", -1);

@@ -17,7 +17,8 @@ struct surroundings_way {
     int pings, pongs; /* between the two daemons, below the host's own network */
     /* Of a calm trickle, as the kernels of both ends counted them. */
     int64_t segments, segments_again;
-    char *path; /* "direct" "relay" "peer-relay"; NULL: not known */
+    int rounds, rounds_late; /* small round trips, and those of them that waited for a retry */
+    char *path;              /* "direct" "relay" "peer-relay"; NULL: not known */
     /* What came of connecting to the ssh port alone: "open" "refused" "silent"; NULL: not looked at. And
      * whether anything else of the host answered over this way: -1 not looked at, 0, 1. */
     char *port;

@@ -79,6 +79,8 @@ static void hear_losses(struct taking *taking, const struct json *object)
                                              : surroundings_add_way(taking->seen, heard.ways[i].transport);
         way->segments = heard.ways[i].segments;
         way->segments_again = heard.ways[i].segments_again;
+        way->rounds = heard.ways[i].rounds;
+        way->rounds_late = heard.ways[i].rounds_late;
     }
 }
 
