@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
-#include "config/provider_facts.h"
 #include "control/reach.h"
 #include "diagnose/look.h"
 #include "diagnose/take.h"
@@ -61,17 +60,16 @@ static int add_way(struct taker *taker, const char *name, struct words *said, st
     struct reach *reach = &taker->reaches[taker->way_count];
     if (reach_find(taker->project, taker->target, name, true, said, reach, err) < 0)
         return -1;
-    taker->ways[taker->way_count++] = (struct cell_order){.project = taker->project,
-                                                          .target = taker->target,
-                                                          .machine = reach->machine,
-                                                          .kind = reach->kind,
-                                                          .directory = taker->directory,
-                                                          .scope = &taker->scope,
-                                                          .allow_changes = taker->wish->changes};
-    if (!reach->made && !provider_facts(taker->target->provider)->existing)
-        return error_set(err, ERROR_USAGE,
-                         "nothing is made for this target yet; 'triphase create %s' makes it",
-                         taker->target->name);
+    taker->way_count++;
+    if (reach_plan(reach, taker->out->id, taker->directory, err) < 0)
+        return -1;
+    taker->ways[taker->way_count - 1] = (struct cell_order){.project = taker->project,
+                                                            .target = taker->target,
+                                                            .machine = reach->machine,
+                                                            .kind = reach->kind,
+                                                            .directory = taker->directory,
+                                                            .scope = &taker->scope,
+                                                            .allow_changes = taker->wish->changes};
     return 0;
 }
 

@@ -225,7 +225,7 @@ static int rate(const struct signs_case *of, struct finding *out)
 }
 
 static int (*const in_order[])(const struct signs_case *, struct finding *) = {
-    dns, own_daemon, hosts_daemon, policy, login, no_key_exchange, whole_way, master, channels, loss, rate,
+    dns, login, own_daemon, hosts_daemon, policy, no_key_exchange, whole_way, master, channels, loss, rate,
 };
 
 bool signs_find(const struct signs_case *of, struct finding *out)
