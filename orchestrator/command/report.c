@@ -93,8 +93,8 @@ static int parse_names(int argc, char **argv, struct request *out)
     out->other = names == 2 ? argv[optind + 1] : NULL;
     if (out->what != WHAT_RUNS && (out->last || out->by != BY_STEP))
         return refuse("--last and --by do not go with --compare, --regress, --group and --diagnose");
-    if (out->what == WHAT_DIAGNOSE && !text_is(out->format->name, "table") &&
-        !text_is(out->format->name, "json"))
+    if (out->what == WHAT_DIAGNOSE && out->format != report_format_at(0) &&
+        out->format != report_format_named("json"))
         return refuse("--diagnose is told as table or json, not as %s", out->format->name);
     if (out->explain && (out->what != WHAT_RUNS || out->last || out->by != BY_STEP))
         return refuse("--explain is told of one run: no other report goes with it");
@@ -263,7 +263,7 @@ static int call(struct command_context *context, int argc, char **argv)
         result = report_regress(db, request.run, request.target, request.format, &code, &err);
     else if (result == 0 && request.what == WHAT_DIAGNOSE)
         result = diagnose_report(db, request.target ? request.target : request.run,
-                                 text_is(request.format->name, "json"), &code, &err);
+                                 request.format == report_format_named("json"), &code, &err);
     else if (result == 0 && request.what == WHAT_CYCLE)
         result = report_cycle(db, state, request.group, request.format, &err);
     else if (result == 0)
