@@ -7,6 +7,7 @@
 enum {
     BACKOFF_LEAST = 3,  /* doublings: three tries in a row came to nothing, which loss alone hardly does */
     ANSWER_LATE_S = 6,  /* ssh asks every 2 s: two questions without an answer */
+    VAIN_S = 1,         /* far more than an answer takes */
     GAP_MOST_S = 5,     /* looks further apart than that do not show one stop */
     UNSEEN_S = 5,       /* between looks where no connection says when the next is worth it */
     SIGN_OLD_MS = 7500, /* a sign of life so old is worth a look, however long the limits are */
@@ -27,9 +28,23 @@ static bool unseen(const struct look *l)
     return !l->sample->tcp.state;
 }
 
+/* Where the address of this end is gone (a tailscaled that was killed took its TUN along), nothing that is sent
+ * leaves the machine: to the kernel nothing is on its way, and it knocks with the data itself at doubled
+ * intervals. A host that does not take more answers each knock, so there the last sign is never older. */
+static bool knocks_in_vain(const struct tcp_state *tcp)
+{
+    return tcp->timer == TCP_TIMER_WINDOW && tcp->send_queue > 0 &&
+           tcp->ack_age_ns > tcp->sent_age_ns + VAIN_S * NS_PER_S;
+}
+
+static bool is_owed(const struct tcp_state *tcp)
+{
+    return tcp->unacked > 0 || knocks_in_vain(tcp);
+}
+
 static bool backing_off(const struct look *l)
 {
-    return l->sample->tcp.unacked > 0 && l->sample->tcp.backoff >= BACKOFF_LEAST;
+    return is_owed(&l->sample->tcp) && l->sample->tcp.backoff >= BACKOFF_LEAST;
 }
 
 /* The kernel tries again at doubled intervals, so a path that has come back shows only at the next try. Where
@@ -142,7 +157,7 @@ enum path_state path_health_judge(struct path_health *health, const struct path_
         row++;
     health->last_ns = sample->at_ns;
     health->state = table[row].state;
-    health->knock = sample->tcp.unacked > 0 && left_to_knock_ns(&look) <= 0;
+    health->knock = is_owed(&sample->tcp) && left_to_knock_ns(&look) <= 0;
     *again = again_ns(&look, health->state);
     return health->state;
 }

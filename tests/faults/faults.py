@@ -293,7 +293,7 @@ FAULTS = (
     Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
     Fault('tailnet undisturbed', 'tailnet', lambda project: None, transport='tailnet'),
     Fault('userspace undisturbed', 'tailnet', lambda project: None, transport='tailnet-userspace'),
-    Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
+    Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=12, exit=4, causes=BROKEN, resume=True,
           left_on_host=True, transport='tailnet'),
     Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN,
           resume=True, left_on_host=True, transport='tailnet-userspace'),

@@ -105,12 +105,14 @@ def to_daemon(number):
 
 
 def start_daemon(project):
+    """Joined as it was before: it has its state."""
     project.operator.daemon()
+    tailnet_lab.until(60, lambda: project.operator.state() == 'Running', 'a daemon that is joined')
 
 
 def restart_daemon(project):
     to_daemon(signal.SIGKILL)(project)
-    start_daemon(project)
+    project.operator.daemon()
 
 
 def log_out(project):

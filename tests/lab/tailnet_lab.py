@@ -175,6 +175,9 @@ class Operator:
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=with_me)
         until(30, lambda: self.run('tailscale', '--socket=' + self.socket, 'status', '--json', '--peers=false', stderr=subprocess.DEVNULL), 'tailscaled')
 
+    def state(self):
+        return json.loads(self.run('tailscale', '--socket=' + self.socket, 'status', '--json', '--peers=false'))['BackendState']
+
     def join(self, tag='tag:operator'):
         if not self.daemon_child:
             self.daemon()

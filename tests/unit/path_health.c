@@ -208,7 +208,7 @@ Test(path_health, loss_and_a_choked_path_are_no_end)
     }
 }
 
-/* A window that the host closed is asked after again and again, and that is answered. */
+/* A window that the host closed is asked after again and again, without data, and that is answered. */
 Test(path_health, a_host_that_takes_no_more_data_but_says_so_is_no_dead_path)
 {
     struct path_health health = {0};
@@ -218,6 +218,7 @@ Test(path_health, a_host_that_takes_no_more_data_but_says_so_is_no_dead_path)
     for (int at = 1; at < 300; at++) {
         closed.at_ns = seconds(100 + at);
         closed.tcp.ack_age_ns = seconds(at % 13);
+        closed.tcp.sent_age_ns = seconds(at);
         cr_assert_neq(judge(&health, closed, NULL), PATH_DEAD);
     }
 }
@@ -261,4 +262,24 @@ Test(path_health, where_there_is_no_connection_there_is_nothing_to_judge)
     cr_assert_null(path_state_cause(PATH_UNSEEN));
     cr_assert_str_eq(path_state_cause(PATH_DEAD), "path-dead");
     cr_assert_str_eq(path_state_cause(PATH_HOST_SILENT), "host-silent");
+}
+
+/* The kernel's looks at a connection over a TUN whose daemon was killed: nothing is on its way, the timer is the
+ * one of a closed window. Seconds since the last sign, since it last sent, doublings so far. */
+Test(path_health, a_connection_whose_own_address_is_gone_is_a_dead_path_too)
+{
+    static const struct {
+        double acked, sent;
+        unsigned backoff;
+    } looks[] = {{1.5, 1.5, 0}, {2.6, 0.4, 1}, {3.7, 0.1, 3},  {4.8, 0.8, 3}, {5.9, 0.5, 4},
+                 {7.0, 1.0, 4}, {8.1, 0.1, 4}, {9.2, 0.05, 5}, {9.6, 0.3, 5}};
+    struct path_health health = {0};
+    for (size_t i = 0; i < COUNT_OF(looks); i++) {
+        struct path_sample sample = look(looks[i].acked, looks[i].acked, 0, looks[i].backoff, 0.1);
+        sample.tcp.sent_age_ns = seconds(looks[i].sent);
+        sample.tcp.send_queue = 100;
+        sample.tcp.timer = i ? TCP_TIMER_WINDOW : TCP_TIMER_NONE;
+        enum path_state state = judge(&health, sample, NULL);
+        cr_expect_eq(state == PATH_DEAD, i == COUNT_OF(looks) - 1, "%zu: %d", i, (int)state);
+    }
 }
