@@ -106,7 +106,8 @@ static void check_purpose(const struct settings_view *view, const char *place, s
     struct settings_view alone = {
         .layers = view->layers, .scope = view->scope, .paths = {view->paths[own]}, .count = 1};
     settings_view_entries(&alone, "tailnet", &given);
-    if (given.count)
+    /* Whose SSH answers matters also where the host joined by itself. */
+    if (given.count > (words_have(&given, "tailscale_ssh") ? 1 : 0))
         fault_add(faults, place,
                   "'tailnet' of the target names neither 'tags' nor an 'auth_key': it would not join");
 }

@@ -137,6 +137,10 @@ Test(tailnet_keys, a_control_server_and_credentials_for_all_make_no_target_join_
     cr_assert(project->targets[1].joins_tailnet);
     cr_assert_str_eq(project->targets[1].tailnet.login_server, "https://hs");
     cr_assert_eq(project->targets[1].tailnet.api_key.kind, SECRET_ENV);
+    project_with("", "    tailnet: {tailscale_ssh: accept}\n");
+    project_cleanup(&project);
+    project = folder_load();
+    cr_assert(project->targets[0].tailscale_ssh_accept && !project->targets[0].joins_tailnet);
     project_with("", "    tailnet: {login_server: 'https://hs'}\n");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "triphase.yml:3:3: 'tailnet' of the target names neither 'tags' nor an 'auth_key'");

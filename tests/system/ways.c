@@ -1,0 +1,243 @@
+/* Which way to a host is taken, why, and when another one: on a real tailnet. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "event/machine.h"
+#include "format/json.h"
+#include "lab/lab.h"
+#include "lab/tailnet.h"
+#include "lab/tailnet_fault.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+
+TestSuite(ways, .timeout = 300);
+
+#define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
+
+static const char quick[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                            "    - name: a word\n      ansible.builtin.command: hostname\n"
+                            "      changed_when: false\n";
+
+static struct json *answer(const struct lab_result *result)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct json *report = json_parse(result->out, strlen(result->out), &err);
+    cr_assert(report != NULL, "%s: %s%s", error_text(&err), result->out, result->err);
+    return report;
+}
+
+/* "yes" or "no" for each transport that the evidence weighs, in its order. malloc'ed. */
+static char *verdicts(const struct json *evidence)
+{
+    const struct json *list = json_get(evidence, "transports");
+    struct text out = TEXT_INIT;
+    for (size_t i = 0; i < json_count(list); i++)
+        text_addf(&out, "%s %s\n", json_get_string(json_at(list, i), "name", ""),
+                  json_get_bool(json_at(list, i), "usable") ? "yes" : "no");
+    return text_take(&out);
+}
+
+/* What inventory --explain and plan say of the target's transports, which has to be the same. malloc'ed. */
+static char *agreed(struct lab *project)
+{
+    struct lab_result shown = lab_run(project, "inventory", "host", "--explain", "--json", NULL);
+    AUTO_JSON *inventory = answer(&shown);
+    struct lab_result planned = lab_run(project, "plan", "host", "--json", NULL);
+    AUTO_JSON *report = answer(&planned);
+    const struct json *plan = json_at(json_get(report, "plans"), 0);
+    AUTO_FREE char *one = verdicts(json_get(inventory, "evidence"));
+    AUTO_FREE char *other = verdicts(json_get(plan, "evidence"));
+    cr_assert_str_eq(one, other);
+    return TAKE(one);
+}
+
+Test(ways, plan_and_explain_say_the_same_of_a_userspace_daemon_that_runs_and_that_does_not)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
+    struct rig *guest = tailnet_lab_guest(lab);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, address, "    transport: [tailnet, tailnet-userspace]\n", "", quick);
+    tailnet_operator_enter(op, project);
+
+    AUTO_FREE char *running = agreed(project);
+    cr_assert_str_eq(running, "tailnet no\ntailnet-userspace yes\n");
+    struct lab_result planned = lab_run(project, "plan", "host", NULL);
+    cr_assert_eq(planned.code, 0, "%s%s", planned.out, planned.err);
+    cr_has(planned.out, "the host is reached without a TUN (tailnet-userspace)");
+    struct lab_result made = lab_run(project, "create", "host", NULL);
+    cr_assert_eq(made.code, 0, "%s%s", made.out, made.err);
+    cr_has(made.err, "the host is reached without a TUN (tailnet-userspace)");
+
+    int64_t since = moment_monotonic();
+    struct lab_result shown = lab_run(project, "inventory", "host", "--explain", NULL);
+    (void)since;
+    cr_has(shown.out, "# transport: tailnet-userspace\n");
+    cr_has(shown.out, "its TUN");
+    cr_has(shown.out, "none: userspace networking");
+    cr_has(shown.out, "there is no TUN device /dev/net/tun");
+    cr_has(shown.out, "what would give one: ");
+    AUTO_FREE char *host = xasprintf("the host %s", address);
+    cr_has(shown.out, host);
+    cr_has(shown.out, "guest");
+    cr_has(shown.out, "online");
+    struct lab_result doctor = lab_run(project, "doctor", NULL);
+    cr_has(doctor.out, "a tailscaled that triphase did not start, 1.");
+    cr_has(doctor.out, "that tailscaled has none: only tailnet-userspace");
+    cr_has(doctor.out, tailnet_lab_login_server(lab));
+    cr_has(doctor.out, "tag:operator");
+
+    tailnet_fault_daemon(op, SIGSTOP);
+    AUTO_FREE char *stopped = agreed(project);
+    cr_assert_str_eq(stopped, "tailnet no\ntailnet-userspace no\n");
+    tailnet_fault_daemon(op, SIGCONT);
+    rig_remove(guest);
+}
+
+Test(ways, a_daemon_with_a_TUN_is_told_with_its_peer_within_a_second)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    lab_write(project, "triphase.yml",
+              "project: lab\ntargets:\n  host: {provider: static, recipe: work, address: 100.64.0.9, "
+              "host_keys: accept-new, transport: [tailnet, tailnet-userspace]}\n");
+    lab_write(project, "phases/work.yml", "phases: [{name: work, playbook: work.yml}]\n");
+    lab_write(project, "work.yml", "%s", quick);
+    tailnet_operator_enter(op, project);
+    AUTO_FREE char *all = agreed(project);
+    cr_assert_str_eq(all, "tailnet yes\ntailnet-userspace yes\n");
+    struct lab_result shown = lab_run(project, "inventory", "host", "--explain", NULL);
+    cr_has(shown.out, "the transport tailnet goes through the kernel");
+    cr_has(shown.out, tailnet_lab_login_server(lab));
+}
+
+Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_it_is_accepted)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    struct rig *guest = tailnet_lab_guest(lab);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    AUTO_FREE char *set = rig_ssh(guest, "tailscale set --ssh", NULL);
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, address, "    transport: tailnet\n", "", quick);
+    tailnet_operator_enter(op, project);
+
+    int64_t since = moment_monotonic();
+    struct lab_result refused = lab_run(project, "create", "host", NULL);
+    cr_assert_eq(refused.code, 4, "%s%s", refused.out, refused.err);
+    cr_has(refused.err, "tailscale-ssh");
+    cr_has(refused.err, "tailscale_ssh: accept");
+    cr_assert_lt(moment_monotonic() - since, 30 * NS_PER_S, "it is not waited for");
+    AUTO_FREE char *cause = lab_sql(project, "SELECT cause FROM step WHERE name = 'transport'");
+    cr_assert_str_eq(cause, "tailscale-ssh");
+
+    tailnet_lab_policy(lab,
+                       "{\"acls\":[{\"action\":\"accept\",\"src\":[\"*\"],\"dst\":[\"*:*\"]}],"
+                       "\"tagOwners\":{\"tag:host\":[],\"tag:operator\":[],\"tag:vault\":[]},"
+                       "\"ssh\":[{\"action\":\"accept\",\"src\":[\"tag:operator\"],\"dst\":[\"tag:host\"],"
+                       "\"users\":[\"root\"]}]}");
+    lab_run(project, "forget", "host", "--yes", NULL);
+    tailnet_lab_project(project, guest, address,
+                        "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n", "", quick);
+    struct lab_result taken = lab_run(project, "create", "host", NULL);
+    cr_assert_eq(taken.code, 0, "%s%s", taken.out, taken.err);
+    rig_remove(guest);
+}
+
+/* ------------------------------------------------------------ another way within a run */
+
+/* The first attempt of it takes a minute. */
+static const char long_once[] =
+    "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+    "    - name: long, once\n"
+    "      ansible.builtin.shell: test -e /var/tmp/second || { touch /var/tmp/second; sleep 90; }\n"
+    "      changed_when: false\n";
+
+static bool is_under_way(void *context)
+{
+    return file_exists(context);
+}
+
+Test(ways, a_way_that_dies_in_a_phase_and_stays_dead_comes_last_and_the_run_ends_over_the_next_one)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    struct rig *guest = tailnet_lab_guest(lab);
+    tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, guest->machine->address,
+                        "    transport: [tailnet, direct]\n    stage_deadline: {transport: 30s}\n"
+                        "    tailnet: {tags: [tag:host], hostname: guest}\n",
+                        "", long_once);
+    lab_write(project, "phases/work.yml",
+              "phases:\n  - {name: work, playbook: playbooks/work.yml, network_churn: true}\n"
+              "  - {name: more, playbook: playbooks/work.yml}\n");
+    tailnet_operator_enter(op, project);
+
+    pid_t pid = lab_start(project, "create", "create", "host", NULL);
+    AUTO_FREE char *mark = xasprintf("/var/lib/triphase/%s/root/var/tmp/second", guest->machine->reference);
+    if (!lab_until(90, is_under_way, mark)) {
+        AUTO_FREE char *said = lab_read(project, "create.err");
+        cr_assert_fail("the phase never began: %s", said);
+    }
+    tailnet_fault(guest, NULL, TAILNET_FAULT_SILENCE, 0);
+    int code = lab_wait(project, pid, 150);
+    AUTO_FREE char *log = lab_read(project, "create.err");
+    cr_assert_eq(code, 0, "%s", log);
+    AUTO_FREE char *ways =
+        lab_sql(project, "SELECT group_concat(name || ':' || transport, ' ') FROM (SELECT name, "
+                         "transport FROM step WHERE kind = 'phase' ORDER BY seq)");
+    cr_assert_str_eq(ways, "work:tailnet work:direct more:direct");
+    cr_assert_eq(lab_sql_number(project, "SELECT count(*) FROM event WHERE kind = 'switched'"), 1);
+    /* Looked for anew behind the churn: the dead one is not tried first again. */
+    cr_assert_lt(lab_sql_number(project,
+                                "SELECT duration_ns FROM step WHERE name = 'transport' ORDER BY seq DESC "
+                                "LIMIT 1"),
+                 10 * NS_PER_S);
+    rig_remove(guest);
+}
+
+Test(ways, another_way_within_a_run_never_rides_on_the_connection_of_the_one_before)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
+    struct rig *guest = tailnet_lab_guest(lab);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    /* Whoever goes by `tailscale nc` comes to another key. */
+    AUTO_FREE char *other =
+        rig_ssh(guest,
+                "ssh-keygen -q -t ed25519 -N '' -f /run/other && /usr/sbin/sshd -p 2222 -o "
+                "HostKey=/run/other -o PidFile=none",
+                NULL);
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, guest->machine->address, "", "", quick);
+    lab_write(project, "phases/work.yml",
+              "phases:\n  - {name: work, playbook: playbooks/work.yml, transport: direct}\n"
+              "  - {name: more, playbook: playbooks/work.yml, transport: tailnet-userspace}\n");
+    tailnet_operator_enter(op, project);
+    lab_write(project, "bin/tailscale", "#!/bin/sh\nexec %s/tailscale nc %s 2222\n",
+              tailnet_lab_programs(lab), address);
+    AUTO_FREE char *script = file_join(lab_folder(project), "bin/tailscale");
+    AUTO_FREE char *path =
+        xasprintf("%s/bin:%s:%s", lab_folder(project), tailnet_lab_programs(lab), getenv("PATH"));
+    rig_shell("chmod 0755 %s", script);
+    lab_environment(project, "PATH", path);
+
+    struct lab_result made = lab_run(project, "create", "host", NULL);
+    cr_assert_eq(made.code, 4, "%s%s", made.out, made.err);
+    AUTO_FREE char *cause =
+        lab_sql(project, "SELECT cause FROM step WHERE name = 'transport' ORDER BY seq DESC LIMIT 1");
+    cr_assert_str_eq(cause, "host-key", "%s", made.err);
+    cr_assert_eq(lab_sql_number(project, "SELECT count(*) FROM step WHERE name = 'more'"), 0);
+    rig_remove(guest);
+}
