@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "config/transport_kind.h"
 
 #include <string.h>
 #include <time.h>
@@ -84,6 +85,25 @@ static const struct table_column step_columns[] = STEP_COLUMNS("ok", "chg", "fai
 static const struct table_column wide_step_columns[] =
     STEP_COLUMNS("ok", "changed", "failed", "skipped", "unreachable");
 
+static bool goes_without_tun(const struct history_step *step)
+{
+    return text_is(step->transport, transport_name(TRANSPORT_TAILNET_USERSPACE));
+}
+
+/* Who wonders why a phase was slow, or broke, should not overlook it. */
+static void add_without_tun(const struct account *account, struct text *out)
+{
+    int phases = 0;
+    for (size_t i = 0; i < account->step_count; i++)
+        phases += text_is(account->steps[i].kind, "phase") && goes_without_tun(&account->steps[i]);
+    if (phases)
+        text_addf(
+            out,
+            "\n%d %s carried without a TUN (tailnet-userspace), where connections that are long or carry "
+            "much may stall; 'triphase inventory %s --explain' says why\n",
+            phases, phases == 1 ? "phase was" : "phases were", account->run->target);
+}
+
 static struct table *steps_table(const struct account *account, bool wide, bool utf8)
 {
     struct table *table = table_new(wide ? wide_step_columns : step_columns, COUNT_OF(step_columns));
@@ -104,7 +124,7 @@ static struct table *steps_table(const struct account *account, bool wide, bool 
             table_add(table, "-", TABLE_DIM);
         else
             table_addf(table, TABLE_DIM, "%.0f", share * 100);
-        table_add(table, or_dash(step->transport), TABLE_PLAIN);
+        table_add(table, or_dash(step->transport), goes_without_tun(step) ? TABLE_WARN : TABLE_PLAIN);
         table_addf(table, step->attempt > 1 ? TABLE_WARN : TABLE_DIM, "%d", step->attempt);
         table_add(table, outcome, report_outcome_style(outcome));
         add_count(table, step->ok, none, utf8, TABLE_PLAIN);
@@ -346,6 +366,7 @@ static void add_markdown(const struct account *account, const struct table_look 
     table_write(table, look, out);
     add_totals(account, out);
     add_chain(account, out);
+    add_without_tun(account, out);
     if (!account->lost_count)
         return;
     static const struct table_column columns[] = {{.title = "step", .right = true},
@@ -392,6 +413,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     }
     add_totals(account, out);
     add_chain(account, out);
+    add_without_tun(account, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
     add_warnings(account, look, out);

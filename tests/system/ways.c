@@ -74,9 +74,7 @@ Test(ways, plan_and_explain_say_the_same_of_a_userspace_daemon_that_runs_and_tha
     cr_assert_eq(made.code, 0, "%s%s", made.out, made.err);
     cr_has(made.err, "the host is reached without a TUN (tailnet-userspace)");
 
-    int64_t since = moment_monotonic();
     struct lab_result shown = lab_run(project, "inventory", "host", "--explain", NULL);
-    (void)since;
     cr_has(shown.out, "# transport: tailnet-userspace\n");
     cr_has(shown.out, "its TUN");
     cr_has(shown.out, "none: userspace networking");
@@ -86,6 +84,8 @@ Test(ways, plan_and_explain_say_the_same_of_a_userspace_daemon_that_runs_and_tha
     cr_has(shown.out, host);
     cr_has(shown.out, "guest");
     cr_has(shown.out, "online");
+    struct lab_result report = lab_run(project, "report", NULL);
+    cr_has(report.out, "1 phase was carried without a TUN (tailnet-userspace)");
     struct lab_result doctor = lab_run(project, "doctor", NULL);
     cr_has(doctor.out, "a tailscaled that triphase did not start, 1.");
     cr_has(doctor.out, "that tailscaled has none: only tailnet-userspace");
@@ -149,6 +149,9 @@ Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_
                         "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n", "", quick);
     struct lab_result taken = lab_run(project, "create", "host", NULL);
     cr_assert_eq(taken.code, 0, "%s%s", taken.out, taken.err);
+    AUTO_FREE char *evidence =
+        lab_sql(project, "SELECT evidence FROM step WHERE kind = 'phase' AND outcome = 'ok'");
+    cr_has(evidence, "SSH-2.0-Tailscale");
     rig_remove(guest);
 }
 
