@@ -20,7 +20,7 @@ printf -- '- hosts: localhost\n  gather_facts: false\n  roles: [one]\n' >"$folde
 
 play() { # outcome of the play: ok, or undefined where it ended on that
     local said
-    if said=$(cd "$folder" && HOME=$folder ANSIBLE_NOCOLOR=1 venv/bin/ansible-playbook -i localhost, -c local play.yml 2>&1); then
+    if said=$(cd "$folder" && HOME=$folder ANSIBLE_NOCOLOR=1 venv/bin/ansible-playbook -i localhost, -c local -e "ansible_python_interpreter=$folder/venv/bin/python3" play.yml 2>&1); then
         echo ok
     elif grep -q "'seen' is undefined" <<<"$said" && ! grep -q 'TASK \[one : ansible.builtin.command\]' <<<"$said"; then
         echo "undefined before the first task"

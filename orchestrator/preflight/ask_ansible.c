@@ -80,6 +80,9 @@ static int add_listing(struct plan_work *work, struct asking *asking, const stru
         words_add_list(argv, words_argv(&phase->args));
     if (work->arguments)
         words_add_list(argv, words_argv(&work->arguments->words));
+    /* What a pattern may name, as the phase itself will find it. */
+    words_add(argv, "-e");
+    words_addf(argv, "triphase_host=%s", work->target->host_name);
     words_add(argv, "--list-hosts");
     words_add_list(argv, words_argv(playbooks));
     asking->of = xreallocarray(asking->of, asking->count, sizeof(*asking->of));
