@@ -20,6 +20,7 @@ enum event_kind {
     EVENT_MACHINE,     /* a machine row as it is now (inserted or replaced by id) */
     /* anything else worth a row: watchdog, forensics, a second attempt, a mark: kind and JSON detail */
     EVENT_NOTE,
+    EVENT_SAMPLE, /* one of many looks of a kind: at the path of a tailnet ("path") */
 };
 
 struct event_run {
@@ -82,6 +83,13 @@ struct event_unreachable {
     int64_t at_ns;
 };
 
+struct event_sample {
+    const char *kind;
+    int healthy;        /* 0, 1; -1: nothing is said of it */
+    const char *detail; /* JSON text or NULL */
+    int64_t at_ns;
+};
+
 struct event {
     enum event_kind kind;
     const char *run; /* id */
@@ -95,6 +103,7 @@ struct event {
         struct event_task task;
         struct event_unreachable unreachable;
         const struct machine *machine;
+        struct event_sample sample;
         struct {
             const char *kind, *detail; /* detail: JSON text or NULL */
             int64_t at_ns;

@@ -2,6 +2,7 @@
  * unfinished run is alive, and what of its event files is not in the store yet. */
 #pragma once
 #include "store/history.h"
+#include "store/history_paths.h"
 #include "store/history_tasks.h"
 
 struct account {
@@ -12,6 +13,8 @@ struct account {
     size_t lost_count;
     struct history_bad *bad; /* at most 20 of a step */
     size_t bad_count;
+    struct history_path *paths; /* samples of phases over a tailnet */
+    size_t path_count;
     const char *outcome; /* of the run: the row's, else "running" or "crashed" */
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */

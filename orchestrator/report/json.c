@@ -9,6 +9,7 @@
 #include "report/explain.h"
 #include "report/format.h"
 #include "report/json_parts.h"
+#include "report/path.h"
 
 static void set_moment(struct json *object, const char *key, int64_t wall_ns)
 {
@@ -76,6 +77,9 @@ static struct json *step_object(const struct account *account, const struct hist
     set_path(object, "events", state, step->events);
     json_set_string(object, "cause", step->cause);
     json_set_string(object, "message", step->message);
+    struct json *path = report_path_json(account, step);
+    if (path)
+        json_set(object, "path", path);
     return object;
 }
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/transport_kind.h"
+#include "report/path.h"
 
 #include <string.h>
 #include <time.h>
@@ -207,6 +208,32 @@ static void add_message(const char *message, const struct table_look *look, stru
     text_add(out, "     ");
     say_lines(out, look, message, "\n     ");
     text_add(out, "\n");
+}
+
+/* What the tailnet's path did during each phase: one that became slow may say here why. */
+static void add_paths(const struct account *account, const struct table_look *look, struct text *out)
+{
+    bool headed = false;
+    for (size_t i = 0; i < account->step_count; i++) {
+        const struct history_step *step = &account->steps[i];
+        AUTO_FREE char *story = report_path_story(account, step);
+        AUTO_WORDS warnings = WORDS_INIT;
+        AUTO_TEXT line = TEXT_INIT;
+        if (!story)
+            continue;
+        if (!headed)
+            text_add(out, "\npath\n");
+        headed = true;
+        text_addf(&line, "%3d  %s  %s", step->seq, step->name, story);
+        say(out, look, strchr(story, ';') ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
+        text_add(out, "\n");
+        report_path_warnings(account, step, &warnings);
+        for (size_t k = 0; k < warnings.count; k++) {
+            text_truncate(&line, 0);
+            text_addf(&line, "tailscaled warned at %s", warnings.items[k]);
+            add_message(text_string(&line), look, out);
+        }
+    }
 }
 
 static void add_lost(const struct account *account, const struct table_look *look, struct text *out)
@@ -414,6 +441,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_totals(account, out);
     add_chain(account, out);
     add_without_tun(account, out);
+    add_paths(account, look, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
     add_warnings(account, look, out);

@@ -190,6 +190,8 @@ static void plan_watching(const struct run_context *context, const struct phase 
     plan->transport_watch = (struct transport_watch_plan){.control_path = context->control_path,
                                                           .run = &context->run_scope,
                                                           .limits = &phase->limits};
+    transport_watch_plan_way(&plan->transport_watch, attempt->transport, context->machine,
+                             context->request->target);
     plan->forensics.control_directory = attempt->sockets;
     plan->forensics.control_path = context->control_path;
     plan->forensics.secrets = attempt->ansible.known;

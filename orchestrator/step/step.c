@@ -137,6 +137,18 @@ static void on_transport(void *context)
     on_watchdog(step, ENDED_BY_TRANSPORT);
 }
 
+static void on_path(void *context, int direct, struct json *detail, int64_t at_ns)
+{
+    struct step *step = context;
+    json_set_integer(detail, "step", step->plan.seq);
+    AUTO_FREE char *text = json_compact(detail);
+    sink_put(step->sink,
+             &(struct event){.kind = EVENT_SAMPLE,
+                             .run = step->plan.run,
+                             .step = step->plan.seq,
+                             .sample = {.kind = "path", .healthy = direct, .detail = text, .at_ns = at_ns}});
+}
+
 static void on_looked(void *context)
 {
     struct step *step = context;
@@ -196,7 +208,7 @@ static enum state start(struct step *step)
         goto failed;
     }
     step->transport_watch =
-        transport_watch_start(step->loop, &step->plan.transport_watch, on_transport, step);
+        transport_watch_start(step->loop, &step->plan.transport_watch, on_transport, on_path, step);
     step_lines_watched(step->lines, step->watchdogs, step->transport_watch);
     return RUNNING;
 failed:

@@ -33,7 +33,7 @@ static const char *const statements[STATEMENTS] = {
 struct store_appender {
     struct sql *db;
     /* Prepared when first needed: a worker's memory is counted. */
-    struct sql_statement *prepared[STATEMENTS], *rows[EVENT_NOTE + 1];
+    struct sql_statement *prepared[STATEMENTS], *rows[EVENT_SAMPLE + 1];
     struct store_names *names;
     int64_t data_version;
     char *run; /* the run met last */
@@ -310,6 +310,16 @@ static int put_beside_tasks(struct store_appender *appender, const struct event 
     return sql_do(add, err);
 }
 
+static int put_sample(struct store_appender *appender, const struct event *event, struct error *err)
+{
+    struct sql_statement *add;
+    if (find_run(appender, event->run, err) < 0 || !(add = fill(appender, event, err)))
+        return -1;
+    sql_bind_integer(add, 1, appender->run_number);
+    sql_bind_integer(add, 2, event->sample.at_ns);
+    return sql_do(add, err);
+}
+
 static int put_machine(struct store_appender *appender, const struct event *event, struct error *err)
 {
     struct sql_statement *query = get(appender, FIND_MACHINE, err), *put = fill(appender, event, err);
@@ -344,6 +354,8 @@ static int put(struct store_appender *appender, const struct event *event, struc
     case EVENT_UNREACHABLE:
     case EVENT_NOTE:
         return put_beside_tasks(appender, event, err);
+    case EVENT_SAMPLE:
+        return put_sample(appender, event, err);
     case EVENT_MACHINE:
         return put_machine(appender, event, err);
     }

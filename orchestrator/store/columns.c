@@ -21,6 +21,7 @@
 #define TASK(column, moments, rule)        COLUMN(event, task.column, column, moments, rule)
 #define UNREACHABLE(column, moments, rule) COLUMN(event, unreachable.column, column, moments, rule)
 #define NOTE(column, moments, rule)        COLUMN(event, note.column, column, moments, rule)
+#define SAMPLE(column, moments, rule)      COLUMN(event, sample.column, column, moments, rule)
 #define MACHINE(column, moments, rule)     COLUMN(machine, column, column, moments, rule)
 
 /* clang-format off */
@@ -29,10 +30,11 @@ static const struct store_column step_columns[] = {STORE_STEP_PATHS(STEP) STORE_
 static const struct store_column task_columns[] = {STORE_TASK_WORDS(TASK) STORE_TASK_COLUMNS(TASK)};
 static const struct store_column unreachable_columns[] = {STORE_UNREACHABLE_COLUMNS(UNREACHABLE)};
 static const struct store_column note_columns[] = {STORE_NOTE_COLUMNS(NOTE)};
+static const struct store_column sample_columns[] = {STORE_SAMPLE_COLUMNS(SAMPLE)};
 static const struct store_column machine_columns[] = {STORE_MACHINE_COLUMNS(MACHINE)};
 
 #define OF(columns) columns, COUNT_OF(columns)
-static const struct store_row rows[EVENT_NOTE + 1] = {
+static const struct store_row rows[EVENT_SAMPLE + 1] = {
     [EVENT_RUN_BEGIN] = {"INSERT INTO", "run", {NULL}, OF(run_columns), ROW_BEGIN},
     [EVENT_RUN_PLAN] = {NULL, "run", {"number"}, OF(run_columns), ROW_LATER},
     [EVENT_RUN_END] = {NULL, "run", {"number"}, OF(run_columns), ROW_END},
@@ -44,6 +46,8 @@ static const struct store_row rows[EVENT_NOTE + 1] = {
      * committed, adds no second one. */
     [EVENT_UNREACHABLE] = {"INSERT OR IGNORE INTO", "event", {"run", "step", "at_ns", "kind"}, OF(unreachable_columns), ROW_BEGIN},
     [EVENT_NOTE] = {"INSERT INTO", "event", {"run", "step", "at_ns"}, OF(note_columns), ROW_BEGIN},
+    /* Two of a moment are one. */
+    [EVENT_SAMPLE] = {"INSERT OR IGNORE INTO", "sample", {"run", "at_ns"}, OF(sample_columns), ROW_BEGIN},
     [EVENT_MACHINE] = {"INSERT OR REPLACE INTO", "machine", {"number", "record"}, OF(machine_columns), ROW_BEGIN},
 };
 #undef OF

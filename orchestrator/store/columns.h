@@ -111,6 +111,11 @@ enum store_rule {
     X(kind, ROW_BEGIN, RULE_SET) \
     X(detail, ROW_BEGIN, RULE_SET)
 
+#define STORE_SAMPLE_COLUMNS(X)       \
+    X(kind, ROW_BEGIN, RULE_SET)      \
+    X(healthy, ROW_BEGIN, RULE_KNOWN) \
+    X(detail, ROW_BEGIN, RULE_SET)
+
 /* Of struct machine; what else it has is in the column `record`. */
 #define STORE_MACHINE_COLUMNS(X)      \
     X(id, ROW_BEGIN, RULE_SET)        \

@@ -79,7 +79,7 @@ static int put(void *self, const struct event *event, struct error *err)
         [EVENT_RUN_BEGIN] = "run_begin",     [EVENT_RUN_END] = "run_end",   [EVENT_RUN_PLAN] = NULL,
         [EVENT_STEP_BEGIN] = "step_begin",   [EVENT_STEP_END] = "step_end", [EVENT_TASK] = NULL,
         [EVENT_UNREACHABLE] = "unreachable", [EVENT_MACHINE] = "machine",   [EVENT_NOTE] = "note",
-        [EVENT_HOST_LOOK] = "host_look",
+        [EVENT_HOST_LOOK] = "host_look",     [EVENT_SAMPLE] = NULL,
     };
     if (!names[event->kind])
         return 0;
@@ -120,6 +120,7 @@ static int put(void *self, const struct event *event, struct error *err)
         break;
     case EVENT_RUN_PLAN:
     case EVENT_TASK:
+    case EVENT_SAMPLE:
         break;
     }
     AUTO_TEXT bytes = TEXT_INIT;

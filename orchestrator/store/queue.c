@@ -26,7 +26,7 @@ static const char **next_string(struct event *event, size_t *at)
 bool store_event_is_urgent(const struct event *event)
 {
     return event->kind != EVENT_TASK && event->kind != EVENT_UNREACHABLE && event->kind != EVENT_NOTE &&
-           event->kind != EVENT_RUN_PLAN;
+           event->kind != EVENT_SAMPLE && event->kind != EVENT_RUN_PLAN;
 }
 
 static char *copy(char *to, const char **string)

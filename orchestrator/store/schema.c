@@ -155,13 +155,22 @@ static const char diagnoses[] =
     "CREATE VIEW diagnosed_cell AS\n"
     "  SELECT diagnosis, at_ns, transport, client, work, parameters, ok, ended, duration_ns, last_good_ns, bytes, stalls, path\n"
     "  FROM diagnosis_cell;";
+/* The path of a tailnet during a step, as it was sampled. */
+static const char paths[] =
+    "CREATE VIEW path_sample AS\n"
+    "  SELECT run.id AS run, step.name AS step, step.attempt AS attempt, step.transport AS transport,\n"
+    "    sample.at_ns AS at_ns, sample.at_ns - step.started_ns AS after_ns, sample.healthy AS direct, sample.detail AS detail\n"
+    "  FROM sample JOIN run ON run.number = sample.run\n"
+    "  JOIN step ON step.run = sample.run AND step.kind = 'phase' AND sample.at_ns >= step.started_ns\n"
+    "    AND (step.duration_ns IS NULL OR sample.at_ns <= step.started_ns + step.duration_ns)\n"
+    "  WHERE sample.kind = 'path';";
 /* clang-format on */
 
 const char *store_migration(int version)
 {
     static const char *const migrations[STORE_VERSION] = {
         version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles,
-        verdicts,  diagnoses};
+        verdicts,  diagnoses, paths};
     return migrations[version];
 }
 

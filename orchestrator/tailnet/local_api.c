@@ -103,12 +103,22 @@ int local_api_prefs(const char *socket, struct deadline deadline, struct json **
     return ask_json(&request, deadline, out, err);
 }
 
+char *local_api_ping_url(const char *address, const char *type, int size)
+{
+    return size > 0 ? xasprintf(BASE "ping?ip=%s&type=%s&size=%d", address, type, size)
+                    : xasprintf(BASE "ping?ip=%s&type=%s", address, type);
+}
+
+struct http_request local_api_ping_request(const char *socket, const char *url)
+{
+    return request_of(socket, "POST", url);
+}
+
 int local_api_ping(const char *socket, const char *address, const char *type, int size,
                    struct deadline deadline, struct json **out, struct error *err)
 {
-    AUTO_FREE char *url = size > 0 ? xasprintf(BASE "ping?ip=%s&type=%s&size=%d", address, type, size)
-                                   : xasprintf(BASE "ping?ip=%s&type=%s", address, type);
-    struct http_request request = request_of(socket, "POST", url);
+    AUTO_FREE char *url = local_api_ping_url(address, type, size);
+    struct http_request request = local_api_ping_request(socket, url);
     /* As long as the caller waits: a peer that is away never answers. */
     request.bound_ns = deadline_left(deadline);
     return ask_json(&request, deadline, out, err);

@@ -25,6 +25,9 @@ int local_api_ping(const char *socket, const char *address, const char *type, in
                    struct deadline deadline, struct json **out, struct error *err);
 int local_api_logout(const char *socket, struct deadline deadline, struct error *err);
 
+/* What local_api_ping asks for, for http_begin: the URL (malloc'ed), and the request with it. */
+char *local_api_ping_url(const char *address, const char *type, int size);
+struct http_request local_api_ping_request(const char *socket, const char *url);
 /* local_api_status for http_begin: what it asks for, with peers. The body of a 200 goes to
  * tailnet_status_parse. */
 struct http_request local_api_status_request(const char *socket);

@@ -164,15 +164,17 @@ enum path_state path_health_judge(struct path_health *health, const struct path_
 
 bool path_state_is_end(enum path_state state)
 {
-    return state == PATH_DEAD || state == PATH_MASTER_LOST;
+    return state == PATH_DEAD || state == PATH_MASTER_LOST || state == PATH_DAEMON_LOST ||
+           state == PATH_UNCARRIED_LOST;
 }
 
 const char *path_state_cause(enum path_state state)
 {
-    static const char *const causes[] = {[PATH_BACKING_OFF] = "path-dead",
-                                         [PATH_DEAD] = "path-dead",
-                                         [PATH_HOST_SILENT] = "host-silent",
-                                         [PATH_MASTER_STOPPED] = "master-stopped",
-                                         [PATH_MASTER_LOST] = "master-stopped"};
+    static const char *const causes[] = {
+        [PATH_BACKING_OFF] = "path-dead",      [PATH_DEAD] = "path-dead",
+        [PATH_HOST_SILENT] = "host-silent",    [PATH_MASTER_STOPPED] = "master-stopped",
+        [PATH_MASTER_LOST] = "master-stopped", [PATH_DAEMON_SILENT] = "daemon-silent",
+        [PATH_DAEMON_LOST] = "daemon-silent",  [PATH_UNCARRIED] = "not-carried",
+        [PATH_UNCARRIED_LOST] = "not-carried"};
     return (size_t)state < COUNT_OF(causes) ? causes[state] : NULL;
 }

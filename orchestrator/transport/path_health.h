@@ -15,6 +15,11 @@ enum path_state {
     PATH_MASTER_STOPPED, /* the master was stopped: it asks nothing, so nothing can be told */
     PATH_DEAD,           /* nothing was acknowledged for nearly as long as the path may be dead: an end */
     PATH_MASTER_LOST,    /* stopped for as long as a host may be silent: an end */
+    /* of a tailnet whose daemon has the connection (transport/tailnet_health.h) */
+    PATH_DAEMON_SILENT, /* it does not answer */
+    PATH_UNCARRIED,     /* it says that it is not Running, or has no such peer */
+    PATH_DAEMON_LOST,   /* the same for as long as the path may be dead: ends */
+    PATH_UNCARRIED_LOST,
 };
 
 struct path_limits {
@@ -42,6 +47,6 @@ struct path_health {
 enum path_state path_health_judge(struct path_health *health, const struct path_limits *limits,
                                   const struct path_sample *sample, int64_t *again_ns);
 bool path_state_is_end(enum path_state state);
-/* The cause as a step's row has it: "path-dead", "host-silent", "master-stopped";
- * NULL where there is none. */
+/* The cause as a step's row has it: "path-dead", "host-silent", "master-stopped", "daemon-silent",
+ * "not-carried"; NULL where there is none. */
 const char *path_state_cause(enum path_state state);

@@ -7,6 +7,7 @@
 #include "tailnet/look.h"
 
 struct transport {
+    bool by_daemon;  /* tailscaled has the connection to the host, and no socket here leads there */
     bool of_tailnet; /* a look is taken before the calls below; else theirs is empty */
     /* Why it cannot be used, malloc'ed; NULL: it can. `for_contact`: now, not only in an inventory that is
      * rendered. NULL: nothing is ever missing. */

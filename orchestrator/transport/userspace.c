@@ -42,4 +42,5 @@ static int proxy(const struct machine *machine, const struct target *target, cha
     return 0;
 }
 
-const struct transport transport_userspace = {.of_tailnet = true, .lack = lack, .why = why, .proxy = proxy};
+const struct transport transport_userspace = {
+    .by_daemon = true, .of_tailnet = true, .lack = lack, .why = why, .proxy = proxy};

@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "net/knock.h"
 #include "transport/mux_master.h"
+#include "transport/transport.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,9 +28,21 @@ struct transport_watch {
     int64_t knocked_ns;     /* monotonic; 0: never */
     int64_t due_ns;         /* the next look, monotonic */
     bool patient, over;
+    struct tailnet_watch *tailnet; /* NULL: not over one */
     transport_watch_function *function;
+    tailnet_watch_sample *sample;
     void *context;
 };
+
+void transport_watch_plan_way(struct transport_watch_plan *plan, enum transport_kind kind,
+                              const struct machine *machine, const struct target *target)
+{
+    const struct transport *way = transport_calls(kind);
+    plan->by_daemon = way->by_daemon;
+    plan->tailnet =
+        (struct tailnet_watch_plan){.socket = target->tailscale_socket,
+                                    .address = way->of_tailnet ? machine_address(machine, kind) : NULL};
+}
 
 static void knock_end(struct transport_watch *watch)
 {
@@ -85,6 +98,7 @@ static void look(struct transport_watch *watch, struct path_sample *out)
     *out = (struct path_sample){.at_ns = moment_monotonic(), .answered = watch->answered};
     if (mux_master_look(&watch->master, &out->stopped, &out->tcp))
         return;
+    tailnet_watch_set_master(watch->tailnet, 0);
     /* Gone, or never there: whoever listens there now is another, with a past of its own. */
     knock_end(watch);
     watch->knocked = watch->answered = out->answered = out->stopped = false;
@@ -95,6 +109,35 @@ static void look(struct transport_watch *watch, struct path_sample *out)
         watch->master.pid = 0;
         out->stopped = false;
     }
+    tailnet_watch_set_master(watch->tailnet, watch->master.pid);
+}
+
+static int64_t lost_ns(const struct transport_watch *watch)
+{
+    const struct phase_limits *limits = watch->plan.limits;
+    return watch->patient ? limits->transport_grace_ns : limits->transport_lost_ns;
+}
+
+/* Its word counts where no socket of ours tells. */
+static bool is_by_daemon(const struct transport_watch *watch)
+{
+    return watch->plan.by_daemon && !path_state_is_end(watch->seen);
+}
+
+static void on_tailnet(void *context, enum path_state state)
+{
+    struct transport_watch *watch = context;
+    if (!path_state_is_end(state) || !is_by_daemon(watch) || watch->over)
+        return;
+    transport_watch_end(watch);
+    watch->function(watch->context);
+}
+
+static void on_sample(void *context, int direct, struct json *detail, int64_t at_ns)
+{
+    struct transport_watch *watch = context;
+    if (watch->sample)
+        watch->sample(watch->context, direct, detail, at_ns);
 }
 
 static void on_time(void *context)
@@ -104,7 +147,7 @@ static void on_time(void *context)
     int64_t again;
     look(watch, &sample);
     const struct phase_limits *plan = watch->plan.limits;
-    const struct path_limits limits = {watch->patient ? plan->transport_grace_ns : plan->transport_lost_ns,
+    const struct path_limits limits = {lost_ns(watch),
                                        watch->patient ? plan->transport_grace_ns : plan->host_silent_ns};
     path_health_judge(&watch->health, &limits, &sample, &again);
     if (watch->health.state != PATH_UNSEEN) {
@@ -122,7 +165,8 @@ static void on_time(void *context)
 }
 
 struct transport_watch *transport_watch_start(struct loop *loop, const struct transport_watch_plan *plan,
-                                              transport_watch_function *function, void *context)
+                                              transport_watch_function *function,
+                                              tailnet_watch_sample *sample, void *context)
 {
     if (!plan->control_path)
         return NULL;
@@ -131,7 +175,9 @@ struct transport_watch *transport_watch_start(struct loop *loop, const struct tr
     watch->loop = loop;
     watch->knock = -1;
     watch->function = function;
+    watch->sample = sample;
     watch->context = context;
+    watch->tailnet = tailnet_watch_start(loop, &plan->tailnet, lost_ns(watch), on_tailnet, on_sample, watch);
     watch->timer = loop_timer(loop, on_time, watch);
     /* The first look has to find the master: that is cheapest before Ansible has anything to do. */
     look_in(watch, 0);
@@ -144,6 +190,7 @@ void transport_watch_be_patient(struct transport_watch *watch, bool patient)
         return;
     /* The time until the next look was that of the limits before; one that is due sooner stays. */
     watch->patient = patient;
+    tailnet_watch_set_lost(watch->tailnet, lost_ns(watch));
     if (watch->due_ns > moment_monotonic() + NS_PER_S)
         look_in(watch, NS_PER_S);
 }
@@ -155,6 +202,7 @@ void transport_watch_end(struct transport_watch *watch)
     watch->over = true;
     knock_end(watch);
     timer_disarm(watch->timer);
+    tailnet_watch_end(watch->tailnet);
 }
 
 void transport_watch_free(struct transport_watch **watch)
@@ -163,13 +211,16 @@ void transport_watch_free(struct transport_watch **watch)
         return;
     knock_end(*watch);
     timer_free(&(*watch)->timer);
+    tailnet_watch_free(&(*watch)->tailnet);
     free(*watch);
     *watch = NULL;
 }
 
 enum path_state transport_watch_state(const struct transport_watch *watch)
 {
-    return watch ? watch->seen : PATH_UNSEEN;
+    if (!watch)
+        return PATH_UNSEEN;
+    return is_by_daemon(watch) ? tailnet_watch_state(watch->tailnet) : watch->seen;
 }
 
 int64_t transport_watch_knocked(const struct transport_watch *watch)
@@ -195,6 +246,8 @@ char *transport_watch_words(const struct transport_watch *watch)
     enum path_state state = transport_watch_state(watch);
     if (state == PATH_UNSEEN)
         return NULL;
+    if (is_by_daemon(watch))
+        return tailnet_watch_words(watch->tailnet);
     const struct tcp_state *tcp = &watch->last.tcp;
     AUTO_FREE char *acked = duration_show(tcp->ack_age_ns), *answered = duration_show(tcp->received_age_ns);
     switch (state) {

@@ -3,25 +3,39 @@
  * nothing; only shortly before it strikes it tries one new connection to the same address, one for each
  * suspicion. Watched is the one control path that the target is reached over, whoever opened its master.
  * Masters of other hosts (peers, the user's inventory) are not: a play may well reboot such a host, and a
- * task that needs one that is gone ends by ServerAlive, in Ansible's own way. */
+ * task that needs one that is gone ends by ServerAlive, in Ansible's own way.
+ * Over a tailnet the daemon is asked as well (transport/tailnet_watch.h). Where it has the only connection to
+ * the host (no TUN), its judgement ends the phase; where the master has a socket of its own, that decides. */
 #pragma once
+#include "config/project.h"
+#include "config/transport_kind.h"
 #include "config/watchdog_facts.h"
+#include "event/machine.h"
 #include "process/loop.h"
 #include "process/scope.h"
 #include "transport/path_health.h"
+#include "transport/tailnet_watch.h"
 
 struct transport_watch_plan {
     const char *control_path; /* NULL: nothing to watch */
     const struct scope *run;  /* whose members can be its master */
     const struct phase_limits *limits;
+    struct tailnet_watch_plan tailnet; /* address NULL: not over a tailnet */
+    bool by_daemon;                    /* its daemon has the connection to the host */
 };
+
+/* What the way that the phase takes adds to the plan. Borrows from machine and target. */
+void transport_watch_plan_way(struct transport_watch_plan *plan, enum transport_kind kind,
+                              const struct machine *machine, const struct target *target);
 
 struct transport_watch;
 typedef void transport_watch_function(void *context);
 
-/* What the plan points to must outlive the watch. `function` is called once at most. */
+/* What the plan points to must outlive the watch. `function` is called once at most; `sample` (NULL: nobody
+ * wants them) has the same context. */
 struct transport_watch *transport_watch_start(struct loop *loop, const struct transport_watch_plan *plan,
-                                              transport_watch_function *function, void *context);
+                                              transport_watch_function *function,
+                                              tailnet_watch_sample *sample, void *context);
 /* A task that outlives a lost connection by itself (async, reboot,
  * wait_for_connection) began, or another one. */
 void transport_watch_be_patient(struct transport_watch *watch, bool patient);

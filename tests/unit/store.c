@@ -77,6 +77,7 @@ Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns
         {"diagnosed", "diagnosis,target,node,size,started_ns,duration_ns,variable,transport,sure"},
         {"diagnosed_cell", "diagnosis,at_ns,transport,client,work,parameters,ok,ended,duration_ns,last_good_"
                            "ns,bytes,stalls,path"},
+        {"path_sample", "run,step,attempt,transport,at_ns,after_ns,direct,detail"},
     };
     for (size_t i = 0; i < COUNT_OF(faces); i++) {
         AUTO_FREE char *query =

@@ -1,0 +1,251 @@
+/* Requests over HTTP as they go wrong, and what libcurl costs whoever asks nobody. */
+#include "net/http_ask.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "net/http_answer.h"
+#include "net/http_basic.h"
+#include "process/loop.h"
+#include "web.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int ask(const char *url, int64_t ns, struct http_answer *answer, struct error *err)
+{
+    struct http_request request = {.method = "GET", .url = url};
+    return http_ask(&request, deadline_in(ns), answer, err);
+}
+
+static bool is_loaded(void)
+{
+    AUTO_TEXT maps = TEXT_INIT;
+    cr_assert(file_read("/proc/self/maps", 4 << 20, &maps, NULL) == 0);
+    return strstr(text_string(&maps), "libcurl") != NULL;
+}
+
+Test(http, is_not_loaded_before_it_is_used)
+{
+    struct http_answer answer;
+    cr_assert_not(is_loaded());
+    cr_assert(ask("http://127.0.0.1:1/", NS_PER_S, &answer, NULL) < 0);
+    cr_assert(is_loaded());
+}
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+Test(http, each_failure_is_said_in_words)
+{
+    static const struct {
+        struct web_answer answer;
+        const char *url, *words; /* url NULL: the server's */
+    } cases[] = {
+        {{0},
+         "http://127.0.0.1:1/",
+         "127.0.0.1:1: cannot be connected to: Connection refused: nothing listens"},
+        {{0}, "http://no-such-host.invalid/", "no-such-host.invalid: its name has no address"},
+        {{0}, "ftp://127.0.0.1/", "is nothing that can be asked over http or https"},
+        {{0}, "file:///etc/passwd", "is nothing that can be asked"},
+        {{.end = WEB_HOLD}, NULL, "takes the connection, but does not answer within 1"},
+        {{.bytes = OK "Content-Length: 9\r\n\r\nabc", .end = WEB_HOLD},
+         NULL,
+         "does not end its answer within 1"},
+        {{.bytes = OK "Content-Length: 9\r\n\r\nabc"}, NULL, "ends its answer too early (3 bytes came)"},
+        {{.end = WEB_RESET}, NULL, "resets the connection"},
+        {{.end = WEB_CLOSE}, NULL, "closes it without an answer"},
+        {{.bytes = "SSH-2.0-OpenSSH_9.2\r\n"}, NULL, "does not speak HTTP"},
+        {{.bytes = OK "\r\n", .filler = 2 << 20}, NULL, "sends more than it may"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct http_answer answer;
+        AUTO_ERROR err = ERROR_INIT;
+        struct web *web = web_start(NULL, &cases[i].answer, 1);
+        int64_t since = moment_monotonic();
+        int got = ask(cases[i].url ? cases[i].url : web_base(web), NS_PER_S, &answer, &err);
+        cr_expect(got < 0, "%zu", i);
+        cr_expect(strstr(error_text(&err), cases[i].words), "%zu: %s", i, error_text(&err));
+        cr_expect_lt(moment_monotonic() - since, 3 * NS_PER_S);
+    }
+}
+
+Test(http, an_answer_is_given_whatever_its_status_and_no_redirect_is_followed)
+{
+    static const struct web_answer answers[] = {
+        {.bytes = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\nthere"}};
+    AUTO_HTTP_ANSWER answer = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(ask(web_base(web_start(NULL, answers, 1)), 5 * NS_PER_S, &answer, &err) == 0, "%s",
+              error_text(&err));
+    cr_assert_eq(answer.status, 302);
+    cr_assert_str_eq(text_string(&answer.body), "there");
+    cr_assert_eq(answer.retry_after_ns, -1);
+}
+
+Test(http, when_to_come_again_is_read_in_seconds_and_as_a_date)
+{
+    static const struct {
+        const char *line;
+        int64_t seconds; /* -1: not said */
+    } cases[] = {{"Retry-After: 7\r\n", 7},
+                 {"retry-after:120", 120},
+                 {"Retry-After: Sun, 06 Nov 1994 08:49:47 GMT\r\n", 10},
+                 {"Retry-After: Sun, 06 Nov 1994 08:00:00 GMT\r\n", 0},
+                 {"Retry-After: soon\r\n", -1},
+                 {"Retry-After: -5\r\n", -1},
+                 {"Retry-After: 99999999999999999999\r\n", -1},
+                 {"X-Retry-After: 5\r\n", -1}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct http_answer answer = {.retry_after_ns = -1};
+        const char *date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        http_answer_read_head(&answer, date, strlen(date));
+        http_answer_read_head(&answer, cases[i].line, strlen(cases[i].line));
+        int64_t want = cases[i].seconds < 0 ? -1 : cases[i].seconds * NS_PER_S;
+        cr_expect_eq(answer.retry_after_ns, want, "%s: %lld", cases[i].line,
+                     (long long)answer.retry_after_ns);
+        cr_expect_eq(answer.date_ns, INT64_C(784111777) * NS_PER_S);
+    }
+    cr_expect_eq(http_answer_date("Sun, 06 Nov 1994 08:49:37 CET"), 0);
+    cr_expect_eq(http_answer_date("06 Nov 94"), 0);
+}
+
+Test(http, basic_authentication_is_what_the_standard_says)
+{
+    AUTO_FREE char *known = http_basic("Aladdin", "open sesame");
+    AUTO_FREE char *none = http_basic("k", NULL);
+    cr_assert_str_eq(known, "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    cr_assert_str_eq(none, "Authorization: Basic azo=");
+}
+
+struct watched {
+    struct loop *loop;
+    struct http *http;
+    struct http_transfer *transfer;
+    int done, failed;
+    bool close_in_it;
+};
+
+static void on_done(void *context, const struct http_answer *answer, const struct error *failure)
+{
+    struct watched *watched = context;
+    watched->done += answer != NULL;
+    watched->failed += failure != NULL;
+    cr_assert_null(watched->transfer);
+    if (watched->close_in_it)
+        http_close(&watched->http);
+    loop_stop(watched->loop);
+}
+
+static struct watched watched_new(void)
+{
+    struct watched watched = {0};
+    cr_assert(loop_new(&watched.loop, NULL) == 0 && http_open(watched.loop, &watched.http, NULL) == 0);
+    return watched;
+}
+
+static void begin(struct watched *watched, const char *url)
+{
+    struct http_request request = {.method = "GET", .url = url, .bound_ns = 5 * NS_PER_S};
+    cr_assert(http_begin(watched->http, &request, on_done, watched, &watched->transfer, NULL) == 0);
+}
+
+#define KEEP "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Test(http, a_flush_leaves_no_connection_from_before)
+{
+    static const struct web_answer held[] = {{.end = WEB_HOLD}, {.bytes = KEEP}, {.bytes = KEEP}};
+    struct watched watched = watched_new();
+    struct web *web = web_start(NULL, held, 3);
+    begin(&watched, web_base(web));
+    struct timer *timer = loop_timer(watched.loop, (timer_function *)(void *)loop_stop, watched.loop);
+    timer_arm(timer, 300 * NS_PER_MS);
+    loop_run(watched.loop, NULL);
+    cr_assert_eq(watched.done, 0);
+    http_flush(watched.http); /* what hung on the way from before begins anew */
+    loop_run(watched.loop, NULL);
+    cr_assert_eq(watched.done, 1);
+    cr_assert_eq(web_count(web), 2);
+    http_close(&watched.http);
+    loop_free(watched.loop);
+}
+
+Test(http, what_is_cancelled_or_closed_tells_nobody_and_may_be_from_within)
+{
+    static const struct web_answer held[] = {{.end = WEB_HOLD}}, good[] = {{.bytes = KEEP}};
+    struct watched watched = watched_new();
+    begin(&watched, web_base(web_start(NULL, held, 1)));
+    http_cancel(&watched.transfer);
+    cr_assert_null(watched.transfer);
+    begin(&watched, web_base(web_start(NULL, held, 1)));
+    struct http_transfer *hanging = watched.transfer;
+    cr_assert_not_null(hanging);
+    watched.close_in_it = true;
+    struct http_request request = {.method = "GET", .url = web_base(web_start(NULL, good, 1))};
+    watched.transfer = NULL;
+    struct http_transfer *other = NULL;
+    cr_assert(http_begin(watched.http, &request, on_done, &watched, &other, NULL) == 0);
+    loop_run(watched.loop, NULL);
+    cr_assert_eq(watched.done, 1);
+    cr_assert_eq(watched.failed, 0);
+    cr_assert_null(watched.http);
+    cr_assert_null(other);
+    loop_free(watched.loop);
+}
+
+static void *ask_many(void *context)
+{
+    for (int i = 0; i < 20; i++) {
+        AUTO_HTTP_ANSWER answer = {0};
+        if (ask(context, 10 * NS_PER_S, &answer, NULL) < 0 || answer.status != 200)
+            return (void *)(uintptr_t)1;
+    }
+    return NULL;
+}
+
+Test(http, threads_and_children_ask_at_once)
+{
+    static const struct web_answer good[] = {{.bytes = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"}};
+    const char *url = web_base(web_start(NULL, good, 1));
+    pthread_t threads[4];
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        pthread_create(&threads[i], NULL, ask_many, (void *)(uintptr_t)url);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        cr_assert_null(failed);
+    }
+    pid_t child = fork();
+    if (child == 0)
+        _exit(ask_many((void *)(uintptr_t)url) ? 1 : 0);
+    int status;
+    cr_assert(waitpid(child, &status, 0) == child && status == 0);
+}
+
+/* Signals that are not blocked in the threads of this process; the test's own excepted. */
+static int open_threads(void)
+{
+    FILE *out =
+        popen("for t in /proc/$PPID/task/*; do grep -h ^SigBlk $t/status; done | grep -c 'SigBlk:.*0000$'",
+              "r");
+    int count = -1;
+    cr_assert(out && fscanf(out, "%d", &count) == 1);
+    pclose(out);
+    return count;
+}
+
+Test(http, the_resolvers_thread_takes_no_signals)
+{
+    struct watched watched = watched_new();
+    int before = open_threads();
+    begin(&watched, "http://no-such-host.invalid/");
+    cr_assert_eq(open_threads(), before);
+    loop_run(watched.loop, NULL);
+    cr_assert_eq(watched.failed, 1);
+    http_close(&watched.http);
+    loop_free(watched.loop);
+}
