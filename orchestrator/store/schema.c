@@ -169,8 +169,8 @@ static const char paths[] =
 const char *store_migration(int version)
 {
     static const char *const migrations[STORE_VERSION] = {
-        version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles,
-        verdicts,  diagnoses, paths};
+        version_1, version_2, static_is_never_fresh, paths_from_the_project, index_of_cycles, verdicts,
+        diagnoses, paths};
     return migrations[version];
 }
 
