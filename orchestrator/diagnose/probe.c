@@ -8,6 +8,7 @@
 #include "config/layout.h"
 #include "config/marks.h"
 #include "diagnose/probe_way.h"
+#include "net/ssh_session.h"
 #include "process/aside.h"
 #include "process/guard.h"
 
@@ -136,6 +137,8 @@ int probe_run(struct reach *reaches, size_t count, struct json **out, struct err
                    *folder = layout_sockets(id, reaches[0].kind);
     AUTO_FREE struct way *ways = xcalloc(count, sizeof *ways);
     struct probe probe = {.scope = {.fd = -1}, .marker = marker, .ways = ways, .count = count, .left = count};
+    if (ssh_session_check(err) < 0)
+        return -1;
     if (ssh_needs_agent(reaches[0].machine, reaches[0].target) &&
         reach_open_agent(&reaches[0], &agent, err) < 0)
         return -1;

@@ -65,7 +65,7 @@ struct ssh_session {
     bool held;   /* what was to be written had to wait for what libssh had not written yet */
 };
 
-static int load_library(struct error *err)
+int ssh_session_check(struct error *err)
 {
     static bool loaded;
     if (loaded)
@@ -338,7 +338,7 @@ int ssh_session_open(const struct ssh_session_order *order, struct deadline dead
     struct ssh_session *session = xcalloc(1, sizeof *session);
     *session = (struct ssh_session){.fd = order->fd, .fd_given = -1, .order = order};
     *login = (struct ssh_session_login){.banner_ns = -1, .key_exchange_ns = -1, .auth_ns = -1};
-    int status = load_library(err);
+    int status = ssh_session_check(err);
     if (status == 0) {
         fcntl(session->fd, F_SETFL, fcntl(session->fd, F_GETFL) | O_NONBLOCK);
         session->fd_given = fcntl(session->fd, F_DUPFD_CLOEXEC, 3);
@@ -497,6 +497,8 @@ static bool go_on(struct ssh_session *session, struct lane *lane)
 {
     bool moved = take_in(lane, 0);
     moved |= take_in(lane, 1);
+    /* What came with the other's. */
+    moved |= take_in(lane, 0);
     moved |= give(session, lane);
     if (moved || !lib.ssh_is_connected(session->handle))
         return moved;

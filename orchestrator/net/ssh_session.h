@@ -45,6 +45,8 @@ struct ssh_session_login {
     int64_t banner_ns, key_exchange_ns, auth_ns; /* how long each took, -1: not reached */
 };
 
+/* Whether libssh can be loaded: ERROR_MISSING, with the package that has it. */
+int ssh_session_check(struct error *err);
 /* Logs in. `login` (never NULL) is filled also on failure, which is ERROR_UNREACHABLE, ERROR_DEADLINE, or
  * ERROR_MISSING where libssh is not there. */
 int ssh_session_open(const struct ssh_session_order *order, struct deadline deadline,

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -250,6 +252,8 @@ static int connect_one(const struct addrinfo *address, struct deadline deadline,
     int problem = knock_decided(fd);
     if (problem)
         return problem;
+    /* As ssh does: what is small does not wait for an answer to what went before. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     out->fd = TAKE_FD(fd);
     memcpy(&out->address, address->ai_addr, address->ai_addrlen);
     return 0;

@@ -1,13 +1,15 @@
 /* `triphase probe`: every way to a host side by side, against a real sshd and real packet filters. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "format/json.h"
 #include "lab/lab.h"
-#include "lab/sandbox.h"
+#include "process/program.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define cr_has(text, part) cr_assert(strstr((text), (part)), "'%s' does not say '%s'", (text), (part))
 
@@ -63,8 +65,7 @@ Test(probe, a_host_that_is_well_has_figures_of_every_kind_over_one_login)
     for (const char *at = log; (at = strstr(at, "Accepted publickey")); at++)
         logins++;
     cr_expect_eq(logins, 1);
-    AUTO_FREE char *marked = lab_keep(xasprintf("%s/", lab_folder(lab)));
-    (void)marked;
+    cr_expect_eq(lab_processes("triphase-aside"), 0);
 }
 
 Test(probe, the_table_is_readable_at_eighty_columns)
@@ -137,4 +138,100 @@ Test(probe, names_that_are_no_transport_or_target_are_refused)
     cr_expect_eq(lab_run(lab, "probe", "host", "--transport", "carrier-pigeon", NULL).code, 64);
     cr_expect_eq(lab_run(lab, "probe", "hots", NULL).code, 64);
     cr_expect_eq(lab_run(lab, "probe", NULL).code, 64);
+}
+
+/* The target's lines of the project, with more behind them. */
+static void add_keys(struct lab *lab, const char *format, const char *value)
+{
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml"), *more = xasprintf("    %s: %s\n", format, value);
+    lab_write(lab, "triphase.yml", "%s%s", project, more);
+}
+
+Test(probe, a_key_with_a_passphrase_is_opened_by_an_agent_of_its_own)
+{
+    struct lab *lab = lab_new();
+    AUTO_ERROR err = ERROR_INIT;
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *key = file_join(lab_folder(lab), "key");
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "ssh-keygen", "-q", "-p", "-N", "of seven words", "-f",
+                         key, NULL) == 0,
+              "%s", error_text(&err));
+    struct lab_result closed = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
+    cr_expect_eq(closed.code, 4);
+    lab_write(lab, "phrase", "of seven words");
+    AUTO_FREE char *path = file_join(lab_folder(lab), "phrase");
+    cr_assert(chmod(path, 0600) == 0);
+    add_keys(lab, "key_passphrase", "{file: phrase}");
+
+    struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
+
+    cr_expect_eq(result.code, 0, "%s%s", result.out, result.err);
+    cr_expect(strstr(result.out, "of seven words") == NULL && strstr(result.err, "of seven words") == NULL);
+}
+
+Test(probe, a_proxy_of_the_users_own_is_the_way_and_ends_with_the_probe)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *seen = file_join(lab_folder(lab), "seen");
+    lab_write(
+        lab, "bin/way",
+        "#!/usr/bin/python3\nimport os, select, socket, sys\nopen('%s', 'a').write(' '.join(sys.argv[1:]) + "
+        "'\\n')\n"
+        "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "while True:\n    for r in select.select([0, s], [], [])[0]:\n        b = os.read(0, 65536) if r == "
+        "0 else "
+        "s.recv(65536)\n        if not b: sys.exit()\n        s.sendall(b) if r == 0 else os.write(1, b)\n",
+        seen);
+    lab_write(lab, "ansible.cfg", "[ssh_connection]\nssh_args = -o 'ProxyCommand=%s/bin/way %%h %%p'\n",
+              lab_folder(lab));
+
+    struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", "--json", NULL);
+
+    cr_expect_eq(result.code, 0, "%s%s", result.out, result.err);
+    AUTO_JSON *report = report_of(&result);
+    const struct json *direct = entry_of(report, "direct");
+    cr_expect(json_get(direct, "tcp_ms") == NULL, "the connection is the proxy's");
+    cr_expect_gt(json_get_integer(direct, "down_bytes_per_s", 0), 100000);
+    AUTO_FREE char *words = lab_read(lab, "seen"), *expected = xasprintf("127.0.0.1 %d\n", lab_sshd(lab));
+    cr_expect_str_eq(words, expected, "one connection through it");
+    AUTO_FREE char *way = file_join(lab_folder(lab), "bin/way");
+    cr_expect_eq(lab_processes(way), 0);
+}
+
+Test(probe, a_proxy_that_fails_is_told_in_its_own_words)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    lab_write(lab, "bin/way", "#!/bin/sh\necho no way through here >&2; exit 1\n");
+    lab_write(lab, "ansible.cfg", "[ssh_connection]\nssh_args = -o ProxyCommand=%s/bin/way\n",
+              lab_folder(lab));
+    struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
+    cr_expect_eq(result.code, 4, "%s%s", result.out, result.err);
+    cr_has(result.out, "no way through here");
+}
+
+Test(probe, a_jump_goes_through_the_host_between)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    AUTO_FREE char *key = lab_read(lab, "sshd/host_key.pub"),
+                   *jump = xasprintf("root@localhost:%d", lab_sshd(lab));
+    lab_write(lab, "jump_hosts", "[localhost]:%d %s", lab_sshd(lab), key);
+    lab_write(lab, "bin/ssh",
+              "#!/bin/sh\nfor word; do case $word in -W) exec /usr/bin/ssh -F none -i %s/key -o "
+              "UserKnownHostsFile=%s/jump_hosts \"$@\";; esac; done\nexec /usr/bin/ssh \"$@\"\n",
+              lab_folder(lab), lab_folder(lab));
+    AUTO_FREE char *path = xasprintf("%s/bin:%s", lab_folder(lab), getenv("PATH"));
+    lab_environment(lab, "PATH", path);
+    add_keys(lab, "jump", jump);
+
+    struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
+
+    cr_expect_eq(result.code, 0, "%s%s", result.out, result.err);
+    AUTO_FREE char *log = lab_read(lab, "sshd/log");
+    int logins = 0;
+    for (const char *at = log; (at = strstr(at, "Accepted publickey")); at++)
+        logins++;
+    cr_expect_eq(logins, 2, "the jump's and the host's");
 }
