@@ -98,11 +98,8 @@ static void add_without_tun(const struct account *account, struct text *out)
     for (size_t i = 0; i < account->step_count; i++)
         phases += text_is(account->steps[i].kind, "phase") && goes_without_tun(&account->steps[i]);
     if (phases)
-        text_addf(
-            out,
-            "\n%d %s carried without a TUN (tailnet-userspace), where connections that are long or carry "
-            "much may stall; 'triphase inventory %s --explain' says why\n",
-            phases, phases == 1 ? "phase was" : "phases were", account->run->target);
+        text_addf(out, "\ntailnet-userspace: %d %s without a TUN (see inventory --explain)\n", phases,
+                  phases == 1 ? "phase" : "phases");
 }
 
 static struct table *steps_table(const struct account *account, bool wide, bool utf8)

@@ -85,7 +85,7 @@ Test(ways, plan_and_explain_say_the_same_of_a_userspace_daemon_that_runs_and_tha
     cr_has(shown.out, "guest");
     cr_has(shown.out, "online");
     struct lab_result report = lab_run(project, "report", NULL);
-    cr_has(report.out, "1 phase was carried without a TUN (tailnet-userspace)");
+    cr_has(report.out, "tailnet-userspace: 1 phase without a TUN");
     struct lab_result doctor = lab_run(project, "doctor", NULL);
     cr_has(doctor.out, "a tailscaled that triphase did not start, 1.");
     cr_has(doctor.out, "that tailscaled has none: only tailnet-userspace");
