@@ -73,7 +73,7 @@ static void log_out(const struct bring_down_order *order, const struct tailnet_s
                     struct deadline deadline, struct bring_down_end *end)
 {
     AUTO_ERROR why = ERROR_INIT, also = ERROR_INIT;
-    end->had_node = true;
+    end->had_node = status->addresses.count > 0;
     end->name = xstrdup(*status->self.dns_name ? status->self.dns_name : status->self.host_name);
     tell(order, "logging our own node out");
     if (own_node_log_out(deadline, &why) == 0 ||
@@ -102,21 +102,17 @@ static int make_it_answer(const struct bring_down_order *order, struct tailnet_p
     return daemon_start(&how, deadline_earlier(deadline, deadline_in(START_BOUND)), daemon, err);
 }
 
-static bool is_starting(const struct tailnet_status *status)
-{
-    return text_is(status->state, "NoState") || text_is(status->state, "");
-}
-
 /* What it says once it has read its state. */
 static int ask(struct deadline deadline, struct tailnet_status *status, struct error *err)
 {
     AUTO_FREE char *socket = tailnet_place_socket();
     struct deadline bound = deadline_earlier(deadline, deadline_in(ANSWER_BOUND));
+    static const char *const not_yet[] = {"NoState", "", NULL};
     for (;;) {
         tailnet_status_clear(status);
         if (local_api_status(socket, false, bound, status, err) < 0)
             return -1;
-        if (!is_starting(status) || deadline_over(bound))
+        if (!text_is_one_of(status->state, not_yet) || deadline_over(bound))
             return 0;
         moment_sleep(50 * NS_PER_MS);
     }
@@ -133,7 +129,7 @@ static void leave_tailnet(const struct bring_down_order *order, struct tailnet_p
     if (make_it_answer(order, daemon, runs, deadline, &why) < 0 || ask(deadline, &status, &why) < 0)
         words_addf(&end->left, "whether its device is still in the tailnet is not known: %s",
                    error_text(&why));
-    else if (!text_is(status.state, "NeedsLogin"))
+    else
         log_out(order, &status, deadline, end);
 }
 

@@ -9,6 +9,7 @@
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 /* A daemon that comes back with a node of its own, a control server that tells a new node its peers. */
 #define SETTLE_BOUND (15 * NS_PER_S)
 #define LOGOUT_BOUND (10 * NS_PER_S)
+/* What a join that nobody waits for may take to show. */
+#define JOIN_BOUND (4 * NS_PER_S)
 
 enum { ROUNDS = 2 };
 
@@ -60,13 +63,32 @@ static bool is_out(const char *socket, struct deadline deadline)
            text_is(status.state, "NeedsLogin");
 }
 
+/* The daemon goes on joining when whoever asked it to was killed. */
+static int mark_join(bool begins, struct error *err)
+{
+    AUTO_FREE char *path = tailnet_place_file("joining");
+    if (begins)
+        return file_replace(path, "", 0, 0600, err);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_system(err, errno, "cannot remove %s", path);
+    return 0;
+}
+
+static void await_unfinished_join(struct deadline deadline)
+{
+    AUTO_FREE char *path = tailnet_place_file("joining"), *socket = tailnet_place_socket();
+    struct deadline bound = deadline_earlier(deadline, deadline_in(JOIN_BOUND));
+    while (file_exists(path) && is_out(socket, bound) && !deadline_over(bound))
+        moment_sleep(50 * NS_PER_MS);
+}
+
 int own_node_log_out(struct deadline deadline, struct error *err)
 {
     AUTO_FREE char *socket = tailnet_place_socket();
     AUTO_ERROR why = ERROR_INIT;
     struct deadline bound = deadline_earlier(deadline, deadline_in(LOGOUT_BOUND));
-    if (is_out(socket, bound))
-        return 0;
+    /* Also where it says that it is out: one that is just joining does so, too. */
+    await_unfinished_join(bound);
     if (local_api_logout(socket, bound, &why) < 0)
         return error_set(err, ERROR_UNREACHABLE, "the control server was not told that this node leaves: %s",
                          error_text(&why));
@@ -129,14 +151,14 @@ static int join(const struct bring_up_order *order, struct deadline deadline, st
     end->made_keys += minted.id != NULL;
     tell(order, minted.id ? "joining with a key made for this" : "joining with the given key");
     struct join_order how = join_order_of(order, end, program, hostname, minted.key, !minted.id);
-    int result = join_up(&how, deadline, err);
+    int result = mark_join(true, err) < 0 ? -1 : join_up(&how, deadline, err);
     /* Bounded apart: a join that took all the time must not leave its key. */
     if (minted_drop(order->settings, order->directory, deadline_in(LOGOUT_BOUND), &minted, &left) < 0)
         words_add(&end->notes, error_text(&left));
     if (result < 0)
         return say_why_late(order, end, err);
     end->changed = true;
-    return 0;
+    return mark_join(false, err);
 }
 
 /* Tags and control server of a node stay what they were, whatever it is told afterwards: only a new node has others. */
@@ -199,6 +221,7 @@ static int set_what_differs(const struct bring_up_order *order, struct deadline 
 int own_node_join(const struct bring_up_order *order, struct deadline deadline, struct bring_up_end *end,
                   struct error *err)
 {
+    await_unfinished_join(deadline);
     if (look_again(order, deadline, end, err) < 0)
         return -1;
     for (int round = 0; round < ROUNDS && end->sight.verdict != READY; round++) {

@@ -3,7 +3,8 @@
  * themselves. */
 #pragma once
 
-/* From here on a process beside the test looks through /proc without a pause, until spilled_check or the test's end.
+/* One that ends with a dash is the beginning of keys that others make, and looked for only in what the test started.
+ * From here on a process beside the test looks through /proc without a pause, until spilled_check or the test's end.
  * Eight secrets at most; each is copied, and so in the memory of that process alone. */
 void spilled_watch(const char *secret);
 /* Ends the look, and fails where one of the secrets was seen in a process, or stands in a file below one of the folders

@@ -2,10 +2,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,4 +117,47 @@ bool up_has(const struct json *list, const char *word)
 char *up_string(const struct json *document, const char *key)
 {
     return (char *)json_get_string(document, key, "");
+}
+
+int up_daemons(struct tailnet_operator *op)
+{
+    AUTO_FREE char *count =
+        tailnet_operator_shell(op, "n=0; for one in /proc/[0-9]*; do grep -qs tailscaled $one/comm && test "
+                                   "$(stat -Lc %%i $one/ns/net) = $(stat "
+                                   "-Lc %%i /proc/self/ns/net) && n=$((n+1)); done; echo $n");
+    return (int)strtol(count, NULL, 10);
+}
+
+/* Killed after so many milliseconds, whatever it is doing. */
+static void kill_after(struct lab *project, int ms)
+{
+    AUTO_FREE char *name = xasprintf("killed-%d", ms);
+    pid_t pid = lab_start(project, name, "up", NULL);
+    moment_sleep(ms * NS_PER_MS);
+    kill(pid, SIGKILL);
+    lab_wait(project, pid, 20);
+}
+
+static int time_of_a_whole_one(struct lab *project)
+{
+    struct lab_result up = lab_run(project, "up", NULL);
+    cr_assert(eq(int, up.code, 0), "%s%s", up.out, up.err);
+    up_down(project);
+    return (int)(up.seconds * 1000);
+}
+
+void up_kill_rounds(struct tailnet_lab *lab, struct tailnet_operator *op, struct lab *project, int instants)
+{
+    int whole_ms = time_of_a_whole_one(project);
+    for (int i = 0; i < instants; i++) {
+        kill_after(project, whole_ms * i / instants + 5);
+        if (i % 2) {
+            struct lab_result up = lab_run(project, "up", "--json", NULL);
+            cr_expect(eq(int, up.code, 0), "%d of %d: %s%s", i, instants, up.out, up.err);
+            cr_expect(eq(int, up_daemons(op), 1), "%d of %d", i, instants);
+        }
+        up_down(project);
+        cr_expect(eq(int, up_daemons(op), 0), "%d of %d", i, instants);
+        up_expect_nothing_is_left(lab, op);
+    }
 }

@@ -26,3 +26,8 @@ void up_expect_nothing_is_left(struct tailnet_lab *lab, struct tailnet_operator 
 void up_down(struct lab *project);
 bool up_has(const struct json *list, const char *word);
 char *up_string(const struct json *document, const char *key); /* borrowed, "" where it is absent */
+/* How many tailscaled run on that machine. */
+int up_daemons(struct tailnet_operator *op);
+/* `up` killed at so many instants of its way, from before its lock to behind its join; each time either the next one or
+ * `--down` goes on from there, and nothing may be left. */
+void up_kill_rounds(struct tailnet_lab *lab, struct tailnet_operator *op, struct lab *project, int instants);
