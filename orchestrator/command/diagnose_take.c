@@ -148,7 +148,7 @@ static int resume(struct taker *taker, struct matrix *matrix, struct error *err)
     AUTO_JSON *earlier = NULL;
     AUTO_DIAGNOSIS found = {0};
     int64_t since = moment_wall() - RESUME_S * NS_PER_S;
-    if (diagnoses_unfinished(taker->db, taker->target->name, since, &earlier, err) < 0)
+    if (diagnoses_unfinished(taker->db, taker->target->name, taker->out->id, since, &earlier, err) < 0)
         return -1;
     if (!earlier || diagnosis_of_json(earlier, &found, NULL) < 0 || !found.count)
         return 0;

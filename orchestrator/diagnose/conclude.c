@@ -90,13 +90,28 @@ static const char *kind_variable(int kind)
     return kind == WEIGH_CLIENT ? "client" : level_variable((enum level)kind);
 }
 
+/* In how many bad cells it is left, in either direction: a cell goes in one of them. */
+static size_t covered(const struct weighing *over, int kind)
+{
+    size_t found = 0;
+    for (int other = 0; other < WEIGH_KINDS; other++)
+        if (text_is(kind_variable(other), kind_variable(kind)))
+            found += over->left[other];
+    return found < over->begun ? found : over->begun;
+}
+
+static bool goes_both_ways(const struct weighing *over, int kind)
+{
+    return covered(over, kind) > over->left[kind];
+}
+
 /* The kind that is left in most bad cells, the first of those alike; -1: none is left in enough of them. */
 static int find_kind(const struct weighing *over)
 {
     int best = -1;
     for (int kind = 0; kind < WEIGH_KINDS; kind++)
-        if (over->left[kind] * 100 >= over->begun * MOST_OF && over->left[kind] > 0 &&
-            (best < 0 || over->left[kind] > over->left[best]))
+        if (over->left[kind] > 0 && covered(over, kind) * 100 >= over->begun * MOST_OF &&
+            (best < 0 || covered(over, kind) > covered(over, best)))
             best = kind;
     return best;
 }
@@ -117,7 +132,7 @@ static void add_span(struct words *out, const struct weighing *over, int kind)
 static void add_confounded(struct finding *out, const struct weighing *over, int kind)
 {
     for (int other = 0; other < WEIGH_KINDS; other++)
-        if (other != kind && over->left[other] >= over->left[kind] &&
+        if (other != kind && over->left[other] && covered(over, other) >= covered(over, kind) &&
             !text_is(kind_variable(other), kind_variable(kind)))
             add_span(&out->confounded, over, other);
 }
@@ -139,7 +154,8 @@ static char *separation_words(const struct weighing *over, int kind)
     AUTO_TEXT words = TEXT_INIT;
     const char *form = words_of(variable), *at = strstr(form, "%s");
     text_add_bytes(&words, form, (size_t)(at - form));
-    text_add(&words, kind == WEIGH_CLIENT ? "" : level_direction((enum level)kind));
+    bool one_way = kind != WEIGH_CLIENT && !goes_both_ways(over, kind);
+    text_add(&words, one_way ? level_direction((enum level)kind) : "");
     text_add(&words, at + 2);
     if (kind != WEIGH_CLIENT) {
         AUTO_FREE char *good = level_text((enum level)kind, over->good_most[kind]);
@@ -162,8 +178,8 @@ static bool separate(const struct weighing *over, struct finding *out)
         out->good_most = over->good_most[kind];
         out->bad_least = over->bad_least[kind];
     }
-    out->sure = out->confounded.count ? SURE_NOT : over->left[kind] > 1 ? SURE : SURE_LIKELY;
-    if (over->left[kind] < over->begun && out->sure == SURE)
+    out->sure = out->confounded.count ? SURE_NOT : covered(over, kind) > 1 ? SURE : SURE_LIKELY;
+    if (covered(over, kind) < over->begun && out->sure == SURE)
         out->sure = SURE_LIKELY;
     return true;
 }
@@ -191,9 +207,9 @@ static void explain(struct finding *finding, const struct signs_case *of)
     AUTO_TEXT why = TEXT_INIT;
     text_addf(&why, "%s: %zu good and %zu bad cells over %s", sureness_name(finding->sure), over->good,
               over->bad, over->transport);
-    if (finding->level >= 0 && over->left[finding->level] < over->begun)
+    if (finding->level >= 0 && covered(over, finding->level) < over->begun)
         text_addf(&why, ", %zu of the bad ones are not explained by it",
-                  over->begun - over->left[finding->level]);
+                  over->begun - covered(over, finding->level));
     if (over->bad == 1)
         text_add(&why, "; one bad cell alone");
     if (elsewhere)

@@ -8,7 +8,13 @@
 
 /* The largest that goes over the wire whatever was written at once, and what of it shows that such ones pass;
  * ssh's own packet around a short line. */
-enum { SEGMENT_MOST = 1500, SEGMENTS_PASSED = 8192, SEGMENT_SMALL = 200, SPEED_LEAST_BYTES = 32768 };
+enum {
+    SEGMENT_MOST = 1500,
+    SEGMENTS_PASSED = 8192,
+    SEGMENT_SMALL = 200,
+    SPEED_LEAST_BYTES = 32768,
+    SPEED_WHOLE_BYTES = 500000
+};
 
 enum {
     DOWN = 1,
@@ -139,10 +145,12 @@ char *level_text(enum level level, double value)
     return xasprintf(value < 10 && level == LEVEL_DURATION ? "%.1f %s" : "%.0f %s", value, facts[level].unit);
 }
 
+/* Of one that is whole the login is a part, so that it has to be larger. */
 double level_speed(const struct cell *cell)
 {
     int row = row_of(cell->work);
-    if (row < 0 || !(works[row].does & ALONE) || cell->bytes < SPEED_LEAST_BYTES || cell->duration_ns <= 0)
+    if (row < 0 || !(works[row].does & ALONE) ||
+        cell->bytes < (cell->ok ? SPEED_WHOLE_BYTES : SPEED_LEAST_BYTES) || cell->duration_ns <= 0)
         return -1;
     int64_t took = cell->ok ? cell->duration_ns : cell->last_good_ns;
     return took > 0 ? (double)cell->bytes * NS_PER_S / (double)took : -1;

@@ -182,11 +182,12 @@ bool work_changes(const char *name)
 }
 
 /* It ends when the connection does: its stdin is open for as long as anybody is there. A shell gives what it
- * sends to the background another stdin, so that the watcher is given it by a number. */
+ * sends to the background another stdin, so that the watcher is given it by a number. What it ends is the whole
+ * group, which is the session that sshd made for the command: a `sleep` outlives its shell. */
 static void add_watched(struct text *out, const char *script)
 {
     text_addf(out,
-              "exec 3<&0; { %s; } & p=$!; { cat <&3 >/dev/null; kill $p; } >/dev/null 2>&1 & q=$!; "
+              "exec 3<&0; { %s; } & p=$!; { cat <&3 >/dev/null; kill 0; } >/dev/null 2>&1 & q=$!; "
               "wait $p; r=$?; kill $q; exit $r",
               script);
 }

@@ -171,11 +171,11 @@ int diagnoses_load(struct sql *db, const char *name, const char *target, struct 
                 target, 0, out, err);
 }
 
-int diagnoses_unfinished(struct sql *db, const char *target, int64_t since_ns, struct json **out,
-                         struct error *err)
+int diagnoses_unfinished(struct sql *db, const char *target, const char *but_for, int64_t since_ns,
+                         struct json **out, struct error *err)
 {
-    return load(db, "duration_ns IS NULL AND ?1 = ?1 AND target = ?2 AND started_ns >= ?3" NEWEST_FIRST, "",
-                target, since_ns, out, err);
+    return load(db, "duration_ns IS NULL AND id <> ?1 AND target = ?2 AND started_ns >= ?3" NEWEST_FIRST,
+                but_for, target, since_ns, out, err);
 }
 
 int diagnoses_earlier(struct sql *db, const char *target, int64_t before_ns, struct json **out,

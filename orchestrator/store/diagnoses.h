@@ -17,9 +17,10 @@ int diagnoses_end(struct sql *db, const char *id, const struct json *conclusion,
  * "previous" (of the target where given). NULL in `out` where there is none. The caller frees it. */
 int diagnoses_load(struct sql *db, const char *name, const char *target, struct json **out,
                    struct error *err);
-/* The newest of the target that did not end, begun behind `since_ns` (wall clock); else as above. */
-int diagnoses_unfinished(struct sql *db, const char *target, int64_t since_ns, struct json **out,
-                         struct error *err);
+/* The newest of the target that did not end, but for the one of that id, begun behind `since_ns` (wall
+ * clock); else as above. */
+int diagnoses_unfinished(struct sql *db, const char *target, const char *but_for, int64_t since_ns,
+                         struct json **out, struct error *err);
 /* The newest that ended and is at least so old as `before_ns`, else the oldest that did, but for the
  * newest of all: what today is set against. */
 int diagnoses_earlier(struct sql *db, const char *target, int64_t before_ns, struct json **out,

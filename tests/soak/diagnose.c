@@ -1,5 +1,5 @@
-/* Ten causes made real over a userspace network, one at a time, and three ways that are well: what `diagnose` calls
- * each, and in what time. CAUSE picks one by its name. */
+/* Ten causes made real over a userspace network, one at a time, and three ways that are well: what
+ * `diagnose` calls each, and in what time. CAUSE picks one by its name. */
 #include "base/text.h"
 #include "lab/causes.h"
 #include "soak/figures.h"

@@ -1,5 +1,5 @@
-/* `triphase diagnose`: causes made real between an operator without a TUN and a host of a real tailnet, and the
- * word for each. All ten, and more healthy ways, are in tests/soak. */
+/* `triphase diagnose`: causes made real between an operator without a TUN and a host of a real tailnet,
+ * and the word for each. All ten, and more healthy ways, are in tests/soak. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"

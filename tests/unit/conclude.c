@@ -169,6 +169,26 @@ Test(conclude, is_surer_the_more_bad_cells_say_the_same)
     cr_expect(eq(int, found->sure, SURE));
 }
 
+Test(conclude, calls_it_volume_too_where_both_directions_break_off_and_names_neither)
+{
+    AUTO_MATRIX matrix = good_matrix();
+    spoil(&matrix, "bulk-down", 8000000, "stalled", 0.5, 3000000);
+    spoil(&matrix, "bulk-up", 8000000, "stalled", 0.5, 3000000);
+    const struct finding *found = concluded(&matrix);
+    cr_expect(eq(str, (char *)found->variable, "volume"));
+    cr_expect(eq(int, found->sure, SURE));
+    cr_expect(strstr(found->words, "the host") == NULL, "%s", found->words);
+}
+
+Test(conclude, takes_a_slow_login_for_no_slow_path)
+{
+    AUTO_MATRIX matrix = good_matrix();
+    for (size_t i = 0; i < matrix.count; i++)
+        matrix.cells[i].duration_ns += 2 * NS_PER_S;
+    ADD(&matrix, DOWN("direct", 100000, "ok", 2.4, 100000));
+    cr_expect(eq(str, (char *)concluded(&matrix)->variable, "none"));
+}
+
 Test(conclude, calls_it_mtu_where_the_first_large_segment_never_comes)
 {
     AUTO_MATRIX matrix = good_matrix();

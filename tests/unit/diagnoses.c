@@ -90,11 +90,14 @@ Test(diagnoses, one_that_broke_off_is_known_as_such_and_never_the_last)
     keep(&place, ID(2), false);
     AUTO_JSON *last = find(&place, "last");
     cr_expect(eq(str, (char *)json_get_string(last, "id", ""), ID(1)));
-    cr_assert(
-        eq(int, diagnoses_unfinished(place.db, "vault", moment_wall() - 60 * NS_PER_S, &open, NULL), 0));
+    cr_assert(eq(
+        int, diagnoses_unfinished(place.db, "vault", ID(3), moment_wall() - 60 * NS_PER_S, &open, NULL), 0));
     cr_expect(eq(str, (char *)json_get_string(open, "id", ""), ID(2)));
-    cr_assert(eq(int, diagnoses_unfinished(place.db, "vault", moment_wall() + 60 * NS_PER_S, &old, NULL), 0));
+    cr_assert(eq(
+        int, diagnoses_unfinished(place.db, "vault", ID(3), moment_wall() + 60 * NS_PER_S, &old, NULL), 0));
     cr_expect(eq(ptr, old, NULL));
+    cr_assert(eq(int, diagnoses_unfinished(place.db, "vault", ID(2), 0, &old, NULL), 0));
+    cr_expect(eq(ptr, old, NULL), "the one that goes on now is none that broke off");
     place_remove(&place);
 }
 
