@@ -120,16 +120,15 @@ static void stop_master(struct causes *causes)
         "LogLevel=ERROR"
         " -o ControlMaster=yes -o ControlPersist=yes -o ControlPath=%s"
         " -o ProxyCommand='tailscale --socket=%s nc %%h %%p' -f -N root@%s >/dev/null 2>&1 </dev/null;"
-        " ssh -O check -o ControlPath=%s x 2>&1 | tr -dc 0-9 | xargs kill -STOP",
-        causes->guest->machine->key, CONTROL, tailnet_operator_socket(causes->op), causes->address, CONTROL);
+        " ssh -O check -o ControlPath=%s x 2>&1 | tr -dc 0-9 >%s.pid; kill -STOP $(cat %s.pid)",
+        causes->guest->machine->key, CONTROL, tailnet_operator_socket(causes->op), causes->address, CONTROL,
+        CONTROL, CONTROL);
 }
 
 static void end_master(struct causes *causes)
 {
     (void)causes;
-    rig_shell("for p in /proc/[0-9]*; do grep -qz 'ssh: " CONTROL
-              "' $p/cmdline 2>/dev/null && kill -KILL ${p#/proc/}; "
-              "done; rm -f " CONTROL "; umount /root/.ssh");
+    rig_shell("kill -KILL $(cat " CONTROL ".pid); rm -f " CONTROL " " CONTROL ".pid; umount /root/.ssh");
 }
 
 static void relay(struct causes *causes)
