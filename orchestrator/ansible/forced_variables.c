@@ -53,11 +53,11 @@ static void add_reference(struct yaml_writer *writer, const char *name)
     yaml_string(writer, reference);
 }
 
-/* How a bootstrap's host is to join. */
+/* How the target joins; how it is taken out again goes by the same. */
 static void add_tailnet(struct yaml_writer *writer, const struct ansible_request *request)
 {
     const struct target *target = request->target;
-    if (!request->joins)
+    if (!target->joins_tailnet)
         return;
     add_text(writer, "triphase_tailnet_hostname",
              target->tailnet.hostname ? target->tailnet.hostname : target->host_name);

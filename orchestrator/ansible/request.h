@@ -27,10 +27,9 @@ struct ansible_request {
     const char *callback_directory; /* holds triphase_events.py */
     const char *fact_cache;         /* directory, for `facts: cached` */
     const char *control_directory;  /* for hosts that are not triphase's own; may be NULL */
-    const char *target_state, *machine_state;  /* triphase_state_dir, triphase_machine_dir */
-    const char *pending_handlers;              /* JSON list of {host, handler}; NULL: none */
-    bool joins;                                /* the phase brings the host into its tailnet */
-    const char *auth_key;                      /* with this; NULL: it was given none */
+    const char *target_state, *machine_state; /* triphase_state_dir, triphase_machine_dir */
+    const char *pending_handlers;             /* JSON list of {host, handler}; NULL: none */
+    const char *auth_key; /* of a phase that brings the host into its tailnet; NULL: it was given none */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
     bool no_pipelining; /* the host's sudo wants a terminal: not even where the user set nothing */
     const char *const *environment; /* the user's; NULL: this process's */

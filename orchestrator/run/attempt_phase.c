@@ -151,8 +151,7 @@ static int make_ansible(const struct run_context *context, const struct phase *p
     ask.target_state = attempt->target_state;
     ask.machine_state = attempt->machine_state;
     ask.pending_handlers = pending;
-    ask.joins = is_bootstrap(context, phase);
-    ask.auth_key = ask.joins ? context->key.key : NULL;
+    ask.auth_key = is_bootstrap(context, phase) ? context->key.key : NULL;
     if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
     return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);

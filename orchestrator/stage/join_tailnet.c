@@ -231,6 +231,15 @@ static char *keeps_it(const struct joining *joining, const struct tailnet_sight 
     return NULL;
 }
 
+static int twice(struct joining *joining, const char *other, const char *address, struct error *err)
+{
+    return fail(
+        joining, ERROR_PROVIDER, "tailnet-twice", err,
+        "a second device of its name is in the tailnet: %s, beside its own at %s; remove the one that is "
+        "not meant",
+        other, address);
+}
+
 /* Every device but its own that has the name, or asked for it. */
 static int clear_the_name(struct joining *joining, const struct tailnet_sight *sight,
                           const struct tailnet_seen *own, struct error *err)
@@ -242,6 +251,8 @@ static int clear_the_name(struct joining *joining, const struct tailnet_sight *s
         if (seen == own || !tailnet_sight_is_namesake(seen, joining->label))
             continue;
         AUTO_FREE char *text = tailnet_sight_text(seen), *kept = keeps_it(joining, sight, seen);
+        if (kept && own)
+            return twice(joining, text, own->addresses.count ? own->addresses.items[0] : "no address", err);
         if (kept)
             return fail(
                 joining, ERROR_PROVIDER, "tailnet-stale", err,
@@ -393,10 +404,7 @@ static int check_sight(struct joining *joining, const struct tailnet_sight *sigh
             own = seen;
         } else if (is_own || tailnet_sight_is_namesake(seen, joining->label)) {
             AUTO_FREE char *text = tailnet_sight_text(seen);
-            return fail(joining, ERROR_PROVIDER, "tailnet-twice", err,
-                        "a second device of its name is in the tailnet: %s, beside its own at %s; remove the "
-                        "one that is not meant",
-                        text, address);
+            return twice(joining, text, address, err);
         }
     }
     *seen_well = own && own->connected && tailnet_sight_same_tags(&own->tags, &joining->target->tailnet.tags);

@@ -88,7 +88,7 @@ static void check_spilled(struct lab *project)
 {
     AUTO_FREE char *source = file_join(lab_folder(project), "the-key"),
                    *archive = file_join(lab_folder(project), "web.tar.gz");
-    struct lab_result bundle = lab_run(project, "bundle", "web", "--format", "tar.gz", "-o", archive, NULL);
+    struct lab_result bundle = lab_run(project, "bundle", "web", "--format", "gz", "-o", archive, NULL);
     cr_expect(eq(int, bundle.code, 0), "%s", bundle.err);
     spilled_check(source, lab_folder(project), NULL);
 }
@@ -243,6 +243,23 @@ static struct tailnet_operator *start_namesake(struct tailnet_lab *lab, const ch
     return other;
 }
 
+static void delete_node(struct tailnet_lab *lab, const char *name)
+{
+    AUTO_FREE char *said = tailnet_lab_headscale(lab, "nodes", "list", "-o", "json", NULL);
+    AUTO_JSON *list = json_parse(said, strlen(said), NULL);
+    for (size_t i = 0; i < json_count(list); i++)
+        if (text_is(json_get_string(json_at(list, i), "given_name", ""), name)) {
+            AUTO_FREE char *id = xasprintf("%lld", (long long)json_get_integer(json_at(list, i), "id", 0));
+            free(tailnet_lab_headscale(lab, "nodes", "delete", "-i", id, "--force", NULL));
+        }
+}
+
+static bool sees_the_second(void *context)
+{
+    struct lab_result said = tailnet_operator_run(context, "tailscale", "status", NULL);
+    return strstr(said.out, "web-1") != NULL;
+}
+
 static bool is_offline(void *context)
 {
     AUTO_FREE char *said = tailnet_lab_headscale(context, "nodes", "list", "-o", "json", NULL);
@@ -288,10 +305,155 @@ Test(tailnet_create, a_stale_device_is_removed_only_where_it_is_ended_and_carrie
                    "it does not carry tag:host, so it is left alone");
     AUTO_FREE char *kept = nodes(lab);
     cr_has(kept, " web:tag:vault ");
-    free(tailnet_lab_headscale(lab, "nodes", "list-routes", NULL));
-    rig_shell("true");
+    delete_node(lab, "web");
 
     start_namesake(lab, "tag:host", false);
-    AUTO_FREE char *two = nodes(lab);
-    cr_has(two, " web-1:tag:host ");
+    cr_assert(lab_until(60, is_offline, lab), "headscale still calls it online");
+    expect_ok(lab_run(project, "create", "web", NULL));
+    AUTO_FREE char *there = nodes(lab),
+                   *removed = lab_sql(project, "SELECT json_extract(evidence, '$.removed[0]') FROM step "
+                                               "WHERE name = 'tailnet-look' ORDER BY run DESC LIMIT 1");
+    cr_expect_eq(count_of(there, "web"), 1, "%s", there);
+    cr_has(there, " web:tag:host ");
+    cr_has(removed, "web (");
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+}
+
+Test(tailnet_create, a_device_of_other_tags_than_wanted_is_told_and_carries_no_phase)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:vault");
+
+    expect_failure(lab_run(project, "create", "web", NULL), 3,
+                   "its device has tag:vault, and tag:host was wanted");
+
+    AUTO_FREE char *cause = cause_of(project, "tailnet"),
+                   *ran = lab_sql(project, "SELECT count(*) FROM step WHERE name = 'work'");
+    cr_expect_str_eq(cause, "failed tailnet-tags");
+    cr_expect_str_eq(ran, "0");
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+}
+
+Test(tailnet_create, two_devices_of_its_name_are_one_too_many)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    expect_ok(lab_run(project, "create", "web", NULL));
+
+    start_namesake(lab, "tag:host", true);
+    cr_assert(lab_until(20, sees_the_second, op), "the operator does not hear of it");
+    expect_failure(lab_run(project, "create", "web", NULL), 3,
+                   "a second device of its name is in the tailnet: web-1");
+
+    AUTO_FREE char *cause = cause_of(project, "tailnet-look");
+    cr_expect_str_eq(cause, "failed tailnet-twice");
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *left = nodes(lab);
+    cr_expect_eq(count_of(left, "web"), 1, "%s", left);
+    cr_has(left, " web-1:tag:host ");
+}
+
+/* ------------------------------------------------------------ what breaks on the way */
+
+/* A signal to processes of that name in the guest ("": to all). */
+static void signal_guest(struct lab *project, const char *word, const char *name)
+{
+    AUTO_FREE char *guest = lab_sql(project, "SELECT reference FROM machine WHERE removed_ns = 0");
+    cr_assert(guest[0] != '\0');
+    rig_shell("for p in $(ip netns pids %s); do grep -q '%s' /proc/$p/comm && kill -%s $p; done; true", guest,
+              name, word);
+}
+
+Test(tailnet_create, a_worker_killed_before_it_knows_that_the_host_joined_loses_neither_host_nor_device)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    /* Its daemon stands still, so that the stage behind the bootstrap waits for its word. */
+    use_short_bootstrap(lab, project, "", "    - ansible.builtin.shell: kill -STOP $(pidof tailscaled)\n");
+
+    pid_t create = lab_start(project, "create", "create", "web", NULL);
+    cr_assert(lab_until_sql(project, 100, "SELECT count(*) FROM step WHERE name = 'tailnet'"),
+              "no stage tailnet");
+    kill(lab_worker(project), SIGKILL);
+    cr_expect(eq(int, lab_wait(project, create, 30), 70));
+    signal_guest(project, "CONT", "tailscaled");
+
+    /* The name was free when the bootstrap began, so the device is the machine's own. */
+    expect_ok(lab_run(project, "resume", "web", NULL));
+    AUTO_FREE char *steps = steps_of_last_run(project), *there = nodes(lab);
+    cr_expect_str_eq(steps, "provision:-:ok tailnet-look:-:ok transport:-:ok work:tailnet:ok");
+    cr_expect_eq(count_of(there, "web"), 1, "%s", there);
+
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+}
+
+Test(tailnet_create, a_run_killed_in_its_bootstrap_is_destroyed_with_the_device_it_made)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    use_short_bootstrap(
+        lab, project, "",
+        "    - delegate_to: localhost\n      ansible.builtin.shell: touch there; exec sleep 100\n"
+        "      args: {chdir: \"{{ playbook_dir }}\"}\n");
+
+    pid_t create = lab_start(project, "create", "create", "web", NULL);
+    cr_assert(lab_until_file(project, 100, "there"), "the host did not join");
+    kill(lab_worker(project), SIGKILL);
+    cr_expect(eq(int, lab_wait(project, create, 30), 70));
+    AUTO_FREE char *there = nodes(lab);
+    cr_has(there, " web:tag:host ");
+
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+    check_spilled(project);
+}
+
+Test(tailnet_create, a_dead_host_is_removed_and_its_device_deleted_by_the_API)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_api(lab, op, "");
+    expect_ok(lab_run(project, "create", "web", NULL));
+
+    signal_guest(project, "KILL", "");
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+
+    AUTO_FREE char *gone = nodes(lab), *requests = tailnet_lab_api_requests(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+    cr_has(requests, "DELETE /api/v2/device/");
+}
+
+Test(tailnet_create, a_device_that_nobody_sees_gone_is_left_over_until_it_is)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    expect_ok(lab_run(project, "create", "web", NULL));
+
+    signal_guest(project, "KILL", "");
+    lab_environment(project, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TAILNET", "4s");
+    expect_failure(lab_run(project, "destroy", "web", "--yes", NULL), 3, "is still in the tailnet");
+    AUTO_FREE char *cause = cause_of(project, "destroy"),
+                   *kept = lab_sql(project, "SELECT count(*) FROM machine WHERE removed_ns = 0");
+    cr_expect_str_eq(cause, "leftover -");
+    cr_expect_str_eq(kept, "1");
+
+    delete_node(lab, "web");
+    lab_environment(project, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TAILNET", NULL);
+    expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
 }
