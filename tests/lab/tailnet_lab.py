@@ -70,16 +70,50 @@ def programs():
     return os.environ.get('TEST_TAILNET') or run(os.path.join(TOP, 'setup', 'tailnet-lab.sh'), '--where').strip()
 
 
+def children(pid):
+    with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as list_of:
+        return [int(word) for word in list_of.read().split()]
+
+
+def hand_on(pids):
+    """Signals that end a program go on to those processes."""
+    def send(number, _):
+        for pid in pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, send)
+
+
+def be_first():
+    """The first process of a namespace reaps what others leave to it, and ends when the script, its child, has ended; that ends all others."""
+    script = os.fork()
+    if not script:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+        return
+    hand_on(lambda: [script])
+    while True:
+        pid, status = os.wait()
+        if pid == script:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
 def go_private(internet=False):
-    """Runs the script again in namespaces of its own, as their first process's child: when it ends, all that it left there is killed."""
-    if os.environ.get(INSIDE) != '1':
-        environment = {**os.environ, INSIDE: '1', **TS, 'PATH': programs() + os.pathsep + os.environ['PATH'], 'TAILNET_LOGIN_SERVER': LOGIN_SERVER,
+    """Runs the script again in namespaces of its own."""
+    if INSIDE not in os.environ:
+        outside = os.open('/proc/self/ns/net', os.O_RDONLY)
+        environment = {**os.environ, INSIDE: '%d:%d' % (outside, os.getpid()), **TS, 'PATH': programs() + os.pathsep + os.environ['PATH'], 'TAILNET_LOGIN_SERVER': LOGIN_SERVER,
                        'TAILNET_FOLDER': FOLDER}
-        inner = subprocess.Popen(['unshare', '--net', '--mount', '--propagation', 'private', sys.executable, *sys.argv], env=environment, preexec_fn=with_me)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: inner.terminate())
+        # A process namespace too: when its first process goes, so does all that was ever started there, sandboxes among it.
+        inner = subprocess.Popen(['unshare', '--net', '--mount', '--propagation', 'private', '--pid', '--fork', '--mount-proc', '--kill-child', sys.executable,
+                                  *sys.argv], env=environment, preexec_fn=with_me, pass_fds=[outside])
+        hand_on(lambda: children(inner.pid))
         code = inner.wait()
+        subprocess.run(['nft', 'delete', 'table', 'ip', 'tl%d' % os.getpid()], check=False, stderr=subprocess.DEVNULL)
         sys.exit(code if code >= 0 else 128 - code)
+    be_first()
     shell = 'set -e; mkdir -p /var/lib/triphase ' + ' '.join((FOLDER, *OWN))
     shell += '; mount -t tmpfs tmpfs /var/lib/triphase; mount -t tmpfs -o mode=0700 tmpfs ' + FOLDER
     for one in (*OWN, '/dev/net'):
@@ -92,20 +126,17 @@ def go_private(internet=False):
 
 
 def connect():
-    """A way out through the namespace of process 1, for what hosts install: a link and one rule there, which carry this process's id."""
-    name, inside = 'tl%d' % os.getpid(), '198.51.100.%d'
-    outside = ['nsenter', '--net', '--target', '1', '--']
-    low = os.getpid() % 63 * 4
-    run('ip', 'link', 'add', 'way-out', 'type', 'veth', 'peer', 'name', name, 'netns', '1')
+    """A way out through the network outside, for what hosts install: a link, which goes with this namespace, and a table of rules, which whoever waits outside removes."""
+    outside, number = (int(word) for word in os.environ[INSIDE].split(':'))
+    name, inside, low = 'tl%d' % number, '198.51.100.%d', number % 63 * 4
+    run('ip', 'link', 'add', 'way-out', 'type', 'veth', 'peer', 'name', name)
+    run('ip', 'link', 'set', name, 'netns', '/proc/self/fd/%d' % outside, pass_fds=[outside])
     run('sh', '-c', 'ip addr add %s/30 dev way-out && ip link set way-out up && ip route add default via %s' % (inside % (low + 2), inside % (low + 1)))
-    run(*outside, 'sh', '-c', 'ip addr add %s/30 dev %s && ip link set %s up && echo 1 >/proc/sys/net/ipv4/ip_forward && nft "table ip %s { chain out { type nat hook '
-        'postrouting priority srcnat; ip saddr %s/30 masquerade; }; }"' % (inside % (low + 1), name, name, name, inside % low))
+    run('nsenter', '--net=/proc/self/fd/%d' % outside, '--', 'sh', '-c', 'ip addr add %s/30 dev %s && ip link set %s up && echo 1 >/proc/sys/net/ipv4/ip_forward && nft '
+        '"table ip %s { chain out { type nat hook postrouting priority srcnat; ip saddr %s/30 masquerade; }; }"' % (inside % (low + 1), name, name, name, inside % low),
+        pass_fds=[outside])
     # What comes from operators and hosts leaves as the hub.
     run('nft', 'table ip wayout { chain out { type nat hook postrouting priority srcnat; oifname "way-out" masquerade; }; }')
-
-
-def disconnect():
-    subprocess.run(['nsenter', '--net', '--target', '1', '--', 'nft', 'delete', 'table', 'ip', 'tl%d' % os.getpid()], check=False, stderr=subprocess.DEVNULL)
 
 
 class Headscale:
@@ -193,12 +224,8 @@ def main():
     words = sys.argv[1:]
     internet = words[:1] == ['--internet']
     go_private(internet)
-    try:
-        Headscale()
-        sys.exit(subprocess.run(words[internet:], check=False).returncode)
-    finally:
-        if internet:
-            disconnect()
+    Headscale()
+    sys.exit(subprocess.run(words[internet:], check=False).returncode)
 
 
 if __name__ == '__main__':
