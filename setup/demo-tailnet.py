@@ -129,6 +129,7 @@ def play(headscale, folder, shows):
     tun.show('create', 'vault')
     tun.show('report')
     tun.show('destroy', 'vault', '--yes')
+    tun.show('up', '--down')
 
     title('an operator without a TUN: userspace networking')
     userspace = Show(headscale, folder, tun=False)
