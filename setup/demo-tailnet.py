@@ -12,17 +12,20 @@ import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, 'tests', 'lab'))
+from tailnet_far import Far  # noqa: E402
 from tailnet_lab import LOGIN_SERVER, Headscale, Operator, go_private, programs  # noqa: E402
 
 PROJECT = '''project: demo
 operator:                      # how this machine joins
   login_server: {server}
   tags: [tag:operator]
+  hostname: {name}
   auth_key: {{file: operator.key}}
 targets:
   vault:
     recipe: vault
-    tailnet:                   # how the host joins: its recipe's bootstrap brings it in
+'''
+MADE = '''    tailnet:                   # how the host joins: its recipe's bootstrap brings it in
       login_server: {server}
       tags: [tag:vault]
       auth_key: {{file: vault.key}}
@@ -30,6 +33,8 @@ targets:
       tailnet_programs: {programs}
       tailnet_environment: {{TS_DEBUG_USE_DERP_HTTP: '1', TS_NO_LOGS_NO_SUPPORT: '1'}}
 '''
+# For the one without a TUN the host is there already, and has nothing on it.
+FOUND = '    transport: [tailnet, tailnet-userspace]\n'
 TRIPHASE = os.path.join(TOP, 'build', 'triphase')
 # As in the article: what is short gets through, and a connection that has carried this much goes silent.
 CARRIED = 300000
@@ -48,13 +53,17 @@ class Show:
         os.mkdir(self.folder, 0o700)
         self.environment = {**os.environ, 'HOME': self.folder, 'PATH': os.path.join(TOP, '.venv', 'bin') + os.pathsep + os.environ['PATH']}
         self.quietly('init')
-        self.write('triphase.yml', PROJECT.format(server=LOGIN_SERVER, programs=programs()))
+        self.target(MADE.format(server=LOGIN_SERVER, programs=programs()))
         self.write('operator.key', headscale.key('tag:operator', '--ephemeral'))
         self.write('vault.key', headscale.key('tag:vault', '--ephemeral'))
 
     def write(self, name, text):
         with open(os.path.join(self.folder, name), 'w', encoding='utf-8', opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
             out.write(text)
+
+    def target(self, lines):
+        name = 'with-tun' if self.operator.tun else 'without-tun'
+        self.write('triphase.yml', PROJECT.format(server=LOGIN_SERVER, name=name) + lines)
 
     def words(self, *words):
         return [*self.operator.prefix, TRIPHASE, '-C', self.folder, *words]
@@ -121,7 +130,7 @@ def end_what_is_left(shows):
                 os.kill(int(pid), signal.SIGKILL)
 
 
-def play(headscale, folder, shows):
+def play(headscale, folder, shows, hosts):
     title('an operator with a TUN')
     tun = Show(headscale, folder, tun=True)
     shows.append(tun)
@@ -131,9 +140,12 @@ def play(headscale, folder, shows):
     tun.show('destroy', 'vault', '--yes')
     tun.show('up', '--down')
 
-    title('an operator without a TUN: userspace networking')
+    title('an operator without a TUN, and a host in the tailnet that has nothing on it yet')
+    far = Far(headscale, tun.operator, TRIPHASE, os.path.join(folder, 'far'), tun.environment)
+    hosts.append(far)
     userspace = Show(headscale, folder, tun=False)
     shows.append(userspace)
+    userspace.target(FOUND + far.make())
     userspace.show('up')
     userspace.show('create', 'vault')
     userspace.show('report')
@@ -150,13 +162,16 @@ def main():
     go_private()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    shows = []
+    shows, hosts = [], []
     folder = tempfile.mkdtemp(prefix='triphase-demo.')
     try:
-        play(Headscale(), folder, shows)
+        play(Headscale(), folder, shows, hosts)
     finally:
         for show in shows:
             show.end()
+        for host in hosts:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                host.remove()
         end_what_is_left(shows)
         shutil.rmtree(folder, ignore_errors=True)
     print('\nNothing of it is left on this machine.')

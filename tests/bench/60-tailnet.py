@@ -12,6 +12,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lab'))
 from measure import TRIPHASE, Table, environment, median, run  # noqa: E402
+from tailnet_far import Far  # noqa: E402
 from tailnet_lab import LOGIN_SERVER, Headscale, Operator, go_private, programs  # noqa: E402
 
 CYCLES = int(os.environ.get('CYCLES', '5'))
@@ -31,18 +32,19 @@ TAILNET = '''    tailnet: {login_server: %s, tags: ['tag:vault'], hostname: %s, 
 
 
 class Way:
-    """A project for one transport, run where its operator is."""
+    """A project for one transport, run where its operator is. `maker`: who makes the host where the operator has no TUN to give it."""
 
-    def __init__(self, headscale, operator, kind, folder):
+    def __init__(self, headscale, operator, kind, folder, maker=None):
         self.headscale, self.operator, self.kind = headscale, operator, kind
         self.folder = os.path.join(folder, kind)
         os.mkdir(self.folder, 0o700)
         self.triphase('init')
-        text = PROJECT % kind
-        if kind != 'direct':
-            text += TAILNET % (LOGIN_SERVER, kind, programs())
+        self.far = Far(headscale, maker, TRIPHASE, os.path.join(folder, 'far'), environment(HOME=folder)) if maker else None
+        self.target(TAILNET % (LOGIN_SERVER, kind, programs()) if kind == 'tailnet' else '')
+
+    def target(self, lines):
         with open(os.path.join(self.folder, 'triphase.yml'), 'w', encoding='utf-8') as out:
-            out.write(text)
+            out.write(PROJECT % self.kind + lines)
 
     def triphase(self, *words):
         return run([*self.operator.prefix, TRIPHASE, '-C', self.folder, *words], env=environment(HOME=self.folder))
@@ -51,9 +53,13 @@ class Way:
         """Of each phase, of a host that was made for it and is gone again."""
         with open(os.path.join(self.folder, 'key'), 'w', encoding='ascii') as out:
             out.write(self.headscale.key('tag:vault', '--ephemeral'))
+        if self.far:
+            self.target(self.far.make())
         self.triphase('create', 'vault')
         steps = json.loads(self.triphase('report', '--json')[2])['steps']
         self.triphase('destroy', 'vault', '--yes')
+        if self.far:
+            self.far.remove()
         took = {step['name']: step['duration_ms'] / 1000 for step in steps if step['kind'] == 'phase'}
         over = {step['name']: step['transport'] for step in steps if step['kind'] == 'phase'}
         for phase in PHASES:
@@ -75,7 +81,7 @@ def measure(folder):
     here, without = Operator(headscale, True), Operator(headscale, False)
     for operator in (here, without):
         operator.join()
-    ways = [Way(headscale, operator, kind, folder) for operator, kind in ((here, KINDS[0]), (here, KINDS[1]), (without, KINDS[2]))]
+    ways = [Way(headscale, here, KINDS[0], folder), Way(headscale, here, KINDS[1], folder), Way(headscale, without, KINDS[2], folder, here)]
     measured = {kind: [] for kind in KINDS}
     try:
         for cycle in range(CYCLES):
@@ -90,6 +96,8 @@ def measure(folder):
         return 1 if table.failed else 0
     finally:
         for way in ways:
+            if way.far:
+                way.far.remove()
             subprocess.run([*way.operator.prefix, TRIPHASE, '-C', way.folder, 'destroy', '--all', '--yes', '--no-teardown'], env=environment(HOME=way.folder),
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
             subprocess.run(['rm', '-rf', way.folder], check=False)
