@@ -363,7 +363,7 @@ def play(fault):
         if healer:
             healer.start()
         try:
-            code = project.wait(400)
+            code = project.wait(900)
         finally:
             if healer:
                 healer.join()

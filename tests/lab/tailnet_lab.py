@@ -114,8 +114,8 @@ def go_private(internet=False):
         subprocess.run(['nft', 'delete', 'table', 'ip', 'tl%d' % os.getpid()], check=False, stderr=subprocess.DEVNULL)
         sys.exit(code if code >= 0 else 128 - code)
     be_first()
-    shell = 'set -e; mkdir -p /var/lib/triphase ' + ' '.join((FOLDER, *OWN))
-    shell += '; mount -t tmpfs tmpfs /var/lib/triphase; mount -t tmpfs -o mode=0700 tmpfs ' + FOLDER
+    shell = 'set -e; mkdir -p /var/lib/triphase /run/netns ' + ' '.join((FOLDER, *OWN))
+    shell += '; mount -t tmpfs tmpfs /var/lib/triphase; mount -t tmpfs tmpfs /run/netns; mount -t tmpfs -o mode=0700 tmpfs ' + FOLDER
     for one in (*OWN, '/dev/net'):
         shell += '; mount --bind %s %s' % (one, one)
     shell += '; cp /etc/resolv.conf %s/resolv.conf; mount --bind %s/resolv.conf /etc/resolv.conf; mount --make-rshared /' % (FOLDER, FOLDER)
