@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/tailnet_place.h"
+#include "net/http.h"
 #include "tailnet/look_told.h"
 
 static void add_daemon(const struct tailnet_look *look, struct facts *out)
@@ -42,6 +43,16 @@ static void add_tun(const struct tailnet_look *look, struct facts *out)
               usable ? NULL : mend, NULL);
 }
 
+/* Said only where it is missing: nothing of a tailnet can be asked without it. */
+static void add_library(struct facts *out)
+{
+    AUTO_ERROR why = ERROR_INIT;
+    if (http_load(&why) < 0)
+        facts_add(out, "libcurl", FACT_WARNING,
+                  xasprintf("%s: neither tailscaled nor the tailnet's API can be asked", error_text(&why)),
+                  "apt-get install -y libcurl4", "libcurl4");
+}
+
 static void add_membership(const struct tailnet_look *look, const char *wanted, struct facts *out)
 {
     bool same = !wanted || !look->control_url || tailnet_look_same_server(wanted, look->control_url);
@@ -66,6 +77,7 @@ void tailnet_facts_add(const struct project *project, struct facts *out)
         if (project->targets[i].joins_tailnet && !target->joins_tailnet)
             target = &project->targets[i];
     tailnet_look_take(target ? target->tailscale_socket : own, deadline_in(TAILNET_LOOK_S * NS_PER_S), &look);
+    add_library(out);
     add_daemon(&look, out);
     add_tun(&look, out);
     if (look.daemon == TAILNET_DAEMON_ANSWERS)
