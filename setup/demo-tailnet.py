@@ -35,7 +35,7 @@ MADE = '''    tailnet:                   # how the host joins: its recipe's boot
 '''
 # For the one without a TUN the host is there already, and has nothing on it.
 FOUND = '    transport: [tailnet, tailnet-userspace]\n'
-TRIPHASE = os.path.join(TOP, 'build', 'triphase')
+TRIPHASE = os.environ.get('TRIPHASE', os.path.join(TOP, 'build', 'triphase'))
 # As in the article: what is short gets through, and a connection that has carried this much goes silent.
 CARRIED = 300000
 RULES = '''table inet demo {
