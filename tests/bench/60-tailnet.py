@@ -4,7 +4,6 @@ interleaved, in a tailnet of the machine's own (tests/lab/tailnet_lab.py: a real
 And how long it takes to know all transports."""
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -108,8 +107,6 @@ def main():
         print('\nThe vault phases over a tailnet: not measured (needs root, and setup/tailnet-lab.sh once)')
         return 0
     go_private()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix='triphase-bench.') as folder:
         return measure(folder)
 

@@ -15,7 +15,7 @@
 
 TestSuite(tailnet_role, .timeout = 580);
 
-enum { RUN_BOUND_S = 240, GONE_BOUND_S = 15 };
+enum { RUN_BOUND_S = 300, GONE_BOUND_S = 15 };
 
 /* A project whose only phase is the role. `vars`: further variables of the target, lines of YAML; `key` NULL: none
  * is given. */
