@@ -16,18 +16,19 @@ static const char playbook[] = "- hosts: recipe_work\n  gather_facts: false\n  t
 struct net {
     struct tailnet_lab *tailnet;
     struct tailnet_operator *op;
+    struct rig *guest;
     struct lab *lab;
 };
 
 static struct net net_new(enum tailnet_tun tun)
 {
     struct net made = {.tailnet = tailnet_lab_new()};
-    struct rig *guest = tailnet_lab_guest(made.tailnet);
-    const char *address = tailnet_guest_join(made.tailnet, guest, "tag:host", "host");
+    made.guest = tailnet_lab_guest(made.tailnet);
+    const char *address = tailnet_guest_join(made.tailnet, made.guest, "tag:host", "host");
     made.op = tailnet_lab_operator(made.tailnet, tun);
     tailnet_operator_join(made.op, "tag:operator");
     made.lab = lab_new();
-    tailnet_lab_project(made.lab, guest, address, "", "", playbook);
+    tailnet_lab_project(made.lab, made.guest, address, "", "", playbook);
     tailnet_operator_enter(made.op, made.lab);
     return made;
 }
@@ -87,4 +88,20 @@ Test(probe_tailnet, an_operator_with_a_tun_has_both_ways_of_the_tailnet)
     AUTO_ERROR err = ERROR_INIT;
     AUTO_JSON *report = json_parse(result.out, strlen(result.out), &err);
     expect_usable(report, "tailnet");
+}
+
+Test(probe_tailnet, a_host_whose_port_is_answered_by_tailscale_ssh_is_told_as_such)
+{
+    struct net net = net_new(TAILNET_TUN);
+    free(rig_ssh(net.guest, "tailscale set --ssh", NULL));
+
+    struct lab_result result = lab_run(net.lab, "probe", "host", "--transport", "tailnet", "--json", NULL);
+
+    cr_expect_eq(result.code, 4, "%s%s", result.out, result.err);
+    cr_expect_lt(result.seconds, 60);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_JSON *report = json_parse(result.out, strlen(result.out), &err);
+    const struct json *entry = entry_of(report, "tailnet");
+    cr_has(json_get_string(entry, "banner", ""), "Tailscale");
+    cr_has(json_get_string(entry, "why", ""), "Tailscale SSH answers there");
 }
