@@ -57,7 +57,7 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i]->help.usage)
             names[count++] = commands[i]->help.name;
-    static const char *const later[] = {"diagnose", "drift", "sweep", "logs", "serve", "completion", NULL};
+    static const char *const later[] = {"drift", "sweep", "logs", "serve", "completion", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);

@@ -52,8 +52,8 @@ Test(probe, a_host_that_is_well_has_figures_of_every_kind_over_one_login)
                                           "rung",   "down_bytes_per_s", "up_bytes_per_s",  "round_trip"};
     for (size_t i = 0; i < COUNT_OF(figures); i++)
         cr_expect(json_get(direct, figures[i]) != NULL, "%s", figures[i]);
-    cr_expect_gt(json_get_integer(direct, "down_bytes_per_s", 0), 1000000);
-    cr_expect_gt(json_get_integer(direct, "up_bytes_per_s", 0), 1000000);
+    cr_expect_gt(json_get_integer(direct, "down_bytes_per_s", 0), 100000);
+    cr_expect_gt(json_get_integer(direct, "up_bytes_per_s", 0), 100000);
     cr_expect_eq(json_get_integer(json_get(direct, "round_trip"), "n", 0), 20);
     cr_expect_eq(json_get_integer(json_get(direct, "output_bytes"), "largest_through", 0), 32768);
     const struct json *tailnet = entry_of(report, "tailnet");
@@ -73,13 +73,14 @@ Test(probe, the_table_is_readable_at_eighty_columns)
     struct lab *lab = lab_new();
     lab_static_project(lab, "", playbook);
     lab_environment(lab, "COLUMNS", "80");
+    lab_environment(lab, "TAILSCALE_SOCKET", "/nonexistent/tailscaled.sock");
 
-    struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
+    struct lab_result result = lab_run(lab, "probe", "host", NULL);
 
     cr_assert_eq(result.code, 0, "%s%s", result.out, result.err);
     cr_has(result.out, "TRANSPORT");
     cr_has(result.out, "logs in, and output of every size comes through");
-    cr_expect(strstr(result.out, "tailnet") == NULL, "one way was asked for");
+    cr_has(result.out, "no tailscaled answers");
     for (const char *line = result.out; *line; line += strcspn(line, "\n") + 1)
         cr_expect_leq(strcspn(line, "\n"), 80, "%.90s", line);
 }
@@ -158,6 +159,7 @@ Test(probe, a_key_with_a_passphrase_is_opened_by_an_agent_of_its_own)
               "%s", error_text(&err));
     struct lab_result closed = lab_run(lab, "probe", "host", "--transport", "direct", NULL);
     cr_expect_eq(closed.code, 4);
+    cr_expect(strstr(closed.out, "tailnet") == NULL, "one way was asked for");
     lab_write(lab, "phrase", "of seven words");
     AUTO_FREE char *path = file_join(lab_folder(lab), "phrase");
     cr_assert(chmod(path, 0600) == 0);
