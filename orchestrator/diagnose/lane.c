@@ -70,9 +70,14 @@ static void run(struct lane *lane, const struct matrix_cell *planned, struct cel
         end_so(cell, "skipped", "nothing goes over this transport");
         return;
     }
+    bool cut = deadline_left(way.deadline) < planned->bound_ns;
     way.deadline = deadline_earlier(way.deadline, deadline_in(planned->bound_ns));
     if (cell_run(&way, cell, &err) < 0)
         end_so(cell, "skipped", error_text(&err));
+    /* One that had less than its time, and used it up, says nothing of the path. */
+    if (cut && deadline_over(way.deadline) &&
+        (text_is(cell->ended, "stalled") || text_is(cell->ended, "timeout")))
+        end_so(cell, "skipped", "the time was over");
     lane->taken++;
     lane->good += cell->ok;
 }

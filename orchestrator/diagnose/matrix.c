@@ -42,8 +42,8 @@ static const struct {
     {"processes", "libssh", "{\"count\":200}", UF, 0, 3, 30},
     {"disk", "libssh", "{\"bytes\":16000000,\"count\":32}", UF, WRITES, 4, 40},
     {"package", "libssh", "{}", UF, WRITES, 20, 180},
-    {"echo", "ansible", "{}", ALL, 0, 4, 20},
-    {"processes", "ansible", "{\"count\":50}", UF, 0, 5, 40},
+    {"echo", "ansible", "{}", ALL, 0, 4, 45},
+    {"processes", "ansible", "{\"count\":50}", UF, 0, 5, 60},
     {"throttled", "libssh", "{\"bytes\":2000000,\"rate\":200000}", UF, 0, 10, 30},
     /* What only waits. */
     {"idle", "libssh", "{\"seconds\":12}", Q, CALM, 13, 25},
