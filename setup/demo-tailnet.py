@@ -100,7 +100,8 @@ class Show:
 
     def strike(self):
         """In the host's own network namespace, where no program of it sees more than packets that do not come."""
-        guest = self.operator.run('ip', 'netns', 'list').split()[0]
+        # The only sandbox there is by now, by the name that its namespace has too.
+        guest = next(name for name in os.listdir('/var/lib/triphase') if name.startswith('tp'))
         inside = ['nsenter', '--net=/run/netns/' + guest, '--']
         self.operator.run(*inside, 'sh', '-c', 'echo 1 >/proc/sys/net/netfilter/nf_conntrack_acct')
         self.operator.run(*inside, 'nft', RULES)
