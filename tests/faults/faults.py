@@ -294,7 +294,7 @@ FAULTS = (
     Fault('tailnet undisturbed', 'tailnet', lambda project: None, transport='tailnet'),
     Fault('userspace undisturbed', 'tailnet', lambda project: None, transport='tailnet-userspace'),
     Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=12, exit=4, causes=BROKEN, resume=True,
-          left_on_host=True, transport='tailnet'),
+          left_on_host=True, transport='tailnet', quick=True),
     Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN,
           resume=True, left_on_host=True, transport='tailnet-userspace'),
     Fault('tailscaled stopped for 30 s', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, first=LOST, detect=15, causes=BROKEN,
