@@ -322,6 +322,7 @@ Test(tailnet_keys, a_bootstrap_is_one_phase_over_direct_with_a_name_of_its_own)
     folder_write("phases/vault.yml",
                  "defaults: {attempts: 5, transport: tailnet}\nbootstrap: {playbook: playbooks/install.yml}\n"
                  "phases:\n  - {name: install, playbook: playbooks/install.yml}\n");
+    project_with("", "    transport: tailnet\n");
     folder_environment("TRIPHASE_PHASES_VAULT_BOOTSTRAP_DEADLINE=3m", NULL);
     AUTO_PROJECT *project = folder_load();
     const struct recipe *recipe = project_recipe(project, "vault");
