@@ -118,10 +118,11 @@ static void stop_master(struct causes *causes)
         causes->op,
         "ssh -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o "
         "LogLevel=ERROR"
-        " -o ControlMaster=yes -o ControlPersist=yes -o ControlPath=%s"
+        " -o ControlMaster=yes -o ControlPersist=no -o ControlPath=%s"
         " -o ProxyCommand='tailscale --socket=%s nc %%h %%p' -f -N root@%s >%s.log 2>&1 </dev/null || { cat "
         "%s.log; exit 1; };"
-        " ssh -O check -o ControlPath=%s x 2>&1 | tr -dc 0-9 >%s.pid; kill -STOP $(cat %s.pid)",
+        " said=$(ssh -O check -o ControlPath=%s x 2>&1); echo \"$said\" | tr -dc 0-9 >%s.pid; kill -STOP "
+        "$(cat %s.pid) || { echo \"$said\" >&2; exit 1; }",
         causes->guest->machine->key, CONTROL, tailnet_operator_socket(causes->op), causes->address, CONTROL,
         CONTROL, CONTROL, CONTROL, CONTROL);
 }
