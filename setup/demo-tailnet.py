@@ -139,9 +139,9 @@ def play(headscale, folder, shows, hosts):
     title('its path is broken: a connection that has carried %d bytes goes silent' % CARRIED)
     userspace.strike()
     userspace.attempt('short commands work', 'echo ok', 20)
-    userspace.attempt('bulk works', 'seq 1000000', 20)
+    userspace.attempt('bulk works', 'head -c 5000000 /dev/zero', 20)
     if userspace.quietly('diagnose', '--help').returncode == 0:
-        userspace.show('diagnose', 'vault', '--quick', expect=(0, 1, 4))
+        userspace.show('diagnose', 'vault', '--quick', expect=(1,))
 
 
 def main():
