@@ -1,5 +1,5 @@
-/* triphase up [--tun|--userspace] [--own] [--within DURATION] [--json], triphase up --down: this machine in its tailnet,
- * and out of it. */
+/* triphase up [--tun|--userspace] [--own] [--within DURATION] [--json], triphase up --down: this machine in
+ * its tailnet, and out of it. */
 #include "base/deadline.h"
 #include "base/memory.h"
 #include "base/moment.h"

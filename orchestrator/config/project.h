@@ -62,7 +62,8 @@ struct target {
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;
-    /* What that tailscaled is to be joined to: operator.login_server, else the tailnet's; NULL: nobody said. */
+    /* What that tailscaled is to be joined to: operator.login_server, else the tailnet's; NULL: nobody
+     * said. */
     char *control_server;
     bool joins_tailnet; /* it is to be a device of a tailnet: the fields below */
     struct tailnet_login tailnet;
@@ -118,11 +119,11 @@ void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project
 /* Borrowed. NULL with an ERROR_USAGE that names the nearest. */
 const struct target *project_target(const struct project *project, const char *name, struct error *err);
-/* The transports of a phase of a target, in order; of NULL the target's own. Empty where the phase requires a TUN
- * and none of them has one. Borrowed. */
+/* The transports of a phase of a target, in order; of NULL the target's own. Empty where the phase requires
+ * a TUN and none of them has one. Borrowed. */
 const struct words *project_transports(const struct target *target, const struct phase *phase);
-/* Calls it with the name of each variable that a secret of the operator or of any target is read from: none of them is handed on
- * to a child (child_keep_back). */
+/* Calls it with the name of each variable that a secret of the operator or of any target is read from: none
+ * of them is handed on to a child (child_keep_back). */
 void project_secret_variables(const struct project *project, void (*use)(const char *name));
 /* Whether a secret of the operator or of one of its targets is read from this descriptor. NULL: none is. */
 bool project_reads(const struct project *project, int fd);

@@ -43,7 +43,8 @@ char *tailnet_place_socket(void)
     return tailnet_place_file(socket_name);
 }
 
-/* Whoever could write there would decide what root runs, and whom it asks; what others could only read is closed. */
+/* Whoever could write there would decide what root runs, and whom it asks; what others could only read is
+ * closed. */
 static int check_private(const char *path, struct error *err)
 {
     struct stat state;

@@ -1,6 +1,6 @@
-/* Where this machine's own tailscaled lives (the one that `triphase up` started), and what is written down of
- * it: $XDG_STATE_HOME/triphase/tailnet, for root /var/lib/triphase-tailnet; 0700. All of it is one user's: behind
- * sudo it is root's daemon. Every returned string is malloc'ed. */
+/* Where this machine's own tailscaled lives (the one that `triphase up` started), and what is written down
+ * of it: $XDG_STATE_HOME/triphase/tailnet, for root /var/lib/triphase-tailnet; 0700. All of it is one
+ * user's: behind sudo it is root's daemon. Every returned string is malloc'ed. */
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
@@ -9,15 +9,15 @@
 
 /* NULL where a user has neither XDG_STATE_HOME nor a home. */
 char *tailnet_place_directory(void);
-/* Paths below it: "tailscaled.sock", "tailscaled.state", "tailscaled.log", "daemon.json", "lock", …; NULL where
- * there is no directory. */
+/* Paths below it: "tailscaled.sock", "tailscaled.state", "tailscaled.log", "daemon.json", "lock", …; NULL
+ * where there is no directory. */
 char *tailnet_place_file(const char *name);
 char *tailnet_place_socket(void);
-/* The socket of our own daemon where that is running now (its process, by pid, start time and boot, is alive),
- * else NULL. Asks nobody and waits for nothing. */
+/* The socket of our own daemon where that is running now (its process, by pid, start time and boot, is
+ * alive), else NULL. Asks nobody and waits for nothing. */
 char *tailnet_place_running_socket(void);
-/* Makes the folder, 0700; one that is somebody else's, a link, or that others may write in is refused (ERROR_PROJECT), as is
- * one whose path is too long for a socket in it. */
+/* Makes the folder, 0700; one that is somebody else's, a link, or that others may write in is refused
+ * (ERROR_PROJECT), as is one whose path is too long for a socket in it. */
 int tailnet_place_make(struct error *err);
 
 /* What daemon.json holds. It is written before the daemon is started (then without a pid) and after. */

@@ -26,9 +26,9 @@ struct reach {
  * failure `out` is untouched. */
 int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
                struct words *said, struct reach *out, struct error *err);
-/* For who goes on to connect: a host that is there without having been made gets this id and what `create` would
- * know of it; its known_hosts is written into `folder`. ERROR_PROJECT where nothing is made that could be
- * connected to. Does nothing to one that is made. */
+/* For who goes on to connect: a host that is there without having been made gets this id and what `create`
+ * would know of it; its known_hosts is written into `folder`. ERROR_PROJECT where nothing is made that could
+ * be connected to. Does nothing to one that is made. */
 int reach_plan(struct reach *reach, const char *id, const char *folder, struct error *err);
 void reach_clear(struct reach *reach);
 /* For a key that needs one (ssh_needs_agent): an agent that holds it, for as long as this process lives (also

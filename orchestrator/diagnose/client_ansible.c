@@ -1,5 +1,5 @@
-/* Ansible, with the inventory as it is rendered for a phase: one play with one `raw` task. It shows nothing of the
- * output before the task's end, so that of a cell that fails only that is known, and when. */
+/* Ansible, with the inventory as it is rendered for a phase: one play with one `raw` task. It shows nothing
+ * of the output before the task's end, so that of a cell that fails only that is known, and when. */
 #include "ansible/environment.h"
 #include "ansible/inventory.h"
 #include "base/file.h"

@@ -182,8 +182,8 @@ bool work_changes(const char *name)
 }
 
 /* It ends when the connection does: its stdin is open for as long as anybody is there. A shell gives what it
- * sends to the background another stdin, so that the watcher is given it by a number. What it ends is the whole
- * group, which is the session that sshd made for the command: a `sleep` outlives its shell. */
+ * sends to the background another stdin, so that the watcher is given it by a number. What it ends is the
+ * whole group, which is the session that sshd made for the command: a `sleep` outlives its shell. */
 static void add_watched(struct text *out, const char *script)
 {
     text_addf(out,

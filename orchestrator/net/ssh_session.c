@@ -593,8 +593,8 @@ static int turn(struct ssh_session *session, struct lane *lanes, size_t count, s
     if (deadline_over(deadline))
         return fail_of_deadline(session, "running a command on the host", err);
     struct deadline soon = deadline_earlier(deadline, deadline_in(10 * NS_PER_MS));
-    /* Reading of one channel libssh may take in what is another's, or the end of all: the socket says nothing of
-     * that any more. */
+    /* Reading of one channel libssh may take in what is another's, or the end of all: the socket says
+     * nothing of that any more. */
     struct deadline again = deadline_in(20 * NS_PER_MS);
     if (all_wait(lanes, count))
         (void)deadline_poll(NULL, 0, soon);

@@ -301,8 +301,8 @@ static void walk_tasks(struct walk *walk, const char *file, const struct node *t
     walk->depth--;
 }
 
-/* `{{ triphase_host }}`, with a default for those who run the playbook by themselves: the target's host and no
- * other. */
+/* `{{ triphase_host }}`, with a default for those who run the playbook by themselves: the target's host and
+ * no other. */
 static bool is_the_host(const char *pattern)
 {
     static const char name[] = "triphase_host";

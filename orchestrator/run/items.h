@@ -16,8 +16,8 @@ struct items {
     size_t direct_count;
 };
 
-/* create: provision, of a target that joins a tailnet tailnet-look, bootstrap (over direct) and tailnet, then
- * phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a machine
- * that was made is verified again. */
+/* create: provision, of a target that joins a tailnet tailnet-look, bootstrap (over direct) and tailnet,
+ * then phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a
+ * machine that was made is verified again. */
 void items_make(const struct runner_request *request, struct items *out);
 void items_clear(struct items *items);

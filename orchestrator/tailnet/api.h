@@ -17,8 +17,8 @@ int tailnet_api_open(const struct tailnet_login *login, const char *directory, s
 /* Wipes credentials and tokens. A NULL api is fine. */
 void tailnet_api_close(struct tailnet_api **api);
 
-/* A key to join with that the control server needs no further word for. `description`: at most 50 bytes count.
- * `key` is a secret: free with memory_free_secret; `id` names it in tailnet_api_delete_key. */
+/* A key to join with that the control server needs no further word for. `description`: at most 50 bytes
+ * count. `key` is a secret: free with memory_free_secret; `id` names it in tailnet_api_delete_key. */
 int tailnet_api_make_key(struct tailnet_api *api, const struct words *tags, bool reusable, bool ephemeral,
                          int64_t expiry_s, const char *description, char **key, char **id, struct error *err);
 /* One that is gone is fine. */

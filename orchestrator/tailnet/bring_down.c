@@ -133,7 +133,8 @@ static void leave_tailnet(const struct bring_down_order *order, struct tailnet_p
         log_out(order, &status, deadline, end);
 }
 
-/* What one with a TUN that was killed leaves: rules and routes, which another one that has a TUN now has too. */
+/* What one with a TUN that was killed leaves: rules and routes, which another one that has a TUN now has
+ * too. */
 static void clean_up_after(const struct tailnet_place_daemon *daemon)
 {
     AUTO_FREE char *program = file_find_program("tailscaled", NULL);

@@ -75,8 +75,8 @@ static int use_foreign(const struct bring_up_order *order, const char *socket, s
     return check_foreign_mode(order, &end->sight, socket, err);
 }
 
-/* Whose daemon it is to be: the socket of somebody else's, or NULL for our own. A named one counts first, then ours
- * where there is one, then the system's where anything answers there. */
+/* Whose daemon it is to be: the socket of somebody else's, or NULL for our own. A named one counts first,
+ * then ours where there is one, then the system's where anything answers there. */
 static int choose(const struct bring_up_order *order, struct deadline deadline, const char **foreign,
                   struct error *err)
 {
@@ -157,11 +157,12 @@ static int start(const struct bring_up_order *order, bool tun, struct deadline d
     return daemon_start(&how, deadline_earlier(deadline, deadline_in(START_BOUND)), &end->daemon, err);
 }
 
-/* A TUN that the evidence promised and the daemon does not get is a reason for userspace, unless it was asked for. */
+/* A TUN that the evidence promised and the daemon does not get is a reason for userspace, unless it was
+ * asked for. */
 static int start_by_evidence(const struct bring_up_order *order, struct deadline deadline,
                              struct bring_up_end *end, struct error *err)
 {
-    bool tun;
+    bool tun = false;
     AUTO_ERROR why = ERROR_INIT;
     if (decide_tun(order, &tun, &end->notes, err) < 0)
         return -1;

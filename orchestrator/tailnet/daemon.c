@@ -199,7 +199,8 @@ bool daemon_await_answer(const struct tailnet_place_daemon *daemon, struct deadl
     return true;
 }
 
-/* It listens before it has made what answers, and may end in between. 1 it answers, 0 the time is up, -1 it ended. */
+/* It listens before it has made what answers, and may end in between. 1 it answers, 0 the time is up, -1 it
+ * ended. */
 static int wait_until_it_answers(const struct tailnet_place_daemon *daemon, struct child *child,
                                  struct child_end *end, struct deadline deadline)
 {

@@ -16,8 +16,9 @@ struct join_order {
     bool ssh, accept_routes, accept_dns;
 };
 
-/* Joins; it is Running when this is 0. The key goes through a sealed file in memory that only the child can open.
- * ERROR_PROJECT: the control server refuses (join_error.h says how), ERROR_DEADLINE: not Running in time. */
+/* Joins; it is Running when this is 0. The key goes through a sealed file in memory that only the child can
+ * open. ERROR_PROJECT: the control server refuses (join_error.h says how), ERROR_DEADLINE: not Running in
+ * time. */
 int join_up(const struct join_order *order, struct deadline deadline, struct error *err);
 /* Brings the settings of a node that is Running to what the order says; nothing is logged in anew. */
 int join_set(const struct join_order *order, struct deadline deadline, struct error *err);

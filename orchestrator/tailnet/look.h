@@ -1,6 +1,6 @@
-/* One look at everything here that says whether a tailnet can carry a connection: the tailscaled that is asked,
- * its peers, the device, the rights, the program. `plan`, `inventory --explain`, `create` and `doctor` speak from
- * it. What cannot be found out is evidence too, so that a look never fails. */
+/* One look at everything here that says whether a tailnet can carry a connection: the tailscaled that is
+ * asked, its peers, the device, the rights, the program. `plan`, `inventory --explain`, `create` and
+ * `doctor` speak from it. What cannot be found out is evidence too, so that a look never fails. */
 #pragma once
 #include "base/deadline.h"
 #include "tailnet/status.h"
@@ -35,5 +35,6 @@ void tailnet_look_clear(struct tailnet_look *look);
 
 /* Whether both name the same control server; NULL and "" are Tailscale's own. */
 bool tailnet_look_same_server(const char *one, const char *other);
-/* What would give a TUN on this machine, after what lacks; malloc'ed, NULL where a daemon with a TUN answers. */
+/* What would give a TUN on this machine, after what lacks; malloc'ed, NULL where a daemon with a TUN
+ * answers. */
 char *tailnet_look_mend(const struct tailnet_look *look);

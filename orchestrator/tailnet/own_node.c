@@ -100,8 +100,8 @@ int own_node_log_out(struct deadline deadline, struct error *err)
     return 0;
 }
 
-/* A key carries its tags. Only of Tailscale's own server may a key without any be given with them; headscale refuses
- * whoever asks for tags beside a key, also for those of the key. */
+/* A key carries its tags. Only of Tailscale's own server may a key without any be given with them; headscale
+ * refuses whoever asks for tags beside a key, also for those of the key. */
 static const struct words *tags_to_ask_for(const struct tailnet_login *login, bool given_key)
 {
     static const struct words none = WORDS_INIT;
@@ -161,7 +161,8 @@ static int join(const struct bring_up_order *order, struct deadline deadline, st
     return mark_join(false, err);
 }
 
-/* Tags and control server of a node stay what they were, whatever it is told afterwards: only a new node has others. */
+/* Tags and control server of a node stay what they were, whatever it is told afterwards: only a new node has
+ * others. */
 static int leave_old(const struct bring_up_order *order, struct deadline deadline, struct bring_up_end *end,
                      struct error *err)
 {

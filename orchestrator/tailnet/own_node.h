@@ -1,5 +1,5 @@
-/* The node of our own daemon: brought into the wanted tailnet with the wanted tags and settings, and out of it. Called
- * with the lock held and the daemon answering. */
+/* The node of our own daemon: brought into the wanted tailnet with the wanted tags and settings, and out of
+ * it. Called with the lock held and the daemon answering. */
 #pragma once
 #include "base/deadline.h"
 #include "base/error.h"

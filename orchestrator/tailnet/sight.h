@@ -15,8 +15,8 @@ struct sight {
 /* Errors as of local_api.h. */
 int sight_take(const char *socket, const struct ready_wish *wish, struct deadline deadline, struct sight *out,
                struct error *err);
-/* Asks again until it is READY, or is something that waiting does not change, or the time is up: then it is handed out
- * as it is, too. */
+/* Asks again until it is READY, or is something that waiting does not change, or the time is up: then it is
+ * handed out as it is, too. */
 int sight_settle(const char *socket, const struct ready_wish *wish, struct deadline deadline,
                  struct sight *out, struct error *err);
 void sight_clear(struct sight *sight);

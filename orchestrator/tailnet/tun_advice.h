@@ -2,8 +2,8 @@
 #pragma once
 #include "tailnet/tun.h"
 
-/* What this machine is: "docker" "podman" "kubernetes" "lxc" "systemd-nspawn" "container", NULL: no container that can
- * be told. Static. */
+/* What this machine is: "docker" "podman" "kubernetes" "lxc" "systemd-nspawn" "container", NULL: no
+ * container that can be told. Static. */
 const char *tun_advice_container(void);
 /* One line, malloc'ed; NULL where the evidence lacks nothing. */
 char *tun_advice(const struct tun_evidence *evidence, const char *container);

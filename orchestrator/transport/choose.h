@@ -12,11 +12,11 @@ struct transport_question {
     const struct words *names; /* in order: project_transports(target, phase) */
     const struct target *target;
     const struct machine *machine; /* whose device is looked for among the peers; NULL: none is known */
-    /* Only one that can carry a run now (a tailscaled that answers, the program tailscale). Else, where none can,
-     * the first that could once one runs here, which is what rendering without contact needs. */
+    /* Only one that can carry a run now (a tailscaled that answers, the program tailscale). Else, where none
+     * can, the first that could once one runs here, which is what rendering without contact needs. */
     bool for_contact;
-    /* Taken where a tailnet stands in the list and it was not before; the caller's, so that what asks more than
-     * once speaks from one look. NULL: one of this question's own. */
+    /* Taken where a tailnet stands in the list and it was not before; the caller's, so that what asks more
+     * than once speaks from one look. NULL: one of this question's own. */
     struct tailnet_look *look;
 };
 

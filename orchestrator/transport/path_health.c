@@ -28,9 +28,10 @@ static bool unseen(const struct look *l)
     return !l->sample->tcp.state;
 }
 
-/* Where the address of this end is gone (a tailscaled that was killed took its TUN along), nothing that is sent
- * leaves the machine: to the kernel nothing is on its way, and it knocks with the data itself at doubled
- * intervals. A host that does not take more answers each knock, so there the last sign is never older. */
+/* Where the address of this end is gone (a tailscaled that was killed took its TUN along), nothing that is
+ * sent leaves the machine: to the kernel nothing is on its way, and it knocks with the data itself at
+ * doubled intervals. A host that does not take more answers each knock, so there the last sign is never
+ * older. */
 static bool knocks_in_vain(const struct tcp_state *tcp)
 {
     return tcp->timer == TCP_TIMER_WINDOW && tcp->send_queue > 0 &&

@@ -1,9 +1,9 @@
-/* Is the way through a tailnet dead, where no kernel socket leads to the host (tailscaled without a TUN)? The
- * judgement over looks at what the daemon says of itself and the peer, pure (docs/design.md, "Dead or only
- * busy"). What makes it possible is the same as with TCP: ssh asks the host every 2 s, so that a way that
- * carries brings a segment of the peer's at least that often; on one that does not, bytes go out and none come.
- * What WireGuard says by itself (a keepalive, the answer to a handshake or to a ping of ours) is less than the
- * least of segments and no sign that the connection lives. */
+/* Is the way through a tailnet dead, where no kernel socket leads to the host (tailscaled without a TUN)?
+ * The judgement over looks at what the daemon says of itself and the peer, pure (docs/design.md, "Dead or
+ * only busy"). What makes it possible is the same as with TCP: ssh asks the host every 2 s, so that a way
+ * that carries brings a segment of the peer's at least that often; on one that does not, bytes go out and
+ * none come. What WireGuard says by itself (a keepalive, the answer to a handshake or to a ping of ours) is
+ * less than the least of segments and no sign that the connection lives. */
 #pragma once
 #include "transport/path_health.h"
 

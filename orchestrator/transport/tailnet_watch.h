@@ -1,6 +1,7 @@
-/* Asks the tailscaled that carries a phase's connection, again and again and only in callbacks of the loop, how
- * it and the peer are: for the judgement (transport/tailnet_health.h), and for the samples of the path that the
- * store keeps. Its LocalAPI is asked over the daemon's socket, with one ping of the peer for each suspicion. */
+/* Asks the tailscaled that carries a phase's connection, again and again and only in callbacks of the loop,
+ * how it and the peer are: for the judgement (transport/tailnet_health.h), and for the samples of the path
+ * that the store keeps. Its LocalAPI is asked over the daemon's socket, with one ping of the peer for each
+ * suspicion. */
 #pragma once
 #include "format/json.h"
 #include "process/loop.h"
@@ -21,8 +22,8 @@ typedef void tailnet_watch_judged(void *context, enum path_state state);
  * online, daemon (its state), health (list); where the daemon gives no answer: daemon null, error. */
 typedef void tailnet_watch_sample(void *context, int direct, struct json *detail, int64_t at_wall_ns);
 
-/* What the plan points to must outlive the watch. NULL where there is nothing to watch, or libcurl is missing.
- * `sample` may be NULL. */
+/* What the plan points to must outlive the watch. NULL where there is nothing to watch, or libcurl is
+ * missing. `sample` may be NULL. */
 struct tailnet_watch *tailnet_watch_start(struct loop *loop, const struct tailnet_watch_plan *plan,
                                           int64_t lost_ns, tailnet_watch_judged *judged,
                                           tailnet_watch_sample *sample, void *context);

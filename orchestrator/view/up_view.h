@@ -1,4 +1,5 @@
-/* What `up` found or made, and what `up --down` ended: for people and as JSON. -1 when stdout could not be written. */
+/* What `up` found or made, and what `up --down` ended: for people and as JSON. -1 when stdout could not be
+ * written. */
 #pragma once
 #include "tailnet/bring_down.h"
 #include "tailnet/bring_up.h"

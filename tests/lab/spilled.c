@@ -34,8 +34,8 @@ static struct seen {
 } * seen;
 static pid_t looker;
 
-/* Of a key that the test does not know only the beginning is, which other tests' keys have too: that is looked for in what
- * the test itself started. */
+/* Of a key that the test does not know only the beginning is, which other tests' keys have too: that is
+ * looked for in what the test itself started. */
 static bool is_beginning(const char *secret)
 {
     return secret[strlen(secret) - 1] == '-';

@@ -22,6 +22,6 @@ void tailnet_fault_relay(struct tailnet_lab *lab, bool relay);
 /* A signal to the operator's daemon, or to the guest's. */
 void tailnet_fault_daemon(struct tailnet_operator *op, int number);
 void tailnet_fault_guest_daemon(const struct rig *guest, int number);
-/* A policy in which nobody reaches anything of tag:host and tag:vault, or the open one again; returns when the
- * daemon of `op` has heard of it: the first takes away all hosts that it knows. */
+/* A policy in which nobody reaches anything of tag:host and tag:vault, or the open one again; returns when
+ * the daemon of `op` has heard of it: the first takes away all hosts that it knows. */
 void tailnet_fault_policy(struct tailnet_operator *op, bool closed);

@@ -1,5 +1,5 @@
-/* Cells of a matrix against a real sshd: what each kind of work says of a connection that is well, and of one that
- * is not. */
+/* Cells of a matrix against a real sshd: what each kind of work says of a connection that is well, and of
+ * one that is not. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"

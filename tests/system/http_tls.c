@@ -1,5 +1,5 @@
-/* Certificates that are not trusted or out of their time, by a real server over TLS: whether the certificate or a
- * clock is to blame. */
+/* Certificates that are not trusted or out of their time, by a real server over TLS: whether the certificate
+ * or a clock is to blame. */
 #include "net/http_ask.h"
 
 #include "base/memory.h"

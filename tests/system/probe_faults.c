@@ -1,5 +1,5 @@
-/* What a probe and a cell say of a path that is broken in one way: real packets to a sandbox, dropped or reset by
- * rules in its own network. */
+/* What a probe and a cell say of a path that is broken in one way: real packets to a sandbox, dropped or
+ * reset by rules in its own network. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "diagnose/cell_run.h"

@@ -1,5 +1,5 @@
-/* The test's server of Tailscale's API, judged by Tailscale's own client: what it makes works, what it refuses is
- * understood. */
+/* The test's server of Tailscale's API, judged by Tailscale's own client: what it makes works, what it
+ * refuses is understood. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"

@@ -1,5 +1,5 @@
-/* The way of a create into a tailnet and out of it again: bootstrap over `direct`, then over the tailnet; against a
- * real headscale and real tailscaled (tests/lab/tailnet.h), with the role of playbooks/tailnet. */
+/* The way of a create into a tailnet and out of it again: bootstrap over `direct`, then over the tailnet;
+ * against a real headscale and real tailscaled (tests/lab/tailnet.h), with the role of playbooks/tailnet. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -22,8 +22,8 @@ static const char work[] =
     "    - ansible.builtin.command: hostname\n      changed_when: false\n"
     "    - ansible.builtin.assert:\n        that: triphase_address is match('100.64.')\n";
 
-/* What a bootstrap has to do, as short as can be: the role of playbooks/tailnet copies 50 MB through Ansible. `%s`:
- * folder of the programs; what `tailscale up` is told beside. */
+/* What a bootstrap has to do, as short as can be: the role of playbooks/tailnet copies 50 MB through
+ * Ansible. `%s`: folder of the programs; what `tailscale up` is told beside. */
 static const char bootstrap[] =
     "- hosts: recipe_web\n  gather_facts: false\n  vars:\n"
     "    root: /var/lib/triphase/tp{{ triphase_machine_dir.split('/')[-2][-10:] }}/root\n  tasks:\n"
@@ -48,8 +48,8 @@ static void use_short_bootstrap(struct tailnet_lab *lab, struct lab *project, co
               "bootstrap: {playbook: join.yml}\nphases:\n  - {name: work, playbook: work.yml}\n");
 }
 
-/* A target `web`, a sandbox that is to be `web` of the lab's tailnet with tag:host. `keys`: further lines of its
- * `tailnet` ("      auth_key: …\n"). */
+/* A target `web`, a sandbox that is to be `web` of the lab's tailnet with tag:host. `keys`: further lines of
+ * its `tailnet` ("      auth_key: …\n"). */
 static struct lab *project_of(struct tailnet_lab *lab, struct tailnet_operator *op, const char *keys)
 {
     struct lab *project = lab_new();
@@ -193,7 +193,8 @@ Test(tailnet_create, a_key_is_made_by_the_API_for_one_bootstrap_and_deleted_behi
     cr_expect_null(strstr(gone, "web"), "%s", gone);
 }
 
-/* The role that comes with triphase does it as well. It copies the programs through Ansible, which takes its time. */
+/* The role that comes with triphase does it as well. It copies the programs through Ansible, which takes its
+ * time. */
 Test(tailnet_create, the_role_that_comes_with_it_joins_a_host_and_its_teardown_takes_it_out)
 {
     struct tailnet_lab *lab = tailnet_lab_new();

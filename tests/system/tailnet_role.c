@@ -1,5 +1,5 @@
-/* The role that brings a host into a tailnet, as `triphase init` lays it down: on fresh sandboxes, with a real
- * headscale. What each refusal says, and that a key is seen by nobody. */
+/* The role that brings a host into a tailnet, as `triphase init` lays it down: on fresh sandboxes, with a
+ * real headscale. What each refusal says, and that a key is seen by nobody. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -17,8 +17,8 @@ TestSuite(tailnet_role, .timeout = 580);
 
 enum { RUN_BOUND_S = 300, GONE_BOUND_S = 15 };
 
-/* A project whose only phase is the role. `vars`: further variables of the target, lines of YAML; `key` NULL: none
- * is given. */
+/* A project whose only phase is the role. `vars`: further variables of the target, lines of YAML; `key`
+ * NULL: none is given. */
 static void write_project(struct lab *lab, struct tailnet_lab *tailnet, const char *server, const char *key,
                           const char *vars)
 {

@@ -1,5 +1,5 @@
-/* triphase up with keys that it makes itself, and what it says where that is refused: over the lab's API, which makes
- * them through headscale. */
+/* triphase up with keys that it makes itself, and what it says where that is refused: over the lab's API,
+ * which makes them through headscale. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/up.h"

@@ -1,5 +1,5 @@
-/* The daemon that triphase up starts: it outlives the command, one at a time is started, and whatever is killed or out of
- * reach in between, the next call goes on from there and leaves nothing. */
+/* The daemon that triphase up starts: it outlives the command, one at a time is started, and whatever is
+ * killed or out of reach in between, the next call goes on from there and leaves nothing. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -1,5 +1,5 @@
-/* What the settings of `operator` do to the daemon that triphase up starts, and what is said where a given key does not
- * do. */
+/* What the settings of `operator` do to the daemon that triphase up starts, and what is said where a given
+ * key does not do. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/up.h"

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Root's place is one folder of the machine, so the tests are somebody else, who has a folder of their own. */
+/* Root's place is one folder of the machine, so the tests are somebody else, who has a folder of their
+ * own. */
 static char folder[] = "/tmp/triphase-place.XXXXXX";
 
 static void become_a_user(void)

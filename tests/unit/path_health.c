@@ -264,8 +264,8 @@ Test(path_health, where_there_is_no_connection_there_is_nothing_to_judge)
     cr_assert_str_eq(path_state_cause(PATH_HOST_SILENT), "host-silent");
 }
 
-/* The kernel's looks at a connection over a TUN whose daemon was killed: nothing is on its way, the timer is the
- * one of a closed window. Seconds since the last sign, since it last sent, doublings so far. */
+/* The kernel's looks at a connection over a TUN whose daemon was killed: nothing is on its way, the timer is
+ * the one of a closed window. Seconds since the last sign, since it last sent, doublings so far. */
 Test(path_health, a_connection_whose_own_address_is_gone_is_a_dead_path_too)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* The tailnet's API as it is asked and as it fails. Against one that makes real keys: system/tailnet_api.c. */
+/* The tailnet's API as it is asked and as it fails. Against one that makes real keys:
+ * system/tailnet_api.c. */
 #include "tailnet/api.h"
 #include "tailnet/auth_key.h"
 

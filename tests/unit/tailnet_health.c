@@ -1,4 +1,5 @@
-/* Dead or only quiet, where a tailscaled without a TUN has the connection: the judgement over what it says. */
+/* Dead or only quiet, where a tailscaled without a TUN has the connection: the judgement over what it
+ * says. */
 #include "transport/tailnet_health.h"
 
 #include "base/moment.h"

@@ -1,5 +1,5 @@
-/* How this machine and a target's host join a tailnet, as the project's files say: operator, tailnet, and what a
- * recipe wants of its targets. */
+/* How this machine and a target's host join a tailnet, as the project's files say: operator, tailnet, and
+ * what a recipe wants of its targets. */
 #include "folder.h"
 
 #include "base/memory.h"

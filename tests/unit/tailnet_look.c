@@ -1,5 +1,5 @@
-/* One look at what can carry a tailnet here, the words for it, and the choice that is made from it. Real daemons are
- * in system/ways.c. */
+/* One look at what can carry a tailnet here, the words for it, and the choice that is made from it. Real
+ * daemons are in system/ways.c. */
 #include "tailnet/look_told.h"
 
 #include "base/file.h"

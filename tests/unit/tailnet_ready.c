@@ -1,5 +1,5 @@
-/* Joining, without a daemon: when it is ready, what is said to `tailscale up`, what its failures mean, what would give
- * a TUN. */
+/* Joining, without a daemon: when it is ready, what is said to `tailscale up`, what its failures mean, what
+ * would give a TUN. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "tailnet/join.h"
