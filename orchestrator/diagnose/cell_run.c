@@ -53,6 +53,18 @@ static client_call *client_of(const char *name)
     return NULL;
 }
 
+/* Of a connection that was lost nobody can ask how the work on the host ended. */
+static void say_it_goes_on(struct trial *trial)
+{
+    static const char *const told[] = {"ok", "remote-failed"};
+    bool begun = trial->bytes > 0;
+    for (size_t i = 0; i < COUNT_OF(told); i++)
+        begun = begun && !text_is(trial->ended, told[i]);
+    if (begun)
+        text_addf(&trial->message, "%swhat was begun on the host goes on there to its end",
+                  trial->message.length ? "; " : "");
+}
+
 static int take(const struct cell_order *order, struct cell *cell, struct error *err)
 {
     client_call *call = client_of(cell->client);
@@ -71,6 +83,8 @@ static int take(const struct cell_order *order, struct cell *cell, struct error 
                            agent, SSH_ALIVE_INTERVAL, ssh_alive_count(HOST_SILENT), &ssh, err);
     if (status == 0)
         status = call(&trial, err);
+    if (status == 0 && work.goes_on)
+        say_it_goes_on(&trial);
     if (status == 0) {
         put(&trial, cell, moment_monotonic() - since);
         free(cell->path);

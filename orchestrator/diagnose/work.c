@@ -128,26 +128,42 @@ static void make_channels(const struct cell *cell, struct work *work, struct tex
     work->quiet_ns = NS_PER_S;
 }
 
-/* One that is installed and small. What apt fetched is the cache's as before; what is installed is the
- * same. */
+/* In double quotes, as one word of a sh: a script has no single ones. */
+static void add_quoted(struct text *out, const char *script)
+{
+    text_add(out, "\"");
+    for (const char *c = script; *c; c++)
+        text_addf(out, "%s%c", strchr("\\\"$`", *c) ? "\\" : "", *c);
+    text_add(out, "\"");
+}
+
+/* One that is installed and small. What apt fetched is the cache's as before; what is installed is the same.
+ * Its output goes to descriptor 4, and descriptor 5 reads that again. */
+static const char reinstall[] =
+    "s=; [ $(id -u) -eq 0 ] || s=\"sudo -n\"; "
+    "command -v apt-get >/dev/null || { echo no apt-get on this host >&2; exit 3; }; "
+    "g() { $s env DEBIAN_FRONTEND=noninteractive \"$@\" 5<&-; }; "
+    "r() { g apt-get -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold install --reinstall $1; }; "
+    "i() { dpkg -s $1 2>/dev/null | grep -q \"^Status: install ok installed\"; }; "
+    "d() { grep -q \"^Setting up $1\" /dev/fd/5; }; "
+    "for p in sensible-utils netbase hostname mawk ncurses-base; do i $p || continue; "
+    "r $p; d $p || { g apt-get -qq update; r $p; }; i $p || g dpkg --configure -a; "
+    "d $p && i $p && exit 0; echo $p is not reinstalled >&2; exit 4; done; exit 3";
+
+/* A package manager that is ended in the middle, or whose output has nowhere to go, leaves a broken host: it has a
+ * session and a file of its own, and goes on to its end whatever becomes of the connection, which only follows.
+ * The file has no name any more when it begins, so that nothing has to remove it. */
 static void make_package(const struct cell *cell, struct work *work, struct text *script)
 {
     (void)cell;
-    text_add(
-        script,
-        "s=; [ $(id -u) -eq 0 ] || s=\"sudo -n\"; export DEBIAN_FRONTEND=noninteractive; "
-        "command -v apt-get >/dev/null || { echo no apt-get on this host >&2; exit 3; }; "
-        "r() { $s env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=60 -o "
-        "Dpkg::Options::=--force-confold install --reinstall $1 2>&1; }; "
-        "for p in sensible-utils netbase hostname mawk ncurses-base; do "
-        "dpkg -s $p 2>/dev/null | grep -q \"^Status: install ok installed\" || continue; "
-        "o=$(mktemp /tmp/triphase-diagnose.XXXXXX); trap \"rm -f $o\" EXIT; r $p | tee $o; "
-        "grep -q \"^Setting up $p\" $o || { $s apt-get -qq update 2>&1; r $p | tee $o; }; "
-        "grep -q \"^Setting up $p\" $o && dpkg -s $p | grep -q \"^Status: install ok installed\" && rm -f "
-        "$o && [ ! -e $o ] && exit 0; exit 4; done; exit 3");
+    text_add(script, "f=$(mktemp /tmp/triphase-diagnose.XXXXXX) || exit 1; exec 4>$f 5<$f; rm -f $f; "
+                     "o=; command -v setsid >/dev/null && o=setsid; $o sh -c ");
+    add_quoted(script, reinstall);
+    text_add(script, " </dev/null >&4 2>&1 4>&- & p=$!; tail -n +1 -s 0.2 -f --pid=$p <&5; wait $p");
     work->expects = 1;
     work->quiet_ns = 60 * NS_PER_S;
     work->text = true;
+    work->goes_on = true;
 }
 
 static void make_idle_burst(const struct cell *cell, struct work *work, struct text *script)
@@ -206,9 +222,7 @@ int work_of(const struct cell *cell, struct work *out, struct error *err)
     struct work work = {.channels = 1, .holds = true, .changes = kind->changes};
     AUTO_TEXT script = TEXT_INIT, watched = TEXT_INIT;
     kind->make(cell, &work, &script);
-    /* A package manager that is ended in the middle leaves a broken host. */
-    if (text_is(kind->name, "package"))
-        work.holds = false;
+    work.holds = work.holds && !work.goes_on;
     if (work.holds)
         add_watched(&watched, text_string(&script));
     struct text command = TEXT_INIT;

@@ -17,6 +17,7 @@ struct work {
     int64_t quiet_ns;   /* how long it says nothing by itself */
     bool changes;       /* it writes or installs on the host */
     bool text;          /* what it writes is text */
+    bool goes_on;       /* on the host, to its end, whatever becomes of the connection */
 };
 
 /* Whether there is such a kind; its work with the cell's parameters. ERROR_USAGE for one that is not

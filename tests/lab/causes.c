@@ -10,13 +10,14 @@
 #include <criterion/new/assert.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VOLUME  3000000
 #define IDLE    40
 #define HOLE    1200
 #define LOSS    10
 #define KBITS   256
-#define CONTROL "/run/triphase-causes.cp"
+#define CONTROL "master"
 
 static void project(struct causes *causes, const char *address)
 {
@@ -107,30 +108,30 @@ static void open_ssh(struct causes *causes)
     tailnet_fault_policy(causes->op, false);
 }
 
-/* As the user's own ssh left it: a master that the configuration names, and that has stopped. */
+/* As an ssh of the user's left it: a master that the configuration names, and that has stopped. All of it is in
+ * the test's own folder: a socket that an earlier test left would keep ssh from being a master. */
 static void stop_master(struct causes *causes)
 {
-    rig_shell(
-        "mount -t tmpfs tmpfs /root/.ssh && chmod 700 /root/.ssh && printf 'Host %s\\n  ControlPath %s\\n' "
-        ">/root/.ssh/config",
-        causes->address, CONTROL);
+    AUTO_FREE char *configuration = xasprintf("/etc/ssh/ssh_config.d/triphase-causes-%d.conf", (int)getpid());
+    AUTO_FREE char *control = xasprintf("%s/" CONTROL, lab_folder(causes->lab));
+    AUTO_FREE char *names = xasprintf("Host %s\n  ControlPath %s\n", causes->address, control);
+    rig_plant(configuration, names);
     AUTO_FREE char *said = tailnet_operator_shell(
         causes->op,
-        "ssh -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o "
+        "c=%s; ssh -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o "
         "LogLevel=ERROR"
-        " -o ControlMaster=yes -o ControlPersist=no -o ControlPath=%s"
-        " -o ProxyCommand='tailscale --socket=%s nc %%h %%p' -f -N root@%s >%s.log 2>&1 </dev/null || { cat "
-        "%s.log; exit 1; };"
-        " said=$(ssh -O check -o ControlPath=%s x 2>&1); echo \"$said\" | tr -dc 0-9 >%s.pid; kill -STOP "
-        "$(cat %s.pid) || { echo \"$said\" >&2; exit 1; }",
-        causes->guest->machine->key, CONTROL, tailnet_operator_socket(causes->op), causes->address, CONTROL,
-        CONTROL, CONTROL, CONTROL, CONTROL);
+        " -o ControlMaster=yes -o ControlPersist=no -o ControlPath=$c"
+        " -o ProxyCommand='tailscale --socket=%s nc %%h %%p' -f -N root@%s >$c.log 2>&1 </dev/null || { cat "
+        "$c.log; exit 1; };"
+        " said=$(ssh -O check -o ControlPath=$c x 2>&1); echo \"$said\" | tr -dc 0-9 >$c.pid; kill -STOP "
+        "$(cat $c.pid) || { echo \"$said\"; cat $c.log; exit 1; } >&2",
+        control, causes->guest->machine->key, tailnet_operator_socket(causes->op), causes->address);
 }
 
 static void end_master(struct causes *causes)
 {
-    (void)causes;
-    rig_shell("kill -KILL $(cat " CONTROL ".pid); rm -f " CONTROL " " CONTROL ".pid; umount /root/.ssh");
+    rig_shell("kill -KILL $(cat %s/" CONTROL ".pid); rm -f /etc/ssh/ssh_config.d/triphase-causes-%d.conf",
+              lab_folder(causes->lab), (int)getpid());
 }
 
 static void relay(struct causes *causes)
