@@ -55,13 +55,15 @@ static char *on_guest(const struct guest *guest, const char *script)
  * it is set up, and says where it is. */
 static const char slow_package[] =
     "set -e; d=/root/slow; mkdir -p $d/p/DEBIAN; cd $d\n"
-    "cat >p/DEBIAN/control <<X\nPackage: sensible-utils\nVersion: 99\nArchitecture: all\nMaintainer: a <a@b.invalid>\n"
+    "cat >p/DEBIAN/control <<X\nPackage: sensible-utils\nVersion: 99\nArchitecture: all\nMaintainer: a "
+    "<a@b.invalid>\n"
     "Description: slow\nX\n"
     "cat >p/DEBIAN/postinst <<X\n#!/bin/sh\nset -e\ntouch /root/slow/begun\n"
     "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo part \\$i; sleep 0.2; done\n"
     "echo \\$i >/root/slow/ended\nX\n"
     "chmod 0755 p/DEBIAN/postinst; dpkg-deb -b p slow.deb >/dev/null\n"
-    "{ cat p/DEBIAN/control; echo Filename: ./slow.deb; echo Size: $(stat -c %s slow.deb); echo SHA256: $(sha256sum "
+    "{ cat p/DEBIAN/control; echo Filename: ./slow.deb; echo Size: $(stat -c %s slow.deb); echo SHA256: "
+    "$(sha256sum "
     "slow.deb | cut -d\" \" -f1); } >Packages\n"
     "chmod 0755 /root; echo deb [trusted=yes] file:$d ./ >/etc/apt/sources.list.d/slow.list\n"
     "apt-get -qq -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/slow.list -o Dir::Etc::sourceparts=- -o "
@@ -78,8 +80,8 @@ static struct cell take_package(struct guest *guest, const char *client, int64_t
                         .client = xstrdup(client),
                         .work = xstrdup("package"),
                         .parameters = json_new_object()};
-    cr_assert(eq(int,
-                 known_hosts_write(guest->rig->machine, &guest->rig->target, guest->rig->project, &err), 0));
+    cr_assert(
+        eq(int, known_hosts_write(guest->rig->machine, &guest->rig->target, guest->rig->project, &err), 0));
     cr_assert(eq(int, scope_open(name, "TRIPHASE_TEST=package", &scope, &err), 0), "%s", error_text(&err));
     struct cell_order order = {.project = &project,
                                .target = &guest->rig->target,
@@ -98,10 +100,10 @@ static struct cell take_package(struct guest *guest, const char *client, int64_t
 
 static void expect_whole(struct guest *guest)
 {
-    AUTO_FREE char *said =
-        on_guest(guest, "for i in $(seq 150); do [ -e /root/slow/ended ] && ! pgrep -x apt-get >/dev/null && break; "
-                        "sleep 0.1; done; cat /root/slow/ended; dpkg --audit; dpkg -s sensible-utils | grep ^Status; "
-                        "ls /tmp/triphase-diagnose.* 2>/dev/null; pgrep -ax tail; true");
+    AUTO_FREE char *said = on_guest(
+        guest, "for i in $(seq 150); do [ -e /root/slow/ended ] && ! pgrep -x apt-get >/dev/null && break; "
+               "sleep 0.1; done; cat /root/slow/ended; dpkg --audit; dpkg -s sensible-utils | grep ^Status; "
+               "ls /tmp/triphase-diagnose.* 2>/dev/null; pgrep -ax tail; true");
     cr_expect(eq(str, said, (char *)(uintptr_t) "20\nStatus: install ok installed\n"));
 }
 
@@ -168,7 +170,8 @@ Test(diagnose_guest, the_threshold_of_a_rule_that_counts_bytes_is_found_by_halvi
     const char *said = json_get_string(object, "threshold", "");
     double good = 0, bad = 0;
     cr_expect(eq(str, (char *)(uintptr_t)first_of(object, "variable"), (char *)(uintptr_t) "volume"));
-    cr_assert(eq(int, sscanf(strstr(said, "between"), "between %lf MB (good) and %lf MB (bad)", &good, &bad), 2),
+    cr_assert(eq(int, sscanf(strstr(said, "between"), "between %lf MB (good) and %lf MB (bad)", &good, &bad),
+                 2),
               "%s", said);
     cr_expect(good > 2.2 && good < 3 && bad > good && bad < 3.3, "%s", said);
     guest_end(&guest);

@@ -36,7 +36,7 @@ Test(work, a_package_manager_alone_is_not_ended_with_the_connection)
         struct cell cell = {.work = (char *)(uintptr_t)names[i]};
         cr_assert(eq(int, work_of(&cell, &work, NULL), 0));
         cr_expect(eq(int, work.goes_on, text_is(names[i], "package")), "%s", names[i]);
-        cr_expect(eq(int, work.goes_on && work.holds, 0), "%s", names[i]);
+        cr_expect(eq(int, work.goes_on &&work.holds, 0), "%s", names[i]);
         work_clear(&work);
     }
 }
