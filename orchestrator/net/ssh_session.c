@@ -54,8 +54,8 @@ static struct {
 
 struct ssh_session {
     ssh_session handle;
-    int fd;       /* ours; libssh has another of the same socket, which it closes when it likes */
-    int fd_given; /* that one */
+    int fd;       /* ours */
+    int fd_given; /* another of the same socket, -1 once it is libssh's, which closes it when it likes */
     enum ssh_end end;
     const struct ssh_session_order *order; /* while it is opened */
     ssh_key key;
@@ -174,6 +174,7 @@ static int exchange_keys(struct ssh_session *session, struct deadline deadline,
     int64_t since = moment_monotonic();
     for (;;) {
         int result = lib.ssh_connect(session->handle);
+        session->fd_given = -1;
         note_banner(session, login, since);
         const char *doing = login->rung == SSH_RUNG_BANNER ? "waiting for the server's version"
                                                            : "exchanging keys with the server";
@@ -216,9 +217,8 @@ static int check_host_key(struct ssh_session *session, struct error *err)
     ssh_key key = NULL;
     char *text = NULL;
     bool revoked = false, other = false, found = false;
-    if (lib.ssh_get_server_publickey(session->handle, &key) != SSH_OK ||
-        lib.ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
-        found = false;
+    if (lib.ssh_get_server_publickey(session->handle, &key) == SSH_OK)
+        (void)lib.ssh_pki_export_pubkey_base64(key, &text);
     for (size_t i = 0; text && known && known[i]; i++) {
         revoked |= is_revoked(known[i], text);
         lib.ssh_options_set(session->handle, SSH_OPTIONS_KNOWNHOSTS, known[i]);
@@ -381,8 +381,7 @@ void ssh_session_close(struct ssh_session **held)
             lib.ssh_disconnect(session->handle);
         lib.ssh_free(session->handle);
     }
-    if (session->fd_given >= 0 && fcntl(session->fd_given, F_GETFD) >= 0)
-        fd_close(&session->fd_given);
+    fd_close(&session->fd_given);
     fd_close(&session->fd);
     free(session);
 }

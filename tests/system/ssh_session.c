@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -420,4 +421,36 @@ Test(ssh_session, a_connection_that_is_killed_in_the_middle_keeps_what_came_unti
               ssh_session_ended(fixture.session) == SSH_END_RESET);
     ssh_channel_end_clear(&end);
     fixture_end(&fixture);
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 3; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* libssh closes its own when the connection breaks, and the number may be another file's then. */
+Test(ssh_session, a_session_closes_its_own_descriptors_and_nobody_elses)
+{
+    enum { FILES = 20 };
+    struct fixture fixture = fixture_new();
+    int before = open_descriptors(), files[FILES];
+    struct ssh_session_order order = order_of(&fixture);
+    cr_assert(log_in(&fixture, &order) == 0, "%s", error_text(&fixture.err));
+    struct ssh_channel_end end;
+    AUTO_FREE char *command = xasprintf("kill -9 %d; sleep 20", (int)session_process(&fixture));
+    struct ssh_channel_work work = {.command = command};
+    cr_expect_lt(ssh_session_run(fixture.session, &work, 1, deadline_in(20 * NS_PER_S), &end, &fixture.err),
+                 0);
+    ssh_channel_end_clear(&end);
+    for (size_t i = 0; i < FILES; i++)
+        files[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    fixture_end(&fixture);
+
+    for (size_t i = 0; i < FILES; i++)
+        cr_expect_eq(close(files[i]), 0, "file %zu was closed by the session", i);
+    cr_expect_eq(open_descriptors(), before);
 }
