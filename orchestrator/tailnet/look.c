@@ -8,16 +8,14 @@
 #include "format/json.h"
 #include "net/http.h"
 #include "tailnet/local_api.h"
+#include "tailnet/ready.h"
 #include "tailnet/tun_advice.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#define TAILSCALES_OWN "https://controlplane.tailscale.com"
 
 struct asking {
     struct tailnet_look *look;
@@ -147,17 +145,7 @@ void tailnet_look_clear(struct tailnet_look *look)
 
 bool tailnet_look_same_server(const char *one, const char *other)
 {
-    const char *urls[] = {one && *one ? one : TAILSCALES_OWN, other && *other ? other : TAILSCALES_OWN};
-    size_t lengths[2];
-    for (size_t i = 0; i < 2; i++) {
-        /* It has had two names. */
-        if (text_starts(urls[i], "https://login.tailscale.com"))
-            urls[i] = TAILSCALES_OWN;
-        lengths[i] = strlen(urls[i]);
-        while (lengths[i] && urls[i][lengths[i] - 1] == '/')
-            lengths[i]--;
-    }
-    return lengths[0] == lengths[1] && strncasecmp(urls[0], urls[1], lengths[0]) == 0;
+    return ready_is_same_server(one, other);
 }
 
 char *tailnet_look_mend(const struct tailnet_look *look)
