@@ -151,9 +151,9 @@ static const char reinstall[] =
     "r $p; d $p || { g apt-get -qq update; r $p; }; i $p || g dpkg --configure -a; "
     "d $p && i $p && exit 0; echo $p is not reinstalled >&2; exit 4; done; exit 3";
 
-/* A package manager that is ended in the middle, or whose output has nowhere to go, leaves a broken host: it has a
- * session and a file of its own, and goes on to its end whatever becomes of the connection, which only follows.
- * The file has no name any more when it begins, so that nothing has to remove it. */
+/* A package manager that is ended in the middle, or whose output has nowhere to go, leaves a broken host:
+ * it has a session and a file of its own, and goes on to its end whatever becomes of the connection, which
+ * only follows. The file has no name any more when it begins, so that nothing has to remove it. */
 static void make_package(const struct cell *cell, struct work *work, struct text *script)
 {
     (void)cell;

@@ -108,8 +108,8 @@ static void open_ssh(struct causes *causes)
     tailnet_fault_policy(causes->op, false);
 }
 
-/* As an ssh of the user's left it: a master that the configuration names, and that has stopped. All of it is in
- * the test's own folder: a socket that an earlier test left would keep ssh from being a master. */
+/* As an ssh of the user's left it: a master that the configuration names, and that has stopped. All of it
+ * is in the test's own folder: a socket that an earlier test left would keep ssh from being a master. */
 static void stop_master(struct causes *causes)
 {
     AUTO_FREE char *configuration = xasprintf("/etc/ssh/ssh_config.d/triphase-causes-%d.conf", (int)getpid());

@@ -1,5 +1,5 @@
-/* `triphase diagnose` and its cells against a sandbox whose packages are its own and whose network is harmed by
- * rules: what is done on a host, and what is said of a path over `direct`. */
+/* `triphase diagnose` and its cells against a sandbox whose packages are its own and whose network is
+ * harmed by rules: what is done on a host, and what is said of a path over `direct`. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -51,8 +51,8 @@ static char *on_guest(const struct guest *guest, const char *script)
 
 /* ---- A package ---- */
 
-/* A version of its own of a package that is there, from a folder of the guest's: it talks for four seconds while
- * it is set up, and says where it is. */
+/* A version of its own of a package that is there, from a folder of the guest's: it talks for four seconds
+ * while it is set up, and says where it is. */
 static const char slow_package[] =
     "set -e; d=/root/slow; mkdir -p $d/p/DEBIAN; cd $d\n"
     "cat >p/DEBIAN/control <<X\nPackage: sensible-utils\nVersion: 99\nArchitecture: all\nMaintainer: a "
