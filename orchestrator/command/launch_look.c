@@ -98,6 +98,7 @@ int launch_look(struct command_run *all, struct job *job, struct error *err)
                                    .arguments = &all->arguments,
                                    .machine = now,
                                    .create = text_is(launch->kind, "create"),
+                                   .bootstraps = text_is(launch_does(launch), "create"),
                                    .peers_seen_to = true};
     struct plan_report report = {0};
     if (plan_check(launch->project, job->target, &options, &report, err) < 0)

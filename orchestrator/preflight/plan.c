@@ -43,12 +43,12 @@ static void choose_phase(struct plan_work *work, const struct words *wanted, con
         words_add(&work->playbooks, phase->playbook);
 }
 
-static void choose_phases(struct plan_work *work, const struct words *wanted)
+static void choose_phases(struct plan_work *work, const struct words *wanted, bool bootstraps)
 {
     const struct recipe *recipe = work->recipe;
     work->phases = xcalloc(recipe->phase_count + recipe->teardown_count + 2, sizeof(*work->phases));
     if (recipe->bootstrap && work->target->joins_tailnet)
-        choose_phase(work, wanted, recipe->bootstrap);
+        choose_phase(work, bootstraps ? NULL : wanted, recipe->bootstrap);
     for (size_t i = 0; i < recipe->phase_count; i++)
         choose_phase(work, wanted, &recipe->phases[i]);
     for (size_t i = 0; i < recipe->teardown_count; i++)
@@ -176,6 +176,14 @@ static void warn_of_userspace(struct plan_work *work, const char *place)
                   mend ? mend : "see 'triphase inventory --explain'"));
 }
 
+static void warn_of_start(struct plan_work *work, const char *place)
+{
+    plan_find_once(work->report, ERROR_NONE, place,
+                   xasprintf("tailscaled at %s is in the state %s: a run waits until it is Running, within "
+                             "the time of its stage transport",
+                             work->look.tun.daemon_socket, work->look.status.state));
+}
+
 static void look_for_transport(struct plan_work *work, const struct phase *phase, const char *place)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -187,7 +195,9 @@ static void look_for_transport(struct plan_work *work, const struct phase *phase
                                                 .look = &work->look};
     if (transport_choose(&question, &kind, phase ? NULL : &work->report->evidence, &err) < 0)
         plan_find_error(work->report, place, &err);
-    else if (kind == TRANSPORT_TAILNET_USERSPACE)
+    else if (transport_is_starting(kind, &work->look))
+        warn_of_start(work, place);
+    if (err.kind == ERROR_NONE && kind == TRANSPORT_TAILNET_USERSPACE)
         warn_of_userspace(work, place);
 }
 
@@ -375,7 +385,7 @@ int plan_check(const struct project *project, const struct target *target, const
     if (result == 0)
         result = layout_make(work.state, err);
     if (result == 0) {
-        choose_phases(&work, options->phases);
+        choose_phases(&work, options->phases, options->bootstraps);
         look_for_ansible(&work);
         look_for_requirements(&work);
         look_for_provider(&work, options->machine != NULL);

@@ -12,6 +12,7 @@ struct plan_options {
     const struct machine *machine;  /* made already: then what could make it is not asked for; may be NULL */
     const char *const *environment; /* NULL: this process's */
     bool create;                    /* it is to be made: what counts at making alone counts */
+    bool bootstraps;                /* what joins the host is looked at whatever `phases` are */
     bool peers_seen_to;             /* peers that are not made are the asker's own business */
     bool forget;                    /* ask Ansible even where a plan is remembered */
     int64_t questions_ns;           /* for all questions to Ansible together; 0: 50 s */

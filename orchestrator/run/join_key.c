@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { MAKE_BOUND_S = 60, SPARE_S = 60 };
+enum { MAKE_BOUND_S = 60, SPARE_S = 60, DELETE_BOUND_S = 10 };
 
 bool join_key_wanted(const struct target *target)
 {
@@ -20,15 +20,15 @@ bool join_key_wanted(const struct target *target)
     return false;
 }
 
-static void delete_old(const struct join_key_fetch *fetch, struct deadline deadline)
+static int delete_key(const struct project *project, const struct target *target, const char *id,
+                      struct deadline deadline, struct error *err)
 {
-    const struct target *target = fetch->secrets.target;
     struct tailnet_api *api = NULL;
-    if (fetch->old_id &&
-        tailnet_api_open(&target->tailnet, fetch->secrets.project->directory, deadline, &api, NULL) == 0 &&
-        api)
-        (void)tailnet_api_delete_key(api, fetch->old_id, NULL); /* it ends by itself */
+    int status = tailnet_api_open(&target->tailnet, project->directory, deadline, &api, err);
+    if (status == 0 && api)
+        status = tailnet_api_delete_key(api, id, err);
     tailnet_api_close(&api);
+    return status;
 }
 
 static int make(const struct join_key_fetch *fetch, struct text *out, struct error *err)
@@ -41,7 +41,8 @@ static int make(const struct join_key_fetch *fetch, struct text *out, struct err
                                           .expiry_s = fetch->deadline_ns / NS_PER_S + SPARE_S,
                                           .description = description};
     char *key = NULL;
-    delete_old(fetch, deadline);
+    if (fetch->old_id) /* else it ends by itself */
+        (void)delete_key(fetch->secrets.project, target, fetch->old_id, deadline, NULL);
     if (tailnet_auth_key(&target->tailnet, fetch->secrets.project->directory, &wish, deadline, &key, &id,
                          err) < 0)
         return error_prefix(err, "target %s: no key to join the tailnet with", target->name);
@@ -73,6 +74,13 @@ void join_key_take(const struct join_key_fetch *fetch, const char *bytes, size_t
     out->key = *bytes ? xstrdup(bytes) : NULL;
     out->id = id[1] ? xstrdup(id + 1) : NULL;
     secret_fetch_take(&fetch->secrets, rest + 1, (size_t)(end - rest - 1));
+}
+
+int join_key_delete(struct join_key *key, const struct project *project, const struct target *target,
+                    struct error *err)
+{
+    AUTO_FREE char *id = TAKE(key->id);
+    return id ? delete_key(project, target, id, deadline_in(DELETE_BOUND_S * NS_PER_S), err) : 0;
 }
 
 void join_key_wipe(struct join_key *key)

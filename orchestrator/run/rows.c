@@ -74,6 +74,11 @@ void run_rows_note_survivors(struct run_notes notes, const char *words)
     note(notes, "survivors", json_new_string(words));
 }
 
+void run_rows_note_key_left(struct run_notes notes, const char *words)
+{
+    note(notes, "key_left", json_new_string(words));
+}
+
 void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int next_attempt,
                          enum outcome because)
 {

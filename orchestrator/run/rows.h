@@ -26,6 +26,8 @@ struct run_notes {
 
 /* What belonged to the run and could not be ended. */
 void run_rows_note_survivors(struct run_notes notes, const char *words);
+/* The key that the host was to join with is at its API still. */
+void run_rows_note_key_left(struct run_notes notes, const char *words);
 /* The phase is tried again, since its attempt ended so. */
 void run_rows_note_retry(struct run_notes notes, const struct phase *phase, int next_attempt,
                          enum outcome because);

@@ -5,6 +5,14 @@
 
 enum { MASTERS_BOUND_S = 5 };
 
+/* The one that a bootstrap was given, where no stage behind it did so. */
+static void delete_key(struct runner *runner)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    if (join_key_delete(&runner->context.key, runner->request.project, runner->request.target, &err) < 0)
+        run_rows_note_key_left(runner_notes(runner), error_text(&err));
+}
+
 /* Masters and async jobs on this machine. */
 static void end_what_belongs_to_it(struct runner *runner)
 {
@@ -13,6 +21,7 @@ static void end_what_belongs_to_it(struct runner *runner)
     timer_disarm(runner->ahead);
     aside_stop(&runner->aside);
     phase_record_stop(&runner->record);
+    delete_key(runner);
     run_context_leave(&runner->context);
     AUTO_ERROR err = ERROR_INIT;
     if (scope_end(&runner->context.run_scope, MASTERS_BOUND_S * NS_PER_S, &err) < 0)

@@ -41,6 +41,8 @@ static void take_result(struct runner *runner, const struct json *result)
         struct event event = run_rows_machine(&runner->context);
         sink_put(runner->sink, &event);
     }
+    if (json_get_bool(json_get(result, "evidence"), "key_deleted"))
+        join_key_clear(&runner->context.key);
     if (json_get_bool(result, "joined"))
         progress_joined(&runner->progress);
     const char *transport = json_get_string(result, "transport", NULL);

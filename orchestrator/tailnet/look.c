@@ -17,6 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* The daemon answers from memory. */
+#define LOOK_AGAIN (100 * NS_PER_MS)
+
 struct asking {
     struct tailnet_look *look;
     struct loop *loop;
@@ -130,6 +133,24 @@ void tailnet_look_take(const char *socket, struct deadline deadline, struct tail
     out->own = own && text_is(own, out->tun.daemon_socket);
     out->took_ns = moment_monotonic() - since;
     free(asking.error);
+}
+
+bool tailnet_look_is_starting(const struct tailnet_look *look)
+{
+    static const char *const states[] = {"NoState", "Starting", "", NULL};
+    return look->daemon == TAILNET_DAEMON_ANSWERS && text_is_one_of(look->status.state, states);
+}
+
+void tailnet_look_await(const char *socket, struct deadline deadline, struct tailnet_look *io)
+{
+    for (;;) {
+        tailnet_look_clear(io);
+        tailnet_look_take(socket, deadline_in(TAILNET_LOOK_S * NS_PER_S), io);
+        io->awaited = true;
+        if (!tailnet_look_is_starting(io) || deadline_left(deadline) <= LOOK_AGAIN)
+            return;
+        moment_sleep(LOOK_AGAIN);
+    }
 }
 
 void tailnet_look_clear(struct tailnet_look *look)

@@ -36,7 +36,7 @@ static char *state_follows(const char *state)
         return xstrdup("it carries nothing until its device is approved at the control server");
     if (text_is(state, "Stopped"))
         return xstrdup("it carries nothing until it is turned on: tailscale up");
-    return xstrdup("it carries nothing before it is Running");
+    return xstrdup("it is starting, and carries nothing before it is Running; a run waits for that");
 }
 
 static void add_daemon(struct json *rows, const struct tailnet_look *look)

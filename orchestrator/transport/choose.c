@@ -109,6 +109,11 @@ int transport_choose(const struct transport_question *question, enum transport_k
     return status;
 }
 
+bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *look)
+{
+    return transport_calls(kind)->of_tailnet && tailnet_look_is_starting(look);
+}
+
 int transport_choose_for(const struct target *target, const struct machine *machine, enum transport_kind *out,
                          struct error *err)
 {

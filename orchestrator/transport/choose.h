@@ -25,6 +25,8 @@ struct transport_question {
  * [{"what", "found", "follows"}]}, on failure too; "usable" is always for contact. The caller frees it. */
 int transport_choose(const struct transport_question *question, enum transport_kind *out,
                      struct json **evidence, struct error *err);
+/* Whether it goes by a daemon that is starting: usable, once that was waited for (tailnet_look_await). */
+bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *look);
 /* The first usable one of the target's own list, for contact. `machine` may be NULL. */
 int transport_choose_for(const struct target *target, const struct machine *machine, enum transport_kind *out,
                          struct error *err);

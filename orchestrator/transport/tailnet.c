@@ -13,6 +13,13 @@ char *tailnet_lack(const struct tailnet_look *look)
         return xasprintf("no tailscaled answers at %s (%s); restart the one that is there, or name another "
                          "one's socket (operator.socket)",
                          tun->daemon_socket, tun->daemon_error);
+    if (tailnet_look_is_starting(look))
+        return !look->awaited
+                   ? NULL
+                   : xasprintf("tailscaled at %s was waited for and is in the state %s still: it does not "
+                               "reach its control server %s; look at its log, and at 'tailscale status'",
+                               tun->daemon_socket, *look->status.state ? look->status.state : "NoState",
+                               look->control_url ? look->control_url : "");
     if (!text_is(look->status.state, "Running"))
         return xasprintf("tailscaled at %s is in the state %s; 'triphase up' joins the tailnet",
                          tun->daemon_socket, look->status.state);

@@ -19,5 +19,6 @@ struct transport {
     int (*proxy)(const struct machine *machine, const struct target *target, char **out, struct error *err);
 };
 
-/* What both tailnet transports need of a tailscaled that is to carry a connection now; NULL: it is there. */
+/* What both tailnet transports need of a tailscaled that is to carry a connection now; NULL: it is there. One
+ * that is starting will be: that is a lack only where it was waited for. */
 char *tailnet_lack(const struct tailnet_look *look);

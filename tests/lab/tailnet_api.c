@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "lab/tailnet.h"
 #include "lab/tailnet_parts.h"
 
@@ -63,4 +64,30 @@ char *tailnet_lab_api_requests(struct tailnet_lab *lab)
 {
     (void)lab;
     return rig_output("cat /run/tailnet-lab/api-requests.log 2>/dev/null");
+}
+
+char *tailnet_lab_api_keys(struct tailnet_lab *lab)
+{
+    /* Not in argv: other tests may look for it there. */
+    AUTO_FREE char *asks =
+        xasprintf("url = %s/api/v2/tailnet/-/keys\nheader = \"Authorization: Bearer %s\"\n",
+                  tailnet_lab_api(lab), TAILNET_API_KEY);
+    put("/run/tailnet-lab/api-asks", asks);
+    AUTO_FREE char *said = rig_output("curl -sS --noproxy '*' -K /run/tailnet-lab/api-asks");
+    AUTO_JSON *answer = json_parse(said, strlen(said), NULL);
+    const struct json *keys = json_get(answer, "keys");
+    cr_assert(json_is_array(keys), "the API's list of keys: %s", said);
+    struct text out = TEXT_INIT;
+    for (size_t i = 0; i < json_count(keys); i++)
+        text_addf(&out, "%s%s", i ? " " : "", json_get_string(json_at(keys, i), "id", "?"));
+    text_add(&out, "");
+    return text_take(&out);
+}
+
+char *tailnet_lab_api_minted(struct tailnet_lab *lab)
+{
+    (void)lab;
+    char *last = rig_output("tail -n 1 /run/tailnet-lab/api-minted 2>/dev/null || true");
+    last[strcspn(last, "\n")] = '\0';
+    return last;
 }

@@ -10,7 +10,8 @@ FOLDER/api-faults.json lists faults, each {"path": REGULAR EXPRESSION, "method":
 and times may be absent). The first that fits a request and has times left is played: a number (that status, with
 "message", "retry_after" where given), "slow" ("seconds"), "truncated", "reset", "silent" (accepts and never answers),
 "not-json", "date" ("seconds" added to the Date header; the request itself is answered).
-FOLDER/api-requests.log gets a line for each request: METHOD PATH STATUS, never a secret.
+FOLDER/api-requests.log gets a line for each request: METHOD PATH STATUS, never a secret. FOLDER/api-minted gets each
+key that is made, a line each, so that a test can search for it.
 """
 
 import base64
@@ -232,6 +233,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "capabilities": body["capabilities"],
             "description": body.get("description", ""),
         }
+        path = os.path.join(FOLDER, "api-minted")
+        with lock, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
+            file.write(made["key"] + "\n")
         minted[told["id"]] = {"number": made["id"], "told": told}
         return {**told, "key": made["key"]}
 

@@ -209,6 +209,102 @@ Test(ways, a_way_that_dies_in_a_phase_and_stays_dead_comes_last_and_the_run_ends
     rig_remove(guest);
 }
 
+/* The same where the first one has no kernel socket to the host: only the daemon tells that it is dead. */
+Test(ways, a_create_that_began_over_userspace_ends_over_another_way_when_that_one_is_cut_in_a_phase)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
+    struct rig *guest = tailnet_lab_guest(lab);
+    tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, guest->machine->address,
+                        "    transport: [tailnet-userspace, direct]\n    stage_deadline: {transport: 30s}\n"
+                        "    tailnet: {tags: [tag:host], hostname: guest}\n",
+                        "", long_once);
+    tailnet_operator_enter(op, project);
+
+    pid_t pid = lab_start(project, "create", "create", "host", NULL);
+    AUTO_FREE char *mark = xasprintf("/var/lib/triphase/%s/root/var/tmp/second", guest->machine->reference);
+    if (!lab_until(90, is_under_way, mark)) {
+        AUTO_FREE char *said = lab_read(project, "create.err");
+        cr_assert_fail("the phase never began: %s", said);
+    }
+    tailnet_fault(guest, NULL, TAILNET_FAULT_SILENCE, 0);
+    int code = lab_wait(project, pid, 150);
+    AUTO_FREE char *log = lab_read(project, "create.err");
+    cr_assert_eq(code, 0, "%s", log);
+    AUTO_FREE char *ways =
+        lab_sql(project, "SELECT group_concat(name || ':' || transport || ':' || outcome, ' ') FROM (SELECT "
+                         "name, transport, outcome FROM step WHERE kind = 'phase' ORDER BY seq)");
+    cr_assert_str_eq(ways, "work:tailnet-userspace:transport-lost work:direct:ok");
+    cr_assert_eq(lab_sql_number(project, "SELECT count(*) FROM event WHERE kind = 'switched'"), 1);
+    /* Why: what was tried before it, and what came of that. */
+    AUTO_FREE char *tried =
+        lab_sql(project, "SELECT json_extract(evidence, '$.tried') FROM step WHERE kind = 'phase' AND "
+                         "outcome = 'ok'");
+    cr_has(tried, "\"name\":\"tailnet-userspace\"");
+    cr_has(tried, "\"cause\":\"");
+    rig_remove(guest);
+}
+
+/* ------------------------------------------------------------ a daemon that comes up */
+
+/* A real daemon that was ended and started, which comes up as soon as its control server answers. */
+static void restart_daemon(struct tailnet_operator *op)
+{
+    tailnet_fault_daemon(op, SIGKILL);
+    tailnet_operator_daemon(op, NULL, true, NULL);
+}
+
+static bool looks_for_a_way(void *context)
+{
+    return lab_sql_number(context, "SELECT count(*) FROM step WHERE name = 'transport' AND outcome IS NULL "
+                                   "AND run = (SELECT max(number) FROM run)") > 0;
+}
+
+Test(ways, a_daemon_that_is_starting_is_waited_for_and_no_reason_to_refuse)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    struct rig *guest = tailnet_lab_guest(lab);
+    const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    tailnet_lab_project(project, guest, address, "    transport: tailnet\n", "", quick);
+    tailnet_operator_enter(op, project);
+
+    /* At once, as after a restart of its service. */
+    restart_daemon(op);
+    struct lab_result made = lab_run(project, "create", "host", NULL);
+    cr_assert_eq(made.code, 0, "%s%s", made.out, made.err);
+
+    tailnet_lab_stop(lab);
+    restart_daemon(op);
+    AUTO_FREE char *agrees = agreed(project);
+    cr_assert_str_eq(agrees, "tailnet yes\n");
+    struct lab_result planned = lab_run(project, "plan", "host", NULL);
+    cr_assert_eq(planned.code, 0, "%s%s", planned.out, planned.err);
+    cr_has(planned.out, "a run waits until it is Running");
+    pid_t pid = lab_start(project, "run", "run", "host", NULL);
+    cr_assert(lab_until(60, looks_for_a_way, project), "no stage transport");
+    tailnet_lab_start(lab);
+    int code = lab_wait(project, pid, 100);
+    AUTO_FREE char *log = lab_read(project, "run.err");
+    cr_assert_eq(code, 0, "%s", log);
+
+    /* One that never comes up is told within the stage's time. */
+    tailnet_lab_stop(lab);
+    restart_daemon(op);
+    lab_environment(project, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TRANSPORT", "8s");
+    int64_t since = moment_monotonic();
+    struct lab_result refused = lab_run(project, "run", "host", NULL);
+    cr_assert_eq(refused.code, 4, "%s%s", refused.out, refused.err);
+    cr_has(refused.err, "was waited for");
+    cr_assert_lt(moment_monotonic() - since, 30 * NS_PER_S);
+    rig_remove(guest);
+}
+
 Test(ways, another_way_within_a_run_never_rides_on_the_connection_of_the_one_before)
 {
     struct tailnet_lab *lab = tailnet_lab_new();

@@ -141,6 +141,20 @@ Test(environment, it_can_choose_recipe_and_provider_before_the_recipe_is_read)
     cr_assert_str_eq(project->targets[0].address, "10.0.0.9");
 }
 
+Test(environment, a_variable_that_only_a_recipe_names_is_given_by_its_path)
+{
+    folder_write("phases/vault.yml", "target: {vars: {colour: red}}\n"
+                                     "phases: [{name: install, playbook: playbooks/install.yml}]\n");
+    folder_environment("TRIPHASE_TARGETS_VAULT_VARS_COLOUR=blue", NULL);
+    AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
+    cr_has(said, "TRIPHASE_TARGETS_VAULT_VARS_COLOUR: there is no such setting");
+    folder_environment("TRIPHASE_TARGETS_VAULT_VARS_COLOUR=", NULL);
+    folder_sets("targets.vault.vars.colour=blue", NULL);
+    AUTO_PROJECT *project = folder_load();
+    AUTO_FREE char *vars = node_flow(project->targets[0].vars);
+    cr_assert_str_eq(vars, "{colour: blue}");
+}
+
 Test(environment, set_beats_the_environment_and_is_a_usage_error_when_wrong)
 {
     folder_environment("TRIPHASE_TARGETS_VAULT_ROOT=debian-11", NULL);
