@@ -21,8 +21,8 @@ aside_work join_key_read;
 /* What that read: the secrets go where secret_fetch_take puts them. What `out` held is wiped. */
 void join_key_take(const struct join_key_fetch *fetch, const char *bytes, size_t length,
                    struct join_key *out);
-/* Deletes the one that its API made, if that is there still; within some seconds. Negative where it could not:
- * it ends by itself then. */
+/* Deletes the one that its API made, if that is there still; within some seconds. Negative where it could
+ * not: it ends by itself then. */
 int join_key_delete(struct join_key *key, const struct project *project, const struct target *target,
                     struct error *err);
 /* The key is wiped; its id stays, for whoever deletes it. */

@@ -79,8 +79,8 @@ const char *tailnet_lab_api(struct tailnet_lab *lab);
 /* Who is let in from now on, and which faults are played: JSON as tests/lab/tailscale_api.py says. */
 void tailnet_lab_api_allow(struct tailnet_lab *lab, const char *json);
 void tailnet_lab_api_fault(struct tailnet_lab *lab, const char *json);
-/* The ids of the keys that it made and that are there still, as a GET of its list tells them ("k7CNTRL k8CNTRL");
- * needs TAILNET_API_KEY to be let in. malloc'ed. */
+/* The ids of the keys that it made and that are there still, as a GET of its list tells them ("k7CNTRL
+ * k8CNTRL"); needs TAILNET_API_KEY to be let in. malloc'ed. */
 char *tailnet_lab_api_keys(struct tailnet_lab *lab);
 /* The key that it made last, "" before the first; malloc'ed. */
 char *tailnet_lab_api_minted(struct tailnet_lab *lab);
