@@ -275,7 +275,7 @@ Test(tailnet_create, resume_plans_the_bootstrap_as_create_does)
 
 /* The role that comes with triphase does it as well. It copies the programs through Ansible, which takes its
  * time. */
-Test(tailnet_create, the_role_that_comes_with_it_joins_a_host_and_its_teardown_takes_it_out)
+Test(tailnet_create, the_role_that_comes_with_it_joins_a_host_and_its_teardown_takes_it_out, .timeout = 580)
 {
     struct tailnet_lab *lab = tailnet_lab_new();
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
@@ -289,7 +289,7 @@ Test(tailnet_create, the_role_that_comes_with_it_joins_a_host_and_its_teardown_t
               "teardown:\n  - {name: leave, playbook: playbooks/tailnet/leave.yml}\n");
 
     pid_t create = lab_start(project, "create", "create", "web", NULL);
-    int code = lab_wait(project, create, 280);
+    int code = lab_wait(project, create, 480);
     AUTO_FREE char *said = lab_read(project, "create.err"), *there = nodes(lab);
     cr_assert(eq(int, code, 0), "%s", said);
     cr_has(there, " web:tag:host ");
