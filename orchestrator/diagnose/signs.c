@@ -89,13 +89,23 @@ static int hosts_daemon(const struct signs_case *of, struct finding *out)
                          way->pongs < 0 ? 0 : way->pongs, way->pings < 0 ? 0 : way->pings, way->peer));
 }
 
+/* A session of this program's own that never saw the host's first line ends as "timeout". */
+static bool has_answered(const struct signs_case *of)
+{
+    for (size_t i = 0; i < of->over->count; i++)
+        if (text_is(of->over->cells[i].cell->client, "libssh") &&
+            text_is(of->over->cells[i].cell->ended, "stalled"))
+            return true;
+    return false;
+}
+
 static int policy(const struct signs_case *of, struct finding *out)
 {
     const struct surroundings_way *way = of->way;
     bool said = ended_so(of->over, "policy") > 0;
     bool answers = way && (way->pongs > 0 || way->host_answers == 1);
     /* Over userspace nobody knocks: its cells have told as much. */
-    bool closed = way && !text_is(way->port, "open") && (way->port || way->pongs > 0);
+    bool closed = way && !text_is(way->port, "open") && (way->port || (way->pongs > 0 && !has_answered(of)));
     if (!said && (!is_dead(of) || !answers || !closed))
         return 0;
     bool refused = way && text_is(way->port, "refused");
@@ -123,7 +133,8 @@ static int login(const struct signs_case *of, struct finding *out)
 static int no_key_exchange(const struct signs_case *of, struct finding *out)
 {
     size_t silent = ended_so(of->over, "stalled") + ended_so(of->over, "timeout");
-    if (!is_dead(of) || !of->way || !text_is(of->way->port, "open") || silent < of->over->bad)
+    bool open = (of->way && text_is(of->way->port, "open")) || has_answered(of);
+    if (!is_dead(of) || !open || silent < of->over->bad)
         return 0;
     return say(
         out, "mtu", of->elsewhere ? SURE_LIKELY : SURE_NOT,

@@ -174,17 +174,22 @@ static int remove_machines(struct sql *db, int64_t before_ns, int64_t *removed, 
     return 0;
 }
 
-/* The newest of each target stay, as with runs. */
+/* A diagnosis tells nobody its process: one that has not ended may go on for as long as that. */
+#define DIAGNOSIS_MOST (INT64_C(24) * 3600 * NS_PER_S)
+
+/* The newest of each target stay, as with runs, and what may go on still. */
 static int remove_diagnoses(struct sql *db, int64_t before_ns, struct error *err)
 {
     AUTO_STATEMENT *remove = NULL;
     if (sql_prepare(db,
-                    "DELETE FROM diagnosis WHERE started_ns < ?1 AND id IN (SELECT id FROM (SELECT id,"
+                    "DELETE FROM diagnosis WHERE started_ns < ?1"
+                    " AND (duration_ns IS NOT NULL OR started_ns < ?2) AND id IN (SELECT id FROM (SELECT id,"
                     "  row_number() OVER (PARTITION BY target ORDER BY started_ns DESC, id DESC) AS place"
                     "  FROM diagnosis) WHERE place > " KEPT_OF_A_TARGET ")",
                     &remove, err) < 0)
         return -1;
     sql_bind_integer(remove, 1, before_ns);
+    sql_bind_integer(remove, 2, moment_wall() - DIAGNOSIS_MOST);
     return sql_do(remove, err);
 }
 

@@ -176,3 +176,26 @@ Test(diagnose_guest, the_threshold_of_a_rule_that_counts_bytes_is_found_by_halvi
     cr_expect(good > 2.2 && good < 3 && bad > good && bad < 3.3, "%s", said);
     guest_end(&guest);
 }
+
+/* Of a login little is large but the exchange of keys; holes of several sizes, in either direction. */
+static const struct {
+    const char *chain, *port;
+    int least;
+} holes[] = {{"OUTPUT", "--sport", 600}, {"OUTPUT", "--sport", 1100}, {"INPUT", "--dport", 600}};
+
+Test(diagnose_guest, a_hole_that_swallows_the_exchange_of_keys_is_called_mtu)
+{
+    struct guest guest = guest_new();
+    for (size_t i = 0; i < COUNT_OF(holes); i++) {
+        AUTO_FREE char *words = xasprintf("-A %s -p tcp %s 22 -m length --length %d:65535 -j DROP", holes[i].chain,
+                                          holes[i].port, holes[i].least);
+        rule(&guest, words);
+        AUTO_ERROR err = ERROR_INIT;
+        struct lab_result result = lab_run(guest.lab, "diagnose", "host", "--quick", "--json", NULL);
+        AUTO_JSON *object = json_parse(result.out, strlen(result.out), &err);
+        rule(&guest, "-F");
+        cr_expect(eq(str, (char *)(uintptr_t)first_of(object, "variable"), (char *)(uintptr_t) "mtu"), "%s: %s%s",
+                  words, result.out, result.err);
+    }
+    guest_end(&guest);
+}

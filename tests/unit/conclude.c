@@ -447,3 +447,23 @@ Test(conclude, gives_only_words_that_are_promised)
         cr_expect(conclude_is_variable(words[i]), "%s", words[i]);
     cr_expect(not(conclude_is_variable("network")));
 }
+
+/* Over userspace nobody knocks at the port: that the host's first line came is told by where a session of this
+ * program's own stood still. */
+Test(conclude, calls_it_mtu_where_the_first_line_comes_and_the_exchange_of_keys_does_not)
+{
+    static const struct {
+        const char *ended, *word;
+    } cases[] = {{"stalled", "mtu"}, {"timeout", "policy"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_MATRIX matrix = {.seen = SURROUNDINGS_INIT};
+        struct surroundings_way *way = surroundings_add_way(&matrix.seen, "tailnet-userspace");
+        way->daemon = xstrdup("answers");
+        way->peer = xstrdup("online");
+        way->pings = way->pongs = 3;
+        ADD(&matrix, {"tailnet-userspace", "libssh", "echo", "{}", cases[i].ended, 10, 0, 0},
+            {"tailnet-userspace", "openssh", "echo", "{}", "timeout", 10, 0, 0},
+            {"tailnet-userspace", "libssh", "bulk-down", "{\"bytes\":600}", cases[i].ended, 8, 0, 0});
+        cr_expect(eq(str, (char *)(uintptr_t)concluded(&matrix)->variable, (char *)(uintptr_t)cases[i].word));
+    }
+}

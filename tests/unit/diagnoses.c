@@ -158,3 +158,35 @@ Test(diagnoses, old_ones_are_pruned_but_for_the_last_twenty_of_a_target)
     cr_expect(eq(i64, cells, 20));
     place_remove(&place);
 }
+
+/* With `keep` at nothing, and twenty that began later. */
+Test(diagnoses, one_that_goes_on_is_never_pruned_and_one_that_broke_off_long_ago_is)
+{
+    struct place place = place_make();
+    AUTO_ERROR err = ERROR_INIT;
+    struct store_pruned pruned;
+    int64_t rows, now = moment_wall();
+    for (int i = 10; i < 32; i++) {
+        AUTO_FREE char *id = xasprintf("0190a000-0000-7000-8000-0000000000%d", i);
+        keep(&place, id, i >= 12);
+    }
+    AUTO_FREE char *going = xasprintf("UPDATE diagnosis SET started_ns = %lld WHERE id LIKE '%%11'",
+                                      (long long)(now - 1800 * NS_PER_S));
+    cr_assert(eq(int, sql_run(place.db, "UPDATE diagnosis SET started_ns = 5 WHERE id LIKE '%10'", &err), 0));
+    cr_assert(eq(int, sql_run(place.db, going, &err), 0));
+
+    cr_assert(eq(int, store_prune(place.path, place.directory, now, &pruned, &err), 0), "%s",
+              error_text(&err));
+
+    cr_assert(eq(int,
+                 sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%11'", 0, &rows,
+                                   &err),
+                 0));
+    cr_expect(eq(i64, rows, 1), "the one that goes on");
+    cr_assert(eq(int,
+                 sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%10'", 0, &rows,
+                                   &err),
+                 0));
+    cr_expect(eq(i64, rows, 0), "the one that broke off");
+    place_remove(&place);
+}
