@@ -118,7 +118,6 @@ Test(diagnose, the_hangup_of_its_terminal_ends_it_as_an_interrupt_does)
 {
     struct lab *lab = lab_new();
     lab_static_project(lab, "", playbook);
-    int before = lab_processes(lab_folder(lab));
     pid_t child = lab_start(lab, "hung", "diagnose", "host", "--transport", "direct", NULL);
     cr_assert(lab_until_sql(lab, 60, "SELECT count(*) >= 3 FROM diagnosed_cell"));
 
@@ -127,6 +126,6 @@ Test(diagnose, the_hangup_of_its_terminal_ends_it_as_an_interrupt_does)
 
     cr_expect(eq(int, code, 130));
     cr_expect(ge(i64, cells_of(lab), 3));
-    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM diagnosed WHERE duration_ns IS NULL"), 1));
-    cr_expect(eq(int, lab_processes(lab_folder(lab)), before), "but for the host there is nothing");
+    cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM diagnosis WHERE duration_ns IS NULL"), 1));
+    cr_expect(le(int, lab_processes(lab_folder(lab)), 1), "but for the host's sshd");
 }
