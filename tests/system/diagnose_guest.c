@@ -187,15 +187,15 @@ Test(diagnose_guest, a_hole_that_swallows_the_exchange_of_keys_is_called_mtu)
 {
     struct guest guest = guest_new();
     for (size_t i = 0; i < COUNT_OF(holes); i++) {
-        AUTO_FREE char *words = xasprintf("-A %s -p tcp %s 22 -m length --length %d:65535 -j DROP", holes[i].chain,
-                                          holes[i].port, holes[i].least);
+        AUTO_FREE char *words = xasprintf("-A %s -p tcp %s 22 -m length --length %d:65535 -j DROP",
+                                          holes[i].chain, holes[i].port, holes[i].least);
         rule(&guest, words);
         AUTO_ERROR err = ERROR_INIT;
         struct lab_result result = lab_run(guest.lab, "diagnose", "host", "--quick", "--json", NULL);
         AUTO_JSON *object = json_parse(result.out, strlen(result.out), &err);
         rule(&guest, "-F");
-        cr_expect(eq(str, (char *)(uintptr_t)first_of(object, "variable"), (char *)(uintptr_t) "mtu"), "%s: %s%s",
-                  words, result.out, result.err);
+        cr_expect(eq(str, (char *)(uintptr_t)first_of(object, "variable"), (char *)(uintptr_t) "mtu"),
+                  "%s: %s%s", words, result.out, result.err);
     }
     guest_end(&guest);
 }

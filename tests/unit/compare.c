@@ -52,7 +52,8 @@ Test(compare, of_two_alike_ones_nothing_differs)
 
 Test(compare, what_differs_comes_first_and_the_one_thing_that_changed_may_be_it)
 {
-    AUTO_DIAGNOSIS a = taken("direct", "eth0, mtu 1500", "ok"), b = taken("direct", "eth0, mtu 1280", "stalled");
+    AUTO_DIAGNOSIS a = taken("direct", "eth0, mtu 1500", "ok"),
+                   b = taken("direct", "eth0, mtu 1280", "stalled");
     struct compared compared;
     compare_diagnoses(&a, &b, &compared);
     cr_expect(eq(sz, compared.differing, 1));

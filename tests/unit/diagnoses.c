@@ -178,15 +178,15 @@ Test(diagnoses, one_that_goes_on_is_never_pruned_and_one_that_broke_off_long_ago
     cr_assert(eq(int, store_prune(place.path, place.directory, now, &pruned, &err), 0), "%s",
               error_text(&err));
 
-    cr_assert(eq(int,
-                 sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%11'", 0, &rows,
-                                   &err),
-                 0));
+    cr_assert(
+        eq(int,
+           sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%11'", 0, &rows, &err),
+           0));
     cr_expect(eq(i64, rows, 1), "the one that goes on");
-    cr_assert(eq(int,
-                 sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%10'", 0, &rows,
-                                   &err),
-                 0));
+    cr_assert(
+        eq(int,
+           sql_query_integer(place.db, "SELECT count(*) FROM diagnosis WHERE id LIKE '%10'", 0, &rows, &err),
+           0));
     cr_expect(eq(i64, rows, 0), "the one that broke off");
     place_remove(&place);
 }
