@@ -191,10 +191,11 @@ static void with_tun(const struct words *names, struct words *out)
 
 static void resolve_auto(struct target *out)
 {
+    static const enum transport_kind over_tailnet[] = {TRANSPORT_TAILNET, TRANSPORT_TAILNET_USERSPACE};
     if (!out->joins_tailnet)
         words_add(&out->auto_transports, transport_name(TRANSPORT_DIRECT));
-    for (int kind = TRANSPORT_TAILNET; out->joins_tailnet && kind < TRANSPORT_KINDS; kind++)
-        words_add(&out->auto_transports, transport_name((enum transport_kind)kind));
+    for (size_t i = 0; out->joins_tailnet && i < COUNT_OF(over_tailnet); i++)
+        words_add(&out->auto_transports, transport_name(over_tailnet[i]));
     if (out->transport_auto)
         words_add_list(&out->transports, words_argv(&out->auto_transports));
     with_tun(&out->auto_transports, &out->auto_tun_transports);
