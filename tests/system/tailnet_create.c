@@ -405,6 +405,7 @@ Test(tailnet_create, a_stale_device_is_removed_only_where_it_is_ended_and_carrie
     cr_expect_eq(count_of(there, "web"), 1, "%s", there);
     cr_has(there, " web:tag:host ");
     cr_has(removed, "web (");
+    check_spilled(project);
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
 }
 
@@ -422,6 +423,7 @@ Test(tailnet_create, a_device_of_other_tags_than_wanted_is_told_and_carries_no_p
                    *ran = lab_sql(project, "SELECT count(*) FROM step WHERE name = 'work'");
     cr_expect_str_eq(cause, "failed tailnet-tags");
     cr_expect_str_eq(ran, "0");
+    check_spilled(project);
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
     AUTO_FREE char *gone = nodes(lab);
     cr_expect_null(strstr(gone, "web"), "%s", gone);
