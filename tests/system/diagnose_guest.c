@@ -55,7 +55,8 @@ static char *on_guest(const struct guest *guest, const char *script)
  * while it is set up, and says where it is. Without a terminal of apt's own between them it is cut where its
  * output has nowhere to go. */
 static const char slow_package[] =
-    "set -e; echo 'Dpkg::Use-Pty \"false\";' >/etc/apt/apt.conf.d/99slow; d=/root/slow; mkdir -p $d/p/DEBIAN; cd $d\n"
+    "set -e; echo 'Dpkg::Use-Pty \"false\";' >/etc/apt/apt.conf.d/99slow; d=/root/slow; mkdir -p "
+    "$d/p/DEBIAN; cd $d\n"
     "cat >p/DEBIAN/control <<X\nPackage: sensible-utils\nVersion: 99\nArchitecture: all\nMaintainer: a "
     "<a@b.invalid>\n"
     "Description: slow\nX\n"
