@@ -64,7 +64,7 @@ static int check_private(const char *path, struct error *err)
 int tailnet_place_make(struct error *err)
 {
     AUTO_FREE char *directory = tailnet_place_directory(), *path = tailnet_place_socket();
-    if (!directory)
+    if (!directory || !path)
         return error_set(err, ERROR_PROJECT,
                          "there is no home to keep the state of a tailscaled in: set HOME or XDG_STATE_HOME");
     if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)

@@ -46,7 +46,7 @@ static void add_rows(const struct diagnosis *before, const struct diagnosis *aft
             continue;
         const struct cell *from = last_alike(before, &before->cells[i], NULL);
         const struct cell *to = last_alike(after, &before->cells[i], apart ? b : NULL);
-        bool differs = to && from->ok != to->ok;
+        bool differs = from && to && from->ok != to->ok;
         if (differs == differing)
             add_row(out, from, to);
     }

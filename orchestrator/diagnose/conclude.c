@@ -152,7 +152,9 @@ static char *separation_words(const struct weighing *over, int kind)
 {
     const char *variable = kind_variable(kind);
     AUTO_TEXT words = TEXT_INIT;
-    const char *form = words_of(variable), *at = strstr(form, "%s");
+    const char *form = words_of(variable), *at = form ? strstr(form, "%s") : NULL;
+    if (!at)
+        return xstrdup(form ? form : variable);
     text_add_bytes(&words, form, (size_t)(at - form));
     bool one_way = kind != WEIGH_CLIENT && !goes_both_ways(over, kind);
     text_add(&words, one_way ? level_direction((enum level)kind) : "");

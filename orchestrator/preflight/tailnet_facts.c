@@ -74,7 +74,7 @@ void tailnet_facts_add(const struct project *project, struct facts *out)
     const struct target *target = project && project->target_count ? &project->targets[0] : NULL;
     AUTO_FREE char *own = target ? NULL : tailnet_place_running_socket();
     for (size_t i = 0; project && i < project->target_count; i++)
-        if (project->targets[i].joins_tailnet && !target->joins_tailnet)
+        if (project->targets[i].joins_tailnet && target && !target->joins_tailnet)
             target = &project->targets[i];
     tailnet_look_take(target ? target->tailscale_socket : own, deadline_in(TAILNET_LOOK_S * NS_PER_S), &look);
     add_library(out);
