@@ -93,6 +93,16 @@ static void go_on_daemon(struct causes *causes)
     tailnet_fault_daemon(causes->op, SIGCONT);
 }
 
+/* The host's own daemon hears of a policy when it does, which is not when this one hears of it. */
+static bool ssh_is_closed(void *context)
+{
+    struct causes *causes = context;
+    AUTO_FREE char *said = tailnet_operator_shell(
+        causes->op, "timeout 2 sh -c 'tail -f /dev/null | tailscale --socket=%s nc %s 22 | head -c 4' || :",
+        tailnet_operator_socket(causes->op), causes->address);
+    return !*said;
+}
+
 /* All but ssh: the hosts see each other, and a ping of the daemon's gets through. */
 static void close_ssh(struct causes *causes)
 {
@@ -101,6 +111,7 @@ static void close_ssh(struct causes *causes)
         "{\"tagOwners\": {\"tag:operator\": [\"ops@\"], \"tag:host\": [\"ops@\"], \"tag:vault\": "
         "[\"ops@\"]},\n\"acls\": [{\"action\": \"accept\", \"src\": [\"tag:operator\"], \"dst\": "
         "[\"tag:operator:*\", \"tag:host:8200\"]}]}\n");
+    cr_assert(lab_until(20, ssh_is_closed, causes), "no policy reached the host");
 }
 
 static void open_ssh(struct causes *causes)

@@ -275,6 +275,18 @@ Test(conclude, calls_it_loss_where_a_calm_flow_is_sent_again)
     cr_expect(eq(str, (char *)concluded(&matrix)->variable, "loss"));
 }
 
+Test(conclude, takes_a_host_that_was_not_met_any_more_for_no_proof_of_a_size)
+{
+    AUTO_MATRIX matrix = {0};
+    ADD(&matrix, ECHO("tailnet-userspace"), DOWN("tailnet-userspace", 200, "ok", 0.3, 200),
+        DOWN("tailnet-userspace", 600, "timeout", 0, 0), DOWN("tailnet-userspace", 4000, "timeout", 0, 0));
+
+    const struct finding *found = concluded(&matrix);
+
+    cr_expect(text_is(found->variable, "mtu") == false, "%s", found->words);
+    cr_expect(ne(int, found->sure, SURE), "%s", found->words);
+}
+
 Test(conclude, takes_one_segment_of_two_hundred_for_no_loss)
 {
     AUTO_MATRIX matrix = good_matrix();
