@@ -86,25 +86,33 @@ static int find_ways(struct taker *taker, struct error *err)
     return status;
 }
 
-/* What this machine lacks for a way is a finding where its daemon is the reason; else there is no such
- * way here. */
+/* What this machine lacks for a way is a finding where its daemon is the reason; else NULL: it can be taken. */
+static const char *lack_of(const struct taker *taker, size_t at)
+{
+    const struct surroundings_way *seen =
+        surroundings_way(&taker->out->seen, transport_name(taker->ways[at].kind));
+    bool dead = seen && seen->daemon && !text_is(seen->daemon, "answers");
+    return dead ? NULL : why_unusable(taker->reaches[at].evidence);
+}
+
+/* Where all are, each stays: its cells say what came of it. */
 static void drop_unusable(struct taker *taker)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < taker->way_count; i++) {
-        const char *name = transport_name(taker->ways[i].kind),
-                   *why = why_unusable(taker->reaches[i].evidence);
-        const struct surroundings_way *seen = surroundings_way(&taker->out->seen, name);
-        bool dead = seen && seen->daemon && !text_is(seen->daemon, "answers");
-        if (why && !dead && taker->way_count > 1) {
-            words_addf(&taker->lacking, "%s: %s", name, why);
+    size_t kept = 0, usable = 0;
+    for (size_t i = 0; i < taker->way_count; i++)
+        usable += lack_of(taker, i) == NULL;
+    for (size_t i = 0; usable && i < taker->way_count; i++) {
+        const char *why = lack_of(taker, i);
+        if (why) {
+            words_addf(&taker->lacking, "%s: %s", transport_name(taker->ways[i].kind), why);
             reach_clear(&taker->reaches[i]);
             continue;
         }
         taker->reaches[kept] = taker->reaches[i];
         taker->ways[kept++] = taker->ways[i];
     }
-    taker->way_count = kept;
+    if (usable)
+        taker->way_count = kept;
 }
 
 static void find_masters(struct taker *taker, struct words *out)
