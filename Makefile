@@ -192,9 +192,10 @@ asan:
 SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
-soak: $(BUILD)/soak $(BUILD)/unit $(PROGRAM) $(FAILING)
+soak: $(BUILD)/soak $(BUILD)/unit $(BUILD)/system $(PROGRAM) $(FAILING)
 	@failed=0; \
 	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 28800 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak || failed=1; \
+	$(if $(FILTER),,setup/run-tests.py --jobs 2 --budget 7200 --only tests/system/soak.txt $(BUILD)/system || failed=1;) \
 	$(if $(FILTER),,QUOTED_ROUNDS=10000 setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --filter 'redact_quoted/*' $(BUILD)/unit || failed=1;) \
 	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1; $(MAKE) --no-print-directory faults || failed=1; tests/firsthour/firsthour.sh --whole debian-12 debian-13 || failed=1;) exit $$failed
 

@@ -70,6 +70,7 @@ if [ "$built" = 1 ]; then
     # These wait more than they work: half as many again run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
     part "system tests" as_root setup/run-tests.py --jobs $((jobs + (jobs + 1) / 2)) --budget 1700 \
+        --without tests/system/soak.txt \
         --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' build/system
     part "a newcomer's first hour" as_root tests/firsthour/firsthour.sh debian-12 debian-13
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"

@@ -217,11 +217,35 @@ def old_ansible():
     return b"core 2.14." in out.split(b"\n", 1)[0]
 
 
+def globs_of(path):
+    """One glob over suite/test a line; what stands behind # is for the reader."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.split("#")[0].strip() for line in file]
+    return [line for line in lines if line]
+
+
+def chosen(tests, options):
+    """What is asked for of all tests. A glob that names none is an error: it would leave out nothing, or everything."""
+    for path, wanted in ((options.only, True), (options.without, False)):
+        if not path:
+            continue
+        globs = globs_of(path)
+        for glob in globs:
+            if not any(fnmatch.fnmatch("/".join(test), glob) for test in tests):
+                raise SystemExit(f"{path}: there is no test '{glob}'")
+        tests = [test for test in tests if any(fnmatch.fnmatch("/".join(test), glob) for glob in globs) == wanted]
+    if options.filter:
+        tests = [test for test in tests if any(fnmatch.fnmatch(name, options.filter) for name in (test[1], "/".join(test)))]
+    return tests
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--filter", default="", help="glob over suite/test")
+    parser.add_argument("--only", metavar="FILE", help="those alone that a glob of the file names")
+    parser.add_argument("--without", metavar="FILE", help="all but those")
     parser.add_argument("--first", default=[], action="append", metavar="GLOB",
                         help="what takes longest: it begins first, so that nothing waits for it alone at the end")
     parser.add_argument("--program", help="the triphase to test; beside the binary otherwise")
@@ -237,8 +261,7 @@ def main():
     except (OSError, subprocess.SubprocessError) as problem:
         tests = []
         print(f"fail {runner.suite}: cannot list the tests: {problem}")
-    if options.filter:
-        tests = [test for test in tests if any(fnmatch.fnmatch(name, options.filter) for name in (test[1], "/".join(test)))]
+    tests = chosen(tests, options)
     tests.sort(key=lambda test: not any(fnmatch.fnmatch("/".join(test), glob) for glob in options.first))
 
     def interrupted(number, _frame):
