@@ -80,11 +80,12 @@ static const struct tailnet_seen *find(const struct tailnet_sight *sight, const 
     return NULL;
 }
 
-/* That it is none now says something only where it was one. */
+/* That it is none now says something only where it was one; of one that broke off before anybody had seen it,
+ * where the host itself was logged out. */
 static bool was_a_peer(const struct machine *machine)
 {
-    const char *seen_by = json_get_string(machine->tailnet, "seen_by", "peers");
-    return text_is(seen_by, "peers");
+    const char *seen_by = json_get_string(machine->tailnet, "seen_by", NULL);
+    return seen_by ? text_is(seen_by, "peers") : json_get_bool(machine->tailnet, "left");
 }
 
 static int nobody_knows(const struct machine *machine, const char *why, struct error *err)
