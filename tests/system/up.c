@@ -105,11 +105,12 @@ Test(up, takes_the_mode_that_is_asked_for_and_changes_it_only_then)
 /* ---- somebody else's daemon */
 
 /* What a daemon is and how it is set, as one text: any change of it by others shows. */
+/* Of itself alone: whom it sees among its peers is the control server's to say. */
 static char *portrait(struct tailnet_operator *op)
 {
     return tailnet_operator_shell(
         op,
-        "tailscale --socket=%s debug prefs; tailscale --socket=%s status --json | grep -E "
+        "tailscale --socket=%s debug prefs; tailscale --socket=%s status --json --peers=false | grep -E "
         "'BackendState|\"(ID|PublicKey)\"'; readlink /proc/%d/exe",
         tailnet_operator_socket(op), tailnet_operator_socket(op), (int)tailnet_operator_daemon_pid(op));
 }
