@@ -86,7 +86,8 @@ static int find_ways(struct taker *taker, struct error *err)
     return status;
 }
 
-/* What this machine lacks for a way is a finding where its daemon is the reason; else NULL: it can be taken. */
+/* What this machine lacks for a way is a finding where its daemon is the reason; else NULL: it can be
+ * taken. */
 static const char *lack_of(const struct taker *taker, size_t at)
 {
     const struct surroundings_way *seen =

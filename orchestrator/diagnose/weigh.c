@@ -32,7 +32,8 @@ bool weigh_counts(const struct cell *cell)
     return cell->ended && !text_is_one_of(cell->ended, not_of_the_path);
 }
 
-/* So did one that never saw the host's first line. Ansible's own bound says less: it may have hung anywhere. */
+/* So did one that never saw the host's first line. Ansible's own bound says less: it may have hung
+ * anywhere. */
 static bool saw_no_host(const struct cell *cell)
 {
     return text_is(cell->ended, "timeout") && !cell->bytes && !cell->last_good_ns &&

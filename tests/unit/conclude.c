@@ -460,8 +460,8 @@ Test(conclude, gives_only_words_that_are_promised)
     cr_expect(not(conclude_is_variable("network")));
 }
 
-/* Over userspace nobody knocks at the port: that the host's first line came is told by where a session of this
- * program's own stood still. */
+/* Over userspace nobody knocks at the port: that the host's first line came is told by where a session of
+ * this program's own stood still. */
 Test(conclude, calls_it_mtu_where_the_first_line_comes_and_the_exchange_of_keys_does_not)
 {
     static const struct {
