@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "event/step_log.h"
+#include "stage/own_device.h"
 #include "stage/tailnet_host.h"
 #include "stage/tailnet_sight.h"
 
@@ -12,17 +13,6 @@
 
 #define LOG_OUT_BOUND (30 * NS_PER_S)
 #define ASK_AGAIN     NS_PER_S
-
-/* A login that was there before triphase is not its own to end. */
-static bool is_ours(const struct machine *machine)
-{
-    return machine->tailnet && !json_get_bool(machine->tailnet, "adopted");
-}
-
-static void mark_left(struct machine *machine)
-{
-    json_set_bool(machine->tailnet, "left", true);
-}
 
 /* Over whatever leads to it: directly it says at once that it is out. */
 static bool log_out(const struct host *host, struct json *evidence)
@@ -54,7 +44,7 @@ void leave_tailnet_begin(const struct host *host, struct machine *machine, struc
 {
     if (!machine->tailnet)
         return;
-    if (!is_ours(machine)) {
+    if (!own_device_is_ours(machine)) {
         step_log_say("the host was in the tailnet before triphase: its login stays");
         json_set_bool(evidence, "adopted", true);
         return;
@@ -62,31 +52,10 @@ void leave_tailnet_begin(const struct host *host, struct machine *machine, struc
     if (json_get_bool(machine->tailnet, "left") || !host->target)
         return;
     if (log_out(host, evidence))
-        mark_left(machine);
+        own_device_note_left(machine);
 }
 
 /* ------------------------------------------------------------ gone */
-
-/* By its address; before one was known by the name, which was free when it was to join. */
-static const struct tailnet_seen *find(const struct tailnet_sight *sight, const struct json *device)
-{
-    const char *name = json_get_string(device, "name", "");
-    AUTO_FREE char *label = xstrndup(name, strcspn(name, "."));
-    if (json_get_string(device, "address", NULL))
-        return tailnet_sight_of(sight, device);
-    for (size_t i = 0; *label && i < sight->count; i++)
-        if (tailnet_sight_is_called(&sight->devices[i], label))
-            return &sight->devices[i];
-    return NULL;
-}
-
-/* That it is none now says something only where it was one; of one that broke off before anybody had seen it,
- * where the host itself was logged out. */
-static bool was_a_peer(const struct machine *machine)
-{
-    const char *seen_by = json_get_string(machine->tailnet, "seen_by", NULL);
-    return seen_by ? text_is(seen_by, "peers") : json_get_bool(machine->tailnet, "left");
-}
 
 static int nobody_knows(const struct machine *machine, const char *why, struct error *err)
 {
@@ -126,7 +95,7 @@ static int delete_device(const struct tailnet_sight *sight, const struct tailnet
 int leave_tailnet_end(const struct target *target, const char *directory, struct machine *machine,
                       int64_t bound_ns, struct json *evidence, struct error *err)
 {
-    if (!is_ours(machine))
+    if (!own_device_is_ours(machine))
         return 0;
     struct deadline deadline = deadline_in(bound_ns);
     const char *socket = json_get_string(machine->tailnet, "socket", NULL);
@@ -143,9 +112,9 @@ int leave_tailnet_end(const struct target *target, const char *directory, struct
         json_set_string(evidence, "why", sight.why);
         if (!sight.source)
             return nobody_knows(machine, sight.why, err);
-        if (text_is(sight.source, "peers") && !was_a_peer(machine))
+        if (text_is(sight.source, "peers") && !own_device_would_be_a_peer(machine))
             return nobody_knows(machine, "this machine's tailscaled never saw it among its peers", err);
-        const struct tailnet_seen *seen = find(&sight, machine->tailnet);
+        const struct tailnet_seen *seen = own_device_find(&sight, machine);
         if (!seen) {
             step_log_say("its device is gone from the tailnet (asked: %s)", sight.source);
             return 0;

@@ -8,7 +8,8 @@
 #include "net/knock.h"
 #include "provider/made_look.h"
 #include "stage/find_transport.h"
-#include "stage/join_tailnet.h"
+#include "stage/join_look.h"
+#include "stage/join_verify.h"
 #include "stage/keys.h"
 #include "stage/provision.h"
 #include "stage/sweep.h"
@@ -47,8 +48,8 @@ static int join(const char *stage, const struct project *project, const struct t
     struct host host;
     if (prepare_host(project, target, now, json_get_string(request, "run", ""), &sockets, &host, err) < 0)
         return -1;
-    return text_is(stage, STAGE_JOINED) ? join_tailnet_verify(project, &host, now, request, result, err)
-                                        : join_tailnet_look(project, &host, now, request, result, err);
+    return text_is(stage, STAGE_JOINED) ? join_verify(project, &host, now, request, result, err)
+                                        : join_look(project, &host, now, request, result, err);
 }
 
 /* Its host is logged out of its tailnet while it is there. */

@@ -202,7 +202,15 @@ const struct tailnet_seen *tailnet_sight_of(const struct tailnet_sight *sight, c
     return NULL;
 }
 
-static struct json *list_of(const struct words *words)
+const struct tailnet_seen *tailnet_sight_called(const struct tailnet_sight *sight, const char *label)
+{
+    for (size_t i = 0; i < sight->count; i++)
+        if (tailnet_sight_is_called(&sight->devices[i], label))
+            return &sight->devices[i];
+    return NULL;
+}
+
+struct json *tailnet_sight_list(const struct words *words)
 {
     struct json *list = json_new_array();
     for (size_t i = 0; i < words->count; i++)
@@ -215,8 +223,8 @@ struct json *tailnet_sight_json(const struct tailnet_seen *seen)
     struct json *object = json_new_object();
     json_set_string(object, "name", seen->name);
     json_set_string(object, "hostname", seen->hostname);
-    json_set(object, "addresses", list_of(&seen->addresses));
-    json_set(object, "tags", list_of(&seen->tags));
+    json_set(object, "addresses", tailnet_sight_list(&seen->addresses));
+    json_set(object, "tags", tailnet_sight_list(&seen->tags));
     json_set_bool(object, "connected", seen->connected);
     return object;
 }

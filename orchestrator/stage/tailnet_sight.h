@@ -47,8 +47,12 @@ bool tailnet_sight_is_namesake(const struct tailnet_seen *seen, const char *labe
 bool tailnet_sight_is_called(const struct tailnet_seen *seen, const char *label);
 /* The device of the machine's row, by its address or node; NULL: not among them. Borrowed. */
 const struct tailnet_seen *tailnet_sight_of(const struct tailnet_sight *sight, const struct json *device);
+/* The first one that is called so; NULL: none is. Borrowed. */
+const struct tailnet_seen *tailnet_sight_called(const struct tailnet_sight *sight, const char *label);
 /* Whether both lists hold the same words, in whatever order. */
 bool tailnet_sight_same_tags(const struct words *a, const struct words *b);
+/* A list of strings. */
+struct json *tailnet_sight_list(const struct words *words);
 /* {"name", "hostname", "addresses", "tags", "connected"} */
 struct json *tailnet_sight_json(const struct tailnet_seen *seen);
 /* Words about one for messages: "vault (100.64.0.3, tag:vault, not connected)"; malloc'ed, printable. */
