@@ -7,31 +7,33 @@
 #include "stage/own_device.h"
 #include "stage/stale_device.h"
 
+/* Whether one of its name is that of a host that nobody brought into the tailnet under it: nobody but its own
+ * phases would join one that was just made, but others may have been there before triphase met them. */
+static bool was_there_before(struct joining *joining, const struct tailnet_seen *found)
+{
+    AUTO_TAILNET_STATUS status = {0};
+    bool there = false;
+    if (!machine_was_there(joining->machine) || joining_ask_host(joining, &status, &there, NULL) < 0)
+        return !json_get_bool(joining->request, "bootstraps");
+    for (size_t i = 0; there && i < status.addresses.count; i++)
+        if (words_have(&found->addresses, status.addresses.items[i]))
+            return true;
+    return false;
+}
+
 /* The device of this machine; NULL: it has none there, or none that is known to be its own. */
 static const struct tailnet_seen *find_own(struct joining *joining, const struct tailnet_sight *sight,
                                            bool *adopted)
 {
     const struct machine *machine = joining->machine;
-    const struct tailnet_seen *found = NULL;
     *adopted = json_get_bool(machine->tailnet, "adopted");
     if (own_device_has_joined(machine))
         return tailnet_sight_of(sight, machine->tailnet);
-    found = tailnet_sight_called(sight, joining->label);
+    const struct tailnet_seen *found = tailnet_sight_called(sight, joining->label);
     if (!found || own_device_was_joining(machine))
         return found;
-    /* Nobody but its own phases would join a host that was just made. Others may have been in the tailnet
-     * before triphase met them. */
-    AUTO_TAILNET_STATUS status = {0};
-    bool there = false;
-    *adopted = true;
-    if (!machine_was_there(machine))
-        return json_get_bool(joining->request, "bootstraps") ? NULL : found;
-    if (joining_ask_host(joining, &status, &there, NULL) < 0)
-        return json_get_bool(joining->request, "bootstraps") ? NULL : found;
-    for (size_t i = 0; there && i < status.addresses.count; i++)
-        if (words_have(&found->addresses, status.addresses.items[i]))
-            return found;
-    return NULL;
+    *adopted = was_there_before(joining, found);
+    return *adopted ? found : NULL;
 }
 
 /* Every device but its own that has the name, or asked for it. */
