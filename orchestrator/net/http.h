@@ -1,25 +1,15 @@
 /* Requests over http and https, and over a unix socket, in callbacks of a loop (net/http_ask.h: the same,
  * waited for). libcurl is loaded when the first request is made, so that a program that asks nobody pays
- * nothing for it. Every bound is set: on the connection, on the whole, on an answer that trickles (1 byte a
- * second over 30 s), on its size. Redirects are not followed; a proxy of the environment is used, but never
- * for a unix socket. Copies of what is sent are wiped afterwards, libcurl's own buffers excepted. One thread
- * for each struct http. */
+ * nothing for it. There is one libcurl multi handle a process: all who ask share it, and its connections,
+ * which stay for who asks next. So they ask on one loop, in one thread (a second thread has a handle of its
+ * own, and shares nothing). Every bound is set: on the connection, on the whole, on an answer that trickles
+ * (1 byte a second over 30 s), on its size. Redirects are not followed; a proxy of the environment is used, but
+ * never for a unix socket. Copies of what is sent are wiped afterwards, libcurl's own buffers excepted. */
 #pragma once
 #include "base/error.h"
 #include "net/http_answer.h"
+#include "net/http_request.h"
 #include "process/loop.h"
-
-struct http_request {
-    const char *method, *url;
-    const char *unix_socket;     /* NULL: the host of the URL is connected to */
-    const char *const *headers;  /* "Name: value", NULL-ended; NULL: none */
-    const char *user, *password; /* basic authentication; user NULL: none, password NULL: an empty one */
-    const char *body;            /* may be NULL where its length is 0 */
-    size_t body_length;
-    int64_t connect_ns, bound_ns; /* 0: HTTP_CONNECT_S, HTTP_BOUND_S */
-    size_t answer_most;           /* 0: HTTP_ANSWER_MOST bytes */
-};
-enum { HTTP_CONNECT_S = 5, HTTP_BOUND_S = 15, HTTP_ANSWER_MOST = 1 << 20 };
 
 /* Whether libcurl is here, so that doctor can say it; ERROR_MISSING with what to install. */
 int http_load(struct error *err);
@@ -33,12 +23,10 @@ struct http_transfer;
  * answer comes in time, ERROR_SYSTEM for the rest. ERROR_PROJECT: no such URL can be asked. */
 typedef void http_done(void *context, const struct http_answer *answer, const struct error *failure);
 
+/* As many as are wanted on one loop; ERROR_SYSTEM while one is open on another. */
 int http_open(struct loop *loop, struct http **out, struct error *err);
-/* What is under way ends without a word. NULL is fine. */
+/* What was begun through it ends without a word. NULL is fine. Before its loop is freed. */
 void http_close(struct http **http);
-/* The way to the servers has changed: from now on nothing rides on a connection or an address from before.
- * What may be repeated (GET, HEAD) and is under way begins anew, the rest ends on the way that it began. */
-void http_flush(struct http *http);
 /* Copies all of the request. `out` may be NULL; else it must outlive the transfer, and is NULL before `done`
  * is called. */
 int http_begin(struct http *http, const struct http_request *request, http_done *done, void *context,

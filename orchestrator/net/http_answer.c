@@ -74,3 +74,11 @@ void http_answer_read_head(struct http_answer *answer, const char *bytes, size_t
         answer->retry_after_ns = retry_after(answer, again);
     }
 }
+
+bool http_answer_read_body(struct http_answer *answer, const char *bytes, size_t length, size_t most)
+{
+    if (length > most - answer->body.length)
+        return false;
+    text_add_bytes(&answer->body, bytes, length);
+    return true;
+}

@@ -1,6 +1,7 @@
 /* What a server answered, and how its head is read. Pure. */
 #pragma once
 #include "base/text.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ void http_answer_clear(struct http_answer *answer);
 /* One line of an answer's head, with or without its end. A status line forgets what was said before it
  * (100 Continue has a head of its own). */
 void http_answer_read_head(struct http_answer *answer, const char *line, size_t length);
+/* The next bytes of its body; false, and nothing is taken, where it would have more than `most`. */
+bool http_answer_read_body(struct http_answer *answer, const char *bytes, size_t length, size_t most);
 /* "Sun, 06 Nov 1994 08:49:37 GMT", the one form that servers may send (RFC 9110, 5.6.7), as wall time;
  * 0 for anything else. */
 int64_t http_answer_date(const char *text);

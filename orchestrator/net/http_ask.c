@@ -3,15 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 
-#include <pthread.h>
-#include <unistd.h>
-
 static const int64_t first_pause = 500 * NS_PER_MS, longest_pause = 8 * NS_PER_S;
-
-struct asker {
-    struct loop *loop;
-    struct http *http;
-};
 
 struct wait {
     struct loop *loop;
@@ -19,34 +11,6 @@ struct wait {
     struct error failure;
     bool answered;
 };
-
-/* Connections are kept from one question to the next, in the process that made them: of a forked child's
- * they are not. */
-static struct {
-    pthread_mutex_t mutex;
-    struct asker asker;
-    pid_t owner;
-} kept = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-static void asker_close(struct asker *asker)
-{
-    http_close(&asker->http);
-    loop_free(asker->loop);
-    *asker = (struct asker){0};
-}
-
-static int asker_open(struct asker *out, struct error *err)
-{
-    struct asker made = {0};
-    if (http_load(err) < 0 || loop_new(&made.loop, err) < 0)
-        return -1;
-    if (http_open(made.loop, &made.http, err) < 0) {
-        asker_close(&made);
-        return -1;
-    }
-    *out = made;
-    return 0;
-}
 
 static void on_done(void *context, const struct http_answer *answer, const struct error *failure)
 {
@@ -63,41 +27,30 @@ static void on_done(void *context, const struct http_answer *answer, const struc
     loop_stop(wait->loop);
 }
 
-static int ask(const struct asker *asker, const struct http_request *request, struct http_answer *out,
-               struct error *err)
+static int wait_for(struct wait *wait, struct http *http, const struct http_request *request,
+                    struct error *err)
 {
-    struct wait wait = {.loop = asker->loop, .failure = ERROR_INIT};
     struct http_transfer *transfer = NULL;
-    if (http_begin(asker->http, request, on_done, &wait, &transfer, err) < 0)
+    if (http_begin(http, request, on_done, wait, &transfer, err) < 0)
         return -1;
-    int ran = loop_run(asker->loop, err);
+    int ran = loop_run(wait->loop, err);
     http_cancel(&transfer);
-    if (ran < 0 || !wait.answered) {
-        http_answer_clear(&wait.answer);
-        return ran < 0 ? -1 : error_move(err, &wait.failure);
-    }
-    *out = wait.answer;
-    return 0;
+    return ran < 0 ? -1 : wait->answered ? 0 : error_move(err, &wait->failure);
 }
 
-static int ask_kept(const struct http_request *request, struct http_answer *out, struct error *err)
+static int ask(const struct http_request *request, struct http_answer *out, struct error *err)
 {
-    if (kept.owner != getpid()) {
-        kept.owner = 0;
-        if (asker_open(&kept.asker, err) < 0)
-            return -1;
-        kept.owner = getpid();
-    }
-    return ask(&kept.asker, request, out, err);
-}
-
-static int ask_apart(const struct http_request *request, struct http_answer *out, struct error *err)
-{
-    struct asker asker;
-    if (asker_open(&asker, err) < 0)
+    struct wait wait = {.answer = {.retry_after_ns = -1}, .failure = ERROR_INIT};
+    struct http *http = NULL;
+    if (http_load(err) < 0 || loop_new(&wait.loop, err) < 0)
         return -1;
-    int result = ask(&asker, request, out, err);
-    asker_close(&asker);
+    int result = http_open(wait.loop, &http, err) < 0 ? -1 : wait_for(&wait, http, request, err);
+    http_close(&http);
+    loop_free(wait.loop);
+    if (result < 0)
+        http_answer_clear(&wait.answer);
+    else
+        *out = wait.answer;
     return result;
 }
 
@@ -118,12 +71,7 @@ int http_ask(const struct http_request *request, struct deadline deadline, struc
                          request->unix_socket ? request->unix_socket : request->url);
     bounded.connect_ns = shorter(request->connect_ns, HTTP_CONNECT_S, left);
     bounded.bound_ns = shorter(request->bound_ns, HTTP_BOUND_S, left);
-    /* Another thread has it, or had it when this process was forked. */
-    if (pthread_mutex_trylock(&kept.mutex) != 0)
-        return ask_apart(&bounded, out, err);
-    int result = ask_kept(&bounded, out, err);
-    pthread_mutex_unlock(&kept.mutex);
-    return result;
+    return ask(&bounded, out, err);
 }
 
 static bool is_worth_another(int status)

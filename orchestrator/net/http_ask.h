@@ -1,5 +1,5 @@
-/* net/http.h, waited for: over a loop of its own, for what runs outside of the worker's. May be called in
- * several threads. */
+/* net/http.h, waited for: on a loop of its own, for what runs outside of the worker's (ERROR_SYSTEM where
+ * a struct http is open on that). */
 #pragma once
 #include "base/deadline.h"
 #include "net/http.h"

@@ -6,7 +6,74 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
+enum { CLOCK_DIFFERS_S = 90, CERTIFICATE_NOT_YET_VALID = 9, CERTIFICATE_EXPIRED = 10 };
+
+/* ------------------------------------------------------------ what it was */
+static enum http_step step_of(const struct http_signs *signs, const struct http_order *order)
+{
+    if (signs->connects == 0)
+        return order->unix_socket ? HTTP_STEP_CONNECT : HTTP_STEP_RESOLVE;
+    if (!order->unix_socket && signs->named_us == 0)
+        return HTTP_STEP_RESOLVE;
+    if (signs->connected_us == 0)
+        return HTTP_STEP_CONNECT;
+    bool tls = strncasecmp(order->url, "https:", 6) == 0;
+    return tls && signs->agreed_us == 0 ? HTTP_STEP_TLS : HTTP_STEP_ANSWER;
+}
+
+static enum http_fault certificate_fault(long verified)
+{
+    if (verified == CERTIFICATE_EXPIRED)
+        return HTTP_FAULT_EXPIRED;
+    return verified == CERTIFICATE_NOT_YET_VALID ? HTTP_FAULT_NOT_YET : HTTP_FAULT_CERTIFICATE;
+}
+
+static enum http_fault fault_of(const struct http_signs *signs, const struct http_order *order)
+{
+    if (signs->too_much)
+        return HTTP_FAULT_TOO_MUCH;
+    /* It was connected to: what came was no head, which libcurl takes for HTTP/0.9. */
+    if (signs->fault == HTTP_FAULT_URL && signs->connects > 0)
+        return HTTP_FAULT_NO_HTTP;
+    if (signs->fault == HTTP_FAULT_TIME && signs->total_us / 1000 + 1 < order->bound_ms &&
+        step_of(signs, order) == HTTP_STEP_ANSWER)
+        return HTTP_FAULT_SLOW;
+    return signs->fault == HTTP_FAULT_CERTIFICATE ? certificate_fault(signs->verified) : signs->fault;
+}
+
+struct http_failure http_failure_judge(const struct http_signs *signs, const struct http_order *order,
+                                       uint64_t came)
+{
+    return (struct http_failure){
+        .fault = fault_of(signs, order),
+        .step = step_of(signs, order),
+        .number = signs->number,
+        .after_ns = signs->total_us * 1000,
+        .size = came,
+        .detail = signs->words,
+    };
+}
+
+bool http_failure_is_of_time(const struct http_failure *failure)
+{
+    return failure->fault == HTTP_FAULT_EXPIRED || failure->fault == HTTP_FAULT_NOT_YET;
+}
+
+char *http_failure_clock(int64_t date_ns, int64_t now_ns)
+{
+    if (!date_ns)
+        return NULL;
+    int64_t ahead = now_ns - date_ns, size = ahead < 0 ? -ahead : ahead;
+    if (size < CLOCK_DIFFERS_S * NS_PER_S)
+        return xstrdup("the server's clock agrees with this machine's: renew the certificate");
+    AUTO_FREE char *shown = duration_show(size);
+    return xasprintf("by the server's clock this machine's is %s %s: set it", shown,
+                     ahead < 0 ? "behind" : "ahead");
+}
+
+/* ------------------------------------------------------------ words */
 static char *of_connect(const struct http_failure *failure)
 {
     const char *why = failure->number ? strerror(failure->number) : failure->detail;

@@ -75,6 +75,21 @@ Test(http, each_failure_is_said_in_words)
     }
 }
 
+Test(http, what_trickles_is_given_up)
+{
+    static const struct web_answer trickle[] = {
+        {.bytes = OK "Content-Length: 9\r\n\r\nabc", .end = WEB_HOLD}};
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    struct http_request request = {.method = "GET",
+                                   .url = web_base(web_start(NULL, trickle, 1)),
+                                   .bound_ns = 20 * NS_PER_S,
+                                   .slow_s = 1};
+    cr_assert(http_ask(&request, deadline_in(20 * NS_PER_S), &answer, &err) < 0);
+    cr_assert(strstr(error_text(&err), "sends less than a byte a second (3 bytes came)"), "%s",
+              error_text(&err));
+}
+
 Test(http, an_answer_is_given_whatever_its_status_and_no_redirect_is_followed)
 {
     static const struct web_answer answers[] = {
@@ -157,22 +172,75 @@ static void begin(struct watched *watched, const char *url)
 
 #define KEEP "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-Test(http, a_flush_leaves_no_connection_from_before)
+Test(http, all_who_ask_share_one_handle_and_its_connections_also_one_after_the_other)
 {
-    static const struct web_answer held[] = {{.end = WEB_HOLD}, {.bytes = KEEP}, {.bytes = KEEP}};
+    static const struct web_answer kept[] = {{.bytes = KEEP, .end = WEB_KEEP}};
+    struct web *web = web_start(NULL, kept, 1);
+    struct watched one = watched_new(), other = {.loop = one.loop};
+    cr_assert(http_open(one.loop, &other.http, NULL) == 0, "a second one on the same loop");
+    for (int i = 0; i < 2; i++) {
+        struct watched *watched = i ? &other : &one;
+        begin(watched, web_base(web));
+        loop_run(one.loop, NULL);
+        cr_assert_eq(watched->done, 1);
+        http_close(&watched->http);
+    }
+    loop_free(one.loop);
+    struct http_answer answer;
+    cr_assert(ask(web_base(web), 5 * NS_PER_S, &answer, NULL) == 0, "on a loop of its own");
+    http_answer_clear(&answer);
+    cr_assert_eq(web_count(web), 3);
+    cr_assert_eq(web_connections(web), 1);
+}
+
+Test(http, what_one_closes_leaves_the_others_transfers_alone)
+{
+    static const struct web_answer held[] = {{.end = WEB_HOLD}}, late[] = {{.bytes = KEEP, .pause_ms = 200}};
+    struct watched one = watched_new(), other = {.loop = one.loop};
+    cr_assert(http_open(one.loop, &other.http, NULL) == 0);
+    begin(&one, web_base(web_start(NULL, held, 1)));
+    begin(&other, web_base(web_start(NULL, late, 1)));
+    http_close(&one.http);
+    cr_assert_null(one.transfer);
+    loop_run(one.loop, NULL);
+    cr_assert_eq(other.done, 1);
+    cr_assert_eq(one.done + one.failed, 0);
+    http_close(&other.http);
+    loop_free(one.loop);
+}
+
+Test(http, while_one_loop_asks_another_is_refused)
+{
+    static const struct web_answer good[] = {{.bytes = KEEP}};
+    struct web *web = web_start(NULL, good, 1);
     struct watched watched = watched_new();
-    struct web *web = web_start(NULL, held, 3);
-    begin(&watched, web_base(web));
-    struct timer *timer = loop_timer(watched.loop, (timer_function *)(void *)loop_stop, watched.loop);
-    timer_arm(timer, 300 * NS_PER_MS);
-    loop_run(watched.loop, NULL);
-    cr_assert_eq(watched.done, 0);
-    http_flush(watched.http); /* what hung on the way from before begins anew */
-    loop_run(watched.loop, NULL);
-    cr_assert_eq(watched.done, 1);
-    cr_assert_eq(web_count(web), 2);
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(ask(web_base(web), 5 * NS_PER_S, &answer, &err) < 0);
+    cr_assert_eq(err.kind, ERROR_SYSTEM);
+    cr_assert(strstr(error_text(&err), "in another loop already"), "%s", error_text(&err));
     http_close(&watched.http);
     loop_free(watched.loop);
+    cr_assert(ask(web_base(web), 5 * NS_PER_S, &answer, &err) == 0, "%s", error_text(&err));
+    http_answer_clear(&answer);
+}
+
+Test(http, a_child_takes_no_connection_of_its_parents)
+{
+    static const struct web_answer kept[] = {{.bytes = KEEP, .end = WEB_KEEP}};
+    struct web *web = web_start(NULL, kept, 1);
+    struct http_answer answer;
+    cr_assert(ask(web_base(web), 5 * NS_PER_S, &answer, NULL) == 0);
+    http_answer_clear(&answer);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(ask(web_base(web), 5 * NS_PER_S, &answer, NULL) == 0 ? 0 : 1);
+    int status;
+    cr_assert(waitpid(child, &status, 0) == child && status == 0);
+    cr_assert_eq(web_connections(web), 2);
+    cr_assert(ask(web_base(web), 5 * NS_PER_S, &answer, NULL) == 0);
+    http_answer_clear(&answer);
+    cr_assert_eq(web_connections(web), 2, "the parent's own is as it was");
 }
 
 Test(http, what_is_cancelled_or_closed_tells_nobody_and_may_be_from_within)

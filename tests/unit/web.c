@@ -19,7 +19,7 @@ struct web {
     int fd;
     char *base;
     const struct web_answer *answers;
-    size_t count, connections;
+    size_t count, given, connections;
     pthread_mutex_t mutex;
     char *requests[REQUESTS];
     size_t came;
@@ -34,7 +34,8 @@ static bool is_whole(const char *request)
     return !length || length > body || strlen(body + 4) >= strtoul(length + 18, NULL, 10);
 }
 
-static void take_request(struct web *web, int fd)
+/* Whether one came. */
+static bool take_request(struct web *web, int fd)
 {
     AUTO_TEXT got = TEXT_INIT;
     char buffer[4096];
@@ -42,11 +43,12 @@ static void take_request(struct web *web, int fd)
     while (!is_whole(text_string(&got)) && (size = recv(fd, buffer, sizeof buffer, 0)) > 0)
         text_add_bytes(&got, buffer, (size_t)size);
     if (!is_whole(text_string(&got)))
-        return;
+        return false;
     pthread_mutex_lock(&web->mutex);
     if (web->came < REQUESTS)
         web->requests[web->came++] = text_take(&got);
     pthread_mutex_unlock(&web->mutex);
+    return true;
 }
 
 static bool give(int fd, const char *bytes, size_t length)
@@ -77,20 +79,50 @@ static void give_answer(int fd, const struct web_answer *answer)
     }
 }
 
+/* Which answer is next. */
+static size_t take_turn(struct web *web, bool connection)
+{
+    pthread_mutex_lock(&web->mutex);
+    size_t which = web->given < web->count ? web->given : web->count - 1;
+    web->given++;
+    web->connections += connection;
+    pthread_mutex_unlock(&web->mutex);
+    return which;
+}
+
+struct visit {
+    struct web *web;
+    int fd;
+    size_t which;
+};
+
+static void *serve_one(void *context)
+{
+    AUTO_FREE struct visit *visit = context;
+    const struct web_answer *answer = &visit->web->answers[visit->which];
+    bool came = take_request(visit->web, visit->fd);
+    give_answer(visit->fd, answer);
+    while (answer->end == WEB_KEEP && came && (came = take_request(visit->web, visit->fd))) {
+        answer = &visit->web->answers[take_turn(visit->web, false)];
+        give_answer(visit->fd, answer);
+    }
+    struct linger at_once = {.l_onoff = 1};
+    if (answer->end == WEB_RESET)
+        setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    if (answer->end != WEB_HOLD)
+        close(visit->fd);
+    return NULL;
+}
+
 static void *serve(void *context)
 {
     struct web *web = context;
     for (int fd; (fd = accept4(web->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
-        size_t which = web->connections < web->count ? web->connections : web->count - 1;
-        const struct web_answer *answer = &web->answers[which];
-        web->connections++;
-        take_request(web, fd);
-        give_answer(fd, answer);
-        struct linger at_once = {.l_onoff = 1};
-        if (answer->end == WEB_RESET)
-            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-        if (answer->end != WEB_HOLD)
-            close(fd);
+        pthread_t thread;
+        struct visit *visit = xcalloc(1, sizeof *visit);
+        *visit = (struct visit){web, fd, take_turn(web, true)};
+        cr_assert(pthread_create(&thread, NULL, serve_one, visit) == 0);
+        pthread_detach(thread);
     }
     return NULL;
 }
@@ -128,6 +160,14 @@ struct web *web_start(const char *unix_path, const struct web_answer *answers, s
 const char *web_base(const struct web *web)
 {
     return web->base;
+}
+
+size_t web_connections(struct web *web)
+{
+    pthread_mutex_lock(&web->mutex);
+    size_t count = web->connections;
+    pthread_mutex_unlock(&web->mutex);
+    return count;
 }
 
 size_t web_count(struct web *web)
