@@ -1,4 +1,4 @@
-/* What a request's end is taken for, and what is kept of a request: without a library and without a server. */
+/* What a request's end is taken for, and what is kept of a request. */
 #include "net/http_failure.h"
 
 #include "base/memory.h"

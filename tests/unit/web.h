@@ -18,8 +18,8 @@ struct web_answer {
 };
 
 struct web;
-/* `unix_path` NULL: 127.0.0.1 and a port of its own. One answer for each connection (but for WEB_KEEP), the last
- * one again and again; what `answers` points to must outlive the server. */
+/* `unix_path` NULL: 127.0.0.1 and a port of its own. One answer for each connection (but for WEB_KEEP), the
+ * last one again and again; what `answers` points to must outlive the server. */
 struct web *web_start(const char *unix_path, const struct web_answer *answers, size_t count);
 const char *web_base(const struct web *web); /* "http://127.0.0.1:PORT"; owned */
 size_t web_connections(struct web *web);     /* so far */
