@@ -4,7 +4,7 @@
  * which stay for who asks next. So they ask on one loop, in one thread (a second thread has a handle of its
  * own, and shares nothing). Every bound is set: on the connection, on the whole, on an answer that trickles
  * (1 byte a second over 30 s), on its size. Redirects are not followed; a proxy of the environment is used,
- * but never for a unix socket. Copies of what is sent are wiped afterwards, libcurl's own buffers excepted. */
+ * but never for a unix socket. Copies of what is sent are wiped afterwards, but for libcurl's own buffers. */
 #pragma once
 #include "base/error.h"
 #include "net/http_answer.h"

@@ -5,6 +5,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "net/ssh_end.h"
 #include "net/tcp_state.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,18 +25,6 @@ struct ssh_session_order {
     const char *agent_socket;
     bool agent_for_closed;
     bool lets_in_by_address; /* Tailscale SSH is asked without a key first */
-};
-
-enum ssh_rung { SSH_RUNG_BANNER, SSH_RUNG_KEY_EXCHANGE, SSH_RUNG_HOST_KEY, SSH_RUNG_AUTH, SSH_RUNG_DONE };
-/* How a connection came to its end. */
-enum ssh_end {
-    SSH_END_NONE,
-    SSH_END_SILENT,   /* the deadline came */
-    SSH_END_CLOSED,   /* the other side, or the proxy, closed it */
-    SSH_END_RESET,    /* the connection was reset */
-    SSH_END_HOST_KEY, /* it is not the known one */
-    SSH_END_AUTH,     /* no key was taken */
-    SSH_END_PROTOCOL, /* what came was no SSH, or none that libssh speaks */
 };
 
 struct ssh_session_login {
@@ -94,7 +83,3 @@ int ssh_session_echo(struct ssh_session *session, size_t bytes, int count, int64
 enum ssh_end ssh_session_ended(const struct ssh_session *session);
 /* The kernel's view of the descriptor; 1 where it is no connection of TCP. */
 int ssh_session_tcp(const struct ssh_session *session, struct tcp_state *out, struct error *err);
-/* "silent" "closed" "reset" "host-key" "auth" "protocol", "" for none; "banner" "key-exchange" "host-key"
- * "auth" "channel". Static. */
-const char *ssh_end_name(enum ssh_end end);
-const char *ssh_rung_name(enum ssh_rung rung);
