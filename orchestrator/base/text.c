@@ -220,8 +220,10 @@ void text_add_printable(struct text *text, const char *bytes, size_t length)
 void text_add_printable_lines(struct text *text, const char *message, const char *between)
 {
     for (const char *line = message; *line;) {
-        size_t length = strcspn(line, "\n");
-        text_add_printable(text, line, length);
+        size_t length = strcspn(line, "\n"), shown = length;
+        while (shown && line[shown - 1] == '\r')
+            shown--;
+        text_add_printable(text, line, shown);
         line += length + (line[length] == '\n');
         text_add(text, *line ? between : "");
     }

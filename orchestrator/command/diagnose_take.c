@@ -139,6 +139,12 @@ static void on_begun(void *context, size_t at)
     diagnose_progress_begun(taker->progress, at);
 }
 
+static void on_passed(void *context)
+{
+    struct taker *taker = context;
+    diagnose_progress_passed(taker->progress);
+}
+
 static void on_taken(void *context, size_t at, const struct cell *cell)
 {
     struct taker *taker = context;
@@ -146,7 +152,8 @@ static void on_taken(void *context, size_t at, const struct cell *cell)
     struct cell copy;
     cell_of_json(object, &copy);
     diagnosis_add(taker->out, &copy);
-    diagnose_progress_taken(taker->progress, at, cell);
+    if (taker->progress)
+        diagnose_progress_taken(taker->progress, at, cell);
     if (taker->failed.kind == ERROR_NONE)
         (void)diagnoses_put_cell(taker->db, taker->out->id, ++taker->seq, object, &taker->failed);
 }
@@ -189,6 +196,7 @@ static int run_matrix(struct taker *taker, struct matrix *matrix, struct error *
                                      .stop = taker->stop,
                                      .begun = on_begun,
                                      .taken = on_taken,
+                                     .passed = on_passed,
                                      .context = taker};
     int status = take_matrix(&order, matrix, &taker->out->seen, err);
     if (status == 0 && taker->failed.kind != ERROR_NONE)
@@ -207,8 +215,9 @@ static int take_cells(struct taker *taker, struct error *err)
     matrix_plan(&wish, &matrix);
     words_clear(&wish.transports);
     words_clear(&wish.masters);
-    taker->progress = diagnose_progress_new(&matrix);
     int status = resume(taker, &matrix, err);
+    (void)matrix_reckon(&matrix, taker->wish->size);
+    taker->progress = diagnose_progress_new(&matrix);
     if (status == 0)
         status = run_matrix(taker, &matrix, err);
     diagnose_progress_free(taker->progress);
@@ -321,6 +330,8 @@ static int inside(struct taker *taker, struct error *err)
     }
     if (status == 0)
         status = work(taker, err);
+    if (status < 0 && err->kind == ERROR_CANCELLED && taker->out->count)
+        help_note("%zu cells are kept: --resume goes on with them within the hour", taker->out->count);
     (void)transport_close_masters(taker->directory, NULL);
     (void)scope_end(&taker->scope, 2 * NS_PER_S, NULL);
     (void)guard_dismiss(&taker->guard, NULL);

@@ -34,15 +34,32 @@ static void put(struct trial *trial, struct cell *cell, int64_t took)
     cell->stalls = trial->stalls;
 }
 
+/* Over userspace the kernel knows of no connection to the host: what the daemon that has it says instead. */
+static char *tunnel_words(const struct peer_path *path)
+{
+    if (!text_is(path->daemon, "answers"))
+        return xasprintf("no socket of the kernel's: tailscaled has the connection, and is %s", path->daemon);
+    if (path->handshake_age_ns < 0)
+        return xasprintf("no socket of the kernel's: tailscaled has the connection (path %s, no handshake)",
+                         path->path);
+    AUTO_FREE char *age = duration_show(path->handshake_age_ns);
+    return xasprintf(
+        "no socket of the kernel's: tailscaled has the connection (path %s, last handshake %s ago)",
+        path->path, age);
+}
+
 /* The path that the work ends on. A daemon that is silent costs its bound once. */
-static char *path_of(const struct cell_order *order)
+static void put_path(const struct cell_order *order, struct cell *cell)
 {
     struct peer_path path = {0};
+    free(cell->path);
+    cell->path = NULL;
     if (peer_path_look(order->target, order->machine, order->kind, deadline_in(2 * NS_PER_S), &path) != 0)
-        return NULL;
-    char *name = text_is(path.daemon, "answers") ? xstrdup(path.path) : NULL;
+        return;
+    cell->path = text_is(path.daemon, "answers") ? xstrdup(path.path) : NULL;
+    if (order->kind == TRANSPORT_TAILNET_USERSPACE && !cell->tcp_state)
+        cell->tcp_state = tunnel_words(&path);
     peer_path_clear(&path);
-    return name;
 }
 
 static client_call *client_of(const char *name)
@@ -87,8 +104,7 @@ static int take(const struct cell_order *order, struct cell *cell, struct error 
         say_it_goes_on(&trial);
     if (status == 0) {
         put(&trial, cell, moment_monotonic() - since);
-        free(cell->path);
-        cell->path = path_of(order);
+        put_path(order, cell);
     }
     text_clear(&trial.message);
     free(trial.tcp_state);

@@ -29,6 +29,9 @@ client_call client_libssh, client_openssh, client_ansible;
 int64_t trial_silence_ns(const struct work *work);
 /* What the kernel says of a connection, in a line; malloc'ed. */
 char *trial_tcp_text(const struct tcp_state *tcp);
+/* Of the first connection that this process or one below it has: what the last look saw is the trial's. For a
+ * stream's on_look. */
+void trial_look_at_tcp(void *context, pid_t pid);
 /* Takes the sum over the channels of a work that came to its end, however that was: `broken` (NULL: it
  * did not) says how the connection ended. */
 void trial_take(struct trial *trial, const struct ssh_channel_end *ends, int count, const char *broken);

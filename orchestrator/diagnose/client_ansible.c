@@ -113,7 +113,9 @@ static int run(struct trial *trial, const char *inventory, const char *play, str
                             .environment = words_argv(&environment),
                             .directory = project->directory,
                             .scope = trial->order->scope,
-                            .keep = KEPT};
+                            .keep = KEPT,
+                            .on_look = trial_look_at_tcp,
+                            .context = trial};
     int status = stream_run(&stream, 1, trial->order->deadline, &end, &failed);
     bool cut = status < 0 && failed.kind == ERROR_DEADLINE;
     if (status == 0 || cut)

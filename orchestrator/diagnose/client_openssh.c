@@ -14,16 +14,6 @@
 
 enum { KEPT = 600, SSH_FAILED = 255 };
 
-static void look_at_tcp(void *context, pid_t pid)
-{
-    struct trial *trial = context;
-    struct tcp_socket socket;
-    struct tcp_state tcp;
-    if (!trial->tcp_state && tcp_state_find(pid, &socket, 1, NULL) == 1 &&
-        tcp_state_look(&socket, &tcp, NULL) == 0)
-        trial->tcp_state = trial_tcp_text(&tcp);
-}
-
 static void add_words(struct trial *trial, const char *command, struct words *out)
 {
     const char *master = json_get_string(trial->cell->parameters, "master", NULL);
@@ -112,7 +102,7 @@ int client_openssh(struct trial *trial, struct error *err)
                                      .throttle = trial->work->throttle,
                                      .silence_ns = trial_silence_ns(trial->work),
                                      .keep = KEPT,
-                                     .on_end = look_at_tcp,
+                                     .on_look = trial_look_at_tcp,
                                      .context = trial};
     int status = stream_run(streams, count, trial->order->deadline, ends, &failed);
     if (status < 0 && failed.kind != ERROR_DEADLINE) {

@@ -101,20 +101,40 @@ static void add_transport(struct matrix *matrix, const struct matrix_wish *wish,
         add_masters(matrix, transport, &wish->masters, brisk);
 }
 
-static void reckon(struct matrix *matrix, enum matrix_size size)
+size_t matrix_reckon(struct matrix *matrix, enum matrix_size size)
 {
+    size_t left = 0;
+    matrix->reckoned_ns = matrix->bound_ns = 0;
     for (size_t lane = 0; lane < matrix->lanes; lane++) {
         int64_t well = 0, most = 0;
         for (size_t i = 0; i < matrix->count; i++)
-            if (matrix->cells[i].lane == lane) {
+            if (matrix->cells[i].lane == lane && !matrix->cells[i].cell.ended) {
                 well += matrix->cells[i].reckoned_ns;
                 most += matrix->cells[i].bound_ns;
+                left++;
             }
         matrix->reckoned_ns = well > matrix->reckoned_ns ? well : matrix->reckoned_ns;
         matrix->bound_ns = most > matrix->bound_ns ? most : matrix->bound_ns;
     }
     if (size == MATRIX_QUICK && matrix->bound_ns > QUICK_BOUND)
         matrix->bound_ns = QUICK_BOUND;
+    return left;
+}
+
+int64_t matrix_left_ns(const struct matrix *matrix, const int64_t *begun, int64_t now_ns)
+{
+    int64_t longest = 0;
+    for (size_t lane = 0; lane < matrix->lanes; lane++) {
+        int64_t left = 0;
+        for (size_t i = 0; i < matrix->count; i++) {
+            if (matrix->cells[i].lane != lane || matrix->cells[i].cell.ended)
+                continue;
+            int64_t own = matrix->cells[i].reckoned_ns - (begun[i] ? now_ns - begun[i] : 0);
+            left += own > 0 ? own : 0;
+        }
+        longest = left > longest ? left : longest;
+    }
+    return longest;
 }
 
 void matrix_plan(const struct matrix_wish *wish, struct matrix *out)
@@ -122,7 +142,7 @@ void matrix_plan(const struct matrix_wish *wish, struct matrix *out)
     *out = (struct matrix){0};
     for (size_t i = 0; i < wish->transports.count; i++)
         add_transport(out, wish, wish->transports.items[i]);
-    reckon(out, wish->size);
+    (void)matrix_reckon(out, wish->size);
 }
 
 void matrix_clear(struct matrix *matrix)

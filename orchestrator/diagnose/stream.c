@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define STALL      NS_PER_S
+#define LOOK_EVERY NS_PER_S
 #define END_BOUND  (5 * NS_PER_S)
 #define TERM_BOUND (2 * NS_PER_S)
 /* A grandchild may hold a stream for ever. */
@@ -24,7 +25,7 @@ struct running {
     struct ssh_channel_end *end;
     struct child child;
     int in, out, error;
-    int64_t since, moved;
+    int64_t since, moved, looked;
     struct deadline drain;
     bool ended;
 };
@@ -142,6 +143,13 @@ static bool is_over(const struct running *run)
     return run->ended && ((run->out < 0 && run->error < 0) || deadline_over(run->drain));
 }
 
+static void look_at(struct running *run, int64_t now)
+{
+    run->looked = now;
+    if (run->stream->on_look && !run->ended && run->child.pid > 0)
+        run->stream->on_look(run->stream->context, run->child.pid);
+}
+
 /* One look at all of them; whether all are over. */
 static bool turn(struct running *runs, int count, struct deadline deadline)
 {
@@ -154,6 +162,8 @@ static bool turn(struct running *runs, int count, struct deadline deadline)
             deadline = deadline_earlier(deadline, run->drain);
         if (full)
             deadline = deadline_earlier(deadline, deadline_in(10 * NS_PER_MS));
+        if (run->stream->on_look)
+            deadline = deadline_earlier(deadline, deadline_in(LOOK_EVERY));
         look[i * PLACES] = (struct pollfd){.fd = full ? -1 : run->out, .events = POLLIN};
         look[i * PLACES + 1] = (struct pollfd){.fd = run->error, .events = POLLIN};
         look[i * PLACES + 2] =
@@ -170,6 +180,8 @@ static bool turn(struct running *runs, int count, struct deadline deadline)
         if (look[i * PLACES + 2].revents)
             give(run);
         see_end(run);
+        if (moment_monotonic() - run->looked >= LOOK_EVERY)
+            look_at(run, moment_monotonic());
         all = all && is_over(run);
     }
     return all;
@@ -188,8 +200,7 @@ static void finish(struct running *run)
 {
     note_gap(run, moment_monotonic());
     run->end->end_ns = run->moved - run->since;
-    if (run->stream->on_end && run->child.pid > 0)
-        run->stream->on_end(run->stream->context, run->child.pid);
+    look_at(run, moment_monotonic());
     if (!run->ended && run->child.pid > 0) {
         /* First so that it can end what it started in sessions of their own. */
         child_signal(&run->child, SIGTERM);
@@ -220,7 +231,8 @@ int stream_run(const struct stream *streams, int count, struct deadline deadline
                                    .out = -1,
                                    .error = -1,
                                    .since = now,
-                                   .moved = now};
+                                   .moved = now,
+                                   .looked = now};
     }
     for (int i = 0; i < count && status == 0; i++)
         status = begin(&runs[i], err);

@@ -15,7 +15,8 @@ struct stream {
     int64_t throttle;   /* bytes a second that are read; 0: what comes */
     int64_t silence_ns; /* without a byte either way for so long it is ended; 0: the deadline alone does */
     size_t keep;        /* bytes of its stdout kept */
-    void (*on_end)(void *context, pid_t pid); /* it is about to be ended, or has ended; may be NULL */
+    void (*on_look)(void *context,
+                    pid_t pid); /* once a second while it runs, and before it is ended; may be NULL */
     void *context;
 };
 

@@ -14,6 +14,7 @@ struct take_order {
      * is the matrix's, or for the latter to be kept by whoever is told. */
     void (*begun)(void *context, size_t at);
     void (*taken)(void *context, size_t at, const struct cell *cell);
+    void (*passed)(void *context); /* another second has, and nothing else was told */
     void *context;
 };
 

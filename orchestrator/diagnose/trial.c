@@ -1,11 +1,15 @@
 /* What the clients share: when a work has been silent for too long, and what a cell says of how it ended. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "diagnose/client.h"
 #include "event/cause.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { FAMILY_MOST = 32, CHILDREN_BYTES = 4096 };
 
 /* Longer than TCP's own retries of a segment that got lost twice or thrice. */
 #define SILENCE (20 * NS_PER_S)
@@ -20,6 +24,43 @@ char *trial_tcp_text(const struct tcp_state *tcp)
     AUTO_FREE char *acknowledged = duration_show(tcp->ack_age_ns);
     return xasprintf("%s, %u segments sent again, %u unacknowledged, last acknowledgement %s ago", tcp->state,
                      tcp->retransmitted, tcp->unacked, acknowledged);
+}
+
+/* Children of its main thread; their number. */
+static int children_of(pid_t pid, pid_t *out, int most)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
+    AUTO_TEXT text = TEXT_INIT;
+    int count = 0;
+    if (file_read(path, CHILDREN_BYTES, &text, NULL) < 0)
+        return 0;
+    char *at = text.bytes;
+    while (at && count < most) {
+        char *end;
+        long child = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        out[count++] = (pid_t)child;
+        at = end;
+    }
+    return count;
+}
+
+void trial_look_at_tcp(void *context, pid_t pid)
+{
+    struct trial *trial = context;
+    pid_t family[FAMILY_MOST] = {pid};
+    int count = 1;
+    for (int i = 0; i < count; i++) {
+        struct tcp_socket socket;
+        struct tcp_state tcp;
+        if (tcp_state_find(family[i], &socket, 1, NULL) == 1 && tcp_state_look(&socket, &tcp, NULL) == 0) {
+            free(trial->tcp_state);
+            trial->tcp_state = trial_tcp_text(&tcp);
+            return;
+        }
+        count += children_of(family[i], family + count, FAMILY_MOST - count);
+    }
 }
 
 const char *trial_words_end(const char *words)

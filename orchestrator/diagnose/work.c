@@ -40,13 +40,15 @@ static void make_idle(const struct cell *cell, struct work *work, struct text *s
     work->quiet_ns = seconds * NS_PER_S;
 }
 
-/* A second's bytes each second. */
+/* A second's bytes each second, until the time is over: on a busy host a round is longer than its sleep. */
 static void make_trickle(const struct cell *cell, struct work *work, struct text *script)
 {
     int64_t seconds = parameter(cell, "seconds", 30), rate = parameter(cell, "rate", 64);
-    text_addf(script, "i=0; while [ $i -lt %ld ]; do head -c %ld /dev/zero; sleep 1; i=$((i+1)); done",
-              (long)seconds, (long)rate);
-    work->expects = (uint64_t)(seconds * rate);
+    text_addf(script,
+              "e=$(($(date +%%s)+%ld)); i=0; while [ $i -lt %ld ] && [ $(date +%%s) -lt $e ]; do "
+              "head -c %ld /dev/zero; sleep 1; i=$((i+1)); done",
+              (long)seconds + 1, (long)seconds, (long)rate);
+    work->expects = (uint64_t)(seconds * rate / 2);
     work->quiet_ns = NS_PER_S;
 }
 
@@ -90,7 +92,8 @@ static void make_bursts(const struct cell *cell, struct work *work, struct text 
     work->expects = (uint64_t)(count * segment);
 }
 
-/* The file is gone before it says so. */
+/* The file is gone before it says so. A shell that is told to end ends there, and does not begin the next
+ * file when the first is removed. */
 static void make_disk(const struct cell *cell, struct work *work, struct text *script)
 {
     int64_t bytes = parameter(cell, "bytes", 16 * MEBI), count = parameter(cell, "count", 8);
@@ -98,7 +101,8 @@ static void make_disk(const struct cell *cell, struct work *work, struct text *s
         count = 1;
     text_addf(
         script,
-        "f=$(mktemp /tmp/triphase-diagnose.XXXXXX) || exit 1; trap \"rm -f $f\" EXIT HUP TERM INT; i=0; "
+        "f=$(mktemp /tmp/triphase-diagnose.XXXXXX) || exit 1; trap \"rm -f $f\" EXIT; "
+        "trap \"exit 1\" HUP TERM INT PIPE; i=0; "
         "while [ $i -lt %ld ]; do dd if=/dev/zero of=$f bs=4096 count=%ld conv=fsync 2>/dev/null || exit 1; "
         "head -c 2048 /dev/zero; i=$((i+1)); done; rm -f $f; [ ! -e $f ] && echo ok",
         (long)count, (long)(bytes / count / 4096));
@@ -138,31 +142,39 @@ static void add_quoted(struct text *out, const char *script)
 }
 
 /* One that is installed and small. What apt fetched is the cache's as before; what is installed is the same.
- * Its output goes to descriptor 4, and descriptor 5 reads that again. */
+ * Its output goes to descriptor 4, and descriptor 5 reads that again. Lists that may be old are fetched anew,
+ * but not where there is nobody to fetch anything from: that is the host's own trouble, and told soon. */
 static const char reinstall[] =
     "s=; [ $(id -u) -eq 0 ] || s=\"sudo -n\"; "
     "command -v apt-get >/dev/null || { echo no apt-get on this host >&2; exit 3; }; "
-    "g() { $s env DEBIAN_FRONTEND=noninteractive \"$@\" 5<&-; }; "
-    "r() { g apt-get -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold install --reinstall $1; "
-    "}; "
+    "g() { $s env DEBIAN_FRONTEND=noninteractive RES_OPTIONS=\"timeout:3 attempts:1\" \"$@\" 5<&-; }; "
+    "q=\"-o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15\"; "
+    "r() { g apt-get -y $q -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold install --reinstall "
+    "$1; }; "
+    "n() { grep -q -e \"failure resolving\" -e \"ould not resolve\" -e \"ould not connect\" -e \"nable to "
+    "connect\" /dev/fd/5; }; "
     "i() { dpkg -s $1 2>/dev/null | grep -q \"^Status: install ok installed\"; }; "
     "d() { grep -q \"^Setting up $1\" /dev/fd/5; }; "
     "for p in sensible-utils netbase hostname mawk ncurses-base; do i $p || continue; "
-    "r $p; d $p || { g apt-get -qq update; r $p; }; i $p || g dpkg --configure -a; "
+    "r $p; d $p || n || { g apt-get -qq $q update; n || r $p; }; i $p || g dpkg --configure -a; "
     "d $p && i $p && exit 0; echo $p is not reinstalled >&2; exit 4; done; exit 3";
 
 /* A package manager that is ended in the middle, or whose output has nowhere to go, leaves a broken host:
  * it has a session and a file of its own, and goes on to its end whatever becomes of the connection, which
- * only follows. The file has no name any more when it begins, so that nothing has to remove it. */
+ * only follows. The file has no name any more when it begins, so that nothing has to remove it. A line
+ * every few seconds tells a package manager that is silent, as one that waits for a mirror, from a connection
+ * that is. */
 static void make_package(const struct cell *cell, struct work *work, struct text *script)
 {
     (void)cell;
     text_add(script, "f=$(mktemp /tmp/triphase-diagnose.XXXXXX) || exit 1; exec 4>$f 5<$f; rm -f $f; "
                      "o=; command -v setsid >/dev/null && o=setsid; $o sh -c ");
     add_quoted(script, reinstall);
-    text_add(script, " </dev/null >&4 2>&1 4>&- & p=$!; tail -n +1 -s 0.2 -f --pid=$p <&5; wait $p");
+    text_add(script, " </dev/null >&4 2>&1 4>&- & p=$!; "
+                     "{ while sleep 4; kill -0 $p; do echo; done; } </dev/null >&4 2>/dev/null 5<&- & "
+                     "tail -n +1 -s 0.2 -f --pid=$p <&5; wait $p");
     work->expects = 1;
-    work->quiet_ns = 60 * NS_PER_S;
+    work->quiet_ns = 4 * NS_PER_S;
     work->text = true;
     work->goes_on = true;
 }

@@ -11,25 +11,49 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { TCP_STATES = 4 /* that are shown */ };
+
 /* ---- Progress ---- */
 
 struct diagnose_progress {
     const struct matrix *matrix;
     size_t taken, bad;
-    size_t now; /* the cell that was begun last */
+    size_t now;     /* the cell that was begun last */
+    int64_t *begun; /* of each cell, monotonic; 0: not yet */
     int64_t since;
     bool terminal;
 };
+
+static size_t lanes_left(const struct matrix *matrix)
+{
+    size_t left = 0;
+    for (size_t lane = 0; lane < matrix->lanes; lane++) {
+        bool any = false;
+        for (size_t i = 0; i < matrix->count; i++)
+            any |= matrix->cells[i].lane == lane && !matrix->cells[i].cell.ended;
+        left += any;
+    }
+    return left;
+}
 
 struct diagnose_progress *diagnose_progress_new(const struct matrix *matrix)
 {
     struct diagnose_progress *progress = xcalloc(1, sizeof *progress);
     *progress = (struct diagnose_progress){.matrix = matrix,
+                                           .now = SIZE_MAX,
+                                           .begun = xcalloc(matrix->count + 1, sizeof *progress->begun),
                                            .since = moment_monotonic(),
                                            .terminal = isatty(STDERR_FILENO)};
     AUTO_FREE char *about = duration_show(matrix->reckoned_ns), *most = duration_show(matrix->bound_ns);
-    help_note("%zu cells in %zu lanes: about %s on a path that is well, %s at most", matrix->count,
-              matrix->lanes, about, most);
+    for (size_t i = 0; i < matrix->count; i++)
+        if (matrix->cells[i].cell.ended) {
+            progress->taken++;
+            progress->bad += !matrix->cells[i].cell.ok;
+        }
+    AUTO_FREE char *kept =
+        progress->taken ? xasprintf(", %zu more are taken already", progress->taken) : NULL;
+    help_note("%zu cells in %zu lanes%s: about %s on a path that is well, %s at most",
+              matrix->count - progress->taken, lanes_left(matrix), kept ? kept : "", about, most);
     return progress;
 }
 
@@ -44,8 +68,9 @@ static void draw(const struct diagnose_progress *progress)
     if (!progress->terminal)
         return;
     AUTO_TEXT line = TEXT_INIT;
-    int64_t passed = moment_monotonic() - progress->since, left = progress->matrix->reckoned_ns - passed;
-    AUTO_FREE char *since = duration_show(passed), *to_go = duration_show(left > 0 ? left : 0);
+    int64_t now = moment_monotonic();
+    AUTO_FREE char *since = duration_show(now - progress->since);
+    AUTO_FREE char *to_go = duration_show(matrix_left_ns(progress->matrix, progress->begun, now));
     text_addf(&line, "\r\x1b[K%zu of %zu cells, %zu bad, %s (about %s left)", progress->taken,
               progress->matrix->count, progress->bad, since, to_go);
     if (progress->now < progress->matrix->count) {
@@ -61,6 +86,12 @@ static void draw(const struct diagnose_progress *progress)
 void diagnose_progress_begun(struct diagnose_progress *progress, size_t at)
 {
     progress->now = at;
+    progress->begun[at] = moment_monotonic();
+    draw(progress);
+}
+
+void diagnose_progress_passed(struct diagnose_progress *progress)
+{
     draw(progress);
 }
 
@@ -80,6 +111,7 @@ void diagnose_progress_taken(struct diagnose_progress *progress, size_t at, cons
 void diagnose_progress_free(struct diagnose_progress *progress)
 {
     erase(progress);
+    free(progress->begun);
     free(progress);
 }
 
@@ -177,6 +209,26 @@ static void add_finding(struct text *out, const struct table_look *look, const s
     }
 }
 
+/* What the connections of those that are not well were like when they ended. */
+static void add_tcp_states(struct text *out, const struct table_look *look, const struct diagnosis *diagnosis)
+{
+    size_t told = 0, more = 0;
+    for (size_t i = 0; i < diagnosis->count; i++) {
+        const struct cell *cell = &diagnosis->cells[i];
+        if (cell->ok || !cell->tcp_state || text_is(cell->ended, "skipped"))
+            continue;
+        if (told++ >= TCP_STATES) {
+            more++;
+            continue;
+        }
+        AUTO_FREE char *name = weigh_name(cell);
+        AUTO_FREE char *words = xasprintf("%s over %s: %s", name, cell->transport, cell->tcp_state);
+        add_wrapped(out, look, "  TCP:      ", words);
+    }
+    if (more)
+        text_addf(out, "  TCP:      %zu more stand in what --json writes\n", more);
+}
+
 void diagnose_view(const struct diagnosis *diagnosis, const struct table_look *look, struct text *out)
 {
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
@@ -190,6 +242,7 @@ void diagnose_view(const struct diagnosis *diagnosis, const struct table_look *l
     if (diagnosis->threshold)
         add_wrapped(out, look, "  threshold:", diagnosis->threshold);
     add_each(out, look, "  next:     ", &diagnosis->said.next);
+    add_tcp_states(out, look, diagnosis);
     add_each(out, look, "  flaky:    ", &diagnosis->said.flaky);
     add_each(out, look, "  left out: ", &diagnosis->said.uncounted);
     add_each(out, look, "  not seen: ", &diagnosis->said.not_varied);

@@ -19,6 +19,10 @@ static void find(struct causes *causes, const char *name)
     cr_expect(eq(str, said.variable, (char *)cause->word), "%s: %s\n%s", name, said.words, said.all);
     cr_expect(eq(int, said.code, cause->code), "%s", name);
     cr_expect(lt(dbl, said.seconds, 60), "%s", name);
+    /* No socket of this machine's leads to the host: who has the connection is said in its place. */
+    const char *held =
+        strstr(said.all, "\"tcp_state\": \"no socket of the kernel's: tailscaled has the connection");
+    cr_expect(held != NULL, "%s: %s", name, said.all);
 }
 
 Test(diagnose, of_three_causes_over_userspace_names_each_and_of_none_none)
@@ -81,7 +85,7 @@ Test(diagnose, the_table_is_readable_at_eighty_columns)
         cr_expect(le(sz, strcspn(line, "\n"), 80), "%.90s", line);
 }
 
-Test(diagnose, cut_off_leaves_nothing_on_either_side_and_is_gone_on_with)
+Test(diagnose, cut_off_leaves_nothing_on_either_side_and_is_gone_on_with_over_another_way_too)
 {
     struct causes causes = causes_new();
     int left = -1;
@@ -97,12 +101,19 @@ Test(diagnose, cut_off_leaves_nothing_on_either_side_and_is_gone_on_with)
                 "for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -x sleep >/dev/null || exit 0; read -t 0.5 x "
                 "</dev/zero; done; pgrep -ax sleep; exit 1",
                 &left);
-    struct lab_result resumed = lab_run(lab, "diagnose", "host", "--quick", "--resume", NULL);
+    /* Over a second way too, over which there is no such host. */
+    struct lab_result resumed = lab_run(lab, "diagnose", "host", "--quick", "--resume", "--transport",
+                                        "direct,tailnet-userspace", NULL);
 
     cr_expect(eq(int, code, 130));
     cr_expect(eq(int, left, 0), "on the host: %s", there);
     cr_expect(eq(int, lab_processes(lab_folder(lab)), 0));
-    cr_expect(eq(int, resumed.code, 0), "%s%s", resumed.out, resumed.err);
+    cr_expect(eq(int, resumed.code, 1), "%s%s", resumed.out, resumed.err);
+    cr_expect(strstr(resumed.out, "transport (sure) over direct\n") != NULL, "%s", resumed.out);
+    cr_expect(strstr(resumed.out, "none (sure) over tailnet-userspace\n") != NULL, "%s", resumed.out);
+    cr_expect(strstr(resumed.err, "more are taken already") != NULL, "%s", resumed.err);
+    AUTO_FREE char *said = lab_read(lab, "cut.err");
+    cr_expect(strstr(said, "--resume goes on with them") != NULL, "%s", said);
     /* Those that both have were not taken again. */
     cr_expect(ge(i64,
                  lab_sql_number(

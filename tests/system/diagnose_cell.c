@@ -71,6 +71,10 @@ static void expect(struct bench *bench, const char *client, const char *work, co
     cr_expect_eq(cell.ok, text_is(ended, "ok"));
     cr_expect_geq(cell.bytes, bytes, "%s %s: %llu", client, work, (unsigned long long)cell.bytes);
     cr_expect(!bytes || (cell.last_good_ns > 0 && cell.last_good_ns <= cell.duration_ns));
+    /* What lasts is looked at while it does, whoever has the connection. */
+    if (text_is(work, "idle"))
+        cr_expect(cell.tcp_state && strstr(cell.tcp_state, "established, "), "%s: %s", client,
+                  cell.tcp_state ? cell.tcp_state : "nothing is known of its connection");
     cell_clear(&cell);
 }
 
@@ -79,7 +83,7 @@ static const struct {
     uint64_t bytes;
 } works[] = {{"echo", "{}", 3},
              {"idle", "{\"seconds\":2}", 3},
-             {"trickle", "{\"seconds\":2,\"rate\":100}", 200},
+             {"trickle", "{\"seconds\":2,\"rate\":100}", 100},
              {"bulk-down", "{\"bytes\":3000001,\"segment\":1000}", 3000001},
              {"bulk-up", "{\"bytes\":3000001}", 3000001},
              {"throttled", "{\"bytes\":200000,\"rate\":200000}", 200000},
@@ -121,7 +125,7 @@ Test(diagnose_cell, ansible_takes_what_a_task_can_do_with_the_rendered_inventory
     bench.project.ansible = lab_keep(file_find_program("ansible-playbook", NULL));
     cr_assert(bench.project.ansible != NULL);
     bench.project.ansible_found = true;
-    static const char *const taken[] = {"echo", "bulk-down", "disk"};
+    static const char *const taken[] = {"echo", "bulk-down", "disk", "idle"};
     for (size_t i = 0; i < COUNT_OF(works); i++)
         for (size_t j = 0; j < COUNT_OF(taken); j++)
             if (text_is(works[i].work, taken[j]))

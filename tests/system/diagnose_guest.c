@@ -17,6 +17,8 @@
 
 TestSuite(diagnose_guest, .timeout = 200);
 
+enum { CUTS = 12 };
+
 struct guest {
     struct rig *rig;
     struct lab *lab;
@@ -72,7 +74,8 @@ static const char slow_package[] =
     "APT::Get::List-Cleanup=0 update\n"
     "DEBIAN_FRONTEND=noninteractive apt-get -qq install sensible-utils >/dev/null 2>&1; rm -f begun ended";
 
-static struct cell take_package(struct guest *guest, const char *client, int64_t bound_ns)
+static struct cell take(struct guest *guest, const char *client, const char *work, const char *parameters,
+                        bool allow, int64_t bound_ns)
 {
     AUTO_ERROR err = ERROR_INIT;
     struct scope scope = {.fd = -1};
@@ -80,8 +83,8 @@ static struct cell take_package(struct guest *guest, const char *client, int64_t
     struct project project = {.directory = guest->rig->project, .name = (char *)(uintptr_t) "rig"};
     struct cell cell = {.transport = xstrdup("direct"),
                         .client = xstrdup(client),
-                        .work = xstrdup("package"),
-                        .parameters = json_new_object()};
+                        .work = xstrdup(work),
+                        .parameters = json_parse(parameters, strlen(parameters), &err)};
     cr_assert(
         eq(int, known_hosts_write(guest->rig->machine, &guest->rig->target, guest->rig->project, &err), 0));
     cr_assert(eq(int, scope_open(name, "TRIPHASE_TEST=package", &scope, &err), 0), "%s", error_text(&err));
@@ -91,13 +94,18 @@ static struct cell take_package(struct guest *guest, const char *client, int64_t
                                .kind = TRANSPORT_DIRECT,
                                .directory = guest->rig->project,
                                .scope = &scope,
-                               .allow_changes = true,
+                               .allow_changes = allow,
                                .deadline = deadline_in(bound_ns)};
     cr_assert(eq(int, cell_run(&order, &cell, &err), 0), "%s", error_text(&err));
     cr_expect(eq(int, scope_end(&scope, 5 * NS_PER_S, NULL), 0));
     (void)scope_remove(&scope, NULL);
     scope_close(&scope);
     return cell;
+}
+
+static struct cell take_package(struct guest *guest, const char *client, int64_t bound_ns)
+{
+    return take(guest, client, "package", "{}", true, bound_ns);
 }
 
 static void expect_whole(struct guest *guest)
@@ -141,6 +149,41 @@ Test(diagnose_guest, a_reinstall_goes_on_to_its_end_when_the_connection_is_lost_
     cr_expect(strstr(cell.message, "goes on there to its end") != NULL, "%s: %s", cell.ended, cell.message);
     cell_clear(&cell);
     expect_whole(&guest);
+    guest_end(&guest);
+}
+
+/* ---- A disk ---- */
+
+static const char disk[] = "{\"bytes\":16000000,\"count\":32}";
+
+Test(diagnose_guest, what_writes_is_not_begun_until_it_is_allowed_and_cut_anywhere_leaves_no_file)
+{
+    struct guest guest = guest_new();
+    static const char *const clients[] = {"libssh", "openssh", "ansible"};
+    free(on_guest(&guest, "touch /root/before"));
+    for (size_t i = 0; i < COUNT_OF(clients); i++) {
+        struct cell refused =
+            take(&guest, clients[i], i == 1 ? "package" : "disk", "{}", false, 20 * NS_PER_S);
+        cr_expect(eq(str, refused.ended, (char *)(uintptr_t) "skipped"), "%s", clients[i]);
+        cr_expect(strstr(refused.message, "--allow-changes") != NULL, "%s", refused.message);
+        cell_clear(&refused);
+    }
+    AUTO_FREE char *written =
+        on_guest(&guest, "find /tmp /var/tmp /var/cache/apt /var/lib/dpkg -newer /root/before "
+                         "-name \"*triphase*\" -o -newer /root/before -type f");
+    cr_expect(eq(str, written, (char *)(uintptr_t) ""));
+
+    int begun = 0;
+    for (int i = 0; i < CUTS; i++) {
+        struct cell cut = take(&guest, "libssh", "disk", disk, true, (400 + 47 * i) * NS_PER_MS);
+        begun += cut.bytes > 0 && !cut.ok;
+        cell_clear(&cut);
+    }
+    AUTO_FREE char *left = on_guest(&guest, "for i in $(seq 50); do pgrep -x dd >/dev/null || break; sleep "
+                                            "0.1; done; ls /tmp/triphase-diagnose.* "
+                                            "2>/dev/null; pgrep -x dd; true");
+    cr_expect(gt(int, begun, CUTS / 3), "%d of %d were cut while they wrote", begun, CUTS);
+    cr_expect(eq(str, left, (char *)(uintptr_t) ""));
     guest_end(&guest);
 }
 

@@ -57,6 +57,36 @@ Test(matrix, writes_and_installs_only_where_that_is_allowed)
     matrix_clear(&with);
 }
 
+Test(matrix, what_is_left_is_reckoned_by_its_longest_lane_and_what_has_ended_is_no_part_of_it)
+{
+    struct matrix matrix = planned(MATRIX_FULL, false);
+    int64_t *begun = xcalloc(matrix.count, sizeof *begun);
+    int64_t whole = matrix.reckoned_ns, now = 1000 * NS_PER_S;
+    size_t longest = 0;
+    for (size_t i = 0; i < matrix.count; i++)
+        if (matrix.cells[i].reckoned_ns == whole)
+            longest = i;
+
+    cr_expect(eq(i64, matrix_left_ns(&matrix, begun, now), whole));
+    for (size_t i = 0; i < matrix.count; i++)
+        if (matrix.cells[i].reckoned_ns == whole)
+            begun[i] = now - 100 * NS_PER_S;
+    cr_expect(eq(i64, matrix_left_ns(&matrix, begun, now), whole - 100 * NS_PER_S),
+              "time passes in all of them");
+    cr_expect(lt(i64, matrix_left_ns(&matrix, begun, now + whole), whole / 2),
+              "one that is late counts for nothing");
+    for (size_t i = 0; i < matrix.count; i++)
+        if (i != longest)
+            matrix.cells[i].cell.ended = xstrdup("ok");
+    cr_expect(eq(sz, matrix_reckon(&matrix, MATRIX_FULL), 1));
+    cr_expect(eq(i64, matrix.reckoned_ns, whole));
+    cr_expect(eq(i64, matrix.bound_ns, matrix.cells[longest].bound_ns));
+    matrix.cells[longest].cell.ended = xstrdup("ok");
+    cr_expect(eq(i64, matrix_left_ns(&matrix, begun, now), 0));
+    free(begun);
+    matrix_clear(&matrix);
+}
+
 Test(matrix, begins_with_the_echo_on_each_transport_and_rides_on_a_master_once)
 {
     struct matrix matrix = planned(MATRIX_USUAL, false);
