@@ -6,11 +6,11 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "net/knock.h"
+#include "net/resolve.h"
 #include "process/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -241,9 +241,10 @@ static int open_proxy(const struct session_way *way, struct session_line *out, s
     return 0;
 }
 
-static int connect_one(const struct addrinfo *address, struct deadline deadline, struct session_line *out)
+static int connect_one(const struct sockaddr_storage *address, socklen_t size, struct deadline deadline,
+                       struct session_line *out)
 {
-    AUTO_CLOSE int fd = knock_begin(address->ai_addr, address->ai_addrlen);
+    AUTO_CLOSE int fd = knock_begin((const struct sockaddr *)address, size);
     struct pollfd look = {.fd = fd, .events = POLLOUT};
     if (fd < 0)
         return errno;
@@ -255,29 +256,25 @@ static int connect_one(const struct addrinfo *address, struct deadline deadline,
     /* As ssh does: what is small does not wait for an answer to what went before. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     out->fd = TAKE_FD(fd);
-    memcpy(&out->address, address->ai_addr, address->ai_addrlen);
+    out->address = *address;
     return 0;
 }
 
 static int open_tcp(const struct session_way *way, struct deadline deadline, struct session_line *out,
                     struct error *err)
 {
-    char port[8];
-    struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct resolved found;
+    AUTO_ERROR nowhere = ERROR_INIT;
     int64_t since = moment_monotonic();
-    snprintf(port, sizeof port, "%d", way->port);
-    int result = getaddrinfo(way->host, port, &hints, &found);
-    if (result)
-        return error_set(err, ERROR_UNREACHABLE, "could not resolve hostname %s: %s", way->host,
-                         gai_strerror(result));
+    if (resolve_host(way->host, way->port, deadline, &found, &nowhere) < 0)
+        return error_set(err, ERROR_UNREACHABLE, "%s", error_text(&nowhere));
     int64_t named = moment_monotonic();
     int problem = ETIMEDOUT;
-    for (struct addrinfo *at = found; at && out->fd < 0; at = at->ai_next) {
+    for (size_t i = 0; i < found.count && out->fd < 0; i++) {
         /* One of several that is silent leaves time for the next. */
-        struct deadline own = at->ai_next ? deadline_in(deadline_left(deadline) / 2) : deadline;
-        problem = connect_one(at, own, out);
+        struct deadline own = i + 1 < found.count ? deadline_in(deadline_left(deadline) / 2) : deadline;
+        problem = connect_one(&found.addresses[i], found.sizes[i], own, out);
     }
-    freeaddrinfo(found);
     if (problem)
         return error_set(err, ERROR_UNREACHABLE, "connecting to %s port %d: %s", way->host, way->port,
                          strerror(problem));

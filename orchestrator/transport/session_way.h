@@ -37,7 +37,7 @@ struct session_line {
         .fd = -1, .proxy = CHILD_INIT, .said = -1, .name_ns = -1, .connect_ns = -1 \
     }
 
-/* ERROR_UNREACHABLE in words whose class event/cause.h tells. */
+/* Within the deadline, the name's look-up too. ERROR_UNREACHABLE in words whose class event/cause.h tells. */
 int session_line_open(const struct session_way *way, struct deadline deadline, struct session_line *out,
                       struct error *err);
 /* Logs in over it; the line's descriptor is the session's from then on. */
