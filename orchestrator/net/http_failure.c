@@ -13,14 +13,13 @@ enum { CLOCK_DIFFERS_S = 90, CERTIFICATE_NOT_YET_VALID = 9, CERTIFICATE_EXPIRED 
 /* ------------------------------------------------------------ what it was */
 static enum http_step step_of(const struct http_signs *signs, const struct http_order *order)
 {
-    if (signs->connects == 0)
-        return order->unix_socket ? HTTP_STEP_CONNECT : HTTP_STEP_RESOLVE;
-    if (!order->unix_socket && signs->named_us == 0)
-        return HTTP_STEP_RESOLVE;
-    if (signs->connected_us == 0)
-        return HTTP_STEP_CONNECT;
-    bool tls = strncasecmp(order->url, "https:", 6) == 0;
-    return tls && signs->agreed_us == 0 ? HTTP_STEP_TLS : HTTP_STEP_ANSWER;
+    /* Over a connection that was there before, nothing but this is told. */
+    if (signs->sent_us > 0)
+        return HTTP_STEP_ANSWER;
+    /* libcurl counts the connection when TCP has it, and some releases stop its time when TLS has. */
+    if (signs->connects > 0 || signs->connected_us > 0)
+        return strncasecmp(order->url, "https:", 6) == 0 ? HTTP_STEP_TLS : HTTP_STEP_ANSWER;
+    return signs->named_us == 0 && !order->unix_socket ? HTTP_STEP_RESOLVE : HTTP_STEP_CONNECT;
 }
 
 static enum http_fault certificate_fault(long verified)
@@ -34,8 +33,8 @@ static enum http_fault fault_of(const struct http_signs *signs, const struct htt
 {
     if (signs->too_much)
         return HTTP_FAULT_TOO_MUCH;
-    /* It was connected to: what came was no head, which libcurl takes for HTTP/0.9. */
-    if (signs->fault == HTTP_FAULT_URL && signs->connects > 0)
+    /* It was asked: what came was no head, which libcurl takes for HTTP/0.9. */
+    if (signs->fault == HTTP_FAULT_URL && signs->sent_us > 0)
         return HTTP_FAULT_NO_HTTP;
     if (signs->fault == HTTP_FAULT_TIME && signs->total_us / 1000 + 1 < order->bound_ms &&
         step_of(signs, order) == HTTP_STEP_ANSWER)

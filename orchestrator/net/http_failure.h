@@ -28,10 +28,10 @@ enum http_fault {
 struct http_signs {
     enum http_fault fault; /* by its code alone; HTTP_FAULT_NONE: it was answered */
     int status;
-    bool too_much;                                       /* its body was cut off at the order's most */
-    long connects;                                       /* connections that were made for it */
-    int64_t named_us, connected_us, agreed_us, total_us; /* since its begin; 0: it did not come so far */
-    int number;                                          /* errno, 0: none */
+    bool too_much;                                     /* its body was cut off at the order's most */
+    long connects;                                     /* connections that were made for it */
+    int64_t named_us, connected_us, sent_us, total_us; /* since its begin; 0: it did not come so far */
+    int number;                                        /* errno, 0: none */
     long verified;     /* of the certificate: X509_V_ERR_…, which GnuTLS builds hand on too */
     const char *words; /* its own */
 };

@@ -235,7 +235,7 @@ static struct http_signs signs_of(const struct http_flight *flight, CURLcode cod
         .connects = info_long(easy, CURLINFO_NUM_CONNECTS),
         .named_us = info_us(easy, CURLINFO_NAMELOOKUP_TIME_T),
         .connected_us = info_us(easy, CURLINFO_CONNECT_TIME_T),
-        .agreed_us = info_us(easy, CURLINFO_APPCONNECT_TIME_T),
+        .sent_us = info_us(easy, CURLINFO_PRETRANSFER_TIME_T),
         .total_us = info_us(easy, CURLINFO_TOTAL_TIME_T),
         .number = (int)info_long(easy, CURLINFO_OS_ERRNO),
         .verified = info_long(easy, CURLINFO_SSL_VERIFYRESULT),

@@ -7,11 +7,15 @@
 #include "base/text.h"
 #include "net/http_answer.h"
 #include "net/http_basic.h"
+#include "net/knock.h"
 #include "process/loop.h"
 #include "web.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -88,6 +92,92 @@ Test(http, what_trickles_is_given_up)
     cr_assert(http_ask(&request, deadline_in(20 * NS_PER_S), &answer, &err) < 0);
     cr_assert(strstr(error_text(&err), "sends less than a byte a second (3 bytes came)"), "%s",
               error_text(&err));
+}
+
+/* One that listens and takes nobody: its queue is full. */
+static int listen_and_take_nobody(char **url)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 0) == 0);
+    cr_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    for (int i = 0; i < 3; i++)
+        knock_begin((struct sockaddr *)&address, size);
+    *url = xasprintf("http://127.0.0.1:%d/", ntohs(address.sin_port));
+    return fd;
+}
+
+Test(http, a_connection_that_nobody_takes_is_given_up_by_a_bound_of_its_own)
+{
+    AUTO_FREE char *url = NULL;
+    AUTO_CLOSE int fd = listen_and_take_nobody(&url);
+    struct http_request request = {.method = "GET", .url = url, .connect_ns = NS_PER_S};
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(http_ask(&request, deadline_in(60 * NS_PER_S), &answer, &err) < 0);
+    cr_assert(strstr(error_text(&err), "does not take a connection within 1"), "%s", error_text(&err));
+}
+
+Test(http, one_that_connects_and_agrees_on_no_tls_is_told_so)
+{
+    static const struct web_answer silent[] = {{.pause_ms = 3000, .end = WEB_CLOSE}};
+    AUTO_FREE char *url = xasprintf("https%s/", web_base(web_start(NULL, silent, 1)) + strlen("http"));
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(ask(url, NS_PER_S, &answer, &err) < 0);
+    cr_assert(strstr(error_text(&err), "takes the connection, but TLS is not agreed on within 1"), "%s",
+              error_text(&err));
+}
+
+Test(http, silence_over_a_connection_from_before_is_no_fault_of_the_name_servers)
+{
+    static const struct web_answer then_silent[] = {
+        {.bytes = OK "Content-Length: 0\r\n\r\n", .end = WEB_KEEP}, {.end = WEB_HOLD}};
+    const char *url = web_base(web_start(NULL, then_silent, 2));
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(ask(url, 5 * NS_PER_S, &answer, NULL) == 0);
+    cr_assert(ask(url, NS_PER_S, &answer, &err) < 0);
+    cr_assert(strstr(error_text(&err), "takes the connection, but does not answer within 1"), "%s",
+              error_text(&err));
+}
+
+Test(http, its_sockets_are_handed_to_no_program)
+{
+    static const struct web_answer kept[] = {{.bytes = OK "Content-Length: 0\r\n\r\n", .end = WEB_KEEP}};
+    struct http_answer answer;
+    cr_assert(ask(web_base(web_start(NULL, kept, 1)), 5 * NS_PER_S, &answer, NULL) == 0);
+    int sockets = 0;
+    for (int fd = 3; fd < 200; fd++) {
+        int flags = fcntl(fd, F_GETFD), is = 0;
+        socklen_t size = sizeof is;
+        struct sockaddr_in peer;
+        socklen_t length = sizeof peer;
+        if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &size) < 0 ||
+            getpeername(fd, (struct sockaddr *)&peer, &length) < 0 || peer.sin_family != AF_INET)
+            continue;
+        sockets++;
+        cr_expect(flags & FD_CLOEXEC, "%d", fd);
+    }
+    cr_assert_geq(sockets, 2, "both ends of the connection that is kept");
+}
+
+Test(http, a_large_body_is_sent_without_asking_whether_it_is_wanted)
+{
+    static const struct web_answer good[] = {{.bytes = OK "Connection: close\r\n\r\n"}};
+    struct web *web = web_start(NULL, good, 1);
+    AUTO_TEXT body = TEXT_INIT;
+    while (body.length < 2 << 20)
+        text_add(&body, "0123456789abcdef");
+    struct http_request request = {
+        .method = "POST", .url = web_base(web), .body = body.bytes, .body_length = body.length};
+    struct http_answer answer;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(http_ask(&request, deadline_in(20 * NS_PER_S), &answer, &err) == 0, "%s", error_text(&err));
+    http_answer_clear(&answer);
+    cr_assert_null(strcasestr(web_request(web, 0), "expect:"));
+    cr_assert(strlen(web_request(web, 0)) > body.length);
 }
 
 Test(http, an_answer_is_given_whatever_its_status_and_no_redirect_is_followed)

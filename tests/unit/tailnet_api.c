@@ -177,6 +177,27 @@ Test(tailnet_api, what_passes_is_waited_for_as_long_as_the_server_says)
     tailnet_login_clear(&login);
 }
 
+Test(tailnet_api, what_the_server_says_beats_the_own_pauses)
+{
+    static const struct web_answer soon[] = {
+        {.bytes = "HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nConnection: close\r\n\r\n{}"}, {.bytes = KEY}};
+    static const struct web_answer never = {
+        .bytes = "HTTP/1.1 429 Too Many\r\nRetry-After: 3600\r\nConnection: close\r\n\r\n{}"};
+    struct web *web = web_start(NULL, soon, 2), *other = web_start(NULL, &never, 1);
+    struct tailnet_login login = login_of(web, false), later = login_of(other, false);
+    AUTO_FREE char *key = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t since = moment_monotonic();
+    cr_assert(key_of(&login, 30, &key, &err) == 0, "%s", error_text(&err));
+    cr_assert_geq(moment_monotonic() - since, 3 * NS_PER_S);
+    since = moment_monotonic();
+    cr_assert(key_of(&later, 30, &key, &err) < 0);
+    cr_assert_eq(web_count(other), 1, "an hour is more than there is, so it is not tried again");
+    cr_assert_lt(moment_monotonic() - since, 20 * NS_PER_S);
+    tailnet_login_clear(&login);
+    tailnet_login_clear(&later);
+}
+
 Test(tailnet_api, one_that_stays_ill_is_out_of_reach_within_the_deadline)
 {
     static const struct web_answer later = {
