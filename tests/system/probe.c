@@ -35,6 +35,31 @@ static const struct json *entry_of(const struct json *report, const char *transp
     return NULL;
 }
 
+static int compare_ports(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Connections that an sshd's log tells of, whatever became of them: ports of the other end. */
+static int connections(const char *log)
+{
+    int ports[256], count = 0, distinct = 0;
+    for (const char *at = log; (at = strstr(at, " port ")) && count < (int)COUNT_OF(ports); at += 6)
+        ports[count++] = (int)strtol(at + 6, NULL, 10);
+    qsort(ports, (size_t)count, sizeof *ports, compare_ports);
+    for (int i = 0; i < count; i++)
+        distinct += i == 0 || ports[i] != ports[i - 1];
+    return distinct;
+}
+
+static void expect_ordered(const struct json *round_trip)
+{
+    double least = json_real(json_get(round_trip, "min_ms"), 0),
+           median = json_real(json_get(round_trip, "median_ms"), 0),
+           most = json_real(json_get(round_trip, "p95_ms"), 0);
+    cr_expect(least > 0 && least <= median && median <= most, "%f %f %f", least, median, most);
+}
+
 Test(probe, a_host_that_is_well_has_figures_of_every_kind_over_one_login)
 {
     struct lab *lab = lab_new();
@@ -55,6 +80,7 @@ Test(probe, a_host_that_is_well_has_figures_of_every_kind_over_one_login)
     cr_expect_gt(json_get_integer(direct, "down_bytes_per_s", 0), 100000);
     cr_expect_gt(json_get_integer(direct, "up_bytes_per_s", 0), 100000);
     cr_expect_eq(json_get_integer(json_get(direct, "round_trip"), "n", 0), 20);
+    expect_ordered(json_get(direct, "round_trip"));
     cr_expect_eq(json_get_integer(json_get(direct, "output_bytes"), "largest_through", 0), 32768);
     const struct json *tailnet = entry_of(report, "tailnet");
     cr_expect_str_eq(json_get_string(tailnet, "verdict", ""), "unusable");
@@ -65,7 +91,36 @@ Test(probe, a_host_that_is_well_has_figures_of_every_kind_over_one_login)
     for (const char *at = log; (at = strstr(at, "Accepted publickey")); at++)
         logins++;
     cr_expect_eq(logins, 1);
+    /* Where it listens, and the lab's own look whether it does, are in it too. */
+    cr_expect_leq(connections(log), 3, "none without a login either: %s", log);
     cr_expect_eq(lab_processes("triphase-aside"), 0);
+}
+
+static bool is_gone(void *context)
+{
+    return kill(*(const pid_t *)context, 0) < 0;
+}
+
+Test(probe, killed_in_the_middle_it_leaves_nothing)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    lab_write(lab, "bin/way", "#!/bin/sh\necho $$ >%s/begun; exec sleep 60\n", lab_folder(lab));
+    lab_write(lab, "ansible.cfg", "[ssh_connection]\nssh_args = -o ProxyCommand=%s/bin/way\n",
+              lab_folder(lab));
+    pid_t sshd = lab_sshd_pid(lab);
+    kill(sshd, SIGKILL);
+    pid_t command = lab_start(lab, "probe", "probe", "host", "--transport", "direct", NULL);
+    cr_assert(lab_until_file(lab, 30, "begun"));
+
+    kill(command, SIGKILL);
+    int code = lab_wait(lab, command, 5);
+
+    cr_expect_eq(code, 128 + SIGKILL);
+    AUTO_FREE char *begun = lab_read(lab, "begun");
+    pid_t way = (pid_t)strtol(begun, NULL, 10);
+    cr_expect(lab_until(5, is_gone, &way), "what leads to the host goes on");
+    cr_expect_eq(lab_processes(lab_folder(lab)), 0);
 }
 
 Test(probe, the_table_is_readable_at_eighty_columns)

@@ -1,7 +1,7 @@
 /* `triphase probe` over a real tailnet: from an operator with a TUN, and from one without. */
 #include "base/memory.h"
 #include "format/json.h"
-#include "lab/tailnet.h"
+#include "lab/tailnet_fault.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -43,13 +43,13 @@ static const struct json *entry_of(const struct json *report, const char *transp
     return NULL;
 }
 
-static void expect_usable(const struct json *report, const char *transport)
+static void expect_usable(const struct json *report, const char *transport, const char *path)
 {
     const struct json *entry = entry_of(report, transport);
     cr_expect_str_eq(json_get_string(entry, "verdict", ""), "usable", "%s: %s", transport,
                      json_get_string(entry, "why", ""));
     cr_expect_str_eq(json_get_string(json_get(entry, "path_before"), "daemon", ""), "answers");
-    cr_expect_str_eq(json_get_string(json_get(entry, "path_after"), "path", ""), "direct");
+    cr_expect_str_eq(json_get_string(json_get(entry, "path_after"), "path", ""), path);
     cr_expect_str_eq(json_get_string(json_get(entry, "path_after"), "peer", ""), "online");
     cr_expect_gt(json_get_integer(entry, "down_bytes_per_s", 0), 100000);
 }
@@ -63,8 +63,17 @@ Test(probe_tailnet, a_userspace_operator_sees_that_way_alone_with_its_path_and_f
     cr_assert_eq(result.code, 0, "%s%s", result.out, result.err);
     AUTO_ERROR err = ERROR_INIT;
     AUTO_JSON *report = json_parse(result.out, strlen(result.out), &err);
-    expect_usable(report, "tailnet-userspace");
+    expect_usable(report, "tailnet-userspace", "direct");
     cr_expect_str_eq(json_get_string(entry_of(report, "tailnet"), "verdict", ""), "unusable");
+
+    tailnet_fault_relay(net.tailnet, true);
+    struct lab_result relayed =
+        lab_run(net.lab, "probe", "host", "--transport", "tailnet-userspace", "--json", NULL);
+    cr_assert_eq(relayed.code, 0, "%s%s", relayed.out, relayed.err);
+    AUTO_JSON *by_relay = json_parse(relayed.out, strlen(relayed.out), &err);
+    expect_usable(by_relay, "tailnet-userspace", "relay");
+    cr_expect_str_eq(
+        json_get_string(json_get(entry_of(by_relay, "tailnet-userspace"), "path_after"), "over", ""), "hs");
 
     kill(tailnet_operator_daemon_pid(net.op), SIGSTOP);
     struct lab_result silent =
@@ -87,7 +96,7 @@ Test(probe_tailnet, an_operator_with_a_tun_has_both_ways_of_the_tailnet)
     cr_assert_eq(result.code, 0, "%s%s", result.out, result.err);
     AUTO_ERROR err = ERROR_INIT;
     AUTO_JSON *report = json_parse(result.out, strlen(result.out), &err);
-    expect_usable(report, "tailnet");
+    expect_usable(report, "tailnet", "direct");
 }
 
 Test(probe_tailnet, a_host_whose_port_is_answered_by_tailscale_ssh_is_told_as_such)
