@@ -30,23 +30,27 @@ static const struct {
     const char *made;         /* when its certificate was made, valid for a year; NULL: now */
     const char *clock;        /* the server's; NULL: the true one */
     bool own;                 /* signed by itself */
+    const char *host;         /* that it is for; NULL: the server's */
     const char *words, *more; /* NULL: it answers */
 } cases[] = {
-    {NULL, NULL, false, NULL, NULL},
-    {NULL, NULL, true, "its certificate is not trusted here", ""},
-    {"2020-01-01 00:00:00", NULL, false, "its certificate has expired", "agrees with this machine's: renew"},
-    {"2020-01-01 00:00:00", "2020-06-01 00:00:00", false, "its certificate has expired", " ahead: set it"},
-    {"2040-01-01 00:00:00", "2040-06-01 00:00:00", false, "its certificate is not valid yet",
+    {NULL, NULL, false, NULL, NULL, NULL},
+    {NULL, NULL, true, NULL, "its certificate is not trusted here", ""},
+    {NULL, NULL, false, "127.0.0.2", "its certificate is not trusted here", "127.0.0.1"},
+    {"2020-01-01 00:00:00", NULL, false, NULL, "its certificate has expired",
+     "agrees with this machine's: renew"},
+    {"2020-01-01 00:00:00", "2020-06-01 00:00:00", false, NULL, "its certificate has expired",
+     " ahead: set it"},
+    {"2040-01-01 00:00:00", "2040-06-01 00:00:00", false, NULL, "its certificate is not valid yet",
      " behind: set it"},
 };
 
 static void make_authority(const char *folder)
 {
-    rig_shell(
-        "cd %s && faketime '2015-01-01 00:00:00' openssl req -x509 -newkey rsa:2048 -nodes -days 20000 -subj "
-        "/CN=authority -keyout ca.key -out ca.pem 2>&1 && printf '%s' >server.py &&"
-        " mount --bind ca.pem /etc/ssl/certs/ca-certificates.crt",
-        folder, server);
+    rig_shell("cd %s && faketime '2015-01-01 00:00:00' openssl req -x509 -newkey ec -pkeyopt "
+              "ec_paramgen_curve:P-256 -nodes -days 20000 -subj "
+              "/CN=authority -keyout ca.key -out ca.pem 2>&1 && printf '%s' >server.py &&"
+              " mount --bind ca.pem /etc/ssl/certs/ca-certificates.crt",
+              folder, server);
 }
 
 static void start_server(const char *folder, size_t i)
@@ -54,10 +58,12 @@ static void start_server(const char *folder, size_t i)
     const char *made = cases[i].made ? cases[i].made : "", *clock = cases[i].clock ? cases[i].clock : "";
     AUTO_FREE char *sign =
         cases[i].own ? xasprintf("-signkey %zu.key", i) : xstrdup("-CA ca.pem -CAkey ca.key -CAcreateserial");
-    rig_shell("cd %s && printf 'subjectAltName=IP:127.0.0.1' >ext &&"
-              " openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout %zu.key -out %zu.csr 2>&1 &&"
+    rig_shell("cd %s && printf 'subjectAltName=IP:%s' >ext &&"
+              " openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 -keyout "
+              "%zu.key -out %zu.csr 2>&1 &&"
               " %s%s%s openssl x509 -req -in %zu.csr -days 365 -extfile ext %s -out %zu.pem 2>&1",
-              folder, i, i, *made ? "faketime '" : "", made, *made ? "'" : "", i, sign, i);
+              folder, cases[i].host ? cases[i].host : "127.0.0.1", i, i, *made ? "faketime '" : "", made,
+              *made ? "'" : "", i, sign, i);
     rig_shell("cd %s && { %s%s%s python3 server.py %zu %zu.pem %zu.key %zu.up >%zu.log 2>&1 & } &&"
               " for n in $(seq 200); do [ -s %zu.up ] && exit 0; sleep 0.1; done; cat %zu.log; exit 1",
               folder, *clock ? "faketime '" : "", clock, *clock ? "'" : "", 8440 + i, i, i, i, i, i, i);
