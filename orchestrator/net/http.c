@@ -132,8 +132,11 @@ void http_close(struct http **handle)
     struct http *http = TAKE(*handle);
     if (!http)
         return;
-    while (http->transfers)
-        transfer_free(http->transfers);
+    struct http_transfer *next = NULL;
+    for (struct http_transfer *transfer = http->transfers; transfer; transfer = next) {
+        next = transfer->next;
+        transfer_free(transfer);
+    }
     http_wire_leave(&http->wire);
     free(http);
 }
