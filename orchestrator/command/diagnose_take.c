@@ -310,7 +310,23 @@ static int watch_signals(sigset_t *before, struct error *err)
     sigaddset(&wanted, SIGHUP);
     sigprocmask(SIG_BLOCK, &wanted, before);
     int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd < 0 ? error_system(err, errno, "cannot watch for signals") : fd;
+    if (fd < 0) {
+        error_system(err, errno, "cannot watch for signals");
+        sigprocmask(SIG_SETMASK, before, NULL);
+    }
+    return fd;
+}
+
+/* One that has ended the work is answered by that: it ends nothing behind it. */
+static void watch_no_more(int *fd, const sigset_t *before)
+{
+    struct signalfd_siginfo heard;
+    if (*fd < 0)
+        return;
+    while (read(*fd, &heard, sizeof heard) == sizeof heard)
+        ;
+    fd_close(fd);
+    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 /* As a look of `plan --contact`: a scope, a folder of sockets, a guard over both. */
@@ -335,7 +351,7 @@ static int inside(struct taker *taker, struct error *err)
     (void)transport_close_masters(taker->directory, NULL);
     (void)scope_end(&taker->scope, 2 * NS_PER_S, NULL);
     (void)guard_dismiss(&taker->guard, NULL);
-    fd_close(&taker->stop);
+    watch_no_more(&taker->stop, &before);
     return status;
 }
 

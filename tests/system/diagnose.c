@@ -1,5 +1,6 @@
 /* `triphase diagnose`: causes made real between an operator without a TUN and a host of a real tailnet,
  * and the word for each. All ten, and more healthy ways, are in tests/soak. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"
@@ -7,8 +8,11 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(diagnose, .timeout = 240);
 
@@ -123,6 +127,32 @@ Test(diagnose, cut_off_leaves_nothing_on_either_side_and_is_gone_on_with_over_an
                  3));
     cr_expect(ge(i64, taken, 4));
     causes_end(&causes);
+}
+
+/* Its answer is more than anybody reads. */
+static bool waits_in_write(void *context)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/syscall", *(const pid_t *)context);
+    AUTO_TEXT said = TEXT_INIT;
+    return file_read(path, 256, &said, NULL) == 0 && text_starts(text_string(&said), "1 0x1 ");
+}
+
+Test(diagnose, an_interrupt_ends_it_too_when_its_answer_waits_for_a_reader)
+{
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", playbook);
+    kill(lab_sshd_pid(lab), SIGTERM);
+    AUTO_FREE char *path = xasprintf("%s/unread.out", lab_folder(lab));
+    cr_assert(eq(int, mkfifo(path, 0600), 0));
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    while (write(fd, path, 1) == 1)
+        ;
+
+    pid_t child = lab_start(lab, "unread", "diagnose", "host", "--quick", "--transport", "direct", NULL);
+    cr_assert(lab_until(60, waits_in_write, &child));
+    kill(child, SIGINT);
+
+    cr_expect(eq(int, lab_wait(lab, child, 5), 130));
 }
 
 Test(diagnose, the_hangup_of_its_terminal_ends_it_as_an_interrupt_does)
