@@ -178,7 +178,7 @@ int bundle_parts_add_files(struct bundle *bundle, const struct bundle_subject *s
 static int choose_transport(const struct bundle_subject *subject, enum transport_kind *out, struct error *err)
 {
     if (subject->target)
-        return transport_choose_for(subject->target, subject->machine, out, err);
+        return transport_choose_for(subject->target, subject->machine, NULL, out, err);
     *out = TRANSPORT_DIRECT;
     for (size_t i = 0; i < subject->account->step_count; i++)
         if (subject->account->steps[i].transport)

@@ -26,6 +26,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* A daemon that is starting may be what is wrong. */
+#define STARTING_BOUND (10 * NS_PER_S)
+
 enum { BUSY_MS = 10000, RESUME_S = 3600, THRESHOLD_SLACK_S = 30 };
 
 struct taker {
@@ -43,8 +46,9 @@ struct taker {
     struct sql *db;
     int64_t seq;
     struct diagnose_progress *progress;
-    struct error failed;  /* of the store, while cells come in */
-    struct words lacking; /* transports that were not looked at, and why */
+    struct error failed;     /* of the store, while cells come in */
+    struct deadline contact; /* for a daemon that is starting */
+    struct words lacking;    /* transports that were not looked at, and why */
 };
 
 /* ---- Ways ---- */
@@ -58,7 +62,7 @@ static const char *why_unusable(const struct json *evidence)
 static int add_way(struct taker *taker, const char *name, struct words *said, struct error *err)
 {
     struct reach *reach = &taker->reaches[taker->way_count];
-    if (reach_find(taker->project, taker->target, name, true, said, reach, err) < 0)
+    if (reach_find(taker->project, taker->target, name, &taker->contact, said, reach, err) < 0)
         return -1;
     taker->way_count++;
     if (reach_plan(reach, taker->out->id, taker->directory, err) < 0)
@@ -375,6 +379,7 @@ int diagnose_take(struct project *project, const struct target *target, const st
                           .out = out,
                           .directory = layout_sockets(id, TRANSPORT_DIRECT),
                           .marker = marks_run(id),
+                          .contact = deadline_in(STARTING_BOUND),
                           .scope = {.fd = -1},
                           .guard = CHILD_INIT,
                           .stop = -1};

@@ -95,7 +95,7 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_FREE char *yaml = NULL;
     AUTO_WORDS said = WORDS_INIT;
     bool found = project_access_load(context, argv[optind], &project, &target, &err) == 0 &&
-                 reach_find(project, target, transport, false, &said, &reach, &err) == 0;
+                 reach_find(project, target, transport, NULL, &said, &reach, &err) == 0;
     help_notes(&said);
     if (!found || render(&reach, &yaml, &err) < 0) {
         help_problem("%s", error_text(&err));

@@ -76,7 +76,8 @@ static int contact(const struct project *project, const struct target *target, c
         *out = host_check_alone("login", "unknown", text);
         return 0;
     }
-    if (transport_choose_for(target, machine, &kind, err) < 0)
+    struct deadline contact = deadline_in(target->transport_ns);
+    if (transport_choose_for(target, machine, &contact, &kind, err) < 0)
         return -1;
     AUTO_FREE char *sockets = layout_sockets(id, kind);
     if (layout_make_sockets(sockets, err) < 0)

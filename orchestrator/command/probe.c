@@ -18,9 +18,10 @@ static int find_all(struct project *project, const struct target *target, const 
                     struct reach *reaches, struct error *err)
 {
     AUTO_WORDS said = WORDS_INIT;
+    struct deadline contact = deadline_in(target->transport_ns);
     int status = 0;
     for (size_t i = 0; i < names->count && status == 0; i++)
-        status = reach_find(project, target, names->items[i], true, &said, &reaches[i], err);
+        status = reach_find(project, target, names->items[i], &contact, &said, &reaches[i], err);
     words_sort_unique(&said);
     help_notes(&said);
     return status;

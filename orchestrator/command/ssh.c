@@ -25,8 +25,11 @@ static int call(struct command_context *context, int argc, char **argv)
     const struct target *target = NULL;
     struct reach reach = {0};
     AUTO_WORDS said = WORDS_INIT;
-    bool found = project_access_load(context, argv[1], &project, &target, &err) == 0 &&
-                 reach_find(project, target, NULL, true, &said, &reach, &err) == 0;
+    bool found = project_access_load(context, argv[1], &project, &target, &err) == 0;
+    if (found) {
+        struct deadline contact = deadline_in(target->transport_ns);
+        found = reach_find(project, target, NULL, &contact, &said, &reach, &err) == 0;
+    }
     help_notes(&said);
     if (!found) {
         help_problem("%s", error_text(&err));

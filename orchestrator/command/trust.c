@@ -73,7 +73,8 @@ static int look(struct trust *trust, struct error *err)
 static int ask_host(struct trust *trust, struct error *err)
 {
     enum transport_kind kind;
-    if (transport_choose_for(trust->target, trust->now, &kind, err) < 0 ||
+    struct deadline contact = deadline_in(trust->target->transport_ns);
+    if (transport_choose_for(trust->target, trust->now, &contact, &kind, err) < 0 ||
         offered_key_ask(trust->now, trust->target, kind, trust->target->transport_ns, &trust->offered, err) <
             0)
         return -1;

@@ -42,14 +42,16 @@ static int find_machine(struct reach *reach, struct words *said, struct error *e
     return known_hosts_write(reach->machine, reach->target, reach->project->directory, err);
 }
 
-static int find_transport(struct reach *reach, const char *transport, bool for_contact, struct error *err)
+static int find_transport(struct reach *reach, const char *transport, const struct deadline *contact,
+                          struct error *err)
 {
     AUTO_WORDS names = WORDS_INIT;
     enum transport_kind named;
     struct transport_question question = {.names = &reach->target->transports,
                                           .target = reach->target,
                                           .machine = reach->made ? reach->machine : NULL,
-                                          .for_contact = for_contact,
+                                          .for_contact = contact != NULL,
+                                          .contact = contact,
                                           .look = &reach->look};
     if (!transport)
         return transport_choose(&question, &reach->kind, &reach->evidence, err);
@@ -71,14 +73,14 @@ static int claim(const struct project *project, struct words *said, struct error
     return file_is_dir(state) ? settle_project(project->directory, said, err) : 0;
 }
 
-int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
-               struct words *said, struct reach *out, struct error *err)
+int reach_find(struct project *project, const struct target *target, const char *transport,
+               const struct deadline *contact, struct words *said, struct reach *out, struct error *err)
 {
     struct reach found = {.project = project, .target = target};
     host_variables_fill(project, target->name, NULL);
     vault_passwords_forget();
-    if ((for_contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0 ||
-        find_transport(&found, transport, for_contact, err) < 0) {
+    if ((contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0 ||
+        find_transport(&found, transport, contact, err) < 0) {
         reach_clear(&found);
         return -1;
     }

@@ -1,5 +1,6 @@
 /* How those who talk to one host by themselves (inventory, ssh, bundle) find it: machine and transport. */
 #pragma once
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/words.h"
 #include "config/config.h"
@@ -21,11 +22,12 @@ struct reach {
 
 /* Completes `target`, one of the project's, with what Ansible's own files say of it, and writes the
  * machine's known_hosts where it has one. `transport`: a name that is taken whether it can be used or not;
- * NULL: the first of the target's that can (`for_contact`: be used now). ERROR_PROJECT where the files name
+ * NULL: the first of the target's that can. `contact`: until when it is to be logged in to, so that only what
+ * can be used now is taken, and a daemon that is starting is waited for; NULL: never. ERROR_PROJECT where the files name
  * another host by now; of other differences `said` gets a line each, which is true also where it fails. On
  * failure `out` is untouched. */
-int reach_find(struct project *project, const struct target *target, const char *transport, bool for_contact,
-               struct words *said, struct reach *out, struct error *err);
+int reach_find(struct project *project, const struct target *target, const char *transport,
+               const struct deadline *contact, struct words *said, struct reach *out, struct error *err);
 /* For who goes on to connect: a host that is there without having been made gets this id and what `create`
  * would know of it; its known_hosts is written into `folder`. ERROR_PROJECT where nothing is made that could
  * be connected to. Does nothing to one that is made. */

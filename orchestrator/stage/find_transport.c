@@ -14,7 +14,7 @@
 #include "transport/choose.h"
 #include "transport/route.h"
 
-enum { TRIED_KEPT = 64, CONTACT_S = 5 /* what a connection has behind a wait for the daemon */ };
+enum { TRIED_KEPT = 64 };
 
 struct search {
     const struct project *project;
@@ -92,26 +92,10 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
     return status;
 }
 
-/* A daemon that was started a moment ago is waited for: to the end where nothing stands behind it, else for
- * its share of the time. Whatever it is then, the list is weighed by it. */
-static int choose(const struct search *search, const struct transport_question *question, bool alone,
-                  enum transport_kind *kind, struct json **choice, struct error *err)
+static void say_wait(const struct tailnet_look *look)
 {
-    const char *socket = search->target->tailscale_socket;
-    if (transport_choose(question, kind, choice, err) < 0)
-        return -1;
-    if (!transport_is_starting(*kind, question->look))
-        return 0;
-    int64_t left = deadline_left(search->deadline), kept = CONTACT_S * NS_PER_S;
-    if (!alone)
-        left /= (int64_t)question->names->count;
-    else
-        left -= left > 2 * kept ? kept : left / 2;
-    step_log_say("tailscaled at %s is in the state %s: it is waited for", question->look->tun.daemon_socket,
-                 question->look->status.state);
-    tailnet_look_await(socket, deadline_in(left), question->look);
-    json_free(TAKE(*choice));
-    return transport_choose(question, kind, choice, err);
+    step_log_say("tailscaled at %s is in the state %s: it is waited for", look->tun.daemon_socket,
+                 look->status.state);
 }
 
 /* Once through the list in its order, one verified attempt each. The only one of a list may wait for
@@ -134,9 +118,11 @@ static int walk(struct search *search, const struct words *wanted, struct machin
                                                     .target = search->target,
                                                     .machine = machine,
                                                     .for_contact = true,
-                                                    .look = &look};
+                                                    .look = &look,
+                                                    .contact = &search->deadline,
+                                                    .waits = say_wait};
         bool alone = wanted->count == 1;
-        if (choose(search, &question, alone, &kind, choice, &why) < 0) {
+        if (transport_choose(&question, &kind, choice, &why) < 0) {
             if (last.kind == ERROR_NONE)
                 error_move(&last, &why);
             break;

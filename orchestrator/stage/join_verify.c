@@ -7,7 +7,10 @@
 #include "stage/joining.h"
 #include "stage/own_device.h"
 
+/* Over ssh: nobody but the host hears its daemon's news. */
 #define ASK_AGAIN NS_PER_S
+/* With less than that left nobody is asked again. */
+#define LAST_ASK (2 * NS_PER_S)
 
 static char *tags_text(const struct words *tags)
 {
@@ -35,7 +38,7 @@ static int await_host(struct joining *joining, struct tailnet_status *out, struc
         }
         bool starting = text_is(status.state, "Starting") || text_is(status.state, "NoState") ||
                         text_is(status.state, "Running");
-        if (!starting || deadline_left(joining->deadline) < 2 * ASK_AGAIN)
+        if (!starting || deadline_left(joining->deadline) < LAST_ASK)
             return joining_fail(joining, ERROR_PROVIDER, "tailnet-state", err,
                                 "the host's tailscaled is in the state %s%s", status.state,
                                 text_is(status.state, "NeedsMachineAuth")
@@ -87,6 +90,7 @@ static int check_sight(struct joining *joining, const struct tailnet_sight *sigh
 /* Until whoever can be asked here sees it. */
 static int await_sight(struct joining *joining, const char *address, const char **source, struct error *err)
 {
+    AUTO_TAILNET_SIGHT_WAIT wait = tailnet_sight_wait_begin(&joining->question, joining->deadline);
     for (;;) {
         AUTO_TAILNET_SIGHT sight = {0};
         bool seen_well = false;
@@ -101,7 +105,7 @@ static int await_sight(struct joining *joining, const char *address, const char 
             return -1;
         if (seen_well)
             return 0;
-        if (deadline_left(joining->deadline) < 2 * ASK_AGAIN)
+        if (deadline_left(joining->deadline) < LAST_ASK)
             return joining_fail(
                 joining, ERROR_PROVIDER, "tailnet-absent", err,
                 "the host says that it is in the tailnet at %s, but %s; a policy may hide it from this "
@@ -110,7 +114,7 @@ static int await_sight(struct joining *joining, const char *address, const char 
                 text_is(sight.source, "api")
                     ? "the API does not know it so"
                     : "this machine's tailscaled has no such peer that is connected and has its tags");
-        moment_sleep(ASK_AGAIN);
+        tailnet_sight_wait_on(&wait, &sight, joining->deadline);
     }
 }
 

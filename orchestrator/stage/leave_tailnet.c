@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define LOG_OUT_BOUND (30 * NS_PER_S)
-#define ASK_AGAIN     NS_PER_S
+/* With less than that left nobody is asked again. */
+#define LAST_ASK (2 * NS_PER_S)
 
 /* Over whatever leads to it: directly it says at once that it is out. */
 static bool log_out(const struct host *host, struct json *evidence)
@@ -104,6 +105,7 @@ int leave_tailnet_end(const struct target *target, const char *directory, struct
         .directory = directory,
         .socket = target && target->tailscale_socket ? target->tailscale_socket : socket,
         .login_server = json_get_string(machine->tailnet, "login_server", NULL)};
+    AUTO_TAILNET_SIGHT_WAIT wait = tailnet_sight_wait_begin(&question, deadline);
     for (;;) {
         AUTO_TAILNET_SIGHT sight = {0};
         if (tailnet_sight_take(&question, false, deadline, &sight, err) < 0)
@@ -120,11 +122,11 @@ int leave_tailnet_end(const struct target *target, const char *directory, struct
             return 0;
         }
         AUTO_ERROR kept = ERROR_INIT;
-        bool last = deadline_left(deadline) < 2 * ASK_AGAIN;
+        bool last = deadline_left(deadline) < LAST_ASK;
         if (delete_device(&sight, seen, evidence, &kept) < 0 && last)
             return error_set(err, ERROR_PROVIDER, "the host is gone, but %s", error_text(&kept));
         if (last)
             return still_there(machine, seen, err);
-        moment_sleep(ASK_AGAIN);
+        tailnet_sight_wait_on(&wait, &sight, deadline);
     }
 }

@@ -1,11 +1,16 @@
 #include "stage/tailnet_sight.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
-#include "tailnet/local_api.h"
+#include "tailnet/look.h"
+#include "tailnet/news.h"
 
 #include <ctype.h>
 #include <string.h>
+
+#define FIRST_PAUSE   (NS_PER_S / 2)
+#define LONGEST_PAUSE (4 * NS_PER_S)
 
 enum { LABEL_MOST = 63 };
 
@@ -124,23 +129,24 @@ static bool is_server(const char *is, const char *wanted)
     return a == b && !strncasecmp(is, wanted, a);
 }
 
+/* One that is starting is waited for, half of the time at most: whoever asks has others that he could ask. */
 static char *ask_daemon(const struct tailnet_question *question, struct deadline deadline,
                         struct tailnet_sight *sight)
 {
-    AUTO_TAILNET_STATUS status = {0};
-    AUTO_ERROR err = ERROR_INIT;
-    AUTO_FREE char *server = NULL;
-    if (local_api_status(question->socket, true, deadline, &status, &err) < 0)
-        return xasprintf("this machine's tailscaled cannot be asked: %s", error_text(&err));
-    if (!text_is(status.state, "Running"))
-        return xasprintf("this machine's tailscaled is in the state %s", status.state);
-    if (local_api_control_url(question->socket, deadline, &server, NULL) == 0 && *server &&
-        !is_server(server, question->login_server))
-        return xasprintf("this machine's tailscaled is logged in to %s, the target to %s", server,
+    AUTO_TAILNET_LOOK look = {.taken = false};
+    const struct tailnet_status *status = &look.status;
+    tailnet_look_await(question->socket, deadline_in(deadline_left(deadline) / 2), &look);
+    if (look.daemon != TAILNET_DAEMON_ANSWERS)
+        return xasprintf("this machine's tailscaled at %s cannot be asked: %s", look.tun.daemon_socket,
+                         look.tun.daemon_error);
+    if (!text_is(status->state, "Running"))
+        return xasprintf("this machine's tailscaled is in the state %s", status->state);
+    if (look.control_url && *look.control_url && !is_server(look.control_url, question->login_server))
+        return xasprintf("this machine's tailscaled is logged in to %s, the target to %s", look.control_url,
                          question->login_server ? question->login_server : "Tailscale's control server");
-    add_peer(sight, &status.self);
-    for (size_t i = 0; i < status.peer_count; i++)
-        add_peer(sight, &status.peers[i]);
+    add_peer(sight, &status->self);
+    for (size_t i = 0; i < status->peer_count; i++)
+        add_peer(sight, &status->peers[i]);
     sight->source = "peers";
     return NULL;
 }
@@ -187,6 +193,32 @@ void tailnet_sight_clear(struct tailnet_sight *sight)
     free(sight->why);
     tailnet_api_close(&sight->api);
     *sight = (struct tailnet_sight){0};
+}
+
+/* ------------------------------------------------------------ another one */
+
+struct tailnet_sight_wait tailnet_sight_wait_begin(const struct tailnet_question *question,
+                                                   struct deadline deadline)
+{
+    return (struct tailnet_sight_wait){.news = news_open(question->socket, deadline),
+                                       .pause_ns = FIRST_PAUSE};
+}
+
+void tailnet_sight_wait_on(struct tailnet_sight_wait *wait, const struct tailnet_sight *sight,
+                           struct deadline deadline)
+{
+    if (!text_is(sight->source, "api")) {
+        news_await(&wait->news, deadline);
+        return;
+    }
+    int64_t left = deadline_left(deadline);
+    moment_sleep(wait->pause_ns < left ? wait->pause_ns : left);
+    wait->pause_ns = wait->pause_ns * 2 < LONGEST_PAUSE ? wait->pause_ns * 2 : LONGEST_PAUSE;
+}
+
+void tailnet_sight_wait_end(struct tailnet_sight_wait *wait)
+{
+    fd_close(&wait->news);
 }
 
 /* ------------------------------------------------------------ one of them */

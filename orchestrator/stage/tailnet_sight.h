@@ -39,6 +39,19 @@ int tailnet_sight_take(const struct tailnet_question *question, bool strict, str
                        struct tailnet_sight *out, struct error *err);
 void tailnet_sight_clear(struct tailnet_sight *sight);
 
+/* Between two sights of what is to change, begun before the first: this machine's tailscaled tells of changes
+ * (tailnet/news.h), while the API tells nobody and is asked again, at growing distances. */
+struct tailnet_sight_wait {
+    int news;
+    int64_t pause_ns;
+};
+#define AUTO_TAILNET_SIGHT_WAIT __attribute__((cleanup(tailnet_sight_wait_end))) struct tailnet_sight_wait
+struct tailnet_sight_wait tailnet_sight_wait_begin(const struct tailnet_question *question,
+                                                   struct deadline deadline);
+void tailnet_sight_wait_on(struct tailnet_sight_wait *wait, const struct tailnet_sight *sight,
+                           struct deadline deadline);
+void tailnet_sight_wait_end(struct tailnet_sight_wait *wait);
+
 /* What a device that asks for this name is called in the tailnet while the name is free: its first label. */
 char *tailnet_sight_label(const char *hostname);
 /* Whether the device has that label, or had asked for it and got another one. */

@@ -10,6 +10,7 @@
 #include "tailnet/daemon.h"
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
+#include "tailnet/news.h"
 #include "tailnet/own_lock.h"
 #include "tailnet/own_node.h"
 
@@ -108,13 +109,14 @@ static int ask(struct deadline deadline, struct tailnet_status *status, struct e
     AUTO_FREE char *socket = tailnet_place_socket();
     struct deadline bound = deadline_earlier(deadline, deadline_in(ANSWER_BOUND));
     static const char *const not_yet[] = {"NoState", "", NULL};
+    AUTO_CLOSE int news = news_open(socket, bound);
     for (;;) {
         tailnet_status_clear(status);
         if (local_api_status(socket, false, bound, status, err) < 0)
             return -1;
         if (!text_is_one_of(status->state, not_yet) || deadline_over(bound))
             return 0;
-        moment_sleep(50 * NS_PER_MS);
+        news_await(&news, bound);
     }
 }
 

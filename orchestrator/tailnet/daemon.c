@@ -27,8 +27,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Between a socket that is there and one that is answered on. */
-#define LOOK_EVERY (20 * NS_PER_MS)
+/* Between two looks at what no event could be had of, and, should one be missed, of what tells. */
+#define LOOK_EVERY  (20 * NS_PER_MS)
+#define TOLD_WITHIN NS_PER_S
 /* Of one that runs already. */
 #define ANSWER_BOUND (5 * NS_PER_S)
 /* It ends its connections and takes its routes away. */
@@ -188,38 +189,41 @@ static bool answers(const struct tailnet_place_daemon *daemon, struct deadline d
     return daemon_holds_socket(daemon) && local_api_status(socket, false, deadline, &status, NULL) == 0;
 }
 
-bool daemon_await_answer(const struct tailnet_place_daemon *daemon, struct deadline deadline)
+/* What happens to its socket: it is made, and once somebody listens on it its mode is set. -1 where none can
+ * be had. */
+static int watch_socket(void)
 {
-    struct deadline bound = deadline_earlier(deadline, deadline_in(ANSWER_BOUND));
-    while (!answers(daemon, bound)) {
-        if (deadline_over(bound) || !tailnet_place_alive(daemon))
+    AUTO_FREE char *directory = tailnet_place_directory();
+    AUTO_CLOSE int watcher = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watcher < 0 || inotify_add_watch(watcher, directory, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0)
+        return -1;
+    return TAKE_FD(watcher);
+}
+
+/* Until it answers, its process (a pidfd, -1: none could be had) ends, or the time is up. A daemon that listens
+ * and has not yet made what answers holds the question until it has. */
+static bool await_answer(const struct tailnet_place_daemon *daemon, int process, struct deadline deadline)
+{
+    AUTO_CLOSE int watcher = watch_socket();
+    while (!answers(daemon, deadline)) {
+        char events[4096];
+        struct pollfd look[] = {{.fd = process, .events = POLLIN}, {.fd = watcher, .events = POLLIN}};
+        if (deadline_over(deadline))
             return false;
-        moment_sleep(LOOK_EVERY);
+        int64_t most = process < 0 || watcher < 0 ? LOOK_EVERY : TOLD_WITHIN;
+        deadline_poll(look, COUNT_OF(look), deadline_earlier(deadline, deadline_in(most)));
+        if (look[0].revents || !tailnet_place_alive(daemon))
+            return false;
+        while (watcher >= 0 && read(watcher, events, sizeof events) > 0)
+            ;
     }
     return true;
 }
 
-/* It listens before it has made what answers, and may end in between. 1 it answers, 0 the time is up, -1 it
- * ended. */
-static int wait_until_it_answers(const struct tailnet_place_daemon *daemon, struct child *child,
-                                 struct child_end *end, struct deadline deadline)
+bool daemon_await_answer(const struct tailnet_place_daemon *daemon, struct deadline deadline)
 {
-    AUTO_FREE char *directory = tailnet_place_directory();
-    AUTO_CLOSE int watcher = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (watcher >= 0)
-        inotify_add_watch(watcher, directory, IN_CREATE | IN_MOVED_TO);
-    while (!answers(daemon, deadline)) {
-        char events[4096];
-        struct pollfd look[] = {{.fd = child->pidfd, .events = POLLIN}, {.fd = watcher, .events = POLLIN}};
-        if (deadline_over(deadline))
-            return 0;
-        deadline_poll(look, COUNT_OF(look), deadline_earlier(deadline, deadline_in(LOOK_EVERY)));
-        if (look[0].revents && child_poll(child, end, NULL) == 1)
-            return -1;
-        if (look[1].revents)
-            (void)!read(watcher, events, sizeof events);
-    }
-    return 1;
+    AUTO_CLOSE int process = (int)syscall(SYS_pidfd_open, daemon->pid, 0);
+    return await_answer(daemon, process, deadline_earlier(deadline, deadline_in(ANSWER_BOUND)));
 }
 
 static int end_it(struct child *child)
@@ -239,11 +243,11 @@ static int await_start(const struct daemon_order *order, struct tailnet_place_da
     memcpy(daemon->boot, boot, strlen(boot) + 1);
     if (tailnet_place_write(daemon, err) < 0)
         return end_it(child);
-    int answers = wait_until_it_answers(daemon, child, &end, deadline);
-    if (answers == 1)
+    if (await_answer(daemon, child->pidfd, deadline))
         return 0;
+    bool ended = child_poll(child, &end, NULL) == 1;
     AUTO_FREE char *said = last_words(log_from), *log = tailnet_place_file("tailscaled.log");
-    if (answers == 0) {
+    if (!ended) {
         error_set(err, ERROR_DEADLINE,
                   "%s was started and did not answer on its socket in time%s (its log is %s)", order->program,
                   said, log);

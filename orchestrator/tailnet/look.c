@@ -8,6 +8,7 @@
 #include "format/json.h"
 #include "net/http.h"
 #include "tailnet/local_api.h"
+#include "tailnet/news.h"
 #include "tailnet/ready.h"
 #include "tailnet/tun_advice.h"
 
@@ -16,9 +17,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-/* The daemon answers from memory. */
-#define LOOK_AGAIN (100 * NS_PER_MS)
 
 struct asking {
     struct tailnet_look *look;
@@ -141,16 +139,21 @@ bool tailnet_look_is_starting(const struct tailnet_look *look)
     return look->daemon == TAILNET_DAEMON_ANSWERS && text_is_one_of(look->status.state, states);
 }
 
+static bool look_again(const char *socket, struct deadline deadline, struct tailnet_look *io)
+{
+    tailnet_look_clear(io);
+    tailnet_look_take(socket, deadline_in(TAILNET_LOOK_S * NS_PER_S), io);
+    io->awaited = true;
+    return tailnet_look_is_starting(io) && !deadline_over(deadline);
+}
+
 void tailnet_look_await(const char *socket, struct deadline deadline, struct tailnet_look *io)
 {
-    for (;;) {
-        tailnet_look_clear(io);
-        tailnet_look_take(socket, deadline_in(TAILNET_LOOK_S * NS_PER_S), io);
-        io->awaited = true;
-        if (!tailnet_look_is_starting(io) || deadline_left(deadline) <= LOOK_AGAIN)
-            return;
-        moment_sleep(LOOK_AGAIN);
-    }
+    if (!look_again(socket, deadline, io))
+        return;
+    AUTO_CLOSE int news = news_open(socket, deadline);
+    while (look_again(socket, deadline, io))
+        news_await(&news, deadline);
 }
 
 void tailnet_look_clear(struct tailnet_look *look)

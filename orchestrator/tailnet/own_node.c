@@ -8,6 +8,7 @@
 #include "tailnet/join_error.h"
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
+#include "tailnet/news.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -78,8 +79,11 @@ static void await_unfinished_join(struct deadline deadline)
 {
     AUTO_FREE char *path = tailnet_place_file("joining"), *socket = tailnet_place_socket();
     struct deadline bound = deadline_earlier(deadline, deadline_in(JOIN_BOUND));
-    while (file_exists(path) && is_out(socket, bound) && !deadline_over(bound))
-        moment_sleep(50 * NS_PER_MS);
+    if (!file_exists(path))
+        return;
+    AUTO_CLOSE int news = news_open(socket, bound);
+    while (is_out(socket, bound) && !deadline_over(bound))
+        news_await(&news, bound);
 }
 
 int own_node_log_out(struct deadline deadline, struct error *err)
@@ -89,13 +93,14 @@ int own_node_log_out(struct deadline deadline, struct error *err)
     struct deadline bound = deadline_earlier(deadline, deadline_in(LOGOUT_BOUND));
     /* Also where it says that it is out: one that is just joining does so, too. */
     await_unfinished_join(bound);
+    AUTO_CLOSE int news = news_open(socket, bound);
     if (local_api_logout(socket, bound, &why) < 0)
         return error_set(err, ERROR_UNREACHABLE, "the control server was not told that this node leaves: %s",
                          error_text(&why));
     while (!is_out(socket, bound)) {
         if (deadline_over(bound))
             return error_set(err, ERROR_UNREACHABLE, "this node is still logged in after its logout");
-        moment_sleep(50 * NS_PER_MS);
+        news_await(&news, bound);
     }
     return 0;
 }

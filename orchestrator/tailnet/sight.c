@@ -1,12 +1,9 @@
 #include "tailnet/sight.h"
 
 #include "base/memory.h"
-#include "base/moment.h"
 #include "base/text.h"
 #include "tailnet/local_api.h"
-
-/* The daemon answers from memory. */
-#define ASK_EVERY (100 * NS_PER_MS)
+#include "tailnet/news.h"
 
 int sight_take(const char *socket, const struct ready_wish *wish, struct deadline deadline, struct sight *out,
                struct error *err)
@@ -31,16 +28,17 @@ static bool is_on_its_way(const struct sight *sight)
 int sight_settle(const char *socket, const struct ready_wish *wish, struct deadline deadline,
                  struct sight *out, struct error *err)
 {
+    AUTO_CLOSE int news = news_open(socket, deadline);
     for (;;) {
         AUTO_SIGHT sight = {.control_url = NULL};
         if (sight_take(socket, wish, deadline, &sight, err) < 0)
             return -1;
-        if (!is_on_its_way(&sight) || deadline_left(deadline) <= ASK_EVERY) {
+        if (!is_on_its_way(&sight) || deadline_over(deadline)) {
             *out = sight;
             sight = (struct sight){.control_url = NULL};
             return 0;
         }
-        moment_sleep(ASK_EVERY);
+        news_await(&news, deadline);
     }
 }
 

@@ -5,6 +5,9 @@
 #include "tailnet/look_told.h"
 #include "transport/transport.h"
 
+/* What a connection has behind a wait for the daemon. */
+#define CONTACT_BOUND (5 * NS_PER_S)
+
 struct choice {
     bool found, renderable;
     enum transport_kind kind, rendered;
@@ -76,17 +79,47 @@ static void add_look(struct json *evidence, const struct tailnet_look *look,
     json_set(evidence, "looked", look_told(look, device_address(question), question->target->control_server));
 }
 
+static void weigh_all(const struct transport_question *question, const struct tailnet_look *look,
+                      struct choice *choice)
+{
+    json_free(choice->list);
+    text_clear(&choice->lacks);
+    *choice = (struct choice){.list = json_new_array()};
+    for (size_t i = 0; i < question->names->count; i++)
+        weigh(question, question->names->items[i], look, choice);
+}
+
+bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *look)
+{
+    return transport_calls(kind)->of_tailnet && tailnet_look_is_starting(look);
+}
+
+/* False: there is nothing to wait for. */
+static bool await_daemon(const struct transport_question *question, const struct choice *choice,
+                         struct tailnet_look *look)
+{
+    if (!question->contact || !choice->found || !transport_is_starting(choice->kind, look))
+        return false;
+    int64_t left = deadline_left(*question->contact), count = (int64_t)question->names->count;
+    int64_t share = count > 1 ? left / count : left > 2 * CONTACT_BOUND ? left - CONTACT_BOUND : left / 2;
+    if (question->waits)
+        question->waits(look);
+    tailnet_look_await(question->target->tailscale_socket, deadline_in(share), look);
+    return true;
+}
+
 int transport_choose(const struct transport_question *question, enum transport_kind *out,
                      struct json **evidence, struct error *err)
 {
     AUTO_TAILNET_LOOK own = {.taken = false};
     struct tailnet_look *look = question->look ? question->look : &own;
-    struct choice choice = {.list = json_new_array()};
+    struct choice choice = {.found = false};
     bool needed = asks_a_tailnet(question->names);
     if (needed && !look->taken)
         tailnet_look_take(question->target->tailscale_socket, deadline_in(TAILNET_LOOK_S * NS_PER_S), look);
-    for (size_t i = 0; i < question->names->count; i++)
-        weigh(question, question->names->items[i], look, &choice);
+    weigh_all(question, look, &choice);
+    if (await_daemon(question, &choice, look))
+        weigh_all(question, look, &choice);
     bool any = choice.found || (!question->for_contact && choice.renderable);
     if (any && !choice.found)
         choice.kind = choice.rendered;
@@ -109,15 +142,13 @@ int transport_choose(const struct transport_question *question, enum transport_k
     return status;
 }
 
-bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *look)
+int transport_choose_for(const struct target *target, const struct machine *machine,
+                         const struct deadline *contact, enum transport_kind *out, struct error *err)
 {
-    return transport_calls(kind)->of_tailnet && tailnet_look_is_starting(look);
-}
-
-int transport_choose_for(const struct target *target, const struct machine *machine, enum transport_kind *out,
-                         struct error *err)
-{
-    const struct transport_question question = {
-        .names = &target->transports, .target = target, .machine = machine, .for_contact = true};
+    const struct transport_question question = {.names = &target->transports,
+                                                .target = target,
+                                                .machine = machine,
+                                                .for_contact = true,
+                                                .contact = contact};
     return transport_choose(&question, out, NULL, err);
 }

@@ -1,5 +1,6 @@
 /* Which transport to take, from evidence of this machine alone. No host is asked. */
 #pragma once
+#include "base/deadline.h"
 #include "base/error.h"
 #include "config/project.h"
 #include "config/transport_kind.h"
@@ -18,6 +19,11 @@ struct transport_question {
     /* Taken where a tailnet stands in the list and it was not before; the caller's, so that what asks more
      * than once speaks from one look. NULL: one of this question's own. */
     struct tailnet_look *look;
+    /* When the host has to be logged in to: a daemon that is starting, where the choice goes by it, is waited
+     * for within that, to the end (but for a moment to connect in) where it is the only way, else for its share.
+     * Whatever it is then, the list is weighed by it. NULL: it is taken for what it will be. */
+    const struct deadline *contact;
+    void (*waits)(const struct tailnet_look *look); /* told before it; may be NULL */
 };
 
 /* ERROR_MISSING (none is usable) names each with what it lacks. `evidence` (may be NULL) gets a JSON object
@@ -25,8 +31,8 @@ struct transport_question {
  * [{"what", "found", "follows"}]}, on failure too; "usable" is always for contact. The caller frees it. */
 int transport_choose(const struct transport_question *question, enum transport_kind *out,
                      struct json **evidence, struct error *err);
-/* Whether it goes by a daemon that is starting: usable, once that was waited for (tailnet_look_await). */
+/* Whether it goes by a daemon that is starting: usable, once that was waited for. */
 bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *look);
-/* The first usable one of the target's own list, for contact. `machine` may be NULL. */
-int transport_choose_for(const struct target *target, const struct machine *machine, enum transport_kind *out,
-                         struct error *err);
+/* The first usable one of the target's own list, for contact. `machine` and `contact` may be NULL. */
+int transport_choose_for(const struct target *target, const struct machine *machine,
+                         const struct deadline *contact, enum transport_kind *out, struct error *err);

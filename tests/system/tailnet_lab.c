@@ -1,7 +1,9 @@
 /* A real tailnet, as the other suites use it: triphase's own runs over both of its transports. */
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "lab/tailnet.h"
+#include "tailnet/news.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -29,6 +31,31 @@ static void expect_phase(struct tailnet_operator *op, struct rig *guest, const c
     cr_expect(eq(str, carried, (char *)(uintptr_t)transport));
 }
 
+/* Waits for a word of the daemon, and for the quiet behind it. */
+static bool is_told(int *news)
+{
+    struct pollfd told = {.fd = *news, .events = POLLIN};
+    bool any = deadline_poll(&told, 1, deadline_in(20 * NS_PER_S)) == 1;
+    while (deadline_poll(&told, 1, deadline_in(500 * NS_PER_MS)) == 1)
+        news_await(news, deadline_in(0));
+    return any;
+}
+
+/* That a daemon tells of itself and of its peers, by which every wait for one goes. */
+static void expect_news(struct tailnet_operator *op, struct rig *guest)
+{
+    AUTO_FREE char *socket =
+        xasprintf("/proc/%d/root%s", (int)tailnet_operator_daemon_pid(op), tailnet_operator_socket(op));
+    AUTO_CLOSE int news = news_open(socket, deadline_in(5 * NS_PER_S));
+    int code = -1;
+    cr_assert(ge(int, news, 0));
+    free(tailnet_operator_shell(op, "tailscale set --hostname=renamed"));
+    cr_expect(is_told(&news), "of a setting");
+    free(rig_ssh(guest, "tailscale set --hostname=renamed-too", &code));
+    cr_expect(eq(int, code, 0));
+    cr_expect(is_told(&news), "of a peer");
+}
+
 Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_the_operators_TUN)
 {
     struct tailnet_lab *lab = tailnet_lab_new();
@@ -41,6 +68,7 @@ Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_the_operators_TUN
 
     AUTO_FREE char *path = tailnet_operator_shell(op, "ip route get %s", address);
     cr_expect(strstr(path, "dev tailscale0") != NULL, "%s", path);
+    expect_news(op, guest);
     rig_remove(guest);
 }
 

@@ -278,6 +278,12 @@ Test(ways, a_daemon_that_is_starting_is_waited_for_and_no_reason_to_refuse)
     restart_daemon(op);
     struct lab_result made = lab_run(project, "create", "host", NULL);
     cr_assert_eq(made.code, 0, "%s%s", made.out, made.err);
+    restart_daemon(op);
+    struct lab_result shell = lab_run(project, "ssh", "host", "--", "true", NULL);
+    cr_assert_eq(shell.code, 0, "%s%s", shell.out, shell.err);
+    restart_daemon(op);
+    struct lab_result probed = lab_run(project, "probe", "host", "--transport", "tailnet", NULL);
+    cr_assert_eq(probed.code, 0, "%s%s", probed.out, probed.err);
 
     tailnet_lab_stop(lab);
     restart_daemon(op);

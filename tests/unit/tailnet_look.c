@@ -205,6 +205,50 @@ Test(tailnet_look, one_look_serves_all_questions_of_one_asker)
     cr_assert_eq(web_count(web), asked);
 }
 
+/* How a list is chosen from, for a login within so long. */
+static int choose_within(const char *list, int64_t ns, enum transport_kind *kind, struct error *err)
+{
+    AUTO_PROJECT *project = project_of(list);
+    struct deadline contact = deadline_in(ns);
+    return transport_choose_for(&project->targets[0], NULL, &contact, kind, err);
+}
+
+Test(tailnet_look, a_daemon_that_is_starting_is_waited_for_before_a_login_goes_by_it)
+{
+    static const struct web_answer starting = {.bytes = DAEMON("true", "Starting")};
+    /* A look is three connections: who is there, the state, the settings. Two, then the news, then a third. */
+    const struct web_answer answers[] = {starting,
+                                         starting,
+                                         starting,
+                                         starting,
+                                         starting,
+                                         starting,
+                                         {.bytes = OK, .end = WEB_HOLD},
+                                         {.bytes = DAEMON("true", "Running")}};
+    AUTO_ERROR err = ERROR_INIT;
+    enum transport_kind kind;
+    struct web *web = web_start(path, answers, COUNT_OF(answers));
+    cr_assert_eq(choose_within("    transport: [tailnet, direct]\n", 40 * NS_PER_S, &kind, &err), 0, "%s",
+                 error_text(&err));
+    cr_assert_eq(kind, TRANSPORT_TAILNET);
+    cr_assert_eq(web_count(web), 7);
+}
+
+Test(tailnet_look, one_that_is_starting_for_ever_costs_its_share_and_gives_way)
+{
+    static const struct web_answer starting = {.bytes = DAEMON("true", "Starting")};
+    AUTO_ERROR err = ERROR_INIT;
+    enum transport_kind kind;
+    serve(&starting);
+    int64_t since = moment_monotonic();
+    cr_assert_eq(choose_within("    transport: [tailnet, direct]\n", 2 * NS_PER_S, &kind, NULL), 0);
+    cr_assert_eq(kind, TRANSPORT_DIRECT);
+    cr_assert_lt(choose_within("    transport: [tailnet]\n", 2 * NS_PER_S, &kind, &err), 0);
+    cr_has(error_text(&err), "was waited for");
+    int64_t took = moment_monotonic() - since;
+    cr_assert(took > 19 * NS_PER_S / 10 && took < 10 * NS_PER_S, "%.1f s", (double)took / NS_PER_S);
+}
+
 Test(tailnet_look, the_daemon_of_another_control_server_carries_nothing_unless_it_knows_the_host)
 {
     static const struct web_answer answer = {.bytes = DAEMON("true", "Running")};
@@ -213,15 +257,15 @@ Test(tailnet_look, the_daemon_of_another_control_server_carries_nothing_unless_i
     AUTO_ERROR err = ERROR_INIT;
     enum transport_kind kind;
     serve(&answer);
-    cr_assert_lt(transport_choose_for(&project->targets[0], NULL, &kind, &err), 0);
+    cr_assert_lt(transport_choose_for(&project->targets[0], NULL, NULL, &kind, &err), 0);
     cr_assert_eq(err.kind, ERROR_MISSING);
     cr_has(error_text(&err), "belongs to the control server http://hs.example.org:8080, and https://other is "
                              "wanted");
     machine->tailnet = json_new_object();
     json_set_string(machine->tailnet, "address", "100.64.0.9");
-    cr_assert_lt(transport_choose_for(&project->targets[0], machine, &kind, NULL), 0);
+    cr_assert_lt(transport_choose_for(&project->targets[0], machine, NULL, &kind, NULL), 0);
     json_set_string(machine->tailnet, "address", "100.64.0.7");
-    cr_assert_eq(transport_choose_for(&project->targets[0], machine, &kind, NULL), 0, "it is a peer");
+    cr_assert_eq(transport_choose_for(&project->targets[0], machine, NULL, &kind, NULL), 0, "it is a peer");
     cr_assert_eq(kind, TRANSPORT_TAILNET);
 }
 

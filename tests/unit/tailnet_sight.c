@@ -1,8 +1,11 @@
-/* Names of devices: what a host that asks for one is called, and whose name stands in its way. */
+/* Names of devices: what a host that asks for one is called, and whose name stands in its way; and whom to ask. */
 #include "stage/tailnet_sight.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
+#include "web.h"
 
 #include <criterion/criterion.h>
 
@@ -46,4 +49,37 @@ Test(tailnet_sight, the_machines_own_device_is_known_by_its_address)
     cr_expect_eq(tailnet_sight_of(&sight, by_node), &seen[0]);
     cr_expect_null(tailnet_sight_of(&sight, NULL));
     words_clear(&seen[1].addresses);
+}
+
+#define DAEMON(state)                                                                     \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"BackendState\":\"" state \
+    "\",\"ControlURL\":\"http://"                                                         \
+    "hs.example.org\",\"TailscaleIPs\":[\"100.64.0.1\"],\"Self\":{\"HostName\":\"op\"},"  \
+    "\"Peer\":{\"nodekey:a\":{\"ID\":\"n1\",\"HostName\":\"web\",\"TailscaleIPs\":[\"100.64.0.7\"]}}}"
+
+Test(tailnet_sight, a_daemon_that_is_starting_is_waited_for_half_of_the_time_before_nobody_can_say)
+{
+    /* Its look asks three times, with the knock before; then it listens for news. */
+    const struct web_answer starting = {.bytes = DAEMON("Starting")}, running = {.bytes = DAEMON("Running")};
+    const struct web_answer soon[] = {starting, starting, starting, running}, never[] = {starting};
+    char folder[] = "/tmp/triphase-sight.XXXXXX";
+    cr_assert(mkdtemp(folder) != NULL);
+    for (int comes = 0; comes < 2; comes++) {
+        AUTO_FREE char *path = xasprintf("%s/%d.sock", folder, comes);
+        const struct tailnet_question question = {.socket = path, .login_server = "http://hs.example.org/"};
+        AUTO_TAILNET_SIGHT sight = {0};
+        web_start(path, comes ? soon : never, comes ? COUNT_OF(soon) : 1);
+        int64_t since = moment_monotonic();
+        cr_assert_eq(tailnet_sight_take(&question, true, deadline_in(2 * NS_PER_S), &sight, NULL), 0);
+        int64_t took = moment_monotonic() - since;
+        if (comes) {
+            cr_expect_str_eq(sight.source, "peers", "%s", sight.why);
+            cr_expect_eq(sight.count, 2);
+        } else {
+            cr_expect_null(sight.source);
+            cr_expect(strstr(sight.why, "in the state Starting") != NULL, "%s", sight.why);
+            cr_expect(took >= 9 * NS_PER_S / 10 && took < 2 * NS_PER_S, "%.1f s", (double)took / NS_PER_S);
+        }
+    }
+    file_remove_tree(folder, NULL);
 }
