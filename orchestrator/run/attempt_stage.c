@@ -60,7 +60,7 @@ static struct json *known_devices(const struct run_context *context)
         struct json *entry = json_new_object();
         json_set_string(entry, "target", machine->target);
         json_set_string(entry, "address", json_get_string(machine->tailnet, "address", NULL));
-        json_set_string(entry, "node", json_get_string(machine->tailnet, "node", NULL));
+        json_set_string(entry, "name", json_get_string(machine->tailnet, "name", NULL));
         json_append(list, entry);
     }
     return list;

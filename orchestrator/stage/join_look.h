@@ -3,7 +3,7 @@
 #pragma once
 #include "stage/sweep.h"
 
-/* Of the request: bound_ns, run, known ([{"target", "address", "node"}]: devices of the store's other
+/* Of the request: bound_ns, run, known ([{"target", "address", "name"}]: devices of the store's other
  * machines), bootstraps (the recipe has a phase that joins it). Fills the result: "evidence", "cause" of a
  * failure, "joined": it is a device as wanted, and nothing need be done; and the machine's `tailnet`. Where it is
  * not, the name it is going to have is noted there: a device of that name is its own from then on. A stale device

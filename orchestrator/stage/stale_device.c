@@ -3,6 +3,14 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+/* By its address; of one that broke off before it was seen only the name is known, which was free then. */
+static bool is_device(const struct json *known, const struct tailnet_seen *seen)
+{
+    const char *address = json_get_string(known, "address", NULL),
+               *name = json_get_string(known, "name", NULL);
+    return address ? words_have(&seen->addresses, address) : name && tailnet_sight_is_called(seen, name);
+}
+
 char *stale_device_stays(const struct target *target, const struct json *known,
                          const struct tailnet_sight *sight, const struct tailnet_seen *seen)
 {
@@ -21,7 +29,7 @@ char *stale_device_stays(const struct target *target, const struct json *known,
     if (!tags->count)
         return xstrdup("the target has no tags by which it could be known as its own");
     for (size_t i = 0; i < json_count(known); i++)
-        if (words_have(&seen->addresses, json_get_string(json_at(known, i), "address", "")))
+        if (is_device(json_at(known, i), seen))
             return xasprintf("it is the machine of target %s",
                              json_get_string(json_at(known, i), "target", "?"));
     return NULL;

@@ -5,6 +5,6 @@
 #include "stage/tailnet_sight.h"
 
 /* Why a device stays that has the target's name and is not its own, for a message; malloc'ed. NULL: it may be
- * removed. `known`: [{"target", "address"}], devices of the store's other machines. */
+ * removed. `known`: [{"target", "address", "name"}], devices of the store's other machines. */
 char *stale_device_stays(const struct target *target, const struct json *known,
                          const struct tailnet_sight *sight, const struct tailnet_seen *seen);

@@ -62,7 +62,8 @@ Test(stale_device, one_that_is_ended_and_carries_the_tags_and_is_nobodys_may_go)
 {
     struct scene scene;
     set_up(&scene);
-    know(&scene, "[{\"target\": \"db\", \"address\": \"100.64.0.8\"}, {\"target\": \"new\"}]");
+    know(&scene, "[{\"target\": \"db\", \"address\": \"100.64.0.8\"}, {\"target\": \"new\"}, {\"target\": "
+                 "\"old\", \"name\": \"web\", \"address\": \"100.64.0.9\"}]");
     AUTO_FREE char *why = ask(&scene);
     cr_expect_null(why, "%s", why ? why : "");
     tear_down(&scene);
@@ -83,4 +84,6 @@ Test(stale_device, stays_where_it_is_the_device_of_a_machine_of_the_store_which_
     EXPECT_STAYS("it is the machine of target shop-db",
                  know(&scene,
                       "[{\"target\": \"new\"}, {\"target\": \"shop-db\", \"address\": \"100.64.0.7\"}]"));
+    EXPECT_STAYS("it is the machine of target shop-db",
+                 know(&scene, "[{\"target\": \"shop-db\", \"name\": \"web\"}]"));
 }
