@@ -59,6 +59,8 @@ int run_context_enter(struct run_context *context, const struct runner_request *
     context->fact_cache = file_join(folder, "facts");
     if (request->machine)
         context->machine = machine_copy(request->machine);
+    if (context->machine)
+        context->key.id = xstrdup_or_null(json_get_string(context->machine->tailnet, "key", NULL));
     return 0;
 }
 
@@ -74,6 +76,15 @@ void run_context_leave(struct run_context *context)
     file_remove_tree(context->callback_folder, NULL);
     file_remove_tree(context->launcher_folder, NULL);
     file_remove_tree(context->fact_cache, NULL);
+}
+
+bool run_context_note_key(struct run_context *context)
+{
+    struct json *device = context->machine ? context->machine->tailnet : NULL;
+    if (!device || text_is(context->key.id, json_get_string(device, "key", NULL)))
+        return false;
+    json_set_string(device, "key", context->key.id);
+    return true;
 }
 
 void run_context_clear(struct run_context *context)

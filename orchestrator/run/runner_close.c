@@ -5,12 +5,17 @@
 
 enum { MASTERS_BOUND_S = 5 };
 
-/* The one that a bootstrap was given, where no stage behind it did so. */
+/* The one that a bootstrap was given, where no stage behind it did so; or that one of a run that was killed. */
 static void delete_key(struct runner *runner)
 {
     AUTO_ERROR err = ERROR_INIT;
+    if (!runner->request.target) /* its files cannot be read: it ends by itself */
+        return;
     if (join_key_delete(&runner->context.key, runner->request.project, runner->request.target, &err) < 0)
         run_rows_note_key_left(runner_notes(runner), error_text(&err));
+    struct event event = run_rows_machine(&runner->context);
+    if (run_context_note_key(&runner->context))
+        sink_put(runner->sink, &event);
 }
 
 /* Masters and async jobs on this machine. */

@@ -100,13 +100,22 @@ enum runner_state runner_begin_phase(struct runner *runner)
 
 /* What a step needs before it. */
 
+/* In the machine's row before it is used: where this worker is killed the next run deletes it. */
+static void take_key(struct runner *runner, const char *bytes, size_t length)
+{
+    join_key_take(&runner->fetch, bytes, length, &runner->context.key);
+    struct event event = run_rows_machine(&runner->context);
+    if (run_context_note_key(&runner->context))
+        sink_put(runner->sink, &event);
+}
+
 static void on_secrets(void *context, const char *bytes, size_t length, const struct error *failure)
 {
     struct runner *runner = context;
     runner->aside = NULL;
     runner->unfetched = failure;
     if (!failure && runner->fetches_key)
-        join_key_take(&runner->fetch, bytes, length, &runner->context.key);
+        take_key(runner, bytes, length);
     else if (!failure)
         secret_fetch_take(&runner->fetch.secrets, bytes, length);
     runner_feed(runner, failure ? RUN_NOT_FETCHED : RUN_FETCHED);

@@ -6,6 +6,7 @@
 #include "format/json.h"
 #include "lab/spilled.h"
 #include "lab/tailnet.h"
+#include "lab/tailnet_fault.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -21,6 +22,9 @@ static const char work[] =
     "- hosts: recipe_web\n  gather_facts: false\n  tasks:\n"
     "    - ansible.builtin.command: hostname\n      changed_when: false\n"
     "    - ansible.builtin.assert:\n        that: triphase_address is match('100.64.')\n";
+
+static const char work_of_host[] = "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                                   "    - ansible.builtin.command: hostname\n      changed_when: false\n";
 
 /* What a bootstrap has to do, as short as can be: the role of playbooks/tailnet copies 50 MB through
  * Ansible. `%s`: folder of the programs; what `tailscale up` is told beside. */
@@ -93,6 +97,17 @@ static struct lab *project_with_api(struct tailnet_lab *lab, struct tailnet_oper
     return project;
 }
 
+/* A second target that is to have the first one's name in the tailnet. */
+static void use_as_well(struct lab *project, const char *name)
+{
+    AUTO_FREE char *was = lab_read(project, "triphase.yml");
+    const char *first = strstr(was, "  web:\n"), *keys = strstr(was, "    tailnet:\n");
+    cr_assert(first && keys);
+    AUTO_FREE char *body = xstrndup(first + strlen("  web:\n"), (size_t)(keys - first) - strlen("  web:\n"));
+    lab_write(project, "triphase.yml", "%s  %s:\n%s    tailnet:\n      hostname: web\n%s", was, name, body,
+              keys + strlen("    tailnet:\n"));
+}
+
 static void check_spilled(struct lab *project)
 {
     AUTO_FREE char *source = file_join(lab_folder(project), "the-key"),
@@ -122,6 +137,14 @@ static char *steps_of_last_run(struct lab *project)
     return lab_sql(project,
                    "SELECT group_concat(name || ':' || coalesce(transport, '-') || ':' || outcome, ' ') FROM "
                    "(SELECT * FROM step WHERE run = (SELECT max(number) FROM run) ORDER BY seq)");
+}
+
+/* What the last destroy tried, a line for each way to the host. */
+static char *log_out_of_destroy(struct lab *project)
+{
+    return lab_sql(project,
+                   "SELECT json_extract(evidence, '$.log_out') FROM step WHERE name = 'destroy' ORDER "
+                   "BY run DESC LIMIT 1");
 }
 
 static int count_of(const char *text, const char *part)
@@ -163,8 +186,9 @@ Test(tailnet_create, a_host_joins_over_direct_and_is_converged_over_the_tailnet_
     check_spilled(project);
 
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
-    AUTO_FREE char *gone = nodes(lab);
+    AUTO_FREE char *gone = nodes(lab), *log_out = log_out_of_destroy(project);
     cr_expect_null(strstr(gone, "web"), "%s", gone);
+    cr_expect_str_eq(log_out, "[\"direct: it is out\"]");
     AUTO_FREE char *left = lab_sql(project, "SELECT count(*) FROM machine WHERE removed_ns = 0");
     cr_expect_str_eq(left, "0");
 }
@@ -226,7 +250,7 @@ static void expect_no_key(struct tailnet_lab *lab, const char *when)
 }
 
 Test(tailnet_create,
-     a_key_that_was_made_is_deleted_where_its_bootstrap_failed_or_was_cancelled_and_seen_by_nobody)
+     a_key_that_was_made_is_deleted_where_its_bootstrap_failed_or_was_cancelled_or_killed_and_seen_by_nobody)
 {
     struct tailnet_lab *lab = tailnet_lab_new();
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
@@ -244,10 +268,15 @@ Test(tailnet_create,
     cr_expect(eq(int, lab_wait(project, cancelled, 60), 130));
     expect_no_key(lab, "it was cancelled");
 
-    AUTO_FREE char *left = lab_sql(project, "SELECT count(*) FROM event WHERE kind = 'key_left'");
-    cr_expect_str_eq(left, "0");
+    /* Its id stands in the machine's row, for whoever comes next. */
+    pid_t killed = begin_held(lab, project, "resume");
+    kill(lab_worker(project), SIGKILL);
+    cr_expect(eq(int, lab_wait(project, killed, 60), 70));
     check_spilled(project);
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+    expect_no_key(lab, "its worker was killed");
+    AUTO_FREE char *left = lab_sql(project, "SELECT count(*) FROM event WHERE kind = 'key_left'");
+    cr_expect_str_eq(left, "0");
 }
 
 Test(tailnet_create, resume_plans_the_bootstrap_as_create_does)
@@ -517,10 +546,18 @@ Test(tailnet_create, a_dead_host_is_removed_and_its_device_deleted_by_the_API)
     struct tailnet_lab *lab = tailnet_lab_new();
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
     tailnet_operator_join(op, "tag:operator");
-    struct lab *project = project_with_api(lab, op, "");
+    struct lab *project = project_with_api(lab, op, "      stale: remove\n");
     expect_ok(lab_run(project, "create", "web", NULL));
 
     signal_guest(project, "KILL", "");
+    /* It is not connected and has the tags, but it is another target's, as the store knows. */
+    cr_assert(lab_until(60, is_offline, lab), "headscale still calls it online");
+    use_as_well(project, "db");
+    expect_failure(lab_run(project, "create", "db", NULL), 3, "it is the machine of target web");
+    expect_ok(lab_run(project, "destroy", "db", "--yes", NULL));
+    AUTO_FREE char *there = nodes(lab);
+    cr_has(there, " web:tag:host ");
+
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
 
     AUTO_FREE char *gone = nodes(lab), *requests = tailnet_lab_api_requests(lab);
@@ -539,12 +576,58 @@ Test(tailnet_create, a_device_that_nobody_sees_gone_is_left_over_until_it_is)
     signal_guest(project, "KILL", "");
     lab_environment(project, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TAILNET", "4s");
     expect_failure(lab_run(project, "destroy", "web", "--yes", NULL), 3, "is still in the tailnet");
-    AUTO_FREE char *cause = cause_of(project, "destroy"),
+    AUTO_FREE char *cause = cause_of(project, "destroy"), *tried = log_out_of_destroy(project),
                    *kept = lab_sql(project, "SELECT count(*) FROM machine WHERE removed_ns = 0");
     cr_expect_str_eq(cause, "leftover -");
     cr_expect_str_eq(kept, "1");
+    cr_has(tried, "\"direct: no connection to the host: ");
+    cr_has(tried, "\"tailnet: no connection to the host: ");
 
+    /* Neither credentials nor a daemon here: gone or not, nobody can say so. */
+    tailnet_fault_daemon(op, SIGKILL);
     delete_node(lab, "web");
+    expect_failure(lab_run(project, "destroy", "web", "--yes", NULL), 3,
+                   "nobody here can say whether its device");
+    AUTO_FREE char *again = cause_of(project, "destroy");
+    cr_expect_str_eq(again, "leftover -");
+    tailnet_operator_daemon(op, NULL, true, NULL);
     lab_environment(project, "TRIPHASE_DEFAULTS_STAGE_DEADLINE_TAILNET", NULL);
     expect_ok(lab_run(project, "destroy", "web", "--yes", NULL));
+}
+
+/* ------------------------------------------------------------ a host that somebody else joined */
+
+Test(tailnet_create, a_host_that_was_in_the_tailnet_before_triphase_met_it_keeps_its_login)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    struct rig *guest = tailnet_lab_guest(lab);
+    tailnet_guest_join(lab, guest, "tag:host", "web");
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = lab_new();
+    AUTO_FREE char *keys =
+        xasprintf("    transport: [tailnet]\n    tailnet: {login_server: '%s', tags: [tag:host], "
+                  "hostname: web, auth_key: {file: the-key}}\n",
+                  tailnet_lab_login_server(lab));
+    tailnet_lab_project(project, guest, guest->machine->address, keys,
+                        "bootstrap: {playbook: playbooks/never.yml}\n", work_of_host);
+    lab_write(project, "playbooks/never.yml",
+              "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+              "    - ansible.builtin.fail: {msg: it was there before}\n");
+    /* It would be needed, were it not there. */
+    AUTO_FREE char *key = tailnet_lab_key(lab, "tag:host", true, true);
+    lab_write(project, "the-key", "%s\n", key);
+    tailnet_operator_enter(op, project);
+
+    expect_ok(lab_run(project, "create", "host", NULL));
+    AUTO_FREE char *steps = steps_of_last_run(project),
+                   *adopted = lab_sql(project, "SELECT json_extract(tailnet, '$.adopted') FROM machine");
+    cr_expect_str_eq(steps, "provision:-:ok tailnet-look:-:ok transport:-:ok work:tailnet:ok");
+    cr_expect_str_eq(adopted, "1");
+
+    expect_ok(lab_run(project, "destroy", "host", "--yes", NULL));
+    AUTO_FREE char *there = nodes(lab), *tried = log_out_of_destroy(project);
+    cr_has(there, " web:tag:host ");
+    cr_expect_str_eq(tried, "");
+    rig_remove(guest);
 }
