@@ -80,8 +80,17 @@ Test(leave_tailnet, that_no_peer_is_it_says_something_only_of_one_that_was_a_pee
     EXPECT_LEFT("\"left\": false", 5 * NS_PER_S, "never saw it");
 }
 
-Test(leave_tailnet, a_login_that_was_there_before_is_asked_for_nowhere)
+Test(leave_tailnet, a_login_that_was_there_before_is_neither_ended_nor_asked_for)
 {
+    static const char row[] = "{" PEER ", \"adopted\": true}";
+    const struct target target = {.name = NULL};
+    AUTO_MACHINE *machine = machine_new();
+    AUTO_JSON *evidence = json_new_object();
+    machine->tailnet = json_parse(row, strlen(row), NULL);
+    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, machine, evidence);
+    cr_expect(json_get_bool(evidence, "adopted"));
+    cr_expect_null(json_get(evidence, "log_out"));
+    cr_expect_not(json_get_bool(machine->tailnet, "left"));
     EXPECT_LEFT(PEER ", \"adopted\": true", 5 * NS_PER_S, "");
 }
 
