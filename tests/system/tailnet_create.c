@@ -621,7 +621,8 @@ Test(tailnet_create, a_host_that_was_in_the_tailnet_before_triphase_met_it_keeps
 
     expect_ok(lab_run(project, "create", "host", NULL));
     AUTO_FREE char *steps = steps_of_last_run(project),
-                   *adopted = lab_sql(project, "SELECT json_extract(tailnet, '$.adopted') FROM machine");
+                   *adopted =
+                       lab_sql(project, "SELECT json_extract(record, '$.tailnet.adopted') FROM machine");
     cr_expect_str_eq(steps, "provision:-:ok tailnet-look:-:ok transport:-:ok work:tailnet:ok");
     cr_expect_str_eq(adopted, "1");
 
