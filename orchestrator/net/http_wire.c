@@ -152,6 +152,8 @@ static void set_common(struct http_flight *flight, int64_t connect_ms, int64_t b
 static void set_headers(struct http_flight *flight)
 {
     const struct words *headers = &flight->order->headers;
+    if (!headers->count)
+        return;
     flight->headers = xcalloc(headers->count, sizeof *flight->headers);
     for (size_t i = 0; i < headers->count; i++)
         flight->headers[i] =

@@ -299,7 +299,7 @@ Test(http, what_one_closes_leaves_the_others_transfers_alone)
     loop_free(one.loop);
 }
 
-Test(http, while_one_loop_asks_another_is_refused)
+Test(http, while_one_loop_asks_another_is_refused, .timeout = 20)
 {
     static const struct web_answer good[] = {{.bytes = KEEP}};
     struct web *web = web_start(NULL, good, 1);

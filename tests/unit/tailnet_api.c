@@ -45,17 +45,22 @@ static int key_of(const struct tailnet_login *login, int64_t seconds, char **key
 }
 
 /* The error of a key asked for with OAuth's credentials. */
-static struct error refused(const struct web_answer *answers, size_t count, int64_t seconds)
+static struct error refused_by(const struct web *web, int64_t seconds)
 {
     struct error err = ERROR_INIT;
     AUTO_FREE char *key = NULL;
-    struct tailnet_login login = login_of(web_start(NULL, answers, count), true);
+    struct tailnet_login login = login_of(web, true);
     int64_t since = moment_monotonic();
     cr_assert(key_of(&login, seconds, &key, &err) < 0);
     cr_assert_lt(moment_monotonic() - since, (seconds + 2) * NS_PER_S);
     cr_assert_null(strstr(error_text(&err), "tskey-"), "a secret is in it: %s", error_text(&err));
     tailnet_login_clear(&login);
     return err;
+}
+
+static struct error refused(const struct web_answer *answers, size_t count, int64_t seconds)
+{
+    return refused_by(web_start(NULL, answers, count), seconds);
 }
 
 Test(tailnet_api, a_key_is_made_with_a_token_of_that_scope_and_those_tags)
@@ -116,7 +121,9 @@ Test(tailnet_api, wrong_credentials_are_said_and_not_tried_again)
 {
     static const struct web_answer answers[] = {
         {.bytes = JSON("401 Unauthorized") "{\"message\":\"API token invalid\"}"}};
-    AUTO_ERROR err = refused(answers, 1, 20);
+    struct web *web = web_start(NULL, answers, 1);
+    AUTO_ERROR err = refused_by(web, 20);
+    cr_assert_eq(web_count(web), 1);
     cr_assert_eq(err.kind, ERROR_PROJECT);
     cr_assert(strstr(error_text(&err), "does not know these credentials (401: API token invalid)"), "%s",
               error_text(&err));
