@@ -377,6 +377,8 @@ def play(fault):
             late, first, causes, outcome, here, there = judge(fault, project, code, struck)
             if fault.then:
                 fault.then(project)
+            if fault.transport:
+                project.check_spilled()
             if fault.resume and code:
                 outcome = '%s, then resumed: %s' % (ended or 'crashed', outcome)
         except AssertionError:

@@ -13,6 +13,7 @@ import threading
 import guest
 
 sys.path.insert(0, os.path.join(guest.TOP, 'tests', 'lab'))
+import spilled  # noqa: E402
 import tailnet_lab  # noqa: E402
 
 UNIT = '''[Service]
@@ -73,7 +74,8 @@ class Project(guest.Project):
         self.transport = transport
 
     def __enter__(self):
-        self.headscale = tailnet_lab.Headscale()
+        self.spilled = spilled.Watch()
+        self.headscale = tailnet_lab.Headscale(self.spilled)
         self.host = Host()
         self.undo.append(lambda: self.host.__exit__())
         self.host.__enter__()
@@ -93,6 +95,12 @@ class Project(guest.Project):
 
     def on_host(self):
         return self.host.on_host()
+
+    def check_spilled(self):
+        """Nowhere stands a key by which a machine joined: not in /proc, the store, logs, bundles, what the daemons keep, or the host's own files."""
+        for one in (self, self.host):
+            one.triphase('bundle', 'vault', '--format', 'gz', '-o', one.path('vault.tar.gz'))
+        self.spilled.check((self.operator.folder + '/key',), self.folder, self.host.folder, self.operator.folder, '/var/lib/triphase')
 
 
 def to_daemon(number):

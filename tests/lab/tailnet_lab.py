@@ -140,7 +140,9 @@ def connect():
 
 
 class Headscale:
-    def __init__(self):
+    def __init__(self, spilled=None):
+        """`spilled`: a Watch (lab/spilled.py), which hears of each key."""
+        self.spilled = spilled
         with open(FOLDER + '/headscale.yaml', 'w', encoding='utf-8') as out:
             out.write(CONFIG.format(server=LOGIN_SERVER, hub=HUB, folder=FOLDER))
         self.start()
@@ -166,7 +168,10 @@ class Headscale:
         self.ask('policy', 'set', '-f', FOLDER + '/policy.json')
 
     def key(self, tag, *more):
-        return json.loads(self.ask('preauthkeys', 'create', '--expiration', '1h', '--user', '1', '--tags', tag, '-o', 'json', *more))['key']
+        made = json.loads(self.ask('preauthkeys', 'create', '--expiration', '1h', '--user', '1', '--tags', tag, '-o', 'json', *more))['key']
+        if self.spilled:
+            self.spilled.watch(made)
+        return made
 
     def nodes(self):
         return json.loads(self.ask('nodes', 'list', '-o', 'json')) or []
