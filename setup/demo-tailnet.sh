@@ -10,6 +10,15 @@ demo_begin "triphase demo of a tailnet, on this machine" "  build/: the program
     from source (2 to 6 minutes, Go modules are fetched; Go itself too where there is none: 'setup/tailnet-lab.sh --remove')
   /var/cache/triphase: a Debian root tree for sandbox hosts (300 MB, made once)
   all else (control server, two operators, two hosts) lives in namespaces of its own and is gone at the end."
-"${run[@]}" setup/tailnet-lab.sh >/dev/null
-"${run[@]}" setup/root-tree.sh
+quietly() { # WHAT COMMAND...: what it says is shown where it fails
+    local said
+    printf 'setup: %s\n' "$1"
+    shift
+    said=$("${run[@]}" "$@" 2>&1) || {
+        printf '%s\n' "$said" >&2
+        exit 1
+    }
+}
+quietly "headscale and tailscaled, built where they are not there yet" setup/tailnet-lab.sh
+quietly "the tree that hosts are made from, made where it is not there yet" setup/root-tree.sh
 exec "${run[@]}" setup/demo-tailnet.py
