@@ -407,7 +407,9 @@ def finished(row, undisturbed):
 def choose(asked):
     if asked.one_of_each:
         return [fault for fault in FAULTS if fault.quick]
-    return [fault for fault in FAULTS if not asked.names or any(word in fault.name for word in asked.names)]
+    # A whole name means that one alone, a part of names all that have it.
+    whole = {fault.name for fault in FAULTS}.intersection(asked.names)
+    return [fault for fault in FAULTS if not asked.names or fault.name in whole or any(word in fault.name for word in set(asked.names) - whole)]
 
 
 def main():
