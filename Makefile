@@ -214,10 +214,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/hold.h $(LIBRARY) $(BUILD)/flags | ha
 	@mkdir -p $(@D)
 	$(call show,FUZZER,$@)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
 
-# Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does.
+# Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does; FAULT='a name, or a part of it'.
 .PHONY: faults
 faults: $(PROGRAM)
-	@TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" tests/faults/faults.py $(if $(ONE_OF_EACH),--one-of-each) $(FAULT)
+	@TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" tests/faults/faults.py $(if $(ONE_OF_EACH),--one-of-each) $(if $(FAULT),'$(FAULT)')
 
 # Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME. The rows they write are those of the unit tests.
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*.c))
@@ -311,6 +311,7 @@ help:
 	@echo "make system     tests of the program from outside, as root"
 	@echo "make asan       the whole suite under AddressSanitizer and UBSan"
 	@echo "make fuzz       the fuzzers                (FUZZ_SECONDS=20 each, FUZZ='name', FUZZ_KEEP=1: adds to the corpus)"
+	@echo "make faults     faults in the middle of real runs (ONE_OF_EACH=1, FAULT='a name, or a part of names')"
 	@echo "make soak       what takes longer;  make bench  the measurements"
 	@echo "make tailnet-lab         builds headscale and tailscaled for the tests;  make tailnet-lab-remove  removes them"
 	@echo "make lint       analyzer, clang-format, shellcheck, yamllint, ansible-lint, mandoc;  make layers  the layer order"
