@@ -116,6 +116,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         for (size_t i = 0; i < names.count; i++)
             json_append(list, json_new_string(names.items[i]));
         json_set(ask, "transports", list);
+        json_set_string(ask, "carried", context->order.suspect);
         json_set_integer(ask, "alive_count", ssh_alive_count(next->limits.host_silent_ns));
     }
     attempt->request_fd = handover_memfd("request", ask, true, err);

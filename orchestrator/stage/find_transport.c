@@ -94,8 +94,12 @@ static int try_transport(struct search *search, enum transport_kind kind, bool w
 
 static void say_wait(const struct tailnet_look *look)
 {
-    step_log_say("tailscaled at %s is in the state %s: it is waited for", look->tun.daemon_socket,
-                 look->status.state);
+    if (tailnet_look_is_away(look))
+        step_log_say("tailscaled at %s carried the attempt before (%s): it is waited for",
+                     look->tun.daemon_socket, look->tun.daemon_error);
+    else
+        step_log_say("tailscaled at %s is in the state %s: it is waited for", look->tun.daemon_socket,
+                     look->status.state);
 }
 
 /* Once through the list in its order, one verified attempt each. The only one of a list may wait for
@@ -120,6 +124,8 @@ static int walk(struct search *search, const struct words *wanted, struct machin
                                                     .for_contact = true,
                                                     .look = &look,
                                                     .contact = &search->deadline,
+                                                    .carried =
+                                                        json_get_string(search->request, "carried", NULL),
                                                     .waits = say_wait};
         bool alone = wanted->count == 1;
         if (transport_choose(&question, &kind, choice, &why) < 0) {

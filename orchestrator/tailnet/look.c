@@ -139,20 +139,26 @@ bool tailnet_look_is_starting(const struct tailnet_look *look)
     return look->daemon == TAILNET_DAEMON_ANSWERS && text_is_one_of(look->status.state, states);
 }
 
-static bool look_again(const char *socket, struct deadline deadline, struct tailnet_look *io)
+bool tailnet_look_is_away(const struct tailnet_look *look)
+{
+    return look->daemon == TAILNET_DAEMON_NONE || look->daemon == TAILNET_DAEMON_SILENT;
+}
+
+static bool look_again(const char *socket, struct deadline deadline, bool away, struct tailnet_look *io)
 {
     tailnet_look_clear(io);
     tailnet_look_take(socket, deadline_in(TAILNET_LOOK_S * NS_PER_S), io);
     io->awaited = true;
-    return tailnet_look_is_starting(io) && !deadline_over(deadline);
+    return (tailnet_look_is_starting(io) || (away && tailnet_look_is_away(io))) && !deadline_over(deadline);
 }
 
 void tailnet_look_await(const char *socket, struct deadline deadline, struct tailnet_look *io)
 {
-    if (!look_again(socket, deadline, io))
+    bool away = tailnet_look_is_away(io);
+    if (!look_again(socket, deadline, away, io))
         return;
     AUTO_CLOSE int news = news_open(socket, deadline);
-    while (look_again(socket, deadline, io))
+    while (look_again(socket, deadline, away, io))
         news_await(&news, deadline);
 }
 

@@ -22,7 +22,7 @@ struct tailnet_look {
     char *program;                /* tailscale; NULL: not in PATH */
     const char *container;        /* what container this machine is (tailnet/tun_advice.h), NULL: none */
     bool own;                     /* the daemon is the one that `triphase up` started */
-    bool awaited; /* whoever took the look waited for a daemon that was starting: what it is now, it stays */
+    bool awaited;                 /* whoever took the look waited for the daemon: what it is now, it stays */
     int64_t took_ns;
 };
 
@@ -31,8 +31,8 @@ enum { TAILNET_LOOK_S = 2 };
 
 /* `socket` NULL: that of the system's own daemon. What has to be waited for is asked at the same time. */
 void tailnet_look_take(const char *socket, struct deadline deadline, struct tailnet_look *out);
-/* The same, and where the daemon is starting again at each of its changes, until it no longer is or the deadline
- * is over; what `io` held is cleared. */
+/* The same, and where the daemon is starting, or by `io` did not answer and still does not, again at each of its
+ * changes, until it no longer is so or the deadline is over; what `io` held is cleared. */
 void tailnet_look_await(const char *socket, struct deadline deadline, struct tailnet_look *io);
 void tailnet_look_clear(struct tailnet_look *look);
 #define AUTO_TAILNET_LOOK __attribute__((cleanup(tailnet_look_clear))) struct tailnet_look
@@ -40,6 +40,8 @@ void tailnet_look_clear(struct tailnet_look *look);
 /* Whether the daemon answers and has not come up yet, which takes it a second or two where it reaches its
  * control server. */
 bool tailnet_look_is_starting(const struct tailnet_look *look);
+/* Whether nobody answers, who may do so again: it is stopped, hangs, or is being restarted. */
+bool tailnet_look_is_away(const struct tailnet_look *look);
 /* Whether both name the same control server; NULL and "" are Tailscale's own. */
 bool tailnet_look_same_server(const char *one, const char *other);
 /* What would give a TUN on this machine, after what lacks; malloc'ed, NULL where a daemon with a TUN

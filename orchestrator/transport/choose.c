@@ -94,13 +94,23 @@ bool transport_is_starting(enum transport_kind kind, const struct tailnet_look *
     return transport_calls(kind)->of_tailnet && tailnet_look_is_starting(look);
 }
 
+static bool lost_its_daemon(const struct transport_question *question, const struct tailnet_look *look)
+{
+    enum transport_kind kind;
+    return question->carried && words_have(question->names, question->carried) &&
+           transport_from(question->carried, &kind) == 0 && transport_calls(kind)->of_tailnet &&
+           tailnet_look_is_away(look);
+}
+
 /* False: there is nothing to wait for. */
 static bool await_daemon(const struct transport_question *question, const struct choice *choice,
                          struct tailnet_look *look)
 {
-    if (!question->contact || !choice->found || !transport_is_starting(choice->kind, look))
+    if (!question->contact ||
+        !(choice->found ? transport_is_starting(choice->kind, look) : lost_its_daemon(question, look)))
         return false;
-    int64_t left = deadline_left(*question->contact), count = (int64_t)question->names->count;
+    int64_t left = deadline_left(*question->contact),
+            count = choice->found ? (int64_t)question->names->count : 1;
     int64_t share = count > 1 ? left / count : left > 2 * CONTACT_BOUND ? left - CONTACT_BOUND : left / 2;
     if (question->waits)
         question->waits(look);

@@ -113,6 +113,32 @@ Test(tailnet_watch, a_daemon_that_is_stopped_is_lost_within_ten_seconds_over_use
     rig_remove(stage.guest);
 }
 
+static bool waits_for_the_daemon(void *context)
+{
+    AUTO_FREE char *log =
+        rig_output("cat %s/.triphase/runs/*/*-transport.2.log 2>/dev/null || true", lab_folder(context));
+    return strstr(log, "carried the attempt before") != NULL;
+}
+
+/* Nobody else carries this run: so the next attempt has the daemon's time. */
+Test(tailnet_watch, a_daemon_that_carried_a_run_and_is_stopped_is_waited_for_before_the_next_attempt)
+{
+    struct stage stage = stage_new(TAILNET_TUN, false, "tailnet",
+                                   PLAY("test -e /root/second || { touch /root/second; sleep 100; }"));
+    lab_environment(stage.project, "TRIPHASE_PHASES_WORK_WORK_ATTEMPTS", "2");
+    pid_t command = begin(&stage);
+    tailnet_fault_daemon(stage.op, SIGSTOP);
+    bool waits = lab_until(60, waits_for_the_daemon, stage.project);
+    tailnet_fault_daemon(stage.op, SIGCONT);
+    cr_expect(waits, "nothing waits for it");
+    expect_well(&stage, command);
+    AUTO_FREE char *outcomes =
+        lab_sql(stage.project,
+                "SELECT group_concat(outcome, ' ') FROM step WHERE kind = 'phase' ORDER BY seq");
+    cr_expect_str_eq(outcomes, "transport-lost ok");
+    rig_remove(stage.guest);
+}
+
 Test(tailnet_watch, idle_but_well_and_a_control_server_that_is_away_are_left_alone)
 {
     struct stage stage = stage_new(TAILNET_TUN_ABSENT, false, "tailnet-userspace", PLAY("sleep 45"));

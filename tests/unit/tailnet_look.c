@@ -249,6 +249,42 @@ Test(tailnet_look, one_that_is_starting_for_ever_costs_its_share_and_gives_way)
     cr_assert(took > 19 * NS_PER_S / 10 && took < 10 * NS_PER_S, "%.1f s", (double)took / NS_PER_S);
 }
 
+static int waited;
+
+/* Whoever waits for the daemon finds it there. */
+static void comes_back(const struct tailnet_look *look)
+{
+    static const struct web_answer answer = {.bytes = DAEMON("true", "Running")};
+    cr_expect(tailnet_look_is_away(look));
+    waited++;
+    serve(&answer);
+}
+
+static int choose_after(const char *carried, const char *list, enum transport_kind *kind)
+{
+    AUTO_PROJECT *project = project_of(list);
+    struct deadline contact = deadline_in(40 * NS_PER_S);
+    const struct transport_question question = {.names = &project->targets[0].transports,
+                                                .target = &project->targets[0],
+                                                .for_contact = true,
+                                                .contact = &contact,
+                                                .carried = carried,
+                                                .waits = comes_back};
+    return transport_choose(&question, kind, NULL, NULL);
+}
+
+Test(tailnet_look, one_that_carried_the_run_and_is_gone_is_waited_for_where_no_other_way_is_left)
+{
+    enum transport_kind kind;
+    cr_assert_lt(choose_after(NULL, "    transport: [tailnet]\n", &kind), 0);
+    cr_assert_eq(choose_after("tailnet", "    transport: [tailnet, direct]\n", &kind), 0);
+    cr_assert_eq(kind, TRANSPORT_DIRECT);
+    cr_assert_eq(waited, 0);
+    cr_assert_eq(choose_after("tailnet", "    transport: [tailnet]\n", &kind), 0);
+    cr_assert_eq(kind, TRANSPORT_TAILNET);
+    cr_assert_eq(waited, 1);
+}
+
 Test(tailnet_look, the_daemon_of_another_control_server_carries_nothing_unless_it_knows_the_host)
 {
     static const struct web_answer answer = {.bytes = DAEMON("true", "Running")};
