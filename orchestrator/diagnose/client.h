@@ -35,6 +35,9 @@ void trial_look_at_tcp(void *context, pid_t pid);
 /* Takes the sum over the channels of a work that came to its end, however that was: `broken` (NULL: it
  * did not) says how the connection ended. */
 void trial_take(struct trial *trial, const struct ssh_channel_end *ends, int count, const char *broken);
+/* Whether bytes came until shortly before the end over any of the channels: a work that did not come to its
+ * end in time was slow then, and not stalled. */
+bool trial_moved(const struct ssh_channel_end *ends, int count);
 /* How a connection ended, in the words of a cell, from what ssh or a proxy said; "closed" where that says
  * nothing. Static. */
 const char *trial_words_end(const char *words);

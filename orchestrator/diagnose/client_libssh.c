@@ -68,7 +68,7 @@ static void run_works(struct trial *trial, struct ssh_session *session, const st
     trial_take(trial, ends, count, how);
     /* Bytes that came until then: it was only slow. */
     if (status < 0 && deadline_over(trial->order->deadline) && text_is(how, "stalled") &&
-        ends[0].last_byte_ns >= 0 && ends[0].end_ns - ends[0].last_byte_ns < 5 * NS_PER_S)
+        trial_moved(ends, count))
         trial->ended = "timeout";
     if (status < 0)
         text_addf(&trial->message, "%s%s", trial->message.length ? "; " : "", error_text(&broken));

@@ -111,8 +111,7 @@ int client_openssh(struct trial *trial, struct error *err)
         bool cut = status < 0, broken = is_broken(ends, count);
         const char *how = broken ? broken_end(trial, ends, count, cut) : NULL;
         trial_take(trial, ends, count, how);
-        bool moved = ends[0].last_byte_ns >= 0 && ends[0].end_ns - ends[0].last_byte_ns < 5 * NS_PER_S;
-        if (cut && moved && text_is(trial->ended, "stalled"))
+        if (cut && trial_moved(ends, count) && text_is(trial->ended, "stalled"))
             trial->ended = "timeout";
         status = 0;
     }

@@ -13,6 +13,7 @@ enum { FAMILY_MOST = 32, CHILDREN_BYTES = 4096 };
 
 /* Longer than TCP's own retries of a segment that got lost twice or thrice. */
 #define SILENCE (20 * NS_PER_S)
+#define MOVED   (5 * NS_PER_S)
 
 int64_t trial_silence_ns(const struct work *work)
 {
@@ -109,6 +110,16 @@ static const char *end_of(const struct trial *trial, const struct ssh_channel_en
     if (!end->ended)
         return broken ? broken : "closed";
     return end->exit_code == 0 && end->received >= trial->work->expects ? "ok" : "remote-failed";
+}
+
+bool trial_moved(const struct ssh_channel_end *ends, int count)
+{
+    int64_t newest = -1, over = 0;
+    for (int i = 0; i < count; i++) {
+        newest = ends[i].last_byte_ns > newest ? ends[i].last_byte_ns : newest;
+        over = ends[i].end_ns > over ? ends[i].end_ns : over;
+    }
+    return newest >= 0 && over - newest < MOVED;
 }
 
 void trial_take(struct trial *trial, const struct ssh_channel_end *ends, int count, const char *broken)

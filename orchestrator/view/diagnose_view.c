@@ -52,8 +52,9 @@ struct diagnose_progress *diagnose_progress_new(const struct matrix *matrix)
         }
     AUTO_FREE char *kept =
         progress->taken ? xasprintf(", %zu more are taken already", progress->taken) : NULL;
-    help_note("%zu cells in %zu lanes%s: about %s on a path that is well, %s at most",
-              matrix->count - progress->taken, lanes_left(matrix), kept ? kept : "", about, most);
+    size_t cells = matrix->count - progress->taken, lanes = lanes_left(matrix);
+    help_note("%zu cell%s in %zu lane%s%s: about %s on a path that is well, %s at most", cells,
+              cells == 1 ? "" : "s", lanes, lanes == 1 ? "" : "s", kept ? kept : "", about, most);
     return progress;
 }
 

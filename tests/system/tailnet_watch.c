@@ -68,6 +68,9 @@ static void expect_lost(const struct stage *stage, pid_t command, int64_t since,
     cr_expect_str_eq(outcome, "transport-lost", "%s", message);
     cr_expect_str_eq(found, cause, "%s", message);
     cr_expect(strstr(message, words), "%s", message);
+    /* What else was seen of the peer, and of the bytes that came through to ssh. */
+    bool told = strstr(message, "the last handshake is ") && strstr(message, ", ssh's last byte ");
+    cr_expect(told || strcmp(cause, "path-dead") != 0, "%s", message);
     AUTO_FREE char *lost = lab_sql(stage->project, "SELECT min(at_ns) FROM event WHERE kind = 'unreachable'");
     int64_t after = strtoll(lost, NULL, 10) - since;
     cr_expect(after > 0 && after <= 10500 * NS_PER_MS, "%lld ms", (long long)(after / NS_PER_MS));
