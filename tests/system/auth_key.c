@@ -74,7 +74,7 @@ static const struct {
     enum error_kind kind; /* ERROR_NONE: it gets its key */
     const char *words;
 } ills[] = {
-    {"[{\"path\": \"/keys\", \"fault\": 429, \"retry_after\": 2, \"times\": 1}]", 30, 2, ERROR_NONE, ""},
+    {"[{\"path\": \"/keys\", \"fault\": 429, \"retry_after\": 4, \"times\": 1}]", 30, 4, ERROR_NONE, ""},
     {"[{\"path\": \"/\", \"fault\": 503, \"times\": 2}]", 30, 0, ERROR_NONE, ""},
     {"[{\"path\": \"/keys\", \"fault\": 500, \"times\": 1}]", 30, 0, ERROR_NONE, ""},
     {"[{\"path\": \"/\", \"fault\": \"slow\", \"seconds\": 2}]", 30, 4, ERROR_NONE, ""},
