@@ -152,8 +152,12 @@ Test(local_api, a_proxy_of_the_environment_is_not_asked_for_a_socket)
 {
     static const struct web_answer answer = {.bytes = OK "\r\n{\"BackendState\":\"Running\"}"};
     AUTO_TAILNET_STATUS status = {0};
-    setenv("http_proxy", "http://127.0.0.1:9", 1);
-    setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
-    web_start(path, &answer, 1);
+    setenv("http_proxy", "http://me:mine@127.0.0.1:9", 1);
+    setenv("ALL_PROXY", "http://me:mine@127.0.0.1:9", 1);
+    struct web *web = web_start(path, &answer, 1);
     cr_assert(local_api_status(path, false, deadline_in(5 * NS_PER_S), &status, NULL) == 0);
+    /* Nor does the daemon get what is meant for a proxy. */
+    const char *request = web_request(web, 0);
+    cr_assert(text_starts(request, "GET /localapi/v0/status?peers=false HTTP/1.1\r\n"), "%s", request);
+    cr_assert_null(strcasestr(request, "\r\nproxy-"), "%s", request);
 }
