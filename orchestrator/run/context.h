@@ -45,8 +45,8 @@ bool run_context_has_transport(const struct run_context *context, const struct p
 /* `control_path`: the master's socket; NULL where it is not known. */
 void run_context_took_transport(struct run_context *context, const char *transport, const char *control_path,
                                 const struct json *evidence);
-/* Brings the machine's row to the id of the key that is held (its `tailnet.key`), so that whoever comes after a
- * killed worker deletes it; false: it is so already, or there is no device. */
+/* Brings the machine's row to the id of the key that is held (its `tailnet.key`), so that whoever comes after
+ * a killed worker deletes it; false: it is so already, or there is no device. */
 bool run_context_note_key(struct run_context *context);
 /* Transport, inventory and facts are to be found anew: before a further attempt, after churn. */
 void run_context_forget(struct run_context *context);

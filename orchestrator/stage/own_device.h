@@ -1,5 +1,5 @@
-/* The device that a machine has in its tailnet: what the machine's row says of it, and which of those that are
- * seen it is. Pure. */
+/* The device that a machine has in its tailnet: what the machine's row says of it, and which of those that
+ * are seen it is. Pure. */
 #pragma once
 #include "config/config.h"
 #include "event/machine.h"

@@ -200,8 +200,8 @@ static int watch_socket(void)
     return TAKE_FD(watcher);
 }
 
-/* Until it answers, its process (a pidfd, -1: none could be had) ends, or the time is up. A daemon that listens
- * and has not yet made what answers holds the question until it has. */
+/* Until it answers, its process (a pidfd, -1: none could be had) ends, or the time is up. A daemon that
+ * listens and has not yet made what answers holds the question until it has. */
 static bool await_answer(const struct tailnet_place_daemon *daemon, int process, struct deadline deadline)
 {
     AUTO_CLOSE int watcher = watch_socket();

@@ -31,8 +31,8 @@ enum { TAILNET_LOOK_S = 2 };
 
 /* `socket` NULL: that of the system's own daemon. What has to be waited for is asked at the same time. */
 void tailnet_look_take(const char *socket, struct deadline deadline, struct tailnet_look *out);
-/* The same, and where the daemon is starting, or by `io` did not answer and still does not, again at each of its
- * changes, until it no longer is so or the deadline is over; what `io` held is cleared. */
+/* The same, and where the daemon is starting, or by `io` did not answer and still does not, again at each of
+ * its changes, until it no longer is so or the deadline is over; what `io` held is cleared. */
 void tailnet_look_await(const char *socket, struct deadline deadline, struct tailnet_look *io);
 void tailnet_look_clear(struct tailnet_look *look);
 #define AUTO_TAILNET_LOOK __attribute__((cleanup(tailnet_look_clear))) struct tailnet_look

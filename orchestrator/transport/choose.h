@@ -20,8 +20,8 @@ struct transport_question {
      * than once speaks from one look. NULL: one of this question's own. */
     struct tailnet_look *look;
     /* When the host has to be logged in to: a daemon that is starting, where the choice goes by it, is waited
-     * for within that, to the end (but for a moment to connect in) where it is the only way, else for its share.
-     * Whatever it is then, the list is weighed by it. NULL: it is taken for what it will be. */
+     * for within that, to the end (but for a moment to connect in) where it is the only way, else for its
+     * share. Whatever it is then, the list is weighed by it. NULL: it is taken for what it will be. */
     const struct deadline *contact;
     /* What carried this run until it broke: where a tailnet did, whose daemon does not answer any more, and no
      * way is left, that one is waited for in the same manner. NULL: nothing did. */

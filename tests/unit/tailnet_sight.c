@@ -1,4 +1,5 @@
-/* Names of devices: what a host that asks for one is called, and whose name stands in its way; and whom to ask. */
+/* Names of devices: what a host that asks for one is called, and whose name stands in its way; and whom to
+ * ask. */
 #include "stage/tailnet_sight.h"
 
 #include "base/file.h"
