@@ -33,7 +33,7 @@ static void add_tun(const struct tailnet_look *look, struct facts *out)
 {
     AUTO_FREE char *mend = tailnet_look_mend(look);
     bool usable = tun_is_usable(&look->tun);
-    facts_add(out, "tun", usable ? FACT_OK : FACT_WARNING,
+    facts_add(out, "tailnet tun", usable ? FACT_OK : FACT_WARNING,
               xstrdup(
                   look->tun.verdict == TUN_IN_USE ? "that tailscaled has one: the transport tailnet"
                   : usable                        ? "a tailscaled that is started here can have one"

@@ -233,14 +233,14 @@ static void check_kernel_files(struct facts *out)
 
     AUTO_CLOSE int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     if (tun < 0)
-        facts_add(out, "tun", FACT_WARNING,
+        facts_add(out, "sandbox tun", FACT_WARNING,
                   xasprintf("/dev/net/tun cannot be opened (%s): guests will have none",
                             strerrordesc_np(errno)),
                   errno == ENOENT ? "modprobe tun; in a container: docker run --device /dev/net/tun …"
                                   : "in a container: docker run --device /dev/net/tun …",
                   NULL);
     else
-        facts_add(out, "tun", FACT_OK, xstrdup("guests can have /dev/net/tun"), NULL, NULL);
+        facts_add(out, "sandbox tun", FACT_OK, xstrdup("guests can have /dev/net/tun"), NULL, NULL);
 }
 
 void sandbox_facts(const char *root, struct facts *out)

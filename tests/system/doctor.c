@@ -2,6 +2,7 @@
  * it, and it changes nothing. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "format/json.h"
 #include "lab/lab.h"
 
@@ -29,6 +30,21 @@ static const struct json *fact_named(const struct json *document, const char *na
     return NULL;
 }
 
+/* Scripts take a fact by its name. Of a tailnet's health there may be several. */
+static void expect_names_of_one_thing_each(const struct json *document)
+{
+    const struct json *facts = json_get(document, "facts");
+    AUTO_WORDS seen = WORDS_INIT;
+    for (size_t i = 0; i < json_count(facts); i++) {
+        const char *name = json_get_string(json_at(facts, i), "name", "");
+        cr_expect(!words_have(&seen, name) || text_is(name, "tailnet health"), "two facts are called '%s'",
+                  name);
+        words_add(&seen, name);
+    }
+    fact_named(document, "sandbox tun");
+    fact_named(document, "tailnet tun");
+}
+
 Test(doctor, a_machine_that_can_make_sandboxes_is_told_so)
 {
     if (geteuid() != 0)
@@ -40,6 +56,7 @@ Test(doctor, a_machine_that_can_make_sandboxes_is_told_so)
     cr_expect(json_get_bool(document, "sandbox"));
     cr_expect_str_eq(json_get_string(fact_named(document, "systemd-nspawn"), "state", ""), "ok");
     cr_expect_str_eq(json_get_string(fact_named(document, "kernel"), "state", ""), "ok");
+    expect_names_of_one_thing_each(document);
     struct lab_result people = lab_run(lab, "doctor", NULL);
     cr_expect_eq(people.code, 0);
     cr_expect(strstr(people.out, "this machine can make sandboxes"), "%s", people.out);
