@@ -40,6 +40,7 @@ static const struct {
     {"b.", "vault-token", is_alnum, 24, 512, true},
     {"r.", "vault-token", is_alnum, 24, 512, true},
     {"tskey-", "tailscale-key", redact_is_name, 10, 256, false},
+    {"hskey-", "headscale-key", redact_is_name, 10, 256, false},
     {"ghp_", "github-token", is_alnum, 30, 255, false},
     {"gho_", "github-token", is_alnum, 30, 255, false},
     {"ghu_", "github-token", is_alnum, 30, 255, false},
