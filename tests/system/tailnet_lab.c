@@ -15,13 +15,13 @@ static const char playbook[] = "- hosts: recipe_work\n  gather_facts: false\n  t
                                "    - name: what is written there\n      ansible.builtin.command: hostname\n"
                                "      changed_when: false\n";
 
-/* A phase on a guest that is joined by its own TUN, over the operator's transport of that name. */
+/* A phase on a guest that is joined by its own TUN goes over `transport` where `listed` may be taken. */
 static void expect_phase(struct tailnet_operator *op, struct rig *guest, const char *address,
-                         const char *transport)
+                         const char *transport, const char *listed, const char *phase_keys)
 {
     struct lab *project = lab_new();
-    AUTO_FREE char *keys = xasprintf("    transport: %s\n", transport);
-    tailnet_lab_project(project, guest, address, keys, "", playbook);
+    AUTO_FREE char *keys = xasprintf("    transport: %s\n", listed);
+    tailnet_lab_project(project, guest, address, keys, phase_keys, playbook);
     tailnet_operator_enter(op, project);
 
     struct lab_result made = lab_run(project, "create", "host", NULL);
@@ -64,7 +64,8 @@ Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_the_operators_TUN
     const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
     tailnet_operator_join(op, "tag:operator");
 
-    expect_phase(op, guest, address, "tailnet");
+    /* Userspace is usable as well there, and first; it has no TUN. */
+    expect_phase(op, guest, address, "tailnet", "[tailnet-userspace, tailnet]", "    require: [tun]\n");
 
     AUTO_FREE char *path = tailnet_operator_shell(op, "ip route get %s", address);
     cr_expect(strstr(path, "dev tailscale0") != NULL, "%s", path);
@@ -80,7 +81,7 @@ Test(tailnet_lab, a_host_joined_by_its_own_TUN_is_reached_over_userspace_by_nc)
     const char *address = tailnet_guest_join(lab, guest, "tag:host", "guest");
     tailnet_operator_join(op, "tag:operator");
 
-    expect_phase(op, guest, address, "tailnet-userspace");
+    expect_phase(op, guest, address, "tailnet-userspace", "tailnet-userspace", "");
 
     cr_expect(ne(int, tailnet_operator_run(op, "ls", "/dev/net/tun", NULL).code, 0));
     rig_remove(guest);

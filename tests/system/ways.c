@@ -21,6 +21,9 @@ static const char quick[] = "- hosts: recipe_work\n  gather_facts: false\n  task
                             "    - name: a word\n      ansible.builtin.command: hostname\n"
                             "      changed_when: false\n";
 
+static const char requires_tun[] =
+    "phases:\n  - {name: work, playbook: playbooks/work.yml, require: [tun]}\n";
+
 static struct json *answer(const struct lab_result *result)
 {
     AUTO_ERROR err = ERROR_INIT;
@@ -38,6 +41,16 @@ static char *verdicts(const struct json *evidence)
         text_addf(&out, "%s %s\n", json_get_string(json_at(list, i), "name", ""),
                   json_get_bool(json_at(list, i), "usable") ? "yes" : "no");
     return text_take(&out);
+}
+
+/* What a command says where this operator's machine is a container of Docker's. malloc'ed. */
+static char *in_docker(struct tailnet_operator *op, struct lab *project, const char *words)
+{
+    return tailnet_operator_shell(
+        op,
+        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /run/systemd && echo docker "
+        ">/run/systemd/container && exec \"$@\"' sh %s -C %s %s",
+        getenv("TRIPHASE"), lab_folder(project), words);
 }
 
 /* What inventory --explain and plan say of the target's transports, which has to be the same. malloc'ed. */
@@ -91,6 +104,21 @@ Test(ways, plan_and_explain_say_the_same_of_a_userspace_daemon_that_runs_and_tha
     cr_has(doctor.out, "that tailscaled has none: only tailnet-userspace");
     cr_has(doctor.out, tailnet_lab_login_server(lab));
     cr_has(doctor.out, "tag:operator");
+    static const char flags[] = "docker run --network=host --cap-add=NET_ADMIN --device=/dev/net/tun";
+    AUTO_FREE char *contained = in_docker(op, project, "doctor"),
+                   *explained = in_docker(op, project, "inventory host --explain");
+    const char *row = strstr(contained, "tailnet tun");
+    cr_assert(row != NULL, "%s", contained);
+    AUTO_FREE char *its_mend = xstrndup(strchr(row, '\n'), strcspn(strchr(row, '\n') + 1, "\n") + 1);
+    cr_has(its_mend, flags);
+    cr_has(explained, flags);
+
+    lab_write(project, "phases/work.yml", "%s", requires_tun);
+    struct lab_result required = lab_run(project, "run", "host", NULL);
+    cr_assert_eq(required.code, 69, "%s%s", required.out, required.err);
+    cr_has(required.err, "it requires a TUN device: there is no TUN device /dev/net/tun");
+    cr_has(required.err, "what would give one: ");
+    cr_assert_eq(lab_sql_number(project, "SELECT count(*) FROM run"), 1);
 
     tailnet_fault_daemon(op, SIGSTOP);
     AUTO_FREE char *stopped = agreed(project);
@@ -118,6 +146,24 @@ Test(ways, a_daemon_with_a_TUN_carries_both_ways_of_a_tailnet)
     cr_has(shown.out, tailnet_lab_login_server(lab));
 }
 
+/* The tailnet's policy has this action for root on hosts; until the guest's daemon has heard of it. */
+static void let_in_by_ssh(struct tailnet_lab *lab, struct rig *guest, const char *action, const char *heard)
+{
+    AUTO_FREE char *policy =
+        xasprintf("{\"acls\":[{\"action\":\"accept\",\"src\":[\"*\"],\"dst\":[\"*:*\"]}],"
+                  "\"tagOwners\":{\"tag:host\":[],\"tag:operator\":[],\"tag:vault\":[]},"
+                  "\"ssh\":[{\"action\":\"%s\",\"src\":[\"tag:operator\"],\"dst\":[\"tag:host\"],"
+                  "\"users\":[\"root\"]}]}",
+                  action);
+    AUTO_FREE char *await =
+        xasprintf("for i in $(seq 200); do tailscale debug netmap | grep -qi '%s' && exit "
+                  "0; sleep 0.1; done; tailscale debug netmap | grep -i -A30 sshpolicy",
+                  heard);
+    tailnet_lab_policy(lab, policy);
+    AUTO_FREE char *said = rig_ssh(guest, await, NULL);
+    cr_assert_str_empty(said, "the guest has not heard of the policy: %s", said);
+}
+
 Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_it_is_accepted)
 {
     struct tailnet_lab *lab = tailnet_lab_new();
@@ -139,11 +185,7 @@ Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_
     AUTO_FREE char *cause = lab_sql(project, "SELECT cause FROM step WHERE name = 'transport'");
     cr_assert_str_eq(cause, "tailscale-ssh");
 
-    tailnet_lab_policy(lab,
-                       "{\"acls\":[{\"action\":\"accept\",\"src\":[\"*\"],\"dst\":[\"*:*\"]}],"
-                       "\"tagOwners\":{\"tag:host\":[],\"tag:operator\":[],\"tag:vault\":[]},"
-                       "\"ssh\":[{\"action\":\"accept\",\"src\":[\"tag:operator\"],\"dst\":[\"tag:host\"],"
-                       "\"users\":[\"root\"]}]}");
+    let_in_by_ssh(lab, guest, "accept", "\"accept\": *true");
     lab_run(project, "forget", "host", "--yes", NULL);
     tailnet_lab_project(project, guest, address,
                         "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n", "", quick);
@@ -152,6 +194,14 @@ Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_
     AUTO_FREE char *evidence =
         lab_sql(project, "SELECT evidence FROM step WHERE kind = 'phase' AND outcome = 'ok'");
     cr_has(evidence, "SSH-2.0-Tailscale");
+
+    /* It holds whoever logs in until somebody made the check. */
+    let_in_by_ssh(lab, guest, "check", "\"holdAndDelegate\": *\"http");
+    struct lab_result held = lab_run(project, "run", "host", NULL);
+    cr_assert_eq(held.code, 4, "%s%s", held.out, held.err);
+    cr_has(held.err, "tailscale-ssh");
+    cr_has(held.err, "without a check in a browser");
+    cr_assert(held.seconds > 8 && held.seconds < 30, "%g s", held.seconds);
     rig_remove(guest);
 }
 
