@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/words.h"
 #include "format/sql.h"
+#include "lab/spilled.h"
 #include "process/program.h"
 
 #include <arpa/inet.h>
@@ -38,6 +39,8 @@ struct lab {
 
 static void **held;
 static size_t held_count;
+static struct lab **all;
+static size_t all_count;
 
 void *lab_keep(void *memory)
 {
@@ -161,7 +164,14 @@ struct lab *lab_new(void)
     start_warden(folder, program, lab->sshd_scope.path ? lab->sshd_scope.path : "/nowhere");
     words_add_list(&lab->environment, (const char *const *)environ);
     lab_environment(lab, "XDG_CONFIG_HOME", "/nonexistent");
+    all = xreallocarray(all, all_count + 1, sizeof *all);
+    all[all_count++] = lab;
     return lab;
+}
+
+struct lab *lab_at(size_t i)
+{
+    return i < all_count ? all[i] : NULL;
 }
 
 const char *lab_folder(const struct lab *lab)
@@ -209,6 +219,7 @@ void lab_write(struct lab *lab, const char *path, const char *format, ...)
     va_end(args);
     AUTO_FREE char *full = file_join(lab->folder, path);
     write_bytes(full, content, strlen(content), text_starts(content, "#!") ? 0755 : 0644);
+    spilled_given(full);
 }
 
 void lab_case(struct lab *lab, const char *name, const char *below)
@@ -363,21 +374,42 @@ static void make_argv(struct lab *lab, struct words *argv, const char *word, va_
         words_add(argv, word);
 }
 
-static struct lab_result run(struct lab *lab, const struct words *argv)
+static int attempt(struct lab *lab, const struct words *argv, struct lab_result *result, struct error *err)
 {
     AUTO_TEXT out = TEXT_INIT, err_out = TEXT_INIT;
-    AUTO_ERROR err = ERROR_INIT;
     struct child_end end = {0};
     struct program program = {.argv = words_argv(argv),
                               .environment = words_argv(&lab->environment),
                               .bound_ns = RUN_BOUND_S * NS_PER_S,
-                              .output_limit = 64 << 20};
+                              .output_limit = 64 << 20,
+                              .keeps_output = true};
     int64_t before = moment_monotonic();
-    int status = program_run(&program, &out, &err_out, &end, &err);
+    int status = program_run(&program, &out, &err_out, &end, err);
     double seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
-    cr_assert(status == 0 || !end.exited, "%s: %s", argv->items[argv->count - 1], error_text(&err));
-    return (struct lab_result){end.exited ? end.code : 128 + end.signal, lab_keep(text_take(&out)),
-                               lab_keep(text_take(&err_out)), seconds};
+    *result = (struct lab_result){end.exited ? end.code : 128 + end.signal, lab_keep(text_take(&out)),
+                                  lab_keep(text_take(&err_out)), seconds};
+    spilled_said(result->out);
+    spilled_said(result->err);
+    return status == 0 || !end.exited ? 0 : -1;
+}
+
+static struct lab_result run(struct lab *lab, const struct words *argv)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    struct lab_result result;
+    int status = attempt(lab, argv, &result, &err);
+    cr_assert(status == 0, "%s: %s", argv->items[argv->count - 1], error_text(&err));
+    return result;
+}
+
+int lab_attempt(struct lab *lab, struct lab_result *result, struct error *err, const char *word, ...)
+{
+    AUTO_WORDS argv = WORDS_INIT;
+    va_list args;
+    va_start(args, word);
+    make_argv(lab, &argv, word, args);
+    va_end(args);
+    return attempt(lab, &argv, result, err);
 }
 
 struct lab_result lab_run(struct lab *lab, const char *word, ...)

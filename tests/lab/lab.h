@@ -2,6 +2,7 @@
  * it makes (folder, sshd, what the program made) is removed when the test process ends, however it ends: a
  * warden process forked first waits for that. Functions fail the test by themselves. */
 #pragma once
+#include "base/error.h"
 #include "base/text.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,8 @@ void *lab_keep(void *memory);
 /* An empty project folder; nothing in it yet. */
 struct lab *lab_new(void);
 const char *lab_folder(const struct lab *lab);
+/* The i-th of this test, NULL behind the last one. */
+struct lab *lab_at(size_t i);
 /* Writes a file below the folder (folders are made), mode 0644, or 0755 when it
  * begins with #!. printf-like. */
 void lab_write(struct lab *lab, const char *path, const char *format, ...)
@@ -48,6 +51,10 @@ struct lab_result {
 };
 /* Runs `triphase -C <folder> WORDS…` to its end, within 120 s. */
 struct lab_result lab_run(struct lab *lab, const char *word, ...) __attribute__((sentinel));
+/* The same for what runs behind the test's end, where an assertion would be heard by nobody: -1 where it
+ * could not be run. */
+int lab_attempt(struct lab *lab, struct lab_result *result, struct error *err, const char *word, ...)
+    __attribute__((sentinel));
 /* The same from a shell that does `before` first ("ulimit -n 20"). */
 struct lab_result lab_run_after(struct lab *lab, const char *before, const char *word, ...)
     __attribute__((sentinel));

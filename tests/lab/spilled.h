@@ -1,13 +1,22 @@
 /* Secrets that a test used, looked for wherever they must not be: in the words and the environment of every
- * process while the test runs (they stand there for an instant only), and afterwards in files. Functions
- * fail the test by themselves. */
+ * process while the test runs (they stand there for an instant only), in what programs printed, and at the
+ * end in files. The lab of a tailnet does all of it by itself for every key that it makes (lab/tailnet.h); a
+ * test adds those that it thought up. */
 #pragma once
+#include "base/words.h"
 
-/* One that ends with a dash is the beginning of keys that others make, and looked for only in what the test
- * started. From here on a process beside the test looks through /proc without a pause, until spilled_check
- * or the test's end. Eight secrets at most; each is copied, and so in the memory of that process alone. */
+/* From here on a process beside the test looks through /proc, until spilled_found or the test's end. It is
+ * looked for in every process of this machine, so it has to be of this test alone. 32 secrets at most; each
+ * is copied, and so in the memory of that process alone. Fails the test by itself. */
 void spilled_watch(const char *secret);
-/* Ends the look, and fails where one of the secrets was seen in a process, or stands in a file below one of
- * the folders (NULL-ended; what is packed there as .tar.gz is unpacked). Files that are named `but` (may be
- * NULL) are where the test itself put them. */
-void spilled_check(const char *but, const char *folder, ...) __attribute__((sentinel));
+/* Each line of that file is one too, whenever it comes: keys that others make for the test. Copied. */
+void spilled_watch_lines(const char *path);
+/* The test itself wrote this file, so a secret may stand in it. */
+void spilled_given(const char *path);
+/* What a program printed. */
+void spilled_said(const char *words);
+/* Ends the look. Where a secret was seen in a process, in what was printed, or stands in a file below one of
+ * the folders (what is packed there as .tar.gz is unpacked), one line for each; "" where none was, or none
+ * was watched for. malloc'ed. For the end of a test, where an assertion would be heard by nobody: fails
+ * nothing. */
+char *spilled_found(const struct words *folders);

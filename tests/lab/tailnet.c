@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "format/json.h"
+#include "lab/spilled.h"
 #include "lab/tailnet_parts.h"
 #include "process/program.h"
 
@@ -229,6 +230,7 @@ struct tailnet_lab *tailnet_lab_new(void)
     tailnet_lab_start(lab);
     free(tailnet_lab_headscale(lab, "users", "create", "ops", NULL));
     tailnet_lab_policy(lab, tailnet_open_policy);
+    tailnet_spilled_begin();
     return lab;
 }
 
@@ -284,5 +286,6 @@ char *tailnet_lab_key(struct tailnet_lab *lab, const char *tag, bool reusable, b
     char *key = xstrdup(json_get_string(made, "key", ""));
     json_free(made);
     cr_assert(*key, "%s", said);
+    spilled_watch(key);
     return key;
 }

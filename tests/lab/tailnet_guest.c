@@ -35,11 +35,14 @@ const char *tailnet_guest_join(struct tailnet_lab *lab, struct rig *guest, const
                                const char *hostname)
 {
     AUTO_FREE char *key = tailnet_lab_key(lab, tag, false, true);
+    AUTO_FREE char *path = xasprintf("/var/lib/triphase/%s/root/root/key", guest->machine->reference);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(file_replace(path, key, strlen(key), 0600, &err), 0, "%s", error_text(&err));
     AUTO_FREE char *command =
-        xasprintf("set -e; systemctl daemon-reload; systemctl enable --now -q tailscaled; umask 077; echo %s "
-                  ">/run/key; tailscale up --auth-key=file:/run/key --login-server=%s --hostname=%s "
-                  "--accept-dns=false --timeout=40s; rm /run/key; tailscale ip -4",
-                  key, tailnet_lab_login_server(lab), hostname);
+        xasprintf("set -e; systemctl daemon-reload; systemctl enable --now -q tailscaled; tailscale up "
+                  "--auth-key=file:/root/key --login-server=%s --hostname=%s "
+                  "--accept-dns=false --timeout=40s; rm /root/key; tailscale ip -4",
+                  tailnet_lab_login_server(lab), hostname);
     char *address = lab_keep(rig_ssh(guest, command, NULL));
     address[strcspn(address, "\n")] = '\0';
     return address;

@@ -74,6 +74,7 @@ struct tailnet_operator *tailnet_lab_operator(struct tailnet_lab *lab, enum tail
     op->folder = xasprintf("%s/op%d", lab->folder, number);
     op->address = xasprintf("10.99.%d.2", number);
     hold(op);
+    tailnet_spilled_machine(op);
     lead_in(op);
     rig_shell("mkdir -m 0700 %s && ip link add op%d type veth peer name eth0 netns %d && ip addr add "
               "10.99.%d.1/24 dev op%d && ip link set op%d up && nsenter --net --target %d sh -c 'ip addr add "
@@ -159,18 +160,24 @@ const char *tailnet_operator_socket(const struct tailnet_operator *op)
     return op->socket;
 }
 
-const char *tailnet_operator_join(struct tailnet_operator *op, const char *tag)
+void tailnet_operator_join_by(struct tailnet_operator *op, const char *key, const char *hostname)
 {
-    if (op->daemon.pid <= 0)
-        tailnet_operator_daemon(op, NULL, op->tun == TAILNET_TUN, NULL);
-    AUTO_FREE char *key = tailnet_lab_key(op->lab, tag, false, true);
     AUTO_FREE char *path = xasprintf("%s/key", op->folder);
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(file_replace(path, key, strlen(key), 0600, &err), 0, "%s", error_text(&err));
     free(tailnet_operator_shell(op,
-                                "tailscale --socket=%s up --auth-key=file:%s --login-server=%s --hostname="
-                                "operator-%d --accept-dns=false --timeout=40s",
-                                op->socket, path, tailnet_lab_login_server(op->lab), op->number));
+                                "tailscale --socket=%s up --auth-key=file:%s --login-server=%s --hostname=%s "
+                                "--accept-dns=false --timeout=40s",
+                                op->socket, path, tailnet_lab_login_server(op->lab), hostname));
+}
+
+const char *tailnet_operator_join(struct tailnet_operator *op, const char *tag)
+{
+    if (op->daemon.pid <= 0)
+        tailnet_operator_daemon(op, NULL, op->tun == TAILNET_TUN, NULL);
+    AUTO_FREE char *key = tailnet_lab_key(op->lab, tag, false, true),
+                   *name = xasprintf("operator-%d", op->number);
+    tailnet_operator_join_by(op, key, name);
     free(op->joined);
     op->joined = tailnet_operator_shell(op, "tailscale --socket=%s ip -4", op->socket);
     op->joined[strcspn(op->joined, "\n")] = '\0';

@@ -11,6 +11,7 @@ struct tailnet_lab {
     struct child headscale;
     int operators;
     char *api;
+    char *api_secret, *api_key; /* of this test alone */
     struct words environment; /* of what the lab starts: programs first in PATH, tailscaled's test settings */
 };
 
@@ -34,3 +35,6 @@ struct lab_result tailnet_run(struct tailnet_lab *lab, const struct words *argv)
 char *tailnet_do(struct tailnet_lab *lab, const struct words *argv);
 /* The warden: whatever is left in this network namespace when the test ends is ended too. */
 void tailnet_warn(pid_t inside);
+/* The test fails at its end where one of the lab's keys went astray; on that machine too. */
+void tailnet_spilled_begin(void);
+void tailnet_spilled_machine(const struct tailnet_operator *op);

@@ -11,7 +11,7 @@ and times may be absent). The first that fits a request and has times left is pl
 "message", "retry_after" where given), "slow" ("seconds"), "truncated", "reset", "silent" (accepts and never answers),
 "not-json", "date" ("seconds" added to the Date header; the request itself is answered).
 FOLDER/api-requests.log gets a line for each request: METHOD PATH STATUS, never a secret. FOLDER/api-minted gets each
-key that is made, a line each, so that a test can search for it.
+key that is made, FOLDER/api-tokens each token, a line each, so that a test can search for them.
 """
 
 import base64
@@ -186,6 +186,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None, {"all"}
         raise Refusal(401, "API token invalid")
 
+    @staticmethod
+    def record(name, secret):
+        path = os.path.join(FOLDER, name)
+        with lock, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
+            file.write(secret + "\n")
+
     def token(self, form):
         who, secret = form.get("client_id", ""), form.get("client_secret", "")
         if self.headers.get("Authorization", "").startswith("Basic "):
@@ -201,6 +207,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refusal(400, f"requested tags {asked} are invalid or not permitted")
         token = "tskey-api-" + secrets.token_hex(16)
         tokens[token] = who
+        self.record("api-tokens", token)
         return {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": form.get("scope", "")}
 
     def make_key(self, body):
@@ -233,9 +240,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "capabilities": body["capabilities"],
             "description": body.get("description", ""),
         }
-        path = os.path.join(FOLDER, "api-minted")
-        with lock, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
-            file.write(made["key"] + "\n")
+        self.record("api-minted", made["key"])
         minted[told["id"]] = {"number": made["id"], "told": told}
         return {**told, "key": made["key"]}
 

@@ -2,19 +2,15 @@
  * it afterwards. Functions fail the test by themselves. */
 #pragma once
 #include "format/json.h"
-#include "lab/spilled.h"
 #include "lab/tailnet.h"
 
 /* A project whose operator joins this headscale as `op` with tag:operator and what `keys` say
  * ("  auth_key: …\n"), run on that machine. */
 struct lab *up_project(struct tailnet_lab *lab, struct tailnet_operator *op, const char *keys);
-/* The same with this key, in a file. It is looked for until up_check_spilled. */
+/* The same with this key, in a file. */
 struct lab *up_project_with_key(struct tailnet_lab *lab, struct tailnet_operator *op, const char *key);
-/* The same with the lab's API and OAuth's credentials; further keys may be given. Its keys are looked for. */
+/* The same with the lab's API and OAuth's credentials; further keys may be given. */
 struct lab *up_project_with_api(struct tailnet_lab *lab, struct tailnet_operator *op, const char *keys);
-/* No key that was used stands anywhere but where the test put it: no process's words or environment, nothing
- * in the project, nothing in the daemon's folder. */
-void up_check_spilled(struct lab *project, struct tailnet_operator *op);
 /* What a command printed; what the daemon at the socket says by Tailscale's own program; headscale's
  * nodes. */
 struct json *up_parsed(const struct lab_result *result);

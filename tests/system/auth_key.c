@@ -42,10 +42,7 @@ Test(auth_key, a_key_from_oauth_joins_and_its_device_is_listed_and_deleted)
     AUTO_ERROR err = ERROR_INIT;
     cr_assert(key_of(&login, 30, &key, &id, &err) == 0, "%s", error_text(&err));
     tailnet_operator_daemon(op, NULL, false, NULL);
-    free(tailnet_operator_shell(op,
-                                "tailscale up --auth-key=%s --login-server=%s --hostname=op-key "
-                                "--accept-dns=false --timeout=40s",
-                                key, tailnet_lab_login_server(lab)));
+    tailnet_operator_join_by(op, key, "op-key");
 
     struct tailnet_api *api;
     struct tailnet_device *devices;

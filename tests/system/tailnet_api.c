@@ -52,10 +52,7 @@ Test(tailnet_api, the_official_client_makes_keys_that_work_and_deletes_devices_t
     const char *key = json_get_string(made, "key", ""), *id = json_get_string(made, "id", "");
     tailnet_operator_daemon(op, NULL, false, NULL);
 
-    free(tailnet_operator_shell(op,
-                                "tailscale up --auth-key=%s --login-server=%s --hostname=operator-1 "
-                                "--accept-dns=false --timeout=40s",
-                                key, tailnet_lab_login_server(lab)));
+    tailnet_operator_join_by(op, key, "operator-1");
 
     struct json *list = judge(lab, oauth, "oauth devices", 0);
     const struct json *device = json_at(json_get(list, "devices"), 0);

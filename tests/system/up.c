@@ -34,7 +34,6 @@ Test(up, joins_by_a_TUN_where_the_evidence_allows_and_goes_down_without_a_trace)
 
     up_down(project);
     up_expect_nothing_is_left(lab, op);
-    up_check_spilled(project, op);
 }
 
 /* Each kind of machine that has no TUN, by what `up` says that it lacks. */
@@ -59,7 +58,6 @@ static void expect_userspace(enum tailnet_tun kind, const char *lacks)
     cr_expect(eq(str, up_string(said, "mode"), "userspace"));
     up_down(project);
     up_expect_nothing_is_left(lab, op);
-    up_check_spilled(project, op);
 }
 
 Test(up, without_the_device_takes_userspace_and_says_what_would_give_a_TUN)
@@ -99,7 +97,6 @@ Test(up, takes_the_mode_that_is_asked_for_and_changes_it_only_then)
                  (char *)json_string(json_at(json_get(third, "addresses"), 0), "?")));
     up_down(project);
     up_expect_nothing_is_left(lab, op);
-    up_check_spilled(project, op);
 }
 
 /* ---- somebody else's daemon */
@@ -172,7 +169,6 @@ Test(up, refuses_a_daemon_of_somebody_else_that_is_not_as_wanted_and_offers_one_
     up_down(project);
     AUTO_FREE char *after = portrait(op);
     cr_expect(eq(str, after, before));
-    up_check_spilled(project, op);
 }
 
 Test(up, beside_a_daemon_that_has_the_TUN_takes_userspace)
@@ -192,7 +188,6 @@ Test(up, beside_a_daemon_that_has_the_TUN_takes_userspace)
     cr_expect(eq(str, up_string(said, "mode"), "userspace"));
     up_down(project);
     free(tailnet_operator_shell(op, "ip link show tailscale0 && ip rule | grep -q 'lookup 52'"));
-    up_check_spilled(project, op);
 }
 
 /* Accepts and never answers. */

@@ -60,7 +60,6 @@ Test(up_settings, ssh_routes_and_dns_are_off_until_asked_for_and_follow_the_sett
 
     up_down(project);
     up_expect_nothing_is_left(lab, op);
-    up_check_spilled(project, op);
 }
 
 static char *listeners(struct tailnet_operator *op)
@@ -94,7 +93,6 @@ Test(up_settings, a_SOCKS5_port_is_opened_on_loopback_alone_and_only_where_asked
         up_string(said, "socks5") + strlen("127.0.0.1:"));
     cr_expect(strstr(answer, "x05") != NULL, "%s", answer);
     up_down(project);
-    up_check_spilled(project, op);
 }
 
 /* ---- given keys that do not do */
@@ -160,14 +158,12 @@ Test(up_settings, a_key_may_come_by_a_descriptor)
     AUTO_FREE char *key = tailnet_lab_key(lab, "tag:operator", false, true);
     struct lab *project = up_project(lab, op, "  auth_key: {fd: 7}\n");
     lab_write(project, "the-key", "%s", key);
-    spilled_watch(key);
     AUTO_FREE char *before = xasprintf("exec 7<%s/the-key", lab_folder(project));
 
     struct lab_result up = lab_run_after(project, before, "up", "--json", NULL);
 
     cr_expect(eq(int, up.code, 0), "%s%s", up.out, up.err);
     up_down(project);
-    up_check_spilled(project, op);
 }
 
 Test(up_settings, are_the_users_own_where_there_is_no_project)
@@ -179,7 +175,6 @@ Test(up_settings, are_the_users_own_where_there_is_no_project)
     lab_write(home, "triphase/config.yml", "operator:\n  login_server: %s\n  auth_key: {file: %s/the-key}\n",
               tailnet_lab_login_server(lab), lab_folder(home));
     lab_write(home, "the-key", "%s\n", key);
-    spilled_watch(key);
     AUTO_FREE char *away =
         xasprintf("cd / && XDG_CONFIG_HOME=%s exec %s \"$@\"", lab_folder(home), getenv("TRIPHASE"));
 
@@ -188,5 +183,4 @@ Test(up_settings, are_the_users_own_where_there_is_no_project)
 
     cr_expect(eq(int, up.code, 0), "%s%s", up.out, up.err);
     cr_expect(eq(int, down.code, 0), "%s%s", down.out, down.err);
-    up_check_spilled(home, op);
 }
