@@ -48,6 +48,7 @@ class Fault:
     transport: str = ''  # over a tailnet, in a hub of its own
     quick: bool = False  # the one of its class that make check runs
     says: str = ''  # what the message of the run, or a step's log, has to tell
+    undisturbed: bool = False  # nothing strikes: what the others over its transport are held against
     logins: int = 0  # at most so many connections to the host from the strike until it is healed; 0: not asked
 
 
@@ -254,7 +255,7 @@ def uncut(project):
 BROKEN = ('connect-timeout', 'no-route', 'reset', 'refused', 'banner-timeout', 'keepalive-timeout', 'mux-lost', 'channel-broken')
 
 FAULTS = (
-    Fault('nothing at all', 'none', lambda project: None),
+    Fault('nothing at all', 'none', lambda project: None, undisturbed=True),
     Fault('packets dropped for 5 s', 'path', drop, undrop, 5),
     Fault('packets dropped for 60 s', 'path', drop, undrop, 60, first=('transport-lost',), detect=10, causes=BROKEN),
     Fault('packets dropped for good', 'path', drop, first=('transport-lost',), detect=10, exit=4, causes=BROKEN, left_on_host=True, quick=True),
@@ -291,8 +292,8 @@ FAULTS = (
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
     Fault('clock two hours ahead', 'clock', lambda project: None, before=ahead('+2h'), then=see_live_run),
     Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
-    Fault('tailnet undisturbed', 'tailnet', lambda project: None, transport='tailnet'),
-    Fault('userspace undisturbed', 'tailnet', lambda project: None, transport='tailnet-userspace'),
+    Fault('tailnet undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet'),
+    Fault('userspace undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet-userspace'),
     Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=12, exit=4, causes=BROKEN, resume=True,
           left_on_host=True, transport='tailnet', quick=True),
     Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN,
@@ -419,15 +420,15 @@ def main():
     parser.add_argument('names', nargs='*')
     asked = parser.parse_args()
     guest.packages()
-    chosen, failed, undisturbed, rows = choose(asked), 0, None, {}
+    chosen, failed, undisturbed, rows = choose(asked), 0, {}, {}  # undisturbed: seconds, over each transport
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
         started = {pool.submit(play, fault): fault for fault in chosen}
         for done in concurrent.futures.as_completed(started):
             fault = started[done]
             try:
                 row = done.result()
-                if fault.group == 'none':
-                    undisturbed = row[6]
+                if fault.undisturbed:
+                    undisturbed[fault.transport] = row[6]
                 rows[fault.name] = row
                 print('ok   fault %s (%.0f s): %s' % (fault.name, row[6], ' | '.join(str(cell) for cell in row[1:6])))
             except Exception as error:  # pylint: disable=broad-except
@@ -439,7 +440,7 @@ def main():
     table, tally = os.environ.get('FAULTS_TABLE'), os.environ.get('TALLY')
     if table:
         with open(table, 'w', encoding='utf-8') as out:
-            for cells in (COLUMNS, ['---'] * len(COLUMNS), *(finished(rows[f.name], undisturbed) for f in chosen if f.name in rows)):
+            for cells in (COLUMNS, ['---'] * len(COLUMNS), *(finished(rows[f.name], undisturbed.get(f.transport)) for f in chosen if f.name in rows)):
                 out.write('| %s |\n' % ' | '.join(str(cell) for cell in cells))
     if tally:
         with open(tally, 'a', encoding='utf-8') as out:
