@@ -172,7 +172,8 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_up = {
-    .help = {"up", "[--tun|--userspace] [--own] [--within DURATION] [--json] | --down [--json]",
+    .help = {"up",
+             "[--tun|--userspace] [--own] [--within DURATION] [--json] | --down [--within DURATION] [--json]",
              "brings this machine into its tailnet, and out of it"},
     .options = options,
     .run = call,

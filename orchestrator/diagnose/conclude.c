@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "diagnose/mtu_advice.h"
 #include "diagnose/signs.h"
 #include "diagnose/weigh.h"
 
@@ -14,10 +15,7 @@ enum { MOST_OF = 80 /* per cent of the bad cells, from which on the rest is call
 static const struct {
     const char *variable, *words, *next;
 } meanings[] = {
-    {"mtu", "large segments%s do not pass, small ones do: a hole in the path's MTU",
-     "take a smaller MTU on this machine's side of the way (ip link set … mtu 1200, or the container "
-     "network's own "
-     "setting), and let ICMP \"fragmentation needed\" through"},
+    {"mtu", "large segments%s do not pass, small ones do: a hole in the path's MTU", NULL /* mtu_advice */},
     {"idle", "a connection that is silent%s for a while is dropped, one that talks is not",
      "let ssh ask for a sign of life (ServerAliveInterval below the time that was found), and raise the "
      "bound of "
@@ -327,7 +325,9 @@ static void add_not_varied(const struct cell *cells, size_t count, size_t transp
 static void add_next(struct conclusion *out)
 {
     for (size_t i = 0; i < out->count; i++) {
-        const char *next = next_of(out->findings[i].variable);
+        const struct finding *finding = &out->findings[i];
+        const char *next =
+            text_is(finding->variable, "mtu") ? mtu_advice(finding->transport) : next_of(finding->variable);
         if (next && !words_have(&out->next, next))
             words_add(&out->next, next);
         if (out->findings[i].level >= 0 && out->findings[i].bad && i == 0)

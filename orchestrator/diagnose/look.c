@@ -7,6 +7,8 @@
 #include "net/knock.h"
 #include "process/program.h"
 #include "tailnet/local_api.h"
+#include "tailnet/tun.h"
+#include "tailnet/tun_advice.h"
 #include "transport/master_control.h"
 #include "transport/route.h"
 
@@ -67,7 +69,7 @@ static void add_interface(const char *name, struct text *out)
         text_addf(out, ", mtu %d", wanted.ifr_mtu);
 }
 
-/* "eth0, mtu 1500, no /dev/net/tun, in a container". malloc'ed. */
+/* "eth0, mtu 1500, no /dev/net/tun, no NET_ADMIN, in a container (docker)". malloc'ed. */
 static char *network_of(const char *address)
 {
     struct sockaddr_storage source;
@@ -82,8 +84,11 @@ static char *network_of(const char *address)
         text_add(&out, "no way to the address");
     if (!file_exists("/dev/net/tun"))
         text_add(&out, ", no /dev/net/tun");
-    if (file_exists("/.dockerenv") || file_exists("/run/.containerenv"))
-        text_add(&out, ", in a container");
+    if (!tun_net_admin())
+        text_add(&out, ", no NET_ADMIN");
+    const char *container = tun_advice_container();
+    if (container)
+        text_addf(&out, ", in a container (%s)", container);
     return text_take(&out);
 }
 

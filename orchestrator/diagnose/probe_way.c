@@ -1,4 +1,5 @@
 #include "diagnose/probe_way.h"
+#include "diagnose/mtu_advice.h"
 
 #include "base/deadline.h"
 #include "base/memory.h"
@@ -194,12 +195,11 @@ static void take_sizes(struct probing *probing)
     json_set(object, "least_hung", probing->least ? json_new_integer(probing->least) : json_new_null());
     json_set(probing->entry, "output_bytes", object);
     if (probing->least) {
-        AUTO_FREE char *why = xasprintf("logs in, but output hangs: %d bytes at once come through, %d do "
-                                        "not. Packets of more than about %d bytes "
-                                        "are lost on the way: lower the MTU of the interface (ip link set "
-                                        "dev IFACE mtu 1280), or let ICMP "
-                                        "\"fragmentation needed\" pass",
-                                        probing->largest, probing->least, probing->largest + 100);
+        AUTO_FREE char *why = xasprintf(
+            "logs in, but output hangs: %d bytes at once come through, %d do not. Packets of more than "
+            "about %d bytes are lost on the way: %s",
+            probing->largest, probing->least, probing->largest + 100,
+            mtu_advice(transport_name(probing->order->reach->kind)));
         json_set_string(probing->entry, "rung", "output");
         judge(probing, "hangs", why);
     }

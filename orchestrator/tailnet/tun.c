@@ -18,7 +18,7 @@ static const char device[] = "/dev/net/tun";
 enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 static const int64_t daemon_bound = 2 * NS_PER_S;
 
-static bool has_net_admin(void)
+bool tun_net_admin(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
@@ -31,7 +31,7 @@ static void look_at_device(struct tun_evidence *out)
 {
     struct stat info;
     out->device_looked = true;
-    out->net_admin = has_net_admin();
+    out->net_admin = tun_net_admin();
     if (stat(device, &info) < 0) {
         out->device_errno = errno;
         return;

@@ -31,6 +31,8 @@ struct tun_evidence {
 void tun_look(const char *socket, struct tun_evidence *out);
 /* The same from what the daemon at `daemon_socket` said: its status, or NULL and the error of asking it. */
 void tun_judge(struct tun_evidence *out, const struct tailnet_status *status, const char *error);
+/* Whether this process has the capability that a TUN needs. */
+bool tun_net_admin(void);
 /* The verdict as if no daemon answered: what one that is started now could have. */
 enum tun_verdict tun_of_device(const struct tun_evidence *evidence);
 void tun_clear(struct tun_evidence *evidence);

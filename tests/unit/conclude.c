@@ -205,6 +205,27 @@ Test(conclude, calls_it_mtu_where_the_first_large_segment_never_comes)
     cr_expect(strstr(found->words, "from the host") != NULL, "%s", found->words);
 }
 
+Test(conclude, says_of_large_segments_what_helps_over_that_transport)
+{
+    static const struct {
+        const char *over, *says, *says_not;
+    } cases[] = {{"direct", "ip link set", "TS_DEBUG_MTU"},
+                 {"tailnet", "TS_DEBUG_MTU", "ip link set"},
+                 {"tailnet-userspace", "TS_DEBUG_MTU", "ip link set"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_MATRIX matrix = {.seen = SURROUNDINGS_INIT};
+        ADD(&matrix, GOOD(cases[i].over), DOWN(cases[i].over, 900, "ok", 0.3, 900));
+        spoil(&matrix, "bulk-down", 2000, "stalled", 0.2, 0);
+        spoil(&matrix, "bulk-down", 1000000, "stalled", 0.2, 0);
+        spoil(&matrix, "bulk-down", 8000000, "stalled", 0.2, 0);
+        spoil(&matrix, "bursts", 0, "stalled", 0.2, 0);
+        spoil(&matrix, "channels", 0, "stalled", 0.2, 0);
+        cr_assert(eq(str, (char *)concluded(&matrix)->variable, "mtu"), "%s", cases[i].over);
+        cr_expect(has(&matrix.said.next, cases[i].says), "%s", cases[i].over);
+        cr_expect(not(has(&matrix.said.next, cases[i].says_not)), "%s", cases[i].over);
+    }
+}
+
 Test(conclude, calls_it_idle_where_silence_kills_and_talk_of_the_same_length_does_not)
 {
     AUTO_MATRIX matrix = good_matrix();
