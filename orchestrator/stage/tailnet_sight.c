@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "tailnet/look.h"
 #include "tailnet/news.h"
+#include "tailnet/ready.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -115,20 +116,6 @@ static int ask_api(const struct tailnet_question *question, struct deadline dead
     return 1;
 }
 
-/* A trailing slash is no other server. */
-static bool is_server(const char *is, const char *wanted)
-{
-    size_t a = strlen(is), b;
-    if (!wanted)
-        wanted = "https://controlplane.tailscale.com";
-    b = strlen(wanted);
-    while (a && is[a - 1] == '/')
-        a--;
-    while (b && wanted[b - 1] == '/')
-        b--;
-    return a == b && !strncasecmp(is, wanted, a);
-}
-
 /* One that is starting is waited for, half of the time at most: whoever asks has others that he could ask. */
 static char *ask_daemon(const struct tailnet_question *question, struct deadline deadline,
                         struct tailnet_sight *sight)
@@ -141,9 +128,9 @@ static char *ask_daemon(const struct tailnet_question *question, struct deadline
                          look.tun.daemon_error);
     if (!text_is(status->state, "Running"))
         return xasprintf("this machine's tailscaled is in the state %s", status->state);
-    if (look.control_url && *look.control_url && !is_server(look.control_url, question->login_server))
-        return xasprintf("this machine's tailscaled is logged in to %s, the target to %s", look.control_url,
-                         question->login_server ? question->login_server : "Tailscale's control server");
+    if (look.control_url && !tailnet_look_same_server(look.control_url, question->login_server))
+        return xasprintf("this machine's tailscaled is logged in to %s, the target to %s",
+                         ready_server_shown(look.control_url), ready_server_shown(question->login_server));
     add_peer(sight, &status->self);
     for (size_t i = 0; i < status->peer_count; i++)
         add_peer(sight, &status->peers[i]);

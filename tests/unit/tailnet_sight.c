@@ -9,6 +9,7 @@
 #include "web.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 Test(tailnet_sight, a_name_becomes_the_label_that_tailscale_makes_of_it)
 {
@@ -52,11 +53,42 @@ Test(tailnet_sight, the_machines_own_device_is_known_by_its_address)
     words_clear(&seen[1].addresses);
 }
 
-#define DAEMON(state)                                                                     \
-    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"BackendState\":\"" state \
-    "\",\"ControlURL\":\"http://"                                                         \
-    "hs.example.org\",\"TailscaleIPs\":[\"100.64.0.1\"],\"Self\":{\"HostName\":\"op\"},"  \
+#define DAEMON_OF(server, state)                                                                         \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"BackendState\":\"" state                \
+    "\",\"ControlURL\":\"" server "\",\"TailscaleIPs\":[\"100.64.0.1\"],\"Self\":{\"HostName\":\"op\"}," \
     "\"Peer\":{\"nodekey:a\":{\"ID\":\"n1\",\"HostName\":\"web\",\"TailscaleIPs\":[\"100.64.0.7\"]}}}"
+#define DAEMON(state) DAEMON_OF("http://hs.example.org", state)
+
+Test(tailnet_sight, the_peers_of_a_daemon_count_where_its_control_server_is_the_targets_whatever_it_is_called)
+{
+    static const struct {
+        const char *daemon, *target;
+        const char *strange; /* what the reason says; NULL: they are the target's peers */
+    } cases[] = {
+        {DAEMON_OF("https://login.tailscale.com", "Running"), NULL, NULL},
+        {DAEMON_OF("https://controlplane.tailscale.com/", "Running"), "https://login.tailscale.com", NULL},
+        {DAEMON_OF("", "Running"), NULL, NULL},
+        {DAEMON_OF("http://HS.example.org/", "Running"), "http://hs.example.org", NULL},
+        {DAEMON("Running"), NULL,
+         "logged in to http://hs.example.org, the target to https://controlplane.tailscale.com"},
+        {DAEMON_OF("", "Running"), "http://hs.example.org",
+         "logged in to https://controlplane.tailscale.com, the target to http://hs.example.org"},
+    };
+    char folder[] = "/tmp/triphase-sight.XXXXXX";
+    cr_assert(mkdtemp(folder) != NULL);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%zu.sock", folder, i);
+        const struct web_answer answer = {.bytes = cases[i].daemon};
+        const struct tailnet_question question = {.socket = path, .login_server = cases[i].target};
+        AUTO_TAILNET_SIGHT sight = {0};
+        web_start(path, &answer, 1);
+        cr_assert_eq(tailnet_sight_take(&question, true, deadline_in(4 * NS_PER_S), &sight, NULL), 0);
+        cr_expect_eq(sight.source != NULL, cases[i].strange == NULL, "case %zu: %s", i, sight.why);
+        if (cases[i].strange && sight.why)
+            cr_expect(strstr(sight.why, cases[i].strange) != NULL, "case %zu: %s", i, sight.why);
+    }
+    file_remove_tree(folder, NULL);
+}
 
 Test(tailnet_sight, a_daemon_that_is_starting_is_waited_for_half_of_the_time_before_nobody_can_say)
 {
