@@ -15,11 +15,12 @@
 /* With less than that left nobody is asked again. */
 #define LAST_ASK (2 * NS_PER_S)
 
-/* Over whatever leads to it: directly it says at once that it is out. */
+/* Over whatever leads to it: directly it says at once whether it is out, over the tailnet that it will be. A
+ * host that was asked and is still in says so to the next destroy, which asks it again. */
 static bool log_out(const struct host *host, struct json *evidence)
 {
     struct json *tried = json_new_array();
-    bool done = false;
+    bool done = false, left = false;
     json_set(evidence, "log_out", tried);
     for (int kind = 0; !done && kind < TRANSPORT_KINDS; kind++) {
         AUTO_ERROR err = ERROR_INIT;
@@ -30,6 +31,7 @@ static bool log_out(const struct host *host, struct json *evidence)
              !words_have(&host->target->transports, transport_name((enum transport_kind)kind))))
             continue;
         done = tailnet_host_log_out(&over, deadline_in(LOG_OUT_BOUND), &is_out, &err) == 0;
+        left = done && (is_out || kind != TRANSPORT_DIRECT);
         AUTO_FREE char *text = xasprintf("%s: %s", transport_name((enum transport_kind)kind),
                                          !done                      ? error_text(&err)
                                          : is_out                   ? "it is out"
@@ -38,7 +40,7 @@ static bool log_out(const struct host *host, struct json *evidence)
         step_log_say("logging out of the tailnet, over %s", text);
         json_append(tried, json_new_string(text));
     }
-    return done;
+    return left;
 }
 
 void leave_tailnet_begin(const struct host *host, struct machine *machine, struct json *evidence)

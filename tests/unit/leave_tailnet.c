@@ -94,6 +94,50 @@ Test(leave_tailnet, a_login_that_was_there_before_is_neither_ended_nor_asked_for
     EXPECT_LEFT(PEER ", \"adopted\": true", 5 * NS_PER_S, "");
 }
 
+/* An ssh that comes through and whose host answers with this word. */
+static void answer_over_ssh(const char *word)
+{
+    AUTO_FREE char *program = file_join(folder, "ssh"),
+                   *script = xasprintf("#!/bin/sh\nread -r first\ncat >/dev/null\n"
+                                       "printf '\\n%%s %s\\n' \"${first#nonce=}\"\n",
+                                       word);
+    AUTO_FREE char *search = xasprintf("%s:%s", folder, getenv("PATH"));
+    cr_assert_eq(file_replace(program, script, strlen(script), 0755, NULL), 0);
+    setenv("PATH", search, 1);
+}
+
+/* What a destroy keeps of its first try, for the next one. */
+static bool is_noted_as_left(const char *way, const char *tried_as)
+{
+    static const char row[] = "{" PEER "}";
+    static char name[] = "web", provider[] = "static";
+    struct target target = {.name = name, .provider = provider};
+    AUTO_MACHINE *machine = machine_new();
+    AUTO_JSON *evidence = json_new_object();
+    words_add(&target.transports, way);
+    machine->target = xstrdup("web");
+    machine->provider = xstrdup("static");
+    machine->address = text_is(way, "direct") ? xstrdup("192.0.2.7") : NULL;
+    machine->tailnet = json_parse(row, strlen(row), NULL);
+    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, machine, evidence);
+    const struct json *tried = json_get(evidence, "log_out");
+    cr_expect_str_eq(json_string(json_at(tried, json_count(tried) - 1), ""), tried_as);
+    words_clear(&target.transports);
+    return json_get_bool(machine->tailnet, "left");
+}
+
+Test(leave_tailnet, a_host_that_says_that_it_is_still_in_is_logged_out_again_by_the_next_destroy)
+{
+    answer_over_ssh("in");
+    cr_expect_not(is_noted_as_left("direct", "direct: it says that it is still in"));
+    answer_over_ssh("out");
+    cr_expect(is_noted_as_left("direct", "direct: it is out"));
+    answer_over_ssh("absent");
+    cr_expect(is_noted_as_left("direct", "direct: it is out"));
+    answer_over_ssh("later");
+    cr_expect(is_noted_as_left("tailnet", "tailnet: it said that it will"));
+}
+
 Test(leave_tailnet, one_that_stays_a_peer_is_told_at_the_bound)
 {
     static const struct web_answer with = {.bytes = DAEMON(WEB)};
