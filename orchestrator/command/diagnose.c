@@ -11,7 +11,7 @@
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
-#include "config/transport_kind.h"
+#include "command/transport_names.h"
 #include "view/diagnose_view.h"
 
 #include <errno.h>
@@ -36,27 +36,12 @@ static const struct option options[] = {{"transport", required_argument, NULL, '
                                         {"json", no_argument, NULL, 'j'},
                                         {0}};
 
-static int add_transports(const char *list, struct words *out)
-{
-    for (const char *at = list; *at;) {
-        size_t length = strcspn(at, ",");
-        AUTO_FREE char *name = xstrndup(at, length);
-        enum transport_kind ignored;
-        if (transport_from(name, &ignored) < 0) {
-            help_problem("there is no transport '%s'; there are direct, tailnet and tailnet-userspace", name);
-            return EXIT_BAD_USAGE;
-        }
-        if (!words_have(out, name))
-            words_add(out, name);
-        at += length + (at[length] == ',');
-    }
-    return EXIT_OK;
-}
-
 static int check(const struct request *request, int names)
 {
-    int wanted = request->compare ? 2 : 1;
-    if (names == wanted && !(request->compare && request->wish.size != MATRIX_USUAL))
+    const struct diagnose_wish *wish = &request->wish;
+    bool takes = wish->size != MATRIX_USUAL || wish->changes || wish->threshold || wish->resume ||
+                 wish->transports.count;
+    if (request->compare ? names == 2 && !takes : names == 1)
         return EXIT_OK;
     help_problem(request->compare ? "--compare takes two diagnoses and nothing else: diagnose --compare A B"
                                   : "diagnose takes one target");
@@ -68,7 +53,7 @@ static int parse(const struct command *command, int argc, char **argv, struct re
     optind = 0;
     out->wish.size = MATRIX_USUAL;
     for (int option; (option = options_next(command, argc, argv)) != -1;) {
-        if (option == '?' || (option == 't' && add_transports(optarg, &out->wish.transports) != EXIT_OK))
+        if (option == '?' || (option == 't' && transport_names_add(optarg, &out->wish.transports) != EXIT_OK))
             return EXIT_BAD_USAGE;
         if ((option == 'q' || option == 'f') && out->wish.size != MATRIX_USUAL) {
             help_problem("--quick or --full, not both");

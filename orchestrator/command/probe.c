@@ -1,4 +1,4 @@
-/* triphase probe TARGET [--json] [--transport NAME]...: every way to the host side by side. */
+/* triphase probe TARGET [--json] [--transport NAME,…]: every way to the host side by side. */
 #include "diagnose/probe.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -6,6 +6,7 @@
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
+#include "command/transport_names.h"
 #include "control/reach.h"
 #include "view/help.h"
 #include "view/probe_view.h"
@@ -66,11 +67,9 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_WORDS names = WORDS_INIT;
     optind = 0;
     for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
-        if (option == '?')
+        if (option == '?' || (option == 't' && transport_names_add(optarg, &names) != EXIT_OK))
             return EXIT_BAD_USAGE;
         as_json = as_json || option == 'j';
-        if (option == 't' && !words_have(&names, optarg))
-            words_add(&names, optarg);
     }
     if (argc - optind != 1) {
         help_problem("probe takes one target: triphase probe TARGET");
@@ -91,7 +90,7 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_probe = {
-    .help = {"probe", "TARGET [--transport NAME]... [--json]",
+    .help = {"probe", "TARGET [--transport NAME,…] [--json]",
              "every way to the host side by side, with figures"},
     .options = options,
     .run = call,

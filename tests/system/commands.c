@@ -45,6 +45,11 @@ Test(commands, usage_that_is_wrong_is_64_and_says_how)
     hold(lab_run(lab, "destroy", NULL), 64, "--all");
     hold(lab_run(lab, "destroy", "host", "--all", "--yes", NULL), 64, "--all");
     hold(lab_run(lab, "forget", NULL), 64, "one target");
+    static const char *const not_compared[] = {"--quick",     "--full",   "--allow-changes",
+                                               "--threshold", "--resume", "--transport=direct"};
+    for (size_t i = 0; i < COUNT_OF(not_compared); i++)
+        hold(lab_run(lab, "diagnose", "--compare", "last", "previous", not_compared[i], NULL), 64,
+             "--compare takes two diagnoses and nothing else");
     hold(lab_run(lab, "creat", NULL), 64, "create");
     hold(lab_run(lab, "run", "host", NULL), 64, "triphase create host");
     cr_assert(not(lab_exists(lab, ".triphase/runs/0")));

@@ -192,6 +192,13 @@ Test(probe, names_that_are_no_transport_or_target_are_refused)
     struct lab *lab = lab_new();
     lab_static_project(lab, "", playbook);
     cr_expect_eq(lab_run(lab, "probe", "host", "--transport", "carrier-pigeon", NULL).code, 64);
+    struct lab_result second = lab_run(lab, "probe", "host", "--transport", "direct,pigeon", NULL);
+    cr_expect_eq(second.code, 64);
+    cr_has(second.err, "there is no transport 'pigeon'");
+    struct lab_result both = lab_run(lab, "probe", "host", "--transport", "direct,tailnet", "--json", NULL);
+    cr_expect_eq(both.code, 0, "%s", both.err);
+    cr_has(both.out, "\"direct\"");
+    cr_has(both.out, "\"tailnet\"");
     cr_expect_eq(lab_run(lab, "probe", "hots", NULL).code, 64);
     cr_expect_eq(lab_run(lab, "probe", NULL).code, 64);
 }
