@@ -197,7 +197,7 @@ soak: $(BUILD)/soak $(BUILD)/unit $(BUILD)/system $(PROGRAM) $(FAILING)
 	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 28800 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak || failed=1; \
 	$(if $(FILTER),,setup/run-tests.py --jobs 2 --budget 7200 --only tests/system/soak.txt $(BUILD)/system || failed=1;) \
 	$(if $(FILTER),,QUOTED_ROUNDS=10000 setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --filter 'redact_quoted/*' $(BUILD)/unit || failed=1;) \
-	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1; $(MAKE) --no-print-directory faults || failed=1; tests/firsthour/firsthour.sh --whole debian-12 debian-13 || failed=1;) exit $$failed
+	$(if $(FILTER),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 || failed=1; $(MAKE) --no-print-directory faults || failed=1; $(MAKE) --no-print-directory demo-tailnet || failed=1; tests/firsthour/firsthour.sh --whole debian-12 debian-13 || failed=1;) exit $$failed
 
 # Each C file of tests/fuzz is a fuzzer, built with libFuzzer in a folder of its own. Its corpus and, where it has one, its dictionary lie in tests/fuzz/corpus.
 FUZZ_CC ?= $(firstword $(foreach version,14 19,$(shell command -v clang-$(version))) clang)

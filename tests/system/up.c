@@ -214,11 +214,19 @@ Test(up, ends_within_its_bounds_where_a_socket_accepts_and_never_answers)
     cr_expect(up.seconds < 12, "%g s", up.seconds);
 }
 
-Test(up, says_69_where_nobody_listens_at_the_socket_that_was_named)
+Test(up, says_69_where_nobody_listens_at_the_socket_that_was_named_or_a_program_lacks)
 {
     struct tailnet_lab *lab = tailnet_lab_new();
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN_ABSENT);
     struct lab *project = up_project(lab, op, "  auth_key: {file: none}\n  socket: /run/nobody.sock\n");
-    struct lab_result up = lab_run(project, "up", NULL);
-    cr_expect(up.code == 69 && strstr(up.err, "/run/nobody.sock"), "%d %s", up.code, up.err);
+    struct lab_result named = lab_run(project, "up", NULL);
+    cr_expect(named.code == 69 && strstr(named.err, "/run/nobody.sock"), "%d %s", named.code, named.err);
+
+    AUTO_FREE char *key = tailnet_lab_key(lab, "tag:operator", false, true);
+    struct lab *joins = up_project_with_key(lab, op, key);
+    lab_environment(joins, "PATH", "/usr/bin:/bin");
+    struct lab_result lacks = lab_run(joins, "up", NULL);
+    cr_expect(lacks.code == 69, "%d %s", lacks.code, lacks.err);
+    cr_expect(strstr(lacks.err, "the program tailscaled is not to be found") != NULL, "%s", lacks.err);
+    up_expect_nothing_is_left(lab, op);
 }
