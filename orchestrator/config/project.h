@@ -62,8 +62,8 @@ struct target {
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;
-    /* What that tailscaled is to be joined to: operator.login_server, else the tailnet's; NULL: nobody
-     * said. */
+    /* What that tailscaled is to be joined to: for a target that joins its own control server ("" is
+     * Tailscale's), else operator.login_server, else the tailnet's; NULL: nobody said. */
     char *control_server;
     bool joins_tailnet; /* it is to be a device of a tailnet: the fields below */
     struct tailnet_login tailnet;

@@ -128,13 +128,21 @@ void tailnet_keys_target(const struct settings_view *view, const char *place, st
     out->tailscale_ssh_accept = ssh && text_is(ssh->text, "accept");
 }
 
+/* Whoever joins says where to, also by saying nothing. */
+static const char *control_server_of(const struct operator_settings *settings, const struct target *target)
+{
+    const char *own = target->tailnet.login_server, *machines = settings->login.login_server;
+    if (target->joins_tailnet)
+        return own ? own : "";
+    return machines ? machines : own;
+}
+
 void tailnet_keys_carrier(const char *const *environment, const struct operator_settings *settings,
                           struct target *out)
 {
     const char *named = environment_value(environment, "TAILSCALE_SOCKET");
-    const char *server = settings->login.login_server;
     if (!named)
         named = settings->socket;
     out->tailscale_socket = named ? xstrdup(named) : tailnet_place_running_socket();
-    out->control_server = xstrdup_or_null(server ? server : out->tailnet.login_server);
+    out->control_server = xstrdup_or_null(control_server_of(settings, out));
 }

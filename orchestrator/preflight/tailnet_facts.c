@@ -6,6 +6,7 @@
 #include "config/tailnet_place.h"
 #include "net/http.h"
 #include "tailnet/look_told.h"
+#include "tailnet/ready.h"
 
 static void add_daemon(const struct tailnet_look *look, struct facts *out)
 {
@@ -60,8 +61,13 @@ static void add_membership(const struct tailnet_look *look, const char *wanted, 
     if (look->control_url)
         facts_add(out, "control server", same ? FACT_OK : FACT_WARNING,
                   xasprintf("%s%s%s", *look->control_url ? look->control_url : "Tailscale's",
-                            same ? "" : ", and not the one that the project names: ", same ? "" : wanted),
-                  same ? NULL : "triphase up, or operator.socket for the right daemon", NULL);
+                            same ? "" : ", and not the one that the project names: ",
+                            same ? "" : ready_server_shown(wanted)),
+                  same        ? NULL
+                  : look->own ? "triphase up with that operator.login_server, or operator.socket for the "
+                                "right daemon"
+                              : "triphase up --own, or operator.socket for the right daemon",
+                  NULL);
     if (self)
         facts_add(out, "tailnet address", FACT_OK, xstrdup(self), NULL, NULL);
     for (size_t i = 0; i < look->status.health.count; i++)

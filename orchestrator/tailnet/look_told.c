@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "tailnet/ready.h"
 
 #include <string.h>
 
@@ -130,7 +131,7 @@ static void add_membership(struct json *rows, const struct tailnet_look *look, c
     if (look->control_url)
         row(rows, "control server", xstrdup(*look->control_url ? look->control_url : "Tailscale's"),
             wanted && !tailnet_look_same_server(wanted, look->control_url)
-                ? xasprintf("not the one that is wanted, %s", wanted)
+                ? xasprintf("not the one that is wanted, %s", ready_server_shown(wanted))
                 : NULL);
     if (self)
         row(rows, "this machine in the tailnet", self, NULL);

@@ -4,7 +4,7 @@
 #include "tailnet/look.h"
 
 /* A list of {"what", "found", "follows" ("" where nothing does)}. `address`: of the host in the tailnet,
- * NULL: not known; `wanted_server`: the control server that the project names, NULL: none. */
+ * NULL: not known; `wanted_server`: the control server that is wanted ("" is Tailscale's), NULL: any. */
 struct json *look_told(const struct tailnet_look *look, const char *address, const char *wanted_server);
 /* "direct by 192.0.2.1:41641", "relay nue", "not active": the path to a peer. malloc'ed. */
 char *look_told_path(const struct tailnet_peer *peer);

@@ -3,6 +3,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "tailnet/look_told.h"
+#include "tailnet/ready.h"
 #include "transport/transport.h"
 
 /* What a connection has behind a wait for the daemon. */
@@ -31,9 +32,10 @@ static char *elsewhere(const struct tailnet_look *look, const struct transport_q
         (address && tailnet_status_peer(&look->status, address)))
         return NULL;
     return xasprintf("tailscaled at %s belongs to the control server %s, and %s is wanted; name the right "
-                     "daemon's socket (operator.socket), or have one of triphase's own with 'triphase up'",
-                     look->tun.daemon_socket, *look->control_url ? look->control_url : "of Tailscale",
-                     wanted);
+                     "daemon's socket (operator.socket), or have one of triphase's own there with %s",
+                     look->tun.daemon_socket, ready_server_shown(look->control_url),
+                     ready_server_shown(wanted),
+                     look->own ? "'triphase up' and that operator.login_server" : "'triphase up --own'");
 }
 
 static void weigh(const struct transport_question *question, const char *name,

@@ -214,6 +214,14 @@ static const char long_once[] =
     "      ansible.builtin.shell: test -e /var/tmp/second || { touch /var/tmp/second; sleep 90; }\n"
     "      changed_when: false\n";
 
+/* Of a target that joins the lab's tailnet and is reached in more than one way. malloc'ed. */
+static char *joins(struct tailnet_lab *lab, const char *transports)
+{
+    return xasprintf("    transport: %s\n    stage_deadline: {transport: 30s}\n"
+                     "    tailnet: {login_server: '%s', tags: [tag:host], hostname: guest}\n",
+                     transports, tailnet_lab_login_server(lab));
+}
+
 static bool is_under_way(void *context)
 {
     return file_exists(context);
@@ -227,10 +235,8 @@ Test(ways, a_way_that_dies_in_a_phase_and_stays_dead_comes_last_and_the_run_ends
     tailnet_guest_join(lab, guest, "tag:host", "guest");
     tailnet_operator_join(op, "tag:operator");
     struct lab *project = lab_new();
-    tailnet_lab_project(project, guest, guest->machine->address,
-                        "    transport: [tailnet, direct]\n    stage_deadline: {transport: 30s}\n"
-                        "    tailnet: {tags: [tag:host], hostname: guest}\n",
-                        "", long_once);
+    AUTO_FREE char *keys = joins(lab, "[tailnet, direct]");
+    tailnet_lab_project(project, guest, guest->machine->address, keys, "", long_once);
     lab_write(project, "phases/work.yml",
               "phases:\n  - {name: work, playbook: playbooks/work.yml, network_churn: true}\n"
               "  - {name: more, playbook: playbooks/work.yml}\n");
@@ -268,10 +274,8 @@ Test(ways, a_create_that_began_over_userspace_ends_over_another_way_when_that_on
     tailnet_guest_join(lab, guest, "tag:host", "guest");
     tailnet_operator_join(op, "tag:operator");
     struct lab *project = lab_new();
-    tailnet_lab_project(project, guest, guest->machine->address,
-                        "    transport: [tailnet-userspace, direct]\n    stage_deadline: {transport: 30s}\n"
-                        "    tailnet: {tags: [tag:host], hostname: guest}\n",
-                        "", long_once);
+    AUTO_FREE char *keys = joins(lab, "[tailnet-userspace, direct]");
+    tailnet_lab_project(project, guest, guest->machine->address, keys, "", long_once);
     tailnet_operator_enter(op, project);
 
     pid_t pid = lab_start(project, "create", "create", "host", NULL);

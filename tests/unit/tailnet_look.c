@@ -7,6 +7,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "folder.h"
+#include "preflight/tailnet_facts.h"
 #include "transport/choose.h"
 #include "web.h"
 
@@ -303,6 +304,48 @@ Test(tailnet_look, the_daemon_of_another_control_server_carries_nothing_unless_i
     json_set_string(machine->tailnet, "address", "100.64.0.7");
     cr_assert_eq(transport_choose_for(&project->targets[0], machine, NULL, &kind, NULL), 0, "it is a peer");
     cr_assert_eq(kind, TRANSPORT_TAILNET);
+}
+
+static void expect_of_a_daemon_at_headscale(const char *operator, const char * target, const char *wanted)
+{
+    AUTO_FREE char *text = xasprintf("project: demo\noperator: {socket: ts.sock%s}\ntargets:\n  vault: "
+                                     "{recipe: vault, transport: tailnet, %s}\n",
+                                     operator, target);
+    folder_write("triphase.yml", text);
+    AUTO_PROJECT *project = folder_load();
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FACTS facts = {0};
+    enum transport_kind kind;
+    int status = transport_choose_for(&project->targets[0], NULL, NULL, &kind, &err);
+    cr_expect_eq(status, wanted ? -1 : 0, "%s, %s: %s", operator, target, error_text(&err));
+    if (wanted) {
+        AUTO_FREE char *both =
+            xasprintf("belongs to the control server http://hs.example.org:8080, and %s is "
+                      "wanted",
+                      wanted);
+        cr_has(error_text(&err), both);
+    }
+    tailnet_facts_add(project, &facts);
+    for (size_t i = 0; i < facts.count; i++)
+        if (text_is(facts.items[i].name, "control server"))
+            cr_expect_eq(facts.items[i].state, wanted ? FACT_WARNING : FACT_OK, "%s, %s: %s", operator,
+                         target, facts.items[i].what);
+}
+
+Test(tailnet_look, of_a_target_that_joins_its_own_control_server_counts_and_of_others_what_somebody_said)
+{
+    static const char tailscales[] = "https://controlplane.tailscale.com";
+    static const struct web_answer answer = {.bytes = DAEMON("true", "Running")};
+    serve(&answer);
+    expect_of_a_daemon_at_headscale("", "tailnet: {tags: [tag:x]}", tailscales);
+    expect_of_a_daemon_at_headscale(", login_server: 'http://hs.example.org:8080'",
+                                    "tailnet: {tags: [tag:x]}", tailscales);
+    expect_of_a_daemon_at_headscale(", login_server: 'https://other'",
+                                    "tailnet: {tags: [tag:x], login_server: 'http://hs.example.org:8080'}",
+                                    NULL);
+    expect_of_a_daemon_at_headscale("", "provider: static, address: 192.0.2.1", NULL);
+    expect_of_a_daemon_at_headscale(", login_server: 'https://other'", "provider: static, address: 192.0.2.1",
+                                    "https://other");
 }
 
 Test(tailnet_look, a_phase_that_requires_a_tun_is_never_given_a_way_without_one)
