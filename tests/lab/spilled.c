@@ -27,7 +27,7 @@ enum {
     WORDS_MOST = 256,
     LOOKED_AT = 128 << 10,
     SAID = 512,
-    PAUSE_MS = 5,
+    PAUSE_MS = 20,
     ENVIRONMENT_EACH = 4
 };
 #define GREP_BOUND (60 * NS_PER_S)
