@@ -25,7 +25,7 @@ static void add_daemon(const struct tailnet_look *look, struct facts *out)
                   xasprintf("no tailscaled answers at %s (%s): no host is reached over a tailnet",
                             tun->daemon_socket, tun->daemon_error),
                   look->daemon == TAILNET_DAEMON_NONE
-                      ? "triphase up"
+                      ? tailnet_look_start(look)
                       : "restart it, or name another one's socket (operator.socket)",
                   NULL);
 }

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "tailnet/daemon.h"
+#include "tailnet/install.h"
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
 #include "tailnet/own_lock.h"
@@ -131,15 +132,12 @@ static int decide_tun(const struct bring_up_order *order, bool *out, struct word
 
 static int find_daemon_program(char **out, struct error *err)
 {
+    const char *lacks = install_lacks();
+    if (lacks)
+        return error_set(err, ERROR_MISSING, "the program %s is not to be found in PATH: %s", lacks,
+                         install_advice());
     *out = file_find_program("tailscaled", NULL);
-    AUTO_FREE char *client = file_find_program("tailscale", NULL);
-    if (*out && client)
-        return 0;
-    return error_set(
-        err, ERROR_MISSING,
-        "the program %s is not to be found in PATH: install Tailscale's package (https://tailscale.com/"
-        "download), or put tailscale and tailscaled into a folder of PATH",
-        *out ? "tailscale" : "tailscaled");
+    return 0;
 }
 
 static int start(const struct bring_up_order *order, bool tun, struct deadline deadline,

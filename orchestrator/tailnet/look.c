@@ -7,6 +7,7 @@
 #include "config/tailnet_place.h"
 #include "format/json.h"
 #include "net/http.h"
+#include "tailnet/install.h"
 #include "tailnet/local_api.h"
 #include "tailnet/news.h"
 #include "tailnet/ready.h"
@@ -127,6 +128,7 @@ void tailnet_look_take(const char *socket, struct deadline deadline, struct tail
     ask_daemon(&asking, left < TAILNET_LOOK_S * NS_PER_S ? left : TAILNET_LOOK_S * NS_PER_S);
     tun_judge(&out->tun, out->daemon == TAILNET_DAEMON_ANSWERS ? &out->status : NULL, asking.error);
     out->program = file_find_program("tailscale", NULL);
+    out->lacks = install_lacks();
     out->container = tun_advice_container();
     out->own = own && text_is(own, out->tun.daemon_socket);
     out->took_ns = moment_monotonic() - since;
@@ -178,6 +180,11 @@ bool tailnet_look_same_server(const char *one, const char *other)
     return ready_is_same_server(one, other);
 }
 
+const char *tailnet_look_start(const struct tailnet_look *look)
+{
+    return look->lacks ? install_advice() : "triphase up";
+}
+
 char *tailnet_look_mend(const struct tailnet_look *look)
 {
     if (look->tun.verdict == TUN_IN_USE)
@@ -188,7 +195,7 @@ char *tailnet_look_mend(const struct tailnet_look *look)
     if (lack)
         return xasprintf("%s; what would give one: %s", lack, advice ? advice : "");
     if (look->daemon != TAILNET_DAEMON_ANSWERS)
-        return xstrdup("a tailscaled started here could have a TUN: triphase up");
+        return xasprintf("a tailscaled started here could have a TUN: %s", tailnet_look_start(look));
     return look->own ? xstrdup("this machine could have a TUN: triphase up --tun")
                      : xstrdup("this machine could have a TUN: restart that tailscaled without "
                                "--tun=userspace-networking");

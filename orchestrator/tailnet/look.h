@@ -20,6 +20,7 @@ struct tailnet_look {
     struct tailnet_status status; /* with peers; empty where none answers */
     char *control_url;            /* the daemon's control server; NULL: not known, "" never set */
     char *program;                /* tailscale; NULL: not in PATH */
+    const char *lacks;            /* the program without which no daemon can be started here; NULL: none */
     const char *container;        /* what container this machine is (tailnet/tun_advice.h), NULL: none */
     bool own;                     /* the daemon is the one that `triphase up` started */
     bool awaited;                 /* whoever took the look waited for the daemon: what it is now, it stays */
@@ -44,6 +45,8 @@ bool tailnet_look_is_starting(const struct tailnet_look *look);
 bool tailnet_look_is_away(const struct tailnet_look *look);
 /* Whether both name the same control server; NULL and "" are Tailscale's own. */
 bool tailnet_look_same_server(const char *one, const char *other);
+/* Where nobody is there: what brings a daemon here, a command or what is to be installed before. */
+const char *tailnet_look_start(const struct tailnet_look *look);
 /* What would give a TUN on this machine, after what lacks; malloc'ed, NULL where a daemon with a TUN
  * answers. */
 char *tailnet_look_mend(const struct tailnet_look *look);

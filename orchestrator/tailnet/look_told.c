@@ -51,7 +51,7 @@ static void add_daemon(struct json *rows, const struct tailnet_look *look)
         break;
     case TAILNET_DAEMON_NONE:
         row(rows, what, xasprintf("nobody there (%s)", look->tun.daemon_error),
-            xstrdup("no tailnet can be used until one runs: triphase up"));
+            xasprintf("no tailnet can be used until one runs: %s", tailnet_look_start(look)));
         break;
     case TAILNET_DAEMON_SILENT:
         row(rows, what, xstrdup(look->tun.daemon_error),

@@ -6,6 +6,10 @@
 char *tailnet_lack(const struct tailnet_look *look)
 {
     const struct tun_evidence *tun = &look->tun;
+    if (look->daemon == TAILNET_DAEMON_NONE && look->lacks)
+        return xasprintf(
+            "no tailscaled answers at %s (%s), and the program %s is not to be found in PATH: %s",
+            tun->daemon_socket, tun->daemon_error, look->lacks, tailnet_look_start(look));
     if (look->daemon == TAILNET_DAEMON_NONE)
         return xasprintf("no tailscaled answers at %s (%s); 'triphase up' starts one and joins the tailnet",
                          tun->daemon_socket, tun->daemon_error);

@@ -12,7 +12,9 @@
 #include "web.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char *path;
@@ -127,6 +129,77 @@ Test(tailnet_look, what_does_not_answer_is_told_apart_and_never_waited_for)
     }
 }
 
+static struct project *project_of(const char *lines)
+{
+    AUTO_FREE char *text =
+        xasprintf("project: demo\noperator: {socket: ts.sock}\ntargets:\n  vault:\n    recipe: "
+                  "vault\n%s",
+                  lines);
+    folder_write("triphase.yml", text);
+    return folder_load();
+}
+
+/* PATH is a folder that holds these alone. */
+static void have_only(const char *const *programs)
+{
+    AUTO_FREE char *bin = folder_path("bin");
+    cr_assert_eq(file_remove_tree(bin, NULL), 0);
+    for (; *programs; programs++) {
+        AUTO_FREE char *name = xasprintf("bin/%s", *programs), *program = folder_path(name);
+        folder_write(name, "#!/bin/sh\n");
+        cr_assert_eq(chmod(program, 0755), 0);
+    }
+    setenv("PATH", bin, 1);
+}
+
+static const char *mend_of_doctor(struct facts *facts, const struct project *project)
+{
+    tailnet_facts_add(project, facts);
+    for (size_t i = 0; i < facts->count; i++)
+        if (text_is(facts->items[i].name, "tailnet"))
+            return facts->items[i].mend;
+    cr_assert_fail("the doctor says nothing of the tailnet");
+    return NULL;
+}
+
+Test(tailnet_look,
+     where_there_is_neither_daemon_nor_program_nobody_is_sent_to_a_command_that_cannot_start_one)
+{
+    static const struct {
+        const char *have[3], *lacks;
+    } cases[] = {{{NULL}, "tailscaled"},
+                 {{"tailscale"}, "tailscaled"},
+                 {{"tailscaled"}, "tailscale"},
+                 {{"tailscale", "tailscaled"}, NULL}};
+    static const char install[] = "install Tailscale's package (https://tailscale.com/download)";
+    AUTO_PROJECT *project = project_of("    transport: tailnet-userspace\n");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_TAILNET_LOOK look = {.taken = false};
+        AUTO_FACTS facts = {0};
+        AUTO_ERROR err = ERROR_INIT;
+        enum transport_kind kind;
+        const char *lacks = cases[i].lacks;
+        have_only(cases[i].have);
+        take(&look);
+        cr_assert_eq(look.daemon, TAILNET_DAEMON_NONE);
+        AUTO_FREE char *explained = told(&look, NULL, NULL), *mend = tailnet_look_mend(&look);
+        AUTO_FREE char *row =
+            xasprintf("no tailnet can be used until one runs: %s", lacks ? install : "triphase up");
+        cr_has(explained, row);
+        if (strstr(mend, "a tailscaled started here could have a TUN"))
+            cr_has(mend, lacks ? install : "triphase up");
+        const char *doctors = mend_of_doctor(&facts, project);
+        cr_assert(text_starts(doctors, lacks ? install : "triphase up"), "%s", doctors);
+        cr_assert_lt(transport_choose_for(&project->targets[0], NULL, NULL, &kind, &err), 0);
+        AUTO_FREE char *plan =
+            lacks ? xasprintf("and the program %s is not to be found in PATH: %s", lacks, install)
+                  : xstrdup("'triphase up' starts one");
+        cr_has(error_text(&err), plan);
+        if (lacks)
+            cr_has_not(error_text(&err), "triphase up");
+    }
+}
+
 Test(tailnet_look, both_names_of_a_control_server_are_one)
 {
     cr_assert(tailnet_look_same_server(NULL, ""));
@@ -138,16 +211,6 @@ Test(tailnet_look, both_names_of_a_control_server_are_one)
 }
 
 /* ------------------------------------------------------------ the choice */
-
-static struct project *project_of(const char *lines)
-{
-    AUTO_FREE char *text =
-        xasprintf("project: demo\noperator: {socket: ts.sock}\ntargets:\n  vault:\n    recipe: "
-                  "vault\n%s",
-                  lines);
-    folder_write("triphase.yml", text);
-    return folder_load();
-}
 
 static bool is_usable(const struct json *evidence, const char *name)
 {
@@ -162,6 +225,7 @@ static bool is_usable(const struct json *evidence, const char *name)
 Test(tailnet_look, what_is_called_usable_is_the_same_whether_it_is_to_be_used_or_only_rendered)
 {
     AUTO_PROJECT *project = project_of("    transport: [tailnet, tailnet-userspace]\n");
+    have_only((const char *const[]){"tailscale", "tailscaled", NULL});
     for (int contact = 0; contact < 2; contact++) {
         AUTO_ERROR err = ERROR_INIT;
         AUTO_JSON *evidence = NULL;
