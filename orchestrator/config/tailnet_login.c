@@ -22,6 +22,17 @@ const struct secret *tailnet_login_secret(const struct tailnet_login *login, siz
     return (const struct secret *)((const char *)login + secrets[at].offset);
 }
 
+static bool is_given(const struct secret *secret)
+{
+    return secret->kind != SECRET_NONE;
+}
+
+bool tailnet_login_has_api(const struct tailnet_login *login)
+{
+    return (login->api || !login->login_server) &&
+           ((is_given(&login->oauth_id) && is_given(&login->oauth_secret)) || is_given(&login->api_key));
+}
+
 void tailnet_login_clear(struct tailnet_login *login)
 {
     words_clear(&login->tags);

@@ -23,5 +23,7 @@ struct operator_settings {
 /* Each of its secrets by index, with the name of its key below `operator` or `tailnet` ("oauth.id"); NULL
  * behind the last. `what` may be NULL. */
 const struct secret *tailnet_login_secret(const struct tailnet_login *login, size_t at, const char **what);
+/* Whether there is an API that keys to join with are made by, and credentials for it. */
+bool tailnet_login_has_api(const struct tailnet_login *login);
 void tailnet_login_clear(struct tailnet_login *login);
 void operator_settings_clear(struct operator_settings *settings);

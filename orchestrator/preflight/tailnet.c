@@ -8,23 +8,12 @@
 
 static const char place[] = "tailnet";
 
-static bool is_given(const struct secret *secret)
-{
-    return secret->kind != SECRET_NONE;
-}
-
-static bool has_api(const struct tailnet_login *login)
-{
-    return (login->api || !login->login_server) &&
-           ((is_given(&login->oauth_id) && is_given(&login->oauth_secret)) || is_given(&login->api_key));
-}
-
 /* A machine that has joined keeps its login: then a key is missed by nobody yet. */
 static void look_for_key(struct plan_report *report, const struct target *target, bool joined)
 {
     const struct tailnet_login *login = &target->tailnet;
     enum error_kind kind = joined ? ERROR_NONE : ERROR_PROJECT;
-    if (has_api(login) || is_given(&login->auth_key))
+    if (tailnet_login_has_api(login) || login->auth_key.kind != SECRET_NONE)
         return;
     if (login->login_server && !login->api)
         plan_find(
@@ -54,7 +43,7 @@ static char *daemon_problem(const struct target *target)
 
 static void look_for_witness(struct plan_report *report, const struct target *target)
 {
-    AUTO_FREE char *problem = has_api(&target->tailnet) ? NULL : daemon_problem(target);
+    AUTO_FREE char *problem = tailnet_login_has_api(&target->tailnet) ? NULL : daemon_problem(target);
     if (problem)
         plan_find(
             report, ERROR_NONE, place,
@@ -77,7 +66,7 @@ void plan_tailnet(struct plan_report *report, const struct target *target, const
             "recipe %s has no 'bootstrap' that would join the host: it has to be a device of the tailnet "
             "already",
             recipe->name);
-    if (target->stale_remove && !has_api(&target->tailnet))
+    if (target->stale_remove && !tailnet_login_has_api(&target->tailnet))
         plan_find(
             report, ERROR_PROJECT, place,
             "'stale: remove' needs credentials of the tailnet's API (oauth or api_key): nobody else can "

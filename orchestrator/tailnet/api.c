@@ -53,7 +53,7 @@ static int read_secret(const struct secret *secret, const char *directory, char 
 static char *base_of(const struct tailnet_login *login)
 {
     if (!login->api)
-        return login->login_server ? NULL : xstrdup(tailscale_base);
+        return xstrdup(tailscale_base);
     size_t length = strlen(login->api);
     while (length && login->api[length - 1] == '/')
         length--;
@@ -64,14 +64,12 @@ int tailnet_api_open(const struct tailnet_login *login, const char *directory, s
                      struct tailnet_api **out, struct error *err)
 {
     bool oauth = login->oauth_secret.kind != SECRET_NONE;
-    char *base = base_of(login);
-    if (!base || (!oauth && login->api_key.kind == SECRET_NONE)) {
-        free(base);
+    if (!tailnet_login_has_api(login)) {
         *out = NULL;
         return 0;
     }
     struct tailnet_api *api = xcalloc(1, sizeof *api);
-    *api = (struct tailnet_api){.base = base,
+    *api = (struct tailnet_api){.base = base_of(login),
                                 .tailnet = form_word(login->tailnet ? login->tailnet : "-"),
                                 .deadline = deadline};
     words_add_list(&api->tags, words_argv(&login->tags));

@@ -25,6 +25,12 @@ static int given(const struct tailnet_login *login, const char *directory, char 
     return 0;
 }
 
+int tailnet_auth_key_given(const struct tailnet_login *login, struct error *err)
+{
+    return login->auth_key.kind == SECRET_NONE && !tailnet_login_has_api(login) ? nothing_given(login, err)
+                                                                                : 0;
+}
+
 int tailnet_auth_key(const struct tailnet_login *login, const char *directory,
                      const struct tailnet_key_wish *wish, struct deadline deadline, char **key, char **id,
                      struct error *err)

@@ -17,3 +17,6 @@ struct tailnet_key_wish {
 int tailnet_auth_key(const struct tailnet_login *login, const char *directory,
                      const struct tailnet_key_wish *wish, struct deadline deadline, char **key, char **id,
                      struct error *err);
+/* Whether anything is given to get one from, without reading or asking it: 0, or ERROR_PROJECT in the same
+ * words. */
+int tailnet_auth_key_given(const struct tailnet_login *login, struct error *err);

@@ -4,10 +4,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "tailnet/auth_key.h"
 #include "tailnet/daemon.h"
 #include "tailnet/install.h"
 #include "tailnet/local_api.h"
 #include "tailnet/minted.h"
+#include "tailnet/not_in_effect.h"
 #include "tailnet/own_lock.h"
 #include "tailnet/own_node.h"
 #include "tailnet/tun_advice.h"
@@ -55,6 +57,14 @@ static int check_foreign_mode(const struct bring_up_order *order, const struct s
     return 0;
 }
 
+static void note_foreign_settings(const struct bring_up_order *order, struct deadline deadline,
+                                  struct bring_up_end *end)
+{
+    AUTO_JSON *prefs = NULL;
+    (void)local_api_prefs(end->socket, deadline, &prefs, NULL);
+    not_in_effect(order->settings, end->socket, &end->sight.status, prefs, &end->notes);
+}
+
 static int use_foreign(const struct bring_up_order *order, const char *socket, struct deadline deadline,
                        struct bring_up_end *end, struct error *err)
 {
@@ -72,8 +82,11 @@ static int use_foreign(const struct bring_up_order *order, const char *socket, s
             ready_text(end->sight.verdict, &end->sight.status, end->sight.control_url, &wish);
         return offer(socket, said, err);
     }
+    if (check_foreign_mode(order, &end->sight, socket, err) < 0)
+        return -1;
     end->socket = xstrdup(socket);
-    return check_foreign_mode(order, &end->sight, socket, err);
+    note_foreign_settings(order, deadline, end);
+    return 0;
 }
 
 /* Whose daemon it is to be: the socket of somebody else's, or NULL for our own. A named one counts first,
@@ -140,6 +153,12 @@ static int find_daemon_program(char **out, struct error *err)
     return 0;
 }
 
+/* With a TUN every program of this machine is in the tailnet by itself. */
+static bool wants_socks5(const struct bring_up_order *order, bool tun)
+{
+    return order->settings->socks5 && !tun;
+}
+
 static int start(const struct bring_up_order *order, bool tun, struct deadline deadline,
                  struct bring_up_end *end, struct error *err)
 {
@@ -151,12 +170,12 @@ static int start(const struct bring_up_order *order, bool tun, struct deadline d
     tell(order, line);
     end->new_node = !file_exists(state);
     end->changed = true;
-    struct daemon_order how = {.program = program, .tun = tun, .socks5 = order->settings->socks5};
+    struct daemon_order how = {.program = program, .tun = tun, .socks5 = wants_socks5(order, tun)};
     return daemon_start(&how, deadline_earlier(deadline, deadline_in(START_BOUND)), &end->daemon, err);
 }
 
 /* A TUN that the evidence promised and the daemon does not get is a reason for userspace, unless it was
- * asked for. */
+ * asked for. One that does not answer in time says nothing of its TUN, and would not without one either. */
 static int start_by_evidence(const struct bring_up_order *order, struct deadline deadline,
                              struct bring_up_end *end, struct error *err)
 {
@@ -166,17 +185,19 @@ static int start_by_evidence(const struct bring_up_order *order, struct deadline
         return -1;
     if (start(order, tun, deadline, end, &why) == 0)
         return 0;
-    if (!tun || order->mode == BRING_UP_TUN || why.kind == ERROR_MISSING)
+    if (!tun || order->mode == BRING_UP_TUN || why.kind == ERROR_MISSING || why.kind == ERROR_DEADLINE)
         return error_move(err, &why);
     words_addf(&end->notes, "userspace networking, since with a TUN it did not start: %s", error_text(&why));
-    return start(order, false, deadline, end, err);
+    return start(order, false, deadline, end, err) < 0
+               ? error_prefix(err, "with a TUN it did not start (%s), nor without one", error_text(&why))
+               : 0;
 }
 
 /* Its mode is changed only where that was asked for: an `up` that is run again must find what it made. */
 static bool is_as_asked(const struct bring_up_order *order, const struct tailnet_place_daemon *daemon)
 {
     return (order->mode == BRING_UP_BY_EVIDENCE || daemon->tun == (order->mode == BRING_UP_TUN)) &&
-           (daemon->socks5 != 0) == order->settings->socks5;
+           (daemon->socks5 != 0) == wants_socks5(order, daemon->tun);
 }
 
 /* A daemon that works is not ended for a TUN that is not to be had. */
@@ -186,6 +207,13 @@ static int check_change(const struct bring_up_order *order, const struct tailnet
     AUTO_WORDS notes = WORDS_INIT;
     bool tun;
     return order->mode == BRING_UP_TUN && !daemon->tun ? decide_tun(order, &tun, &notes, err) : 0;
+}
+
+/* A daemon without a login is of no use where there is nothing to join with. */
+static int check_login(const struct bring_up_order *order, struct error *err)
+{
+    AUTO_FREE char *state = tailnet_place_file("tailscaled.state");
+    return file_exists(state) ? 0 : tailnet_auth_key_given(&order->settings->login, err);
 }
 
 /* `began`: by this call, so that its failure ends it again. */
@@ -198,6 +226,8 @@ static int ensure_daemon(const struct bring_up_order *order, struct deadline dea
     bool runs = life == DAEMON_RUNS, as_asked = runs && is_as_asked(order, &end->daemon);
     if (as_asked && daemon_await_answer(&end->daemon, deadline))
         return tailnet_place_write(&end->daemon, err);
+    if (check_login(order, err) < 0)
+        return -1;
     if (runs) {
         tell(order, as_asked ? "our own tailscaled does not answer: starting it anew"
                              : "our own tailscaled is to run in another way: starting it anew");

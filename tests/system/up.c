@@ -16,12 +16,19 @@ Test(up, joins_by_a_TUN_where_the_evidence_allows_and_goes_down_without_a_trace)
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
     AUTO_FREE char *key = tailnet_lab_key(lab, "tag:operator", false, true);
     struct lab *project = up_project_with_key(lab, op, key);
+    /* Which is for a daemon without a TUN alone, and no reason to start one with a TUN anew. */
+    lab_environment(project, "TRIPHASE_OPERATOR_SOCKS5", "true");
 
     struct lab_result up = lab_run(project, "up", "--json", NULL);
+    struct lab_result again = lab_run(project, "up", "--json", NULL);
 
     cr_assert(eq(int, up.code, 0), "%s%s", up.out, up.err);
-    AUTO_JSON *said = up_parsed(&up), *list = up_nodes(lab),
+    cr_assert(eq(int, again.code, 0), "%s%s", again.out, again.err);
+    AUTO_JSON *said = up_parsed(&up), *second = up_parsed(&again), *list = up_nodes(lab),
               *status = up_status(op, up_string(said, "socket"));
+    cr_expect(eq(str, up_string(said, "socks5"), ""));
+    cr_expect(not(json_get_bool(second, "changed")), "%s", again.err);
+    cr_expect(eq(int, (int)json_get_integer(second, "pid", 0), (int)json_get_integer(said, "pid", -1)));
     const struct json *self = json_get(status, "Self");
     cr_expect(eq(str, up_string(said, "mode"), "tun"));
     cr_expect(json_get_bool(said, "own") && json_get_bool(said, "changed"));
@@ -32,6 +39,41 @@ Test(up, joins_by_a_TUN_where_the_evidence_allows_and_goes_down_without_a_trace)
     free(tailnet_operator_shell(op, "ip -o addr show dev tailscale0 | grep -qF %s",
                                 json_string(json_at(json_get(said, "addresses"), 0), "?")));
 
+    up_down(project);
+    up_expect_nothing_is_left(lab, op);
+}
+
+/* A tailscaled that does this with a TUN, and is the real one without. */
+static void replace_daemon(struct lab *project, struct tailnet_lab *lab, const char *with_a_tun)
+{
+    lab_write(project, "bin/tailscaled",
+              "#!/bin/sh\ncase \"$*\" in *--tun=tailscale0*) %s ;; esac\nexec %s/tailscaled \"$@\"\n",
+              with_a_tun, tailnet_lab_programs(lab));
+    AUTO_FREE char *path =
+        xasprintf("%s/bin:%s:%s", lab_folder(project), tailnet_lab_programs(lab), getenv("PATH"));
+    rig_shell("chmod 0755 %s/bin/tailscaled", lab_folder(project));
+    lab_environment(project, "PATH", path);
+}
+
+Test(up, a_daemon_that_ends_with_a_TUN_is_started_without_one_and_one_that_hangs_is_not)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    AUTO_FREE char *key = tailnet_lab_key(lab, "tag:operator", false, true);
+    struct lab *project = up_project_with_key(lab, op, key);
+
+    replace_daemon(project, lab, "exec sleep 60");
+    struct lab_result hung = lab_run(project, "up", "--within", "2s", NULL);
+    cr_expect(eq(int, hung.code, 4), "%s%s", hung.out, hung.err);
+    cr_expect(strstr(hung.err, "did not answer on its socket in time") != NULL, "%s", hung.err);
+    cr_expect(strstr(hung.err, "(userspace networking)") == NULL, "%s", hung.err);
+    up_expect_nothing_is_left(lab, op);
+
+    replace_daemon(project, lab, "echo no TUN for this one >&2; exit 1");
+    struct lab_result up = lab_run(project, "up", NULL);
+    cr_assert(eq(int, up.code, 0), "%s%s", up.out, up.err);
+    cr_expect(strstr(up.out, "since with a TUN it did not start") && strstr(up.out, "no TUN for this one"),
+              "%s", up.out);
     up_down(project);
     up_expect_nothing_is_left(lab, op);
 }
@@ -127,6 +169,7 @@ Test(up, uses_a_daemon_of_somebody_else_that_is_in_the_wanted_tailnet_and_change
     AUTO_JSON *said = up_parsed(&up), *ended = up_parsed(&down);
     cr_expect(not(json_get_bool(said, "own")));
     cr_expect(not(json_get_bool(said, "changed")));
+    cr_expect(strstr(up.out, "operator.ssh is not in effect") != NULL, "%s", up.out);
     cr_expect(text_ends(up_string(said, "socket"), "/run/tailscale/tailscaled.sock"), "%s", up.out);
     cr_expect(down.code == 0 && !json_get_bool(ended, "ended"), "%s", down.err);
     AUTO_FREE char *after = portrait(op),

@@ -148,6 +148,9 @@ Test(up_settings, without_anything_to_join_with_it_says_so_at_once_and_never_wai
     cr_expect(eq(int, up.code, 78), "%s%s", up.out, up.err);
     cr_expect(strstr(up.err, "auth_key") != NULL, "%s", up.err);
     cr_expect(up.seconds < 10, "%g s", up.seconds);
+    /* Its log would have stayed. */
+    AUTO_FREE char *place = tailnet_operator_shell(op, "ls -A /var/lib/triphase-tailnet");
+    cr_expect(eq(str, place, "lock\n"));
     up_expect_nothing_is_left(lab, op);
 }
 

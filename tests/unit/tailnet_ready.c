@@ -1,9 +1,10 @@
 /* Joining, without a daemon: when it is ready, what is said to `tailscale up`, what its failures mean, what
- * would give a TUN. */
+ * would give a TUN, what somebody else's daemon does not do. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "tailnet/join.h"
 #include "tailnet/join_error.h"
+#include "tailnet/not_in_effect.h"
 #include "tailnet/ready.h"
 #include "tailnet/tun_advice.h"
 
@@ -19,11 +20,11 @@ static struct words words_of(const char *list)
     return words;
 }
 
-struct node {
+struct is {
     const char *state, *url, *addresses, *tailnet, *tags;
 };
 
-static enum ready_verdict judge(struct node node, const char *server, const char *tailnet, const char *tags,
+static enum ready_verdict judge(struct is node, const char *server, const char *tailnet, const char *tags,
                                 bool exactly)
 {
     AUTO_WORDS wanted = words_of(tags);
@@ -38,11 +39,11 @@ static enum ready_verdict judge(struct node node, const char *server, const char
     return verdict;
 }
 
-static const struct node good = {"Running", "http://hs:8080", "100.64.0.1", "example.com", "tag:a"};
+static const struct is good = {"Running", "http://hs:8080", "100.64.0.1", "example.com", "tag:a"};
 
 Test(tailnet_ready, is_only_what_runs_in_the_wanted_server_and_tailnet_with_address_peers_and_tags)
 {
-    struct node stopped = good, nameless = good, untold = good, bare = good;
+    struct is stopped = good, nameless = good, untold = good, bare = good;
     stopped.state = "NeedsLogin";
     nameless.addresses = "";
     untold.tailnet = "";
@@ -61,7 +62,7 @@ Test(tailnet_ready, is_only_what_runs_in_the_wanted_server_and_tailnet_with_addr
 
 Test(tailnet_ready, more_tags_than_wanted_are_fine_for_a_daemon_of_somebody_else_only)
 {
-    struct node more = good;
+    struct is more = good;
     more.tags = "tag:a tag:b";
     cr_expect_eq(judge(more, "http://hs:8080", "-", "tag:a", false), READY);
     cr_expect_eq(judge(more, "http://hs:8080", "-", "tag:a", true), READY_TAGS);
@@ -183,4 +184,47 @@ Test(tailnet_tun, on_a_machine_the_three_lacks_are_told_apart)
     cr_expect(strstr(lacks, "CAP_NET_ADMIN"), "%s", lacks);
     cr_expect_null(tun_advice(&usable, "docker"));
     cr_expect_null(tun_advice_lack(&usable));
+}
+
+/* ---- somebody else's daemon */
+
+static struct operator_settings all_that_can_be_set(void)
+{
+    static char name[] = "ops";
+    return (struct operator_settings){
+        .login.hostname = name, .ssh = true, .accept_routes = true, .accept_dns = true, .socks5 = true};
+}
+
+/* The settings that are noted, in order. */
+static char *noted(const struct operator_settings *settings, bool tun, const char *prefs)
+{
+    char host_name[] = "Ops";
+    struct tailnet_status status = {.tun = tun, .self.host_name = host_name};
+    AUTO_JSON *own = prefs ? json_parse(prefs, strlen(prefs), NULL) : NULL;
+    AUTO_WORDS notes = WORDS_INIT;
+    struct text out = TEXT_INIT;
+    not_in_effect(settings, "/run/x.sock", &status, own, &notes);
+    for (size_t i = 0; i < notes.count; i++) {
+        const char *at = notes.items[i] + strlen("operator.");
+        cr_assert(text_starts(notes.items[i], "operator.") && strstr(at, "/run/x.sock"), "%s", at);
+        text_addf(&out, "%s%.*s%s", i ? " " : "", (int)strcspn(at, " "), at,
+                  strstr(at, "did not say") ? "?" : "");
+    }
+    return text_take(&out);
+}
+
+Test(tailnet_ready, what_is_set_and_not_in_effect_on_a_daemon_of_somebody_else_is_noted)
+{
+    struct operator_settings all = all_that_can_be_set(), none = {.ssh = false}, renamed = none;
+    static const char on[] = "{\"RunSSH\": true, \"RouteAll\": true, \"CorpDNS\": true}";
+    char other[] = "other";
+    renamed.login.hostname = other;
+    AUTO_FREE char *off = noted(&all, false, "{}"), *unknown = noted(&all, false, NULL),
+                   *tun = noted(&all, true, on), *nothing = noted(&none, false, on),
+                   *name = noted(&renamed, true, on);
+    cr_expect_str_eq(off, "ssh accept_routes accept_dns socks5");
+    cr_expect_str_eq(unknown, "ssh? accept_routes? accept_dns? socks5");
+    cr_expect_str_eq(tun, "");
+    cr_expect_str_eq(nothing, "");
+    cr_expect_str_eq(name, "hostname");
 }
