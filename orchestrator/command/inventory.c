@@ -66,6 +66,25 @@ static void look(struct reach *reach, struct json **tun, struct json **looked)
     *looked = look_told(&reach->look, address, reach->target->control_server);
 }
 
+/* EXIT_OK, or the code of what is wrong, which was said. */
+static int show(struct reach *reach, bool found, const char *yaml, bool explain, bool as_json)
+{
+    AUTO_JSON *tun = NULL, *looked = NULL;
+    if (explain || as_json)
+        look(reach, &tun, &looked);
+    struct inventory_view view = {.target = reach->target->name,
+                                  .transport = found ? transport_name(reach->kind) : NULL,
+                                  .yaml = yaml,
+                                  .evidence = reach->evidence,
+                                  .tun = tun,
+                                  .looked = looked,
+                                  .made = reach->made};
+    if ((as_json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain)) == 0)
+        return EXIT_OK;
+    help_problem("cannot write to standard output");
+    return EXIT_INTERNAL;
+}
+
 static const struct option options[] = {{"explain", no_argument, NULL, 'e'},
                                         {"transport", required_argument, NULL, 't'},
                                         {"json", no_argument, NULL, 'j'},
@@ -97,28 +116,14 @@ static int call(struct command_context *context, int argc, char **argv)
     bool found = project_access_load(context, argv[optind], &project, &target, &err) == 0 &&
                  reach_find(project, target, transport, NULL, &said, &reach, &err) == 0;
     help_notes(&said);
-    if (!found || render(&reach, &yaml, &err) < 0) {
-        help_problem("%s", error_text(&err));
-        reach_clear(&reach);
-        return exit_code_of(&err);
-    }
-    AUTO_JSON *tun = NULL, *looked = NULL;
-    if (explain || json)
-        look(&reach, &tun, &looked);
-    struct inventory_view view = {.target = reach.target->name,
-                                  .transport = transport_name(reach.kind),
-                                  .yaml = yaml,
-                                  .evidence = reach.evidence,
-                                  .tun = tun,
-                                  .looked = looked,
-                                  .made = reach.made};
-    int result = json ? inventory_view_print_json(&view) : inventory_view_print(&view, explain);
+    /* Where no way can be used the evidence is what was asked for, too. */
+    bool shown = found ? render(&reach, &yaml, &err) == 0 : reach.evidence && (explain || json);
+    int code = shown ? show(&reach, found, yaml, explain, json) : EXIT_OK;
     reach_clear(&reach);
-    if (result < 0) {
-        help_problem("cannot write to standard output");
-        return EXIT_INTERNAL;
-    }
-    return EXIT_OK;
+    if (err.kind == ERROR_NONE || code != EXIT_OK)
+        return code;
+    help_problem("%s", error_text(&err));
+    return exit_code_of(&err);
 }
 
 const struct command command_inventory = {

@@ -33,6 +33,7 @@ static int call(struct command_context *context, int argc, char **argv)
     help_notes(&said);
     if (!found) {
         help_problem("%s", error_text(&err));
+        reach_clear(&reach);
         return exit_code_of(&err);
     }
     if (!reach.made) {

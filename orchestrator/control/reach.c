@@ -79,13 +79,16 @@ int reach_find(struct project *project, const struct target *target, const char 
     struct reach found = {.project = project, .target = target};
     host_variables_fill(project, target->name, NULL);
     vault_passwords_forget();
-    if ((contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0 ||
-        find_transport(&found, transport, contact, err) < 0) {
+    if ((contact && claim(project, said, err) < 0) || find_machine(&found, said, err) < 0) {
         reach_clear(&found);
         return -1;
     }
-    *out = found;
-    return 0;
+    int status = find_transport(&found, transport, contact, err);
+    if (status == 0 || found.evidence)
+        *out = found;
+    else
+        reach_clear(&found);
+    return status;
 }
 
 int reach_plan(struct reach *reach, const char *id, const char *folder, struct error *err)

@@ -129,7 +129,7 @@ static int decide_tun(const struct bring_up_order *order, bool *out, struct word
     AUTO_FREE char *lack =
         daemon_tun_is_there()
             ? xstrdup("another tailscaled here has a TUN already, and two would take each other's routes")
-            : tun_advice_lack(&evidence);
+            : tun_lack(&evidence);
     AUTO_FREE char *advice = tun_advice(&evidence, tun_advice_container());
     tun_clear(&evidence);
     if (lack && order->mode == BRING_UP_TUN)

@@ -191,7 +191,7 @@ char *tailnet_look_mend(const struct tailnet_look *look)
         return NULL;
     struct tun_evidence device = look->tun; /* as if no daemon decided */
     device.verdict = tun_of_device(&look->tun);
-    AUTO_FREE char *lack = tun_advice_lack(&device), *advice = tun_advice(&device, look->container);
+    AUTO_FREE char *lack = tun_lack(&device), *advice = tun_advice(&device, look->container);
     if (lack)
         return xasprintf("%s; what would give one: %s", lack, advice ? advice : "");
     if (look->daemon != TAILNET_DAEMON_ANSWERS)

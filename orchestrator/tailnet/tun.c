@@ -108,40 +108,39 @@ bool tun_is_usable(const struct tun_evidence *evidence)
     return evidence->verdict == TUN_IN_USE || evidence->verdict == TUN_USABLE;
 }
 
+bool tun_lacks_nothing(const struct tun_evidence *evidence)
+{
+    return !evidence->device_looked ||
+           (evidence->device_present && evidence->device_opens && evidence->net_admin);
+}
+
+char *tun_lack(const struct tun_evidence *evidence)
+{
+    if (tun_lacks_nothing(evidence))
+        return NULL;
+    if (!evidence->device_present)
+        return xasprintf("there is no TUN device %s (%s)", device, strerror(evidence->device_errno));
+    if (!evidence->device_opens)
+        return xasprintf("%s is there and cannot be opened (%s)", device, strerror(evidence->device_errno));
+    return xstrdup("this process has no CAP_NET_ADMIN");
+}
+
+/* What would give one is said in one place alone (tun_advice.h). */
 char *tun_text(const struct tun_evidence *evidence)
 {
-    switch (evidence->verdict) {
-    case TUN_IN_USE:
+    if (evidence->verdict == TUN_IN_USE)
         return xasprintf("tailscaled %s at %s uses a TUN (%s)", evidence->daemon_version,
                          evidence->daemon_socket, evidence->daemon_state);
-    case TUN_USERSPACE:
-        return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking); restart it without "
-                         "--tun=userspace-networking, or name the transport "
-                         "tailnet-userspace",
+    if (evidence->verdict == TUN_USERSPACE)
+        return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking)",
                          evidence->daemon_version, evidence->daemon_socket);
-    case TUN_USABLE:
-        return xasprintf("no tailscaled answers at %s (%s); %s opens and CAP_NET_ADMIN is there, so one with "
-                         "a TUN could be started",
-                         evidence->daemon_socket, evidence->daemon_error, device);
-    case TUN_ABSENT:
-        return xasprintf(
-            "no tailscaled answers at %s (%s), and there is no TUN device %s (%s); load it with 'modprobe "
-            "tun', give a container "
-            "'--device=/dev/net/tun --cap-add=NET_ADMIN', or name the transport tailnet-userspace",
-            evidence->daemon_socket, evidence->daemon_error, device, strerror(evidence->device_errno));
-    case TUN_NOT_OPENABLE:
-        return xasprintf("no tailscaled answers at %s (%s), and %s is there but cannot be opened (%s); give "
-                         "a container '--device=/dev/net/tun', have root "
-                         "start tailscaled, or name the transport tailnet-userspace",
-                         evidence->daemon_socket, evidence->daemon_error, device,
-                         strerror(evidence->device_errno));
-    case TUN_NO_CAPABILITY:
-        return xasprintf("no tailscaled answers at %s (%s), and %s opens but CAP_NET_ADMIN is missing; give "
-                         "a container '--cap-add=NET_ADMIN', have root start "
-                         "tailscaled, or name the transport tailnet-userspace",
-                         evidence->daemon_socket, evidence->daemon_error, device);
-    }
-    return xstrdup("");
+    if (evidence->verdict == TUN_USABLE)
+        return xasprintf("one can be had here: %s opens and CAP_NET_ADMIN is there; none has it yet: no "
+                         "tailscaled answers at %s (%s)",
+                         device, evidence->daemon_socket, evidence->daemon_error);
+    AUTO_FREE char *lack = tun_lack(evidence);
+    return xasprintf("%s; no tailscaled answers at %s (%s)", lack ? lack : "", evidence->daemon_socket,
+                     evidence->daemon_error);
 }
 
 struct json *tun_json(const struct tun_evidence *evidence)

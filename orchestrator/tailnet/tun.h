@@ -36,8 +36,12 @@ bool tun_net_admin(void);
 /* The verdict as if no daemon answered: what one that is started now could have. */
 enum tun_verdict tun_of_device(const struct tun_evidence *evidence);
 void tun_clear(struct tun_evidence *evidence);
-/* One line for people: what was found and, where it is not usable, what mends it. malloc'ed. */
+/* One line for people: what was found, and no advice (tun_advice.h has that). malloc'ed. */
 char *tun_text(const struct tun_evidence *evidence);
 struct json *tun_json(const struct tun_evidence *evidence);
 /* Whether the tailnet transport can be had, or a tailscaled with a TUN could be started. */
 bool tun_is_usable(const struct tun_evidence *evidence);
+/* Whether a tailscaled that is started here could have a TUN, as far as was looked. */
+bool tun_lacks_nothing(const struct tun_evidence *evidence);
+/* What lacks for that, a part of a sentence, malloc'ed; NULL where nothing does. */
+char *tun_lack(const struct tun_evidence *evidence);

@@ -79,29 +79,12 @@ static char *of_a_machine(const struct tun_evidence *evidence)
               "DeviceAllow=/dev/net/tun rwm and no PrivateDevices=yes)");
 }
 
-static bool lacks_nothing(const struct tun_evidence *evidence)
-{
-    return !evidence->device_looked ||
-           (evidence->device_present && evidence->device_opens && evidence->net_admin);
-}
-
 char *tun_advice(const struct tun_evidence *evidence, const char *container)
 {
-    if (lacks_nothing(evidence))
+    if (tun_lacks_nothing(evidence))
         return NULL;
     for (size_t i = 0; container && i < COUNT_OF(of_containers); i++)
         if (text_is(container, of_containers[i].kind))
             return xstrdup(of_containers[i].advice);
     return of_a_machine(evidence);
-}
-
-char *tun_advice_lack(const struct tun_evidence *evidence)
-{
-    if (lacks_nothing(evidence))
-        return NULL;
-    if (!evidence->device_present)
-        return xasprintf("there is no TUN device /dev/net/tun (%s)", strerror(evidence->device_errno));
-    if (!evidence->device_opens)
-        return xasprintf("/dev/net/tun is there and cannot be opened (%s)", strerror(evidence->device_errno));
-    return xstrdup("this process has no CAP_NET_ADMIN");
 }

@@ -7,5 +7,3 @@
 const char *tun_advice_container(void);
 /* One line, malloc'ed; NULL where the evidence lacks nothing. */
 char *tun_advice(const struct tun_evidence *evidence, const char *container);
-/* What lacks, a part of a sentence, malloc'ed; NULL where nothing does. */
-char *tun_advice_lack(const struct tun_evidence *evidence);

@@ -32,14 +32,14 @@ char *tailnet_lack(const struct tailnet_look *look)
 
 static char *lack(const struct tailnet_look *look, bool for_contact)
 {
-    if (look->tun.verdict == TUN_USERSPACE) {
-        AUTO_FREE char *mend = tailnet_look_mend(look);
+    if (tun_is_usable(&look->tun))
+        return for_contact ? tailnet_lack(look) : NULL;
+    AUTO_FREE char *mend = tailnet_look_mend(look);
+    if (look->tun.verdict == TUN_USERSPACE)
         return xasprintf("tailscaled %s at %s runs without a TUN (userspace networking): %s",
                          look->status.version, look->tun.daemon_socket, mend);
-    }
-    if (!tun_is_usable(&look->tun))
-        return tun_text(&look->tun);
-    return for_contact ? tailnet_lack(look) : NULL;
+    return xasprintf("no tailscaled answers at %s (%s), and one that is started could have no TUN: %s",
+                     look->tun.daemon_socket, look->tun.daemon_error, mend);
 }
 
 static char *why(const struct tailnet_look *look)

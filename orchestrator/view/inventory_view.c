@@ -41,20 +41,40 @@ static void add_looked(struct text *out, const struct json *looked)
     }
 }
 
+static bool is_usable(const struct json *transports, const char *name)
+{
+    for (size_t i = 0; i < json_count(transports); i++)
+        if (text_is(json_get_string(json_at(transports, i), "name", ""), name))
+            return json_get_bool(json_at(transports, i), "usable");
+    return false;
+}
+
+static void add_transport(struct text *out, const struct inventory_view *view)
+{
+    const struct json *transports = json_get(view->evidence, "transports");
+    AUTO_FREE char *rendered =
+        view->transport && !is_usable(transports, view->transport)
+            ? xasprintf("%s (rendered only: it cannot be used now, and plan refuses to go by it)",
+                        view->transport)
+            : NULL;
+    comment(out, "transport",
+            rendered          ? rendered
+            : view->transport ? view->transport
+                              : "none can be used, so nothing is rendered");
+    for (size_t i = 0; i < json_count(transports); i++) {
+        const struct json *entry = json_at(transports, i);
+        AUTO_FREE char *text = xasprintf("%s (%s)", json_get_bool(entry, "usable") ? "usable" : "not usable",
+                                         json_get_string(entry, "why", ""));
+        comment(out, json_get_string(entry, "name", ""), text);
+    }
+}
+
 int inventory_view_print(const struct inventory_view *view, bool explain)
 {
     AUTO_TEXT out = TEXT_INIT;
     if (explain) {
-        const struct json *transports = json_get(view->evidence, "transports");
         comment(&out, "target", view->target);
-        comment(&out, "transport", view->transport);
-        for (size_t i = 0; i < json_count(transports); i++) {
-            const struct json *entry = json_at(transports, i);
-            AUTO_FREE char *text =
-                xasprintf("%s (%s)", json_get_bool(entry, "usable") ? "usable" : "not usable",
-                          json_get_string(entry, "why", ""));
-            comment(&out, json_get_string(entry, "name", ""), text);
-        }
+        add_transport(&out, view);
         if (view->tun) {
             AUTO_FREE char *text = xasprintf("%s (%s)", json_get_string(view->tun, "verdict", ""),
                                              json_get_string(view->tun, "text", ""));
@@ -63,7 +83,7 @@ int inventory_view_print(const struct inventory_view *view, bool explain)
         add_looked(&out, view->looked);
         comment(&out, "machine", view->made ? "made" : "not made yet: what nobody knows yet is left out");
     }
-    text_add(&out, view->yaml);
+    text_add(&out, view->yaml ? view->yaml : "");
     return put(&out);
 }
 

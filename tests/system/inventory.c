@@ -268,12 +268,12 @@ Test(inventory, a_tun_that_is_not_to_be_opened)
 Test(inventory, a_tun_without_the_capability)
 {
     expect_tun("exec setpriv --bounding-set -net_admin \"$@\"", "no-capability", "tailnet-userspace",
-               "CAP_NET_ADMIN is missing");
+               "no CAP_NET_ADMIN");
 }
 
 Test(inventory, a_tun_that_can_be_used)
 {
-    expect_tun("exec \"$@\"", "usable", "tailnet", "could be started");
+    expect_tun("exec \"$@\"", "usable", "tailnet", "one can be had here");
 }
 
 Test(inventory, any_transport_is_rendered_on_demand_and_none_is_taken_in_silence)
@@ -284,13 +284,54 @@ Test(inventory, any_transport_is_rendered_on_demand_and_none_is_taken_in_silence
         lab_run(lab, "inventory", "host", "--transport", "tailnet-userspace", "--explain", NULL);
     cr_assert_eq(result.code, 0, "%s", result.err);
     cr_has(result.out, "ProxyCommand=tailscale");
-    cr_has(result.out, "# transport: tailnet-userspace\n");
-    result = lab_run(lab, "inventory", "host", "--transport", "direct", NULL);
+    cr_has(result.out, "# transport: tailnet-userspace (rendered only: it cannot be used now, and plan");
+    result = lab_run(lab, "inventory", "host", "--transport", "direct", "--explain", NULL);
     cr_assert_eq(result.code, 0, "%s", result.err);
     cr_has_not(result.out, "ProxyCommand");
+    cr_has(result.out, "# transport: direct\n");
     result = lab_run(lab, "inventory", "host", "--transport", "carrier-pigeon", NULL);
     cr_assert_eq(result.code, 64);
     result = lab_run(lab, "plan", "host", NULL);
     cr_assert_eq(result.code, 69, "no tailscaled answers, so nothing can carry a run: %s", result.out);
     cr_has(result.out, "tailscaled");
+}
+
+Test(inventory, where_no_way_can_be_used_the_evidence_is_shown_all_the_same)
+{
+    if (geteuid() != 0)
+        cr_skip_test("mount namespaces need root");
+    struct lab *lab = lab_new();
+    tailnet_project(lab);
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_TRANSPORT", "tailnet");
+    static const char *const no_tun[] = {"unshare",
+                                         "--mount",
+                                         "--propagation",
+                                         "private",
+                                         "sh",
+                                         "-c",
+                                         "mount -t tmpfs none /dev/net && exec \"$@\"",
+                                         "sh",
+                                         NULL};
+    lab_within(lab, no_tun);
+
+    struct lab_result plain = lab_run(lab, "inventory", "host", NULL);
+    cr_expect_eq(plain.code, 69, "%s%s", plain.out, plain.err);
+    cr_expect_str_empty(plain.out);
+
+    struct lab_result explained = lab_run(lab, "inventory", "host", "--explain", NULL);
+    cr_expect_eq(explained.code, 69, "%s%s", explained.out, explained.err);
+    cr_has(explained.err, "no transport can be used");
+    cr_has(explained.out, "# transport: none can be used");
+    cr_has(explained.out, "# tailnet: not usable (no tailscaled answers at ");
+    cr_has(explained.out, "nobody there (No such file or directory)");
+    cr_has(explained.out, "there is no TUN device /dev/net/tun (No such file or directory); what would give");
+
+    struct lab_result json = lab_run(lab, "inventory", "host", "--json", NULL);
+    cr_expect_eq(json.code, 69, "%s%s", json.out, json.err);
+    AUTO_JSON *answer = json_parse(json.out, strlen(json.out), NULL);
+    cr_assert_not_null(answer, "%s", json.out);
+    cr_expect(json_get_string(answer, "transport", NULL) == NULL);
+    cr_expect(json_get_string(answer, "inventory", NULL) == NULL);
+    cr_expect_str_eq(json_get_string(json_get(answer, "tun"), "verdict", ""), "absent");
+    cr_expect_gt(json_count(json_get(answer, "looked")), 3);
 }

@@ -176,14 +176,14 @@ Test(tailnet_tun, on_a_machine_the_three_lacks_are_told_apart)
         .device_looked = true, .device_present = true, .device_opens = true, .net_admin = true};
     AUTO_FREE char *load = tun_advice(&absent, NULL), *open = tun_advice(&closed, NULL),
                    *capability = tun_advice(&powerless, NULL);
-    AUTO_FREE char *lacks = tun_advice_lack(&powerless);
+    AUTO_FREE char *lacks = tun_lack(&powerless);
     cr_expect(strstr(load, "modprobe tun"), "%s", load);
     cr_expect(strstr(open, geteuid() == 0 ? "DeviceAllow" : "sudo triphase up"), "%s", open);
     cr_expect(strstr(capability, geteuid() == 0 ? "AmbientCapabilities" : "sudo triphase up"), "%s",
               capability);
     cr_expect(strstr(lacks, "CAP_NET_ADMIN"), "%s", lacks);
     cr_expect_null(tun_advice(&usable, "docker"));
-    cr_expect_null(tun_advice_lack(&usable));
+    cr_expect_null(tun_lack(&usable));
 }
 
 /* ---- somebody else's daemon */

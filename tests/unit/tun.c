@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,4 +140,27 @@ Test(tun, no_socket_at_all_says_so)
     cr_assert(strstr(text, "no tailscaled answers at"), "%s", text);
     cr_assert(strstr(text, "No such file"), "%s", text);
     tun_clear(&evidence);
+}
+
+/* Whoever shows it has the one exact advice beside it (tailnet/tun_advice.h). */
+Test(tun, its_text_says_what_was_seen_and_gives_no_advice)
+{
+    static const char *const advice[] = {"modprobe", "--cap-add", "--device", "tailnet-userspace", "restart"};
+    char socket[] = "/run/x.sock", nobody[] = "Connection refused", version[] = "1.102.3", up[] = "Running";
+    for (enum tun_verdict verdict = TUN_IN_USE; verdict <= TUN_NO_CAPABILITY; verdict++) {
+        const struct tun_evidence evidence = {.verdict = verdict,
+                                              .device_looked = true,
+                                              .device_present = verdict != TUN_ABSENT,
+                                              .device_opens = verdict != TUN_NOT_OPENABLE,
+                                              .net_admin = verdict != TUN_NO_CAPABILITY,
+                                              .device_errno = verdict == TUN_ABSENT ? ENOENT : EPERM,
+                                              .daemon_socket = socket,
+                                              .daemon_version = version,
+                                              .daemon_state = up,
+                                              .daemon_error = nobody};
+        AUTO_FREE char *text = tun_text(&evidence);
+        cr_expect(strstr(text, socket) != NULL, "%s", text);
+        for (size_t i = 0; i < COUNT_OF(advice); i++)
+            cr_expect(!strstr(text, advice[i]), "'%s' advises %s", text, advice[i]);
+    }
 }
