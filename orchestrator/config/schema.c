@@ -84,6 +84,8 @@ static const struct key before[] = {
     TEXT_KEY("operator.socket", SCOPE_PROJECT, .problem = value_path_problem,
              .note = "triphase's own daemon, else tailscale's"),
     LOGIN_KEYS("operator", SCOPE_PROJECT, "this machine's name"),
+    TEXT_KEY("operator.tailnet", SCOPE_PROJECT, .problem = tailnet_rules_tailnet_problem,
+             .note = "any, and of the API the credentials' own"),
     FALSE_KEY("operator.reusable", SCOPE_PROJECT),
     FALSE_KEY("operator.ssh", SCOPE_PROJECT),
     FALSE_KEY("operator.accept_routes", SCOPE_PROJECT),

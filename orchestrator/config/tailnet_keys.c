@@ -68,7 +68,6 @@ static void login_of(const struct settings_view *view, const char *prefix, struc
     out->hostname = text_of(view, prefix, "hostname");
     out->login_server = url_of(view, prefix, "login_server");
     out->api = url_of(view, prefix, "api");
-    out->tailnet = xstrdup("-");
     secret_of(view, prefix, "oauth.id", &out->oauth_id);
     secret_of(view, prefix, "oauth.secret", &out->oauth_secret);
     secret_of(view, prefix, "api_key", &out->api_key);
@@ -82,6 +81,7 @@ void tailnet_keys_operator(const struct settings_view *view, const char *directo
     AUTO_FREE char *socket = text_of(view, "operator", "socket");
     AUTO_FREE char *expanded = socket ? invoker_expand(invoker, socket) : NULL;
     login_of(view, "operator", faults, &out->login);
+    out->login.tailnet = text_of(view, "operator", "tailnet");
     out->socket = expanded ? file_join(directory, expanded) : NULL;
     out->reusable = bool_of(view, "operator", "reusable");
     out->ssh = bool_of(view, "operator", "ssh");

@@ -10,7 +10,7 @@ struct tailnet_login {
     char *hostname;     /* NULL: the target's host_name, or this machine's name */
     char *login_server; /* NULL: Tailscale's own control server */
     char *api;     /* base of the v2 API; NULL: Tailscale's where login_server is NULL, else there is none */
-    char *tailnet; /* what the API calls the tailnet; "-", the one that the credentials are of */
+    char *tailnet; /* its name, for the API too; NULL or "-": any, and there the credentials' own */
     struct secret oauth_id, oauth_secret, api_key, auth_key; /* kind SECRET_NONE: not given */
 };
 

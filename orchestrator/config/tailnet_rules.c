@@ -29,6 +29,15 @@ char *tailnet_rules_hostname_problem(const char *text)
                 : value_about(text, "is no name of a device: letters, digits and dashes within, at most 63");
 }
 
+char *tailnet_rules_tailnet_problem(const char *text)
+{
+    bool good = *text && !value_has_control(text) && !strpbrk(text, " /?#\"'\\<>");
+    return good
+               ? NULL
+               : value_about(text, "is no name of a tailnet: write what 'tailscale status --json' says under "
+                                   "CurrentTailnet, like example.com");
+}
+
 /* Of what stands between the scheme and the path. */
 static bool is_authority(const char *text, size_t length)
 {

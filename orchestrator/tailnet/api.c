@@ -157,10 +157,12 @@ static int refusal(const struct tailnet_api *api, const char *doing, const struc
             " scope that it needs (auth_keys, devices:core)",
             doing, api->base, words);
     if (status == 404)
-        return error_set(
-            err, ERROR_PROJECT,
-            "%s: the API at %s knows no such thing (404: %s): is `api` its base, and `tailnet` right?", doing,
-            api->base, words);
+        return error_set(err, ERROR_PROJECT,
+                         "%s: the API at %s knows no such thing (404: %s): is `api` its base%s?", doing,
+                         api->base, words,
+                         text_is(api->tailnet, "-")
+                             ? ""
+                             : ", and `operator.tailnet` the tailnet that the credentials are of");
     if (status == 429 || status >= 500)
         return error_set(err, ERROR_UNREACHABLE, "%s: the API at %s cannot do it now (%d: %s); try later",
                          doing, api->base, status, words);

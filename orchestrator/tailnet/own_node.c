@@ -166,8 +166,8 @@ static int join(const struct bring_up_order *order, struct deadline deadline, st
     return mark_join(false, err);
 }
 
-/* Tags and control server of a node stay what they were, whatever it is told afterwards: only a new node has
- * others. */
+/* Tags, control server and tailnet of a node stay what they were, whatever it is told afterwards: only a new
+ * node has others. */
 static int leave_old(const struct bring_up_order *order, struct deadline deadline, struct bring_up_end *end,
                      struct error *err)
 {

@@ -55,6 +55,12 @@ static bool tags_fit(const struct words *has, const struct ready_wish *wish)
            (all_are_in(wish->tags, has) && (!wish->exactly || all_are_in(has, wish->tags)));
 }
 
+static bool is_named(const struct tailnet_status *status, const char *name)
+{
+    return strcasecmp(status->tailnet, name) == 0 ||
+           (status->suffix && strcasecmp(status->suffix, name) == 0);
+}
+
 enum ready_verdict ready_judge(const struct tailnet_status *status, const char *control_url,
                                const struct ready_wish *wish)
 {
@@ -67,7 +73,7 @@ enum ready_verdict ready_judge(const struct tailnet_status *status, const char *
         return READY_NO_ADDRESS;
     if (!status->tailnet || !*status->tailnet)
         return READY_NO_PEERS;
-    if (!any && !text_is(status->tailnet, wish->tailnet))
+    if (!any && !is_named(status, wish->tailnet))
         return READY_OTHER_TAILNET;
     return tags_fit(&status->self.tags, wish) ? READY : READY_TAGS;
 }
@@ -87,6 +93,7 @@ static char *tags_text(const struct tailnet_status *status, const struct ready_w
 char *ready_text(enum ready_verdict verdict, const struct tailnet_status *status, const char *control_url,
                  const struct ready_wish *wish)
 {
+    bool has_suffix = status->suffix && *status->suffix && !text_is(status->suffix, status->tailnet);
     switch (verdict) {
     case READY:
         return xstrdup("is ready");
@@ -96,7 +103,8 @@ char *ready_text(enum ready_verdict verdict, const struct tailnet_status *status
         return xasprintf("belongs to the control server %s where %s is wanted",
                          ready_server_shown(control_url), ready_server_shown(wish->login_server));
     case READY_OTHER_TAILNET:
-        return xasprintf("is in the tailnet %s where %s is wanted", status->tailnet, wish->tailnet);
+        return xasprintf("is in the tailnet %s%s%s where %s is wanted", status->tailnet,
+                         has_suffix ? ", " : "", has_suffix ? status->suffix : "", wish->tailnet);
     case READY_NO_ADDRESS:
         return xstrdup("is Running and has no address of its own");
     case READY_NO_PEERS:

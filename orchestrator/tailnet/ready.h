@@ -16,7 +16,7 @@ enum ready_verdict {
 
 struct ready_wish {
     const char *login_server; /* NULL: Tailscale's own */
-    const char *tailnet;      /* its name; NULL or "-": any */
+    const char *tailnet;      /* its name, or the suffix of its names; NULL or "-": any */
     const struct words *tags; /* empty: any */
     bool exactly;             /* no other tags beside them */
 };

@@ -105,6 +105,7 @@ int tailnet_status_parse(const char *bytes, size_t length, struct tailnet_status
         .version = string_of(root, "Version"),
         .state = string_of(root, "BackendState"),
         .tailnet = string_of(json_get(root, "CurrentTailnet"), "Name"),
+        .suffix = string_of(json_get(root, "CurrentTailnet"), "MagicDNSSuffix"),
         .auth_url = string_of(root, "AuthURL"),
         .self = read_peer(json_get(root, "Self"), NULL),
     };
@@ -119,6 +120,7 @@ void tailnet_status_clear(struct tailnet_status *status)
     free(status->version);
     free(status->state);
     free(status->tailnet);
+    free(status->suffix);
     free(status->auth_url);
     words_clear(&status->addresses);
     words_clear(&status->health);

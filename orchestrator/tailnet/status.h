@@ -27,6 +27,7 @@ struct tailnet_status {
     bool tun;
     char *version, *state; /* BackendState: NoState NeedsLogin NeedsMachineAuth Stopped Starting Running … */
     char *tailnet;         /* of the account it is logged in to */
+    char *suffix;          /* of the DNS names there, like tail1234.ts.net */
     char *auth_url;
     struct words addresses, health;
     struct tailnet_peer self;

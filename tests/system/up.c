@@ -160,6 +160,10 @@ Test(up, uses_a_daemon_of_somebody_else_that_is_in_the_wanted_tailnet_and_change
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
     struct lab *project = up_project(lab, op, "  ssh: true\n  auth_key: {file: none}\n");
     tailnet_operator_join(op, "tag:operator");
+    AUTO_JSON *status = up_status(op, tailnet_operator_socket(op));
+    const char *tailnet = json_get_string(json_get(status, "CurrentTailnet"), "Name", NULL);
+    cr_assert_not_null(tailnet);
+    lab_environment(project, "TRIPHASE_OPERATOR_TAILNET", tailnet);
     AUTO_FREE char *before = portrait(op);
 
     struct lab_result up = lab_run(project, "up", "--json", NULL);
@@ -200,6 +204,9 @@ Test(up, refuses_a_daemon_of_somebody_else_that_is_not_as_wanted_and_offers_one_
     lab_environment(project, "TRIPHASE_OPERATOR_LOGIN_SERVER", "http://10.99.0.1:9999");
     expect_offer(project, "belongs to the control server http://10.99.0.1:8080");
     lab_environment(project, "TRIPHASE_OPERATOR_LOGIN_SERVER", NULL);
+    lab_environment(project, "TRIPHASE_OPERATOR_TAILNET", "elsewhere.example");
+    expect_offer(project, "where elsewhere.example is wanted");
+    lab_environment(project, "TRIPHASE_OPERATOR_TAILNET", NULL);
 
     struct lab_result own = lab_run(project, "up", "--own", "--json", NULL);
     cr_assert(eq(int, own.code, 0), "%s%s", own.out, own.err);

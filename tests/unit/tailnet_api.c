@@ -163,6 +163,29 @@ Test(tailnet_api, a_scope_that_is_lacking_is_said)
     cr_assert(strstr(error_text(&err), "scope"), "%s", error_text(&err));
 }
 
+Test(tailnet_api, one_that_knows_nothing_under_the_path_is_told_with_the_keys_that_make_it)
+{
+    static const struct web_answer answers[] = {{.bytes = JSON("404 Not Found") "{\"message\":\"nothing\"}"}};
+    static const char *const names[] = {NULL, "me@example.com"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct web *web = web_start(NULL, answers, 1);
+        struct tailnet_login login = login_of(web, false);
+        AUTO_ERROR err = ERROR_INIT;
+        AUTO_FREE char *key = NULL;
+        login.tailnet = xstrdup_or_null(names[i]);
+        cr_assert(key_of(&login, 10, &key, &err) < 0);
+        cr_expect_eq(err.kind, ERROR_PROJECT);
+        const char *asked = web_request(web, 0);
+        cr_expect(text_starts(asked, names[i] ? "POST /api/v2/tailnet/me%40example.com/keys "
+                                              : "POST /api/v2/tailnet/-/keys "),
+                  "%s", asked);
+        cr_expect(strstr(error_text(&err), "is `api` its base") != NULL, "%s", error_text(&err));
+        cr_expect_eq(strstr(error_text(&err), "`operator.tailnet`") != NULL, names[i] != NULL, "%s",
+                     error_text(&err));
+        tailnet_login_clear(&login);
+    }
+}
+
 Test(tailnet_api, what_passes_is_waited_for_as_long_as_the_server_says)
 {
     static const struct web_answer answers[] = {

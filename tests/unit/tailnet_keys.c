@@ -46,6 +46,7 @@ Test(tailnet_keys, where_nothing_is_given_nobody_joins_and_nothing_of_this_machi
     cr_assert_null(operator->login.login_server);
     cr_assert_null(operator->login.api);
     cr_assert_null(operator->login.hostname);
+    cr_assert_null(operator->login.tailnet);
     cr_assert_eq(operator->login.tags.count, 0);
     cr_assert_not(operator->reusable || operator->ssh || operator->accept_routes ||
                   operator->accept_dns ||
@@ -64,6 +65,7 @@ Test(tailnet_keys, all_of_the_operator_arrives)
                  "  oauth: {id: {env: ID}, secret: {file: oauth}}\n"
                  "  api_key: {command: [keeper, api]}\n"
                  "  auth_key: {fd: 7}\n"
+                 "  tailnet: me@example.com\n"
                  "  reusable: true\n"
                  "  ssh: true\n"
                  "  accept_routes: true\n"
@@ -78,7 +80,7 @@ Test(tailnet_keys, all_of_the_operator_arrives)
     expect_words(&operator->login.tags, "tag:op tag:ci-2");
     cr_assert_str_eq(operator->login.login_server, "https://hs.example.org:8443");
     cr_assert_str_eq(operator->login.api, "http://[fd00::1]:8080/api/v2");
-    cr_assert_str_eq(operator->login.tailnet, "-");
+    cr_assert_str_eq(operator->login.tailnet, "me@example.com");
     cr_assert_eq(operator->login.oauth_id.kind, SECRET_ENV);
     cr_assert_str_eq(operator->login.oauth_secret.where, "oauth");
     cr_assert_eq(operator->login.api_key.kind, SECRET_COMMAND);
@@ -196,6 +198,7 @@ Test(tailnet_keys, values_are_checked_each_with_its_place)
         {"oauth: {env: A}", "unknown key 'env' in 'tailnet.oauth'"},
         {"tag: [tag:x]", "unknown key 'tag' in 'tailnet'; did you mean 'tags'?"},
         {"socket: /x", "unknown key 'socket' in 'tailnet'"},
+        {"tailnet: example.com", "unknown key 'tailnet' in 'tailnet'"},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         AUTO_FREE char *lines = xasprintf("    tailnet:\n      %s\n", all[i].line);
@@ -205,34 +208,39 @@ Test(tailnet_keys, values_are_checked_each_with_its_place)
         cr_has(said, "triphase.yml:6:");
         cr_has_not(said, "tskey-auth-x");
     }
-    project_with("operator:\n  ssh: maybe\n  oauth: {id: {env: A}}\n  stale: remove\n  socks: true\n", "");
+    project_with("operator:\n  ssh: maybe\n  oauth: {id: {env: A}}\n  stale: remove\n  socks: true\n"
+                 "  tailnet: our net\n",
+                 "");
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "triphase.yml:3:8: 'operator.ssh' takes true or false");
     cr_has(said, "triphase.yml:4:11: 'operator.oauth' has its 'id' but no 'secret'");
     cr_has(said, "triphase.yml:5:3: unknown key 'stale' in 'operator'");
     cr_has(said, "triphase.yml:6:3: unknown key 'socks' in 'operator'; did you mean 'socks5'?");
+    cr_has(said, "triphase.yml:7:12: 'operator.tailnet': 'our net' is no name of a tailnet");
 }
 
 Test(tailnet_keys, the_users_own_file_may_hold_the_operator_and_the_environment_beats_both)
 {
-    folder_write("home/.config/triphase/config.yml",
-                 "operator: {hostname: mine, ssh: maybe, auth_key: {file: ~/key}, tags: [tag:user]}\n");
+    folder_write("home/.config/triphase/config.yml", "operator: {hostname: mine, tailnet: example.com, ssh: "
+                                                     "maybe, auth_key: {file: ~/key}, tags: [tag:user]}\n");
     project_with("operator: {tags: [tag:project]}\n", "    tailnet: {tags: [tag:x]}\n");
     AUTO_PROJECT *project = folder_load();
     cr_assert_str_eq(project->operator_settings.login.hostname, "mine");
+    cr_assert_str_eq(project->operator_settings.login.tailnet, "example.com");
     cr_assert_eq(project->operator_settings.login.auth_key.kind, SECRET_FILE);
     expect_words(&project->operator_settings.login.tags, "tag:project");
     cr_assert_eq(project->warnings.count, 1);
     cr_has(project->warnings.items[0], "'operator.ssh' takes true or false");
     project_cleanup(&project);
-    folder_environment("TRIPHASE_OPERATOR_HOSTNAME=other", "TRIPHASE_OPERATOR_OAUTH_ID={env: ID}",
-                       "TRIPHASE_OPERATOR_OAUTH_SECRET={env: S}", "TRIPHASE_OPERATOR_SOCKS5=true",
-                       "TRIPHASE_TARGETS_VAULT_TAILNET_STALE=remove",
+    folder_environment("TRIPHASE_OPERATOR_HOSTNAME=other", "TRIPHASE_OPERATOR_TAILNET=tail1.ts.net",
+                       "TRIPHASE_OPERATOR_OAUTH_ID={env: ID}", "TRIPHASE_OPERATOR_OAUTH_SECRET={env: S}",
+                       "TRIPHASE_OPERATOR_SOCKS5=true", "TRIPHASE_TARGETS_VAULT_TAILNET_STALE=remove",
                        "TRIPHASE_TARGETS_VAULT_TAILNET_AUTH_KEY={fd: 9}",
                        "TRIPHASE_DEFAULTS_TAILNET_LOGIN_SERVER=https://hs", NULL);
     folder_sets("operator.tags=[tag:set]", NULL);
     project = folder_load();
     cr_assert_str_eq(project->operator_settings.login.hostname, "other");
+    cr_assert_str_eq(project->operator_settings.login.tailnet, "tail1.ts.net");
     cr_assert_eq(project->operator_settings.login.oauth_id.kind, SECRET_ENV);
     cr_assert(project->operator_settings.socks5);
     expect_words(&project->operator_settings.login.tags, "tag:set");

@@ -21,7 +21,7 @@ static struct words words_of(const char *list)
 }
 
 struct is {
-    const char *state, *url, *addresses, *tailnet, *tags;
+    const char *state, *url, *addresses, *tailnet, *tags, *suffix;
 };
 
 static enum ready_verdict judge(struct is node, const char *server, const char *tailnet, const char *tags,
@@ -30,6 +30,7 @@ static enum ready_verdict judge(struct is node, const char *server, const char *
     AUTO_WORDS wanted = words_of(tags);
     struct tailnet_status status = {.state = xstrdup(node.state),
                                     .tailnet = xstrdup(node.tailnet),
+                                    .suffix = xstrdup(node.suffix),
                                     .addresses = words_of(node.addresses),
                                     .self.tags = words_of(node.tags)};
     struct ready_wish wish = {
@@ -39,7 +40,8 @@ static enum ready_verdict judge(struct is node, const char *server, const char *
     return verdict;
 }
 
-static const struct is good = {"Running", "http://hs:8080", "100.64.0.1", "example.com", "tag:a"};
+static const struct is good = {"Running",     "http://hs:8080", "100.64.0.1",
+                               "example.com", "tag:a",          "tail1.ts.net"};
 
 Test(tailnet_ready, is_only_what_runs_in_the_wanted_server_and_tailnet_with_address_peers_and_tags)
 {
@@ -58,6 +60,22 @@ Test(tailnet_ready, is_only_what_runs_in_the_wanted_server_and_tailnet_with_addr
     cr_expect_eq(judge(untold, "http://hs:8080", "-", "tag:a", true), READY_NO_PEERS);
     cr_expect_eq(judge(bare, "http://hs:8080", "-", "tag:a", true), READY_TAGS);
     cr_expect_eq(judge(good, "http://hs:8080", "-", "tag:a tag:b", true), READY_TAGS);
+}
+
+Test(tailnet_ready, a_tailnet_is_known_by_its_name_and_by_the_suffix_of_its_names)
+{
+    struct is plain = good, here = good;
+    plain.suffix = "";
+    cr_expect_eq(judge(good, "http://hs:8080", "Example.com", "tag:a", true), READY);
+    cr_expect_eq(judge(good, "http://hs:8080", "tail1.ts.net", "tag:a", true), READY);
+    cr_expect_eq(judge(good, "http://hs:8080", "tail2.ts.net", "tag:a", false), READY_OTHER_TAILNET);
+    cr_expect_eq(judge(plain, "http://hs:8080", "tail1.ts.net", "tag:a", false), READY_OTHER_TAILNET);
+    cr_expect_not(ready_is_on_its_way(READY_OTHER_TAILNET));
+    struct tailnet_status status = {.tailnet = xstrdup(here.tailnet), .suffix = xstrdup(here.suffix)};
+    struct ready_wish wish = {.tailnet = "example.org"};
+    AUTO_FREE char *text = ready_text(READY_OTHER_TAILNET, &status, here.url, &wish);
+    cr_expect_str_eq(text, "is in the tailnet example.com, tail1.ts.net where example.org is wanted");
+    tailnet_status_clear(&status);
 }
 
 Test(tailnet_ready, more_tags_than_wanted_are_fine_for_a_daemon_of_somebody_else_only)

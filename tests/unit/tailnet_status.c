@@ -14,7 +14,7 @@ static const char running[] =
     "\"Self\":{\"ID\":\"2\",\"PublicKey\":\"nodekey:aa\",\"HostName\":\"vault\",\"DNSName\":\"vault-1.\","
     "\"TailscaleIPs\":[\"100.64.0.2\"],\"Tags\":[\"tag:op\"],\"Relay\":\"hs\",\"Online\":true},"
     "\"Health\":[\"not connected to home relay\"],\"MagicDNSSuffix\":\"\","
-    "\"CurrentTailnet\":{\"Name\":\"example\",\"MagicDNSSuffix\":\"\"},"
+    "\"CurrentTailnet\":{\"Name\":\"example\",\"MagicDNSSuffix\":\"tail1234.ts.net\"},"
     "\"Peer\":{\"nodekey:bb\":{\"ID\":\"1\",\"PublicKey\":\"nodekey:bb\",\"HostName\":\"db\","
     "\"DNSName\":\"db.example.ts.net.\",\"TailscaleIPs\":[\"100.64.0.1\",\"fd7a:115c:a1e0::1\"],"
     "\"Tags\":[\"tag:x\",\"tag:y\"],\"CurAddr\":\"10.0.0.2:41641\",\"Relay\":\"hs\",\"PeerRelay\":\"\","
@@ -37,6 +37,7 @@ Test(tailnet_status, a_running_daemon_is_read_whole)
     cr_assert_str_eq(status.version, "1.102.3-t1234");
     cr_assert_str_eq(status.state, "Running");
     cr_assert_str_eq(status.tailnet, "example");
+    cr_assert_str_eq(status.suffix, "tail1234.ts.net");
     cr_assert_eq(status.addresses.count, 2);
     cr_assert_str_eq(status.health.items[0], "not connected to home relay");
     cr_assert_str_eq(status.self.dns_name, "vault-1");
@@ -62,6 +63,7 @@ Test(tailnet_status, what_is_not_there_is_empty_and_never_null)
         parsed("{\"BackendState\":\"NeedsLogin\",\"TailscaleIPs\":null,\"Self\":null,\"Health\":null,"
                "\"CurrentTailnet\":null,\"Peer\":null}");
     cr_assert_str_eq(status.tailnet, "");
+    cr_assert_str_eq(status.suffix, "");
     cr_assert_str_eq(status.self.dns_name, "");
     cr_assert_eq(status.peer_count, 0);
     cr_assert_eq(status.addresses.count, 0);
