@@ -252,6 +252,30 @@ Test(tailnet_look, what_can_carry_now_is_taken_before_what_could_once_a_daemon_r
     cr_assert_eq(kind, TRANSPORT_DIRECT);
 }
 
+Test(tailnet_look, where_none_can_carry_now_the_first_of_the_list_that_could_once_a_daemon_runs_is_rendered)
+{
+    static const struct {
+        const char *list;
+        enum tun_verdict tun;
+        enum transport_kind kind;
+    } cases[] = {{"    transport: [tailnet, tailnet-userspace]\n", TUN_USABLE, TRANSPORT_TAILNET},
+                 {"    transport: [tailnet-userspace, tailnet]\n", TUN_USABLE, TRANSPORT_TAILNET_USERSPACE},
+                 {"    transport: [tailnet, tailnet-userspace]\n", TUN_NO_CAPABILITY,
+                  TRANSPORT_TAILNET_USERSPACE}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_PROJECT *project = project_of(cases[i].list);
+        AUTO_TAILNET_LOOK look = {.taken = false};
+        enum transport_kind kind;
+        take(&look);
+        look.tun.verdict = cases[i].tun;
+        const struct transport_question question = {.names = &project->targets[0].transports,
+                                                    .target = &project->targets[0],
+                                                    .look = &look};
+        cr_assert_eq(transport_choose(&question, &kind, NULL, NULL), 0);
+        cr_expect_eq(kind, cases[i].kind, "case %zu", i);
+    }
+}
+
 Test(tailnet_look, one_look_serves_all_questions_of_one_asker)
 {
     static const struct web_answer answer = {.bytes = DAEMON("true", "Running")};
