@@ -2,12 +2,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "lab/ending.h"
 #include "lab/lab.h"
 #include "lab/spilled.h"
 #include "lab/tailnet_parts.h"
 
 #include <criterion/criterion.h>
-#include <criterion/event.h>
 #include <string.h>
 
 static struct words folders;
@@ -30,7 +30,7 @@ static void add_bundle(struct lab *project, struct text *out)
         text_addf(out, "no bundle: %s\n", made.err);
 }
 
-/* Criterion calls it behind the test, in its process; what an assertion says there is heard by nobody. */
+/* Criterion calls it behind the test, in its process. */
 static void look_at_the_end(void)
 {
     AUTO_TEXT said = TEXT_INIT;
@@ -43,7 +43,7 @@ static void look_at_the_end(void)
     AUTO_FREE char *found = spilled_found(&folders);
     text_add(&said, found);
     if (said.length)
-        criterion_test_die("%s", text_string(&said));
+        ending_fail("%s", text_string(&said));
 }
 
 void tailnet_spilled_machine(const struct tailnet_operator *op)

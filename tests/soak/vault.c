@@ -4,6 +4,7 @@
 #include "lab/vault.h"
 #include "figures.h"
 #include "lab/damage.h"
+#include "lab/ending.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -47,9 +48,11 @@ static void tell(void)
     AUTO_FREE char *row =
         xasprintf("| %s | %zu | %zu | %.0f s | %.1f s |\n", what, figures.cases, figures.held,
                   (double)(moment_monotonic() - figures.since) / (double)NS_PER_S, figures.slowest);
-    figures_add("| of the recipe vault | cases | held | in all | slowest command that shows it "
-                "|\n|---|---|---|---|---|\n",
-                row);
+    AUTO_ERROR err = ERROR_INIT;
+    if (figures_write("| of the recipe vault | cases | held | in all | slowest command that shows it "
+                      "|\n|---|---|---|---|---|\n",
+                      row, &err) < 0)
+        ending_fail("%s", error_text(&err));
 }
 
 TestSuite(vault_soak, .timeout = 3000, .fini = tell);
