@@ -188,14 +188,16 @@ Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_
     let_in_by_ssh(lab, guest, "accept", "\"accept\": *true");
     lab_run(project, "forget", "host", "--yes", NULL);
     tailnet_lab_project(project, guest, address,
-                        "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n", "", quick);
+                        "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n",
+                        "    host_silent: 2m\n", quick);
     struct lab_result taken = lab_run(project, "create", "host", NULL);
     cr_assert_eq(taken.code, 0, "%s%s", taken.out, taken.err);
     AUTO_FREE char *evidence =
         lab_sql(project, "SELECT evidence FROM step WHERE kind = 'phase' AND outcome = 'ok'");
     cr_has(evidence, "SSH-2.0-Tailscale");
 
-    /* It holds whoever logs in until somebody made the check. */
+    /* It holds whoever logs in until somebody made the check. Neither the host's silence nor the stage's time
+     * is over when that is given up. */
     let_in_by_ssh(lab, guest, "check", "\"holdAndDelegate\": *\"http");
     struct lab_result held = lab_run(project, "run", "host", NULL);
     cr_assert_eq(held.code, 4, "%s%s", held.out, held.err);
@@ -213,6 +215,11 @@ static const char long_once[] =
     "    - name: long, once\n"
     "      ansible.builtin.shell: test -e /var/tmp/second || { touch /var/tmp/second; sleep 90; }\n"
     "      changed_when: false\n";
+
+/* Behind the first one a way is looked for anew. */
+static const char churned_and_more[] =
+    "phases:\n  - {name: work, playbook: playbooks/work.yml, network_churn: true}\n"
+    "  - {name: more, playbook: playbooks/work.yml}\n";
 
 /* Of a target that joins the lab's tailnet and is reached in more than one way. malloc'ed. */
 static char *joins(struct tailnet_lab *lab, const char *transports)
@@ -237,9 +244,7 @@ Test(ways, a_way_that_dies_in_a_phase_and_stays_dead_comes_last_and_the_run_ends
     struct lab *project = lab_new();
     AUTO_FREE char *keys = joins(lab, "[tailnet, direct]");
     tailnet_lab_project(project, guest, guest->machine->address, keys, "", long_once);
-    lab_write(project, "phases/work.yml",
-              "phases:\n  - {name: work, playbook: playbooks/work.yml, network_churn: true}\n"
-              "  - {name: more, playbook: playbooks/work.yml}\n");
+    lab_write(project, "phases/work.yml", "%s", churned_and_more);
     tailnet_operator_enter(op, project);
 
     pid_t pid = lab_start(project, "create", "create", "host", NULL);
@@ -276,6 +281,7 @@ Test(ways, a_create_that_began_over_userspace_ends_over_another_way_when_that_on
     struct lab *project = lab_new();
     AUTO_FREE char *keys = joins(lab, "[tailnet-userspace, direct]");
     tailnet_lab_project(project, guest, guest->machine->address, keys, "", long_once);
+    lab_write(project, "phases/work.yml", "%s", churned_and_more);
     tailnet_operator_enter(op, project);
 
     pid_t pid = lab_start(project, "create", "create", "host", NULL);
@@ -291,14 +297,19 @@ Test(ways, a_create_that_began_over_userspace_ends_over_another_way_when_that_on
     AUTO_FREE char *ways =
         lab_sql(project, "SELECT group_concat(name || ':' || transport || ':' || outcome, ' ') FROM (SELECT "
                          "name, transport, outcome FROM step WHERE kind = 'phase' ORDER BY seq)");
-    cr_assert_str_eq(ways, "work:tailnet-userspace:transport-lost work:direct:ok");
+    cr_assert_str_eq(ways, "work:tailnet-userspace:transport-lost work:direct:ok more:direct:ok");
     cr_assert_eq(lab_sql_number(project, "SELECT count(*) FROM event WHERE kind = 'switched'"), 1);
     /* Why: what was tried before it, and what came of that. */
     AUTO_FREE char *tried =
         lab_sql(project, "SELECT json_extract(evidence, '$.tried') FROM step WHERE kind = 'phase' AND "
-                         "outcome = 'ok'");
+                         "outcome = 'ok' AND name = 'work'");
     cr_has(tried, "\"name\":\"tailnet-userspace\"");
     cr_has(tried, "\"cause\":\"");
+    /* Looked for anew behind the churn: the one that died comes last, so it is not even tried. */
+    AUTO_FREE char *behind = lab_sql(project, "SELECT json_extract(evidence, '$.tried') FROM step WHERE "
+                                              "kind = 'phase' AND name = 'more'");
+    cr_has(behind, "\"name\":\"direct\"");
+    cr_assert_null(strstr(behind, "tailnet-userspace"), "%s", behind);
     rig_remove(guest);
 }
 
