@@ -209,6 +209,10 @@ Test(up_life, an_ordinary_user_has_one_in_its_own_state_folder)
     cr_expect(eq(str, up_string(said, "socket"), socket));
     cr_expect(eq(str, up_string(said, "mode"), "userspace"));
     cr_expect(eq(int, down.code, 0), "%s%s", down.out, down.err);
+    AUTO_FREE char *left =
+        tailnet_operator_shell(op, "cd %s/state/triphase/tailnet && ls; grep -rlaF -f %s/the-key .; true",
+                               home, home);
+    cr_expect(eq(str, left, "lock\ntailscaled.log\n"), "and the key stands in none of them");
     free(tailnet_operator_shell(op, "rm -rf %s", home));
 }
 
