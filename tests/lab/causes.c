@@ -12,16 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VOLUME  3000000
-#define IDLE    40
-#define HOLE    1200
-#define LOSS    10
-#define KBITS   256
-#define CONTROL "master"
+#define VOLUME    3000000
+#define IDLE      40
+#define HOLE      1200
+#define LOSS      10
+#define KBITS     256
+#define CONTROL   "master"
+#define USERSPACE "tailnet-userspace"
 
-static void project(struct causes *causes, const char *address)
+static void project(struct causes *causes, const char *transport, const char *address)
 {
-    AUTO_FREE char *keys = xstrdup("    transport: [tailnet-userspace]\n");
+    AUTO_FREE char *keys = xasprintf("    transport: [%s]\n", transport);
     tailnet_lab_project(causes->lab, causes->guest, address, keys, "",
                         "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
 }
@@ -75,12 +76,12 @@ static void usual_sessions(struct causes *causes)
 
 static void lose_name(struct causes *causes)
 {
-    project(causes, "vault.nowhere.invalid");
+    project(causes, USERSPACE, "vault.nowhere.invalid");
 }
 
 static void find_name(struct causes *causes)
 {
-    project(causes, causes->address);
+    project(causes, USERSPACE, causes->address);
 }
 
 static void stop_daemon(struct causes *causes)
@@ -155,6 +156,34 @@ static void no_relay(struct causes *causes)
     tailnet_fault_relay(causes->tailnet, false);
 }
 
+static void operate_from(struct causes *causes, struct tailnet_operator *op)
+{
+    causes->op = op;
+    tailnet_operator_enter(op, causes->lab);
+    lab_environment(causes->lab, "TAILSCALE_SOCKET", tailnet_operator_socket(op));
+}
+
+static void take_operator(struct causes *causes, enum tailnet_tun tun)
+{
+    struct tailnet_operator *op = tailnet_lab_operator(causes->tailnet, tun);
+    tailnet_operator_join(op, "tag:operator");
+    operate_from(causes, op);
+}
+
+/* From another machine, which has a TUN. */
+static void take_tun(struct causes *causes)
+{
+    causes->other = causes->op;
+    take_operator(causes, TAILNET_TUN);
+    project(causes, "tailnet", causes->address);
+}
+
+static void leave_tun(struct causes *causes)
+{
+    operate_from(causes, causes->other);
+    project(causes, USERSPACE, causes->address);
+}
+
 static void nothing(struct causes *causes)
 {
     (void)causes;
@@ -177,7 +206,7 @@ const struct cause causes_of_ten[] = {
 const struct cause causes_healthy[] = {
     {"nothing", "none", NULL, 0, nothing, nothing},
     {"nothing, over the relay", "none", QUICK, 0, relay, no_relay},
-    {"nothing, quickly", "none", QUICK, 0, nothing, nothing},
+    {"nothing, over a TUN", "none", QUICK, 0, take_tun, leave_tun},
     {0},
 };
 
@@ -197,13 +226,10 @@ struct causes causes_new(void)
 {
     struct causes causes = {.tailnet = tailnet_lab_new()};
     causes.lab = lab_new();
-    causes.op = tailnet_lab_operator(causes.tailnet, TAILNET_TUN_ABSENT);
     causes.guest = tailnet_lab_guest(causes.tailnet);
     causes.address = tailnet_guest_join(causes.tailnet, causes.guest, "tag:host", "guest");
-    tailnet_operator_join(causes.op, "tag:operator");
-    tailnet_operator_enter(causes.op, causes.lab);
-    lab_environment(causes.lab, "TAILSCALE_SOCKET", tailnet_operator_socket(causes.op));
-    project(&causes, causes.address);
+    take_operator(&causes, TAILNET_TUN_ABSENT);
+    project(&causes, USERSPACE, causes.address);
     return causes;
 }
 
@@ -213,7 +239,7 @@ struct causes_said causes_diagnose(struct causes *causes, const struct cause *ca
     cause->harm(causes);
     const char *how = size ? size : cause->size;
     pid_t child = lab_start(causes->lab, "diagnose", "diagnose", "host", "--json", how ? how : "--transport",
-                            how ? NULL : "tailnet-userspace", NULL);
+                            how ? NULL : USERSPACE, NULL);
     struct causes_said said = {.code = lab_wait(causes->lab, child, 300)};
     cause->mend(causes);
     AUTO_FREE char *out = lab_read(causes->lab, "diagnose.out"),

@@ -1,12 +1,14 @@
-/* What `diagnose` is to find out, made real between an operator without a TUN and a host of the lab's
- * tailnet: a table of causes, each with the word that is right. Functions fail the test by themselves. */
+/* What `diagnose` is to find out, made real between an operator and a host of the lab's tailnet: a table of
+ * causes, each with the word that is right. The operator has no TUN, but for the one way that is well over
+ * one. Functions fail the test by themselves. */
 #pragma once
 #include "lab/tailnet.h"
 
 struct causes {
     struct lab *lab;
     struct tailnet_lab *tailnet;
-    struct tailnet_operator *op;
+    struct tailnet_operator *op;    /* from whose machine it is asked */
+    struct tailnet_operator *other; /* the one of before, where a cause took another */
     struct rig *guest;
     const char *address; /* of the guest, in the tailnet */
 };

@@ -1,6 +1,6 @@
-/* Ten causes made real over a userspace network, one at a time, and three ways that are well: what
- * `diagnose` calls each, and in what time. CAUSE picks one by its name. And a matrix with all that there is,
- * cut off and gone on with. */
+/* Ten causes made real over a userspace network, one at a time, and three ways that are well, one of them
+ * over a TUN: what `diagnose` calls each, and in what time. CAUSE picks one by its name. And a matrix with all
+ * that there is, cut off and gone on with. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/causes.h"
@@ -16,7 +16,7 @@ TestSuite(diagnose, .timeout = 5400);
 
 enum { BOUND_S = 300 };
 
-static const char head[] = "| induced over userspace | matrix | conclusion | right | exit | took |\n"
+static const char head[] = "| induced | matrix | conclusion | right | exit | took |\n"
                            "|---|---|---|---|---|---|\n";
 
 static void diagnose(struct causes *causes, const struct cause *cause)
