@@ -37,12 +37,13 @@ class Fault:
     keys: dict = dataclasses.field(default_factory=dict)
     before: object = None  # makes ready, before the run
     first: tuple = ('ok',)  # outcomes that the phase's first attempt may have
+    why: tuple = ANY  # the causes that it may be put down to, None for no word
     detect: float = 0  # at most so many seconds from the strike to the end of that attempt; 0: not asked
     exit: object = 0  # or a tuple of those that may be
     causes: tuple = ()  # what an UNREACHABLE may be put down to
     resume: bool = False  # the run ended: `triphase resume` gets through
     mend: object = None  # what an operator puts right before that
-    left_on_host: bool = False  # nobody can look at the host
+    left_on_host: bool = False  # nobody can look at the host: it is out of reach to the end
     then: object = None  # looks at what comes after it
     delayed: bool = False  # the strike itself waits until the fault begins
     transport: str = ''  # over a tailnet, in a hub of its own
@@ -254,6 +255,14 @@ def uncut(project):
 
 BROKEN = ('connect-timeout', 'no-route', 'reset', 'refused', 'banner-timeout', 'keepalive-timeout', 'mux-lost', 'channel-broken')
 
+# What becomes of an attempt over a tailnet. The watchdog has 10 s for a connection that stays and is dead.
+PATH_DEAD = {'first': ('transport-lost',), 'why': ('path-dead',), 'detect': 12, 'causes': ('keepalive-timeout',)}
+DAEMON_SILENT = {**PATH_DEAD, 'why': ('daemon-silent',)}
+NOT_CARRIED = {**PATH_DEAD, 'why': ('not-carried',)}
+# With a userspace daemon its connections go, and ssh says so before anybody looked, or just after.
+CUT_AT_ONCE = {'first': ('unreachable',), 'why': (None, 'daemon-silent'), 'detect': 5, 'causes': ('reset',)}
+ENDS_UNTIL_MENDED = {'exit': 4, 'resume': True}
+
 FAULTS = (
     Fault('nothing at all', 'none', lambda project: None, undisturbed=True),
     Fault('packets dropped for 5 s', 'path', drop, undrop, 5),
@@ -294,23 +303,25 @@ FAULTS = (
     Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
     Fault('tailnet undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet'),
     Fault('userspace undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet-userspace'),
-    Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=12, exit=4, causes=BROKEN, resume=True,
-          left_on_host=True, transport='tailnet', quick=True),
-    Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, first=LOST, detect=20, exit=4, causes=BROKEN,
-          resume=True, left_on_host=True, transport='tailnet-userspace'),
-    Fault('tailscaled stopped for 30 s', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, first=LOST, detect=15, causes=BROKEN,
+    Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, **PATH_DEAD, **ENDS_UNTIL_MENDED, transport='tailnet', quick=True),
+    Fault('tailscaled killed under userspace', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, **CUT_AT_ONCE, **ENDS_UNTIL_MENDED,
+          transport='tailnet-userspace'),
+    Fault('tailscaled stopped for 30 s', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, **PATH_DEAD, transport='tailnet'),
+    Fault('tailscaled stopped for 30 s under userspace', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, **DAEMON_SILENT,
+          transport='tailnet-userspace'),
+    Fault('tailscaled restarted', 'tailnet', tailnet.restart_daemon, transport='tailnet'),
+    Fault('tailscaled restarted under userspace', 'tailnet', tailnet.restart_daemon, **CUT_AT_ONCE, transport='tailnet-userspace'),
+    Fault('logged out of the tailnet', 'tailnet', tailnet.log_out, mend=tailnet.join_again, **PATH_DEAD, **ENDS_UNTIL_MENDED, says='is in the state NeedsLogin',
           transport='tailnet'),
-    Fault('tailscaled stopped for 30 s under userspace', 'tailnet', tailnet.to_daemon(signal.SIGSTOP), tailnet.to_daemon(signal.SIGCONT), 30, first=LOST, detect=15,
-          causes=BROKEN, transport='tailnet-userspace'),
-    Fault('tailscaled restarted', 'tailnet', tailnet.restart_daemon, first=('ok',) + LOST, causes=BROKEN, transport='tailnet'),
-    Fault('tailscaled restarted under userspace', 'tailnet', tailnet.restart_daemon, first=LOST, detect=20, causes=BROKEN, transport='tailnet-userspace'),
-    Fault('logged out of the tailnet', 'tailnet', tailnet.log_out, mend=tailnet.join_again, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True, left_on_host=True,
-          transport='tailnet'),
+    Fault('logged out under userspace', 'tailnet', tailnet.log_out, mend=tailnet.join_again, **NOT_CARRIED, **ENDS_UNTIL_MENDED, says='is in the state NeedsLogin',
+          transport='tailnet-userspace'),
+    Fault('switched to another tailnet under userspace', 'tailnet', tailnet.switch_tailnet, before=tailnet.second_tailnet, mend=tailnet.switch_back, **NOT_CARRIED,
+          **ENDS_UNTIL_MENDED, transport='tailnet-userspace'),
     Fault('control server down for 60 s', 'tailnet', tailnet.stop_headscale, tailnet.start_headscale, 60, transport='tailnet'),
-    Fault('another daemon at the socket', 'tailnet', tailnet.another_daemon(True), mend=tailnet.back_in_place, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
-          left_on_host=True, transport='tailnet-userspace'),
-    Fault('a daemon that never answers', 'tailnet', tailnet.another_daemon(False), mend=tailnet.back_in_place, first=LOST, detect=20, exit=4, causes=BROKEN, resume=True,
-          left_on_host=True, transport='tailnet-userspace'),
+    Fault('another daemon at the socket', 'tailnet', tailnet.another_daemon(True), mend=tailnet.back_in_place, **CUT_AT_ONCE, **ENDS_UNTIL_MENDED,
+          transport='tailnet-userspace'),
+    Fault('a daemon that never answers', 'tailnet', tailnet.another_daemon(False), mend=tailnet.back_in_place, **CUT_AT_ONCE, **ENDS_UNTIL_MENDED,
+          transport='tailnet-userspace'),
 )
 COLUMNS = ('fault', 'detected after', 'first attempt', 'UNREACHABLE', 'outcome', 'exit', 'time', 'against undisturbed', 'left here', 'left on host')
 
@@ -328,10 +339,11 @@ def judge(fault, project, code, struck):
     """The row of the table; raises where something is not as it has to be."""
     tries = attempts(project)
     first, ended = tries[0][1], tries[0][3]
-    late = (ended - struck) / 1e9 if ended and first not in ('ok', 'crashed') and not fault.before else None
+    late = (ended - struck) / 1e9 if ended and first not in ('ok', 'crashed') and (fault.detect or not fault.before) else None
     ledger = project.sql('select cause, cause_source from unreachable')
     outcome = project.report()['run']['outcome']
     check(fault.first is ANY or first in fault.first, 'first attempt was %s (%s), not %s', first, tries[0][2], fault.first)
+    check(fault.why is ANY or tries[0][2] in fault.why, 'first attempt was %s by %s, not by %s', first, tries[0][2], fault.why)
     check(code in (fault.exit if isinstance(fault.exit, tuple) else (fault.exit,)), 'exit %d, not %s', code, fault.exit)
     check(not fault.detect or late <= fault.detect, 'detected after %.1f s, not within %.0f', late or -1, fault.detect)
     for cause, source in ledger:

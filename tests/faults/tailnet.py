@@ -139,17 +139,35 @@ def start_headscale(project):
     project.headscale.start()
 
 
+def socket_outside(project):
+    return '/proc/%d/root%s' % (project.operator.holder.pid, project.operator.socket)
+
+
 def another_daemon(answers):
     """In the daemon's place somebody listens who is none, or who accepts and never answers."""
     def strike(project):
         to_daemon(signal.SIGKILL)(project)
-        inside = '/proc/%d/root%s' % (project.operator.holder.pid, project.operator.socket)
+        inside = socket_outside(project)
         os.unlink(inside)
         project.impostor = socket.socket(socket.AF_UNIX)
         project.impostor.bind(inside)
         project.impostor.listen(64)
         threading.Thread(target=lambda: serve(project.impostor, answers), daemon=True).start()
     return strike
+
+
+def second_tailnet(project):
+    project.second = tailnet_lab.Headscale(project.spilled, other=True)
+
+
+def switch_tailnet(project):
+    """The daemon is well, and in another tailnet."""
+    project.operator.join(headscale=project.second)
+
+
+def switch_back(project):
+    log_out(project)
+    join_again(project)
 
 
 def serve(listener, answers):
@@ -169,7 +187,7 @@ def serve(listener, answers):
 
 def back_in_place(project):
     project.impostor.close()
-    os.unlink('/proc/%d/root%s' % (project.operator.holder.pid, project.operator.socket))
+    os.unlink(socket_outside(project))
     start_daemon(project)
 
 

@@ -23,13 +23,13 @@ OWN = ('/run/tailscale', '/var/lib/tailscale', '/var/lib/triphase-tailnet')
 INSIDE = 'TAILNET_LAB_INSIDE'
 TS = {'TS_DEBUG_USE_DERP_HTTP': '1', 'TS_NO_LOGS_NO_SUPPORT': '1'}
 CONFIG = '''server_url: {server}
-listen_addr: {hub}:8080
-metrics_listen_addr: 127.0.0.1:9090
-grpc_listen_addr: 127.0.0.1:50443
+listen_addr: {hub}:{port}
+metrics_listen_addr: 127.0.0.1:{metrics}
+grpc_listen_addr: 127.0.0.1:{grpc}
 noise: {{private_key_path: {folder}/noise.key}}
-prefixes: {{v4: 100.64.0.0/10, v6: 'fd7a:115c:a1e0::/48', allocation: sequential}}
+prefixes: {{v4: {addresses}, v6: 'fd7a:115c:a1e0::/48', allocation: sequential}}
 derp:
-  server: {{enabled: true, region_id: 999, region_code: hs, region_name: hs, stun_listen_addr: '{hub}:3478', private_key_path: {folder}/derp.key,
+  server: {{enabled: true, region_id: 999, region_code: hs, region_name: hs, stun_listen_addr: '{hub}:{stun}', private_key_path: {folder}/derp.key,
     automatically_add_embedded_derp_region: true, ipv4: {hub}}}
   urls: []
   paths: []
@@ -140,32 +140,36 @@ def connect():
 
 
 class Headscale:
-    def __init__(self, spilled=None):
-        """`spilled`: a Watch (lab/spilled.py), which hears of each key."""
+    def __init__(self, spilled=None, other=False):
+        """`spilled`: a Watch (lab/spilled.py), which hears of each key. `other`: a second tailnet, with addresses that the first one gives to nobody."""
         self.spilled = spilled
-        with open(FOLDER + '/headscale.yaml', 'w', encoding='utf-8') as out:
-            out.write(CONFIG.format(server=LOGIN_SERVER, hub=HUB, folder=FOLDER))
+        self.folder = FOLDER + '/other' if other else FOLDER
+        self.login_server = LOGIN_SERVER[:-1] + '1' if other else LOGIN_SERVER
+        os.makedirs(self.folder, 0o700, exist_ok=True)
+        with open(self.folder + '/headscale.yaml', 'w', encoding='utf-8') as out:
+            out.write(CONFIG.format(server=self.login_server, hub=HUB, folder=self.folder, addresses='100.127.0.0/16' if other else '100.64.0.0/10', port=8080 + other,
+                                    metrics=9090 + other, grpc=50443 + other, stun=3478 + other))
         self.start()
         self.ask('users', 'create', 'ops')
         self.policy(POLICY)
 
     def start(self):
-        log = open(FOLDER + '/headscale.log', 'ab')  # noqa: SIM115
-        self.child = subprocess.Popen(['headscale', '-c', FOLDER + '/headscale.yaml', 'serve'], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=with_me)
+        log = open(self.folder + '/headscale.log', 'ab')  # noqa: SIM115
+        self.child = subprocess.Popen(['headscale', '-c', self.folder + '/headscale.yaml', 'serve'], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=with_me)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        until(40, lambda: opener.open(LOGIN_SERVER + '/health', timeout=2).status == 200, 'headscale')
+        until(40, lambda: opener.open(self.login_server + '/health', timeout=2).status == 200, 'headscale')
 
     def stop(self):
         self.child.kill()
         self.child.wait()
 
     def ask(self, *words):
-        return run('headscale', '-c', FOLDER + '/headscale.yaml', *words)
+        return run('headscale', '-c', self.folder + '/headscale.yaml', *words)
 
     def policy(self, text):
-        with open(FOLDER + '/policy.json', 'w', encoding='utf-8') as out:
+        with open(self.folder + '/policy.json', 'w', encoding='utf-8') as out:
             out.write(text)
-        self.ask('policy', 'set', '-f', FOLDER + '/policy.json')
+        self.ask('policy', 'set', '-f', self.folder + '/policy.json')
 
     def key(self, tag, *more):
         made = json.loads(self.ask('preauthkeys', 'create', '--expiration', '1h', '--user', '1', '--tags', tag, '-o', 'json', *more))['key']
@@ -214,12 +218,14 @@ class Operator:
     def state(self):
         return json.loads(self.run('tailscale', '--socket=' + self.socket, 'status', '--json', '--peers=false'))['BackendState']
 
-    def join(self, tag='tag:operator'):
+    def join(self, tag='tag:operator', headscale=None):
+        """`headscale`: to another tailnet, by a profile of its own."""
         if not self.daemon_child:
             self.daemon()
+        server = headscale or self.headscale
         with open(self.folder + '/key', 'w', encoding='ascii', opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-            out.write(self.headscale.key(tag, '--ephemeral'))
-        self.run('tailscale', '--socket=' + self.socket, 'up', '--auth-key=file:' + self.folder + '/key', '--login-server=' + LOGIN_SERVER,
+            out.write(server.key(tag, '--ephemeral'))
+        self.run('tailscale', '--socket=' + self.socket, 'login' if headscale else 'up', '--auth-key=file:' + self.folder + '/key', '--login-server=' + server.login_server,
                  '--hostname=operator-%d' % self.number, '--accept-dns=false', '--timeout=40s')
         self.joined = self.run('tailscale', '--socket=' + self.socket, 'ip', '-4').strip()
         return self.joined
