@@ -281,11 +281,13 @@ check:
 MAN_DIR = $(DESTDIR)$(PREFIX)/share/man
 PAGES1 := $(wildcard docs/*.1)
 PAGES5 := $(wildcard docs/*.5)
+PAGES7 := $(wildcard docs/*.7)
 .PHONY: install uninstall clean help
 install: $(PROGRAM)
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/triphase
 	$(if $(PAGES1),install -d $(MAN_DIR)/man1 && install -m 0644 $(PAGES1) $(MAN_DIR)/man1)
 	$(if $(PAGES5),install -d $(MAN_DIR)/man5 && install -m 0644 $(PAGES5) $(MAN_DIR)/man5)
+	$(if $(PAGES7),install -d $(MAN_DIR)/man7 && install -m 0644 $(PAGES7) $(MAN_DIR)/man7)
 
 # What was laid in /var goes too, unless a sandbox is alive or cannot be judged. A staged tree (DESTDIR) has nothing of it.
 uninstall:
@@ -296,7 +298,7 @@ ifeq ($(DESTDIR),)
 		echo "triphase: no program is here to judge the sandboxes in /var/lib/triphase: build it first ('make')" >&2; exit 1; fi
 endif
 	rm -f $(DESTDIR)$(PREFIX)/bin/triphase \
-		$(PAGES1:docs/%=$(MAN_DIR)/man1/%) $(PAGES5:docs/%=$(MAN_DIR)/man5/%)
+		$(PAGES1:docs/%=$(MAN_DIR)/man1/%) $(PAGES5:docs/%=$(MAN_DIR)/man5/%) $(PAGES7:docs/%=$(MAN_DIR)/man7/%)
 
 clean:
 	rm -rf $(BUILD)

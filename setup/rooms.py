@@ -164,7 +164,11 @@ def names(rooms):
         pattern = re.compile(COMPARED % "|".join(map(re.escape, found)))
         for file in sources():
             if file not in own and file.parent.name not in others:
-                for hit in pattern.finditer(file.read_text()):
+                text = file.read_text()
+                # "command" is also a kind of secret and one of Ansible's modules: where nobody speaks of providers.
+                for hit in pattern.finditer(text):
+                    if hit.group(1) == "command" and "provider" not in text:
+                        continue
                     yield f'{file} compares with "{hit.group(1)}", a name that only {table} knows'
 
 

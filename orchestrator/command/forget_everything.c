@@ -226,7 +226,7 @@ static int drop_dead(const struct words *dead, struct words *gone, struct error 
             return -1;
         machine->id = xstrdup_or_null(owner.machine);
         machine->reference = xstrdup(dead->items[i]);
-        if (provider_sandbox.remove(machine, REMOVE_BOUND, err) < 0)
+        if (provider_sandbox.remove(NULL, machine, REMOVE_BOUND, err) < 0)
             return -1;
         words_addf(gone, "what was left of the sandbox %s", dead->items[i]);
     }

@@ -23,6 +23,11 @@ char *marks_step(const char *run, int seq)
     return xasprintf(STEP "=%s", step);
 }
 
+const char *marks_own_run(void)
+{
+    return getenv(RUN);
+}
+
 char *marks_machine(const char *machine)
 {
     return xasprintf(MACHINE "=%s", machine);

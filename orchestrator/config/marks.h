@@ -8,6 +8,8 @@
 
 char *marks_run(const char *run);
 char *marks_step(const char *run, int seq);
+/* The run that this very process was started for, by its environment; borrowed, NULL: none. */
+const char *marks_own_run(void);
 char *marks_machine(const char *machine);
 /* Puts the marks of a process of the run into its environment; `seq` 0: of none of its steps. */
 void marks_environment(struct words *environment, const char *run, int seq);

@@ -45,6 +45,9 @@ static void target_clear(struct target *target)
     secret_clear(&target->key_passphrase);
     words_clear(&target->env);
     free(target->root);
+    words_clear(&target->make);
+    words_clear(&target->verify);
+    words_clear(&target->remove);
     free(target->tailscale_socket);
     free(target->control_server);
     tailnet_login_clear(&target->tailnet);

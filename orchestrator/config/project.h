@@ -58,7 +58,8 @@ struct target {
     struct words env; /* names */
     int64_t deadline_ns;
     bool protected;
-    char *root; /* sandbox */
+    char *root;                        /* sandbox */
+    struct words make, verify, remove; /* command: each a program and its arguments */
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;

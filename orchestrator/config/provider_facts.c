@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-extern const struct provider provider_sandbox, provider_static;
+extern const struct provider provider_sandbox, provider_static, provider_command;
 
 static const struct provider_facts rows[] = {
     {.name = "sandbox",
@@ -13,6 +13,7 @@ static const struct provider_facts rows[] = {
      .port = 22,
      .calls = &provider_sandbox},
     {.name = "static", .existing = true, .calls = &provider_static},
+    {.name = "command", .by_programs = true, .calls = &provider_command},
 };
 
 const struct provider_facts *provider_facts(const char *name)
@@ -34,6 +35,6 @@ const char *const *provider_names(void)
 
 bool provider_is_later(const char *name)
 {
-    static const char *const later[] = {"hetzner", "command", NULL};
+    static const char *const later[] = {"hetzner", NULL};
     return text_is_one_of(name, later);
 }

@@ -13,6 +13,7 @@ struct provider_facts {
     bool existing;
     /* the host is on this machine: nothing leads to it but its address, and `root` says what it is made of */
     bool local;
+    bool by_programs; /* the user's own make and remove it: `make`, `verify`, `remove` are required */
     bool own_key;     /* triphase makes its key, which has no passphrase */
     const char *user; /* where the target names none; NULL: whom ssh takes */
     int port;         /* likewise; 0: ssh's own */

@@ -229,6 +229,19 @@ static void resolve_places(const struct resolve *resolve, const struct settings_
     out->python = text_is(python, "auto") ? NULL : TAKE(python);
 }
 
+static void resolve_programs(const struct resolve *resolve, const struct settings_view *view,
+                             const char *place, const char *what, struct target *out)
+{
+    texts_of(view, "make", &out->make);
+    texts_of(view, "verify", &out->verify);
+    texts_of(view, "remove", &out->remove);
+    if (!provider_facts(out->provider)->by_programs)
+        return;
+    need(resolve, view, "make", place, what);
+    need(resolve, view, "verify", place, what);
+    need(resolve, view, "remove", place, what);
+}
+
 void resolve_target(const struct resolve *resolve, const struct settings_view *view, const char *name,
                     const char *place, struct target *out)
 {
@@ -239,6 +252,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->recipe = text_of(view, "recipe");
     if (provider_facts(out->provider)->existing)
         need(resolve, view, "address", place, what);
+    resolve_programs(resolve, view, place, what, out);
     tailnet_keys_target(view, place, resolve->faults, out);
     resolve_transports(view, &out->transports, &out->transport_auto);
     resolve_auto(out);

@@ -65,6 +65,12 @@ static const char *const *retried_outcomes(void)
         FIELDS_KEY(prefix ".oauth", key_scope), SECRET_KEY(prefix ".oauth.id", key_scope),       \
         SECRET_KEY(prefix ".oauth.secret", key_scope), SECRET_KEY(prefix ".api_key", key_scope), \
         SECRET_KEY(prefix ".auth_key", key_scope)
+/* The provider `command`: a program and its arguments. */
+#define PROGRAM_KEY(key_name)                                                         \
+    {                                                                                 \
+        .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .note = "none", \
+        .flags = KEY_ANY_SCALAR                                                       \
+    }
 #define LATER_KEY(key_name, key_scope)                                               \
     {                                                                                \
         .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
@@ -166,6 +172,9 @@ static const struct key before[] = {
     DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
     {.name = "protected", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "false"},
     TEXT_KEY("root", SCOPE_TARGET, .preset = "debian-12", .problem = value_root_problem),
+    PROGRAM_KEY("make"),
+    PROGRAM_KEY("verify"),
+    PROGRAM_KEY("remove"),
 
     TEXT_KEY("name", SCOPE_PHASE, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
     TEXT_KEY("playbook", SCOPE_PHASE, .problem = value_path_problem, .flags = KEY_REQUIRED),
@@ -224,9 +233,6 @@ static const struct key behind[] = {
     LATER_KEY("ipv4", SCOPE_TARGET),
     LATER_KEY("ipv6", SCOPE_TARGET),
     LATER_KEY("placement_group", SCOPE_TARGET),
-    LATER_KEY("make", SCOPE_TARGET),
-    LATER_KEY("verify", SCOPE_TARGET),
-    LATER_KEY("remove", SCOPE_TARGET),
     LATER_KEY("list", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_PHASE),
     LATER_KEY("confirm", SCOPE_PHASE),

@@ -5,14 +5,13 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
+#include "process/sealed_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A grandchild may hold a pipe for ever; what it has to say after the program ended is not
@@ -67,18 +66,6 @@ static int intake_open(struct intake *intake)
     return ends[1];
 }
 
-/* A sealed file in memory, not a pipe: nothing has to be fed, and a program that does
- * not read it stalls nobody. */
-static int input_open(const char *input)
-{
-    AUTO_CLOSE int fd = memfd_create("triphase-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || fchmod(fd, 0600) < 0 || file_write_all(fd, input, strlen(input)) < 0 ||
-        lseek(fd, 0, SEEK_SET) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
 static char *command_text(const struct program *program)
 {
     enum { LONGEST = 120 };
@@ -96,8 +83,7 @@ static char *command_text(const struct program *program)
     return text_take(&words);
 }
 
-/* ": <last line that is not empty>", printable, or "". */
-static char *last_words(const struct text *text)
+char *program_last_words(const struct text *text)
 {
     enum { LONGEST = 300 };
     const char *bytes = text_string(text);
@@ -159,7 +145,7 @@ static char *words_of_failure(const struct program *program, const struct intake
                               const struct intake *error_out)
 {
     bool of_errors = error_out->text.length || program->tells_secrets;
-    return last_words(of_errors ? &error_out->text : &out->text);
+    return program_last_words(of_errors ? &error_out->text : &out->text);
 }
 
 /* Ends the program's own session and reaps it. Its pid cannot be another's: it was not reaped yet. */
@@ -177,9 +163,13 @@ static int run(const struct program *program, struct intake *out, struct intake 
     AUTO_FREE char *command = command_text(program);
     AUTO_CLOSE int out_in = intake_open(out);
     AUTO_CLOSE int error_in = out_in < 0 ? -1 : intake_open(error_out);
-    AUTO_CLOSE int input = error_in >= 0 && program->input ? input_open(program->input) : -1;
-    if (out_in < 0 || error_in < 0 || (program->input && input < 0))
+    if (out_in < 0 || error_in < 0)
         return error_system(err, errno, "cannot prepare %s", command);
+    /* No pipe: nothing has to be fed, and a program that does not read it stalls nobody. */
+    AUTO_CLOSE int input =
+        program->input ? sealed_file("triphase-input", program->input, strlen(program->input), err) : -1;
+    if (program->input && input < 0)
+        return error_prefix(err, "%s", command);
 
     struct child_plan plan = {
         .argv = program->argv,
@@ -188,6 +178,7 @@ static int run(const struct program *program, struct intake *out, struct intake 
         .in = input,
         .out = out_in,
         .error = error_in,
+        .keep = program->keep,
         .scope = program->scope,
         /* Whoever waits for it blocks here; when that one is gone nobody bounds it. */
         .die_with_parent = true,
@@ -221,16 +212,16 @@ static void give(struct text *to, const struct intake *from)
         text_add_bytes(to, text_string(&from->text), from->text.length);
 }
 
-static struct intake intake_for(const struct program *program)
+static struct intake intake_for(const struct program *program, bool output)
 {
-    return (struct intake){-1, program->output_limit ? program->output_limit : DEFAULT_LIMIT, program->echo,
-                           TEXT_INIT};
+    return (struct intake){-1, program->output_limit ? program->output_limit : DEFAULT_LIMIT,
+                           output && program->keeps_back_output ? 0 : program->echo, TEXT_INIT};
 }
 
 int program_run(const struct program *program, struct text *out, struct text *error_out,
                 struct child_end *end, struct error *err)
 {
-    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
+    AUTO_INTAKE from_out = intake_for(program, true), from_error = intake_for(program, false);
     struct child_end how = {0};
     int result = run(program, &from_out, &from_error, &how, err);
     if (result == 0 || program->keeps_output) {
@@ -246,7 +237,7 @@ int program_run(const struct program *program, struct text *out, struct text *er
 
 int program_do_all(const struct program *program, struct text *out, struct error *err)
 {
-    AUTO_INTAKE from_out = intake_for(program), from_error = intake_for(program);
+    AUTO_INTAKE from_out = intake_for(program, true), from_error = intake_for(program, false);
     struct child_end end = {0};
     if (run(program, &from_out, &from_error, &end, err) < 0)
         return -1;

@@ -18,6 +18,8 @@ struct program {
     bool keeps_output;   /* what was said until then is handed out also when it fails */
     /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
     int echo;
+    bool keeps_back_output; /* of what it says only stderr goes there: stdout is an answer */
+    const int *keep;        /* descriptors it has under their own numbers, -1 at the end; NULL: none */
     /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound
      * does. NULL: nobody is asked. */
     bool (*goes_on)(void *context, const struct text *out);
@@ -35,3 +37,5 @@ int program_do(int64_t bound_ns, struct text *out, struct error *err, const char
     __attribute__((sentinel));
 int program_do_argv(int64_t bound_ns, const char *const *argv, struct text *out, struct error *err);
 int program_do_all(const struct program *program, struct text *out, struct error *err);
+/* Of what a program wrote ": <its last line that is not empty>", printable, or "". malloc'ed. */
+char *program_last_words(const struct text *text);

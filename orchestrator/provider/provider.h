@@ -27,8 +27,9 @@ struct provider {
      * (reboot of this machine). */
     int (*verify)(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err);
     /* Shuts down in order within the bound, removes each resource on its own and verifies each absent; absent
-     * ones are fine. ERROR_PROVIDER names what is still there. */
-    int (*remove)(struct machine *machine, int64_t bound_ns, struct error *err);
+     * ones are fine. ERROR_PROVIDER names what is still there. `target` is NULL where no file names it any
+     * more, and else what it says now: what was made is the machine's row. */
+    int (*remove)(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err);
     /* References of everything of this provider that is to be found on this machine or at the service,
      * for `doctor` and leftovers. */
     int (*list)(struct words *references, struct error *err);
@@ -39,5 +40,6 @@ struct provider {
 
 extern const struct provider provider_sandbox;
 extern const struct provider provider_static;
+extern const struct provider provider_command;
 /* NULL when there is none of that name. */
 const struct provider *provider_named(const char *name);

@@ -152,7 +152,8 @@ static void fill(const struct target *target, struct machine *machine, const str
     json_set_string(machine->resources, "root", owner->parts[0].lower);
 }
 
-static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct error *err);
+static int remove_sandbox(const struct target *target, struct machine *machine, int64_t bound_ns,
+                          struct error *err);
 
 static int make(const struct target *target, struct machine *machine, struct error *err)
 {
@@ -165,7 +166,7 @@ static int make(const struct target *target, struct machine *machine, struct err
     AUTO_FREE char *project = machine_project(machine);
     /* Somebody began to make this very machine: nothing of that is built upon. */
     if (sandbox_owner_read(owner.name, &earlier, NULL) != 0 &&
-        remove_sandbox(machine, target->destroy_ns, err) < 0)
+        remove_sandbox(target, machine, target->destroy_ns, err) < 0)
         return -1;
     owner.machine = xstrdup(machine->id);
     owner.project = xstrdup_or_null(machine->project);
@@ -292,8 +293,10 @@ static void remove_files(const char *directory)
     rmdir(directory);
 }
 
-static int remove_sandbox(struct machine *machine, int64_t bound_ns, struct error *err)
+static int remove_sandbox(const struct target *target, struct machine *machine, int64_t bound_ns,
+                          struct error *err)
 {
+    (void)target;
     struct deadline deadline = deadline_in(bound_ns);
     char name[SANDBOX_NAME_SIZE];
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;

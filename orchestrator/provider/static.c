@@ -440,8 +440,10 @@ static int verify(const struct target *target, struct machine *machine, int64_t 
     return 0;
 }
 
-static int remove_nothing(struct machine *machine, int64_t bound_ns, struct error *err)
+static int remove_nothing(const struct target *target, struct machine *machine, int64_t bound_ns,
+                          struct error *err)
 {
+    (void)target;
     (void)bound_ns;
     (void)err;
     if (!machine->directory)

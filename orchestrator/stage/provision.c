@@ -24,7 +24,7 @@ int provision_make(const struct project *project, const struct target *target, s
         return -1;
     if (!machine->made_ns) {
         /* An earlier attempt may have died half way: what it left goes first. Nothing there is fine too. */
-        if (provider->remove(machine, target->destroy_ns, err) < 0)
+        if (provider->remove(target, machine, target->destroy_ns, err) < 0)
             return error_prefix(err, "cannot clear away what an earlier attempt left of '%s'",
                                 machine->target);
         /* What is said of it may have changed since it was announced. */
@@ -66,7 +66,7 @@ int provision_remove(const struct project *project, const struct host *host, con
     AUTO_JSON *evidence = json_new_object();
     leave_tailnet_begin(host, machine, evidence);
     put_left(machine, evidence, result);
-    if (provider->remove(machine, bound, err) < 0)
+    if (provider->remove(target, machine, bound, err) < 0)
         return -1;
     if (machine->tailnet && leave_tailnet_end(target, project ? project->directory : NULL, machine,
                                               target ? target->tailnet_ns : bound, evidence, err) < 0)

@@ -57,7 +57,7 @@ static void watch(int from)
         machine->id = xstrdup(line);
         machine->directory = xasprintf("%s/.triphase/machines/%s", project, line);
         AUTO_ERROR err = ERROR_INIT;
-        if (provider_sandbox.remove(machine, BOUND, &err) < 0)
+        if (provider_sandbox.remove(NULL, machine, BOUND, &err) < 0)
             fprintf(stderr, "the warden could not clear away: %s\n", error_text(&err));
         file_remove_tree(project, NULL);
     }
@@ -145,7 +145,7 @@ void rig_make(struct rig *rig)
 void rig_remove(struct rig *rig)
 {
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(provider_sandbox.remove(rig->machine, BOUND, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(provider_sandbox.remove(NULL, rig->machine, BOUND, &err), 0, "%s", error_text(&err));
 }
 
 char *rig_ssh(const struct rig *rig, const char *command, int *code)

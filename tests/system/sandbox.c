@@ -219,7 +219,8 @@ Test(sandbox, the_host_lives_on_when_its_maker_and_the_makers_scope_are_gone)
                  error_text(&err));
     struct machine *known_only_by_id = machine_new();
     known_only_by_id->id = xstrdup(rig->machine->id);
-    cr_expect_eq(provider_sandbox.remove(known_only_by_id, 60 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    cr_expect_eq(provider_sandbox.remove(NULL, known_only_by_id, 60 * NS_PER_S, &err), 0, "%s",
+                 error_text(&err));
     machine_free(known_only_by_id);
     expect_nothing_left(rig);
 }

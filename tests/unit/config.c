@@ -191,11 +191,11 @@ static void expect_later(const char *file, const char *before, const char *names
 
 #define LATER_OF_A_TARGET                                                                          \
     "health ttl ready on accelerate token endpoint server_type image location ssh_keys firewalls " \
-    "networks labels user_data ipv4 ipv6 placement_group make verify remove list"
+    "networks labels user_data ipv4 ipv6 placement_group list"
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
-    static const char *const lines[] = {"health: {url: x}", "provider: hetzner", "provider: command"};
+    static const char *const lines[] = {"health: {url: x}", "provider: hetzner"};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         AUTO_FREE char *line = xasprintf("    %s", lines[i]);
         with_target(line);

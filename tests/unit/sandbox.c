@@ -219,7 +219,7 @@ Test(sandbox_parts, names_come_from_ids_alone)
     for (size_t i = 0; i < COUNT_OF(strange); i++) {
         struct machine machine = {.id = (char *)strange[i], .reference = (char *)"../../home"};
         cr_expect_lt(sandbox_name(strange[i], name, &err), 0);
-        cr_expect_lt(provider_sandbox.remove(&machine, 1, &err), 0,
+        cr_expect_lt(provider_sandbox.remove(NULL, &machine, 1, &err), 0,
                      "a row from elsewhere names what is removed");
     }
     cr_expect_null(provider_named("nobody"));
@@ -240,7 +240,7 @@ Test(sandbox_parts, who_is_not_root_is_told_so_before_anything_is_removed)
     cr_assert_eq(mount("tmpfs", "/var/lib/triphase", "tmpfs", 0, "mode=0755"), 0);
     cr_assert_eq(mkdir(folder, 0700), 0);
     cr_assert_eq(seteuid(65534), 0);
-    int status = provider_sandbox.remove(&machine, INT64_C(200000000), &err);
+    int status = provider_sandbox.remove(NULL, &machine, INT64_C(200000000), &err);
     cr_assert_eq(seteuid(0), 0);
     cr_expect_lt(status, 0);
     cr_expect_not_null(strstr(error_text(&err),

@@ -68,7 +68,7 @@ Test(static_hosts, the_users_ssh_config_and_known_hosts_answer)
     cr_assert_eq(file_read(path, 65536, &written, &err), 0);
     AUTO_FREE char *expected = xasprintf("triphase-%s %s", machine->id, key);
     cr_expect(text_starts(text_string(&written), expected), "%s", text_string(&written));
-    cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
+    cr_expect_eq(provider_static.remove(NULL, machine, 1, &err), 0);
     cr_expect(provider_facts("static")->existing);
 }
 
@@ -176,7 +176,7 @@ Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
         cr_expect_str_eq(text_string(&written), expected);
         AUTO_FREE char *alias = known_hosts_alias(machine);
         cr_expect_str_eq(alias, "web.example.net");
-        cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
+        cr_expect_eq(provider_static.remove(NULL, machine, 1, &err), 0);
     }
     static const enum host_key_kind kinds[] = {HOST_KEYS_DEFAULT, HOST_KEYS_LIST, HOST_KEYS_ACCEPT_NEW};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
@@ -193,7 +193,7 @@ Test(static_hosts, what_the_user_revoked_and_whom_he_trusts_to_certify_holds)
         cr_assert_eq(file_read(path, 65536, &written, &err), 0);
         cr_expect(strstr(text_string(&written), line), "%zu: %s", i, text_string(&written));
         cr_expect_null(strstr(text_string(&written), "@cert-authority"));
-        cr_expect_eq(provider_static.remove(machine, 1, &err), 0);
+        cr_expect_eq(provider_static.remove(NULL, machine, 1, &err), 0);
         words_clear(&target.host_keys);
     }
 }

@@ -1,0 +1,238 @@
+/* The provider `command`: programs of the user's make, verify and remove the host, and tell what there is
+ * (triphase-provider(7)). What they need later is written down before the first of them runs; the program
+ * that removes is called with whatever is known, also after one that crashed. */
+#include "base/deadline.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "config/marks.h"
+#include "event/step_log.h"
+#include "provider/command_call.h"
+#include "provider/provider.h"
+#include "sandbox/owner.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A failure that time mends is tried again after so long, doubling. */
+#define PAUSE_FIRST (1 * NS_PER_S)
+#define PAUSE_MOST  (30 * NS_PER_S)
+/* What is kept of the bound of making for clearing away what a failed program left. */
+#define REMOVE_BOUND (60 * NS_PER_S)
+
+/* In the machine's folder, from before its first program runs until its absence was seen: what is known of
+ * it, `{}` or the last answer. The row learns of an answer later than that. */
+#define NOTE "answer.json"
+
+enum { SSH_PORT = 22 };
+
+static int64_t longer(int64_t pause)
+{
+    return pause * 2 < PAUSE_MOST ? pause * 2 : PAUSE_MOST;
+}
+
+static int check(const struct target *target, struct error *err)
+{
+    for (int kind = 0; kind < COMMAND_KINDS; kind++) {
+        const struct words *words = command_request_words(target, (enum command_kind)kind);
+        const char *name = command_kind_name((enum command_kind)kind);
+        if (!words->count)
+            return error_set(err, ERROR_PROJECT, "'%s' of target %s is an empty list", name, target->name);
+        bool is_path = strchr(words->items[0], '/');
+        AUTO_FREE char *found = is_path ? NULL : file_find_program(words->items[0], NULL);
+        if (!is_path && !found)
+            return error_set(err, ERROR_MISSING, "'%s' of target %s: there is no program %s in PATH", name,
+                             target->name, words->items[0]);
+    }
+    return 0;
+}
+
+static int plan(const struct target *target, struct machine *machine, struct error *err)
+{
+    char name[SANDBOX_NAME_SIZE];
+    if (sandbox_name(machine->id, name, err) < 0)
+        return -1;
+    if (!machine->reference)
+        machine->reference = xstrdup(name);
+    command_request_note(target, machine);
+    return 0;
+}
+
+static struct command_request request_of(enum command_kind kind, const struct target *target,
+                                         const struct machine *machine, const char *directory,
+                                         int64_t bound_ns)
+{
+    return (struct command_request){.kind = kind,
+                                    .target = target,
+                                    .machine = machine,
+                                    .project = machine->project,
+                                    .directory = directory,
+                                    .run = marks_own_run(),
+                                    .bound_ns = bound_ns};
+}
+
+static int write_note(const struct machine *machine, const struct json *answer, struct error *err)
+{
+    AUTO_FREE char *path = file_join(machine->directory, NOTE), *text = answer ? json_compact(answer) : NULL;
+    const char *content = text ? text : "{}";
+    return file_replace(path, content, strlen(content), 0600, err);
+}
+
+/* Whether a program that makes it may have run. What it answered comes into the machine, where the row does
+ * not have it. */
+static bool has_begun(struct machine *machine)
+{
+    AUTO_FREE char *path = machine->directory ? file_join(machine->directory, NOTE) : NULL;
+    AUTO_TEXT content = TEXT_INIT;
+    if (json_is_object(json_get(machine->resources, COMMAND_ANSWER)))
+        return true;
+    if (!path || !file_exists(path))
+        return false;
+    if (file_read(path, COMMAND_ANSWER_MOST, &content, NULL) == 0) {
+        AUTO_JSON *answer = command_answer_parse(text_string(&content), content.length, NULL);
+        if (json_count(answer))
+            json_set(machine->resources, COMMAND_ANSWER, TAKE(answer));
+    }
+    return true;
+}
+
+static void forget_note(const struct machine *machine)
+{
+    AUTO_FREE char *path = machine->directory ? file_join(machine->directory, NOTE) : NULL;
+    if (path)
+        unlink(path);
+}
+
+/* Asks `verify` or `remove`: 0 and the state that it named, else -1 and the exit code, which may be the one
+ * of what time mends. */
+static int ask_state(enum command_kind kind, const struct target *target, const struct machine *machine,
+                     int64_t bound_ns, enum command_state *out, int *code, struct error *err)
+{
+    AUTO_FREE char *directory = machine_project(machine);
+    AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
+    const struct command_request request = request_of(kind, target, machine, directory, bound_ns);
+    if (command_call(&request, &said, err) < 0)
+        return -1;
+    *code = said.code;
+    return said.why.kind ? error_move(err, &said.why) : command_answer_state(said.answer, out, err);
+}
+
+/* The same until it names one, as long as time may mend it and the bound is not over. */
+static int await_state(enum command_kind kind, const struct target *target, const struct machine *machine,
+                       int64_t bound_ns, enum command_state *out, struct error *err)
+{
+    const struct deadline deadline = deadline_in(bound_ns);
+    for (int64_t pause = PAUSE_FIRST;; pause = longer(pause)) {
+        AUTO_ERROR why = ERROR_INIT;
+        int code = -1;
+        if (ask_state(kind, target, machine, deadline_left(deadline), out, &code, &why) == 0)
+            return 0;
+        if (code != COMMAND_TRANSIENT || deadline_left(deadline) <= pause)
+            return error_move(err, &why);
+        step_log_say("%s; asked again in %d s", error_text(&why), (int)(pause / NS_PER_S));
+        moment_sleep(pause);
+    }
+}
+
+static int remove_host(const struct target *target, struct machine *machine, int64_t bound_ns,
+                       struct error *err)
+{
+    enum command_state state = COMMAND_UNKNOWN;
+    if (!has_begun(machine))
+        return 0;
+    if (await_state(COMMAND_REMOVE, target, machine, bound_ns, &state, err) < 0)
+        return error_prefix(err, "whether the host %s of target %s is gone is not known", machine->reference,
+                            machine->target);
+    if (state == COMMAND_PRESENT)
+        return error_set(err, ERROR_PROVIDER, "the host %s of target %s is still there, says its program",
+                         machine->reference, machine->target);
+    forget_note(machine);
+    json_set(machine->resources, COMMAND_ANSWER, json_new_null());
+    return 0;
+}
+
+/* It may have made something before it failed: that goes, and the message says whether it did. */
+static void clear_away(const struct target *target, struct machine *machine, const struct command_said *said,
+                       struct error *why)
+{
+    AUTO_ERROR left = ERROR_INIT;
+    if (said->answer)
+        json_set(machine->resources, COMMAND_ANSWER, json_keep(said->answer));
+    bool gone = remove_host(target, machine, REMOVE_BOUND, &left) == 0;
+    error_set(why, said->why.kind, "%s; %s%s", error_text(&said->why),
+              gone ? "what it may have made was removed" : "and ", gone ? "" : error_text(&left));
+}
+
+static int settle(const struct target *target, struct machine *machine, struct error *err)
+{
+    if (!machine->port)
+        machine->port = target->port ? target->port : SSH_PORT;
+    if (!machine->user)
+        machine->user = xstrdup_or_null(target->user);
+    if (!machine->key)
+        machine->key = xstrdup_or_null(target->key);
+    if (!machine->jump)
+        machine->jump = xstrdup_or_null(target->jump);
+    if (machine_has_host_key(machine) || target->host_key_kind != HOST_KEYS_DEFAULT)
+        return 0;
+    return error_set(
+        err, ERROR_PROVIDER,
+        "no host key of %s is known: let `make` answer host_keys, or give host_keys in the target",
+        machine->address);
+}
+
+static int make(const struct target *target, struct machine *machine, struct error *err)
+{
+    AUTO_FREE char *directory = machine_project(machine);
+    const struct deadline deadline = deadline_in(target->provision_ns);
+    if (file_make_dirs(machine->directory, 0700, err) < 0)
+        return -1;
+    for (int64_t pause = PAUSE_FIRST;; pause = longer(pause)) {
+        AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
+        AUTO_ERROR why = ERROR_INIT;
+        const struct command_request request =
+            request_of(COMMAND_MAKE, target, machine, directory, deadline_left(deadline));
+        if (write_note(machine, NULL, err) < 0 || command_call(&request, &said, err) < 0 ||
+            (said.answer && write_note(machine, said.answer, err) < 0))
+            return -1;
+        if (!said.why.kind && command_answer_made(said.answer, machine, &said.why) == 0 &&
+            settle(target, machine, &said.why) == 0)
+            return 0;
+        clear_away(target, machine, &said, &why);
+        if (said.code != COMMAND_TRANSIENT || deadline_left(deadline) <= pause)
+            return error_move(err, &why);
+        step_log_say("%s; tried again in %d s", error_text(&why), (int)(pause / NS_PER_S));
+        moment_sleep(pause);
+    }
+}
+
+static int verify(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err)
+{
+    enum command_state state = COMMAND_UNKNOWN;
+    if (await_state(COMMAND_VERIFY, target, machine, bound_ns, &state, err) < 0)
+        return error_prefix(err, "whether the host %s of target %s is there is not known", machine->reference,
+                            machine->target);
+    if (state == COMMAND_ABSENT)
+        return error_set(err, ERROR_PROVIDER,
+                         "the host %s of target %s is gone, says its program: destroy it", machine->reference,
+                         machine->target);
+    return 0;
+}
+
+/* Nobody knows here whose programs to ask. */
+static int list(struct words *references, struct error *err)
+{
+    (void)references;
+    (void)err;
+    return 0;
+}
+
+const struct provider provider_command = {
+    .check = check,
+    .plan = plan,
+    .make = make,
+    .verify = verify,
+    .remove = remove_host,
+    .list = list,
+};

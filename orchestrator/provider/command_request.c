@@ -1,0 +1,95 @@
+#include "provider/command_request.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+#include "format/node_json.h"
+#include "provider/command_answer.h"
+#include "sandbox/owner.h"
+
+#define VERSION 1
+
+static const char *const names[] = {
+    [COMMAND_MAKE] = "make", [COMMAND_VERIFY] = "verify", [COMMAND_REMOVE] = "remove"};
+
+const char *command_kind_name(enum command_kind kind)
+{
+    return names[kind];
+}
+
+const struct words *command_request_words(const struct target *target, enum command_kind kind)
+{
+    const struct words *const words[] = {[COMMAND_MAKE] = &target->make,
+                                         [COMMAND_VERIFY] = &target->verify,
+                                         [COMMAND_REMOVE] = &target->remove};
+    return words[kind];
+}
+
+void command_request_note(const struct target *target, struct machine *machine)
+{
+    struct json *calls = json_new_object();
+    if (!machine->resources)
+        machine->resources = json_new_object();
+    for (int kind = 0; kind < COMMAND_KINDS; kind++) {
+        const struct words *words = command_request_words(target, (enum command_kind)kind);
+        struct json *list = json_new_array();
+        for (size_t i = 0; i < words->count; i++)
+            json_append(list, json_new_string(words->items[i]));
+        json_set(calls, names[kind], list);
+    }
+    json_set(machine->resources, "calls", calls);
+    json_set(machine->resources, "vars", target->vars ? node_json(target->vars) : json_new_object());
+}
+
+const struct json *command_request_noted(const struct machine *machine, enum command_kind kind)
+{
+    const struct json *list = json_get(json_get(machine->resources, "calls"), names[kind]);
+    return json_count(list) ? list : NULL;
+}
+
+static void put_host(const struct target *target, struct json *request)
+{
+    struct json *host = json_new_object();
+    json_set_string(host, "name", target->host_name);
+    json_set_string(host, "address", target->address);
+    json_set(host, "port", target->port ? json_new_integer(target->port) : json_new_null());
+    json_set_string(host, "user", target->user);
+    json_set_string(host, "key", target->key);
+    json_set(request, "host", host);
+}
+
+static void put_machine(const struct machine *machine, struct json *request)
+{
+    const struct json *resources = machine->resources;
+    struct json *vars = json_get(resources, "vars"), *answer = json_get(resources, COMMAND_ANSWER);
+    char name[SANDBOX_NAME_SIZE];
+    json_set_string(request, "machine", machine->id);
+    json_set_string(request, "name", sandbox_name(machine->id, name, NULL) < 0 ? NULL : name);
+    json_set_string(request, "folder", machine->directory);
+    json_set(request, "vars", vars ? json_keep(vars) : json_new_object());
+    json_set(request, "answer", answer ? json_keep(answer) : json_new_null());
+}
+
+char *command_request_text(const struct command_request *request)
+{
+    AUTO_JSON *out = json_new_object();
+    struct json *project = json_new_object();
+    json_set_integer(out, "version", VERSION);
+    json_set_string(out, "call", names[request->kind]);
+    json_set_string(project, "name", request->project);
+    json_set_string(project, "directory", request->directory);
+    json_set(out, "project", project);
+    json_set_string(out, "target",
+                    request->machine  ? request->machine->target
+                    : request->target ? request->target->name
+                                      : NULL);
+    json_set_string(out, "run", request->run);
+    json_set_integer(out, "within_s", request->bound_ns / NS_PER_S);
+    if (request->machine)
+        put_machine(request->machine, out);
+    if (request->target)
+        put_host(request->target, out);
+    json_set(out, "secrets",
+             request->secrets ? json_keep((struct json *)request->secrets) : json_new_object());
+    AUTO_FREE char *text = json_compact(out);
+    return xasprintf("%s\n", text);
+}
