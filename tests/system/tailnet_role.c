@@ -6,6 +6,7 @@
 #include "event/line.h"
 #include "format/json.h"
 #include "lab/tailnet.h"
+#include "lab/tailnet_parts.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -14,7 +15,7 @@
 
 TestSuite(tailnet_role, .timeout = 580);
 
-enum { RUN_BOUND_S = 300, GONE_BOUND_S = 15 };
+enum { RUN_BOUND_S = 300, GONE_BOUND_S = 15, SERVED_BOUND_S = 20 };
 
 /* A project whose only phase is the role. `vars`: further variables of the target, lines of YAML; `key`
  * NULL: none is given. */
@@ -266,6 +267,75 @@ Test(tailnet_role, a_package_that_is_given_is_installed_once_and_its_own_unit_ru
             "FragmentPath tailscaled; ls /usr/local/sbin/tailscaled /var/cache/apt/archives/*.deb 2>/dev/null"
             "|| true"),
         "1.102.3 installed\n/lib/systemd/system/tailscaled.service\n"));
+    run(lab, 0, "run");
+    cr_expect(eq(i64, changed(lab), 0));
+    destroy(lab);
+}
+
+static bool is_served(void *url)
+{
+    AUTO_FREE char *said = rig_output("python3 -c 'import urllib.request as u; print(u.build_opener("
+                                      "u.ProxyHandler({})).open(\"%s/other.gpg\", timeout=2).status)' "
+                                      "2>/dev/null",
+                                      (const char *)url);
+    return text_is(said, "200\n");
+}
+
+/* Serves a repository of that one package, signed by a key of its own, to whoever reaches the hub. Its URL, kept. */
+static char *serve_repository(struct lab *lab, struct tailnet_lab *tailnet)
+{
+    AUTO_FREE char *folder = file_join(lab_folder(lab), "repository");
+    rig_shell("tests/lab/apt_repository.sh %s %s", make_package(lab, tailnet), folder);
+    struct child *server = lab_keep(xcalloc(1, sizeof *server));
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add_all(&argv, "python3", "-m", "http.server", "--bind", TAILNET_HUB, "--directory", folder, "8090",
+                  NULL);
+    tailnet_start(tailnet, &argv, "repository.log", server);
+    char *url = lab_keep(xstrdup("http://" TAILNET_HUB ":8090"));
+    cr_assert(lab_until(SERVED_BOUND_S, is_served, url), "the repository is not served");
+    return url;
+}
+
+Test(tailnet_role, a_signed_repository_is_installed_from_once_and_one_that_its_key_did_not_sign_is_refused)
+{
+    struct tailnet_lab *tailnet = tailnet_lab_new();
+    struct lab *lab = new_project();
+    AUTO_FREE char *key = tailnet_lab_key(tailnet, "tag:host", false, true);
+    const char *url = serve_repository(lab, tailnet);
+    AUTO_FREE char *vars = xasprintf("      tailnet_repository: %s\n      tailnet_tags: ['tag:host']\n", url);
+    AUTO_FREE char *wrong = xasprintf("%s      tailnet_repository_key: %s/other.gpg\n", vars, url);
+
+    AUTO_FREE char *none = xasprintf("%s      tailnet_source: present\n", vars);
+    write_project(lab, tailnet, NULL, key, none);
+    run(lab, 2, "create");
+    /* Its other sources are out of reach from here, and apt would wait for each. */
+    guest(lab, "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*");
+
+    write_project(lab, tailnet, NULL, key, wrong);
+    AUTO_FREE char *words =
+        xasprintf("host does not trust %s, which the key of %s/other.gpg has not signed", url, url);
+    expect_refusal(lab, words);
+    cr_expect(eq(str, guest(lab, "dpkg-query -W tailscale 2>/dev/null || true"), ""));
+    expect_devices(tailnet, "");
+
+    /* The key beside the release takes the place of the one that was wrong. */
+    write_project(lab, tailnet, NULL, key, vars);
+    run(lab, 0, "run");
+    expect_devices(tailnet, "host tag:host ephemeral\n");
+    cr_expect(
+        eq(str,
+           guest(lab,
+                 "dpkg-query -W -f '${Version} ${db:Status-Status}\\n' tailscale; systemctl show -P "
+                 "FragmentPath tailscaled; systemctl is-active tailscaled; systemctl is-enabled "
+                 "tailscaled; LC_ALL=C apt-cache policy tailscale | grep -c 'http://" TAILNET_HUB ":8090 '"),
+           "1.102.3 installed\n/lib/systemd/system/tailscaled.service\nactive\nenabled\n1\n"));
+
+    /* Neither as it is on the host nor asked for the repository by name is there anything to do. */
+    write_project(lab, tailnet, NULL, NULL, vars);
+    run(lab, 0, "run");
+    cr_expect(eq(i64, changed(lab), 0));
+    AUTO_FREE char *named = xasprintf("%s      tailnet_source: repository\n", vars);
+    write_project(lab, tailnet, NULL, NULL, named);
     run(lab, 0, "run");
     cr_expect(eq(i64, changed(lab), 0));
     destroy(lab);
