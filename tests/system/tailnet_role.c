@@ -324,10 +324,10 @@ Test(tailnet_role, a_signed_repository_is_installed_from_once_and_one_that_its_k
     expect_devices(tailnet, "host tag:host ephemeral\n");
     cr_expect(
         eq(str,
-           guest(lab,
-                 "dpkg-query -W -f '${Version} ${db:Status-Status}\\n' tailscale; systemctl show -P "
-                 "FragmentPath tailscaled; systemctl is-active tailscaled; systemctl is-enabled "
-                 "tailscaled; LC_ALL=C apt-cache policy tailscale | grep -c 'http://" TAILNET_HUB ":8090 '"),
+           guest(lab, "dpkg-query -W -f '${Version} ${db:Status-Status}\\n' tailscale; systemctl show -P "
+                      "FragmentPath tailscaled; systemctl is-active tailscaled; systemctl is-enabled "
+                      "tailscaled; LC_ALL=C apt-cache policy tailscale | grep -m1 -c 'http://" TAILNET_HUB
+                      ":8090 '"),
            "1.102.3 installed\n/lib/systemd/system/tailscaled.service\nactive\nenabled\n1\n"));
 
     /* Neither as it is on the host nor asked for the repository by name is there anything to do. */
