@@ -20,13 +20,14 @@ struct reach {
     struct tailnet_look look; /* that it speaks from; not taken where no tailnet stands in the list */
 };
 
-/* Completes `target`, one of the project's, with what Ansible's own files say of it, and writes the machine's
- * known_hosts where it has one. `transport`: a name that is taken whether it can be used or not; NULL: the
- * first of the target's that can. `contact`: until when it is to be logged in to, so that only what can be
- * used now is taken, and a daemon that is starting is waited for; NULL: never. ERROR_PROJECT where the files
- * name another host by now; of other differences `said` gets a line each, which is true also where it fails.
- * On failure `out` is untouched, but where no transport can be used (ERROR_MISSING): then it is filled without
- * `kind`, so that `evidence` and `look` say why, and reach_clear is the caller's. */
+/* Completes `target`, one of the project's, with what Ansible's own files say of it, and writes the
+ * machine's known_hosts where it has one. `transport`: a name that is taken whether it can be used or not;
+ * NULL: the first of the target's that can. `contact`: until when it is to be logged in to, so that only
+ * what can be used now is taken, and a daemon that is starting is waited for; NULL: never. ERROR_PROJECT
+ * where the files name another host by now; of other differences `said` gets a line each, which is true
+ * also where it fails. On failure `out` is untouched, but where no transport can be used (ERROR_MISSING):
+ * then it is filled without `kind`, so that `evidence` and `look` say why, and reach_clear is the
+ * caller's. */
 int reach_find(struct project *project, const struct target *target, const char *transport,
                const struct deadline *contact, struct words *said, struct reach *out, struct error *err);
 /* For who goes on to connect: a host that is there without having been made gets this id and what `create`

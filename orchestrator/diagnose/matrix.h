@@ -31,7 +31,8 @@ struct matrix {
 void matrix_plan(const struct matrix_wish *wish, struct matrix *out);
 /* Times anew, of what has not ended yet; how many cells that are. */
 size_t matrix_reckon(struct matrix *matrix, enum matrix_size size);
-/* How much longer it takes on a path that is well. `begun`: of each cell when it was (monotonic), 0: not yet. */
+/* How much longer it takes on a path that is well. `begun`: of each cell when it was (monotonic), 0: not
+ * yet. */
 int64_t matrix_left_ns(const struct matrix *matrix, const int64_t *begun, int64_t now_ns);
 void matrix_clear(struct matrix *matrix);
 const char *matrix_size_name(enum matrix_size size); /* "quick" "usual" "full" */

@@ -5,7 +5,8 @@
 
 enum { MASTERS_BOUND_S = 5 };
 
-/* The one that a bootstrap was given, where no stage behind it did so; or that one of a run that was killed. */
+/* The one that a bootstrap was given, where no stage behind it did so; or that one of a run that was
+ * killed. */
 static void delete_key(struct runner *runner)
 {
     AUTO_ERROR err = ERROR_INIT;

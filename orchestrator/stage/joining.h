@@ -30,7 +30,8 @@ int joining_fail(struct joining *joining, enum error_kind kind, const char *caus
 /* That a second one of its name is there. */
 int joining_fail_twice(struct joining *joining, const char *other, const char *address, struct error *err);
 
-/* Whoever can be asked here for the tailnet's devices; what they say of that name is put into the evidence. */
+/* Whoever can be asked here for the tailnet's devices; what they say of that name is put into the
+ * evidence. */
 int joining_look_around(struct joining *joining, struct tailnet_sight *out, struct error *err);
 /* The host itself, over `direct`. *there false: no tailscaled answers there. */
 int joining_ask_host(struct joining *joining, struct tailnet_status *status, bool *there, struct error *err);

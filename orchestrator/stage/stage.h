@@ -16,7 +16,8 @@
 #define STAGE_JOINED         "tailnet"
 bool stage_joins(const char *stage);
 /* Runs the body. `target` may be NULL for "destroy" only. Fills *result: {"machine":…} and for "transport"
- * also "transport", "session", "boot", "host_ticks", "at_ns" and "evidence"; for "tailnet-look" and "tailnet"
- * what stage/join_look.h and join_verify.h say; for "destroy" "evidence", where the machine was in a tailnet. */
+ * also "transport", "session", "boot", "host_ticks", "at_ns" and "evidence"; for "tailnet-look" and
+ * "tailnet" what stage/join_look.h and join_verify.h say; for "destroy" "evidence", where the machine was
+ * in a tailnet. */
 int stage_run(const char *stage, const struct project *project, const struct target *target,
               const struct json *request, struct json **result, struct error *err);

@@ -23,8 +23,8 @@ struct transport_question {
      * for within that, to the end (but for a moment to connect in) where it is the only way, else for its
      * share. Whatever it is then, the list is weighed by it. NULL: it is taken for what it will be. */
     const struct deadline *contact;
-    /* What carried this run until it broke: where a tailnet did, whose daemon does not answer any more, and no
-     * way is left, that one is waited for in the same manner. NULL: nothing did. */
+    /* What carried this run until it broke: where a tailnet did, whose daemon does not answer any more,
+     * and no way is left, that one is waited for in the same manner. NULL: nothing did. */
     const char *carried;
     void (*waits)(const struct tailnet_look *look); /* told before it; may be NULL */
 };

@@ -11,7 +11,7 @@ struct inventory_view {
     bool made;                    /* the machine is there: the address is its own */
 };
 
-/* The document as it is (none without one); with `explain` the evidence before it, as comments, so that it is still an
- * inventory. -1 when stdout could not be written. */
+/* The document as it is (none without one); with `explain` the evidence before it, as comments, so that it
+ * is still an inventory. -1 when stdout could not be written. */
 int inventory_view_print(const struct inventory_view *view, bool explain);
 int inventory_view_print_json(const struct inventory_view *view);

@@ -1,6 +1,6 @@
 /* Ten causes made real over a userspace network, one at a time, and three ways that are well, one of them
- * over a TUN: what `diagnose` calls each, and in what time. CAUSE picks one by its name. And a matrix with all
- * that there is, cut off and gone on with. */
+ * over a TUN: what `diagnose` calls each, and in what time. CAUSE picks one by its name. And a matrix with
+ * all that there is, cut off and gone on with. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "lab/causes.h"

@@ -281,7 +281,8 @@ static bool is_served(void *url)
     return text_is(said, "200\n");
 }
 
-/* Serves a repository of that one package, signed by a key of its own, to whoever reaches the hub. Its URL, kept. */
+/* Serves a repository of that one package, signed by a key of its own, to whoever reaches the hub. Its
+ * URL, kept. */
 static char *serve_repository(struct lab *lab, struct tailnet_lab *tailnet)
 {
     AUTO_FREE char *folder = file_join(lab_folder(lab), "repository");

@@ -305,7 +305,8 @@ static int choose_within(const char *list, int64_t ns, enum transport_kind *kind
 Test(tailnet_look, a_daemon_that_is_starting_is_waited_for_before_a_login_goes_by_it)
 {
     static const struct web_answer starting = {.bytes = DAEMON("true", "Starting")};
-    /* A look is three connections: who is there, the state, the settings. Two, then the news, then a third. */
+    /* A look is three connections: who is there, the state, the settings. Two, then the news, then a
+     * third. */
     const struct web_answer answers[] = {starting,
                                          starting,
                                          starting,
