@@ -45,7 +45,8 @@ unsigned text_distance(const char *a, const char *b);
 const char *text_nearest(const char *name, const char *const *names);
 /* Writes the string for a terminal or log line: control characters, and what is no UTF-8, as \xNN. */
 void text_add_printable(struct text *text, const char *bytes, size_t length);
-/* Each line of a message so, with `between` in place of the ends of lines between them. */
+/* Each line of a message so, with `between` in place of the ends of lines between them; carriage returns
+ * before an end of line are part of it. */
 void text_add_printable_lines(struct text *text, const char *message, const char *between);
 /* Somebody's text as a message shows it: so written, at most 60 bytes of it and then "...". malloc'ed. */
 char *text_shown(const char *string);

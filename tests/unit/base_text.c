@@ -14,8 +14,8 @@ TestSuite(base_text, .timeout = 30);
 Test(base_text, lines_of_a_message_stay_lines_and_each_is_printable)
 {
     AUTO_TEXT text = TEXT_INIT;
-    text_add_printable_lines(&text, "one\x1b[31m\ntwo\r\n\nthree\n", "\n  ");
-    cr_expect_str_eq(text_string(&text), "one\\x1b[31m\n  two\\x0d\n  \n  three");
+    text_add_printable_lines(&text, "one\x1b[31m\ntwo\r\r\n\nth\rree\n", "\n  ");
+    cr_expect_str_eq(text_string(&text), "one\\x1b[31m\n  two\n  \n  th\\x0dree");
     AUTO_TEXT empty = TEXT_INIT;
     text_add_printable_lines(&empty, "", "\n  ");
     cr_expect_str_eq(text_string(&empty), "");
