@@ -154,7 +154,8 @@ Test(diagnose_guest, a_reinstall_goes_on_to_its_end_when_the_connection_is_lost_
 
 /* ---- A disk ---- */
 
-static const char disk[] = "{\"bytes\":16000000,\"count\":32}";
+/* A block over and over: it is not done before it is cut, however fast the disk. */
+static const char disk[] = "{\"bytes\":16384000,\"count\":4000}";
 
 Test(diagnose_guest, what_writes_is_not_begun_until_it_is_allowed_and_cut_anywhere_leaves_no_file)
 {

@@ -112,7 +112,7 @@ Test(probe_faults, a_path_mtu_hole_is_named_with_the_sizes_that_come_through_and
                       *sizes = json_get(entry, "output_bytes");
     cr_expect_not(probe_has_usable(report));
     cr_expect_str_eq(json_get_string(entry, "verdict", ""), "hangs");
-    cr_has(json_get_string(entry, "why", ""), "lower the MTU");
+    cr_has(json_get_string(entry, "why", ""), "take a smaller MTU");
     int64_t largest = json_get_integer(sizes, "largest_through", 0),
             least = json_get_integer(sizes, "least_hung", 0);
     /* The one that hung, and one for each narrowing: an sshd of these days penalises who comes too often. */
