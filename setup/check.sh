@@ -66,12 +66,12 @@ if [ "$built" = 1 ]; then
     wait "$tree"
     wait "$tailnet"
     part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
-    part "unit tests" setup/run-tests.py --jobs "${CHECK_JOBS:-2}" --timeout 60 --budget 300 build/unit
+    part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     # These wait more than they work: half as many again run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
     part "system tests" as_root setup/run-tests.py --jobs $((jobs + (jobs + 1) / 2)) --budget 2400 \
         --without tests/system/soak.txt \
-        --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' build/system
+        --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' --first 'ways/*' build/system
     part "a newcomer's first hour" as_root tests/firsthour/firsthour.sh debian-12 debian-13
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"
     check "nothing is left on this machine" nothing_left
