@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "net/knock.h"
+#include "net/local_socket.h"
 #include "process/program.h"
 #include "tailnet/local_api.h"
 #include "tailnet/tun.h"
@@ -20,7 +21,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -200,13 +200,9 @@ static void knock_at(const struct cell_order *order, struct surroundings_way *wa
 
 static bool listens(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (strlen(path) >= sizeof address.sun_path)
-        return false;
-    memcpy(address.sun_path, path, strlen(path) + 1);
+    AUTO_CLOSE int fd = local_socket_connect(path);
     /* A backlog that is full is one of somebody who does not listen any more. */
-    return fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN);
+    return fd >= 0 || errno == EAGAIN;
 }
 
 static const char *master_state(const char *path)

@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "net/local_socket.h"
 #include "process/child.h"
 #include "process/look.h"
 #include "process/marked.h"
@@ -24,7 +25,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* Between two looks at what no event could be had of, and, should one be missed, of what tells. */
@@ -67,24 +67,10 @@ int daemon_look(struct tailnet_place_daemon *out, enum daemon_life *life, struct
     return 0;
 }
 
-/* A connection to its socket; -1 where nobody listens. */
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    if (length >= sizeof address.sun_path)
-        return -1;
-    memcpy(address.sun_path, path, length + 1);
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
 bool daemon_holds_socket(const struct tailnet_place_daemon *daemon)
 {
     AUTO_FREE char *path = tailnet_place_socket();
-    AUTO_CLOSE int fd = path ? connect_to(path) : -1;
+    AUTO_CLOSE int fd = path ? local_socket_connect(path) : -1;
     struct ucred holder;
     socklen_t size = sizeof holder;
     return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &holder, &size) == 0 &&

@@ -7,6 +7,7 @@
 #include "config/tailnet_place.h"
 #include "format/json.h"
 #include "net/http.h"
+#include "net/local_socket.h"
 #include "tailnet/install.h"
 #include "tailnet/local_api.h"
 #include "tailnet/news.h"
@@ -15,8 +16,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct asking {
@@ -75,13 +74,8 @@ static void on_prefs(void *context, const struct http_answer *answer, const stru
 /* libcurl is loaded only where somebody is there to be asked. */
 static int knock(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    if (length >= sizeof address.sun_path)
-        return ENAMETOOLONG;
-    memcpy(address.sun_path, path, length + 1);
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+    AUTO_CLOSE int fd = local_socket_connect(path);
+    return fd < 0 ? errno : 0;
 }
 
 static int begin(struct asking *asking, struct http *http, const char *socket, int64_t bound_ns,

@@ -3,12 +3,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "net/local_socket.h"
 #include "tailnet/local_api.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define TOLD_WITHIN NS_PER_S
@@ -19,23 +19,10 @@
 static const char request[] = "GET /localapi/v0/watch-ipn-bus?mask=36864 HTTP/1.1\r\n"
                               "Host: local-tailscaled.sock\r\n\r\n";
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    if (length >= sizeof address.sun_path)
-        return -1;
-    memcpy(address.sun_path, path, length + 1);
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
-        return -1;
-    return TAKE_FD(fd);
-}
-
 /* Its head comes when it has begun to listen for changes. */
 int news_open(const char *socket, struct deadline deadline)
 {
-    AUTO_CLOSE int fd = connect_to(socket ? socket : local_api_default_socket());
+    AUTO_CLOSE int fd = local_socket_connect(socket ? socket : local_api_default_socket());
     char head[256] = "";
     struct pollfd told = {.fd = fd, .events = POLLIN};
     struct deadline bound = deadline_earlier(deadline, deadline_in(LOCAL_API_S * NS_PER_S));

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"
+#include "format/node_json.h"
 #include "format/yaml.h"
 #include "view/table.h"
 
@@ -70,34 +71,6 @@ int config_view_print(const struct project *project, const struct target *target
     return write_out(text_string(&out));
 }
 
-static struct json *json_of(const struct node *node)
-{
-    struct json *out = NULL;
-    switch (node->kind) {
-    case NODE_NULL:
-        return json_new_null();
-    case NODE_BOOL:
-        return json_new_bool(node->boolean);
-    case NODE_INTEGER:
-        return json_new_integer(node->integer);
-    case NODE_REAL:
-        return json_new_real(node->real);
-    case NODE_STRING:
-        return json_new_string(node->text);
-    case NODE_LIST:
-        out = json_new_array();
-        for (size_t i = 0; i < node->count; i++)
-            json_append(out, json_of(node->items[i]));
-        return out;
-    case NODE_MAP:
-        out = json_new_object();
-        for (size_t i = 0; i < node->count; i++)
-            json_set(out, node->keys[i], json_of(node->items[i]));
-        return out;
-    }
-    return json_new_null();
-}
-
 static void add_json(void *context, const char *path, const char *value, const char *origin,
                      const char *const *hidden)
 {
@@ -107,7 +80,7 @@ static void add_json(void *context, const char *path, const char *value, const c
     bool good = yaml_read(value, strlen(value), path, &read, &faults) == 0;
     AUTO_NODE *node = good ? read : NULL;
     json_set_string(row, "path", path);
-    json_set(row, "value", node ? json_of(node) : json_new_string(value));
+    json_set(row, "value", node ? node_json(node) : json_new_string(value));
     json_set_string(row, "origin", origin);
     for (; *hidden; hidden++)
         json_append(hides, json_new_string(*hidden));
