@@ -18,7 +18,7 @@
 /* A failure that time mends is tried again after so long, doubling. */
 #define PAUSE_FIRST (1 * NS_PER_S)
 #define PAUSE_MOST  (30 * NS_PER_S)
-/* What is kept of the bound of making for clearing away what a failed program left. */
+/* For clearing away what a failed program left, beyond the bound of making. */
 #define REMOVE_BOUND (60 * NS_PER_S)
 
 /* In the machine's folder, from before its first program runs until its absence was seen: what is known of
