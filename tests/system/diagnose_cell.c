@@ -202,13 +202,18 @@ Test(diagnose_cell, a_login_that_fails_says_at_what)
 }
 
 /* Freezes the one session of the lab's sshd after a while, from outside. */
+/* Stops the one of sshd's connections over which the work already moves: a login, which is another's or
+ * takes longer than one thinks, has written far less. */
 static struct child freeze_later(struct bench *bench)
 {
     AUTO_ERROR err = ERROR_INIT;
     struct child later = CHILD_INIT;
-    AUTO_FREE char *script = xasprintf(
-        "until p=$(pgrep -P %d); do sleep 0.05; done; sleep 1.5; kill -STOP $p; sleep 60; kill -CONT $p",
-        (int)lab_sshd_pid(bench->climb.lab));
+    AUTO_FREE char *script =
+        xasprintf("while :; do for p in $(pgrep -P %d); do"
+                  " w=$(sed -n 's/^wchar: //p' /proc/$p/io 2>/dev/null);"
+                  " if [ \"${w:-0}\" -gt 700000 ]; then kill -STOP $p; sleep 60; kill -CONT $p; exit; fi;"
+                  " done; sleep 0.05; done",
+                  (int)lab_sshd_pid(bench->climb.lab));
     struct child_plan plan = {.argv = (const char *const[]){"/bin/sh", "-c", script, NULL},
                               .in = -1,
                               .out = -1,
