@@ -52,28 +52,31 @@ int forget_still_there(const char *store, const char *target, struct error *err)
 {
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
-    AUTO_WORDS references = WORDS_INIT;
+    AUTO_LISTING found = {0};
     if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
         return -1;
     const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
     if (!provider || machine_was_there(machine) || !machine->reference)
         return 0;
-    return provider->list(&references, err) < 0 ? -1 : words_have(&references, machine->reference);
+    return provider->list(NULL, NULL, &found, err) < 0 ? -1
+           : listing_find(&found, machine->reference)  ? 1
+                                                       : 0;
 }
 
 /* Sandboxes that are in the way, a line each; the others that are dead by name. */
 static int judge_all(bool unjudged_alone, struct words *refused, struct words *dead, struct error *err)
 {
-    AUTO_WORDS names = WORDS_INIT;
-    if (provider_sandbox.list(&names, err) < 0)
+    AUTO_LISTING found = {0};
+    if (provider_sandbox.list(NULL, NULL, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < names.count; i++) {
+    for (size_t i = 0; i < found.count; i++) {
+        const char *name = found.items[i].reference;
         char *said = NULL;
-        enum sandbox_life life = sandbox_life_judge(names.items[i], &said);
+        enum sandbox_life life = sandbox_life_judge(name, &said);
         if (life == SANDBOX_DEAD)
-            words_add(dead, names.items[i]);
+            words_add(dead, name);
         else if (life == SANDBOX_UNJUDGED || !unjudged_alone)
-            words_addf(refused, "%s is %s", names.items[i], said);
+            words_addf(refused, "%s is %s", name, said);
         free(said);
     }
     return 0;

@@ -48,6 +48,11 @@ static void target_clear(struct target *target)
     words_clear(&target->make);
     words_clear(&target->verify);
     words_clear(&target->remove);
+    words_clear(&target->list);
+    cloud_settings_clear(&target->cloud);
+    for (size_t i = 0; i < target->ready_count; i++)
+        words_clear(&target->ready[i].command);
+    free(target->ready);
     free(target->tailscale_socket);
     free(target->control_server);
     tailnet_login_clear(&target->tailnet);

@@ -3,6 +3,8 @@
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
+#include "config/cloud_settings.h"
+#include "config/ready_step.h"
 #include "config/secret.h"
 #include "config/tailnet_login.h"
 #include "config/watchdog_facts.h"
@@ -58,8 +60,13 @@ struct target {
     struct words env; /* names */
     int64_t deadline_ns;
     bool protected;
-    char *root;                        /* sandbox */
-    struct words make, verify, remove; /* command: each a program and its arguments */
+    char *root; /* sandbox */
+    struct words make, verify, remove,
+        list; /* command: each a program and its arguments; `list` may be empty */
+    struct cloud_settings cloud;
+    int64_t ttl_ns; /* from when it is made; 0: it stays */
+    struct ready_step *ready;
+    size_t ready_count;
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;

@@ -33,6 +33,7 @@ struct machine {
     struct json *resources; /* the provider's own record of what it made, for remove */
     int64_t made_ns;        /* wall clock; 0 while being made */
     int64_t removed_ns;     /* 0 while it is there */
+    int64_t expires_ns;     /* wall clock; 0: it stays */
 };
 
 struct machine *machine_new(void);

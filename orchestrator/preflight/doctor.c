@@ -96,12 +96,12 @@ static void look_at_store(const struct project *project, struct facts *out)
 /* How to remove one is said only of what is dead beyond doubt. */
 static void look_at_sandboxes(struct facts *out)
 {
-    AUTO_WORDS names = WORDS_INIT;
+    AUTO_LISTING found = {0};
     AUTO_ERROR err = ERROR_INIT;
-    if (provider_sandbox.list(&names, &err) < 0)
+    if (provider_sandbox.list(NULL, NULL, &found, &err) < 0)
         facts_add(out, "sandboxes", FACT_WARNING, xstrdup(error_text(&err)), NULL, NULL);
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.items[i];
+    for (size_t i = 0; i < found.count; i++) {
+        const char *name = found.items[i].reference;
         char *said = NULL;
         enum sandbox_life life = sandbox_life_judge(name, &said);
         AUTO_FREE char *mend = life == SANDBOX_DEAD ? sandbox_removal(name) : NULL;

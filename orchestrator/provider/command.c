@@ -221,9 +221,12 @@ static int verify(const struct target *target, struct machine *machine, int64_t 
 }
 
 /* Nobody knows here whose programs to ask. */
-static int list(struct words *references, struct error *err)
+static int list(const struct project *project, const struct target *target, struct listing *out,
+                struct error *err)
 {
-    (void)references;
+    (void)project;
+    (void)target;
+    (void)out;
     (void)err;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "event/machine.h"
+#include "provider/listed.h"
 
 struct provider {
     /* What this machine lacks for it: 0, or ERROR_MISSING naming everything missing with the exact command or
@@ -30,9 +31,18 @@ struct provider {
      * ones are fine. ERROR_PROVIDER names what is still there. `target` is NULL where no file names it any
      * more, and else what it says now: what was made is the machine's row. */
     int (*remove)(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err);
-    /* References of everything of this provider that is to be found on this machine or at the service,
-     * for `doctor` and leftovers. */
-    int (*list)(struct words *references, struct error *err);
+    /* Everything of this provider that is to be found on this machine or at the service that this target
+     * leads to, whoever made it; what cannot tell whose it is has no project's id. `target` is NULL where the
+     * provider needs none (sandbox). Changes nothing. */
+    int (*list)(const struct project *project, const struct target *target, struct listing *out,
+                struct error *err);
+    /* Removes one that `list` found and that no store knows, with all that belongs to it, and verifies that
+     * it is absent; absent is fine. NULL: it cannot. */
+    int (*remove_listed)(const struct project *project, const struct target *target,
+                         const struct listed *listed, int64_t bound_ns, struct error *err);
+    /* Writes the machine's expires_ns down where `list` reads it. NULL: `list` does not read it from
+     * elsewhere than the store. */
+    int (*expire)(const struct target *target, const struct machine *machine, struct error *err);
     /* One word for each thing of a machine (its id) that is still to be found on this machine; NULL: nothing
      * of its hosts is here. Changes nothing, contacts no host. */
     int (*left)(const char *machine, struct words *left, struct error *err);

@@ -356,16 +356,21 @@ static int remove_sandbox(const struct target *target, struct machine *machine, 
 }
 
 /* Whatever on this machine carries a sandbox's name, with a folder or without. */
-static int list(struct words *references, struct error *err)
+static int list(const struct project *project, const struct target *target, struct listing *out,
+                struct error *err)
 {
-    AUTO_WORDS names = WORDS_INIT;
-    if (sandbox_names(references, err) < 0 || network_interfaces(&names, err) < 0)
+    (void)project;
+    (void)target;
+    AUTO_WORDS names = WORDS_INIT, references = WORDS_INIT;
+    if (sandbox_names(&references, err) < 0 || network_interfaces(&names, err) < 0)
         return -1;
     file_list("/run/netns", &names, NULL);
     for (size_t i = 0; i < names.count; i++)
         if (sandbox_is_name(names.items[i]))
-            words_add(references, names.items[i]);
-    words_sort_unique(references);
+            words_add(&references, names.items[i]);
+    words_sort_unique(&references);
+    for (size_t i = 0; i < references.count; i++)
+        listing_add(out)->reference = xstrdup(references.items[i]);
     return 0;
 }
 

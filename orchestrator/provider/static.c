@@ -454,9 +454,12 @@ static int remove_nothing(const struct target *target, struct machine *machine, 
     return 0;
 }
 
-static int list(struct words *references, struct error *err)
+static int list(const struct project *project, const struct target *target, struct listing *out,
+                struct error *err)
 {
-    (void)references;
+    (void)project;
+    (void)target;
+    (void)out;
     (void)err;
     return 0;
 }
