@@ -34,22 +34,6 @@ as_root() {
     fi
 }
 
-printf '\n== build\n'
-check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all tests
-built=1
-grep -q '^fail' "$TALLY" && built=0
-if [ "$built" = 1 ]; then
-    as_root setup/leftovers.sh >build/check/left-before
-    # Packages are fetched for it while the linters have the processors.
-    check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh &
-    tree=$!
-    # The first time on a machine it takes minutes of both processors.
-    check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
-    tailnet=$!
-fi
-part layers setup/check-layers.sh
-part docs setup/check-docs.sh
-part lint setup/lint.sh
 nothing_left() {
     # A warden may still be at it for a moment.
     for _ in $(seq 40); do
@@ -61,23 +45,72 @@ nothing_left() {
     return 1
 }
 
+# What mostly reckons runs beside tests that wait more than they work, and gets what they leave of the processors. It keeps
+# a tally and a log of its own, which are shown once it is over.
+aside() { # NAME COMMAND...
+    local name=$1
+    shift
+    : >"build/check/tally-$name"
+    (
+        renice -n 15 "$BASHPID" >/dev/null
+        TALLY=$PWD/build/check/tally-$name "$@"
+    ) >"build/check/$name.log" 2>&1 </dev/null &
+    beside[$name]=$!
+}
+declare -A beside
+
+ended() { # NAME
+    wait "${beside[$1]}" || true
+    cat "build/check/$1.log"
+    [ -s "build/check/tally-$1" ] || tally fail "$1 ended without a result"
+    cat "build/check/tally-$1" >>"$TALLY"
+}
+
+first_hour() { part "a newcomer's first hour" as_root tests/firsthour/firsthour.sh debian-12 debian-13; }
+
+linters() {
+    part layers setup/check-layers.sh
+    part docs setup/check-docs.sh
+    part lint setup/lint.sh
+    if [ "$built" = 1 ]; then
+        check "what CONTRIBUTING shows of adding a thing builds and works" setup/check-examples.py build/triphase
+        part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
+    fi
+}
+
+printf '\n== build\n'
+check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all tests
+built=1
+grep -q '^fail' "$TALLY" && built=0
 if [ "$built" = 1 ]; then
-    check "what CONTRIBUTING shows of adding a thing builds and works" setup/check-examples.py build/triphase
+    as_root setup/leftovers.sh >build/check/left-before
+    # Packages are fetched for it while others have the processors.
+    check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh &
+    tree=$!
+    # The first time on a machine it takes minutes of both processors.
+    check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
+    tailnet=$!
+fi
+aside linters linters
+
+if [ "$built" = 1 ]; then
+    part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     wait "$tree"
     wait "$tailnet"
-    part fuzzers "$make" --no-print-directory CHECK_JOBS="${CHECK_JOBS:-2}" fuzz
-    part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     # These wait more than they work: half as many again run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
     part "system tests" as_root setup/run-tests.py --jobs $((jobs + (jobs + 1) / 2)) --budget 2400 \
         --without tests/system/soak.txt \
         --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' --first 'ways/*' build/system
-    part "a newcomer's first hour" as_root tests/firsthour/firsthour.sh debian-12 debian-13
+    # It builds, where faults mostly wait.
+    aside first-hour first_hour
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"
+    ended first-hour
     check "nothing is left on this machine" nothing_left
 else
     tally fail "tests were not run: the build failed"
 fi
+ended linters
 
 passed=$(grep -c '^ok' "$TALLY" || true)
 failed=$(grep -c '^fail' "$TALLY" || true)
