@@ -45,7 +45,7 @@ nothing_left() {
     return 1
 }
 
-# What mostly reckons runs beside tests that wait more than they work, and gets what they leave of the processors. It keeps
+# What mostly reckons runs beside tests that wait more than they work, and gets what they leave of the processors. It has
 # a tally and a log of its own, which are shown once it is over.
 aside() { # NAME COMMAND...
     local name=$1
