@@ -282,12 +282,15 @@ MAN_DIR = $(DESTDIR)$(PREFIX)/share/man
 PAGES1 := $(wildcard docs/*.1)
 PAGES5 := $(wildcard docs/*.5)
 PAGES7 := $(wildcard docs/*.7)
+SHARE_DIR = $(DESTDIR)$(PREFIX)/share/triphase
+EXAMPLES := $(sort $(shell find examples -type f))
 .PHONY: install uninstall clean help
 install: $(PROGRAM)
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/triphase
 	$(if $(PAGES1),install -d $(MAN_DIR)/man1 && install -m 0644 $(PAGES1) $(MAN_DIR)/man1)
 	$(if $(PAGES5),install -d $(MAN_DIR)/man5 && install -m 0644 $(PAGES5) $(MAN_DIR)/man5)
 	$(if $(PAGES7),install -d $(MAN_DIR)/man7 && install -m 0644 $(PAGES7) $(MAN_DIR)/man7)
+	@for file in $(EXAMPLES); do mode=0644; [ ! -x $$file ] || mode=0755; install -D -m $$mode $$file $(SHARE_DIR)/$$file || exit 1; done
 
 # What was laid in /var goes too, unless a sandbox is alive or cannot be judged. A staged tree (DESTDIR) has nothing of it.
 uninstall:
@@ -299,6 +302,7 @@ ifeq ($(DESTDIR),)
 endif
 	rm -f $(DESTDIR)$(PREFIX)/bin/triphase \
 		$(PAGES1:docs/%=$(MAN_DIR)/man1/%) $(PAGES5:docs/%=$(MAN_DIR)/man5/%) $(PAGES7:docs/%=$(MAN_DIR)/man7/%)
+	rm -rf $(SHARE_DIR)
 
 clean:
 	rm -rf $(BUILD)

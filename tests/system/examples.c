@@ -1,0 +1,81 @@
+/* What examples/ shows of the provider `command`, as it is shipped: a whole create, a run and a destroy over
+ * each, and nothing left. */
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "lab/lab.h"
+#include "process/program.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(examples, .timeout = 120);
+
+/* The example's files in a project of the test's own, whose recipe leaves a file. */
+static struct lab *project(const char *example)
+{
+    struct lab *lab = lab_new();
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = xasprintf("examples/providers/%s/.", example);
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", from, lab_folder(lab), NULL) == 0, "%s",
+              error_text(&err));
+    lab_write(lab, "phases/web.yml", "phases:\n  - name: hello\n    playbook: playbooks/hello.yml\n");
+    lab_write(lab, "playbooks/hello.yml",
+              "- hosts: recipe_web\n  gather_facts: false\n  tasks:\n    - ansible.builtin.shell: echo hello "
+              ">\"$HOME/hello\"\n");
+    return lab;
+}
+
+static void has(const char *text, const char *part)
+{
+    cr_expect(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+}
+
+static struct lab *borrowing(void)
+{
+    struct lab *lab = project("existing-host");
+    int port = lab_sshd(lab);
+    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
+    host_key[strcspn(host_key, "\n")] = '\0';
+    const char *user = getenv("LOGNAME");
+    AUTO_FREE char *vars = xasprintf("{address: 127.0.0.1, user: %s, ssh_port: %d, host_keys: ['%s']}",
+                                     user ? user : "root", port, host_key),
+                   *key = xasprintf("%s/key", lab_folder(lab));
+    lab_environment(lab, "TRIPHASE_TARGETS_WEB_VARS", vars);
+    lab_environment(lab, "TRIPHASE_TARGETS_WEB_KEY", key);
+    return lab;
+}
+
+Test(examples, a_host_that_is_there_is_borrowed_used_and_given_back)
+{
+    struct lab *lab = borrowing();
+
+    struct lab_result made = lab_run(lab, "create", "web", NULL);
+
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *marker = lab_read(lab, "home/.borrowed"),
+                   *name =
+                       lab_sql(lab,
+                               "SELECT 'tp' || substr(replace(id, '-', ''), -10) || char(10) FROM machine");
+    cr_expect_str_eq(marker, name);
+    struct lab_result again = lab_run(lab, "run", "web", NULL);
+    cr_expect_eq(again.code, 0, "%s", again.err);
+    struct lab_result gone = lab_run(lab, "destroy", "web", "--yes", NULL);
+    cr_expect_eq(gone.code, 0, "%s", gone.err);
+    cr_expect(!lab_exists(lab, "home/.borrowed"));
+    cr_expect(lab_exists(lab, "home/hello"));
+}
+
+Test(examples, a_host_that_another_borrowed_is_refused_and_its_marker_stays)
+{
+    struct lab *lab = borrowing();
+    lab_write(lab, "home/.borrowed", "tp0123456789\n");
+    struct lab_result made = lab_run(lab, "create", "web", NULL);
+    cr_expect_eq(made.code, 3, "%s", made.err);
+    has(made.err, "is borrowed by another");
+    has(made.err, "what it may have made was removed");
+    AUTO_FREE char *marker = lab_read(lab, "home/.borrowed");
+    cr_expect_str_eq(marker, "tp0123456789\n");
+}
