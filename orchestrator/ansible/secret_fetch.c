@@ -90,6 +90,7 @@ void secret_fetch_again(const struct project *project, const struct target *targ
     for (size_t i = 0; (secret = nth(target, i, &what)); i++)
         read_again(project, secret, what, rules);
     read_again(project, &target->key_passphrase, "key passphrase", rules);
+    read_again(project, &target->cloud.token, "token", rules);
     for (size_t i = 0; (secret = tailnet_login_secret(&target->tailnet, i, &what)); i++)
         read_again(project, secret, what, rules);
     for (size_t i = 0; (secret = tailnet_login_secret(&project->operator_settings.login, i, &what)); i++)

@@ -84,6 +84,7 @@ static void add_target(const struct work *work, const struct target *target)
         add_secret(work, target, &target->vault_passwords[i], "vault password");
     add_secret(work, target, &target->become_password, "become password");
     add_secret(work, target, &target->key_passphrase, "key passphrase");
+    add_secret(work, target, &target->cloud.token, "token");
     const struct secret *secret;
     const char *what;
     for (size_t i = 0; (secret = tailnet_login_secret(&target->tailnet, i, &what)); i++) {

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/cloud_rules.h"
 #include "config/provider_facts.h"
 #include "config/secret.h"
 #include "config/text_rules.h"
@@ -85,10 +86,6 @@ static void check_choice(struct check *check, const struct node *node)
         if (text_is(*choice, node->text))
             return;
     AUTO_FREE char *shown = text_shown(node->text);
-    if (check->key->names == provider_names && provider_is_later(node->text)) {
-        wrong(check, node, "the provider '%s' is not in this version of triphase", shown);
-        return;
-    }
     AUTO_TEXT words = TEXT_INIT;
     for (const char *const *choice = choices_of(check); *choice; choice++)
         text_addf(&words, "%s%s", words.length ? ", " : "", *choice);
@@ -186,6 +183,77 @@ static void check_requirement(struct check *check, const struct node *node)
     }
 }
 
+/* The fields of the map that describes a firewall: each a list of texts, or one. */
+static void check_firewall_list(struct check *check, const struct node *node, char *(*rule)(const char *text))
+{
+    bool alone = node_is_scalar(node) && node->kind != NODE_NULL;
+    if (!alone && (node->kind != NODE_LIST || !node->count))
+        wrong(check, node, "'%s' takes a list with at least one entry here", check->label);
+    for (size_t i = 0; i < (alone ? 1 : node->count); i++) {
+        const struct node *item = alone ? node : node->items[i];
+        AUTO_FREE char *problem = node_is_scalar(item) ? rule(item->text) : NULL;
+        if (!node_is_scalar(item))
+            wrong_kind(check, item, "a text");
+        else if (problem)
+            wrong(check, item, "'%s': %s", check->label, problem);
+    }
+}
+
+static void check_own_firewall(struct check *check, const struct node *node)
+{
+    static const char *const fields[] = {"in", "from", NULL};
+    for (size_t i = 0; i < node->count; i++) {
+        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
+        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
+        if (text_is(node->keys[i], "in")) {
+            check_firewall_list(check, node->items[i], cloud_rules_port_problem);
+        } else if (text_is(node->keys[i], "from")) {
+            check_firewall_list(check, node->items[i], cloud_rules_network_problem);
+        } else {
+            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
+            check->good = false;
+        }
+    }
+    if (!node_get(node, "in"))
+        wrong(check, node, "'%s': a firewall lets in what stands under 'in', and this one has none",
+              check->label);
+}
+
+static void check_firewalls(struct check *check, const struct node *node)
+{
+    size_t own = 0;
+    if (node->kind != NODE_LIST) {
+        if (node->kind != NODE_NULL)
+            wrong_kind(check, node, "a list of names, or of one map {in: [tcp/22], from: [NETWORK]}");
+        return;
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        const struct node *item = node->items[i];
+        AUTO_FREE char *problem =
+            node_is_scalar(item) && item->kind != NODE_NULL ? check->key->problem(item->text) : NULL;
+        if (item->kind == NODE_MAP && own++)
+            wrong(check, item, "'%s': one firewall is made for a machine, not two", check->label);
+        else if (item->kind == NODE_MAP)
+            check_own_firewall(check, item);
+        else if (!node_is_scalar(item) || item->kind == NODE_NULL)
+            wrong_kind(check, item, "names, or a map {in: [tcp/22], from: [NETWORK]}");
+        else if (problem)
+            wrong(check, item, "'%s': %s", check->label, problem);
+    }
+}
+
+static void check_label(struct check *check, const char *name, const struct node *node)
+{
+    AUTO_FREE char *name_problem = cloud_rules_label_problem(name);
+    AUTO_FREE char *problem = node_is_scalar(node) ? cloud_rules_label_value_problem(node->text) : NULL;
+    if (name_problem)
+        wrong(check, node, "'%s': %s", check->key->name, name_problem);
+    if (!node_is_scalar(node))
+        wrong_kind(check, node, "a text");
+    else if (problem)
+        wrong(check, node, "'%s': %s", check->label, problem);
+}
+
 static void check_count(struct check *check, const struct node *node)
 {
     if (node->kind != NODE_INTEGER || node->integer < check->key->least || node->integer > check->key->most)
@@ -235,7 +303,10 @@ bool check_value(const struct key *key, const char *field, const struct node *no
         check_list(&check, node, check_choice);
         break;
     case VALUE_TEXTS:
-        check_list(&check, node, check_text);
+        if (key->flags & KEY_SINGLE && node_is_scalar(node))
+            check_text(&check, node);
+        else
+            check_list(&check, node, check_text);
         break;
     case VALUE_TRANSPORT:
         check_transport(&check, node);
@@ -250,6 +321,15 @@ bool check_value(const struct key *key, const char *field, const struct node *no
         problem = secret_problem(node);
         if (problem)
             wrong(&check, node, "'%s' %s", label, problem);
+        break;
+    case VALUE_FIREWALLS:
+        check_firewalls(&check, node);
+        break;
+    case VALUE_LABELS:
+        if (field)
+            check_label(&check, field, node);
+        else if (node->kind != NODE_MAP && node->kind != NODE_NULL)
+            wrong_kind(&check, node, "a map");
         break;
     case VALUE_FIELDS:
     case VALUE_VARIABLES:

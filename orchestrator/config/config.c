@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/ansible_layer.h"
+#include "config/cloud_keys.h"
 #include "config/environment.h"
 #include "config/fault.h"
 #include "config/invoker.h"
@@ -304,6 +305,8 @@ int config_load(const struct config_sources *sources, struct project **out, stru
     user_file_read(loader.layers, &loader.invoker, loader.environment, sources->user_file, &loader.warnings);
     if (read_project_file(&loader) == 0) {
         add_target_spots(&loader);
+        /* Before triphase's own names, to which it loses. */
+        cloud_keys_environment(loader.layers, loader.environment, &loader.faults);
         environment_add(loader.layers, &loader.spots, false, loader.environment, &loader.faults);
         environment_add_sets(loader.layers, &loader.spots, false, sources->sets, &loader.set_faults);
         read_recipes(&loader);

@@ -11,13 +11,16 @@ struct explanation {
 };
 
 static void explain_field(const struct explanation *to, const struct settings_view *view, const char *path,
-                          const struct key *key, const char *field)
+                          const struct key *key, const char *field, const struct provider_facts *facts)
 {
     size_t count = settings_chain(view, field, NULL, 0);
     const struct setting **chain = xcalloc(count, sizeof(const struct setting *));
     const struct node *preset = settings_preset(view->layers, key);
     AUTO_FREE char *full = xasprintf("%s%s%s", path, *path ? "." : "", field);
-    AUTO_FREE char *built_in = preset ? node_flow(preset) : xstrdup("null");
+    bool is_providers = facts && facts->provision && text_is(field, "stage_deadline.provision");
+    AUTO_FREE char *built_in = is_providers ? xstrdup(facts->provision)
+                               : preset     ? node_flow(preset)
+                                            : xstrdup("null");
     AUTO_FREE char *value = NULL;
     AUTO_FREE char *origin = NULL;
     AUTO_WORDS hidden = WORDS_INIT;
@@ -39,25 +42,27 @@ static void explain_field(const struct explanation *to, const struct settings_vi
     to->function(to->context, full, value, origin, words_argv(&hidden));
 }
 
+/* `facts` of a target's provider, else NULL. */
 static void explain_view(const struct explanation *to, const struct settings_view *view, const char *path,
-                         bool local)
+                         const struct provider_facts *facts)
 {
     const struct key *key;
     for (size_t i = 0; (key = schema_key(i)); i++) {
         bool left_out = key->scope != view->scope || key->flags & KEY_LATER || key->type == VALUE_FIELDS ||
                         (key->scope == SCOPE_PHASE && key->flags & KEY_OWN) ||
-                        (!local && key->scope == SCOPE_TARGET && text_is(key->name, "root"));
+                        (facts && !facts->local && text_is(key->name, "root")) ||
+                        (facts && !facts->cloud && key->flags & KEY_CLOUD);
         if (left_out)
             continue;
         if (!schema_is_open(key)) {
-            explain_field(to, view, path, key, key->name);
+            explain_field(to, view, path, key, key->name, facts);
             continue;
         }
         AUTO_WORDS entries = WORDS_INIT;
         settings_view_entries(view, key->name, &entries);
         for (size_t j = 0; j < entries.count; j++) {
             AUTO_FREE char *field = xasprintf("%s.%s", key->name, entries.items[j]);
-            explain_field(to, view, path, key, field);
+            explain_field(to, view, path, key, field, facts);
         }
     }
 }
@@ -71,7 +76,7 @@ static void explain_recipe(const struct explanation *to, const struct project *p
         for (size_t j = 0; j < counts[i]; j++) {
             AUTO_SETTINGS_VIEW view = {0};
             settings_of_phase(project->layers, recipe->name, lists[i][j].name, &view);
-            explain_view(to, &view, view.paths[1], false);
+            explain_view(to, &view, view.paths[1], NULL);
         }
     }
 }
@@ -81,7 +86,7 @@ static void explain_target(const struct explanation *to, const struct project *p
 {
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_target(project->layers, target->name, &view);
-    explain_view(to, &view, view.paths[view.count - 1], provider_facts(target->provider)->local);
+    explain_view(to, &view, view.paths[view.count - 1], provider_facts(target->provider));
 }
 
 void config_explain(const struct project *project, const struct target *target,
@@ -90,7 +95,7 @@ void config_explain(const struct project *project, const struct target *target,
     struct explanation to = {function, context};
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_project(project->layers, &view);
-    explain_view(&to, &view, "", false);
+    explain_view(&to, &view, "", NULL);
     if (target) {
         explain_target(&to, project, target);
         explain_recipe(&to, project, project_recipe(project, target->recipe));

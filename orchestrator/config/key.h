@@ -21,6 +21,8 @@ enum value_type {
     VALUE_FIELDS,    /* a map whose fields are keys of their own, "stage_deadline.ready" */
     VALUE_VARIABLES, /* a map of anything */
     VALUE_SECRETS,   /* a map of secrets */
+    VALUE_LABELS,    /* a map of texts whose names are labels at a cloud */
+    VALUE_FIREWALLS, /* a list of names, and at most one map {in, from} */
 };
 
 enum {
@@ -32,6 +34,8 @@ enum {
     KEY_REQUIRED = 32,
     KEY_ANY_SCALAR = 64, /* a list of texts that takes numbers too */
     KEY_NO_RECIPE = 128, /* not in a recipe's target */
+    KEY_SINGLE = 256,    /* a list of texts that takes one text alone too */
+    KEY_CLOUD = 512,     /* of hosts at a cloud: `config` shows it for no others */
 };
 
 struct key {

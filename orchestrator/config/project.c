@@ -143,9 +143,11 @@ static const struct secret *secret_at(const struct target *target, size_t index)
     if (index < target->vault_password_count)
         return &target->vault_passwords[index];
     index -= target->vault_password_count;
-    if (index < 2)
-        return index == 0 ? &target->become_password : &target->key_passphrase;
-    return tailnet_login_secret(&target->tailnet, index - 2, NULL);
+    const struct secret *const single[] = {&target->become_password, &target->key_passphrase,
+                                           &target->cloud.token};
+    if (index < COUNT_OF(single))
+        return single[index];
+    return tailnet_login_secret(&target->tailnet, index - COUNT_OF(single), NULL);
 }
 
 /* Each of the project's: the operator's, then those of the targets; NULL behind the last. */

@@ -14,6 +14,7 @@ static const struct provider_facts rows[] = {
      .calls = &provider_sandbox},
     {.name = "static", .existing = true, .calls = &provider_static},
     {.name = "command", .by_programs = true, .calls = &provider_command},
+    {.name = "hetzner", .cloud = true, .own_key = true, .user = "root", .port = 22, .provision = "10m"},
 };
 
 const struct provider_facts *provider_facts(const char *name)
@@ -31,10 +32,4 @@ const char *const *provider_names(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         names[i] = rows[i].name;
     return names;
-}
-
-bool provider_is_later(const char *name)
-{
-    static const char *const later[] = {"hetzner", NULL};
-    return text_is_one_of(name, later);
 }

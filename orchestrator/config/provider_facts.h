@@ -14,9 +14,12 @@ struct provider_facts {
     /* the host is on this machine: nothing leads to it but its address, and `root` says what it is made of */
     bool local;
     bool by_programs; /* the user's own make and remove it: `make`, `verify`, `remove` are required */
-    bool own_key;     /* triphase makes its key, which has no passphrase */
-    const char *user; /* where the target names none; NULL: whom ssh takes */
-    int port;         /* likewise; 0: ssh's own */
+    /* a cloud's API makes them: the target's cloud keys count, and a token is needed */
+    bool cloud;
+    bool own_key;          /* triphase makes its key, which has no passphrase */
+    const char *user;      /* where the target names none; NULL: whom ssh takes */
+    int port;              /* likewise; 0: ssh's own */
+    const char *provision; /* stage_deadline.provision where nothing says one; NULL: as it is built in */
     const struct provider *calls;
 };
 
@@ -25,5 +28,3 @@ struct provider_facts {
 const struct provider_facts *provider_facts(const char *name);
 /* All names, NULL-terminated, for what takes one of them. */
 const char *const *provider_names(void);
-/* A name that a later version is to have, to be refused as that. */
-bool provider_is_later(const char *name);

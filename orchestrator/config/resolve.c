@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/cloud_keys.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
 #include "config/tailnet_keys.h"
@@ -253,6 +254,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     if (provider_facts(out->provider)->existing)
         need(resolve, view, "address", place, what);
     resolve_programs(resolve, view, place, what, out);
+    cloud_keys_target(view, resolve->directory, resolve->invoker, place, resolve->faults, out);
     tailnet_keys_target(view, place, resolve->faults, out);
     resolve_transports(view, &out->transports, &out->transport_auto);
     resolve_auto(out);
@@ -267,6 +269,9 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->ssh_extra_args = xstrdup_or_null(resolve->ansible->of[SETTING_SSH_EXTRA_ARGS].value);
     resolve_host_keys(resolve, view, out);
     out->provision_ns = duration_of(view, "stage_deadline.provision");
+    const char *provision = provider_facts(out->provider)->provision;
+    if (provision && !settings_top(view, "stage_deadline.provision"))
+        duration_parse(provision, &out->provision_ns, NULL);
     out->root_tree_ns = duration_of(view, "stage_deadline.root_tree");
     out->ready_ns = duration_of(view, "stage_deadline.ready");
     out->transport_ns = duration_of(view, "stage_deadline.transport");

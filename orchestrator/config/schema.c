@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/cloud_rules.h"
 #include "config/provider_facts.h"
 #include "config/ssh_rules.h"
 #include "config/tailnet_rules.h"
@@ -70,6 +71,16 @@ static const char *const *retried_outcomes(void)
     {                                                                                 \
         .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .note = "none", \
         .flags = KEY_ANY_SCALAR                                                       \
+    }
+/* Of a host at a cloud. */
+#define CLOUD_TEXT_KEY(key_name, ...)                                                                \
+    {                                                                                                \
+        .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXT, .flags = KEY_CLOUD, __VA_ARGS__ \
+    }
+#define CLOUD_NAMES_KEY(key_name, key_flags, key_note)                                         \
+    {                                                                                          \
+        .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .note = key_note,        \
+        .problem = cloud_rules_name_problem, .flags = KEY_CLOUD | KEY_ANY_SCALAR | (key_flags) \
     }
 #define LATER_KEY(key_name, key_scope)                                               \
     {                                                                                \
@@ -175,6 +186,29 @@ static const struct key before[] = {
     PROGRAM_KEY("make"),
     PROGRAM_KEY("verify"),
     PROGRAM_KEY("remove"),
+    {.name = "token",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_SECRET,
+     .note = "HCLOUD_TOKEN",
+     .flags = KEY_CLOUD},
+    CLOUD_TEXT_KEY("endpoint", .preset = "https://api.hetzner.cloud/v1",
+                   .problem = tailnet_rules_url_problem),
+    CLOUD_TEXT_KEY("server_type", .problem = cloud_rules_name_problem, .note = "none, it is required"),
+    CLOUD_TEXT_KEY("image", .preset = "docker-ce", .problem = cloud_rules_name_problem),
+    CLOUD_NAMES_KEY("location", KEY_SINGLE, "the cloud's choice"),
+    CLOUD_NAMES_KEY("ssh_keys", 0, "the machine's own alone"),
+    {.name = "firewalls",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_FIREWALLS,
+     .note = "none",
+     .problem = cloud_rules_name_problem,
+     .flags = KEY_CLOUD},
+    CLOUD_NAMES_KEY("networks", 0, "none"),
+    {.name = "labels", .scope = SCOPE_TARGET, .type = VALUE_LABELS, .flags = KEY_CLOUD},
+    CLOUD_TEXT_KEY("user_data", .problem = value_path_problem, .note = "none"),
+    {.name = "ipv4", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "true", .flags = KEY_CLOUD},
+    {.name = "ipv6", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "true", .flags = KEY_CLOUD},
+    CLOUD_TEXT_KEY("placement_group", .problem = cloud_rules_name_problem, .note = "none"),
 
     TEXT_KEY("name", SCOPE_PHASE, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
     TEXT_KEY("playbook", SCOPE_PHASE, .problem = value_path_problem, .flags = KEY_REQUIRED),
@@ -220,19 +254,6 @@ static const struct key behind[] = {
     LATER_KEY("ready", SCOPE_TARGET),
     LATER_KEY("on", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_TARGET),
-    LATER_KEY("token", SCOPE_TARGET),
-    LATER_KEY("endpoint", SCOPE_TARGET),
-    LATER_KEY("server_type", SCOPE_TARGET),
-    LATER_KEY("image", SCOPE_TARGET),
-    LATER_KEY("location", SCOPE_TARGET),
-    LATER_KEY("ssh_keys", SCOPE_TARGET),
-    LATER_KEY("firewalls", SCOPE_TARGET),
-    LATER_KEY("networks", SCOPE_TARGET),
-    LATER_KEY("labels", SCOPE_TARGET),
-    LATER_KEY("user_data", SCOPE_TARGET),
-    LATER_KEY("ipv4", SCOPE_TARGET),
-    LATER_KEY("ipv6", SCOPE_TARGET),
-    LATER_KEY("placement_group", SCOPE_TARGET),
     LATER_KEY("list", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_PHASE),
     LATER_KEY("confirm", SCOPE_PHASE),
@@ -272,7 +293,7 @@ void schema_names(enum key_scope scope, const char *prefix, struct words *out)
 
 bool schema_is_open(const struct key *key)
 {
-    return key->type == VALUE_VARIABLES || key->type == VALUE_SECRETS;
+    return key->type == VALUE_VARIABLES || key->type == VALUE_SECRETS || key->type == VALUE_LABELS;
 }
 
 bool schema_is_text(const struct key *key)

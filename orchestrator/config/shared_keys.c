@@ -43,10 +43,7 @@ void shared_keys_add(struct settings *layers, enum source source, const struct n
         const char *name = providers->keys[i];
         const struct node *map = providers->items[i];
         AUTO_FREE char *shown = text_shown(name), *instead = fault_instead(name, provider_names());
-        if (provider_is_later(name)) {
-            fault_at(faults, from, providers->where[i],
-                     "the provider '%s' is not in this version of triphase", shown);
-        } else if (!text_is_one_of(name, provider_names())) {
+        if (!text_is_one_of(name, provider_names())) {
             fault_at(faults, from, providers->where[i], "unknown provider '%s'%s", shown, instead);
         } else if (map->kind == NODE_MAP) {
             AUTO_FREE char *path = xasprintf("providers.%s", name);

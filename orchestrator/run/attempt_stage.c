@@ -23,13 +23,15 @@ static void keep_open(struct attempt_stage *attempt, const struct project *proje
 {
     size_t count = 0;
     attempt->keep =
-        xcalloc((project ? project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
+        xcalloc((project ? 2 * project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
     attempt->keep[count++] = attempt->request_fd;
     attempt->keep[count++] = attempt->result_fd;
     for (size_t i = 0; project && i < project->target_count; i++) {
-        const struct secret *secret = &project->targets[i].key_passphrase;
-        if (secret->kind == SECRET_FD && secret_is_given(secret->fd))
-            attempt->keep[count++] = secret->fd;
+        const struct secret *const secrets[] = {&project->targets[i].key_passphrase,
+                                                &project->targets[i].cloud.token};
+        for (size_t k = 0; k < COUNT_OF(secrets); k++)
+            if (secrets[k]->kind == SECRET_FD && secret_is_given(secrets[k]->fd))
+                attempt->keep[count++] = secrets[k]->fd;
     }
     const struct secret *secret;
     for (size_t i = 0; target && (secret = tailnet_login_secret(&target->tailnet, i, NULL)); i++)
