@@ -111,7 +111,7 @@ if [ "$plan" = 1 ]; then
         echo "  .venv/ in this checkout: $(names requirements.txt | head -n 2 | tr '\n' ' ')and what they depend on (300 MB)"
     fi
     if [ "$kind" = check ] && ! is_ready .venv-lint requirements-dev.txt; then
-        echo "  .venv-lint/ in this checkout: ansible-lint, yamllint, clang-format"
+        echo "  .venv-lint/ in this checkout: ansible-lint, yamllint, clang-format, hcloud"
     fi
     if [ "$kind" = check ] && ! is_ready .venv-mitogen requirements-mitogen.txt; then
         echo "  .venv-mitogen/ in this checkout: $(names requirements-mitogen.txt)"

@@ -1,0 +1,1 @@
+"""The parts of tests/lab/hetzner_api.py, which says how to use it."""
