@@ -175,6 +175,15 @@ void json_set_bool(struct json *object, const char *key, bool value)
     json_set(object, key, json_new_bool(value));
 }
 
+void json_forget(struct json *object, const char *key)
+{
+    const json_t *value = json_object_get(in(object), key);
+    if (value && json_typeof(value) == JSON_STRING)
+        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+    if (value)
+        json_object_del(in(object), key);
+}
+
 struct json *json_get(const struct json *object, const char *key)
 {
     return (struct json *)json_object_get(in(object), key);

@@ -33,6 +33,8 @@ void json_keep_last(struct json *array, size_t most);
 void json_set_string(struct json *object, const char *key, const char *value); /* NULL: null */
 void json_set_integer(struct json *object, const char *key, int64_t value);
 void json_set_bool(struct json *object, const char *key, bool value);
+/* Removes a member; of a string the bytes are overwritten first. Fine where there is none, or no object. */
+void json_forget(struct json *object, const char *key);
 
 /* Borrowed; NULL when absent, or when `object` is no object (or NULL). */
 struct json *json_get(const struct json *object, const char *key);

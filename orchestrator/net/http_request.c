@@ -33,6 +33,7 @@ void http_order_fill(const struct http_request *request, struct http_order *out)
         .connect_ms = milliseconds(request->connect_ns, HTTP_CONNECT_S),
         .bound_ms = milliseconds(request->bound_ns, HTTP_BOUND_S),
         .slow_s = request->slow_s ? request->slow_s : HTTP_SLOW_S,
+        .once = request->once,
         .most = request->answer_most ? request->answer_most : HTTP_ANSWER_MOST,
     };
     if (request->body_length) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/text.h"
 #include "base/words.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http_request {
@@ -14,6 +15,9 @@ struct http_request {
     int64_t connect_ns, bound_ns; /* 0: HTTP_CONNECT_S, HTTP_BOUND_S */
     size_t answer_most;           /* 0: HTTP_ANSWER_MOST bytes */
     int slow_s;                   /* without a byte a second for so long it fails; 0: HTTP_SLOW_S */
+    /* Never sent twice: over a connection of its own. Over one that was there before and dies under it
+     * libcurl sends it again, whether the server acted on it or not. */
+    bool once;
 };
 enum { HTTP_CONNECT_S = 5, HTTP_BOUND_S = 15, HTTP_SLOW_S = 30, HTTP_ANSWER_MOST = 1 << 20 };
 
@@ -25,6 +29,7 @@ struct http_order {
     struct text body;
     int64_t connect_ms, bound_ms;
     int slow_s;
+    bool once;
     size_t most; /* bytes of the answer's body */
 };
 

@@ -168,6 +168,7 @@ static void set_request(struct http_flight *flight)
     CURL *easy = flight->easy;
     set_common(flight, order->connect_ms, order->bound_ms);
     set_headers(flight);
+    curl.easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)order->once);
     curl.easy_setopt(easy, CURLOPT_USERAGENT, "triphase/" TRIPHASE_VERSION);
     if (order->body.length || text_is(order->method, "POST")) {
         curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body.length);
