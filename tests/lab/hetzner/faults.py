@@ -20,7 +20,8 @@ empty                 200 with no byte
 slow                  waits `seconds` (5), then the request is done
 late                  the request is done, its reply comes after `seconds` (5)
 unanswered            the request is done, its reply never comes: the connection is held until the client leaves
-dropped               the request is done, the connection is closed without a reply
+dropped               the request is done, the connection is closed without a reply. Where the connection had served before,
+                      libcurl then sends the request again by itself, a POST too: the second finds what the first made
 truncated             the request is done; half of the body, then the end of the connection
 reset                 the request is done; half of the body, then a reset
 refused-reset         a reset before a byte; not done

@@ -216,12 +216,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             with self.fake.cloud.lock:
                 self.fake.cloud.settle()
-                reply = json.dumps(self.fake.control(self.command, parts.path, body)).encode()
-            return self.send(200, reply)
+                status, reply = 200, json.dumps(self.fake.control(self.command, parts.path, body))
         except Refusal as refusal:
-            return self.send(refusal.status, json.dumps(refusal.body()).encode())
+            status, reply = refusal.status, json.dumps(refusal.body())
         except (ValueError, AttributeError, re.error) as problem:
-            return self.send(400, json.dumps({"error": str(problem)}).encode())
+            status, reply = 400, json.dumps({"error": str(problem)})
+        # A test's next request is the first of its connection: libcurl repeats none of those by itself.
+        self.close_connection = True
+        return self.send(status, reply.encode(), [("Connection", "close")])
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = serve
 
