@@ -85,7 +85,10 @@ grep -q '^fail' "$TALLY" && built=0
 if [ "$built" = 1 ]; then
     as_root setup/leftovers.sh >build/check/left-before
     # Packages are fetched for it while others have the processors.
-    check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh &
+    {
+        check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh
+        check "the tree of the tests' cloud hosts is there" as_root setup/cloud-tree.sh
+    } &
     tree=$!
     # The first time on a machine it takes minutes of both processors.
     check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
