@@ -8,6 +8,8 @@
 #include "process/program.h"
 
 #include <criterion/criterion.h>
+#include <glob.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,4 +80,53 @@ Test(examples, a_host_that_another_borrowed_is_refused_and_its_marker_stays)
     has(made.err, "what it may have made was removed");
     AUTO_FREE char *marker = lab_read(lab, "home/.borrowed");
     cr_expect_str_eq(marker, "tp0123456789\n");
+}
+
+/* The tree that the sandboxes of other tests are made from: nothing is written into it. */
+static void nspawn_tree(struct lab *lab)
+{
+    glob_t found = {0};
+    cr_assert_eq(glob("/var/cache/triphase/debian-12-*[!k]", 0, NULL, &found), 0,
+                 "setup/root-tree.sh makes the tree");
+    AUTO_FREE char *vars = xasprintf("{tree: %s}", found.gl_pathv[0]);
+    lab_environment(lab, "TRIPHASE_TARGETS_WEB_VARS", vars);
+    globfree(&found);
+}
+
+/* Whatever bears its name, by other means than the program's own. */
+static char *left_of(const char *name)
+{
+    AUTO_TEXT left = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    static const char script[] =
+        "ip netns list | grep -w \"$1\"; ip -o link | grep -w \"$1\"; ip -4 route | grep -w \"$1\"\n"
+        "find /sys/fs/cgroup /run/systemd/nspawn /var/cache/triphase -maxdepth 2 -name \"*$1*\"\n"
+        "grep -w \"$1\" /proc/self/mountinfo\n"
+        "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -e \"machine=$1\"; done; :";
+    cr_assert(program_do(20 * NS_PER_S, &left, &err, "sh", "-c", script, "sh", name, NULL) == 0, "%s",
+              error_text(&err));
+    return text_take(&left);
+}
+
+Test(examples, a_host_of_nspawn_is_made_used_and_removed_and_nothing_is_left)
+{
+    struct lab *lab = project("nspawn");
+    nspawn_tree(lab);
+
+    struct lab_result made = lab_run(lab, "create", "web", NULL);
+
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *name = lab_sql(lab, "SELECT 'tp' || substr(replace(id, '-', ''), -10) FROM machine");
+    AUTO_FREE char *there = left_of(name);
+    has(there, "machine=");
+    struct lab_result seen =
+        lab_run(lab, "ssh", "web", "--", "cat hello; hostname; systemctl is-system-running", NULL);
+    AUTO_FREE char *said = xasprintf("hello\n%s\nrunning\n", name);
+    cr_expect_str_eq(seen.out, said);
+    struct lab_result again = lab_run(lab, "run", "web", NULL);
+    cr_expect_eq(again.code, 0, "%s", again.err);
+    struct lab_result gone = lab_run(lab, "destroy", "web", "--yes", NULL);
+    cr_expect_eq(gone.code, 0, "%s", gone.err);
+    AUTO_FREE char *left = left_of(name);
+    cr_expect_str_eq(left, "");
 }
