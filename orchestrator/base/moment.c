@@ -126,6 +126,24 @@ char *duration_show(int64_t ns)
     return xasprintf("%lldh%02lldm", whole / 3600, whole / 60 % 60);
 }
 
+char *duration_rough(int64_t ns)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } parts[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
+    int64_t left = ns > 0 ? ns / NS_PER_S : 0;
+    size_t at = 0;
+    while (at + 1 < COUNT_OF(parts) && left < parts[at].seconds)
+        at++;
+    int64_t first = left / parts[at].seconds, rest = left % parts[at].seconds;
+    /* Seconds beside minutes are of no use for an age. */
+    if (at + 1 >= COUNT_OF(parts) - 1 || rest / parts[at + 1].seconds == 0)
+        return xasprintf("%lld %s", (long long)first, parts[at].name);
+    return xasprintf("%lld %s %lld %s", (long long)first, parts[at].name,
+                     (long long)(rest / parts[at + 1].seconds), parts[at + 1].name);
+}
+
 char *duration_text(int64_t ns)
 {
     AUTO_TEXT out = TEXT_INIT;

@@ -24,5 +24,7 @@ char *moment_clock(int64_t wall_ns);
 int duration_parse(const char *text, int64_t *out_ns, struct error *err);
 /* Short for people: `0.35s`, `12.1s`, `2m05s`, `1h02m`. malloc'ed. */
 char *duration_show(int64_t ns);
+/* The two largest units, for ages: `3 h 12 m`, `2 d 4 h`, `40 s`. malloc'ed. */
+char *duration_rough(int64_t ns);
 /* The form duration_parse reads, exact: `1h30m`, `90s` becomes `1m30s`. malloc'ed. */
 char *duration_text(int64_t ns);

@@ -236,6 +236,7 @@ static void resolve_programs(const struct resolve *resolve, const struct setting
     texts_of(view, "make", &out->make);
     texts_of(view, "verify", &out->verify);
     texts_of(view, "remove", &out->remove);
+    texts_of(view, "list", &out->list);
     if (!provider_facts(out->provider)->by_programs)
         return;
     need(resolve, view, "make", place, what);
@@ -290,6 +291,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     texts_of(view, "env", &out->env);
     out->deadline_ns = duration_of(view, "deadline");
     out->protected = bool_of(view, "protected");
+    out->ttl_ns = duration_of(view, "ttl");
 }
 
 /* A phase */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/provider_facts.h"
@@ -67,6 +68,14 @@ const char *machine_address(const struct machine *machine, enum transport_kind k
                                     : json_get_string(machine->tailnet, "address", machine->address);
 }
 
+int64_t machine_expiry(const struct machine *machine, int64_t ttl_ns, int64_t needed_ns)
+{
+    if (!ttl_ns || machine_was_there(machine))
+        return 0;
+    int64_t expires = (machine->made_ns ? machine->made_ns : moment_wall()) + ttl_ns;
+    return expires > needed_ns ? expires : needed_ns;
+}
+
 bool machine_has_host_key(const struct machine *machine)
 {
     for (size_t i = 0; i < machine->host_keys.count; i++)
@@ -115,6 +124,7 @@ struct json *machine_to_json(const struct machine *machine)
     json_set(object, "resources", machine->resources ? json_keep(machine->resources) : json_new_null());
     json_set_integer(object, "made_ns", machine->made_ns);
     json_set_integer(object, "removed_ns", machine->removed_ns);
+    json_set_integer(object, "expires_ns", machine->expires_ns);
     return object;
 }
 
@@ -137,6 +147,7 @@ struct machine *machine_from_json(const struct json *object)
         machine->resources = json_keep(resources);
     machine->made_ns = json_get_integer(object, "made_ns", 0);
     machine->removed_ns = json_get_integer(object, "removed_ns", 0);
+    machine->expires_ns = json_get_integer(object, "expires_ns", 0);
     return machine;
 }
 

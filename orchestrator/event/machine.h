@@ -45,6 +45,9 @@ bool machine_was_there(const struct machine *machine);
 /* Where SSH reaches it over this transport: over a tailnet its device's own address, where one is known, else
  * as over every other. Its host keys are the same over all. Borrowed; NULL while unknown. */
 const char *machine_address(const struct machine *machine, enum transport_kind kind);
+/* When it may be swept: so long after it was made (one that is still to be made: from now), and not before
+ * `needed_ns`. 0, never, without a `ttl_ns`, and of a host that was there before. */
+int64_t machine_expiry(const struct machine *machine, int64_t ttl_ns, int64_t needed_ns);
 /* Whether a host key is known, and not only what is revoked. */
 bool machine_has_host_key(const struct machine *machine);
 /* The project's folder, three above the machine's (.triphase/machines/<id>). malloc'ed; NULL

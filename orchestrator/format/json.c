@@ -3,6 +3,7 @@
 #undef json_is_object
 #undef json_is_array
 #undef json_is_string
+#undef json_is_null
 
 static json_t *real_value(double value)
 {
@@ -217,6 +218,16 @@ bool json_is_array(const struct json *value)
 bool json_is_string(const struct json *value)
 {
     return is(value, JSON_STRING);
+}
+
+bool json_is_bool(const struct json *value)
+{
+    return is(value, JSON_TRUE) || is(value, JSON_FALSE);
+}
+
+bool json_is_null(const struct json *value)
+{
+    return is(value, JSON_NULL);
 }
 
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise)

@@ -43,6 +43,8 @@ size_t json_count(const struct json *value); /* items of an array or object, els
 bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);
 bool json_is_string(const struct json *value);
+bool json_is_bool(const struct json *value);
+bool json_is_null(const struct json *value); /* there, and null */
 /* Of a member: the string (borrowed) or `otherwise`; number or `otherwise` (a real is cut); true only for
  * a true. */
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise);

@@ -20,6 +20,7 @@
 #define PAUSE_MOST  (30 * NS_PER_S)
 /* For clearing away what a failed program left, beyond the bound of making. */
 #define REMOVE_BOUND (60 * NS_PER_S)
+#define LIST_BOUND   (60 * NS_PER_S)
 
 /* In the machine's folder, from before its first program runs until its absence was seen: what is known of
  * it, `{}` or the last answer. The row learns of an answer later than that. */
@@ -37,6 +38,8 @@ static int check(const struct target *target, struct error *err)
     for (int kind = 0; kind < COMMAND_KINDS; kind++) {
         const struct words *words = command_request_words(target, (enum command_kind)kind);
         const char *name = command_kind_name((enum command_kind)kind);
+        if (!words->count && kind == COMMAND_LIST)
+            continue; /* the only one that may be missing */
         if (!words->count)
             return error_set(err, ERROR_PROJECT, "'%s' of target %s is an empty list", name, target->name);
         bool is_path = strchr(words->items[0], '/');
@@ -104,44 +107,43 @@ static void forget_note(const struct machine *machine)
         unlink(path);
 }
 
-/* Asks `verify` or `remove`: 0 and the state that it named, else -1 and the exit code, which may be the one
- * of what time mends. */
-static int ask_state(enum command_kind kind, const struct target *target, const struct machine *machine,
-                     int64_t bound_ns, enum command_state *out, int *code, struct error *err)
+/* Asks `verify`, `remove` or `list`: 0 and what it said, which the caller reads; else -1. It is asked again
+ * as long as time may mend it and the bound is not over. */
+static int ask(const struct command_request *once, struct command_said *said, struct error *err)
 {
-    AUTO_FREE char *directory = machine_project(machine);
-    AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
-    const struct command_request request = request_of(kind, target, machine, directory, bound_ns);
-    if (command_call(&request, &said, err) < 0)
-        return -1;
-    *code = said.code;
-    return said.why.kind ? error_move(err, &said.why) : command_answer_state(said.answer, out, err);
-}
-
-/* The same until it names one, as long as time may mend it and the bound is not over. */
-static int await_state(enum command_kind kind, const struct target *target, const struct machine *machine,
-                       int64_t bound_ns, enum command_state *out, struct error *err)
-{
-    const struct deadline deadline = deadline_in(bound_ns);
+    const struct deadline deadline = deadline_in(once->bound_ns);
+    struct command_request request = *once;
     for (int64_t pause = PAUSE_FIRST;; pause = longer(pause)) {
         AUTO_ERROR why = ERROR_INIT;
-        int code = -1;
-        if (ask_state(kind, target, machine, deadline_left(deadline), out, &code, &why) == 0)
+        command_said_clear(said);
+        request.bound_ns = deadline_left(deadline);
+        if (command_call(&request, said, err) < 0)
+            return -1;
+        if (!said->why.kind)
             return 0;
-        if (code != COMMAND_TRANSIENT || deadline_left(deadline) <= pause)
+        error_move(&why, &said->why);
+        if (said->code != COMMAND_TRANSIENT || deadline_left(deadline) <= pause)
             return error_move(err, &why);
         step_log_say("%s; asked again in %d s", error_text(&why), (int)(pause / NS_PER_S));
         moment_sleep(pause);
     }
 }
 
+static int ask_state(const struct command_request *request, enum command_state *out, struct error *err)
+{
+    AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
+    return ask(request, &said, err) < 0 ? -1 : command_answer_state(said.answer, out, err);
+}
+
 static int remove_host(const struct target *target, struct machine *machine, int64_t bound_ns,
                        struct error *err)
 {
     enum command_state state = COMMAND_UNKNOWN;
+    AUTO_FREE char *directory = machine_project(machine);
     if (!has_begun(machine))
         return 0;
-    if (await_state(COMMAND_REMOVE, target, machine, bound_ns, &state, err) < 0)
+    const struct command_request request = request_of(COMMAND_REMOVE, target, machine, directory, bound_ns);
+    if (ask_state(&request, &state, err) < 0)
         return error_prefix(err, "whether the host %s of target %s is gone is not known", machine->reference,
                             machine->target);
     if (state == COMMAND_PRESENT)
@@ -210,7 +212,9 @@ static int make(const struct target *target, struct machine *machine, struct err
 static int verify(const struct target *target, struct machine *machine, int64_t bound_ns, struct error *err)
 {
     enum command_state state = COMMAND_UNKNOWN;
-    if (await_state(COMMAND_VERIFY, target, machine, bound_ns, &state, err) < 0)
+    AUTO_FREE char *directory = machine_project(machine);
+    const struct command_request request = request_of(COMMAND_VERIFY, target, machine, directory, bound_ns);
+    if (ask_state(&request, &state, err) < 0)
         return error_prefix(err, "whether the host %s of target %s is there is not known", machine->reference,
                             machine->target);
     if (state == COMMAND_ABSENT)
@@ -220,15 +224,56 @@ static int verify(const struct target *target, struct machine *machine, int64_t 
     return 0;
 }
 
-/* Nobody knows here whose programs to ask. */
 static int list(const struct project *project, const struct target *target, struct listing *out,
                 struct error *err)
 {
-    (void)project;
-    (void)target;
-    (void)out;
-    (void)err;
-    return 0;
+    AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
+    if (!target || !target->list.count)
+        return error_set(err, ERROR_PROJECT, "no program lists what is there: the target has no 'list'");
+    const struct command_request request = {.kind = COMMAND_LIST,
+                                            .target = target,
+                                            .project = project->name,
+                                            .directory = project->directory,
+                                            .run = marks_own_run(),
+                                            .bound_ns = LIST_BOUND};
+    return ask(&request, &said, err) < 0 ? -1 : command_answer_hosts(said.answer, out, err);
+}
+
+/* By the target's own programs: those that it was made by are written down nowhere here. */
+static int remove_listed(const struct project *project, const struct target *target,
+                         const struct listed *listed, int64_t bound_ns, struct error *err)
+{
+    enum command_state state = COMMAND_UNKNOWN;
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup_or_null(listed->machine);
+    machine->target = xstrdup(listed->target ? listed->target : target->name);
+    command_request_note(target, machine);
+    const struct command_request request = {.kind = COMMAND_REMOVE,
+                                            .target = target,
+                                            .machine = machine,
+                                            .listed = listed,
+                                            .project = project->name,
+                                            .directory = project->directory,
+                                            .run = marks_own_run(),
+                                            .bound_ns = bound_ns};
+    if (ask_state(&request, &state, err) < 0)
+        return error_prefix(err, "whether the host %s is gone is not known", listed->reference);
+    return state == COMMAND_PRESENT
+               ? error_set(err, ERROR_PROVIDER, "the host %s is still there, says its program",
+                           listed->reference)
+               : 0;
+}
+
+/* Told to the program that verifies: `list` is to say it. */
+static int expire(const struct target *target, const struct machine *machine, struct error *err)
+{
+    enum command_state state = COMMAND_UNKNOWN;
+    AUTO_FREE char *directory = machine_project(machine);
+    if (!target->list.count)
+        return 0;
+    const struct command_request request =
+        request_of(COMMAND_VERIFY, target, machine, directory, target->ready_ns);
+    return ask_state(&request, &state, err);
 }
 
 const struct provider provider_command = {
@@ -238,4 +283,6 @@ const struct provider provider_command = {
     .verify = verify,
     .remove = remove_host,
     .list = list,
+    .remove_listed = remove_listed,
+    .expire = expire,
 };

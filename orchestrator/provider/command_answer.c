@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/ssh_rules.h"
 #include "config/text_rules.h"
@@ -150,5 +151,69 @@ int command_answer_state(const struct json *answer, enum command_state *out, str
     if (!text_is(state, "present") && !text_is(state, "absent"))
         return refuse("state", "is neither \"present\" nor \"absent\"", err);
     *out = text_is(state, "present") ? COMMAND_PRESENT : COMMAND_ABSENT;
+    return 0;
+}
+
+/* Text, or absent; null is as absent. */
+static int take_text(const struct json *host, const char *member, char **out, struct error *err)
+{
+    const struct json *value = json_get(host, member);
+    const char *text = json_string(value, NULL);
+    if (value && !json_is_null(value) && (!text || !*text))
+        return refuse(member, "of a host is no text", err);
+    *out = xstrdup_or_null(text);
+    return 0;
+}
+
+static int take_second(const struct json *object, const char *member, int64_t *out, struct error *err)
+{
+    enum { LAST = 4100000000 / 10 }; /* in tens, since an enum is an int */
+    const struct json *value = json_get(object, member);
+    int64_t second = json_integer(value, -1);
+    if (!value || json_is_null(value))
+        return 0;
+    if (second < 0 || second / 10 > LAST)
+        return refuse(member, "is no time: UNIX seconds", err);
+    *out = second * NS_PER_S;
+    return 0;
+}
+
+static int take_host(const struct json *host, struct listed *out, struct error *err)
+{
+    static const char *const known[] = {"reference", "project", "target",    "machine", "made",
+                                        "expires",   "what",    "protected", NULL};
+    const struct json *protected = json_get(host, "protected");
+    if (!json_is_object(host))
+        return refuse("hosts", "holds what is no object", err);
+    if (check_members(host, known, err) < 0 || take_text(host, "reference", &out->reference, err) < 0 ||
+        take_text(host, "project", &out->project_id, err) < 0 ||
+        take_text(host, "target", &out->target, err) < 0 ||
+        take_text(host, "machine", &out->machine, err) < 0 || take_text(host, "what", &out->what, err) < 0 ||
+        take_second(host, "made", &out->made_ns, err) < 0 ||
+        take_second(host, "expires", &out->expires_ns, err) < 0)
+        return -1;
+    if (!out->reference)
+        return refuse("hosts", "holds one without a reference", err);
+    if (protected && !json_is_bool(protected))
+        return refuse("protected", "of a host is neither true nor false", err);
+    if (json_get_bool(host, "protected"))
+        out->kept_by = xstrdup("its program says that it is protected");
+    return 0;
+}
+
+int command_answer_hosts(const struct json *answer, struct listing *out, struct error *err)
+{
+    static const char *const known[] = {"hosts", "now", NULL};
+    const struct json *hosts = json_get(answer, "hosts");
+    AUTO_LISTING found = {0};
+    if (check_members(answer, known, err) < 0 || take_second(answer, "now", &found.now_ns, err) < 0)
+        return -1;
+    if (!json_is_array(hosts))
+        return refuse("hosts", "is no list", err);
+    for (size_t i = 0; i < json_count(hosts); i++)
+        if (take_host(json_at(hosts, i), listing_add(&found), err) < 0)
+            return -1;
+    *out = found;
+    found = (struct listing){0};
     return 0;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/error.h"
 #include "event/machine.h"
+#include "provider/listed.h"
 
 /* Member of a machine's resources: the last answer of `make`. */
 #define COMMAND_ANSWER "answer"
@@ -20,3 +21,7 @@ struct json *command_answer_parse(const char *bytes, size_t length, struct error
 int command_answer_made(struct json *answer, struct machine *machine, struct error *err);
 /* Of `verify` and `remove`: {"state": "present" | "absent"}, and nothing else. */
 int command_answer_state(const struct json *answer, enum command_state *out, struct error *err);
+/* Of `list`: {"hosts": [{"reference", "project", "target", "machine", "made", "expires", "what",
+ * "protected"}]} and, where the programs know another clock than this machine's, "now"; times are UNIX
+ * seconds. */
+int command_answer_hosts(const struct json *answer, struct listing *out, struct error *err);

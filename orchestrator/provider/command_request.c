@@ -5,11 +5,14 @@
 #include "format/node_json.h"
 #include "provider/command_answer.h"
 #include "sandbox/owner.h"
+#include "store/identity.h"
 
 #define VERSION 1
 
-static const char *const names[] = {
-    [COMMAND_MAKE] = "make", [COMMAND_VERIFY] = "verify", [COMMAND_REMOVE] = "remove"};
+static const char *const names[] = {[COMMAND_MAKE] = "make",
+                                    [COMMAND_VERIFY] = "verify",
+                                    [COMMAND_REMOVE] = "remove",
+                                    [COMMAND_LIST] = "list"};
 
 const char *command_kind_name(enum command_kind kind)
 {
@@ -20,7 +23,8 @@ const struct words *command_request_words(const struct target *target, enum comm
 {
     const struct words *const words[] = {[COMMAND_MAKE] = &target->make,
                                          [COMMAND_VERIFY] = &target->verify,
-                                         [COMMAND_REMOVE] = &target->remove};
+                                         [COMMAND_REMOVE] = &target->remove,
+                                         [COMMAND_LIST] = &target->list};
     return words[kind];
 }
 
@@ -57,6 +61,12 @@ static void put_host(const struct target *target, struct json *request)
     json_set(request, "host", host);
 }
 
+/* UNIX seconds, as the cloud's own labels have them. */
+static struct json *second(int64_t ns)
+{
+    return ns ? json_new_integer(ns / NS_PER_S) : json_new_null();
+}
+
 static void put_machine(const struct machine *machine, struct json *request)
 {
     const struct json *resources = machine->resources;
@@ -65,8 +75,21 @@ static void put_machine(const struct machine *machine, struct json *request)
     json_set_string(request, "machine", machine->id);
     json_set_string(request, "name", sandbox_name(machine->id, name, NULL) < 0 ? NULL : name);
     json_set_string(request, "folder", machine->directory);
+    json_set(request, "expires", second(machine->expires_ns));
     json_set(request, "vars", vars ? json_keep(vars) : json_new_object());
     json_set(request, "answer", answer ? json_keep(answer) : json_new_null());
+}
+
+static void put_listed(const struct listed *listed, struct json *request)
+{
+    struct json *out = json_new_object();
+    json_set_string(out, "reference", listed->reference);
+    json_set_string(out, "project", listed->project_id);
+    json_set_string(out, "target", listed->target);
+    json_set_string(out, "machine", listed->machine);
+    json_set(out, "made", second(listed->made_ns));
+    json_set(out, "expires", second(listed->expires_ns));
+    json_set(request, "listed", out);
 }
 
 char *command_request_text(const struct command_request *request)
@@ -77,6 +100,8 @@ char *command_request_text(const struct command_request *request)
     json_set_string(out, "call", names[request->kind]);
     json_set_string(project, "name", request->project);
     json_set_string(project, "directory", request->directory);
+    AUTO_FREE char *id = request->directory ? identity_id(request->directory) : NULL;
+    json_set_string(project, "id", id);
     json_set(out, "project", project);
     json_set_string(out, "target",
                     request->machine  ? request->machine->target
@@ -86,6 +111,10 @@ char *command_request_text(const struct command_request *request)
     json_set_integer(out, "within_s", request->bound_ns / NS_PER_S);
     if (request->machine)
         put_machine(request->machine, out);
+    else if (request->target)
+        json_set(out, "vars", request->target->vars ? node_json(request->target->vars) : json_new_object());
+    if (request->listed)
+        put_listed(request->listed, out);
     if (request->target)
         put_host(request->target, out);
     json_set(out, "secrets",

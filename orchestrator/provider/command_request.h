@@ -3,21 +3,23 @@
 #pragma once
 #include "config/project.h"
 #include "event/machine.h"
+#include "provider/listed.h"
 
-enum command_kind { COMMAND_MAKE, COMMAND_VERIFY, COMMAND_REMOVE, COMMAND_KINDS };
+enum command_kind { COMMAND_MAKE, COMMAND_VERIFY, COMMAND_REMOVE, COMMAND_LIST, COMMAND_KINDS };
 /* "make", …: the key of the target, and the request's member "call". */
 const char *command_kind_name(enum command_kind kind);
 
 struct command_request {
     enum command_kind kind;
     const struct target *target;   /* what the file wants of the host; NULL: it is not named there any more */
-    const struct machine *machine; /* with what was written down of it (command_request_note) */
+    const struct machine *machine; /* with what was written down of it (command_request_note); NULL: none */
+    const struct listed *listed;   /* what `list` said of the one to be removed; NULL: it is a machine's */
     const char *project, *directory, *run; /* `run` may be NULL */
     int64_t bound_ns;
     const struct json *secrets; /* name -> path; NULL: none */
 };
 
-/* What a later call needs though the file may say something else by then: the three lists and `vars`, put
+/* What a later call needs though the file may say something else by then: the programs and `vars`, put
  * into the machine's resources. An answer that stands there stays. */
 void command_request_note(const struct target *target, struct machine *machine);
 /* The argument list of a call: what was written down, else the target's; borrowed JSON array, NULL: none. */

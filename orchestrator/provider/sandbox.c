@@ -171,6 +171,8 @@ static int make(const struct target *target, struct machine *machine, struct err
     owner.machine = xstrdup(machine->id);
     owner.project = xstrdup_or_null(machine->project);
     owner.target = xstrdup_or_null(machine->target);
+    owner.made_ns = moment_wall();
+    owner.expires_ns = machine->expires_ns;
     if (sandbox_owner_take(&owner, machine, err) < 0 ||
         root_parts(target->root, project, target->root_tree_ns, &owner, err) < 0 ||
         file_make_dirs(machine->directory, 0700, err) < 0 || make_keys(machine, &keys, err) < 0 ||
@@ -355,6 +357,26 @@ static int remove_sandbox(const struct target *target, struct machine *machine, 
     return 0;
 }
 
+/* Whose it is, as far as that can be read here. */
+static void describe(const char *name, struct listed *out)
+{
+    AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    out->reference = xstrdup(name);
+    int known = sandbox_owner_read(name, &owner, &err);
+    if (known <= 0) {
+        out->what = known < 0 ? xasprintf("a sandbox whose owner cannot be read (%s)", error_text(&err))
+                              : xstrdup("a sandbox without a note of its owner");
+        return;
+    }
+    out->what = sandbox_whose(&owner);
+    out->project_id = TAKE(owner.project_id);
+    out->target = TAKE(owner.target);
+    out->machine = TAKE(owner.machine);
+    out->made_ns = owner.made_ns;
+    out->expires_ns = owner.expires_ns;
+}
+
 /* Whatever on this machine carries a sandbox's name, with a folder or without. */
 static int list(const struct project *project, const struct target *target, struct listing *out,
                 struct error *err)
@@ -370,8 +392,35 @@ static int list(const struct project *project, const struct target *target, stru
             words_add(&references, names.items[i]);
     words_sort_unique(&references);
     for (size_t i = 0; i < references.count; i++)
-        listing_add(out)->reference = xstrdup(references.items[i]);
+        describe(references.items[i], listing_add(out));
     return 0;
+}
+
+/* By its note: the machine's own folder, which may lie in another copy of the project, loses what the
+ * provider laid there. */
+static int remove_listed(const struct project *project, const struct target *target,
+                         const struct listed *listed, int64_t bound_ns, struct error *err)
+{
+    (void)project;
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup_or_null(listed->machine);
+    machine->target = xstrdup_or_null(listed->target);
+    machine->reference = xstrdup(listed->reference);
+    return remove_sandbox(target, machine, bound_ns, err);
+}
+
+static int expire(const struct target *target, const struct machine *machine, struct error *err)
+{
+    (void)target;
+    AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
+    AUTO_CLOSE int lock = sandbox_lock(LOCK_BOUND, err);
+    int known = lock < 0 ? -1 : machine->reference ? sandbox_owner_read(machine->reference, &owner, err) : 0;
+    if (known <= 0)
+        return known;
+    if (sandbox_owner_take(&owner, machine, err) < 0)
+        return -1;
+    owner.expires_ns = machine->expires_ns;
+    return sandbox_owner_write(&owner, err);
 }
 
 static int left(const char *machine, struct words *left, struct error *err)
@@ -393,5 +442,7 @@ const struct provider provider_sandbox = {
     .verify = verify,
     .remove = remove_sandbox,
     .list = list,
+    .remove_listed = remove_listed,
+    .expire = expire,
     .left = left,
 };

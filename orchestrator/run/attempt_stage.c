@@ -104,6 +104,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     if (stage_joins(stage))
         ask_of_tailnet(context, ask);
     json_set_integer(ask, "bound_ns", bound);
+    json_set_integer(ask, "ends_ns", context->ends_ns);
     handover_put_targets(request->project, target, ask);
     void *at = NULL;
     const char *key;

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
@@ -57,6 +58,8 @@ int run_context_enter(struct run_context *context, const struct runner_request *
     context->boot_id = process_boot_id();
     context->node = xstrdup(uname(&names) == 0 ? names.nodename : "unknown");
     context->fact_cache = file_join(folder, "facts");
+    if (request->target)
+        context->ends_ns = moment_wall() + request->target->deadline_ns;
     if (request->machine)
         context->machine = machine_copy(request->machine);
     if (context->machine)
@@ -84,6 +87,19 @@ bool run_context_note_key(struct run_context *context)
     if (!device || text_is(context->key.id, json_get_string(device, "key", NULL)))
         return false;
     json_set_string(device, "key", context->key.id);
+    return true;
+}
+
+bool run_context_expires(struct run_context *context)
+{
+    struct machine *machine = context->machine;
+    const struct target *target = context->request->target;
+    if (!machine || !machine->made_ns || machine->removed_ns || !target)
+        return false;
+    int64_t expires = machine_expiry(machine, target->ttl_ns, 0);
+    if (!expires || machine->expires_ns <= expires)
+        return false;
+    machine->expires_ns = expires;
     return true;
 }
 
@@ -129,6 +145,7 @@ int run_context_announce(struct run_context *context, struct error *err)
     machine->provider = xstrdup(request->target->provider);
     machine->directory = layout_machine(request->state, machine->id);
     AUTO_FREE char *state = file_join(machine->directory, "state");
+    machine->expires_ns = machine_expiry(machine, request->target->ttl_ns, context->ends_ns);
     if (file_make_dirs(state, 0700, err) < 0 || provider->plan(request->target, machine, err) < 0)
         return -1;
     made_note(request->project, request->target, machine);

@@ -28,6 +28,7 @@ struct run_context {
     struct json *recovery;  /* what the next stage is asked beyond the usual, owned; NULL: nothing */
     int64_t recovery_bound; /* of a stage that recovers */
     int inventories;
+    int64_t ends_ns;     /* wall clock: the run's own deadline; 0: it has none */
     struct join_key key; /* for the bootstrap that is next, or of the one that was, also of a killed run's */
     struct ansible_arguments arguments;
 };
@@ -48,5 +49,8 @@ void run_context_took_transport(struct run_context *context, const char *transpo
 /* Brings the machine's row to the id of the key that is held (its `tailnet.key`), so that whoever comes after
  * a killed worker deletes it; false: it is so already, or there is no device. */
 bool run_context_note_key(struct run_context *context);
+/* The run is over: its machine may be swept when its ttl is over, which was put off for the run; false: it
+ * was not. */
+bool run_context_expires(struct run_context *context);
 /* Transport, inventory and facts are to be found anew: before a further attempt, after churn. */
 void run_context_forget(struct run_context *context);

@@ -28,6 +28,9 @@ static void end_what_belongs_to_it(struct runner *runner)
     aside_stop(&runner->aside);
     phase_record_stop(&runner->record);
     delete_key(runner);
+    struct event event = run_rows_machine(&runner->context);
+    if (run_context_expires(&runner->context))
+        sink_put(runner->sink, &event);
     run_context_leave(&runner->context);
     AUTO_ERROR err = ERROR_INIT;
     if (scope_end(&runner->context.run_scope, MASTERS_BOUND_S * NS_PER_S, &err) < 0)

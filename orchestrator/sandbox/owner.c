@@ -129,6 +129,8 @@ int sandbox_owner_write(const struct sandbox_owner *owner, struct error *err)
     json_set_string(object, "directory", owner->directory);
     json_set_string(object, "project_id", owner->project_id);
     json_set_string(object, "path", owner->path);
+    json_set_integer(object, "made_ns", owner->made_ns);
+    json_set_integer(object, "expires_ns", owner->expires_ns);
     AUTO_FREE char *view = view_of("self");
     AUTO_FREE char *of_first = view_of("1");
     json_set_string(object, "view", view);
@@ -188,6 +190,8 @@ int sandbox_owner_read(const char *name, struct sandbox_owner *out, struct error
     owner.boot = xstrdup_or_null(json_get_string(object, "boot", NULL));
     owner.view = xstrdup_or_null(json_get_string(object, "view", NULL));
     owner.first = json_get_bool(object, "first");
+    owner.made_ns = json_get_integer(object, "made_ns", 0);
+    owner.expires_ns = json_get_integer(object, "expires_ns", 0);
     struct in_addr subnet;
     if (inet_pton(AF_INET, json_get_string(object, "subnet", ""), &subnet) == 1)
         owner.subnet = subnet.s_addr;

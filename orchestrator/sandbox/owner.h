@@ -26,8 +26,10 @@ struct sandbox_owner {
     /* what the writer saw the machine as: its boot, and the namespaces that folder
      * and processes are seen from */
     char *boot, *view;
-    bool first;       /* those of process 1 */
-    in_addr_t subnet; /* network byte order, of a /30: +1 is this machine, +2 the guest; 0: none yet */
+    bool first;         /* those of process 1 */
+    int64_t made_ns;    /* wall clock, when it was begun; 0: of an older triphase */
+    int64_t expires_ns; /* 0: it stays */
+    in_addr_t subnet;   /* network byte order, of a /30: +1 is this machine, +2 the guest; 0: none yet */
     struct sandbox_part *parts;
     size_t part_count;
     /* while it is made: nobody takes the cached root tree away (sandbox/root.h); closed by

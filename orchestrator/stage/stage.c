@@ -7,6 +7,7 @@
 #include "event/step_log.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
+#include "stage/expiry.h"
 #include "stage/find_transport.h"
 #include "stage/join_look.h"
 #include "stage/join_verify.h"
@@ -115,13 +116,15 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         return destroy(project, target, request, machine, *result, err);
     if (!project || !target)
         return error_set(err, ERROR_PROJECT, "the stage '%s' needs the project's files", stage);
+    /* A destroy's phases reach it as it was made, all others as is said now. */
+    bool as_made = json_get_bool(request, "as_made");
+    if (!as_made && (text_is(stage, "provision") || text_is(stage, "transport")))
+        expiry_put_off(target, machine, json_get_integer(request, "ends_ns", 0));
     if (text_is(stage, "provision")) {
         int status = provision_make(project, target, machine, *result, err);
         put_machine(*result, machine);
         return status;
     }
-    /* A destroy's phases reach it as it was made, all others as is said now. */
-    bool as_made = json_get_bool(request, "as_made");
     struct target made = made_target(target, machine);
     AUTO_MACHINE *now = as_made ? machine_copy(machine) : made_look_now(project, target, machine);
     target = as_made ? &made : target;

@@ -117,16 +117,17 @@ enum store_rule {
     X(detail, ROW_BEGIN, RULE_SET)
 
 /* Of struct machine; what else it has is in the column `record`. */
-#define STORE_MACHINE_COLUMNS(X)      \
-    X(id, ROW_BEGIN, RULE_SET)        \
-    X(project, ROW_BEGIN, RULE_SET)   \
-    X(target, ROW_BEGIN, RULE_SET)    \
-    X(provider, ROW_BEGIN, RULE_SET)  \
-    X(reference, ROW_BEGIN, RULE_SET) \
-    X(address, ROW_BEGIN, RULE_SET)   \
-    X(port, ROW_BEGIN, RULE_SET)      \
-    X(made_ns, ROW_BEGIN, RULE_SET)   \
-    X(removed_ns, ROW_BEGIN, RULE_SET)
+#define STORE_MACHINE_COLUMNS(X)       \
+    X(id, ROW_BEGIN, RULE_SET)         \
+    X(project, ROW_BEGIN, RULE_SET)    \
+    X(target, ROW_BEGIN, RULE_SET)     \
+    X(provider, ROW_BEGIN, RULE_SET)   \
+    X(reference, ROW_BEGIN, RULE_SET)  \
+    X(address, ROW_BEGIN, RULE_SET)    \
+    X(port, ROW_BEGIN, RULE_SET)       \
+    X(made_ns, ROW_BEGIN, RULE_SET)    \
+    X(removed_ns, ROW_BEGIN, RULE_SET) \
+    X(expires_ns, ROW_BEGIN, RULE_SET)
 
 /* As text for statements: ", id, kind" and so on. */
 #define STORE_NAME(column, moments, rule) ", " #column

@@ -52,7 +52,7 @@ static const struct {
      "SELECT count(*) FROM other.event WHERE NOT (" IS_TIME("at_ns") " AND coalesce(step, 1) BETWEEN 0 AND 1000000)"},
     {"it has machines with values that no triphase writes",
      "SELECT count(*) FROM other.machine WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("made_ns") " AND "
-     IS_TIME("removed_ns") " AND json_valid(record))"},
+     IS_TIME("removed_ns") " AND " IS_TIME("expires_ns") " AND json_valid(record))"},
     {"it has diagnoses with values that no triphase writes",
      "SELECT count(*) FROM other.diagnosis WHERE NOT (" IS_ID("id") " AND " IS_NAME("target") " AND " IS_TIME("started_ns") " AND "
      IS_SPAN("duration_ns") " AND (conclusion IS NULL OR json_valid(conclusion)) AND (surroundings IS NULL OR json_valid(surroundings)))"},

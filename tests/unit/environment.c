@@ -89,13 +89,13 @@ Test(environment, reserved_and_empty_names_are_no_configuration)
 
 Test(environment, bad_values_are_told_with_the_variables_name)
 {
-    folder_environment("TRIPHASE_KEEP=soon", "TRIPHASE_DEFAULTS_GROUPS=[a", "TRIPHASE_DEFAULTS_TTL=1d",
+    folder_environment("TRIPHASE_KEEP=soon", "TRIPHASE_DEFAULTS_GROUPS=[a", "TRIPHASE_DEFAULTS_ON=1d",
                        "TRIPHASE_DEFAULTS_ROOT=d\xe9", "TRIPHASE_DEFAULTS_KEY=-x",
                        "TRIPHASE_DEFAULTS_SECRETS_X=1", NULL);
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "environment TRIPHASE_KEEP: 'keep': 'soon' is no duration");
     cr_has(said, "environment TRIPHASE_DEFAULTS_GROUPS:");
-    cr_has(said, "environment TRIPHASE_DEFAULTS_TTL: 'ttl' is not in this version");
+    cr_has(said, "environment TRIPHASE_DEFAULTS_ON: 'on' is not in this version");
     cr_has(said, "environment TRIPHASE_DEFAULTS_ROOT: the value is not UTF-8 text");
     cr_has(said, "environment TRIPHASE_DEFAULTS_KEY: 'key': '-x' begins with '-'");
 }

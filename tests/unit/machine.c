@@ -2,6 +2,7 @@
 #include "event/machine.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 
 #include <criterion/criterion.h>
@@ -44,4 +45,37 @@ Test(machine, its_device_in_the_tailnet_survives_the_row_and_a_copy_has_its_own)
     cr_expect_str_eq(machine_address(machine, TRANSPORT_TAILNET), "100.64.0.9");
     cr_expect_str_eq(machine_address(read, TRANSPORT_TAILNET), "100.64.0.9");
     cr_expect_str_eq(machine_address(copy, TRANSPORT_TAILNET), "100.64.0.10");
+}
+
+Test(machine, it_expires_so_long_after_it_was_made_but_not_before_the_run_that_is_at_work_on_it_is_over)
+{
+    static const struct {
+        const char *provider;
+        int64_t made, ttl, needed, expires;
+    } cases[] = {
+        {"sandbox", 100, 0, 0, 0},      {"sandbox", 100, 0, 500, 0},    {"sandbox", 100, 50, 0, 150},
+        {"sandbox", 100, 50, 149, 150}, {"sandbox", 100, 50, 500, 500}, {"static", 100, 50, 500, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_MACHINE *machine = machine_new();
+        machine->provider = xstrdup(cases[i].provider);
+        machine->made_ns = cases[i].made;
+        cr_expect_eq(machine_expiry(machine, cases[i].ttl, cases[i].needed), cases[i].expires, "case %zu", i);
+    }
+    AUTO_MACHINE *unmade = machine_new();
+    unmade->provider = xstrdup("sandbox");
+    int64_t before = moment_wall(), expires = machine_expiry(unmade, NS_PER_S, 0);
+    cr_expect(expires >= before + NS_PER_S && expires <= moment_wall() + NS_PER_S, "counted from now");
+}
+
+Test(machine, its_expiry_survives_the_row_and_one_of_an_older_row_has_none)
+{
+    AUTO_MACHINE *machine = joined();
+    machine->expires_ns = 42;
+    AUTO_JSON *row = machine_to_row(machine, "/srv/shop");
+    AUTO_MACHINE *read = machine_from_row(row, "/srv/shop");
+    cr_expect_eq(read->expires_ns, 42);
+    AUTO_JSON *old = json_parse("{}", 2, NULL);
+    AUTO_MACHINE *older = machine_from_row(old, "/srv/shop");
+    cr_expect_eq(older->expires_ns, 0);
 }

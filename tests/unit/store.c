@@ -143,6 +143,8 @@ Test(store, one_of_the_first_version_is_brought_up_to_date_with_all_its_rows)
     cr_expect_eq(number, 1, "what decided then is not known");
     cr_assert_eq(sql_query_integer(db, "SELECT number FROM machine WHERE id = 'b'", 0, &number, &err), 0);
     cr_expect_eq(number, 2, "what was the newest one by its id is the newest one");
+    cr_assert_eq(sql_query_integer(db, "SELECT max(expires_ns) FROM machine", 0, &number, &err), 0);
+    cr_expect_eq(number, 0, "none of them ever expires");
     cr_assert_eq(sql_query_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'run_group'", 0,
                                    &number, &err),
                  0);

@@ -131,6 +131,7 @@ static void put_machine(struct store_writer *writer)
     machine->port = 10;
     machine->made_ns = 11;
     machine->removed_ns = 12;
+    machine->expires_ns = 13;
     store_writer_put(writer, &(struct event){.kind = EVENT_MACHINE, .machine = machine});
 }
 

@@ -1,0 +1,19 @@
+#include "stage/expiry.h"
+
+#include "event/step_log.h"
+#include "provider/provider.h"
+
+void expiry_put_off(const struct target *target, struct machine *machine, int64_t ends_ns)
+{
+    const struct provider *provider = provider_named(machine->provider);
+    int64_t was = machine->expires_ns;
+    AUTO_ERROR err = ERROR_INIT;
+    machine->expires_ns = machine_expiry(machine, target->ttl_ns, ends_ns);
+    /* One that is not made yet is made with it. */
+    if (machine->expires_ns == was || !machine->made_ns || !provider || !provider->expire ||
+        provider->expire(target, machine, &err) == 0)
+        return;
+    machine->expires_ns = was; /* the next run tries it again */
+    step_log_say("when %s expires could not be written down where other machines see it: %s", machine->target,
+                 error_text(&err));
+}
