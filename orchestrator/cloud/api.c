@@ -273,7 +273,7 @@ static bool wait_for_another(struct cloud_api *api, const struct call *call, con
         (trial->failure.again == CLOUD_AGAIN_HARMLESS && !call->harmless))
         return false;
     int64_t pause = trial->retry_after_ns >= 0 ? trial->retry_after_ns : cloud_clock_backoff(tries);
-    if (pause >= cloud_clock_left(&api->clock))
+    if (!cloud_clock_has(&api->clock, pause))
         return false;
     AUTO_FREE char *shown = duration_show(pause);
     cloud_api_say(api, "%s (%s): again in %s", reason_for(trial), call->doing, shown);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { LONGEST_BACKOFF_S = 60, FIRST_POLL_MS = 200, SECOND_POLL_MS = 300, POLL_MS = 500 };
+enum { ASK_S = 1, LONGEST_BACKOFF_S = 60, FIRST_POLL_MS = 200, SECOND_POLL_MS = 300, POLL_MS = 500 };
 
 static bool skips;
 
@@ -29,9 +29,14 @@ struct deadline cloud_clock_end(const struct cloud_clock *clock)
     return clock->skipped_ns ? deadline_in(cloud_clock_left(clock)) : clock->deadline;
 }
 
+bool cloud_clock_has(const struct cloud_clock *clock, int64_t ns)
+{
+    return ns < cloud_clock_left(clock) - ASK_S * NS_PER_S;
+}
+
 bool cloud_clock_pause(struct cloud_clock *clock, int64_t ns)
 {
-    if (ns >= cloud_clock_left(clock))
+    if (!cloud_clock_has(clock, ns))
         return false;
     if (skips)
         clock->skipped_ns += ns;

@@ -13,7 +13,9 @@ int64_t cloud_clock_now(const struct cloud_clock *clock); /* monotonic */
 int64_t cloud_clock_left(const struct cloud_clock *clock);
 /* The clock's deadline. */
 struct deadline cloud_clock_end(const struct cloud_clock *clock);
-/* Waits so long; false, at once, where there is less left. */
+/* Whether a pause of so long leaves time to ask once more (a second). */
+bool cloud_clock_has(const struct cloud_clock *clock, int64_t ns);
+/* Waits so long; false, at once, where it has not that time. */
 bool cloud_clock_pause(struct cloud_clock *clock, int64_t ns);
 /* For tests: from now on pauses are over at once, and count as if they had been waited for. */
 void cloud_clock_skip_pauses(void);

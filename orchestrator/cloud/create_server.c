@@ -146,7 +146,7 @@ static int post_patiently(struct creation *creation, const char *place, struct j
             return made;
         int64_t pause = cloud_clock_backoff(tries - 1);
         AUTO_FREE char *shown = duration_show(pause);
-        if (tries == TRIES_MOST || pause >= cloud_clock_left(cloud_api_clock(creation->api)))
+        if (tries == TRIES_MOST || !cloud_clock_has(cloud_api_clock(creation->api), pause))
             return -1;
         cloud_api_say(creation->api, "the server was not made (%s): again in %s",
                       cloud_class_facts(creation->class)->means, shown);
@@ -246,7 +246,7 @@ static int go_round(struct creation *creation, struct json **server)
         if (!creation->sold_somewhere)
             return never_sold(creation);
         if (round == ROUNDS_MOST || cloud_clock_now(clock) + pause - since > WAIT_MOST_S * NS_PER_S ||
-            pause >= cloud_clock_left(clock))
+            !cloud_clock_has(clock, pause))
             return error_prefix(&creation->why, "tried %d times in %s", round, shown_place(places));
         AUTO_FREE char *shown = duration_show(pause);
         cloud_api_say(creation->api, "no capacity in %s: again in %s", shown_place(places), shown);
