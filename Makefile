@@ -175,12 +175,18 @@ FAILING := $(BUILD)/failing.so
 $(FAILING): tests/lab/interpose/failing.c tests/lab/interpose/control.h $(BUILD)/flags
 	$(call show,LINK,$@)$(RUN)$(CC) -std=gnu17 -O1 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
+# What tests/lab/hetzner_api.py makes real hosts with.
+GUESTS := $(BUILD)/lab/hetzner_guests
+$(GUESTS): tests/lab/hetzner/guests.c $(LIBRARY) $(BUILD)/flags | have-libraries
+	@mkdir -p $(@D)
+	$(call show,LINK,$@)$(RUN)$(CC) $(BASE_FLAGS) $(TEST_FLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(LIBRARY) $(LINK_FLAGS) $(LIBS)
+
 RUN_TESTS = setup/run-tests.py --jobs $(CHECK_JOBS) $(if $(FILTER),--filter '$(FILTER)')
 .PHONY: unit system soak bench asan tests
-tests: $(BUILD)/unit $(BUILD)/system $(FAILING)
+tests: $(BUILD)/unit $(BUILD)/system $(FAILING) $(GUESTS)
 unit: $(BUILD)/unit
 	@$(RUN_TESTS) $(BUILD)/unit
-system: $(BUILD)/system $(PROGRAM) $(FAILING)
+system: $(BUILD)/system $(PROGRAM) $(FAILING) $(GUESTS)
 	@$(RUN_TESTS) $(BUILD)/system
 
 # The whole suite under the sanitizers, in a build folder of its own.
@@ -192,7 +198,7 @@ asan:
 SANITIZER_OPTIONS := ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
-soak: $(BUILD)/soak $(BUILD)/unit $(BUILD)/system $(PROGRAM) $(FAILING)
+soak: $(BUILD)/soak $(BUILD)/unit $(BUILD)/system $(PROGRAM) $(FAILING) $(GUESTS)
 	@failed=0; \
 	setup/run-tests.py --jobs 1 --timeout 7200 --limit 7200 --budget 28800 $(if $(FILTER),--filter '$(FILTER)') $(BUILD)/soak || failed=1; \
 	$(if $(FILTER),,setup/run-tests.py --jobs 2 --budget 7200 --only tests/system/soak.txt $(BUILD)/system || failed=1;) \

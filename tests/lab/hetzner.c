@@ -1,10 +1,12 @@
 #include "lab/hetzner.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "lab/lab.h"
+#include "lab/sandbox.h"
 #include "net/http_ask.h"
 #include "process/child.h"
 
@@ -62,6 +64,23 @@ struct hetzner *hetzner_start(const char *const *words)
     cloud->control =
         lab_keep(xasprintf("%.*s/control", (int)(strlen(cloud->endpoint) - strlen("/v1")), cloud->endpoint));
     return cloud;
+}
+
+struct hetzner *hetzner_start_hosts(const char *const *words)
+{
+    rig_needed();
+    const char *program = getenv("TRIPHASE");
+    cr_assert(program && strchr(program, '/'), "TRIPHASE must name the built program");
+    AUTO_FREE char *guests =
+                       xasprintf("%.*s/lab/hetzner_guests", (int)(strrchr(program, '/') - program), program),
+                   *tree = rig_output("setup/cloud-tree.sh --where");
+    tree[strcspn(tree, "\n")] = '\0';
+    cr_assert(file_is_dir(tree), "no tree of a cloud host in %s: setup/cloud-tree.sh makes it", tree);
+    AUTO_WORDS all = WORDS_INIT;
+    words_add_all(&all, "--guests", guests, "--tree", tree, NULL);
+    if (words)
+        words_add_list(&all, words);
+    return hetzner_start(words_argv(&all));
 }
 
 const char *hetzner_endpoint(const struct hetzner *cloud)

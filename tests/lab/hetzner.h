@@ -17,6 +17,10 @@ struct hetzner; /* lives as long as the test */
 
 /* With further arguments of hetzner_api.py, NULL-ended; NULL: none. Several may be there. */
 struct hetzner *hetzner_start(const char *const *words);
+/* The same with a real host behind each server: a sandbox of setup/cloud-tree.sh's Debian whose cloud-init
+ * finds the server's user_data and keys, so that root can log in with them at the server's address. Skips the
+ * test where no sandbox can be made. */
+struct hetzner *hetzner_start_hosts(const char *const *words);
 /* "http://127.0.0.1:PORT/v1" */
 const char *hetzner_endpoint(const struct hetzner *cloud);
 /* One more fault, a JSON object, or several, an array. */

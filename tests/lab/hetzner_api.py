@@ -11,10 +11,15 @@ By hand:
 Its first line on stdout is `listening http://127.0.0.1:PORT/v1`. It knows one project: servers, ssh_keys, firewalls,
 networks, placement_groups, with labels, selectors, pages, protection, actions that take --delay seconds each; and what
 is offered: locations, server_types, images. A server that is asked for without a key gets the root password that
-tests/lab/hetzner/catalogue.py names. Addresses lead nowhere unless --ipv4 gives one for all.
+tests/lab/hetzner/catalogue.py names. Addresses lead nowhere, unless --ipv4 gives one for all, or, as root,
+  --guests build/lab/hetzner_guests --tree "$(setup/cloud-tree.sh)"
+boots a sandbox of that tree behind each server: Debian's own cloud-init finds the server's user_data and keys in a NoCloud
+seed, so that its root can be logged in to at the server's address. It goes with the server, and all of them with the fake.
+A server runs when its sandbox was started; that it answers comes later, as at the cloud.
 
 Control, without a token, on the same port:
-  GET    /control/state              all that is there, with each server's user_data; actions; faults, how often played
+  GET    /control/state              all that is there, with each server's user_data and, of a guest, the path of its
+                                     console; actions; faults, how often played
   GET    /control/requests           each request below /v1: number, at, method, path, status, fault, body. Never a token
   DELETE /control/requests           forgets them
   PUT    /control/faults             a list of faults instead of those that are there; POST adds, DELETE forgets. What
@@ -33,7 +38,7 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from hetzner import cloud, servers, wire  # noqa: E402 # after that line
+from hetzner import cloud, guests, servers, wire  # noqa: E402 # after that line
 
 
 def main():
@@ -43,6 +48,8 @@ def main():
     parser.add_argument("--readonly-token", action="append", default=[], help="one that may only look")
     parser.add_argument("--delay", type=float, default=0.05, help="seconds that an action takes")
     parser.add_argument("--ipv4", help="the address of every server")
+    parser.add_argument("--guests", metavar="PROGRAM", help="build/lab/hetzner_guests: a real host behind each server")
+    parser.add_argument("--tree", help="the root tree of each")
     parser.add_argument("--limit", type=int, default=3600, help="requests an hour")
     parser.add_argument("--most-servers", type=int, default=1000)
     parser.add_argument("--preload", type=int, default=0, metavar="N", help="so many servers that run already")
@@ -54,7 +61,8 @@ def main():
     options = parser.parse_args()
 
     settings = {"delay": options.delay, "unavailable": [], "most_servers": options.most_servers, "ipv4": options.ipv4}
-    project = cloud.Cloud(settings)
+    hosts = guests.Guests(options.guests, options.tree) if options.guests else None
+    project = cloud.Cloud(settings, hosts)
     servers.preload(project, options.preload, dict(label.split("=", 1) for label in options.preload_label))
     tokens = set(options.token or ["fake-token"])
     fake = wire.Fake(project, tokens, set(options.readonly_token), options.limit, options.log)
@@ -82,6 +90,8 @@ def main():
         os.rename(options.ready + ".new", options.ready)
     print(f"listening {endpoint}", flush=True)
     server.serve_forever(0.05)
+    if hosts:
+        hosts.stop()
 
 
 main()

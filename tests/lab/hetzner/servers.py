@@ -4,7 +4,6 @@ import ipaddress
 import re
 
 from . import catalogue, firewalls
-from .cloud import now
 from .listing import check_labels
 from .refusal import Refusal, invalid
 
@@ -56,7 +55,7 @@ def _location(cloud, body, server_type):
 def shown(cloud, server):
     """As the API tells it."""
     public = dict(server["public_net"], firewalls=firewalls.of_server(cloud, server))
-    hidden = {"user_data", "asked_keys", "number", "guest"}
+    hidden = {"user_data", "asked_keys", "guest"}
     one = {key: value for key, value in server.items() if key not in hidden}
     groups = cloud.kept["placement_groups"].values()
     group = [dict(group) for group in groups if server["id"] in group["servers"]]
@@ -64,14 +63,18 @@ def shown(cloud, server):
     return dict(one, public_net=public, server_type=server_type, placement_group=group[0] if group else None)
 
 
-def _public_net(cloud, body, number):
+def _families(body):
     wish = body.get("public_net") or {}
     four, six = wish.get("enable_ipv4", True), wish.get("enable_ipv6", True)
     if not four and not six and not body.get("networks"):
         raise invalid("public_net", "a server without a public network needs a private one")
-    fixed = cloud.settings["ipv4"]
-    v4 = fixed or str(ipaddress.ip_address("198.18.0.0") + number)
-    network = ipaddress.ip_network((int(ipaddress.ip_address("2001:db8::")) + (number << 64), 64))
+    return four, six
+
+
+def _public_net(cloud, families, number, guest):
+    four, six = families
+    v4 = guest.ipv4 if guest else cloud.settings["ipv4"] or str(ipaddress.ip_address("198.18.0.0") + number)
+    network = guest.ipv6 if guest else ipaddress.ip_network((int(ipaddress.ip_address("2001:db8::")) + (number << 64), 64))
     name = f"static.{number}.clients.your-server.example"
     return {
         "ipv4": {"id": cloud.new_id(), "ip": v4, "blocked": False, "dns_ptr": name} if four else None,
@@ -110,13 +113,15 @@ def create(cloud, body):
     location = _location(cloud, body, server_type)
     if len(cloud.kept["servers"]) >= cloud.settings["most_servers"]:
         raise Refusal(403, "server limit reached", "resource_limit_exceeded", {"limits": [{"name": "servers"}]})
-    number = cloud.new_host()
+    families, number, guest = _families(body), cloud.new_host(), None
+    if cloud.guests:
+        guest = cloud.guests.begin(body["name"], body.get("user_data"), [key["public_key"] for key in keys])
     server = cloud.add(
         "servers",
         {
             "name": body["name"],
             "status": "initializing",
-            "public_net": _public_net(cloud, body, number),
+            "public_net": _public_net(cloud, families, number, guest),
             "private_net": [],
             "server_type": server_type["id"],
             "location": location,
@@ -135,15 +140,13 @@ def create(cloud, body):
             "primary_disk_size": server_type["disk"],
             "user_data": body.get("user_data"),
             "asked_keys": [key["id"] for key in keys],
-            "number": number,
+            "guest": guest,
         },
     )
     if group:
         group["servers"].append(server["id"])
     for wall in walls:
         wall["applied"].append({"type": "server", "server": {"id": server["id"]}})
-    if cloud.guests:
-        server["guest"] = cloud.guests.begin(server, [key["public_key"] for key in keys])
     runs = body.get("start_after_create", True)
     me = [("server", server["id"])]
     action = cloud.act(
@@ -161,7 +164,7 @@ def create(cloud, body):
 
 
 def _start(cloud, server, after=None):
-    guest = server.get("guest")
+    guest = server["guest"]
     return cloud.act(
         "start_server",
         [("server", server["id"])],
@@ -178,8 +181,8 @@ def vanish(cloud, server):
         group["servers"] = [one for one in group["servers"] if one != server["id"]]
     for wall in cloud.kept["firewalls"].values():
         wall["applied"] = [one for one in wall["applied"] if one.get("server", {}).get("id") != server["id"]]
-    if server.get("guest"):
-        server.pop("guest").end()
+    if server["guest"]:
+        server["guest"].end()
 
 
 def delete(cloud, server):
@@ -189,7 +192,13 @@ def delete(cloud, server):
         raise Refusal(423)
     cloud.drop_actions("servers", server["id"])
     server["status"] = "deleting"
-    return 200, {"action": cloud.act("delete_server", [("server", server["id"])], done=lambda: vanish(cloud, server))}
+    guest = server["guest"]
+    if guest:
+        guest.end()
+    action = cloud.act(
+        "delete_server", [("server", server["id"])], ready=guest.end if guest else None, done=lambda: vanish(cloud, server)
+    )
+    return 200, {"action": action}
 
 
 def act(cloud, server, command, body):
@@ -227,5 +236,5 @@ def preload(cloud, count, labels, name="preloaded"):
 
 def state(cloud, server):
     """What a test may look into, beyond what the API tells."""
-    keys = {"user_data": server["user_data"], "ssh_keys": server["asked_keys"], "at": now()}
-    return dict(shown(cloud, server), **keys)
+    console = server["guest"].console if server["guest"] else None
+    return dict(shown(cloud, server), user_data=server["user_data"], ssh_keys=server["asked_keys"], console=console)
