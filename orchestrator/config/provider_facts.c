@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-extern const struct provider provider_sandbox, provider_static, provider_command;
+extern const struct provider provider_sandbox, provider_static, provider_command, provider_hetzner;
 
 static const struct provider_facts rows[] = {
     {.name = "sandbox",
@@ -14,7 +14,13 @@ static const struct provider_facts rows[] = {
      .calls = &provider_sandbox},
     {.name = "static", .existing = true, .calls = &provider_static},
     {.name = "command", .by_programs = true, .calls = &provider_command},
-    {.name = "hetzner", .cloud = true, .own_key = true, .user = "root", .port = 22, .provision = "10m"},
+    {.name = "hetzner",
+     .cloud = true,
+     .own_key = true,
+     .user = "root",
+     .port = 22,
+     .provision = "10m",
+     .calls = &provider_hetzner},
 };
 
 const struct provider_facts *provider_facts(const char *name)

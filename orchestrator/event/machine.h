@@ -36,6 +36,10 @@ struct machine {
     int64_t expires_ns;     /* wall clock; 0: it stays */
 };
 
+/* Member of the resources: how the host keys came to be known ("throw-away key", "given", "accept-new"),
+ * where the provider says it. */
+#define MACHINE_HOST_KEYS_BY "host_keys_by"
+
 struct machine *machine_new(void);
 void machine_free(struct machine *machine);
 void machine_cleanup(struct machine **machine);

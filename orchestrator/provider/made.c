@@ -6,6 +6,7 @@
 #include "config/ansible_layer.h"
 #include "config/provider_facts.h"
 #include "config/settings.h"
+#include "provider/hetzner_order.h"
 #include "provider/planned.h"
 
 #include <stddef.h>
@@ -101,22 +102,51 @@ enum {
 
 static const struct made_key {
     const char *name;
-    of_machine *effective;                                      /* NULL: host_keys, a set */
+    of_machine *effective; /* NULL: of a cloud by the key's name (hetzner_order_made); host_keys, a set */
     void (*take)(struct machine *machine, struct machine *now); /* NULL: never taken over */
     unsigned how;
-    bool follows; /* taken over for hosts alone that were there before */
-    bool local;   /* known of hosts on this machine alone */
+    bool follows;                           /* taken over for hosts alone that were there before */
+    enum { OF_ALL, OF_LOCAL, OF_CLOUD } of; /* known of hosts on this machine alone, or at a cloud */
 } keys[] = {
-    {"provider", provider_of, NULL, ALWAYS, false, false},
-    {"address", address_of, NULL, OWN | LOOKS_AGAIN, false, false},
-    {"port", port_of, take_port, 0, true, false},
-    {"user", user_of, take_user, 0, true, false},
-    {"key", key_of, take_key, OWN, true, false},
-    {"jump", jump_of, take_jump, OWN, true, false},
-    {"ssh_options", ssh_options_of, take_ssh_options, 0, false, false},
-    {"host_keys", NULL, NULL, OWN | LOOKS_AGAIN, false, false},
-    {"root", root_of, NULL, MAKING, false, true},
+    {"provider", provider_of, NULL, ALWAYS, false, OF_ALL},
+    {"address", address_of, NULL, OWN | LOOKS_AGAIN, false, OF_ALL},
+    {"port", port_of, take_port, 0, true, OF_ALL},
+    {"user", user_of, take_user, 0, true, OF_ALL},
+    {"key", key_of, take_key, OWN, true, OF_ALL},
+    {"jump", jump_of, take_jump, OWN, true, OF_ALL},
+    {"ssh_options", ssh_options_of, take_ssh_options, 0, false, OF_ALL},
+    {"host_keys", NULL, NULL, OWN | LOOKS_AGAIN, false, OF_ALL},
+    {"root", root_of, NULL, MAKING, false, OF_LOCAL},
+    {"server_type", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"image", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"location", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"ssh_keys", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"firewalls", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"networks", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"user_data", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"ipv4", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"ipv6", NULL, NULL, MAKING, false, OF_CLOUD},
+    {"placement_group", NULL, NULL, MAKING, false, OF_CLOUD},
 };
+
+static bool is_known_of(const struct made_key *key, const char *provider)
+{
+    const struct provider_facts *facts = provider_facts(provider);
+    return key->of == OF_ALL || (key->of == OF_LOCAL ? facts->local : facts->cloud);
+}
+
+/* Of host_keys nothing is in effect that could be told in a word. */
+static bool has_effect(const struct made_key *key)
+{
+    return key->effective || key->of == OF_CLOUD;
+}
+
+static char *effect_of(const struct made_key *key, const struct machine *machine)
+{
+    return key->effective    ? key->effective(machine)
+           : has_effect(key) ? hetzner_order_made(machine, key->name)
+                             : NULL;
+}
 
 static bool is_static(const char *provider)
 {
@@ -137,6 +167,9 @@ static struct machine *made_now(const struct project *project, const struct targ
     free(now->provider);
     now->provider = xstrdup_or_null(target->provider);
     now->root = xstrdup_or_null(target->root);
+    json_free(now->resources);
+    now->resources = json_new_object();
+    json_set(now->resources, HETZNER_MAKING, hetzner_order_making(&target->cloud));
     words_add_list(&now->ssh_options, words_argv(&target->ssh_options));
     now->ssh_options_known = true;
     return now;
@@ -192,6 +225,9 @@ static bool same(const struct made_key *key, const char *a, const char *b)
 {
     if (!a || !b || !*a || !*b)
         return (!a || !*a) && (!b || !*b);
+    /* Another place of the list is none, and no list is any place. */
+    if (text_is(key->name, "location"))
+        return hetzner_order_location_fits(a, b);
     return text_is(key->name, "address") ? strcasecmp(a, b) == 0 : strcmp(a, b) == 0;
 }
 
@@ -297,19 +333,19 @@ static void compare_said(const struct made_key *key, const struct target *target
     const char *was = said_then(machine, key->name);
     bool in_same_words = was && text_is(was, flow), follows = may_follow(key, target, machine);
     bool looks_again =
-        key->how & LOOKS_AGAIN && stays_static(target, machine) && (resolved || !key->effective);
+        key->how & LOOKS_AGAIN && stays_static(target, machine) && (resolved || !has_effect(key));
     if (in_same_words ? !looks_again : key->how & OWN && !machine->said && !is_static(machine->provider))
         return;
-    AUTO_FREE char *had = key->effective ? key->effective(machine) : NULL;
-    AUTO_FREE char *have = key->effective ? key->effective(now) : NULL;
-    bool unknown = key->effective && !had && !machine->said && !(follows && key->follows);
-    if (unknown || (key->effective ? same(key, had, have) : !made_host_keys_differ(target, machine)))
+    AUTO_FREE char *had = effect_of(key, machine);
+    AUTO_FREE char *have = effect_of(key, now);
+    bool unknown = has_effect(key) && !had && !machine->said && !(follows && key->follows);
+    if (unknown || (has_effect(key) ? same(key, had, have) : !made_host_keys_differ(target, machine)))
         return;
     enum made_effect effect = follows ? MADE_TAKEN : key->how & MAKING ? MADE_AT_MAKING : MADE_REFUSES;
     if (in_same_words)
         add(out, key, had ? had : "others", have ? have : flow, origin, effect);
     else
-        add(out, key, was ? was : key->effective ? had : "others", flow, origin, effect);
+        add(out, key, was ? was : has_effect(key) ? had : "others", flow, origin, effect);
 }
 
 /* It was said when the machine was made, and nothing says it any more. */
@@ -324,11 +360,11 @@ static void compare_unsaid(const struct made_key *key, const struct target *targ
                            struct made *out)
 {
     const char *was = said_then(machine, key->name);
-    if (!was || !key->effective || !text_is(machine->provider, target->provider) ||
+    if (!was || !has_effect(key) || !text_is(machine->provider, target->provider) ||
         (key->how & OWN && !is_static(machine->provider)))
         return;
-    AUTO_FREE char *had = key->effective(machine);
-    AUTO_FREE char *have = key->effective(now);
+    AUTO_FREE char *had = effect_of(key, machine);
+    AUTO_FREE char *have = effect_of(key, now);
     if (!same(key, had, have))
         add(out, key, was, NULL, NULL,
             is_taken_back(key, target, resolved, machine) ? MADE_TAKEN : MADE_STAYS);
@@ -348,8 +384,7 @@ void made_compare(const struct project *project, const struct target *target, co
         if ((!machine->made_ns && !(key->how & ALWAYS)) || is_unasked(project, target, machine, key->name))
             continue;
         AUTO_FREE char *flow = said_now(&view, target, key->name, &origin);
-        if (key->local &&
-            !(provider_facts(target->provider)->local && provider_facts(machine->provider)->local))
+        if (!is_known_of(key, target->provider) || !is_known_of(key, machine->provider))
             continue;
         if (!flow && key->how & ALWAYS) {
             flow = key->effective(now);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "process/program.h"
+#include "provider/machine_folder.h"
 #include "provider/provider.h"
 #include "sandbox/boot.h"
 #include "sandbox/check.h"
@@ -21,11 +22,10 @@
 #include <unistd.h>
 
 #define LOCK_BOUND (30 * NS_PER_S)
-#define KEY_BOUND  (30 * NS_PER_S)
 /* What a throw-away guest gets to shut down in order before it is ended. */
 #define GRACE (10 * NS_PER_S)
 
-enum { SMALL_FILE = 65536, SSH_PORT = 22 };
+enum { KEY_MOST = 65536, SSH_PORT = 22 };
 
 static int plan(const struct target *target, struct machine *machine, struct error *err)
 {
@@ -42,43 +42,6 @@ static int plan(const struct target *target, struct machine *machine, struct err
     json_set_string(resources, "scope", machine->id);
     json_free(machine->resources);
     machine->resources = resources;
-    return 0;
-}
-
-static int make_key(const char *folder, const char *file, const char *comment, struct error *err)
-{
-    AUTO_FREE char *path = file_join(folder, file);
-    AUTO_FREE char *public = xasprintf("%s.pub", path);
-    unlink(path);
-    unlink(public);
-    return program_do(KEY_BOUND, NULL, err, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment,
-                      "-f", path, NULL);
-}
-
-/* The file's content without the newline at its end. */
-static int read_line(const char *folder, const char *file, struct text *out, struct error *err)
-{
-    AUTO_FREE char *path = file_join(folder, file);
-    if (file_read(path, SMALL_FILE, out, err) < 0)
-        return -1;
-    while (out->length && out->bytes[out->length - 1] == '\n')
-        text_truncate(out, out->length - 1);
-    return 0;
-}
-
-/* What is written into a project belongs to whoever the project belongs to, also behind sudo. */
-static int give_to_owner(const char *folder, struct error *err)
-{
-    AUTO_FREE char *above = xasprintf("%s/..", folder);
-    struct stat state;
-    if (stat(above, &state) < 0)
-        return error_system(err, errno, "cannot look at %s", above);
-    static const char *const files[] = {"", "key", "key.pub", "known_hosts", "console.log"};
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        AUTO_FREE char *path = *files[i] ? file_join(folder, files[i]) : xstrdup(folder);
-        if (file_give(path, state.st_uid, state.st_gid) < 0 && errno != ENOENT)
-            return error_system(err, errno, "cannot give %s to its project's owner", path);
-    }
     return 0;
 }
 
@@ -104,12 +67,13 @@ static int make_keys(struct machine *machine, struct keys *keys, struct error *e
     AUTO_FREE char *host_public = file_join(folder, "host_key.pub");
     AUTO_FREE char *known = file_join(folder, "known_hosts");
     AUTO_FREE char *comment = xasprintf("triphase-%s", machine->target);
-    if (make_key(folder, "key", comment, err) < 0 || make_key(folder, "host_key", comment, err) < 0)
+    if (machine_folder_make_key(folder, "key", comment, err) < 0 ||
+        machine_folder_make_key(folder, "host_key", comment, err) < 0)
         return -1;
     int result = 0;
-    if (read_line(folder, "key.pub", &keys->authorized, err) < 0 ||
-        read_line(folder, "host_key.pub", &keys->host_public, err) < 0 ||
-        file_read(host_key, SMALL_FILE, &keys->host, err) < 0)
+    if (machine_folder_read(folder, "key.pub", &keys->authorized, err) < 0 ||
+        machine_folder_read(folder, "host_key.pub", &keys->host_public, err) < 0 ||
+        file_read(host_key, KEY_MOST, &keys->host, err) < 0)
         result = -1;
     unlink(host_key);
     unlink(host_public);
@@ -157,6 +121,7 @@ static int remove_sandbox(const struct target *target, struct machine *machine, 
 
 static int make(const struct target *target, struct machine *machine, struct error *err)
 {
+    static const char *const files[] = {"key", "key.pub", "known_hosts", "console.log"};
     AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
     AUTO_SANDBOX_OWNER earlier = SANDBOX_OWNER_INIT;
     __attribute__((cleanup(keys_clear))) struct keys keys = {TEXT_INIT, TEXT_INIT, TEXT_INIT};
@@ -195,7 +160,7 @@ static int make(const struct target *target, struct machine *machine, struct err
                                         .host_public = text_string(&keys.host_public),
                                         .resolvers = text_string(&resolvers)};
     if (prepare_guest(root, &settings, &python, err) < 0 || boot_start(&owner, err) < 0 ||
-        give_to_owner(machine->directory, err) < 0)
+        machine_folder_give(machine->directory, files, COUNT_OF(files), err) < 0)
         return -1;
     fill(target, machine, &owner, &keys, python);
     machine->made_ns = moment_wall();

@@ -14,6 +14,17 @@ static void put_machine(struct json *result, const struct machine *machine)
     json_set(result, "machine", machine_to_json(machine));
 }
 
+/* Into the step's row. */
+static void put_known_by(struct json *result, const struct machine *machine)
+{
+    const char *known_by = json_get_string(machine->resources, MACHINE_HOST_KEYS_BY, NULL);
+    if (!known_by)
+        return;
+    struct json *evidence = json_new_object();
+    json_set_string(evidence, MACHINE_HOST_KEYS_BY, known_by);
+    json_set(result, "evidence", evidence);
+}
+
 int provision_make(const struct project *project, const struct target *target, struct machine *machine,
                    struct json *result, struct error *err)
 {
@@ -34,6 +45,7 @@ int provision_make(const struct project *project, const struct target *target, s
         if (provider->make(target, machine, err) < 0)
             return -1;
         machine->made_ns = moment_wall();
+        put_known_by(result, machine);
         put_machine(result, machine);
     }
     return provider->verify(target, machine, target->ready_ns, err);

@@ -71,6 +71,9 @@ int status_view_print(const struct status_row *rows, size_t count)
                 text_addf(&out, ", %s in its tailnet", in_tailnet);
             if (row->machine->reference)
                 text_addf(&out, " (%s)", row->machine->reference);
+            const char *known_by = json_get_string(row->machine->resources, MACHINE_HOST_KEYS_BY, NULL);
+            if (known_by)
+                text_addf(&out, ", host keys by %s", known_by);
         }
         text_add_char(&out, '\n');
         add_differences(&out, row);
@@ -103,6 +106,8 @@ int status_view_print_json(const struct status_row *rows, size_t count)
             json_set_string(machine, "address", row->machine->address);
             json_set_integer(machine, "port", row->machine->port);
             json_set_string(machine, "user", row->machine->user);
+            json_set_string(machine, MACHINE_HOST_KEYS_BY,
+                            json_get_string(row->machine->resources, MACHINE_HOST_KEYS_BY, NULL));
             json_set(machine, "tailnet",
                      row->machine->tailnet ? json_keep(row->machine->tailnet) : json_new_null());
         }
