@@ -5,6 +5,7 @@
 #include "format/yaml_anchors.h"
 #include "format/yaml_faults.h"
 #include "format/yaml_keys.h"
+#include "format/yaml_parts.h"
 #include "format/yaml_tags.h"
 
 #include <errno.h>
@@ -274,14 +275,19 @@ static int check_encoding(struct reader *reader)
     return -1;
 }
 
+/* Editors of other systems put it there, and Ansible accepts it too. Its length, 0: it is not there. */
+static size_t starts_with_mark(const char *bytes, size_t length)
+{
+    size_t mark = strlen(byte_order_mark);
+    return length >= mark && memcmp(bytes, byte_order_mark, mark) == 0 ? mark : 0;
+}
+
 static int read_document(bool forgiving, const char *bytes, size_t length, const char *name,
                          struct node **out, struct words *faults)
 {
-    /* Editors of other systems put it there, and Ansible accepts it too. */
-    if (length >= strlen(byte_order_mark) && memcmp(bytes, byte_order_mark, strlen(byte_order_mark)) == 0) {
-        bytes += strlen(byte_order_mark);
-        length -= strlen(byte_order_mark);
-    }
+    size_t mark = starts_with_mark(bytes, length);
+    bytes += mark;
+    length -= mark;
     struct reader reader = {.bytes = bytes,
                             .length = length,
                             .faults = {.name = name, .lines = faults},
@@ -332,6 +338,104 @@ int yaml_read_file(const char *path, const char *name, struct node **out, struct
         return -1;
     }
     return yaml_read(text_string(&bytes), bytes.length, name, out, faults);
+}
+
+/* Parts */
+
+/* libyaml counts characters where bytes are wanted. malloc'ed: the byte of each character, and the end. */
+static size_t *bytes_of_characters(const char *bytes, size_t length)
+{
+    size_t *out = xcalloc(length + 1, sizeof *out), count = 0;
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)bytes[i] & 0xc0) != 0x80)
+            out[count++] = i;
+    out[count] = length;
+    return out;
+}
+
+static bool part_of_event(const yaml_event_t *event, struct yaml_part *part)
+{
+    static const char quotes[] = {[YAML_SINGLE_QUOTED_SCALAR_STYLE] = '\'',
+                                  [YAML_DOUBLE_QUOTED_SCALAR_STYLE] = '"',
+                                  [YAML_LITERAL_SCALAR_STYLE] = '|',
+                                  [YAML_FOLDED_SCALAR_STYLE] = '>'};
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        *part = (struct yaml_part){.kind = YAML_PART_SCALAR,
+                                   .anchored = event->data.scalar.anchor,
+                                   .tagged = event->data.scalar.tag,
+                                   .quote = quotes[event->data.scalar.style],
+                                   .text = xstrdup((const char *)event->data.scalar.value)};
+        return true;
+    case YAML_ALIAS_EVENT:
+        *part = (struct yaml_part){.kind = YAML_PART_ALIAS,
+                                   .text = xstrdup((const char *)event->data.alias.anchor)};
+        return true;
+    case YAML_SEQUENCE_START_EVENT:
+        *part = (struct yaml_part){.kind = YAML_PART_LIST,
+                                   .flow = event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE,
+                                   .anchored = event->data.sequence_start.anchor,
+                                   .tagged = event->data.sequence_start.tag};
+        return true;
+    case YAML_MAPPING_START_EVENT:
+        *part = (struct yaml_part){.kind = YAML_PART_MAP,
+                                   .flow = event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE,
+                                   .anchored = event->data.mapping_start.anchor,
+                                   .tagged = event->data.mapping_start.tag};
+        return true;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        *part = (struct yaml_part){.kind = YAML_PART_END};
+        return true;
+    default: /* of the stream and the document */
+        return false;
+    }
+}
+
+int yaml_parts_read(const char *bytes, size_t length, const char *name, struct yaml_parts *out,
+                    struct words *faults)
+{
+    size_t mark = starts_with_mark(bytes, length);
+    struct reader reader = {.bytes = bytes + mark,
+                            .length = length - mark,
+                            .faults = {.name = name, .lines = faults}};
+    AUTO_YAML_PARTS parts = {0};
+    AUTO_FREE size_t *at = bytes_of_characters(reader.bytes, reader.length);
+    if (check_encoding(&reader) < 0)
+        return -1;
+    if (!yaml_parser_initialize(&reader.parser))
+        abort();
+    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)reader.bytes, reader.length);
+    int result = 0;
+    for (bool ended = false; !ended && result == 0;) {
+        yaml_event_t event;
+        struct yaml_part part;
+        if ((result = next_event(&reader, &event)) < 0)
+            break;
+        ended = event.type == YAML_STREAM_END_EVENT;
+        if (part_of_event(&event, &part)) {
+            part.begin = mark + at[event.start_mark.index];
+            part.end = mark + at[event.end_mark.index];
+            parts.items = xreallocarray(parts.items, parts.count + 1, sizeof *parts.items);
+            parts.items[parts.count++] = part;
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&reader.parser);
+    if (result == 0) {
+        *out = parts;
+        parts = (struct yaml_parts){0};
+    }
+    return result;
+}
+
+void yaml_parts_clear(struct yaml_parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        free(parts->items[i].text);
+    free(parts->items);
+    *parts = (struct yaml_parts){0};
 }
 
 /* Writing */
