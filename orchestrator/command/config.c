@@ -1,8 +1,9 @@
-/* triphase config [TARGET]: each effective value, its origin and what it hides. */
+/* triphase config [TARGET]: each effective value, its origin and what it hides; config set, config unset. */
 #include "config/config.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "command/config_change.h"
 #include "command/exit_code.h"
 #include "command/options.h"
 #include "command/project_access.h"
@@ -36,21 +37,41 @@ static size_t compare(const struct project *project, const struct target *only, 
     return count;
 }
 
-static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                        {"user", no_argument, NULL, 'u'},
+                                        {"project", no_argument, NULL, 'p'},
+                                        {"dry-run", no_argument, NULL, 'd'},
+                                        {0}};
 
 static int call(struct command_context *context, int argc, char **argv)
 {
-    bool json = false;
+    bool json = false, dry = false, user = false, in_project = false;
     optind = 0;
     for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
-        if (option != 'j')
+        if (option == 'j')
+            json = true;
+        else if (option == 'u')
+            user = true;
+        else if (option == 'p')
+            in_project = true;
+        else if (option == 'd')
+            dry = true;
+        else
             return EXIT_BAD_USAGE;
-        json = true;
     }
-    if (argc - optind > 1 && (text_is(argv[optind], "set") || text_is(argv[optind], "unset"))) {
-        help_problem(
-            "'triphase config %s' is not in this version; edit the file that 'triphase config' names",
-            argv[optind]);
+    bool changes = argc - optind > 1 && (text_is(argv[optind], "set") || text_is(argv[optind], "unset"));
+    if (user && in_project) {
+        help_problem("config takes --user or --project, not both");
+        return EXIT_BAD_USAGE;
+    }
+    if (changes) {
+        struct config_change_call call = {
+            .set = text_is(argv[optind], "set"), .user = user, .dry = dry, .json = json};
+        return config_change_call(context, &call, argc - optind - 1, argv + optind + 1);
+    }
+    if (user || in_project || dry) {
+        help_problem("--user, --project and --dry-run are for 'triphase config set PATH VALUE' and 'config "
+                     "unset PATH'");
         return EXIT_BAD_USAGE;
     }
     if (argc - optind > 1) {
@@ -80,7 +101,8 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_config = {
-    .help = {"config", "[TARGET] [--json]", "each effective value, its origin and what it hides"},
+    .help = {"config", "[TARGET] [--json] | set [--user|--project] [--dry-run] PATH VALUE | unset ... PATH",
+             "each effective value, its origin and what it hides; writes one into its file"},
     .options = options,
     .run = call,
 };

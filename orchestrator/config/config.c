@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/ansible_layer.h"
 #include "config/cloud_keys.h"
+#include "config/draft.h"
 #include "config/environment.h"
 #include "config/fault.h"
 #include "config/invoker.h"
@@ -17,7 +18,6 @@
 #include "config/text_rules.h"
 #include "config/transport_kind.h"
 #include "config/user_file.h"
-#include "format/yaml.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,6 +33,7 @@ struct loader {
     const struct config_sources *sources;
     const char *directory;
     const char *const *environment;
+    const struct config_draft *draft; /* NULL: none */
     struct invoker invoker;
     struct ansible_settings ansible;
     struct settings *layers;
@@ -121,7 +122,7 @@ static int read_project_file(struct loader *loader)
     AUTO_FREE char *path = file_join(loader->directory, project_file);
     struct provenance from = {project_file, true};
     struct node *root = NULL;
-    if (yaml_read_file(path, project_file, &root, &loader->faults) < 0)
+    if (draft_read(loader->draft, path, project_file, &root, &loader->faults) < 0)
         return -1;
     settings_own(loader->layers, root);
     if (root->kind != NODE_MAP) {
@@ -179,7 +180,8 @@ static void read_recipes(struct loader *loader)
         loader->outlines = xreallocarray(loader->outlines, loader->recipes.count, sizeof *loader->outlines);
         struct outlines *outlines = &loader->outlines[loader->recipes.count - 1];
         *outlines = (struct outlines){0};
-        recipe_file_read(loader->layers, loader->directory, name, origin, outlines, &loader->faults);
+        recipe_file_read(loader->layers, loader->directory, name, origin, loader->draft, outlines,
+                         &loader->faults);
         spots_add(&loader->phase_spots, SCOPE_PHASE, "phases.%s.defaults", name);
         for (size_t j = 0; j < outlines->count; j++)
             spots_add(&loader->phase_spots, SCOPE_PHASE, "phases.%s.%s", name, outlines->items[j].name);
@@ -287,6 +289,12 @@ static int report(struct loader *loader, struct error *err)
 
 int config_load(const struct config_sources *sources, struct project **out, struct error *err)
 {
+    return config_load_draft(sources, NULL, out, err);
+}
+
+int config_load_draft(const struct config_sources *sources, const struct config_draft *draft,
+                      struct project **out, struct error *err)
+{
     static const char *const nothing[] = {NULL};
     AUTO_FREE char *directory = config_find_directory(sources->start, err);
     if (!directory)
@@ -294,6 +302,7 @@ int config_load(const struct config_sources *sources, struct project **out, stru
     struct loader loader = {.sources = sources,
                             .directory = directory,
                             .environment = sources->environment ? sources->environment : nothing,
+                            .draft = draft,
                             .layers = settings_new()};
     AUTO_PROJECT *project = NULL;
     invoker_find(loader.environment, &loader.invoker);
@@ -302,7 +311,8 @@ int config_load(const struct config_sources *sources, struct project **out, stru
         return -1;
     }
     ansible_layer_add(loader.layers, &loader.ansible, &loader.warnings);
-    user_file_read(loader.layers, &loader.invoker, loader.environment, sources->user_file, &loader.warnings);
+    user_file_read(loader.layers, &loader.invoker, loader.environment, sources->user_file, draft,
+                   &loader.warnings);
     if (read_project_file(&loader) == 0) {
         add_target_spots(&loader);
         /* Before triphase's own names, to which it loses. */

@@ -10,13 +10,6 @@
 #define PREFIX        "TRIPHASE_"
 #define PHASES_PREFIX "PHASES_"
 
-/* One thing that a name may mean. */
-struct match {
-    const struct spot *spot;
-    const struct key *key;
-    char *field; /* of an open map, else NULL */
-};
-
 enum { MATCH_LIMIT = 2, SHOWN_LIMIT = 200 };
 
 void spots_add(struct spots *spots, enum key_scope scope, const char *format, ...)
@@ -53,22 +46,22 @@ static char *variable_form(const char *path)
     return out;
 }
 
-static void match_add(struct match *matches, size_t *count, const struct spot *spot, const struct key *key,
+static void match_add(struct spot_key *matches, size_t *count, const struct spot *spot, const struct key *key,
                       const char *field)
 {
     if (*count < MATCH_LIMIT)
-        matches[*count] = (struct match){spot, key, xstrdup_or_null(field)};
+        matches[*count] = (struct spot_key){spot, key, xstrdup_or_null(field)};
     ++*count;
 }
 
-static void matches_clear(struct match *matches)
+static void matches_clear(struct spot_key *matches)
 {
     for (size_t i = 0; i < MATCH_LIMIT; i++)
         free(matches[i].field);
 }
 
 static size_t match_variable(struct settings *layers, const struct spots *spots, const char *name,
-                             struct match *matches)
+                             struct spot_key *matches)
 {
     size_t count = 0;
     for (size_t i = 0; i < spots->count; i++) {
@@ -100,7 +93,7 @@ static size_t match_variable(struct settings *layers, const struct spots *spots,
     return count;
 }
 
-static size_t match_path(const struct spots *spots, const char *path, struct match *matches)
+static size_t match_path(const struct spots *spots, const char *path, struct spot_key *matches)
 {
     size_t count = 0;
     for (size_t i = 0; i < spots->count; i++) {
@@ -155,10 +148,8 @@ static void fault_nearest(const struct spots *spots, bool as_variables, const ch
               nearest ? "" : "; 'triphase config' prints all");
 }
 
-/* The value's text as a node; NULL with a fault. Texts are taken as they are, so that nobody has to quote
- * an address or a path twice. */
-static struct node *read_value(const struct key *key, const char *field, const char *text, const char *place,
-                               struct words *faults)
+struct node *environment_read_value(const struct key *key, const char *field, const char *text,
+                                    const char *place, struct words *faults)
 {
     bool names = key->type == VALUE_TRANSPORT || key->type == VALUE_HOST_KEYS;
     bool raw = !field && ((schema_is_text(key) && *text != '"' && *text != '\'') ||
@@ -184,11 +175,26 @@ static struct node *read_value(const struct key *key, const char *field, const c
     return NULL;
 }
 
-static void apply(struct settings *layers, enum source source, const struct match *match, const char *text,
+int environment_find(const struct spots *spots, const char *path, const char *place, struct spot_key *out,
+                     struct words *faults)
+{
+    struct spot_key matches[MATCH_LIMIT] = {0};
+    size_t count = match_path(spots, path, matches);
+    if (!count) {
+        fault_nearest(spots, false, path, place, faults);
+        return -1;
+    }
+    *out = matches[0];
+    matches[0].field = NULL;
+    matches_clear(matches);
+    return 0;
+}
+
+static void apply(struct settings *layers, enum source source, const struct spot_key *match, const char *text,
                   const char *place, struct words *faults)
 {
     struct provenance from = {place, false};
-    struct node *node = read_value(match->key, match->field, text, place, faults);
+    struct node *node = environment_read_value(match->key, match->field, text, place, faults);
     if (!node)
         return;
     settings_own(layers, node);
@@ -196,13 +202,13 @@ static void apply(struct settings *layers, enum source source, const struct matc
                  &from, faults);
 }
 
-static char *path_of(const struct match *match)
+static char *path_of(const struct spot_key *match)
 {
     return xasprintf("%s%s%s%s%s", match->spot->path, *match->spot->path ? "." : "", match->key->name,
                      match->field ? "." : "", match->field ? match->field : "");
 }
 
-static void apply_matches(struct settings *layers, enum source source, const struct match *matches,
+static void apply_matches(struct settings *layers, enum source source, const struct spot_key *matches,
                           size_t count, const char *text, const char *place, struct words *faults)
 {
     if (count == 1) {
@@ -246,7 +252,7 @@ void environment_add(struct settings *layers, const struct spots *spots, bool ph
         const char *value = ours.items[i] + length + 1;
         if (is_reserved(name + sizeof PREFIX - 1) || !*value)
             continue;
-        struct match matches[MATCH_LIMIT] = {0};
+        struct spot_key matches[MATCH_LIMIT] = {0};
         size_t count = match_variable(layers, spots, name + sizeof PREFIX - 1, matches);
         AUTO_FREE char *place = place_named("environment", name);
         if (count)
@@ -271,7 +277,7 @@ void environment_add_sets(struct settings *layers, const struct spots *spots, bo
                       "no value; write it as PATH=YAML, like --set targets.vault.root=debian-13");
             continue;
         }
-        struct match matches[MATCH_LIMIT] = {0};
+        struct spot_key matches[MATCH_LIMIT] = {0};
         size_t count = match_path(spots, path, matches);
         if (count)
             apply_matches(layers, SOURCE_SET, matches, count, *sets + length + 1, place, faults);

@@ -54,7 +54,7 @@ static int without_project(const struct config_sources *sources, const char *dir
     only_operators(sources->environment, "TRIPHASE_OPERATOR", &environment);
     only_operators(sources->sets, "operator", &sets);
     spots_add(&spots, SCOPE_PROJECT, "%s", "");
-    user_file_read(layers, &invoker, sources->environment, sources->user_file, warnings);
+    user_file_read(layers, &invoker, sources->environment, sources->user_file, NULL, warnings);
     environment_add(layers, &spots, false, words_argv(&environment), &faults);
     environment_add_sets(layers, &spots, false, words_argv(&sets), &set_faults);
     settings_of_project(layers, &view);

@@ -6,7 +6,6 @@
 #include "config/fault.h"
 #include "config/shared_keys.h"
 #include "config/text_rules.h"
-#include "format/yaml.h"
 
 #include <string.h>
 
@@ -122,7 +121,7 @@ static void fault_no_recipe(const char *directory, const char *name, const char 
 }
 
 void recipe_file_read(struct settings *layers, const char *directory, const char *name, const char *origin,
-                      struct outlines *outlines, struct words *faults)
+                      const struct config_draft *draft, struct outlines *outlines, struct words *faults)
 {
     static const char *const known[] = {"target", "defaults", "bootstrap", "phases", "teardown", NULL};
     AUTO_FREE char *file = xasprintf("phases/%s.yml", name);
@@ -138,7 +137,7 @@ void recipe_file_read(struct settings *layers, const char *directory, const char
             fault_no_recipe(directory, name, origin, faults);
         return;
     }
-    if (yaml_read_file(path, file, &root, faults) < 0)
+    if (draft_read(draft, path, file, &root, faults) < 0)
         return;
     settings_own(layers, root);
     if (root->kind != NODE_MAP) {

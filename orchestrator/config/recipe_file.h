@@ -1,6 +1,7 @@
 /* phases/<recipe>.yml. */
 #pragma once
 #include "base/words.h"
+#include "config/draft.h"
 #include "config/settings.h"
 
 enum outline_kind { OUTLINE_TARGET, OUTLINE_BOOTSTRAP, OUTLINE_PHASE, OUTLINE_TEARDOWN };
@@ -21,6 +22,6 @@ void outlines_clear(struct outlines *outlines);
 
 /* Reads the recipe's values, what it wants of its targets, and its phases in order (`bootstrap`, `phases`,
  * `teardown`). `origin` is where
- * the recipe is named, for the fault of an absent one. */
+ * the recipe is named, for the fault of an absent one; `draft` is of its file as it is to become, or NULL. */
 void recipe_file_read(struct settings *layers, const char *directory, const char *name, const char *origin,
-                      struct outlines *outlines, struct words *faults);
+                      const struct config_draft *draft, struct outlines *outlines, struct words *faults);

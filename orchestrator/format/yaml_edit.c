@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 #include "format/yaml.h"
-#include "format/yaml_edit_check.h"
 #include "format/yaml_faults.h"
 #include "format/yaml_places.h"
+#include "format/yaml_steps.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -305,7 +305,7 @@ static int set(const struct walk *walk, const struct node *before, const struct 
                struct error *err)
 {
     const struct yaml_edit *edit = walk->edit;
-    if (walk->found < edit->depth - 1 && yaml_edit_find(before, edit->path, walk->found + 1))
+    if (walk->found < edit->depth - 1 && yaml_steps_find(before, edit->path, walk->found + 1))
         return refuse(edit, walk->last, err, "'%s' comes in here by '<<'", edit->path[walk->found].key);
     if (!walk->root ||
         (!walk->found && yaml_places_is_empty(walk->root) && walk->root->begin == walk->root->end)) {
@@ -424,7 +424,7 @@ int yaml_edit(const struct yaml_edit *edit, const struct node *value, struct tex
     struct walk way;
     if (read(edit, edit->bytes, edit->length, &before, err) < 0)
         return -1;
-    if (!value && !yaml_edit_find(before, edit->path, edit->depth)) {
+    if (!value && !yaml_steps_find(before, edit->path, edit->depth)) {
         text_add_bytes(out, edit->bytes, edit->length);
         return 0;
     }
@@ -438,7 +438,7 @@ int yaml_edit(const struct yaml_edit *edit, const struct node *value, struct tex
     if ((value ? set(&way, before, value, &changed, err) : take_out(&way, &changed, err)) < 0)
         return -1;
     bool good = read(edit, text_string(&changed), changed.length, &after, &why) == 0 &&
-                yaml_edit_as_asked(before, after, edit->path, edit->depth, value);
+                yaml_steps_as_asked(before, after, edit->path, edit->depth, value);
     if (!good)
         return refuse(edit, way.last, err, "the change would alter more than this one value%s%s",
                       why.kind ? ": " : "", why.kind ? error_text(&why) : "");

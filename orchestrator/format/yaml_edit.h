@@ -4,15 +4,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "format/node.h"
+#include "format/yaml_steps.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { YAML_EDIT_DEEPEST = 8 };
-
-struct yaml_step {
-    char *key;
-    bool named; /* not a key, but the item of a list whose `name` is this */
-};
 
 struct yaml_edit {
     const char *bytes;
@@ -30,5 +26,3 @@ struct yaml_edit {
  * an alias or a merge key at the spot, a key that stands twice, no map on the way), ERROR_PROJECT says why,
  * with its place. */
 int yaml_edit(const struct yaml_edit *edit, const struct node *value, struct text *out, struct error *err);
-/* The value at a path of a tree, NULL where none is. Borrowed. */
-const struct node *yaml_edit_find(const struct node *tree, const struct yaml_step *path, size_t depth);

@@ -226,8 +226,6 @@ Test(config, what_is_of_a_later_version_says_so)
         {"logs"},
         {"serve"},
         {"completion", "bash"},
-        {"config", "set", "keep"},
-        {"config", "unset", "keep"},
         {"report", "--format", "html"},
         {"report", "--format", "junit"},
         {"report", "--format", "openmetrics"},

@@ -1,8 +1,8 @@
-#include "format/yaml_edit_check.h"
+#include "format/yaml_steps.h"
 
 #include "base/text.h"
 
-bool yaml_edit_equal(const struct node *a, const struct node *b)
+bool yaml_steps_equal(const struct node *a, const struct node *b)
 {
     if (a->kind != b->kind || a->count != b->count || !text_is(a->tag, b->tag))
         return false;
@@ -10,7 +10,7 @@ bool yaml_edit_equal(const struct node *a, const struct node *b)
         return a->kind == NODE_NULL || text_is(a->text, b->text);
     for (size_t i = 0; i < a->count; i++) {
         const struct node *other = a->kind == NODE_MAP ? node_get(b, a->keys[i]) : b->items[i];
-        if (!other || !yaml_edit_equal(a->items[i], other))
+        if (!other || !yaml_steps_equal(a->items[i], other))
             return false;
     }
     return true;
@@ -33,7 +33,7 @@ static const struct node *step_into(const struct node *node, const struct yaml_s
     return NULL;
 }
 
-const struct node *yaml_edit_find(const struct node *tree, const struct yaml_step *path, size_t depth)
+const struct node *yaml_steps_find(const struct node *tree, const struct yaml_step *path, size_t depth)
 {
     for (size_t i = 0; tree && i < depth; i++)
         tree = step_into(tree, &path[i]);
@@ -49,17 +49,17 @@ static bool others_kept(const struct node *a, const struct node *b, const struct
                                                                                : NULL;
         if (a->items[i] == step_into(a, step))
             continue;
-        if (!other || !yaml_edit_equal(a->items[i], other))
+        if (!other || !yaml_steps_equal(a->items[i], other))
             return false;
     }
     return true;
 }
 
-bool yaml_edit_as_asked(const struct node *before, const struct node *after, const struct yaml_step *path,
-                        size_t depth, const struct node *value)
+bool yaml_steps_as_asked(const struct node *before, const struct node *after, const struct yaml_step *path,
+                         size_t depth, const struct node *value)
 {
     if (!depth)
-        return value ? after && yaml_edit_equal(after, value) : !after;
+        return value ? after && yaml_steps_equal(after, value) : !after;
     if (is_empty(before) && is_empty(after))
         return !value;
     if (!is_empty(before) && !is_empty(after) && before->kind != after->kind)
@@ -67,5 +67,5 @@ bool yaml_edit_as_asked(const struct node *before, const struct node *after, con
     if ((before && before->kind == NODE_LIST && before->count != (after ? after->count : 0)) ||
         !others_kept(before, after, path) || !others_kept(after, before, path))
         return false;
-    return yaml_edit_as_asked(step_into(before, path), step_into(after, path), path + 1, depth - 1, value);
+    return yaml_steps_as_asked(step_into(before, path), step_into(after, path), path + 1, depth - 1, value);
 }
