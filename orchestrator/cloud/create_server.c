@@ -33,12 +33,13 @@ static void add_places(struct creation *creation)
         for (size_t i = 0; i < wish->locations->count; i++) {
             const char *place = wish->locations->items[i];
             bool there = !known || words_have(&wish->type->available, place);
-            creation->sold_somewhere |= known && words_have(&wish->type->offered, place);
+            bool sold = known && words_have(&wish->type->offered, place);
+            creation->sold_somewhere |= sold;
             if (there != last)
                 words_add(&creation->places, place);
             if (!there && !last)
-                cloud_api_say(creation->api, "%s is said not to be had in %s now: tried last",
-                              wish->type->name, place);
+                cloud_api_say(creation->api, "%s is said not to be %s in %s%s: tried last", wish->type->name,
+                              sold ? "had" : "sold", place, sold ? " now" : "");
         }
     if (!creation->places.count)
         words_add(&creation->places, "");

@@ -181,6 +181,15 @@ void cloud_server_type_clear(struct cloud_server_type *type)
     *type = (struct cloud_server_type){0};
 }
 
+/* It goes place by place: where it goes from all of them, it goes. */
+static const struct json *farewell_of(const struct json *type, const struct json *places)
+{
+    for (size_t i = 0; i < json_count(places); i++)
+        if (!json_is_object(json_get(json_at(places, i), "deprecation")))
+            return type;
+    return json_is_object(json_get(type, "deprecation")) || !json_count(places) ? type : json_at(places, 0);
+}
+
 int cloud_lookup_server_type(struct cloud_api *api, const char *name_or_id, struct cloud_server_type *out,
                              enum cloud_class *class, struct error *err)
 {
@@ -193,7 +202,7 @@ int cloud_lookup_server_type(struct cloud_api *api, const char *name_or_id, stru
         .id = json_get_integer(item, "id", 0),
         .name = xstrdup(name),
         .architecture = xstrdup(json_get_string(item, "architecture", "x86")),
-        .warning = farewell("server type", name, item),
+        .warning = farewell("server type", name, farewell_of(item, places)),
     };
     for (size_t i = 0; json_is_array(places) && i < json_count(places); i++) {
         const struct json *place = json_at(places, i);

@@ -171,6 +171,35 @@ Test(cloud_lookup, what_is_to_go_is_taken_with_a_warning)
                      "the image 'debian-10' is deprecated since 2024-07-01T00:00:00Z: choose another one");
 }
 
+Test(cloud_lookup, a_server_type_that_goes_from_every_place_is_to_go)
+{
+#define PLACE(name, deprecation) "{\"name\":\"" name "\",\"available\":true,\"deprecation\":" deprecation "}"
+#define GOES                     "{\"announced\":\"2026-01-01T00:00:00Z\",\"unavailable_after\":null}"
+    static const struct {
+        const char *answer;
+        bool goes;
+    } cases[] = {
+        {CLOUD_PAGE("server_types",
+                    "{\"id\":7,\"name\":\"cx22\",\"locations\":[" PLACE("fsn1", GOES) "," PLACE("nbg1",
+                                                                                                "null") "]}",
+                    "1"),
+         false},
+        {CLOUD_PAGE("server_types",
+                    "{\"id\":7,\"name\":\"cx22\",\"locations\":[" PLACE("fsn1", GOES) "," PLACE("nbg1",
+                                                                                                GOES) "]}",
+                    "1"),
+         true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct web_answer answers[] = {{.bytes = cases[i].answer}};
+        AUTO_CLOUD_SERVER_TYPE type = {0};
+        AUTO_ASKING asking = ask(answers, 1);
+        cr_assert(cloud_lookup_server_type(asking.api, "cx22", &type, &asking.class, &asking.err) == 0, "%s",
+                  error_text(&asking.err));
+        cr_expect_eq(type.warning != NULL, cases[i].goes, "%s", type.warning);
+    }
+}
+
 Test(cloud_lookup, an_image_is_that_of_the_architecture)
 {
     static const struct web_answer answers[] = {{.bytes = CLOUD_PAGE("images", DOCKER, "1")}};
