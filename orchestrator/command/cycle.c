@@ -11,8 +11,10 @@
 #include "command/options.h"
 #include "command/project_access.h"
 #include "command/report_cycle.h"
+#include "command/sweep_unknown.h"
 #include "config/layout.h"
 #include "control/leftovers.h"
+#include "view/estate_view.h"
 #include "view/help.h"
 
 #include <errno.h>
@@ -259,13 +261,39 @@ static void print_end(struct cycling *cycling)
         took_trouble(cycling, &err);
 }
 
-static int may_begin(const struct request *request, const struct target *target)
+/* What of the target is past its time and in no store, for the question; NULL: nothing. */
+static char *overdue_of(const struct estate *overdue)
 {
+    AUTO_TEXT out = TEXT_INIT;
+    for (size_t i = 0; i < overdue->count; i++) {
+        const struct estate_item *item = &overdue->items[i];
+        if (item->due == DUE_GOES && !item->machine)
+            text_addf(&out, "%s%s (%s)", out.length ? ", " : "", item->listed->reference, item->why);
+    }
+    return out.length ? text_take(&out) : NULL;
+}
+
+/* That nobody could be asked is no reason to make nothing. */
+static void look_overdue(const struct project *project, const struct request *request, struct estate *out)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_WORDS lines = WORDS_INIT;
+    if (estate_look(project, request->target, out, &err) < 0)
+        help_note("warning: what is past its time could not be looked for: %s", error_text(&err));
+    else if (estate_view_unasked(out, &lines))
+        help_notes(&lines);
+}
+
+static int may_begin(const struct request *request, const struct target *target, const struct estate *overdue)
+{
+    AUTO_FREE char *first = overdue_of(overdue);
     if (target->protected) {
         help_problem("%s is protected; set 'protected: false' for it to cycle it", target->name);
         return EXIT_PROJECT;
     }
-    if (request->yes || help_ask("Destroy and create %s %d times?", target->name, request->rounds))
+    if (request->yes || (first ? help_ask("Remove %s, and then destroy and create %s %d times?", first,
+                                          target->name, request->rounds)
+                               : help_ask("Destroy and create %s %d times?", target->name, request->rounds)))
         return EXIT_OK;
     bool asked = isatty(STDIN_FILENO);
     help_problem("nothing was done%s", asked ? "" : ": without a terminal it needs --yes");
@@ -285,9 +313,14 @@ static int call(struct command_context *context, int argc, char **argv)
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
-    code = may_begin(&request, target);
+    AUTO_ESTATE overdue = {0};
+    if (!target->protected)
+        look_overdue(project, &request, &overdue);
+    code = may_begin(&request, target, &overdue);
     if (code != EXIT_OK)
         return code;
+    if (sweep_unknown(project, &overdue, &err) < 0)
+        return exit_code_of(&err);
     AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
     struct cycling cycling = {.request = &request,
                               .project = project,

@@ -60,7 +60,7 @@ static int forget_target(const struct command_context *context, const char *stat
     if (settle_lock(state, target, id, &lock, err) < 0 ||
         (!original && put_in_order_locked(state, target, err) < 0))
         return -1;
-    int there = original ? 0 : forget_still_there(store, target, err);
+    int there = original ? 0 : forget_still_there(context, store, target, err);
     if (there)
         return there < 0
                    ? -1

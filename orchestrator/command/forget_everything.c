@@ -5,11 +5,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "command/project_access.h"
 #include "command/put_in_order.h"
 #include "command/store_access.h"
 #include "config/layout.h"
 #include "control/settle.h"
-#include "provider/provider.h"
+#include "provider/places.h"
 #include "sandbox/life.h"
 #include "sandbox/owner.h"
 #include "sandbox/root.h"
@@ -48,19 +49,36 @@ int forget_claim(const char *project_directory, char **original, struct error *e
     return 1;
 }
 
-int forget_still_there(const char *store, const char *target, struct error *err)
+static bool lists(const struct listing *listing, const struct machine *machine)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        if (listing->items[i].machine && text_is(listing->items[i].machine, machine->id))
+            return true;
+    return listing_find(listing, machine->reference) != NULL;
+}
+
+int forget_still_there(const struct command_context *context, const char *store, const char *name,
+                       struct error *err)
 {
     AUTO_SQL *db = NULL;
     AUTO_MACHINE *machine = NULL;
     AUTO_LISTING found = {0};
-    if (history_open(store, &db, err) < 0 || history_machine(db, target, &machine, err) < 0)
+    AUTO_PROJECT *project = NULL;
+    if (history_open(store, &db, err) < 0 || history_machine(db, name, &machine, err) < 0)
         return -1;
     const struct provider *provider = machine ? provider_named(machine->provider) : NULL;
     if (!provider || machine_was_there(machine) || !machine->reference)
         return 0;
-    return provider->list(NULL, NULL, &found, err) < 0 ? -1
-           : listing_find(&found, machine->reference)  ? 1
-                                                       : 0;
+    /* Files that are wrong lead nowhere. */
+    (void)project_access_load(context, NULL, &project, NULL, NULL);
+    const struct target *target = project ? project_target(project, name, NULL) : NULL;
+    if (!places_can_ask(machine->provider, target)) {
+        help_note(
+            "%s: whether it is still there nobody can be asked (the files name no '%s' target with a list)",
+            name, machine->provider);
+        return 0;
+    }
+    return provider->list(project, target, &found, err) < 0 ? -1 : lists(&found, machine);
 }
 
 /* Sandboxes that are in the way, a line each; the others that are dead by name. */
@@ -121,7 +139,8 @@ static int drop_trees(struct words *gone, struct error *err)
 }
 
 /* Takes the lock of each target, and puts in order what dead runs left; `locks` has a descriptor for each. */
-static int lock_all(const char *state, bool is_copy, int **locks, size_t *count, struct error *err)
+static int lock_all(const struct command_context *context, const char *state, bool is_copy, int **locks,
+                    size_t *count, struct error *err)
 {
     AUTO_FREE char *store = layout_store(state);
     AUTO_SQL *db = NULL;
@@ -142,9 +161,10 @@ static int lock_all(const char *state, bool is_copy, int **locks, size_t *count,
             return error_prefix(err, "%s", target);
         *locks = xreallocarray(*locks, *count + 1, sizeof **locks);
         (*locks)[(*count)++] = lock;
-        int still = is_copy                                       ? 0
-                    : put_in_order_locked(state, target, err) < 0 ? -1
-                                                                  : forget_still_there(store, target, err);
+        int still = is_copy ? 0
+                    : put_in_order_locked(state, target, err) < 0
+                        ? -1
+                        : forget_still_there(context, store, target, err);
         if (still)
             return still < 0
                        ? error_prefix(err, "%s", target)
@@ -155,8 +175,8 @@ static int lock_all(const char *state, bool is_copy, int **locks, size_t *count,
     return 0;
 }
 
-static int drop_project(const char *project, const char *state, bool yes, struct words *gone,
-                        struct error *err)
+static int drop_project(const struct command_context *context, const char *project, const char *state,
+                        bool yes, struct words *gone, struct error *err)
 {
     AUTO_FREE char *original = NULL;
     AUTO_FREE int *locks = NULL;
@@ -165,7 +185,7 @@ static int drop_project(const char *project, const char *state, bool yes, struct
     bool root = geteuid() == 0;
     int status = forget_claim(project, &original, err);
     if (status >= 0)
-        status = lock_all(state, original != NULL, &locks, &count, err);
+        status = lock_all(context, state, original != NULL, &locks, &count, err);
     /* An ordinary user makes no sandbox, and cannot see whose the others are. */
     if (status == 0 && root && !original)
         status = judge_all(true, &refused, &dead, err);
@@ -193,7 +213,7 @@ int forget_project(const struct command_context *context, bool yes, struct error
         return -1;
     AUTO_FREE char *project = file_parent(state);
     AUTO_WORDS gone = WORDS_INIT;
-    int status = there > 0 ? drop_project(project, state, yes, &gone, err) : 0;
+    int status = there > 0 ? drop_project(context, project, state, yes, &gone, err) : 0;
     if (status == 0 && geteuid() == 0 && file_is_dir(SANDBOX_CACHE))
         status = drop_trees(&gone, err);
     return tell(status, &gone);

@@ -46,6 +46,11 @@ int launch_begin(struct command_run *all, struct job *job, struct error *err)
         return -1;
     machine_free(job->machine);
     job->machine = machine;
+    if (machine && launch->expired_ns && (!machine->expires_ns || machine->expires_ns > launch->expired_ns)) {
+        help_note("%s: it is not past its time any more, and is left alone", job->target_name);
+        job->over = true;
+        return 0;
+    }
     if (launch_check_resumed(db, launch, job, err) < 0 || launch_check_peers(all, db, job, err) < 0)
         return -1;
     sql_cleanup(&db);

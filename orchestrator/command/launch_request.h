@@ -14,6 +14,8 @@ struct launch {
     const char *const *arguments;  /* behind --; NULL-terminated, may be NULL */
     const char *const *sets;
     const char *group_id; /* of the cycle that the runs belong to; may be NULL */
+    /* of a destroy: what is not past its time at this moment is left alone; 0: that does not matter */
+    int64_t expired_ns;
     int jobs;
     bool check_idempotent, keep_state, no_teardown;
     /* not followed: over as soon as every run is begun, which of a target whose peers are

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/layout.h"
 #include "provider/made_look.h"
+#include "view/estate_view.h"
 #include "view/help.h"
 #include "view/status_view.h"
 
@@ -65,16 +66,62 @@ static int choose(const struct command_context *context, const char *store, int 
     return 0;
 }
 
-static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+static const struct option options[] = {{"all", no_argument, NULL, 'a'},
+                                        {"json", no_argument, NULL, 'j'},
+                                        {0}};
+
+struct request {
+    bool json, all;
+};
+
+static int print(const struct request *request, const struct status_row *rows, size_t count,
+                 const struct estate *beyond)
+{
+    return (request->json ? status_view_print_json(rows, count, beyond)
+                          : status_view_print(rows, count, beyond)) < 0
+               ? EXIT_INTERNAL
+               : EXIT_OK;
+}
+
+/* What the providers have that no row of the store knows: they are asked, which may take its time. */
+static int show_beyond(const struct request *request, const struct project *project,
+                       const struct status_row *rows, size_t count, struct error *err)
+{
+    AUTO_ESTATE beyond = {0};
+    AUTO_WORDS unasked = WORDS_INIT;
+    if (estate_look(project, NULL, &beyond, err) < 0)
+        return -1;
+    int code = estate_view_unasked(&beyond, &unasked) ? EXIT_MISSING : EXIT_OK;
+    help_notes(&unasked);
+    return exit_code_worse(code, print(request, rows, count, &beyond));
+}
+
+static int show(const struct command_context *context, const struct request *request, const char *store,
+                const struct words *targets, struct status_row *rows, struct found *found, struct error *err)
+{
+    AUTO_PROJECT *project = NULL;
+    if (read_rows(store, targets, rows, found, err) < 0)
+        return -1;
+    if (project_access_load(context, NULL, &project, NULL, request->all ? err : NULL) < 0 && request->all)
+        return -1;
+    compare(project, targets->count, rows, found);
+    return request->all ? show_beyond(request, project, rows, targets->count, err)
+                        : print(request, rows, targets->count, NULL);
+}
 
 static int call(struct command_context *context, int argc, char **argv)
 {
-    bool json = false;
+    struct request request = {0};
     optind = 0;
     for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
-        json = true;
+        request.json |= option == 'j';
+        request.all |= option == 'a';
+    }
+    if (request.all && optind < argc) {
+        help_problem("status takes targets, or --all");
+        return EXIT_BAD_USAGE;
     }
     AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *directory = config_find_directory(context->directory, &err);
@@ -92,16 +139,10 @@ static int call(struct command_context *context, int argc, char **argv)
     struct found *found = xcalloc(targets.count, sizeof *found);
     for (size_t i = 0; i < targets.count; i++)
         rows[i].target = targets.items[i];
-    int code = EXIT_OK;
-    if (read_rows(store, &targets, rows, found, &err) < 0) {
+    int code = show(context, &request, store, &targets, rows, found, &err);
+    if (code < 0) {
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);
-    } else {
-        AUTO_PROJECT *project = NULL;
-        (void)project_access_load(context, NULL, &project, NULL, NULL);
-        compare(project, targets.count, rows, found);
-        if ((json ? status_view_print_json(rows, targets.count) : status_view_print(rows, targets.count)) < 0)
-            code = EXIT_INTERNAL;
     }
     for (size_t i = 0; i < targets.count; i++) {
         machine_free(found[i].machine);
@@ -114,7 +155,7 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_status = {
-    .help = {"status", "[TARGET...] [--json]", "what is there, and what runs"},
+    .help = {"status", "[TARGET...|--all] [--json]", "what is there, and what runs"},
     .options = options,
     .run = call,
 };

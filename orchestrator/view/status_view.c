@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "format/json.h"
+#include "view/estate_view.h"
 
 #include <stdio.h>
 
@@ -56,7 +57,23 @@ static void add_differences(struct text *out, const struct status_row *row)
     }
 }
 
-int status_view_print(const struct status_row *rows, size_t count)
+/* How old it is, and how long it may stay. */
+static void add_life(struct text *out, const struct machine *machine)
+{
+    int64_t now = moment_wall();
+    if (machine_was_there(machine))
+        return;
+    if (machine->made_ns) {
+        AUTO_FREE char *age = duration_rough(now - machine->made_ns);
+        text_addf(out, ", made %s ago", age);
+    }
+    if (machine->expires_ns) {
+        AUTO_FREE char *expiry = due_expiry(machine->expires_ns, now);
+        text_addf(out, ", %s", expiry);
+    }
+}
+
+int status_view_print(const struct status_row *rows, size_t count, const struct estate *beyond)
 {
     AUTO_TEXT out = TEXT_INIT;
     for (size_t i = 0; i < count; i++) {
@@ -74,6 +91,7 @@ int status_view_print(const struct status_row *rows, size_t count)
             const char *known_by = json_get_string(row->machine->resources, MACHINE_HOST_KEYS_BY, NULL);
             if (known_by)
                 text_addf(&out, ", host keys by %s", known_by);
+            add_life(&out, row->machine);
         }
         text_add_char(&out, '\n');
         add_differences(&out, row);
@@ -83,10 +101,18 @@ int status_view_print(const struct status_row *rows, size_t count)
     if (!count)
         text_add(&out, "no target and no run yet\n");
     fputs(text_string(&out), stdout);
+    if (beyond && putchar('\n') != EOF && fflush(stdout) == 0)
+        return estate_view_print(beyond, ESTATE_UNKNOWN);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
 }
 
-int status_view_print_json(const struct status_row *rows, size_t count)
+static void put_moment(struct json *entry, const char *key, int64_t ns)
+{
+    AUTO_FREE char *text = ns ? moment_rfc3339(ns) : NULL;
+    json_set_string(entry, key, text);
+}
+
+int status_view_print_json(const struct status_row *rows, size_t count, const struct estate *beyond)
 {
     AUTO_JSON *document = json_new_object();
     struct json *list = json_new_array();
@@ -108,6 +134,8 @@ int status_view_print_json(const struct status_row *rows, size_t count)
             json_set_string(machine, "user", row->machine->user);
             json_set_string(machine, MACHINE_HOST_KEYS_BY,
                             json_get_string(row->machine->resources, MACHINE_HOST_KEYS_BY, NULL));
+            put_moment(machine, "made", row->machine->made_ns);
+            put_moment(machine, "expires", row->machine->expires_ns);
             json_set(machine, "tailnet",
                      row->machine->tailnet ? json_keep(row->machine->tailnet) : json_new_null());
         }
@@ -129,6 +157,8 @@ int status_view_print_json(const struct status_row *rows, size_t count)
         json_append(list, entry);
     }
     json_set(document, "targets", list);
+    if (beyond)
+        estate_view_put(beyond, ESTATE_UNKNOWN, document);
     AUTO_FREE char *text = json_pretty(document);
     puts(text);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;

@@ -1,5 +1,6 @@
 /* What is there and what runs, for people and as JSON. */
 #pragma once
+#include "control/estate.h"
 #include "control/reconcile.h"
 #include "provider/made_difference.h"
 #include "store/history.h"
@@ -14,5 +15,7 @@ struct status_row {
     bool unnamed; /* the files name no such target */
 };
 
-int status_view_print(const struct status_row *rows, size_t count);
-int status_view_print_json(const struct status_row *rows, size_t count);
+/* What is there beyond the rows of this store (control/estate.h) comes behind them, where it was asked for;
+ * else `beyond` is NULL. */
+int status_view_print(const struct status_row *rows, size_t count, const struct estate *beyond);
+int status_view_print_json(const struct status_row *rows, size_t count, const struct estate *beyond);

@@ -1,0 +1,44 @@
+/* Everything that is there of a project: what the providers of its targets list, whoever made it, beside the
+ * rows of its store, and what a sweep may do with each. Looks only: nothing is changed. */
+#pragma once
+#include "provider/due.h"
+#include "provider/places.h"
+
+struct estate_place {
+    struct place *of;
+    struct listing listing;
+    struct error trouble; /* it could not be asked; kind ERROR_NONE: it was, or is mute */
+};
+
+struct estate_item {
+    const char *provider;
+    const struct estate_place *place; /* NULL: no target of the files leads to where it is */
+    const struct listed *listed;      /* NULL: its provider lists nothing of it */
+    const struct machine *machine;    /* NULL: no row of this store knows it */
+    const char *target;               /* whose it is, as far as that is known; NULL: nobody said */
+    int64_t now_ns;                   /* by the clock that counts for it */
+    enum due due;
+    char *why;          /* it goes or stays */
+    const char *became; /* NULL: nothing was done; "removed", "failed", "left" */
+    char *trouble;      /* why it failed */
+};
+
+struct estate {
+    struct place *of;
+    struct estate_place *places;
+    size_t place_count;
+    struct machine **rows;
+    size_t row_count;
+    struct estate_item *items;
+    size_t count;
+};
+#define AUTO_ESTATE __attribute__((cleanup(estate_clear))) struct estate
+void estate_clear(struct estate *estate);
+
+/* Asks every place that the project's targets lead to, one after the other, and its store. `only` (a target's
+ * name; NULL: all): what is this target's alone, of the places that it leads to. -1 only where the store
+ * cannot be read; a place that cannot be asked stands there with its trouble. */
+int estate_look(const struct project *project, const char *only, struct estate *out, struct error *err);
+/* Whether two looks mean the same machine. */
+bool estate_same(const struct estate_item *a, const struct estate_item *b);
+size_t estate_count(const struct estate *estate, enum due due);

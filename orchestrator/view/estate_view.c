@@ -1,0 +1,149 @@
+#include "view/estate_view.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "view/table.h"
+
+#include <unistd.h>
+
+static const char *const fates[] = {[DUE_GOES] = "goes", [DUE_STAYS] = "stays", [DUE_FOREIGN] = "another's"};
+
+static bool is_of(const struct estate_item *item, enum estate_part part)
+{
+    return part == ESTATE_ALL || !item->machine;
+}
+
+static const char *reference_of(const struct estate_item *item)
+{
+    return item->listed ? item->listed->reference : item->machine->reference;
+}
+
+static int64_t made_of(const struct estate_item *item)
+{
+    return item->machine ? item->machine->made_ns : item->listed->made_ns;
+}
+
+static void add_row(struct table *table, const struct estate_item *item)
+{
+    static const enum table_style styles[] = {
+        [DUE_GOES] = TABLE_WARN, [DUE_STAYS] = TABLE_PLAIN, [DUE_FOREIGN] = TABLE_DIM};
+    int64_t made = made_of(item);
+    AUTO_FREE char *age = made ? duration_rough(item->now_ns - made) : NULL;
+    const char *what = item->listed ? item->listed->what : NULL;
+    table_add(table, fates[item->due], styles[item->due]);
+    table_add(table, item->due == DUE_FOREIGN ? NULL : item->target, TABLE_BOLD);
+    table_add(table, item->provider, TABLE_PLAIN);
+    table_add(table, reference_of(item), TABLE_PLAIN);
+    table_add(table, age, TABLE_PLAIN);
+    if (what && !item->machine)
+        table_addf(table, TABLE_PLAIN, "%s; %s", item->why, what);
+    else
+        table_add(table, item->why, TABLE_PLAIN);
+}
+
+int estate_view_print(const struct estate *estate, enum estate_part part)
+{
+    static const struct table_column columns[] = {
+        {.title = ""},     {.title = "TARGET"},         {.title = "PROVIDER", .drop = 2},
+        {.title = "HOST"}, {.title = "AGE", .drop = 1}, {.title = "WHY"}};
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    AUTO_TEXT out = TEXT_INIT;
+    size_t rows = 0;
+    for (int due = DUE_GOES; due <= DUE_FOREIGN; due++)
+        for (size_t i = 0; i < estate->count; i++)
+            if ((int)estate->items[i].due == due && is_of(&estate->items[i], part)) {
+                add_row(table, &estate->items[i]);
+                rows++;
+            }
+    if (rows)
+        table_write(table, &look, &out);
+    else
+        text_add(&out, part == ESTATE_ALL ? "nothing is there\n"
+                                          : "nothing is there that this store does not know\n");
+    return table_print(&out);
+}
+
+static void put_moment(struct json *entry, const char *key, int64_t ns)
+{
+    AUTO_FREE char *text = ns ? moment_rfc3339(ns) : NULL;
+    json_set_string(entry, key, text);
+}
+
+static struct json *entry_of(const struct estate_item *item)
+{
+    static const char *const words[] = {
+        [DUE_GOES] = "goes", [DUE_STAYS] = "stays", [DUE_FOREIGN] = "foreign"};
+    const struct listed *listed = item->listed;
+    struct json *entry = json_new_object();
+    json_set_string(entry, "provider", item->provider);
+    json_set_string(entry, "reference", reference_of(item));
+    json_set_string(entry, "what", listed ? listed->what : NULL);
+    json_set_string(entry, "project", listed ? listed->project_id : NULL);
+    json_set_string(entry, "target", item->target);
+    json_set_string(entry, "machine", item->machine ? item->machine->id : listed->machine);
+    json_set_bool(entry, "known", item->machine != NULL);
+    json_set_bool(entry, "listed", listed != NULL);
+    put_moment(entry, "made", made_of(item));
+    put_moment(entry, "expires", item->machine ? item->machine->expires_ns : listed->expires_ns);
+    json_set_string(entry, "fate", words[item->due]);
+    json_set_string(entry, "why", item->why);
+    json_set_string(entry, "became", item->became);
+    json_set_string(entry, "trouble", item->trouble);
+    return entry;
+}
+
+static struct json *unasked_of(const struct estate_place *place)
+{
+    struct json *entry = json_new_object(), *targets = json_new_array();
+    for (size_t i = 0; i < place->of->targets.count; i++)
+        json_append(targets, json_new_string(place->of->targets.items[i]));
+    json_set_string(entry, "provider", place->of->provider);
+    json_set(entry, "targets", targets);
+    json_set_string(entry, "message", place->of->mute ? NULL : error_text(&place->trouble));
+    return entry;
+}
+
+void estate_view_put(const struct estate *estate, enum estate_part part, struct json *document)
+{
+    struct json *hosts = json_new_array(), *unasked = json_new_array();
+    for (size_t i = 0; i < estate->count; i++)
+        if (is_of(&estate->items[i], part))
+            json_append(hosts, entry_of(&estate->items[i]));
+    for (size_t i = 0; i < estate->place_count; i++)
+        if (estate->places[i].of->mute || estate->places[i].trouble.kind != ERROR_NONE)
+            json_append(unasked, unasked_of(&estate->places[i]));
+    json_set(document, part == ESTATE_ALL ? "hosts" : "others", hosts);
+    json_set(document, "unasked", unasked);
+}
+
+int estate_view_print_json(const struct estate *estate, bool dry_run)
+{
+    AUTO_JSON *document = json_new_object();
+    json_set_integer(document, "version", 1);
+    json_set_bool(document, "dry_run", dry_run);
+    estate_view_put(estate, ESTATE_ALL, document);
+    AUTO_FREE char *bytes = json_pretty(document);
+    AUTO_TEXT out = TEXT_INIT;
+    text_addf(&out, "%s\n", bytes);
+    return table_print(&out);
+}
+
+bool estate_view_unasked(const struct estate *estate, struct words *lines)
+{
+    bool failed = false;
+    for (size_t i = 0; i < estate->place_count; i++) {
+        const struct estate_place *place = &estate->places[i];
+        AUTO_FREE char *targets = words_join(&place->of->targets, ", ");
+        if (place->of->mute)
+            words_addf(lines,
+                       "%s (%s): what is there beyond this store nobody can be asked: there is no 'list'",
+                       place->of->provider, targets);
+        else if (place->trouble.kind != ERROR_NONE)
+            words_addf(lines, "%s (%s): what is there could not be asked: %s", place->of->provider, targets,
+                       error_text(&place->trouble));
+        failed = failed || place->trouble.kind != ERROR_NONE;
+    }
+    return failed;
+}

@@ -1,0 +1,18 @@
+/* What is there of a project beyond what its store knows, and what a sweep does with it: for people and as
+ * JSON. */
+#pragma once
+#include "control/estate.h"
+
+enum estate_part {
+    ESTATE_ALL,
+    ESTATE_UNKNOWN, /* what no row of this store knows */
+};
+
+/* What goes first, then what stays, then what is another's. */
+int estate_view_print(const struct estate *estate, enum estate_part part);
+int estate_view_print_json(const struct estate *estate, bool dry_run);
+/* Members "hosts" and "unasked" of a document. */
+void estate_view_put(const struct estate *estate, enum estate_part part, struct json *document);
+/* A line for each place that was not asked; whether there is one that could not be though it has somebody to
+ * ask. */
+bool estate_view_unasked(const struct estate *estate, struct words *lines);

@@ -1,0 +1,365 @@
+/* Nothing is forgotten: what is past its time and this project's is found wherever a provider has it, also
+ * what no store knows any more, and removed; nothing else is touched. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "format/json.h"
+#include "lab/damage.h"
+#include "lab/sandbox.h"
+
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(sweep, .timeout = 120);
+
+/* A cloud of the user's own: a file for each host in hosts/, with what was said of it. `sleepy` beside them
+ * holds up one that removes, `dead` fails a list. */
+static const char cloud[] =
+    "#!/usr/bin/python3\n"
+    "import json, os, sys, time\n"
+    "asked = json.load(sys.stdin)\n"
+    "call, project = asked['call'], asked['project']['id']\n"
+    "os.makedirs('hosts', exist_ok=True)\n"
+    "path = lambda name: 'hosts/' + name + '.json'\n"
+    "def write():\n"
+    "    json.dump(dict(reference=asked['name'], project=project, target=asked['target'],\n"
+    "                   machine=asked['machine'], expires=asked['expires'], what='a host of a file'),\n"
+    "              open(path(asked['name']), 'w'))\n"
+    "if call == 'make':\n"
+    "    write()\n"
+    "    print(json.dumps(dict(address='127.0.0.1', port=%d, user=os.environ.get('LOGNAME') or 'root',\n"
+    "                          key='%s/key', host_keys=['%s'], reference=asked['name'])))\n"
+    "elif call == 'verify':\n"
+    "    write()\n"
+    "    print('{\"state\": \"present\"}')\n"
+    "elif call == 'list':\n"
+    "    if os.path.exists('dead'):\n"
+    "        print('the cloud is down', file=sys.stderr); sys.exit(1)\n"
+    "    print(json.dumps(dict(hosts=[json.load(open('hosts/' + n)) for n in "
+    "sorted(os.listdir('hosts'))])))\n"
+    "else:\n"
+    "    name = asked['listed']['reference'] if 'listed' in asked else asked['name']\n"
+    "    if os.path.exists('sleepy'):\n"
+    "        os.rename('sleepy', 'asleep'); time.sleep(60)\n"
+    "    if os.path.exists(path(name)):\n"
+    "        os.unlink(path(name))\n"
+    "    print('{\"state\": \"absent\"}')\n";
+
+#define BODY                                                                                              \
+    "play; task t1\nif [ -e $FOLDER/slow ]; then touch $FOLDER/there; until [ -e $FOLDER/go ]; do sleep " \
+    "0.02; done; fi\nfinish\n"
+
+#define TARGET(name)                                                                                    \
+    "  " name                                                                                           \
+    ":\n    provider: command\n    recipe: work\n    ttl: 1h\n    python: /usr/bin/python3\n    make: " \
+    "[./cloud.py]\n    verify: [./cloud.py]\n    remove: [./cloud.py]\n"
+#define LISTED "    list: [./cloud.py]\n"
+
+static struct lab *project(const char *targets)
+{
+    struct lab *lab = lab_new();
+    AUTO_FREE char *body = xasprintf("%sFOLDER=%s\n" BODY, damage_words, lab_folder(lab));
+    int port = lab_sshd(lab);
+    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
+    host_key[strcspn(host_key, "\n")] = '\0';
+    lab_hostile_ansible(lab, body);
+    lab_write(lab, "triphase.yml", "project: lab\nansible: bin/ansible-playbook\ntargets:\n%s", targets);
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    AUTO_FREE char *program = xasprintf(cloud, port, lab_folder(lab), host_key);
+    lab_write(lab, "cloud.py", "%s", program);
+    return lab;
+}
+
+/* What triphase sees of the wall clock from now on; "" for the true one. */
+static void turn(struct lab *lab, const char *offset)
+{
+    glob_t found;
+    cr_assert(glob("/usr/lib/*/faketime/libfaketime.so.1", 0, NULL, &found) == 0, "libfaketime is missing");
+    bool wrong = *offset;
+    lab_environment(lab, "LD_PRELOAD", wrong ? found.gl_pathv[0] : NULL);
+    lab_environment(lab, "FAKETIME", wrong ? offset : NULL);
+    lab_environment(lab, "FAKETIME_DONT_FAKE_MONOTONIC", wrong ? "1" : NULL);
+    globfree(&found);
+}
+
+static void has(const char *text, const char *part)
+{
+    cr_expect(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+}
+
+static void made(struct lab *lab, const char *target)
+{
+    struct lab_result result = lab_run(lab, "create", target, NULL);
+    cr_assert_eq(result.code, 0, "%s", result.err);
+}
+
+/* The project's own id, which the first command that acts gives it. */
+static char *own_id(struct lab *lab)
+{
+    AUTO_FREE char *text = lab_read(lab, ".triphase/project.json");
+    AUTO_JSON *object = json_parse(text, strlen(text), NULL);
+    return xstrdup(json_get_string(object, "id", ""));
+}
+
+/* A host that no store knows. */
+static void plant(struct lab *lab, const char *name, const char *project_id, const char *more)
+{
+    AUTO_FREE char *path = xasprintf("hosts/%s.json", name);
+    lab_write(lab, path, "{\"reference\": \"%s\", \"project\": \"%s\"%s}", name, project_id, more);
+}
+
+static bool is_there(struct lab *lab, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("hosts/%s.json", name);
+    return lab_exists(lab, path);
+}
+
+static char *name_of(struct lab *lab, const char *target)
+{
+    AUTO_FREE char *query =
+        xasprintf("SELECT reference FROM machine WHERE target = '%s' ORDER BY number DESC", target);
+    return lab_sql(lab, query);
+}
+
+#define PAST   ", \"expires\": 1700000000, \"target\": \"host\""
+#define FUTURE ", \"expires\": 4000000000"
+
+Test(sweep, a_machine_past_its_time_is_named_by_a_dry_run_and_removed_when_that_is_agreed_to)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    made(lab, "host");
+    AUTO_FREE char *name = name_of(lab, "host");
+    struct lab_result early = lab_run(lab, "sweep", "--dry-run", NULL);
+    cr_expect_eq(early.code, 0, "%s", early.err);
+    has(early.out, "expires in 5");
+    struct lab_result status = lab_run(lab, "status", NULL);
+    has(status.out, "expires in 5");
+
+    turn(lab, "+3h");
+    struct lab_result late = lab_run(lab, "sweep", "--dry-run", "--json", NULL);
+    cr_expect_eq(late.code, 1, "%s", late.err);
+    has(late.out, "\"fate\": \"goes\"");
+    struct lab_result unasked = lab_run(lab, "sweep", NULL);
+    cr_expect_eq(unasked.code, 64, "%s", unasked.err);
+    has(unasked.err, "without a terminal it needs --yes");
+    status = lab_run(lab, "status", NULL);
+    has(status.out, "expired 2 h");
+    cr_expect(is_there(lab, name));
+
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", "--json", NULL);
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    has(swept.out, "\"became\": \"removed\"");
+    cr_expect_not(is_there(lab, name));
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM machine WHERE removed_ns = 0"), 0);
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'destroy' AND outcome = 'ok'"),
+                 1);
+    struct lab_result again = lab_run(lab, "sweep", NULL);
+    cr_expect_eq(again.code, 0, "nothing is left to ask for: %s", again.err);
+}
+
+Test(sweep, a_run_puts_off_the_expiry_beyond_its_own_deadline_and_gives_back_what_is_left_of_it)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    lab_write(lab, "slow", "%s", "");
+    pid_t create = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "there"));
+    AUTO_FREE char *name = name_of(lab, "host");
+    cr_expect(lab_sql_number(lab, "SELECT expires_ns / 1000000000 - unixepoch('now') > 7000 FROM machine"),
+              "the deadline is 2 h");
+    AUTO_FREE char *path = xasprintf("hosts/%s.json", name), *listed = lab_read(lab, path);
+    AUTO_FREE char *expires =
+        lab_sql(lab, "SELECT '\"expires\": ' || (expires_ns / 1000000000) FROM machine");
+    has(listed, expires);
+
+    turn(lab, "+3h");
+    struct lab_result busy = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(busy.code, 0, "%s", busy.err);
+    has(busy.out, "is at work on it");
+    turn(lab, "");
+    lab_write(lab, "go", "%s", "");
+    cr_expect_eq(lab_wait(lab, create, 60), 0);
+    cr_expect(lab_sql_number(lab, "SELECT abs(expires_ns - made_ns - 3600000000000) < 1000 FROM machine"));
+    cr_expect(is_there(lab, name));
+    /* What the file says by then counts from the next run on. */
+    struct lab_result longer = lab_run(lab, "--set", "targets.host.ttl=5h", "run", "host", NULL);
+    cr_expect_eq(longer.code, 0, "%s", longer.err);
+    cr_expect(lab_sql_number(lab, "SELECT abs(expires_ns - made_ns - 18000000000000) < 1000 FROM machine"));
+    AUTO_FREE char *later = lab_read(lab, path),
+                   *told = lab_sql(lab, "SELECT '\"expires\": ' || (expires_ns / 1000000000) FROM machine");
+    has(later, told);
+}
+
+Test(sweep, what_is_anothers_is_listed_and_never_touched_and_what_no_store_knows_goes_when_its_time_is_over)
+{
+    struct lab *lab = project(TARGET("host") LISTED TARGET("kept") LISTED "    protected: true\n");
+    made(lab, "host");
+    AUTO_FREE char *id = own_id(lab), *known = name_of(lab, "host");
+    plant(lab, "theirs", "another", PAST);
+    plant(lab, "ours", id, PAST);
+    plant(lab, "young", id, FUTURE);
+    plant(lab, "ageless", id, "");
+    plant(lab, "locked", id, PAST ", \"protected\": true");
+    plant(lab, "kept", id, ", \"expires\": 1700000000, \"target\": \"kept\"");
+
+    struct lab_result status = lab_run(lab, "status", "--all", "--json", NULL);
+    cr_expect_eq(status.code, 0, "%s", status.err);
+    has(status.out, "\"reference\": \"theirs\"");
+    has(status.out, "\"expires\": \"2023-11-14T22:13:20.000000000Z\"");
+    cr_expect_null(strstr(strstr(status.out, "\"others\""), known), "the store knows that one");
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    has(swept.err, "ours: removed (no row of this store knows it: expired ");
+    has(swept.out, "another project's");
+    cr_expect_not(is_there(lab, "ours"));
+    static const char *const stay[] = {"theirs", "young", "ageless", "locked", "kept"};
+    for (size_t i = 0; i < COUNT_OF(stay); i++)
+        cr_expect(is_there(lab, stay[i]), "%s", stay[i]);
+    cr_expect(is_there(lab, known));
+}
+
+Test(sweep, a_place_that_cannot_be_asked_is_told_and_what_is_due_elsewhere_goes)
+{
+    struct lab *lab = project(TARGET("host") TARGET("dead") "    list: [./dead.sh]\n");
+    made(lab, "host");
+    made(lab, "dead");
+    lab_write(lab, "dead.sh", "#!/bin/sh\necho the cloud is down >&2\nexit 1\n");
+    turn(lab, "+3h");
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(swept.code, 69, "%s", swept.err);
+    has(swept.err,
+        "command (dead): what is there could not be asked: ./dead.sh exited with 1: the cloud is down");
+    has(swept.err, "command (host): what is there beyond this store nobody can be asked");
+    AUTO_FREE char *left = lab_sql(lab, "SELECT group_concat(target) FROM machine WHERE removed_ns = 0");
+    cr_expect_str_eq(left, "dead", "%s%s", swept.out, swept.err);
+    has(swept.out, "but its provider could not be asked");
+}
+
+Test(sweep, killed_while_it_removes_it_finds_the_same_again)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    made(lab, "host");
+    AUTO_FREE char *id = own_id(lab), *known = name_of(lab, "host");
+    plant(lab, "ours", id, PAST);
+    turn(lab, "+3h");
+    lab_write(lab, "sleepy", "%s", "");
+    pid_t sweep = lab_start(lab, "sweep", "sweep", "--yes", NULL);
+    cr_assert(lab_until_file(lab, 30, "asleep"));
+    cr_assert_eq(kill(sweep, SIGKILL), 0);
+    lab_wait(lab, sweep, 10);
+    cr_expect(is_there(lab, "ours") && is_there(lab, known));
+    struct lab_result again = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(again.code, 0, "%s", again.err);
+    cr_expect_not(is_there(lab, "ours"));
+    cr_expect_not(is_there(lab, known));
+}
+
+Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    made(lab, "host");
+    AUTO_FREE char *id = own_id(lab);
+    plant(lab, "ours", id, PAST);
+    int code = 0;
+    AUTO_FREE char *no = damage_terminal(lab, 120, "n\n", &code, "sweep", NULL);
+    has(no, "Remove the 1 that is past its time? [y/N]");
+    has(no, "nothing was removed");
+    cr_expect_eq(code, 130);
+    cr_expect(is_there(lab, "ours"));
+    AUTO_FREE char *yes = damage_terminal(lab, 120, "y\n", &code, "sweep", NULL);
+    cr_expect_eq(code, 0, "%s", yes);
+    cr_expect_not(is_there(lab, "ours"));
+}
+
+Test(sweep, a_cycle_removes_first_what_is_past_its_time_of_its_own_target_and_names_it)
+{
+    struct lab *lab = project(TARGET("host") LISTED TARGET("other") LISTED);
+    made(lab, "host");
+    AUTO_FREE char *id = own_id(lab);
+    plant(lab, "ours", id, PAST);
+    plant(lab, "others", id, ", \"expires\": 1700000000, \"target\": \"other\"");
+    int code = 0;
+    AUTO_FREE char *no = damage_terminal(lab, 200, "n\n", &code, "cycle", "host", "-n", "1", NULL);
+    has(no, "Remove ours (");
+    has(no, "then destroy and create host 1 times?");
+    cr_expect(is_there(lab, "ours"));
+    struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "1", "--yes", NULL);
+    cr_expect_eq(cycle.code, 0, "%s", cycle.err);
+    has(cycle.err, "ours: removed");
+    cr_expect_not(is_there(lab, "ours"));
+    cr_expect(is_there(lab, "others"));
+}
+
+Test(sweep,
+     forget_refuses_while_the_program_that_lists_still_names_the_host_and_says_where_nobody_can_be_asked)
+{
+    struct lab *lab = project(TARGET("host") LISTED TARGET("mute"));
+    made(lab, "host");
+    made(lab, "mute");
+    AUTO_FREE char *name = name_of(lab, "host");
+    struct lab_result there = lab_run(lab, "forget", "host", "--yes", NULL);
+    cr_expect_eq(there.code, 3, "%s", there.err);
+    has(there.err, "it is still there");
+    lab_write(lab, "dead", "%s", "");
+    struct lab_result unsure = lab_run(lab, "forget", "host", "--yes", NULL);
+    cr_expect_eq(unsure.code, 3, "%s", unsure.err);
+    has(unsure.err, "the cloud is down");
+    struct lab_result mute = lab_run(lab, "forget", "mute", "--yes", NULL);
+    cr_expect_eq(mute.code, 0, "%s", mute.err);
+    has(mute.err, "whether it is still there nobody can be asked");
+    AUTO_FREE char *path = xasprintf("%s/hosts/%s.json", lab_folder(lab), name),
+                   *dead = xasprintf("%s/dead", lab_folder(lab));
+    cr_assert(unlink(path) == 0 && unlink(dead) == 0);
+    cr_expect_eq(lab_run(lab, "forget", "host", "--yes", NULL).code, 0);
+}
+
+Test(sweep, a_sandbox_that_no_store_knows_any_more_is_removed_with_all_that_belongs_to_it)
+{
+    rig_needed();
+    struct lab *lab = lab_new();
+    AUTO_FREE char *body = xasprintf("%sFOLDER=%s\n" BODY, damage_words, lab_folder(lab));
+    lab_hostile_ansible(lab, body);
+    lab_write(lab, "triphase.yml",
+              "project: lab\nansible: bin/ansible-playbook\ntargets:\n  box:\n    provider: sandbox\n    "
+              "recipe: work\n    ttl: 1h\n    deadline: "
+              "50m\n");
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    made(lab, "box");
+    AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine");
+    AUTO_FREE char *store = xasprintf("%s/.triphase/store.db", lab_folder(lab));
+    cr_assert_eq(unlink(store), 0);
+
+    struct lab_result early = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(early.code, 0, "%s", early.err);
+    has(early.out, "no row of this store knows it: expires in 5");
+    has(early.out, "a sandbox of target box of project lab");
+    turn(lab, "+2h");
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    AUTO_FREE char *left = damage_left(machine);
+    cr_expect_str_eq(left, "");
+}
+
+Test(sweep, what_was_made_is_removed_by_its_own_programs_though_the_file_says_another_provider)
+{
+    struct lab *lab = project(TARGET("host") LISTED TARGET("other") LISTED);
+    made(lab, "host");
+    made(lab, "other");
+    AUTO_FREE char *host = name_of(lab, "host"), *other = name_of(lab, "other");
+    lab_write(lab, "triphase.yml",
+              "project: lab\ndefaults: {provider: static, address: 192.0.2.7, recipe: work}\ntargets: {host: "
+              "{}, other: "
+              "{}}\n");
+    struct lab_result destroy = lab_run(lab, "destroy", "other", "--yes", NULL);
+    cr_expect_eq(destroy.code, 0, "%s", destroy.err);
+    cr_expect_not(is_there(lab, other));
+    turn(lab, "+3h");
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    cr_expect_not(is_there(lab, host));
+}

@@ -1,0 +1,146 @@
+/* What a sweep may do with a machine: every case that a list and a store can be in. */
+#include "provider/due.h"
+
+#include "base/memory.h"
+#include "base/moment.h"
+#include "provider/places.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define HOUR (3600 * NS_PER_S)
+#define NOW  (1000 * HOUR)
+#define US   "01890000-0000-7000-8000-00000000aaaa"
+
+Test(due, only_what_is_this_projects_and_past_its_time_goes_and_what_keeps_it_is_said)
+{
+    static const struct {
+        int64_t row;    /* hours until the row's machine expires; NONE: no row, EVER: it stays */
+        int64_t listed; /* likewise of what is listed */
+        const char *project, *kept_by, *busy;
+        bool protected, unasked, irremovable;
+        enum due due;
+        const char *why;
+    } cases[] = {
+#define NONE (-1000)
+#define EVER 1000
+        /* a row of this store: it alone says when */
+        {-1, -1, US, NULL, NULL, false, false, false, DUE_GOES, "expired 1 h ago"},
+        {-1, 5, US, NULL, NULL, false, false, false, DUE_GOES, "expired 1 h ago"},
+        {-1, NONE, NULL, NULL, NULL, false, false, false, DUE_GOES, "expired 1 h ago"},
+        {0, 0, US, NULL, NULL, false, false, false, DUE_GOES, "expired 0 s ago"},
+        {2, -1, US, NULL, NULL, false, false, false, DUE_STAYS, "expires in 2 h"},
+        {EVER, -1, US, NULL, NULL, false, false, false, DUE_STAYS, "never expires"},
+        {-1, -1, US, NULL, NULL, true, false, false, DUE_STAYS,
+         "expired 1 h ago, but its target is protected"},
+        {-1, -1, US, "delete protection is on", NULL, false, false, false, DUE_STAYS,
+         "expired 1 h ago, but delete protection is on"},
+        {-1, -1, US, NULL, "run 0123abcd", false, false, false, DUE_STAYS,
+         "expired 1 h ago, but run 0123abcd is at work on it"},
+        {-1, NONE, NULL, NULL, NULL, false, true, false, DUE_STAYS,
+         "expired 1 h ago, but its provider could not be asked"},
+        {-1, NONE, NULL, NULL, NULL, false, false, true, DUE_GOES, "expired 1 h ago"},
+        /* none: the list says when, and whose */
+        {NONE, -1, US, NULL, NULL, false, false, false, DUE_GOES,
+         "no row of this store knows it: expired 1 h ago"},
+        {NONE, 2, US, NULL, NULL, false, false, false, DUE_STAYS,
+         "no row of this store knows it: expires in 2 h"},
+        {NONE, EVER, US, NULL, NULL, false, false, false, DUE_STAYS,
+         "no row of this store knows it: never expires"},
+        {NONE, -1, US, NULL, NULL, true, false, false, DUE_STAYS,
+         "no row of this store knows it: expired 1 h ago, but its target is protected"},
+        {NONE, -1, US, "it is locked", NULL, false, false, false, DUE_STAYS,
+         "no row of this store knows it: expired 1 h ago, but it is locked"},
+        {NONE, -1, US, NULL, NULL, false, false, true, DUE_STAYS,
+         "no row of this store knows it: expired 1 h ago, but its provider removes nothing that no store "
+         "knows"},
+        {NONE, -1, "another", NULL, NULL, false, false, false, DUE_FOREIGN,
+         "another project's, expired 1 h ago"},
+        {NONE, EVER, NULL, NULL, NULL, false, false, false, DUE_FOREIGN, "nobody said whose it is"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct machine row = {.expires_ns = cases[i].row == EVER ? 0 : NOW + cases[i].row * HOUR};
+        struct listed listed = {.reference = (char *)(uintptr_t) "r",
+                                .project_id = (char *)(uintptr_t)cases[i].project,
+                                .kept_by = (char *)(uintptr_t)cases[i].kept_by,
+                                .expires_ns = cases[i].listed == EVER ? 0 : NOW + cases[i].listed * HOUR};
+        const struct due_case of = {.machine = cases[i].row == NONE ? NULL : &row,
+                                    .listed = cases[i].listed == NONE ? NULL : &listed,
+                                    .project_id = US,
+                                    .protected = cases[i].protected,
+                                    .unasked = cases[i].unasked,
+                                    .irremovable = cases[i].irremovable,
+                                    .busy = cases[i].busy,
+                                    .now_ns = NOW};
+        AUTO_FREE char *why = NULL;
+        enum due due = due_decide(&of, &why);
+        cr_expect_eq(due, cases[i].due, "case %zu: %s", i, why);
+        cr_expect_str_eq(why, cases[i].why, "case %zu", i);
+    }
+}
+
+Test(due, of_a_project_without_an_id_nothing_is_its_own)
+{
+    struct listed nobodys = {.reference = (char *)(uintptr_t) "r", .expires_ns = 1};
+    const struct due_case of = {.listed = &nobodys, .project_id = NULL, .now_ns = NOW};
+    AUTO_FREE char *why = NULL;
+    cr_expect_eq(due_decide(&of, &why), DUE_FOREIGN);
+}
+
+Test(due, ages_are_told_in_the_two_largest_units)
+{
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {{-5, "0 s"},
+                 {59, "59 s"},
+                 {60, "1 m"},
+                 {119, "1 m"},
+                 {3600, "1 h"},
+                 {11520, "3 h 12 m"},
+                 {86400, "1 d"},
+                 {86400 + 59 * 60, "1 d"},
+                 {2 * 86400 + 4 * 3600 + 1, "2 d 4 h"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_FREE char *text = duration_rough(cases[i].seconds * NS_PER_S);
+        cr_expect_str_eq(text, cases[i].text);
+    }
+}
+
+static void set_target(struct target *target, const char *name, const char *provider, const char *list)
+{
+    target->name = (char *)(uintptr_t)name;
+    target->provider = (char *)(uintptr_t)provider;
+    if (list)
+        words_add(&target->list, list);
+}
+
+Test(due, each_place_is_asked_once_however_many_targets_lead_there)
+{
+    struct target targets[6] = {0};
+    set_target(&targets[0], "a", "command", "./one");
+    set_target(&targets[1], "b", "static", NULL);
+    set_target(&targets[2], "c", "command", "./two");
+    set_target(&targets[3], "d", "command", "./one");
+    set_target(&targets[4], "e", "command", NULL);
+    set_target(&targets[5], "f", "command", NULL);
+    const struct project project = {.targets = targets, .target_count = COUNT_OF(targets)};
+    size_t count = 0;
+    struct place *places = places_of(&project, &count);
+    static const struct {
+        const char *provider, *targets;
+        bool mute;
+    } wanted[] = {
+        {"command", "a d", false}, {"command", "c", false}, {"command", "e f", true}, {"sandbox", "", false}};
+    cr_assert_eq(count, COUNT_OF(wanted));
+    for (size_t i = 0; i < count; i++) {
+        AUTO_FREE char *names = words_join(&places[i].targets, " ");
+        cr_expect_str_eq(places[i].provider, wanted[i].provider);
+        cr_expect_str_eq(names, wanted[i].targets);
+        cr_expect_eq(places[i].mute, wanted[i].mute, "%s", names);
+    }
+    cr_expect_null(places[3].target, "what is on this machine needs nobody's words");
+    places_free(places, count);
+    for (size_t i = 0; i < COUNT_OF(targets); i++)
+        words_clear(&targets[i].list);
+}
