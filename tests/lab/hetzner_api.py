@@ -45,6 +45,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; a free one where none is given")
     parser.add_argument("--token", action="append", help="one that may do all ('fake-token'); may be repeated")
+    parser.add_argument("--token-file", help="one more, from a file: where no argument may show it")
     parser.add_argument("--readonly-token", action="append", default=[], help="one that may only look")
     parser.add_argument("--delay", type=float, default=0.05, help="seconds that an action takes")
     parser.add_argument("--ipv4", help="the address of every server")
@@ -65,6 +66,9 @@ def main():
     project = cloud.Cloud(settings, hosts)
     servers.preload(project, options.preload, dict(label.split("=", 1) for label in options.preload_label))
     tokens = set(options.token or ["fake-token"])
+    if options.token_file:
+        with open(options.token_file, encoding="utf-8") as file:
+            tokens.add(file.read().strip())
     fake = wire.Fake(project, tokens, set(options.readonly_token), options.limit, options.log)
     fake.faults.add(json.loads(options.faults))
     server = wire.listen(fake, options.port)

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "folder.h"
+#include "provider/hetzner_order.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -200,6 +201,49 @@ Test(made, what_counts_at_making_alone_stops_create_and_nothing_else)
     cr_expect_eq(made_refuse(&made, target, machine, true, &err), -1);
     cr_has(error_text(&err), "root was made as debian-12, triphase.yml:6:5 says debian-13");
     cr_has_not(error_text(&err), "forget");
+}
+
+/* Of a server: what it is made of counts when it is made, where it is as long as the list has it, how it is
+ * asked for never. */
+Test(made, of_a_server_the_keys_of_its_making_are_compared_and_a_place_of_the_list_is_any)
+{
+#define SERVER "provider: hetzner\n    server_type: cx23\n    "
+    static const struct {
+        const char *lines, *differs;
+    } all[] = {
+        {SERVER "location: [fsn1, nbg1]", ""},
+        {SERVER "location: [nbg1, fsn1, hel1]", ""},
+        {SERVER "location: fsn1", ""},
+        {SERVER "location: nbg1", "location at-making"},
+        {SERVER "port: 22", ""},
+        {SERVER "endpoint: http://127.0.0.1/v1\n    token: {file: x}\n    labels: {a: b}", ""},
+        {SERVER "image: docker-ce", ""},
+        {SERVER "image: debian-12", "image at-making"},
+        {"provider: hetzner\n    server_type: cx33", "server_type at-making"},
+        {SERVER "ssh_keys: [a]", "ssh_keys at-making"},
+        {SERVER "networks: [a]", "networks at-making"},
+        {SERVER "firewalls: [a]", "firewalls at-making"},
+        {SERVER "firewalls: [{in: [tcp/22]}]", "firewalls at-making"},
+        {SERVER "user_data: x", "user_data at-making"},
+        {SERVER "ipv4: false", "ipv4 at-making"},
+        {SERVER "ipv6: false", "ipv6 at-making"},
+        {SERVER "placement_group: a", "placement_group at-making"},
+    };
+    with_target(all[0].lines);
+    AUTO_MACHINE *machine = make("hetzner", true);
+    AUTO_PROJECT *project = folder_load();
+    json_free(machine->resources);
+    machine->resources = json_new_object();
+    json_set(machine->resources, HETZNER_MAKING, hetzner_order_making(&project->targets[0].cloud));
+    json_set_string(machine->resources, "location", "fsn1");
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        with_target(all[i].lines);
+        AUTO_FREE char *said = differs(machine, NULL);
+        cr_expect_str_eq(said, all[i].differs, "'%s' of '%s'", said, all[i].lines);
+    }
+    folder_sets("targets.vault.provider=sandbox", NULL);
+    AUTO_FREE char *other = differs(machine, NULL);
+    cr_expect_str_eq(other, "provider refused");
 }
 
 Test(made, what_is_taken_over_is_in_the_machine_and_written_down)

@@ -1,0 +1,335 @@
+/* The provider `hetzner` over the fake of its API: what it makes, whatever dies or fails on the way, is found
+ * again and removed, and a whole create runs on a real host whose keys were never believed at first sight. */
+#include "lab/hetzner.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "lab/lab.h"
+#include "lab/sandbox.h"
+#include "lab/spilled.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+
+TestSuite(hetzner, .timeout = 180);
+
+static const char recipe[] = "phases:\n  - name: work\n    playbook: playbooks/work.yml\n";
+static const char playbook[] =
+    "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cat /root/users\n"
+    "      changed_when: false\n";
+/* Servers that nobody answers for: made at once, and not to be logged in to. */
+#define NOBODY                                                                                              \
+    "    host_keys: accept-new\n    port: 1\n    stage_deadline: {transport: 1s, provision: 20s, destroy: " \
+    "20s}\n"                                                                                                \
+    "    firewalls: [{in: [tcp/22]}]\n"
+
+/* A project `lab` whose target `host` is at that cloud, with further lines of its own. */
+static struct lab *project(struct hetzner *cloud, const char *lines)
+{
+    struct lab *lab = lab_new();
+    lab_write(lab, "token", HETZNER_TOKEN "\n");
+    lab_write(
+        lab, "triphase.yml",
+        "project: lab\nproviders:\n  hetzner: {server_type: cx23, endpoint: '%s', token: {file: token}}\n"
+        "targets:\n  host:\n    provider: hetzner\n    recipe: work\n%s",
+        hetzner_endpoint(cloud), lines);
+    lab_write(lab, "phases/work.yml", "%s", recipe);
+    lab_write(lab, "playbooks/work.yml", "%s", playbook);
+    return lab;
+}
+
+static struct hetzner *cloud_of_nobody(void)
+{
+    return hetzner_start((const char *const[]){"--ipv4", "127.0.0.1", NULL});
+}
+
+static void has(const char *text, const char *part)
+{
+    cr_expect(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+}
+
+static void expect_nothing_left(struct hetzner *cloud)
+{
+    static const char *const kinds[] = {"servers", "firewalls", "ssh_keys"};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        cr_expect_eq(hetzner_count(cloud, kinds[i]), 0, "%s", kinds[i]);
+}
+
+static void expect_destroyed(struct lab *lab, struct hetzner *cloud)
+{
+    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
+    cr_expect_eq(gone.code, 0, "%s", gone.err);
+    expect_nothing_left(cloud);
+}
+
+/* ---- a whole life on a real host ---- */
+
+Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing)
+{
+    /* Of this test alone, and no argument of the fake's. */
+    struct lab *own = lab_new();
+    AUTO_FREE char *secret = rig_output("head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \\n'"),
+                   *fakes = xasprintf("%s/token", lab_folder(own));
+    lab_write(own, "token", "%s\n", secret);
+    struct hetzner *cloud = hetzner_start_hosts((const char *const[]){"--token-file", fakes, NULL});
+    struct lab *lab = project(cloud, "    location: [nbg1, fsn1]\n    firewalls: [{in: [tcp/22, icmp]}]\n"
+                                     "    user_data: first.sh\n    labels: {team: a}\n    ttl: 6h\n");
+    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
+    lab_write(lab, "first.sh", "#!/bin/sh\necho of the user >/root/users\n");
+    lab_write(lab, "token", "%s\n", secret);
+    spilled_watch(secret);
+    spilled_watch(HETZNER_ROOT_PASSWORD);
+    spilled_given(token);
+
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    has(made.err, "host keys: by throw-away key");
+    AUTO_JSON *state = hetzner_state(cloud);
+    const struct json *server = json_at(json_get(state, "servers"), 0), *labels = json_get(server, "labels");
+    AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM machine"),
+                   *name = lab_sql(lab, "SELECT reference FROM machine");
+    cr_expect_str_eq(json_get_string(server, "name", ""), name);
+    cr_expect_str_eq(json_get_string(labels, "triphase-machine", ""), id);
+    cr_expect_str_eq(json_get_string(labels, "triphase-target", ""), "host");
+    cr_expect_str_eq(json_get_string(labels, "team", ""), "a");
+    cr_expect_not_null(json_get(labels, "triphase-id"));
+    cr_expect_not_null(json_get(labels, "triphase-expires"));
+    cr_expect_str_eq(json_get_string(json_get(server, "location"), "name", ""), "nbg1");
+
+    /* The throw-away key is gone everywhere, and the host shows what was read over it. */
+    struct lab_result looked =
+        lab_run(lab, "ssh", "host", "--",
+                "cat /etc/ssh/ssh_host_ed25519_key.pub; ls /etc/ssh/sshd_config.d; ls /etc/ssh/triphase*; "
+                "cat /var/lib/cloud/instance/user-data.txt",
+                NULL);
+    AUTO_FREE char *host_keys = lab_sql(lab, "SELECT json_extract(record, '$.host_keys') FROM machine");
+    const char *key = strchr(looked.out, ' ');
+    cr_assert_not_null(key, "%s", looked.err);
+    AUTO_FREE char *shown = xstrndup(key + 1, strcspn(key + 1, " \n"));
+    has(host_keys, shown);
+    has(looked.err, "triphase*");
+    has(looked.out, "xxxxxxxx");
+    cr_expect_null(strstr(looked.out, "b3BlbnNzaC1rZXktdjE"), "%s", looked.out);
+    AUTO_FREE char *first = xasprintf(".triphase/machines/%s/first", id);
+    cr_expect_not(lab_exists(lab, first));
+    struct lab_result status = lab_run(lab, "status", NULL);
+    has(status.out, "host keys by throw-away key");
+    cr_expect_eq(lab_run(lab, "run", "host", NULL).code, 0);
+
+    expect_destroyed(lab, cloud);
+    AUTO_WORDS folders = WORDS_INIT;
+    words_add(&folders, lab_folder(lab));
+    spilled_said(made.err);
+    AUTO_FREE char *spilled = spilled_found(&folders);
+    cr_expect_str_eq(spilled, "");
+}
+
+/* Without an IPv4 address the host is ::1 of its network; the user's keys are pinned as they stand. */
+Test(hetzner, a_server_without_ipv4_is_reached_at_the_first_address_of_its_network)
+{
+    struct hetzner *cloud = hetzner_start_hosts(NULL);
+    struct lab *lab = project(cloud, "    ipv4: false\n    user_data: first.yml\n");
+    lab_write(lab, "first.yml", "#cloud-config\nwrite_files: [{path: /root/users, content: x}]\n");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 0, "%s", made.err);
+    AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine");
+    cr_expect(text_ends(address, "::1"), "%s", address);
+    expect_destroyed(lab, cloud);
+}
+
+/* Somebody else answers at the server's address. */
+Test(hetzner, a_host_without_the_throw_away_key_is_not_believed)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "    stage_deadline: {provision: 3s}\n");
+    AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab));
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_PORT", port);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 3, "%s", made.err);
+    has(made.err, "could not be read with the throw-away one of its user_data");
+    has(made.err, "Host key verification failed");
+    AUTO_FREE char *known = lab_sql(lab, "SELECT json_extract(record, '$.host_keys') FROM machine");
+    cr_expect_str_eq(known, "[]");
+    expect_destroyed(lab, cloud);
+}
+
+/* ---- whatever dies or fails on the way ---- */
+
+struct asked {
+    struct hetzner *cloud;
+    const char *fault;
+};
+
+static bool was_played(void *context)
+{
+    const struct asked *asked = context;
+    AUTO_JSON *state = hetzner_state(asked->cloud);
+    const struct json *faults = json_get(state, "faults");
+    return json_get_integer(json_at(faults, json_count(faults) - 1), "played", 0) > 0;
+}
+
+/* The worker dies while the cloud has done what it was asked for and has not told so yet. */
+static void kill_at(struct lab *lab, struct hetzner *cloud, const char *method, const char *path,
+                    const char *command)
+{
+    AUTO_FREE char *fault =
+        xasprintf("{\"fault\": \"unanswered\", \"method\": \"%s\", \"path\": \"%s\"}", method, path);
+    hetzner_fault(cloud, fault);
+    pid_t started = text_is(command, "destroy") ? lab_start(lab, "it", "destroy", "host", "--yes", NULL)
+                                                : lab_start(lab, "it", command, "host", NULL);
+    struct asked asked = {cloud, fault};
+    cr_assert(lab_until(20, was_played, &asked), "%s %s was never asked", method, path);
+    cr_assert_eq(kill(lab_worker(lab), SIGKILL), 0);
+    lab_wait(lab, started, 30);
+    hetzner_forgive(cloud);
+}
+
+Test(hetzner, a_worker_killed_at_any_instant_of_making_leaves_what_destroy_finds)
+{
+    static const char *const posts[] = {"/ssh_keys$", "/firewalls$", "/servers$"};
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    for (size_t i = 0; i < COUNT_OF(posts); i++) {
+        kill_at(lab, cloud, "POST", posts[i], "create");
+        cr_assert_eq(hetzner_count(cloud, "servers"), i == 2, "%s", posts[i]);
+        expect_destroyed(lab, cloud);
+    }
+    /* And while it is only looked at. */
+    kill_at(lab, cloud, "GET", "/servers/", "create");
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, a_worker_killed_at_any_instant_of_removing_is_followed_by_one_that_finds_the_rest)
+{
+    static const char *const deletes[] = {"/servers/", "/firewalls/", "/ssh_keys/"};
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    for (size_t i = 0; i < COUNT_OF(deletes); i++) {
+        cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+        kill_at(lab, cloud, "DELETE", deletes[i], "destroy");
+        expect_destroyed(lab, cloud);
+    }
+}
+
+Test(hetzner, a_create_after_a_killed_one_has_one_server_and_not_two)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    kill_at(lab, cloud, "POST", "/servers$", "create");
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, what_was_made_though_its_answer_never_came_is_taken_and_not_made_twice)
+{
+    static const char *const posts[] = {"/ssh_keys$", "/firewalls$", "/servers$"};
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    for (size_t i = 0; i < COUNT_OF(posts); i++) {
+        AUTO_FREE char *fault =
+            xasprintf("{\"fault\": \"dropped\", \"method\": \"POST\", \"path\": \"%s\"}", posts[i]);
+        hetzner_fault(cloud, fault);
+    }
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 4, "%s", made.err);
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, a_server_that_went_away_by_itself_is_told_and_the_rest_of_it_removed)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    AUTO_FREE char *name = lab_sql(lab, "SELECT reference FROM machine");
+    hetzner_vanish(cloud, name);
+    struct lab_result again = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(again.code, 3, "%s", again.err);
+    has(again.err, "of target host is gone: destroy it");
+    expect_destroyed(lab, cloud);
+}
+
+/* ---- what stands against it ---- */
+
+Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "    user_data: first\n");
+    AUTO_FREE char *large = xasprintf("#!/bin/sh\n#%*s\n", 32 << 10, "x");
+    lab_write(lab, "first", "%s", large);
+    struct lab_result plan = lab_run(lab, "plan", NULL);
+    cr_expect_eq(plan.code, 78);
+    has(plan.out, "and the cloud takes 32768");
+    lab_write(lab, "first", "{\"ignition\": {}}");
+    struct lab_result other = lab_run(lab, "plan", NULL);
+    cr_expect_eq(other.code, 78);
+    has(other.out, "begins with no line that cloud-init knows");
+    lab_write(lab, "first", "#!/bin/sh\n");
+    lab_write(lab, "token", "%s", "");
+    struct lab_result create = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(create.code, 78);
+    has(create.err, "target host has no token for its cloud");
+    cr_expect_eq(hetzner_asked(cloud, ""), 0);
+}
+
+Test(hetzner, a_token_that_is_refused_says_so_and_makes_nothing)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    lab_write(lab, "token", "another\n");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_neq(made.code, 0);
+    has(made.err, "token");
+    lab_write(lab, "token", HETZNER_TOKEN "\n");
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, what_is_protected_or_anothers_is_left_alone_and_said)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    hetzner_fault(cloud, "{\"fault\": 423, \"code\": \"protected\", \"method\": \"DELETE\", \"path\": "
+                         "\"/servers/\", \"times\": 0}");
+    struct lab_result kept = lab_run(lab, "destroy", "host", "--yes", NULL);
+    cr_expect_eq(kept.code, 3, "%s", kept.err);
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    hetzner_forgive(cloud);
+    expect_destroyed(lab, cloud);
+}
+
+/* ---- what the file says afterwards ---- */
+
+Test(hetzner, another_image_stops_create_another_place_of_the_list_nothing_and_destroy_needs_no_target)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY "    location: [nbg1, fsn1]\n");
+    hetzner_set(cloud, "{\"unavailable\": [[\"cx23\", \"nbg1\"]]}");
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    AUTO_FREE char *place = lab_sql(lab, "SELECT json_extract(record, '$.resources.location') FROM machine");
+    cr_expect_str_eq(place, "fsn1");
+    AUTO_FREE char *file = lab_read(lab, "triphase.yml");
+
+    lab_write(lab, "triphase.yml", "%s    image: debian-12\n", file);
+    struct lab_result plan = lab_run(lab, "plan", NULL), create = lab_run(lab, "create", "host", NULL);
+    has(plan.out, "image was made as");
+    cr_expect_eq(create.code, 78, "%s", create.err);
+    has(create.err, "image was made as docker-ce");
+
+    lab_write(lab, "triphase.yml", "%s    labels: {team: b}\n", file);
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_LOCATION", "[fsn1, hel1]");
+    struct lab_result same = lab_run(lab, "status", "--json", NULL);
+    has(same.out, "\"differs\": []");
+
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_LOCATION", NULL);
+    lab_write(lab, "triphase.yml", "project: lab\ntargets:\n  other: {recipe: work}\n");
+    expect_destroyed(lab, cloud);
+}
