@@ -1,4 +1,4 @@
-/* triphase init [DIR]: a project from what is built into the program. Nothing that is there is touched:
+/* triphase init [--provider NAME] [DIR]: a project from what is built into the program. Nothing that is there is touched:
  * either everything is laid down, or nothing. */
 #include "base/embedded.h"
 #include "base/file.h"
@@ -8,7 +8,9 @@
 #include "command/exit_code.h"
 #include "command/given_path.h"
 #include "command/options.h"
+#include "config/fault.h"
 #include "config/invoker.h"
+#include "config/provider_facts.h"
 #include "config/text_rules.h"
 #include "view/help.h"
 
@@ -19,22 +21,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char ignored_line[] = ".triphase/";
+static const char ignored_line[] = ".triphase/", project_file[] = "triphase.yml";
 
 struct laying {
+    const char *provider;
     const char *directory; /* absolute or as given */
     struct invoker invoker;
     struct words files, folders; /* made so far */
 };
 
-/* What is built in besides (callback, launcher) is the program's own and stays in it. */
-static bool belongs_to_project(const struct embedded_file *file)
+/* What is laid down under another name than it has among those that are built in, for one provider. The
+ * target of `sandbox` stands in the program's own triphase.yml. */
+static const struct {
+    const char *provider, *from, *to;
+} renamed[] = {
+    {"sandbox", project_file, project_file},
+    {"static", "projects/static.yml", project_file},
+    {"command", "projects/command.yml", project_file},
+    {"command", "examples/providers/existing-host/host.sh", "providers/host.sh"},
+    {"hetzner", "projects/hetzner.yml", project_file},
+};
+
+/* Where it goes in a project; NULL: what is built in besides (callback, launcher) is the program's own and
+ * stays in it. */
+static const char *path_in_project(const struct embedded_file *file, const char *provider)
 {
     static const char *const folders[] = {"phases/", "playbooks/", "inventory-templates/"};
     for (size_t i = 0; i < COUNT_OF(folders); i++)
         if (text_starts(file->path, folders[i]))
-            return true;
-    return text_is(file->path, "triphase.yml");
+            return file->path;
+    for (size_t i = 0; i < COUNT_OF(renamed); i++)
+        if (text_is(renamed[i].provider, provider) && text_is(renamed[i].from, file->path))
+            return renamed[i].to;
+    return NULL;
 }
 
 /* The folders above and including `path` that are not there yet; each is remembered and given to the
@@ -134,11 +153,11 @@ static int ignore_state(struct laying *laying, struct error *err)
 }
 
 /* The next file of the project; NULL behind the last. */
-static const struct embedded_file *next_file(size_t *at)
+static const struct embedded_file *next_file(const char *provider, size_t *at, const char **path)
 {
     while (*at < embedded_file_count) {
         const struct embedded_file *file = &embedded_files[(*at)++];
-        if (belongs_to_project(file))
+        if ((*path = path_in_project(file, provider)))
             return file;
     }
     return NULL;
@@ -150,10 +169,11 @@ static int lay_down(struct laying *laying, struct error *err)
         return -1;
     AUTO_FREE char *name = project_name(laying->directory);
     const struct embedded_file *file;
-    for (size_t at = 0; (file = next_file(&at));) {
-        AUTO_FREE char *path = file_join(laying->directory, file->path);
+    const char *own;
+    for (size_t at = 0; (file = next_file(laying->provider, &at, &own));) {
+        AUTO_FREE char *path = file_join(laying->directory, own);
         AUTO_FREE char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-        AUTO_FREE char *named = text_is(file->path, "triphase.yml") ? named_project(file, name) : NULL;
+        AUTO_FREE char *named = text_is(own, project_file) ? named_project(file, name) : NULL;
         if (make_folders(laying, folder, err) < 0 ||
             write_file(laying, path, named ? named : (const char *)file->bytes,
                        named ? strlen(named) : file->size, file->mode, err) < 0)
@@ -163,21 +183,31 @@ static int lay_down(struct laying *laying, struct error *err)
 }
 
 /* What would be overwritten, a name a line and not many of them. malloc'ed; "" when nothing. */
-static char *in_the_way(const char *directory)
+static char *in_the_way(const char *directory, const char *provider)
 {
     enum { MOST = 5 };
     AUTO_TEXT out = TEXT_INIT;
     size_t count = 0;
     const struct embedded_file *file;
-    for (size_t at = 0; (file = next_file(&at));) {
-        AUTO_FREE char *path = file_join(directory, file->path);
+    const char *own;
+    for (size_t at = 0; (file = next_file(provider, &at, &own));) {
+        AUTO_FREE char *path = file_join(directory, own);
         if (file_exists(path) && ++count <= MOST)
-            text_addf(&out, "\n  %s", file->path);
+            text_addf(&out, "\n  %s", own);
     }
     if (count > MOST)
         text_addf(&out, "\n  and %zu more", count - MOST);
     return text_take(&out);
 }
+
+/* What nobody but the user knows. */
+static const struct {
+    const char *provider, *words;
+} firsts[] = {
+    {"static", "put your host's address into triphase.yml"},
+    {"command", "put your host's address into triphase.yml"},
+    {"hetzner", "export HCLOUD_TOKEN   the token of your project at the cloud"},
+};
 
 static void say_what_next(const struct laying *laying, bool here)
 {
@@ -187,19 +217,32 @@ static void say_what_next(const struct laying *laying, bool here)
     help_note("next:");
     if (!here)
         help_note("  cd %s", text_string(&word));
+    for (size_t i = 0; i < COUNT_OF(firsts); i++)
+        if (text_is(firsts[i].provider, laying->provider))
+            help_note("  %s", firsts[i].words);
     help_note("  triphase doctor         what this machine has and lacks");
     help_note("  triphase plan           check everything before anything is made");
     help_note("  triphase create         make the host and run its phases");
     help_note("  triphase report         where the time went");
 }
 
-static const struct option options[] = {{0}};
+static const struct option options[] = {{"provider", required_argument, NULL, 'p'}, {0}};
 
 static int call(struct command_context *context, int argc, char **argv)
 {
+    struct laying laying = {.provider = "sandbox"};
     optind = 0;
-    if (options_next(context->command, argc, argv) != -1)
+    for (int option; (option = options_next(context->command, argc, argv)) != -1;) {
+        if (option != 'p')
+            return EXIT_BAD_USAGE;
+        laying.provider = optarg;
+    }
+    if (!text_is_one_of(laying.provider, provider_names())) {
+        AUTO_FREE char *shown = text_shown(laying.provider);
+        AUTO_FREE char *instead = fault_instead(laying.provider, provider_names());
+        help_problem("there is no provider '%s'%s", shown, instead);
         return EXIT_BAD_USAGE;
+    }
     if (argc - optind > 1) {
         help_problem("init takes one folder at most");
         return EXIT_BAD_USAGE;
@@ -210,13 +253,13 @@ static int call(struct command_context *context, int argc, char **argv)
         optind < argc && *argv[optind]
             ? (context->directory ? file_join(base, argv[optind]) : xstrdup(argv[optind]))
             : xstrdup(base);
-    AUTO_FREE char *there = in_the_way(directory);
+    AUTO_FREE char *there = in_the_way(directory, laying.provider);
     if (*there) {
         help_problem("nothing was laid down in %s, which has already:%s", directory, there);
         help_note("choose another folder: triphase init DIR");
         return EXIT_PROJECT;
     }
-    struct laying laying = {.directory = directory};
+    laying.directory = directory;
     invoker_find(NULL, &laying.invoker);
     int code = EXIT_OK;
     if (given_path_new_folder("init", directory, &err) < 0 || lay_down(&laying, &err) < 0) {
@@ -233,7 +276,7 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_init = {
-    .help = {"init", "[DIR]", "lay down a project from what is built into the program"},
+    .help = {"init", "[--provider NAME] [DIR]", "lay down a project from what is built into the program"},
     .options = options,
     .run = call,
 };

@@ -105,6 +105,20 @@ Test(init, the_program_alone_lays_down_plans_and_creates)
     hold(from(folder, "destroy", "vault", "--yes", NULL), 0, "");
 }
 
+Test(init, what_each_provider_lays_down_is_accepted_by_plan)
+{
+    static const char *const providers[] = {"static", "command", "hetzner"};
+    struct lab *lab = lone_program();
+    words_set_env(&environment, "HCLOUD_TOKEN", "of-an-account");
+    words_set_env(&environment, "TRIPHASE_TARGETS_VAULT_HOST_KEYS",
+                  "[ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILDm0JYcgzXTSl7GBH12PHoC3AqIVJ7PgFGNiAC8GzvL]");
+    for (size_t i = 0; i < COUNT_OF(providers); i++) {
+        AUTO_FREE char *folder = file_join(lab_folder(lab), providers[i]);
+        hold(from("/", "init", "--provider", providers[i], folder), 0, "laid down");
+        hold(from(folder, "plan", NULL, NULL, NULL), 0, "can be run");
+    }
+}
+
 Test(init, without_openbao_plan_and_create_end_with_69_and_the_line_that_installs_it)
 {
     skip_without_sandbox();

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/provider_facts.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -19,12 +20,18 @@ TestSuite(init, .timeout = 60, .init = cr_redirect_stderr, .fini = folder_clean)
 
 extern const struct command command_init;
 
+static int init_for(const char *provider, const char *directory)
+{
+    AUTO_FREE char *word = xstrdup(directory), *name = xstrdup("init"), *option = xstrdup("--provider");
+    AUTO_FREE char *wanted = xstrdup_or_null(provider);
+    char *plain[] = {name, word, NULL}, *chosen[] = {name, option, wanted, word, NULL};
+    struct command_context context = {.command = &command_init};
+    return command_init.run(&context, provider ? 4 : 2, provider ? chosen : plain);
+}
+
 static int init(const char *directory)
 {
-    AUTO_FREE char *word = xstrdup(directory), *name = xstrdup("init");
-    char *argv[] = {name, word, NULL};
-    struct command_context context = {.command = &command_init};
-    return command_init.run(&context, 2, argv);
+    return init_for(NULL, directory);
 }
 
 static char *text_of(const char *path)
@@ -44,7 +51,9 @@ Test(init, the_projects_files_are_laid_down_and_load)
         AUTO_FREE char *path = file_join(directory, embedded_files[i].path);
         bool own = text_starts(embedded_files[i].path, "callback/") ||
                    text_starts(embedded_files[i].path, "launcher/") ||
-                   text_starts(embedded_files[i].path, "host/");
+                   text_starts(embedded_files[i].path, "host/") ||
+                   text_starts(embedded_files[i].path, "projects/") ||
+                   text_starts(embedded_files[i].path, "examples/");
         cr_assert_eq(file_exists(path), !own, "%s", path);
         files += !own;
         if (own || text_is(embedded_files[i].path, "triphase.yml"))
@@ -62,6 +71,34 @@ Test(init, the_projects_files_are_laid_down_and_load)
     cr_assert_eq(config_load(&sources, &project, &err), 0, "%s", error_text(&err));
     cr_assert_str_eq(project->name, "my-hosts");
     cr_assert_gt(project->target_count, 0);
+}
+
+Test(init, each_providers_project_loads_with_a_target_of_it_and_the_programs_it_names)
+{
+    const char *const *names = provider_names();
+    for (size_t i = 0; names[i]; i++) {
+        AUTO_FREE char *directory = folder_path(names[i]);
+        cr_assert_eq(init_for(names[i], directory), EXIT_OK);
+        static const char *const environment[] = {"HOME=/nonexistent", NULL};
+        struct config_sources sources = {directory, environment, NULL, NULL, NULL};
+        AUTO_PROJECT *project = NULL;
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert_eq(config_load(&sources, &project, &err), 0, "%s: %s", names[i], error_text(&err));
+        cr_assert_str_eq(project->name, names[i]);
+        cr_assert_eq(project->target_count, 1);
+        const struct target *target = &project->targets[0];
+        cr_assert_str_eq(target->provider, names[i]);
+        AUTO_FREE char *folder_of_programs = file_join(directory, "providers");
+        cr_assert_eq(file_exists(folder_of_programs), target->make.count > 0, "%s", names[i]);
+        const struct words *programs[] = {&target->make, &target->verify, &target->remove};
+        for (size_t j = 0; target->make.count && j < COUNT_OF(programs); j++) {
+            AUTO_FREE char *program = file_join(directory, programs[j]->items[0]);
+            cr_assert(file_is_program(program), "%s", program);
+        }
+    }
+    AUTO_FREE char *other = folder_path("other");
+    cr_assert_eq(init_for("heztner", other), EXIT_BAD_USAGE);
+    cr_assert_not(file_exists(other));
 }
 
 Test(init, nothing_is_laid_down_where_one_file_is_in_the_way)
