@@ -130,6 +130,15 @@ int change_place_find(const struct change_file *file, const struct node *tree, c
                   "is the project's own is set without --user");
         found = false;
     }
+    AUTO_FREE char *of_targets = xasprintf("phases.%s.target.", file->recipe ? file->recipe : "");
+    if (!found && file->recipe && text_starts(path, of_targets)) {
+        words_clear(faults);
+        fault_add(
+            faults, shown,
+            "what a recipe wants of its targets stands in %s under 'target', which no path leads to: change "
+            "it there, or for one target as targets.NAME.KEY",
+            file->name);
+    }
     if (!found) {
         change_place_clear(&place);
         return -1;

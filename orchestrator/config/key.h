@@ -33,7 +33,7 @@ enum {
     KEY_NO_PROVIDER = 16, /* not in providers.<type> */
     KEY_REQUIRED = 32,
     KEY_ANY_SCALAR = 64, /* a list of texts that takes numbers too */
-    KEY_NO_RECIPE = 128, /* not in a recipe's target */
+    KEY_NO_RECIPE = 128, /* not in a recipe's target: says which host it is, not of what kind */
     KEY_SINGLE = 256,    /* a list of texts that takes one text alone too */
     KEY_CLOUD = 512,     /* of hosts at a cloud: `config` shows it for no others */
 };

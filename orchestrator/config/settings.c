@@ -151,7 +151,8 @@ void settings_add_map(struct settings *layers, enum source source, const char *p
         AUTO_FREE char *place = fault_place(from, map->where[i].line, map->where[i].column);
         AUTO_FREE char *instead = fault_instead(name, words_argv(&known));
         if (misplaced)
-            fault_add(faults, place, "'%s' does not belong into '%s'", shown, path);
+            fault_add(faults, place, "'%s' does not belong into '%s'%s", shown, path,
+                      text_starts(path, "recipes.") ? ", which is for every target of the recipe" : "");
         else
             fault_add(faults, place, "unknown key '%s'%s", shown, instead);
     }

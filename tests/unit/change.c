@@ -121,6 +121,8 @@ static const struct {
     {"targets.vault.provider", "static", "address"},
     {"targets.vault.on", "x", "'on' is not in this version"},
     {"phases.vault.install.silense", "1m", "the nearest is phases.vault.install.silence"},
+    {"phases.vault.target.user", "admin",
+     "stands in phases/vault.yml under 'target', which no path leads to"},
     {"phases.other.install.silence", "1m", "there is no recipe of that name"},
     {"phases.vault.install.name", "other", "there is no such setting"},
     {"phases.vault.install.playbook", "playbooks/gone.yml", "there is no playbook playbooks/gone.yml"},
