@@ -1,5 +1,5 @@
-/* triphase init [--provider NAME] [DIR]: a project from what is built into the program. Nothing that is there is touched:
- * either everything is laid down, or nothing. */
+/* triphase init [--provider NAME] [DIR]: a project from what is built into the program. Nothing that is
+ * there is touched: either everything is laid down, or nothing. */
 #include "base/embedded.h"
 #include "base/file.h"
 #include "base/memory.h"
