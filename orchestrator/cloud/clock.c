@@ -4,7 +4,14 @@
 
 #include <stdlib.h>
 
-enum { ASK_S = 1, LONGEST_BACKOFF_S = 60, FIRST_POLL_MS = 200, SECOND_POLL_MS = 300, POLL_MS = 500 };
+enum {
+    ASK_S = 1,
+    LONGEST_BACKOFF_S = 60,
+    FIRST_POLL_MS = 100,
+    SOON_MS = 250,
+    SOON_LOOKS = 20,
+    POLL_MS = 500
+};
 
 static bool skips;
 
@@ -57,5 +64,5 @@ int64_t cloud_clock_backoff(int tries)
 
 int64_t cloud_clock_poll(int looks)
 {
-    return (looks == 0 ? FIRST_POLL_MS : looks == 1 ? SECOND_POLL_MS : POLL_MS) * NS_PER_MS;
+    return (looks < 2 ? FIRST_POLL_MS : looks < SOON_LOOKS ? SOON_MS : POLL_MS) * NS_PER_MS;
 }

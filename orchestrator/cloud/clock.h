@@ -23,5 +23,5 @@ void cloud_clock_skip_pauses(void);
 /* Before the next try: 1 s, doubled from try to try (0: the first) up to 60 s, up to a quarter of it less by
  * chance, so that those who were refused together do not come back together. */
 int64_t cloud_clock_backoff(int tries);
-/* Before the next look at what is under way: soon at first, then every 500 ms. */
+/* Before the next look at what is under way: 100 ms twice, 250 ms for some 5 s, then every 500 ms. */
 int64_t cloud_clock_poll(int looks);

@@ -633,7 +633,7 @@ Test(cloud_api, an_action_that_fails_or_is_not_known_or_never_ends_is_told)
         cr_expect(cloud_api_await(api, reply, &class, &err) < 0);
         cr_expect_eq(class, cases[i].class, "%zu: %s", i, error_text(&err));
         cr_expect(strstr(error_text(&err), cases[i].words), "%zu: %s", i, error_text(&err));
-        cr_expect_leq(web_count(web), 22, "every 500 ms for 10 s");
+        cr_expect_leq(web_count(web), 32, "soon for 5 s, then every 500 ms up to 10 s");
         cloud_api_close(&api);
     }
 }

@@ -105,6 +105,11 @@ class Cloud:
         action = one["action"]
         action.update(status="error" if error else "success", progress=100, finished=now(), error=error)
         self._waiting.remove(one)
+        # What was queued behind it began when its time was over, and not when somebody looked.
+        ended = time.monotonic() if one["ready"] else one["from"] + one["seconds"]
+        for behind in self._waiting:
+            if behind["after"] is action:
+                behind["from"] = ended
         if one["done"] and not error:
             one["done"]()
 
@@ -117,7 +122,6 @@ class Cloud:
                 if one not in self._waiting:
                     continue
                 if after and after["status"] == "running":
-                    one["from"] = clock
                     continue
                 if after and after["status"] == "error":
                     self._end(one, {"code": "action_failed", "message": f"{after['command']} failed"})
