@@ -576,7 +576,7 @@ Test(cloud_api, actions_are_polled_together_at_most_25_in_a_request)
     cr_assert(strstr(web_request(web, 1), "GET /v1/actions?id=26&id=27&sort=status&sort=id HTTP"), "%s",
               web_request(web, 1));
     cr_assert_eq(times(web_request(web, 2), "id="), 25, "those that have ended are not asked for again");
-    cr_assert_eq(cloud_api_clock(api)->skipped_ns, 500 * NS_PER_MS, "200 ms, then 300");
+    cr_assert_eq(cloud_api_clock(api)->skipped_ns, 200 * NS_PER_MS, "100 ms, then 100");
     cloud_api_close(&api);
 }
 
