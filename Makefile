@@ -296,6 +296,7 @@ install: $(PROGRAM)
 	$(if $(PAGES1),install -d $(MAN_DIR)/man1 && install -m 0644 $(PAGES1) $(MAN_DIR)/man1)
 	$(if $(PAGES5),install -d $(MAN_DIR)/man5 && install -m 0644 $(PAGES5) $(MAN_DIR)/man5)
 	$(if $(PAGES7),install -d $(MAN_DIR)/man7 && install -m 0644 $(PAGES7) $(MAN_DIR)/man7)
+	install -D -m 0644 docs/provider.schema.json $(SHARE_DIR)/provider.schema.json
 	@for file in $(EXAMPLES); do mode=0644; [ ! -x $$file ] || mode=0755; install -D -m $$mode $$file $(SHARE_DIR)/$$file || exit 1; done
 
 # What was laid in /var goes too, unless a sandbox is alive or cannot be judged. A staged tree (DESTDIR) has nothing of it.

@@ -3,6 +3,7 @@
 #undef json_is_object
 #undef json_is_array
 #undef json_is_string
+#undef json_is_integer
 #undef json_is_null
 
 static json_t *real_value(double value)
@@ -228,6 +229,11 @@ bool json_is_bool(const struct json *value)
 bool json_is_null(const struct json *value)
 {
     return is(value, JSON_NULL);
+}
+
+bool json_is_integer(const struct json *value)
+{
+    return is(value, JSON_INTEGER);
 }
 
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise)

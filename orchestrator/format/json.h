@@ -45,6 +45,8 @@ bool json_is_array(const struct json *value);
 bool json_is_string(const struct json *value);
 bool json_is_bool(const struct json *value);
 bool json_is_null(const struct json *value); /* there, and null */
+/* Written without a fraction or an exponent. */
+bool json_is_integer(const struct json *value);
 /* Of a member: the string (borrowed) or `otherwise`; number or `otherwise` (a real is cut); true only for
  * a true. */
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise);

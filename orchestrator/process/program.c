@@ -26,7 +26,8 @@ enum { DEFAULT_LIMIT = 1 << 20, BLOCK = 65536, ASK_MS = 50 };
 struct intake {
     int fd;
     size_t limit;
-    int echo; /* 0: none */
+    int echo;                      /* 0: none */
+    const struct program *cleaner; /* through whose `clean` it goes; NULL: as it is */
     struct text text;
 };
 
@@ -38,7 +39,24 @@ static void intake_close(struct intake *intake)
 
 #define AUTO_INTAKE __attribute__((cleanup(intake_close))) struct intake
 
-/* One read; keeps what fits. */
+/* Keeps what fits. */
+static void intake_take(struct intake *intake, const char *bytes, size_t length)
+{
+    size_t room = intake->limit - intake->text.length;
+    if (intake->echo && length)
+        (void)file_write_all(intake->echo, bytes, length);
+    text_add_bytes(&intake->text, bytes, length < room ? length : room);
+}
+
+static void intake_clean(struct intake *intake, const char *bytes, size_t length, bool last)
+{
+    AUTO_TEXT clean = TEXT_INIT;
+    const struct program *program = intake->cleaner;
+    program->clean(program->context, bytes, length, last, &clean);
+    intake_take(intake, text_string(&clean), clean.length);
+}
+
+/* One read. */
 static void intake_read(struct intake *intake)
 {
     char block[BLOCK];
@@ -49,10 +67,10 @@ static void intake_read(struct intake *intake)
         fd_close(&intake->fd);
         return;
     }
-    if (intake->echo)
-        (void)file_write_all(intake->echo, block, (size_t)got);
-    size_t room = intake->limit - intake->text.length;
-    text_add_bytes(&intake->text, block, (size_t)got < room ? (size_t)got : room);
+    if (intake->cleaner)
+        intake_clean(intake, block, (size_t)got, false);
+    else
+        intake_take(intake, block, (size_t)got);
 }
 
 /* Pipe whose reading end is the intake's, its writing end returned. */
@@ -192,6 +210,8 @@ static int run(const struct program *program, struct intake *out, struct intake 
     if (done <= 0)
         kill_group(&child);
     child_close(&child);
+    if (error_out->cleaner)
+        intake_clean(error_out, "", 0, true);
     if (done > 0 && end->exited)
         return 0;
     AUTO_FREE char *said = words_of_failure(program, out, error_out);
@@ -214,8 +234,11 @@ static void give(struct text *to, const struct intake *from)
 
 static struct intake intake_for(const struct program *program, bool output)
 {
-    return (struct intake){-1, program->output_limit ? program->output_limit : DEFAULT_LIMIT,
-                           output && program->keeps_back_output ? 0 : program->echo, TEXT_INIT};
+    return (struct intake){.fd = -1,
+                           .limit = program->output_limit ? program->output_limit : DEFAULT_LIMIT,
+                           .echo = output && program->keeps_back_output ? 0 : program->echo,
+                           .cleaner = !output && program->clean ? program : NULL,
+                           .text = TEXT_INIT};
 }
 
 int program_run(const struct program *program, struct text *out, struct text *error_out,

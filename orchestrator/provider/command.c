@@ -8,11 +8,14 @@
 #include "base/text.h"
 #include "config/marks.h"
 #include "event/step_log.h"
+#include "process/offspring.h"
 #include "provider/command_call.h"
 #include "provider/provider.h"
 #include "sandbox/owner.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* A failure that time mends is tried again after so long, doubling. */
@@ -21,6 +24,8 @@
 /* For clearing away what a failed program left, beyond the bound of making. */
 #define REMOVE_BOUND (60 * NS_PER_S)
 #define LIST_BOUND   (60 * NS_PER_S)
+/* How long what a killed program left running may take to be gone. */
+#define END_BOUND (5 * NS_PER_S)
 
 /* In the machine's folder, from before its first program runs until its absence was seen: what is known of
  * it, `{}` or the last answer. The row learns of an answer later than that. */
@@ -154,16 +159,35 @@ static int remove_host(const struct target *target, struct machine *machine, int
     return 0;
 }
 
-/* It may have made something before it failed: that goes, and the message says whether it did. */
-static void clear_away(const struct target *target, struct machine *machine, const struct command_said *said,
+/* What a program that makes left running, in whatever session: it would go on making beside the one that
+ * removes. */
+static void end_its_offspring(void)
+{
+    const struct deadline bound = deadline_in(END_BOUND);
+    while (!deadline_over(bound)) {
+        AUTO_FREE pid_t *pids = NULL;
+        int count = offspring_find(NULL, 0, &pids);
+        for (int i = 0; i < count; i++)
+            kill(pids[i], SIGKILL);
+        if (count <= 0)
+            return;
+        moment_sleep(10 * NS_PER_MS);
+    }
+}
+
+/* It may have made something before it failed: that goes, and the message says whether it did. Whether it
+ * did: a second one is made only then. */
+static bool clear_away(const struct target *target, struct machine *machine, const struct command_said *said,
                        struct error *why)
 {
     AUTO_ERROR left = ERROR_INIT;
+    end_its_offspring();
     if (said->answer)
         json_set(machine->resources, COMMAND_ANSWER, json_keep(said->answer));
     bool gone = remove_host(target, machine, REMOVE_BOUND, &left) == 0;
     error_set(why, said->why.kind, "%s; %s%s", error_text(&said->why),
               gone ? "what it may have made was removed" : "and ", gone ? "" : error_text(&left));
+    return gone;
 }
 
 static int settle(const struct target *target, struct machine *machine, struct error *err)
@@ -190,19 +214,27 @@ static int make(const struct target *target, struct machine *machine, struct err
     const struct deadline deadline = deadline_in(target->provision_ns);
     if (file_make_dirs(machine->directory, 0700, err) < 0)
         return -1;
+    /* Orphans of the program's come here, and are found. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (int64_t pause = PAUSE_FIRST;; pause = longer(pause)) {
         AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
         AUTO_ERROR why = ERROR_INIT;
         const struct command_request request =
             request_of(COMMAND_MAKE, target, machine, directory, deadline_left(deadline));
-        if (write_note(machine, NULL, err) < 0 || command_call(&request, &said, err) < 0 ||
-            (said.answer && write_note(machine, said.answer, err) < 0))
+        if (write_note(machine, NULL, err) < 0)
+            return -1;
+        if (command_call(&request, &said, err) < 0) {
+            /* It did not run, and what ran before it is gone. */
+            forget_note(machine);
+            return -1;
+        }
+        if (said.answer && write_note(machine, said.answer, err) < 0)
             return -1;
         if (!said.why.kind && command_answer_made(said.answer, machine, &said.why) == 0 &&
             settle(target, machine, &said.why) == 0)
             return 0;
-        clear_away(target, machine, &said, &why);
-        if (said.code != COMMAND_TRANSIENT || deadline_left(deadline) <= pause)
+        if (!clear_away(target, machine, &said, &why) || said.code != COMMAND_TRANSIENT ||
+            deadline_left(deadline) <= pause)
             return error_move(err, &why);
         step_log_say("%s; tried again in %d s", error_text(&why), (int)(pause / NS_PER_S));
         moment_sleep(pause);

@@ -58,9 +58,15 @@ static char *any_key_problem(const char *text)
                                        : value_key_problem(text);
 }
 
+/* It is shown, at a terminal too. */
+static char *reference_problem(const char *text)
+{
+    return value_has_control(text) ? value_about(text, "holds a control character") : NULL;
+}
+
 static const struct {
     const char *name;
-    text_problem *problem; /* NULL: any text */
+    text_problem *problem;
     size_t at;
 } texts[] = {
     {"address", ssh_rules_address_problem, offsetof(struct machine, address)},
@@ -68,7 +74,7 @@ static const struct {
     {"key", any_key_problem, offsetof(struct machine, key)},
     {"jump", ssh_rules_jump_problem, offsetof(struct machine, jump)},
     {"python", value_python_problem, offsetof(struct machine, python)},
-    {"reference", NULL, offsetof(struct machine, reference)},
+    {"reference", reference_problem, offsetof(struct machine, reference)},
 };
 
 static int check_texts(const struct json *answer, struct error *err)
@@ -80,7 +86,7 @@ static int check_texts(const struct json *answer, struct error *err)
             continue;
         if (!text || !*text)
             return refuse(texts[i].name, "is no text", err);
-        AUTO_FREE char *problem = texts[i].problem ? texts[i].problem(text) : NULL;
+        AUTO_FREE char *problem = texts[i].problem(text);
         if (problem)
             return refuse(texts[i].name, problem, err);
     }
@@ -134,7 +140,7 @@ int command_answer_made(struct json *answer, struct machine *machine, struct err
     if (check_members(answer, known, err) < 0 || check_texts(answer, err) < 0 ||
         check_host_keys(json_get(answer, "host_keys"), err) < 0)
         return -1;
-    if (port && (number < 1 || number > PORT_MOST))
+    if (port && (!json_is_integer(port) || number < 1 || number > PORT_MOST))
         return refuse("port", "is no number from 1 to 65535", err);
     if (json_get(answer, "resources") && !json_is_object(json_get(answer, "resources")))
         return refuse("resources", "is no object", err);
@@ -172,7 +178,7 @@ static int take_second(const struct json *object, const char *member, int64_t *o
     int64_t second = json_integer(value, -1);
     if (!value || json_is_null(value))
         return 0;
-    if (second < 0 || second / 10 > LAST)
+    if (!json_is_integer(value) || second < 0 || second / 10 > LAST)
         return refuse(member, "is no time: UNIX seconds", err);
     *out = second * NS_PER_S;
     return 0;

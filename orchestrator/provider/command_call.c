@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "process/program.h"
 #include "process/sealed_file.h"
+#include "redact/redact.h"
 
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ struct secrets {
     struct json *paths;
     int *descriptors; /* ends with -1 */
     size_t count;
+    struct redact_rules *rules; /* what the program says is without them */
+    struct redact *said;        /* its stderr on the way to the log */
 };
 
 static void secrets_clear(struct secrets *secrets)
@@ -27,6 +30,8 @@ static void secrets_clear(struct secrets *secrets)
         close(secrets->descriptors[i]);
     free(secrets->descriptors);
     json_free(secrets->paths);
+    redact_free(secrets->said);
+    redact_rules_free(secrets->rules);
 }
 
 static int add_secret(const struct secret *secret, const char *directory, struct secrets *out,
@@ -37,6 +42,8 @@ static int add_secret(const struct secret *secret, const char *directory, struct
     if (secret_read(secret, directory, &value, &length, err) < 0)
         return error_prefix(err, "the secret '%s'", secret->name);
     int fd = sealed_file("triphase-secret", value, length, err);
+    AUTO_FREE char *kind = xasprintf("secret %s", secret->name);
+    redact_rules_add(out->rules, kind, value, length);
     memory_free_secret(value, length);
     if (fd < 0)
         return -1;
@@ -54,10 +61,32 @@ static int open_secrets(const struct target *target, const char *directory, stru
     out->paths = json_new_object();
     out->descriptors = xcalloc(count + 1, sizeof *out->descriptors);
     out->descriptors[0] = -1;
+    out->rules = redact_rules_new();
     for (size_t i = 0; i < count; i++)
         if (add_secret(&target->secrets[i], directory, out, err) < 0)
             return -1;
+    out->said = redact_new_live(out->rules);
     return 0;
+}
+
+/* What it says goes into the log, into messages and the store. */
+static void clean(void *context, const char *bytes, size_t length, bool last, struct text *out)
+{
+    struct secrets *secrets = context;
+    redact_add(secrets->said, bytes, length, out);
+    if (last)
+        redact_end(secrets->said, out);
+}
+
+static struct json *parse(const struct secrets *secrets, const struct text *bytes, struct error *err)
+{
+    AUTO_TEXT clean = TEXT_INIT;
+    if (bytes->length > COMMAND_ANSWER_MOST) {
+        error_set(err, ERROR_PROVIDER, "its answer has more than %d MiB", COMMAND_ANSWER_MOST >> 20);
+        return NULL;
+    }
+    redact_text_known(secrets->rules, text_string(bytes), bytes->length, &clean);
+    return command_answer_parse(text_string(&clean), clean.length, err);
 }
 
 static void add_words(const struct command_request *request, struct words *argv)
@@ -70,13 +99,13 @@ static void add_words(const struct command_request *request, struct words *argv)
         words_add_list(argv, words_argv(command_request_words(request->target, request->kind)));
 }
 
-static void judge(const char *name, const struct child_end *end, const struct text *out,
-                  const struct text *said, struct command_said *to)
+static void judge(const char *name, const struct secrets *secrets, const struct child_end *end,
+                  const struct text *out, const struct text *said, struct command_said *to)
 {
     AUTO_ERROR why = ERROR_INIT;
     AUTO_FREE char *last = program_last_words(said);
     to->code = end->code;
-    to->answer = command_answer_parse(text_string(out), out->length, &why);
+    to->answer = parse(secrets, out, &why);
     if (end->code)
         error_set(&to->why, ERROR_PROVIDER, "%s exited with %d%s", name, end->code, last);
     else if (!to->answer)
@@ -88,7 +117,7 @@ int command_call(const struct command_request *request, struct command_said *out
     AUTO_WORDS argv = WORDS_INIT;
     AUTO_TEXT answer = TEXT_INIT, said = TEXT_INIT;
     AUTO_ERROR why = ERROR_INIT;
-    __attribute__((cleanup(secrets_clear))) struct secrets secrets = {NULL, NULL, 0};
+    __attribute__((cleanup(secrets_clear))) struct secrets secrets = {0};
     struct child_end end = {0};
     struct command_request full = *request;
     add_words(request, &argv);
@@ -104,21 +133,23 @@ int command_call(const struct command_request *request, struct command_said *out
                               .directory = request->directory,
                               .input = text,
                               .bound_ns = request->bound_ns,
-                              .output_limit = COMMAND_ANSWER_MOST,
+                              .output_limit = COMMAND_ANSWER_MOST + 1,
                               .tells_secrets = true,
                               .keeps_output = true,
                               .echo = STDERR_FILENO,
                               .keeps_back_output = true,
+                              .clean = clean,
+                              .context = &secrets,
                               .keep = secrets.descriptors};
     *out = (struct command_said){.code = -1};
     if (program_run(&program, &answer, &said, &end, &why) == 0) {
-        judge(name, &end, &answer, &said, out);
+        judge(name, &secrets, &end, &answer, &said, out);
         return 0;
     }
     if (why.kind == ERROR_MISSING)
         return error_move(err, &why);
     /* It ran, and may have made something. */
     error_move(&out->why, &why);
-    out->answer = command_answer_parse(text_string(&answer), answer.length, NULL);
+    out->answer = parse(&secrets, &answer, NULL);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* One call of a user's program of the provider `command`, to its end: the request on its stdin, its answer
  * from its stdout, what it says on stderr into the step's log as it comes. Its secrets are files of memory
- * of its own. It is killed, with its session, at the bound. */
+ * of its own; what it says and answers is without them. It is killed, with its session, at the bound. */
 #pragma once
 #include "provider/command_answer.h"
 #include "provider/command_request.h"
