@@ -17,8 +17,10 @@ static int judge(const char *call, struct json *answer, struct machine *machine,
     AUTO_JSON *parsed = command_answer_parse(text, strlen(text), err);
     if (!parsed)
         return -1;
-    return text_is(call, "make") ? command_answer_made(parsed, machine, err)
-                                 : command_answer_state(parsed, &state, err);
+    AUTO_LISTING listing = {0};
+    return text_is(call, "make")   ? command_answer_made(parsed, machine, err)
+           : text_is(call, "list") ? command_answer_hosts(parsed, &listing, err)
+                                   : command_answer_state(parsed, &state, err);
 }
 
 Test(command_answer, each_of_the_table_is_taken_or_refused_as_the_schema_has_it)
