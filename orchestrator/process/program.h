@@ -19,8 +19,8 @@ struct program {
     /* a descriptor that all it says goes on to as it comes; 0: none. What cannot be written there is lost */
     int echo;
     bool keeps_back_output; /* of what it says only stderr goes there: stdout is an answer */
-    /* What comes to stderr goes through it first: what it adds to `out` is passed on, handed out and stands in
-     * messages. `last`: nothing more comes. NULL: all of it does, as it is. */
+    /* What comes to stderr goes through it first: what it adds to `out` is passed on, handed out and stands
+     * in messages. `last`: nothing more comes. NULL: all of it does, as it is. */
     void (*clean)(void *context, const char *bytes, size_t length, bool last, struct text *out);
     const int *keep; /* descriptors it has under their own numbers, -1 at the end; NULL: none */
     /* Asked at least every 50 ms with what came to stdout so far: false ends it as its bound
