@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cloud/api.h"
+#include "config/provider_facts.h"
 #include "net/http.h"
 #include "provider/hetzner_account.h"
 #include "provider/hetzner_host_keys.h"
@@ -38,6 +39,12 @@ static int plan(const struct target *target, struct machine *machine, struct err
     if (target->cloud.firewall_in.count > HETZNER_RULES_MOST)
         return error_set(err, ERROR_PROJECT, "target %s: a firewall has %d rules at most, and 'in' has %zu",
                          target->name, (int)HETZNER_RULES_MOST, target->cloud.firewall_in.count);
+    int port = target->port ? target->port : provider_facts(target->provider)->port;
+    if (hetzner_host_keys_are_learnt(target) && !hetzner_order_lets_in(&target->cloud, port))
+        return error_set(err, ERROR_PROJECT,
+                         "target %s: no rule under 'in' of its firewall lets in tcp/%d, over which its host "
+                         "keys are to be read",
+                         target->name, port);
     free(machine->reference);
     machine->reference = xstrdup(name);
     json_free(machine->resources);
@@ -49,9 +56,31 @@ static int plan(const struct target *target, struct machine *machine, struct err
     return 0;
 }
 
+static bool is_same(const struct json *a, const struct json *b)
+{
+    const char *key;
+    struct json *value;
+    for (void *at = NULL; json_each(a, &at, &key, &value);)
+        if (!text_is(json_string(value, ""), json_get_string(b, key, NULL)))
+            return false;
+    return json_count(a) == json_count(b);
+}
+
+/* Labels of the file, and the expiry, as they are now; no request where they are there already. */
+static int relabel(struct cloud_api *api, const struct target *target, const struct machine *machine,
+                   const struct json *server, struct error *err)
+{
+    const struct json *labels = json_get(server, "labels");
+    struct json *wanted = hetzner_order_relabel(labels, &target->cloud, machine);
+    AUTO_JSON *body = json_new_object();
+    AUTO_FREE char *path = xasprintf("/servers/%" PRId64, json_get_integer(server, "id", 0));
+    json_set(body, "labels", wanted);
+    return is_same(wanted, labels) ? 0 : cloud_api_put(api, path, body, NULL, NULL, err);
+}
+
 /* 1 running, 0 not yet, -1 it is not going to be. */
-static int look_at(struct cloud_api *api, const struct machine *machine, const char **status,
-                   struct error *err)
+static int look_at(struct cloud_api *api, const struct target *target, const struct machine *machine,
+                   const char **status, struct error *err)
 {
     static const char *const comes[] = {"running",    "initializing", "starting", "migrating",
                                         "rebuilding", "unknown",      NULL};
@@ -70,7 +99,7 @@ static int look_at(struct cloud_api *api, const struct machine *machine, const c
     for (size_t i = 0; comes[i]; i++)
         if (text_is(now, comes[i])) {
             *status = comes[i];
-            return i == 0;
+            return i > 0 ? 0 : relabel(api, target, machine, json_get(said, "server"), err) < 0 ? -1 : 1;
         }
     AUTO_FREE char *shown = text_shown(now);
     return error_set(err, ERROR_PROVIDER,
@@ -88,7 +117,7 @@ static int verify(const struct target *target, struct machine *machine, int64_t 
     if (hetzner_account_open(target, machine, bound_ns, &api, err) < 0)
         return -1;
     for (int looks = 0;; looks++) {
-        int runs = look_at(api, machine, &status, err);
+        int runs = look_at(api, target, machine, &status, err);
         if (runs)
             return runs < 0 ? -1 : 0;
         if (!cloud_clock_pause(cloud_api_clock(api), cloud_clock_poll(looks)))
@@ -141,14 +170,12 @@ static int remove_listed(const struct project *project, const struct target *tar
 static int expire(const struct target *target, const struct machine *machine, struct error *err)
 {
     AUTO_CLOUD_API *api = NULL;
-    AUTO_JSON *said = NULL, *body = json_new_object();
+    AUTO_JSON *said = NULL;
     AUTO_FREE char *path = xasprintf("/servers/%" PRId64, json_get_integer(machine->resources, "server", 0));
     if (hetzner_account_open(target, machine, target->sweep_ns, &api, err) < 0 ||
         cloud_api_get(api, path, &said, NULL, err) < 0)
         return -1;
-    const struct json *labels = json_get(json_get(said, "server"), "labels");
-    json_set(body, "labels", hetzner_order_relabel(labels, &target->cloud, machine));
-    return cloud_api_put(api, path, body, NULL, NULL, err);
+    return relabel(api, target, machine, json_get(said, "server"), err);
 }
 
 const struct provider provider_hetzner = {

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/text_rules.h"
+#include "event/cause.h"
 #include "event/step_log.h"
 #include "process/program.h"
 #include "provider/hetzner_user_data.h"
@@ -13,9 +14,9 @@
 
 #include <string.h>
 
-#define TRY_BOUND   (30 * NS_PER_S)
-#define PAUSE_FIRST (500 * NS_PER_MS)
-#define PAUSE_MOST  (3 * NS_PER_S)
+#define TRY_BOUND (30 * NS_PER_S)
+/* cloud-init is at work: the login itself was fine. */
+#define PAUSE_AT_WORK NS_PER_S
 
 enum { ALIVE_COUNT = 8, NOT_YET = 75 };
 
@@ -110,7 +111,8 @@ static int first_make(const struct target *target, const struct machine *machine
                               ALIVE_COUNT, &out->ssh, err);
 }
 
-/* One connection: 0 where all was done; else -1 with why not, and `keys` all the same where they came. */
+/* One connection: 0 where all was done; else NOT_YET, or -1 with why not, and `keys` all the same where they
+ * came. */
 static int ask(const struct first *first, struct deadline deadline, struct words *keys, struct error *err)
 {
     AUTO_WORDS argv = WORDS_INIT;
@@ -129,8 +131,10 @@ static int ask(const struct first *first, struct deadline deadline, struct words
     hetzner_host_keys_read(text_string(&out), keys);
     if (ran < 0)
         return -1;
-    if (end.code == NOT_YET)
-        return error_set(err, ERROR_UNREACHABLE, "its cloud-init is at work");
+    if (end.code == NOT_YET) {
+        error_set(err, ERROR_UNREACHABLE, "its cloud-init is at work");
+        return NOT_YET;
+    }
     if (end.code)
         return error_set(err, ERROR_UNREACHABLE, "ssh ended with %d%s", end.code, words);
     return keys->count ? 0 : error_set(err, ERROR_UNREACHABLE, "the host told no key of its own");
@@ -139,10 +143,13 @@ static int ask(const struct first *first, struct deadline deadline, struct words
 static int learn(struct first *first, struct deadline deadline, struct words *keys, struct error *err)
 {
     AUTO_FREE char *told = NULL;
-    for (int64_t pause = PAUSE_FIRST;; pause = pause * 2 < PAUSE_MOST ? pause * 2 : PAUSE_MOST) {
+    for (int tries = 1;; tries++) {
         AUTO_ERROR why = ERROR_INIT;
-        if (ask(first, deadline, keys, &why) == 0)
+        int asked = ask(first, deadline, keys, &why);
+        if (asked == 0)
             return 0;
+        int64_t pause =
+            asked == NOT_YET ? PAUSE_AT_WORK : cause_pause_ns(cause_of_text(error_text(&why)), tries);
         if (why.kind == ERROR_MISSING)
             return error_move(err, &why);
         if (deadline_left(deadline) <= pause)

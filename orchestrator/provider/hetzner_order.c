@@ -6,6 +6,7 @@
 #include "cloud/create_server.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct json *texts(const struct words *words)
@@ -145,6 +146,17 @@ struct json *hetzner_order_firewall(const char *name, const struct cloud_setting
     json_set(body, "rules", rules);
     json_set(body, "labels", kept(labels));
     return body;
+}
+
+bool hetzner_order_lets_in(const struct cloud_settings *settings, int port)
+{
+    const struct words *in = &settings->firewall_in;
+    for (size_t i = 0; i < in->count; i++) {
+        int first = 0, last = 0, numbers = sscanf(in->items[i], "tcp/%d-%d", &first, &last);
+        if (numbers > 0 && first <= port && port <= (numbers == 2 ? last : first))
+            return true;
+    }
+    return !in->count || settings->firewalls.count;
 }
 
 struct json *hetzner_order_server(const struct hetzner_parts *parts, const struct cloud_settings *settings)

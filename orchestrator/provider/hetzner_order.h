@@ -35,6 +35,9 @@ struct json *hetzner_order_key(const char *name, const char *public_key, const s
 struct json *hetzner_order_firewall(const char *name, const struct cloud_settings *settings,
                                     const struct json *labels);
 
+/* Whether the machine's own firewall, where it is the only one, lets in that TCP port from anywhere. */
+bool hetzner_order_lets_in(const struct cloud_settings *settings, int port);
+
 struct hetzner_parts {
     const char *name, *server_type, *user_data; /* user_data may be NULL */
     int64_t image;

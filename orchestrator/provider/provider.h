@@ -51,5 +51,6 @@ struct provider {
 extern const struct provider provider_sandbox;
 extern const struct provider provider_static;
 extern const struct provider provider_command;
+extern const struct provider provider_hetzner;
 /* NULL when there is none of that name. */
 const struct provider *provider_named(const char *name);

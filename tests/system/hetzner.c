@@ -3,10 +3,12 @@
 #include "lab/hetzner.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
 #include "lab/spilled.h"
+#include "provider/provider.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -272,6 +274,11 @@ Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
     cr_expect_eq(other.code, 78);
     has(other.out, "begins with no line that cloud-init knows");
     lab_write(lab, "first", "#!/bin/sh\n");
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_FIREWALLS", "[{in: [tcp/80]}]");
+    struct lab_result closed = lab_run(lab, "plan", NULL);
+    cr_expect_eq(closed.code, 78);
+    has(closed.out, "lets in tcp/22, over which its host keys are to be read");
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_FIREWALLS", NULL);
     lab_write(lab, "token", "%s", "");
     struct lab_result create = lab_run(lab, "create", "host", NULL);
     cr_expect_eq(create.code, 78);
@@ -306,6 +313,62 @@ Test(hetzner, what_is_protected_or_anothers_is_left_alone_and_said)
     expect_destroyed(lab, cloud);
 }
 
+/* Nothing was begun, so nothing has to be looked for. */
+Test(hetzner, an_api_that_is_gone_before_anything_is_made_leaves_nothing_to_destroy)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "    stage_deadline: {provision: 2s, destroy: 2s}\n");
+    hetzner_stop(cloud);
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 3, "%s", made.err);
+    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
+    cr_expect_eq(gone.code, 0, "%s", gone.err);
+}
+
+Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_removed)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    hetzner_preload(cloud, 200, "{\"triphase-id\": \"another\"}");
+    hetzner_forget_requests(cloud);
+    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab)),
+                   *id = lab_sql(lab, "SELECT id FROM machine"),
+                   *name = lab_sql(lab, "SELECT reference FROM machine");
+    const struct project of = {.directory = (char *)lab_folder(lab)};
+    const struct target target = {.provider = (char *)"hetzner",
+                                  .sweep_ns = 20 * NS_PER_S,
+                                  .cloud = {.token = {.kind = SECRET_FILE, .fd = -1, .where = token},
+                                            .endpoint = (char *)hetzner_endpoint(cloud)}};
+    AUTO_LISTING listing = {0};
+    AUTO_ERROR err = ERROR_INIT;
+
+    cr_assert_eq(provider_hetzner.list(&of, &target, &listing, &err), 0, "%s", error_text(&err));
+
+    cr_expect_eq(listing.count, 201);
+    cr_expect(hetzner_asked(cloud, "GET /v1/servers") <= 5, "requests");
+    cr_expect_neq(listing.now_ns, 0);
+    const struct listed *own = listing_find(&listing, name);
+    cr_assert_not_null(own);
+    cr_expect_str_eq(own->machine, id);
+    cr_expect_str_eq(own->target, "host");
+    cr_expect_neq(own->made_ns, 0);
+
+    /* It says that it is another's than what the cloud says. */
+    struct listed wrong = *own;
+    wrong.project_id = (char *)"another";
+    cr_expect_eq(provider_hetzner.remove_listed(&of, &target, &wrong, 20 * NS_PER_S, &err), -1);
+    cr_expect_eq(hetzner_count(cloud, "servers"), 201);
+    error_clear(&err);
+    cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), 0, "%s",
+                 error_text(&err));
+    cr_expect_eq(hetzner_count(cloud, "servers"), 200);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 0);
+    cr_expect_eq(hetzner_count(cloud, "firewalls"), 0);
+    cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), 0, "absent is fine");
+    cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
+}
+
 /* ---- what the file says afterwards ---- */
 
 Test(hetzner, another_image_stops_create_another_place_of_the_list_nothing_and_destroy_needs_no_target)
@@ -328,6 +391,13 @@ Test(hetzner, another_image_stops_create_another_place_of_the_list_nothing_and_d
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_LOCATION", "[fsn1, hel1]");
     struct lab_result same = lab_run(lab, "status", "--json", NULL);
     has(same.out, "\"differs\": []");
+
+    /* Labels are put on what is there, and nobody else's are lost. */
+    cr_expect_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    AUTO_JSON *state = hetzner_state(cloud);
+    const struct json *labels = json_get(json_at(json_get(state, "servers"), 0), "labels");
+    cr_expect_str_eq(json_get_string(labels, "team", ""), "b");
+    cr_expect_not_null(json_get(labels, "triphase-machine"));
 
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_LOCATION", NULL);
     lab_write(lab, "triphase.yml", "project: lab\ntargets:\n  other: {recipe: work}\n");

@@ -73,6 +73,28 @@ Test(hetzner_order, a_firewall_lets_in_each_of_its_ports_from_each_of_its_networ
     cloud_settings_clear(&settings);
 }
 
+Test(hetzner_order, a_firewall_that_keeps_out_the_port_of_ssh_is_known_before_anything_is_made)
+{
+    static const struct {
+        const char *in;
+        int port;
+        bool lets_in;
+    } all[] = {
+        {NULL, 22, true},         {"tcp/22", 22, true},  {"tcp/22", 2222, false}, {"tcp/20-30", 22, true},
+        {"tcp/23-30", 22, false}, {"udp/22", 22, false}, {"icmp", 22, false},     {"tcp/20-22", 22, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        struct cloud_settings settings = {.ipv4 = true};
+        if (all[i].in)
+            words_add(&settings.firewall_in, all[i].in);
+        cr_expect_eq(hetzner_order_lets_in(&settings, all[i].port), all[i].lets_in, "%s", all[i].in);
+        /* Another one may let it in. */
+        words_add(&settings.firewalls, "office");
+        cr_expect(hetzner_order_lets_in(&settings, all[i].port));
+        cloud_settings_clear(&settings);
+    }
+}
+
 Test(hetzner_order, a_servers_body_has_all_that_was_looked_up)
 {
     const struct cloud_settings settings = {.ipv4 = false, .ipv6 = true};
