@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "format/json.h"
 #include "lab/damage.h"
+#include "lab/hetzner.h"
 #include "lab/sandbox.h"
 
 #include <criterion/criterion.h>
@@ -16,9 +17,9 @@ TestSuite(sweep, .timeout = 120);
 
 /* A cloud of the user's own: a file for each host in hosts/, with what was said of it. `sleepy` beside them
  * holds up one that removes, `dead` fails a list. */
-static const char cloud[] =
+static const char programs[] =
     "#!/usr/bin/python3\n"
-    "import json, os, sys, time\n"
+    "import json, os, select, sys\n"
     "asked = json.load(sys.stdin)\n"
     "call, project = asked['call'], asked['project']['id']\n"
     "os.makedirs('hosts', exist_ok=True)\n"
@@ -42,7 +43,8 @@ static const char cloud[] =
     "else:\n"
     "    name = asked['listed']['reference'] if 'listed' in asked else asked['name']\n"
     "    if os.path.exists('sleepy'):\n"
-    "        os.rename('sleepy', 'asleep'); time.sleep(60)\n"
+    "        os.rename('sleepy', 'asleep')\n"
+    "        while not os.path.exists('awake'): select.select([], [], [], 0.02)\n"
     "    if os.path.exists(path(name)):\n"
     "        os.unlink(path(name))\n"
     "    print('{\"state\": \"absent\"}')\n";
@@ -68,7 +70,7 @@ static struct lab *project(const char *targets)
     lab_write(lab, "triphase.yml", "project: lab\nansible: bin/ansible-playbook\ntargets:\n%s", targets);
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
     lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    AUTO_FREE char *program = xasprintf(cloud, port, lab_folder(lab), host_key);
+    AUTO_FREE char *program = xasprintf(programs, port, lab_folder(lab), host_key);
     lab_write(lab, "cloud.py", "%s", program);
     return lab;
 }
@@ -255,6 +257,28 @@ Test(sweep, killed_while_it_removes_it_finds_the_same_again)
     cr_expect_eq(again.code, 0, "%s", again.err);
     cr_expect_not(is_there(lab, "ours"));
     cr_expect_not(is_there(lab, known));
+    lab_write(lab, "awake", "%s", ""); /* the program that was left alone ends too */
+}
+
+Test(sweep, a_machine_that_a_run_took_in_hand_meanwhile_is_left_alone)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    made(lab, "host");
+    AUTO_FREE char *id = own_id(lab), *known = name_of(lab, "host");
+    plant(lab, "ours", id, PAST);
+    lab_write(lab, "sleepy", "%s", "");
+    turn(lab, "+3h");
+    pid_t sweep = lab_start(lab, "sweep", "sweep", "--yes", NULL);
+    turn(lab, "");
+    cr_assert(lab_until_file(lab, 30, "asleep"));
+    struct lab_result run = lab_run(lab, "--set", "targets.host.ttl=9h", "run", "host", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    lab_write(lab, "awake", "%s", "");
+    cr_expect_eq(lab_wait(lab, sweep, 60), 0);
+    AUTO_FREE char *said = lab_read(lab, "sweep.err");
+    has(said, "host: it is not past its time any more, and is left alone");
+    cr_expect(is_there(lab, known));
+    cr_expect_not(is_there(lab, "ours"));
 }
 
 Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
@@ -362,4 +386,41 @@ Test(sweep, what_was_made_is_removed_by_its_own_programs_though_the_file_says_an
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(swept.code, 0, "%s", swept.err);
     cr_expect_not(is_there(lab, host));
+}
+
+Test(sweep, of_a_cloud_two_hundred_servers_take_few_requests_and_the_one_that_is_past_its_time_goes)
+{
+    struct hetzner *cloud = hetzner_start(NULL);
+    struct lab *lab = lab_new();
+    lab_environment(lab, "HCLOUD_TOKEN", HETZNER_TOKEN);
+    lab_write(lab, "triphase.yml",
+              "project: lab\nproviders: {hetzner: {endpoint: '%s', server_type: cx23}}\n"
+              "targets: {web: {provider: hetzner, recipe: work}, api: {provider: hetzner, recipe: work}}\n",
+              hetzner_endpoint(cloud));
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
+    lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    lab_write(lab, ".triphase/project.json",
+              "{\"version\": 1, \"id\": \"01890000-0000-7000-8000-00000000aaaa\", \"path\": \"%s\"}",
+              lab_folder(lab));
+    hetzner_preload(cloud, 200, "{\"triphase-id\": \"another\", \"triphase-expires\": \"1700000000\"}");
+    hetzner_preload(
+        cloud, 1,
+        "{\"triphase-id\": \"01890000-0000-7000-8000-00000000aaaa\", \"triphase-target\": \"web\", "
+        "\"triphase-machine\": \"01890000-0000-7000-8000-00000000bbbb\", \"triphase-expires\": "
+        "\"1700000000\"}");
+
+    struct lab_result dry = lab_run(lab, "sweep", "--dry-run", NULL);
+    cr_expect_eq(dry.code, 1, "%s", dry.err);
+    static const char *const kinds[] = {"GET /v1/servers", "GET /v1/firewalls", "GET /v1/ssh_keys"};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        cr_expect(hetzner_asked(cloud, kinds[i]) <= 5, "%s: %zu", kinds[i], hetzner_asked(cloud, kinds[i]));
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    has(swept.err, "tp000000bbbb: removed");
+    cr_expect_eq(hetzner_count(cloud, "servers"), 200);
+    hetzner_fault(cloud, "{\"fault\": 401, \"times\": 0}");
+    struct lab_result gone = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(gone.code, 69, "%s", gone.err);
+    has(gone.err, "hetzner (web, api): what is there could not be asked: ");
+    hetzner_stop(cloud);
 }
