@@ -128,14 +128,19 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
     cr_expect_str_eq(spilled, "");
 }
 
-/* Without an IPv4 address the host is ::1 of its network; the user's keys are pinned as they stand. */
-Test(hetzner, a_server_without_ipv4_is_reached_at_the_first_address_of_its_network)
+/* Without an IPv4 address the host is ::1 of its network. Its host key is one that the user thought up. */
+Test(hetzner, a_server_without_ipv4_is_reached_at_the_first_address_of_its_network_by_the_key_that_is_given)
 {
     struct hetzner *cloud = hetzner_start_hosts(NULL);
-    struct lab *lab = project(cloud, "    ipv4: false\n    user_data: first.yml\n");
-    lab_write(lab, "first.yml", "#cloud-config\nwrite_files: [{path: /root/users, content: x}]\n");
+    struct lab *lab =
+        project(cloud, "    ipv4: false\n    user_data: first.yml\n    host_keys: {file: k.pub}\n");
+    rig_shell(
+        "cd %s; ssh-keygen -q -t ed25519 -N '' -C '' -f k; { printf '#cloud-config\\nwrite_files: [{path: "
+        "/root/users, content: x}]\\nssh_keys:\\n  ed25519_private: |\\n'; sed 's/^/    /' k; } >first.yml",
+        lab_folder(lab));
     struct lab_result made = lab_run(lab, "create", "host", NULL);
     cr_expect_eq(made.code, 0, "%s", made.err);
+    has(made.err, "host keys: by given");
     AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine");
     cr_expect(text_ends(address, "::1"), "%s", address);
     expect_destroyed(lab, cloud);
@@ -215,6 +220,23 @@ Test(hetzner, a_worker_killed_at_any_instant_of_removing_is_followed_by_one_that
     }
 }
 
+/* Not at a request but at any millisecond: soak.txt. */
+Test(hetzner, a_worker_killed_at_any_millisecond_of_making_leaves_what_destroy_finds, .timeout = 400)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    for (int64_t ms = 0; ms < 400; ms += 10) {
+        pid_t create = lab_start(lab, "it", "create", "host", NULL);
+        cr_assert(lab_until_sql(lab, 20, "SELECT count(*) FROM run WHERE outcome IS NULL"));
+        moment_sleep(ms * NS_PER_MS);
+        pid_t worker = lab_worker(lab);
+        if (worker)
+            kill(worker, SIGKILL);
+        lab_wait(lab, create, 30);
+        expect_destroyed(lab, cloud);
+    }
+}
+
 Test(hetzner, a_create_after_a_killed_one_has_one_server_and_not_two)
 {
     struct hetzner *cloud = cloud_of_nobody();
@@ -256,6 +278,42 @@ Test(hetzner, a_server_that_went_away_by_itself_is_told_and_the_rest_of_it_remov
     cr_expect_eq(again.code, 3, "%s", again.err);
     has(again.err, "of target host is gone: destroy it");
     expect_destroyed(lab, cloud);
+}
+
+/* As a call does that finds what one before it made. */
+Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "");
+    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
+    struct target target = {.name = (char *)"host",
+                            .provider = (char *)"hetzner",
+                            .provision_ns = 20 * NS_PER_S,
+                            .host_key_kind = HOST_KEYS_ACCEPT_NEW,
+                            .cloud = {.token = {.kind = SECRET_FILE, .fd = -1, .where = token},
+                                      .endpoint = (char *)hetzner_endpoint(cloud),
+                                      .server_type = (char *)"cx23",
+                                      .image = (char *)"docker-ce",
+                                      .ipv4 = true}};
+    words_add(&target.cloud.firewall_in, "tcp/22");
+    words_add(&target.cloud.firewall_from, "0.0.0.0/0");
+    AUTO_MACHINE *machine = machine_new();
+    machine->id = xstrdup("01a22c34-3d2e-72b3-9cd8-60fb911ece47");
+    machine->target = xstrdup("host");
+    machine->directory = xasprintf("%s/.triphase/machines/%s", lab_folder(lab), machine->id);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(provider_hetzner.plan(&target, machine, &err), 0, "%s", error_text(&err));
+
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(provider_hetzner.make(&target, machine, &err), 0, "%s", error_text(&err));
+
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    cr_expect_eq(provider_hetzner.remove(&target, machine, 20 * NS_PER_S, &err), 0, "%s", error_text(&err));
+    expect_nothing_left(cloud);
+    words_clear(&target.cloud.firewall_in);
+    words_clear(&target.cloud.firewall_from);
 }
 
 /* ---- what stands against it ---- */
@@ -323,6 +381,27 @@ Test(hetzner, an_api_that_is_gone_before_anything_is_made_leaves_nothing_to_dest
     cr_expect_eq(made.code, 3, "%s", made.err);
     struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(gone.code, 0, "%s", gone.err);
+}
+
+Test(hetzner, an_api_that_is_gone_once_something_is_made_loses_nothing)
+{
+    static const struct {
+        const char *word, *option;
+    } commands[] = {{"create", NULL}, {"destroy", "--yes"}};
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    hetzner_fault(cloud, "{\"fault\": 503, \"times\": 0}");
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_DESTROY", "2s");
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_READY", "2s");
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        struct lab_result gone = lab_run(lab, commands[i].word, "host", commands[i].option, NULL);
+        cr_expect_eq(gone.code, 3, "%s: %s", commands[i].word, gone.err);
+        cr_expect(gone.seconds < 10, "%s", commands[i].word);
+    }
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    hetzner_forgive(cloud);
+    expect_destroyed(lab, cloud);
 }
 
 Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_removed)
