@@ -340,27 +340,34 @@ Test(sweep,
     cr_expect_eq(lab_run(lab, "forget", "host", "--yes", NULL).code, 0);
 }
 
-Test(sweep, a_sandbox_that_no_store_knows_any_more_is_removed_with_all_that_belongs_to_it)
+static struct lab *sandbox_project(void)
 {
-    rig_needed();
     struct lab *lab = lab_new();
     AUTO_FREE char *body = xasprintf("%sFOLDER=%s\n" BODY, damage_words, lab_folder(lab));
     lab_hostile_ansible(lab, body);
     lab_write(lab, "triphase.yml",
-              "project: lab\nansible: bin/ansible-playbook\ntargets:\n  box:\n    provider: sandbox\n    "
-              "recipe: work\n    ttl: 1h\n    deadline: "
-              "50m\n");
+              "project: lab\nansible: bin/ansible-playbook\ntargets: {box: {recipe: work, ttl: 1h, deadline: "
+              "50m}}\n");
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
     lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    made(lab, "box");
-    AUTO_FREE char *machine = lab_sql(lab, "SELECT id FROM machine");
-    AUTO_FREE char *store = xasprintf("%s/.triphase/store.db", lab_folder(lab));
-    cr_assert_eq(unlink(store), 0);
+    return lab;
+}
+
+Test(sweep,
+     a_sandbox_that_the_project_made_from_elsewhere_goes_when_its_time_is_over_with_all_that_belongs_to_it)
+{
+    rig_needed();
+    struct lab *maker = sandbox_project(), *lab = sandbox_project();
+    made(maker, "box");
+    AUTO_FREE char *machine = lab_sql(maker, "SELECT id FROM machine"), *id = own_id(maker);
+    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", id,
+              lab_folder(lab));
 
     struct lab_result early = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(early.code, 0, "%s", early.err);
     has(early.out, "no row of this store knows it: expires in 5");
-    has(early.out, "a sandbox of target box of project lab");
+    AUTO_FREE char *whose = xasprintf("a sandbox of target box of project lab (%s)", lab_folder(maker));
+    has(early.out, whose);
     turn(lab, "+2h");
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
 
@@ -411,6 +418,7 @@ Test(sweep, of_a_cloud_two_hundred_servers_take_few_requests_and_the_one_that_is
 
     struct lab_result dry = lab_run(lab, "sweep", "--dry-run", NULL);
     cr_expect_eq(dry.code, 1, "%s", dry.err);
+    cr_expect(dry.seconds <= 1, "%.2f s", dry.seconds);
     static const char *const kinds[] = {"GET /v1/servers", "GET /v1/firewalls", "GET /v1/ssh_keys"};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         cr_expect(hetzner_asked(cloud, kinds[i]) <= 5, "%s: %zu", kinds[i], hetzner_asked(cloud, kinds[i]));
