@@ -69,28 +69,50 @@ void hetzner_host_keys_read(const char *said, struct words *out)
     }
 }
 
-/* The way to the host for this connection alone: a copy of the machine that is known by what is pinned. */
+struct way {
+    struct ssh_arguments ssh;
+    char *command;
+};
+
+/* How the host is reached for this one connection: a copy of the machine that is known by what is pinned. The
+ * cloud lets root in; where the image does not, the target's user, who may become root. */
 struct first {
     struct machine *machine;
     struct target target;
-    struct ssh_arguments ssh;
-    char *project, *command;
+    char *project;
+    struct way ways[2];
+    int count;
 };
 
 static void first_clear(struct first *first)
 {
     machine_free(first->machine);
-    ssh_arguments_clear(&first->ssh);
     free(first->project);
-    free(first->command);
+    for (size_t i = 0; i < COUNT_OF(first->ways); i++) {
+        ssh_arguments_clear(&first->ways[i].ssh);
+        free(first->ways[i].command);
+    }
+}
+
+static int add_way(struct first *first, const char *user, struct error *err)
+{
+    bool is_root = text_is(user, "root");
+    AUTO_TEXT by_sudo = TEXT_INIT;
+    struct way *way = &first->ways[first->count++];
+    text_add(&by_sudo, "sudo -n sh -c ");
+    text_add_shell_word(&by_sudo, hetzner_user_data_collect);
+    way->command = is_root ? xstrdup(hetzner_user_data_collect) : text_take(&by_sudo);
+    free(first->machine->user);
+    first->machine->user = xstrdup(user);
+    return ssh_arguments_make(first->machine, &first->target, TRANSPORT_DIRECT, NULL, NULL,
+                              SSH_ALIVE_INTERVAL, ALIVE_COUNT, &way->ssh, err);
 }
 
 static int first_make(const struct target *target, const struct machine *machine, struct first *out,
                       struct error *err)
 {
-    AUTO_TEXT public = TEXT_INIT, command = TEXT_INIT;
+    AUTO_TEXT public = TEXT_INIT;
     AUTO_FREE char *folder = folder_of(machine);
-    bool by_sudo = machine->user && !text_is(machine->user, "root");
     if (machine_folder_read(folder, "host_key.pub", &public, err) < 0)
         return -1;
     out->target = *target;
@@ -100,28 +122,23 @@ static int first_make(const struct target *target, const struct machine *machine
     out->machine->directory = xstrdup(folder);
     words_clear(&out->machine->host_keys);
     words_add(&out->machine->host_keys, text_string(&public));
-    if (by_sudo) {
-        text_add(&command, "sudo -n sh -c ");
-        text_add_shell_word(&command, hetzner_user_data_collect);
-    }
-    out->command = by_sudo ? text_take(&command) : xstrdup(hetzner_user_data_collect);
-    if (known_hosts_write(out->machine, &out->target, out->project, err) < 0)
+    if (known_hosts_write(out->machine, &out->target, out->project, err) < 0 || add_way(out, "root", err) < 0)
         return -1;
-    return ssh_arguments_make(out->machine, &out->target, TRANSPORT_DIRECT, NULL, NULL, SSH_ALIVE_INTERVAL,
-                              ALIVE_COUNT, &out->ssh, err);
+    return machine->user && !text_is(machine->user, "root") ? add_way(out, machine->user, err) : 0;
 }
 
 /* One connection: 0 where all was done; else NOT_YET, or -1 with why not, and `keys` all the same where they
  * came. */
-static int ask(const struct first *first, struct deadline deadline, struct words *keys, struct error *err)
+static int ask(const struct first *first, const struct way *way, struct deadline deadline, struct words *keys,
+               struct error *err)
 {
     AUTO_WORDS argv = WORDS_INIT;
     AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
     struct child_end end = {0};
     int64_t left = deadline_left(deadline);
     words_add_all(&argv, "ssh", "-T", NULL);
-    words_add_list(&argv, words_argv(&first->ssh.options));
-    words_add_all(&argv, "--", first->ssh.host, first->command, NULL);
+    words_add_list(&argv, words_argv(&way->ssh.options));
+    words_add_all(&argv, "--", way->ssh.host, way->command, NULL);
     struct program program = {.argv = words_argv(&argv),
                               .directory = first->project,
                               .bound_ns = left < TRY_BOUND ? left : TRY_BOUND,
@@ -145,7 +162,7 @@ static int learn(struct first *first, struct deadline deadline, struct words *ke
     AUTO_FREE char *told = NULL;
     for (int tries = 1;; tries++) {
         AUTO_ERROR why = ERROR_INIT;
-        int asked = ask(first, deadline, keys, &why);
+        int asked = ask(first, &first->ways[(tries - 1) % first->count], deadline, keys, &why);
         if (asked == 0)
             return 0;
         int64_t pause =
@@ -175,7 +192,8 @@ static int learn(struct first *first, struct deadline deadline, struct words *ke
 int hetzner_host_keys_learn(const struct target *target, struct machine *machine, struct deadline deadline,
                             struct error *err)
 {
-    __attribute__((cleanup(first_clear))) struct first first = {.ssh = SSH_ARGUMENTS_INIT};
+    __attribute__((cleanup(first_clear))) struct first first = {
+        .ways = {{.ssh = SSH_ARGUMENTS_INIT}, {.ssh = SSH_ARGUMENTS_INIT}}};
     AUTO_WORDS keys = WORDS_INIT;
     if (first_make(target, machine, &first, err) < 0 || learn(&first, deadline, &keys, err) < 0)
         return -1;
