@@ -21,6 +21,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import guest  # noqa: E402
+import provider  # noqa: E402
 import tailnet  # noqa: E402
 
 DROP = ('-j', 'DROP')
@@ -50,6 +51,7 @@ class Fault:
     quick: bool = False  # the one of its class that make check runs
     says: str = ''  # what the message of the run, or a step's log, has to tell
     undisturbed: bool = False  # nothing strikes: what the others over its transport are held against
+    host_of: object = None  # while a program of the user's makes, verifies or removes the host (provider.py): all of it
     logins: int = 0  # at most so many connections to the host from the strike until it is healed; 0: not asked
 
 
@@ -301,6 +303,10 @@ FAULTS = (
     Fault('clock a day ahead, then a day back', 'clock', lambda project: turn(project, '+1d'), lambda project: turn(project, '-1d'), 5, before=clock, quick=True),
     Fault('clock two hours ahead', 'clock', lambda project: None, before=ahead('+2h'), then=see_live_run),
     Fault('clock 200 days ahead', 'clock', history, before=clock, then=keep_history),
+    Fault("provider's program killed in make", 'provider', None, host_of=provider.killed_in_make, quick=True),
+    Fault("provider's program killed in verify", 'provider', None, host_of=provider.killed_in_verify),
+    Fault("provider's program killed in remove", 'provider', None, host_of=provider.killed_in_remove),
+    Fault("host's network gone while it is made", 'provider', None, host_of=provider.network_gone),
     Fault('tailnet undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet'),
     Fault('userspace undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet-userspace'),
     Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, **PATH_DEAD, **ENDS_UNTIL_MENDED, transport='tailnet', quick=True),
@@ -360,6 +366,8 @@ def judge(fault, project, code, struck):
 
 
 def play(fault):
+    if fault.host_of:
+        return provider.play(fault.host_of, fault.name)
     if fault.transport and not asked_inside():
         return tailnet.call_apart(fault.name, os.path.abspath(__file__))
     with tailnet.Project(fault.transport, fault.keys) if fault.transport else guest.Project(fault.keys) as project:
@@ -452,7 +460,7 @@ def main():
     table, tally = os.environ.get('FAULTS_TABLE'), os.environ.get('TALLY')
     if table:
         with open(table, 'w', encoding='utf-8') as out:
-            for cells in (COLUMNS, ['---'] * len(COLUMNS), *(finished(rows[f.name], undisturbed.get(f.transport)) for f in chosen if f.name in rows)):
+            for cells in (COLUMNS, ['---'] * len(COLUMNS), *(finished(rows[f.name], None if f.host_of else undisturbed.get(f.transport)) for f in chosen if f.name in rows)):
                 out.write('| %s |\n' % ' | '.join(str(cell) for cell in cells))
     if tally:
         with open(tally, 'a', encoding='utf-8') as out:

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "lab/lab.h"
+#include "lab/provider_schema.h"
 #include "process/program.h"
 
 #include <criterion/criterion.h>
@@ -15,6 +16,24 @@
 
 TestSuite(examples, .timeout = 120);
 
+/* Between triphase and a program: what each call was told and answered goes into told.ndjson. */
+static const char told[] =
+    "#!/usr/bin/python3\n"
+    "import json, subprocess, sys\n"
+    "asked = sys.stdin.read()\n"
+    "done = subprocess.run(sys.argv[1:], input=asked.encode(), stdout=subprocess.PIPE)\n"
+    "if done.returncode == 0:\n"
+    "    with open('told.ndjson', 'a') as out:\n"
+    "        print(json.dumps({'request': json.loads(asked), 'answer': json.loads(done.stdout)}), file=out)\n"
+    "sys.stdout.buffer.write(done.stdout)\n"
+    "sys.exit(done.returncode)\n";
+
+static void are_of_the_schema(const struct lab *lab)
+{
+    AUTO_FREE char *path = xasprintf("%s/told.ndjson", lab_folder(lab));
+    cr_expect_geq(provider_schema_look("calls", path), 3);
+}
+
 /* The example's files in a project of the test's own, whose recipe leaves a file. */
 static struct lab *project(const char *example)
 {
@@ -23,6 +42,11 @@ static struct lab *project(const char *example)
     AUTO_FREE char *from = xasprintf("examples/providers/%s/.", example);
     cr_assert(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", from, lab_folder(lab), NULL) == 0, "%s",
               error_text(&err));
+    lab_write(lab, "told", "%s", told);
+    static const char *const calls[] = {"TRIPHASE_TARGETS_WEB_MAKE", "TRIPHASE_TARGETS_WEB_VERIFY",
+                                        "TRIPHASE_TARGETS_WEB_REMOVE"};
+    for (size_t i = 0; i < COUNT_OF(calls); i++)
+        lab_environment(lab, calls[i], "[./told, ./host.sh]");
     lab_write(lab, "phases/web.yml", "phases:\n  - name: hello\n    playbook: playbooks/hello.yml\n");
     lab_write(lab, "playbooks/hello.yml",
               "- hosts: recipe_web\n  gather_facts: false\n  tasks:\n    - ansible.builtin.shell: echo hello "
@@ -68,6 +92,7 @@ Test(examples, a_host_that_is_there_is_borrowed_used_and_given_back)
     cr_expect_eq(gone.code, 0, "%s", gone.err);
     cr_expect(!lab_exists(lab, "home/.borrowed"));
     cr_expect(lab_exists(lab, "home/hello"));
+    are_of_the_schema(lab);
 }
 
 Test(examples, a_host_that_another_borrowed_is_refused_and_its_marker_stays)
@@ -129,4 +154,5 @@ Test(examples, a_host_of_nspawn_is_made_used_and_removed_and_nothing_is_left)
     cr_expect_eq(gone.code, 0, "%s", gone.err);
     AUTO_FREE char *left = left_of(name);
     cr_expect_str_eq(left, "");
+    are_of_the_schema(lab);
 }

@@ -92,7 +92,7 @@ boot() {
         "--bind-ro=$folder/hostname:/etc/hostname" --boot </dev/null >"$folder/console.log" 2>&1 &
 }
 
-sshd_answers() { ssh-keyscan -T 3 -t ed25519 "$address" 2>/dev/null | grep -qF "$(cut -d ' ' -f 1,2 "$folder/ssh_host_key.pub")"; }
+sshd_answers() { ssh-keyscan -T 1 -t ed25519 "$address" 2>/dev/null | grep -qF "$(cut -d ' ' -f 1,2 "$folder/ssh_host_key.pub")"; }
 is_empty() { grep -qx 'populated 0' "$groups/$name/cgroup.events"; }
 no_container() { ! container >/dev/null; }
 no_groups() {
@@ -122,7 +122,7 @@ make)
     ;;
 verify)
     if container >/dev/null; then
-        until_true 100 sshd_answers || later "its sshd does not answer yet"
+        until_true 15 sshd_answers || later "its sshd does not answer yet"
         echo '{"state": "present"}'
     else
         echo '{"state": "absent"}'
