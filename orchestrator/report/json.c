@@ -1,4 +1,5 @@
 #include "report/json.h"
+#include "event/machine.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
@@ -77,6 +78,9 @@ static struct json *step_object(const struct account *account, const struct hist
     set_path(object, "events", state, step->events);
     json_set_string(object, "cause", step->cause);
     json_set_string(object, "message", step->message);
+    AUTO_FREE char *known_by = report_known_by(step);
+    if (known_by)
+        json_set_string(object, MACHINE_HOST_KEYS_BY, known_by);
     struct json *path = report_path_json(account, step);
     if (path)
         json_set(object, "path", path);

@@ -1,6 +1,11 @@
 #include "report/json_parts.h"
 
+#include "base/memory.h"
 #include "base/moment.h"
+#include "base/text.h"
+#include "event/machine.h"
+
+#include <string.h>
 
 void report_json_set_ms(struct json *object, const char *key, int64_t ns)
 {
@@ -14,6 +19,14 @@ void report_json_set_step(struct json *object, const struct account *account, co
     json_set_integer(object, "attempt", step->attempt);
     json_set_string(object, "transport", step->transport);
     json_set_string(object, "outcome", account_step_outcome(account, step));
+}
+
+char *report_known_by(const struct history_step *step)
+{
+    bool is_phase = text_is(step->kind, "phase");
+    AUTO_JSON *evidence =
+        step->evidence && !is_phase ? json_parse(step->evidence, strlen(step->evidence), NULL) : NULL;
+    return xstrdup_or_null(json_get_string(evidence, MACHINE_HOST_KEYS_BY, NULL));
 }
 
 void report_json_set_statistic(struct json *object, const struct statistic *row)

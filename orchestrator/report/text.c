@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/transport_kind.h"
+#include "report/json_parts.h"
 #include "report/path.h"
 
 #include <string.h>
@@ -100,6 +101,16 @@ static void add_without_tun(const struct account *account, struct text *out)
     if (phases)
         text_addf(out, "\ntailnet-userspace: %d %s without a TUN (see inventory --explain)\n", phases,
                   phases == 1 ? "phase" : "phases");
+}
+
+/* Whom the host was believed to be, and why. */
+static void add_known_by(const struct account *account, struct text *out)
+{
+    for (size_t i = 0; i < account->step_count; i++) {
+        AUTO_FREE char *known_by = report_known_by(&account->steps[i]);
+        if (known_by)
+            text_addf(out, "\nhost keys: by %s\n", known_by);
+    }
 }
 
 static struct table *steps_table(const struct account *account, bool wide, bool utf8)
@@ -390,6 +401,7 @@ static void add_markdown(const struct account *account, const struct table_look 
     table_write(table, look, out);
     add_totals(account, out);
     add_chain(account, out);
+    add_known_by(account, out);
     add_without_tun(account, out);
     if (!account->lost_count)
         return;
@@ -437,6 +449,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     }
     add_totals(account, out);
     add_chain(account, out);
+    add_known_by(account, out);
     add_without_tun(account, out);
     add_paths(account, look, out);
     add_lost(account, look, out);

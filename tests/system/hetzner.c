@@ -118,6 +118,10 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
     cr_expect_not(lab_exists(lab, first));
     struct lab_result status = lab_run(lab, "status", NULL);
     has(status.out, "host keys by throw-away key");
+    struct lab_result text = lab_run(lab, "report", NULL),
+                      json = lab_run(lab, "report", "--format", "json", NULL);
+    has(text.out, "host keys: by throw-away key");
+    has(json.out, "\"host_keys_by\": \"throw-away key\"");
     cr_expect_eq(lab_run(lab, "run", "host", NULL).code, 0);
 
     expect_destroyed(lab, cloud);
