@@ -94,7 +94,8 @@ void cloud_keys_target(const struct settings_view *view, const char *directory, 
     bool at_cloud = provider_facts(out->provider)->cloud;
     token_of(view, at_cloud, &cloud->token);
     cloud->endpoint = text_of(view, "endpoint");
-    for (size_t length = strlen(cloud->endpoint); length && cloud->endpoint[length - 1] == '/'; length--)
+    for (size_t length = cloud->endpoint ? strlen(cloud->endpoint) : 0;
+         length && cloud->endpoint[length - 1] == '/'; length--)
         cloud->endpoint[length - 1] = '\0';
     cloud->server_type = text_of(view, "server_type");
     cloud->image = text_of(view, "image");

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/layout.h"
+#include "event/machine.h"
 #include "report/comparison.h"
 #include "report/cycle.h"
 #include "report/explain.h"
