@@ -15,7 +15,8 @@ tests/lab/hetzner/catalogue.py names. Addresses lead nowhere, unless --ipv4 give
   --guests build/lab/hetzner_guests --tree "$(setup/cloud-tree.sh)"
 boots a sandbox of that tree behind each server: Debian's own cloud-init finds the server's user_data and keys in a NoCloud
 seed, so that its root can be logged in to at the server's address. It goes with the server, and all of them with the fake.
-A server runs when its sandbox was started; that it answers comes later, as at the cloud.
+A server runs when its sandbox was started; that it answers comes later, as at the cloud. Firewalls, poweroff and reboot
+change what the API says, not the host.
 
 Control, without a token, on the same port:
   GET    /control/state              all that is there, with each server's user_data and, of a guest, the path of its

@@ -94,7 +94,7 @@ def _join(cloud, server, network, ip=None):
     server["private_net"].append({"network": network["id"], "ip": free, "alias_ips": [], "mac_address": mac})
 
 
-def create(cloud, body):
+def create(cloud, body, hosts=True):
     for field in ("name", "server_type", "image"):
         if not body.get(field):
             raise invalid(field, "is required")
@@ -114,7 +114,7 @@ def create(cloud, body):
     if len(cloud.kept["servers"]) >= cloud.settings["most_servers"]:
         raise Refusal(403, "server limit reached", "resource_limit_exceeded", {"limits": [{"name": "servers"}]})
     families, number, guest = _families(body), cloud.new_host(), None
-    if cloud.guests:
+    if cloud.guests and hosts:
         guest = cloud.guests.begin(body["name"], body.get("user_data"), [key["public_key"] for key in keys])
     server = cloud.add(
         "servers",
@@ -226,10 +226,10 @@ def act(cloud, server, command, body):
 
 
 def preload(cloud, count, labels, name="preloaded"):
-    """That many servers that run, without waiting."""
+    """That many servers that run, without waiting; there are no hosts behind them."""
     for _ in range(count):
         body = {"name": f"{name}-{cloud.new_host()}", "server_type": "cx23", "image": "debian-12", "labels": labels}
-        _, made = create(cloud, body)
+        _, made = create(cloud, body, hosts=False)
         for action in [made["action"]] + made["next_actions"]:
             cloud.finish(action)
 

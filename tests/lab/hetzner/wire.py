@@ -5,8 +5,10 @@ import json
 import re
 import socket
 import struct
+import sys
 import threading
 import time
+import traceback
 import urllib.parse
 
 from . import faults, routes, servers
@@ -148,7 +150,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.authorized()
             if not self.fake.limit.take():
                 raise Refusal(429)
-            if isinstance(body, ValueError):
+            if not isinstance(body, dict):
                 raise Refusal(400)
             cloud.settle()
             if fault and fault["fault"] == "vanish":
@@ -160,6 +162,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.spoil(reply or {}, fault)
         except Refusal as refusal:
             status, reply = refusal.status, refusal.body()
+        except Exception as wrong:  # pylint: disable=broad-exception-caught # of the fake itself: told, not a lost connection
+            traceback.print_exc()
+            status, reply = 500, Refusal(500, f"the fake cannot do this: {wrong!r}").body()
         return status, b"" if reply is None else json.dumps(reply).encode()
 
     def spoil(self, reply, fault):
@@ -238,6 +243,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that left is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            traceback.print_exc()
 
 
 def listen(fake, port):
