@@ -238,6 +238,10 @@ Test(sweep, a_place_that_cannot_be_asked_is_told_and_what_is_due_elsewhere_goes)
     AUTO_FREE char *left = lab_sql(lab, "SELECT group_concat(target) FROM machine WHERE removed_ns = 0");
     cr_expect_str_eq(left, "dead", "%s%s", swept.out, swept.err);
     has(swept.out, "but its provider could not be asked");
+    struct lab_result status = lab_run(lab, "status", NULL), all = lab_run(lab, "status", "--all", NULL);
+    cr_expect(status.code == 0 && !*status.err, "nobody is asked: %s", status.err);
+    cr_expect_eq(all.code, 69, "%s", all.err);
+    has(all.err, "the cloud is down");
 }
 
 Test(sweep, killed_while_it_removes_it_finds_the_same_again)
