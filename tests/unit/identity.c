@@ -210,6 +210,7 @@ static void make_old(const char *project, const char *was_at)
                   " '$.key', '%s/.triphase/machines/%s/key'); DROP INDEX run_group;"
                   " ALTER TABLE run DROP COLUMN seen; ALTER TABLE run DROP COLUMN verdict;"
                   " ALTER TABLE step DROP COLUMN seen; ALTER TABLE step DROP COLUMN verdict;"
+                  " ALTER TABLE machine DROP COLUMN expires_ns;"
                   " DROP VIEW path_sample; DROP VIEW diagnosed_cell; DROP VIEW diagnosed; DROP TABLE "
                   "diagnosis_cell; DROP TABLE "
                   "diagnosis; PRAGMA user_version = 3",
