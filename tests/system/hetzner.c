@@ -360,18 +360,30 @@ Test(hetzner, a_token_that_is_refused_says_so_and_makes_nothing)
     expect_destroyed(lab, cloud);
 }
 
-Test(hetzner, what_is_protected_or_anothers_is_left_alone_and_said)
+/* As the cloud's console does it. */
+static void protect(struct hetzner *cloud, const char *server, const char *on)
+{
+    rig_shell("python3 -c 'import urllib.request as r; r.urlopen(r.Request(\"%s/servers/%s/actions/"
+              "change_protection\", data=b\"{\\\"delete\\\": %s, \\\"rebuild\\\": %s}\", "
+              "headers={\"Authorization\": "
+              "\"Bearer " HETZNER_TOKEN "\"}))'",
+              hetzner_endpoint(cloud), server, on, on);
+}
+
+Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_said)
 {
     struct hetzner *cloud = cloud_of_nobody();
     struct lab *lab = project(cloud, NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-    hetzner_fault(cloud, "{\"fault\": 423, \"code\": \"protected\", \"method\": \"DELETE\", \"path\": "
-                         "\"/servers/\", \"times\": 0}");
+    AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
+    protect(cloud, server, "true");
     struct lab_result kept = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(kept.code, 3, "%s", kept.err);
+    has(kept.err, "is protected against deletion");
     cr_expect_eq(hetzner_count(cloud, "servers"), 1);
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
-    hetzner_forgive(cloud);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    protect(cloud, server, "false");
     expect_destroyed(lab, cloud);
 }
 
