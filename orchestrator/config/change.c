@@ -144,6 +144,8 @@ static void look_at_user_file(const struct changing *changing, const struct conf
 
 /* What is told */
 
+static const char not_shown[] = "(not shown)";
+
 /* Of a secret its source alone: a plain value that stands there, which is a fault, is not shown. malloc'ed;
  * NULL: nothing. */
 static char *told(const struct key *key, const struct node *node)
@@ -154,8 +156,8 @@ static char *told(const struct key *key, const struct node *node)
     for (size_t i = 0; secret && node->kind == NODE_MAP && i < node->count; i++)
         if (node_is_scalar(node->items[i]) && !text_is(node->keys[i], "file") &&
             !text_is(node->keys[i], "env") && !text_is(node->keys[i], "fd"))
-            return xstrdup("(not shown)");
-    return secret && node_is_scalar(node) ? xstrdup("(not shown)") : node_flow(node);
+            return xstrdup(not_shown);
+    return secret && node_is_scalar(node) ? xstrdup(not_shown) : node_flow(node);
 }
 
 /* The lines between what both begin and both end with. */
@@ -244,7 +246,8 @@ static int decide(struct changing *changing, const struct text *bytes, struct co
     }
     if (faults.count)
         return refuse(&faults, err);
-    compare_lines(bytes, &changing->becomes, &out->lines);
+    if (!text_is(out->before, not_shown))
+        compare_lines(bytes, &changing->becomes, &out->lines);
     struct change_counts counts = {&changing->file, &place->at, changing->value};
     if (project)
         change_counts_look(&counts, project, &out->counts);

@@ -1,5 +1,6 @@
 /* One setting is written into its file or taken out of it: only what resolves, and no other byte. */
 #include "config/change.h"
+#include "config/change_write.h"
 #include "folder.h"
 
 #include "base/file.h"
@@ -144,9 +145,32 @@ Test(change, what_reading_would_refuse_is_not_written)
 Test(change, a_fault_that_the_file_has_elsewhere_keeps_nobody_from_mending_it)
 {
     fill();
-    folder_write("triphase.yml", PROJECT "    port: many\n    root: /nowhere at all\n");
+    folder_write("triphase.yml", PROJECT "    port: many\n    deadlin: 1h\n");
     set("targets.vault.port", "22");
-    expect_file("triphase.yml", PROJECT "    port: 22\n    root: /nowhere at all\n");
+    expect_file("triphase.yml", PROJECT "    port: 22\n    deadlin: 1h\n");
+    AUTO_CONFIG_CHANGED changed = {.file = NULL};
+    AUTO_ERROR err = ERROR_INIT;
+    /* The fault stands in another line then. */
+    cr_assert_eq(change((struct config_change){.path = "targets.vault.port"}, &changed, &err), 0, "%s",
+                 error_text(&err));
+    expect_file("triphase.yml", PROJECT "    deadlin: 1h\n");
+}
+
+Test(change, a_plain_secret_that_is_replaced_is_not_told)
+{
+    fill();
+    folder_write("triphase.yml", PROJECT "    become_password: hunter2\n    secrets: {token: hunter2}\n");
+    static const char *const paths[] = {"targets.vault.become_password", "targets.vault.secrets.token"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        AUTO_CONFIG_CHANGED changed = {.file = NULL};
+        AUTO_ERROR err = ERROR_INIT;
+        cr_assert_eq(change((struct config_change){.path = paths[i], .value = "{env: A}"}, &changed, &err), 0,
+                     "%s", error_text(&err));
+        cr_expect_str_eq(changed.before, "(not shown)");
+        cr_expect_str_eq(changed.after, "{env: A}");
+        for (size_t j = 0; j < changed.lines.count; j++)
+            cr_has_not(changed.lines.items[j], "hunter2");
+    }
 }
 
 Test(change, what_is_so_already_is_not_written)
@@ -300,6 +324,12 @@ Test(change, a_malformed_field_of_the_users_file_stays_as_it_is_and_its_siblings
                 "keep: soon\nkeep2: 1\ndefaults:\n  deadline: 5h # mine\n");
     cr_assert_eq(set_users("keep", "9d", &err), 0, "%s", error_text(&err));
     expect_file("home/.config/triphase/config.yml", "keep: 9d\nkeep2: 1\ndefaults:\n  deadline: 5h # mine\n");
+    folder_write("home/.config/triphase/config.yml", "keep: 8d\ndefaults: {user: a, user: b}\n");
+    cr_assert_eq(set_users("keep", "9d", &err), 0, "%s", error_text(&err));
+    expect_file("home/.config/triphase/config.yml", "keep: 9d\ndefaults: {user: a, user: b}\n");
+    AUTO_FREE char *twice =
+        refused((struct config_change){.path = "defaults.user", .value = "c", .user = true});
+    cr_has(twice, "'user' stands here twice");
     folder_write("home/.config/triphase/config.yml", "keep: [9d\n");
     AUTO_FREE char *said = refused((struct config_change){.path = "keep", .value = "8d", .user = true});
     cr_has(said, "config.yml:2:1:");
@@ -362,6 +392,23 @@ Test(change, mode_and_owner_are_kept_and_a_links_target_is_written)
     AUTO_FREE char *folder_of_it = file_parent(real);
     cr_assert_eq(file_list(folder_of_it, &names, NULL), 0);
     cr_assert_eq(names.count, 1, "something was left beside it");
+}
+
+Test(change, a_file_that_something_else_changed_meanwhile_is_left_alone)
+{
+    fill();
+    AUTO_FREE char *path = folder_path("triphase.yml");
+    struct change_write write;
+    AUTO_TEXT ours = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    text_add(&ours, "project: ours\n");
+    folder_write("triphase.yml", "project: demo\n");
+    cr_assert_eq(change_write_begin(path, NULL, false, &write, &err), 0, "%s", error_text(&err));
+    folder_write("triphase.yml", "project: them\n"); /* as long as what was read */
+    cr_assert_eq(change_write_put(&write, &ours, &err), -1);
+    cr_assert_eq(err.kind, ERROR_BUSY);
+    change_write_end(&write);
+    expect_file("triphase.yml", "project: them\n");
 }
 
 Test(change, of_changes_at_once_none_is_lost)
