@@ -73,7 +73,8 @@ const char hetzner_user_data_collect[] =
     "rm -f " HETZNER_FIRST_SETTING "; "
     "if grep -q \"^HostKey $key\\$\" /etc/ssh/sshd_config; then "
     "sed -i \"\\|^HostKey $key\\$|d\" /etc/ssh/sshd_config; fi; "
-    "systemctl reload ssh.service 2>/dev/null || systemctl reload sshd.service; "
+    "systemctl reload ssh.service 2>/dev/null || systemctl reload sshd.service 2>/dev/null || "
+    "kill -HUP \"$(cat /run/sshd.pid)\"; "
     "rm -f $key $key.lines $key.sed";
 
 static void add_part(struct text *out, const char *boundary, const char *type, const char *content)

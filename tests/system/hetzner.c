@@ -21,10 +21,10 @@ static const char playbook[] =
     "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cat /root/users\n"
     "      changed_when: false\n";
 /* Servers that nobody answers for: made at once, and not to be logged in to. */
-#define NOBODY                                                                                              \
-    "    host_keys: accept-new\n    port: 1\n    stage_deadline: {transport: 1s, provision: 20s, destroy: " \
-    "20s}\n"                                                                                                \
-    "    firewalls: [{in: [tcp/22]}]\n"
+#define UNREACHED                              \
+    "    host_keys: accept-new\n    port: 1\n" \
+    "    stage_deadline: {transport: 1s, provision: 20s, destroy: 20s}\n"
+#define NOBODY UNREACHED "    firewalls: [{in: [tcp/22]}]\n"
 
 /* A project `lab` whose target `host` is at that cloud, with further lines of its own. */
 static struct lab *project(struct hetzner *cloud, const char *lines)
@@ -63,6 +63,17 @@ static void expect_destroyed(struct lab *lab, struct hetzner *cloud)
     struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(gone.code, 0, "%s", gone.err);
     expect_nothing_left(cloud);
+}
+
+/* What somebody else asks of the cloud. */
+static void post(struct hetzner *cloud, struct lab *lab, const char *path, const char *body)
+{
+    lab_write(lab, "body", "%s", body);
+    rig_shell("python3 -c 'import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], "
+              "data=open(sys.argv[2], "
+              "\"rb\").read(), headers={\"Authorization\": \"Bearer " HETZNER_TOKEN
+              "\", \"Content-Type\": \"application/json\"}))' '%s%s' %s/body",
+              hetzner_endpoint(cloud), path, lab_folder(lab));
 }
 
 /* ---- a whole life on a real host ---- */
@@ -164,6 +175,44 @@ Test(hetzner, a_host_without_the_throw_away_key_is_not_believed)
     AUTO_FREE char *known = lab_sql(lab, "SELECT json_extract(record, '$.host_keys') FROM machine");
     cr_expect_str_eq(known, "[]");
     expect_destroyed(lab, cloud);
+}
+
+/* By name, by id; none of it is the machine's, and none is removed with it. */
+Test(hetzner, what_the_account_has_already_is_used_and_stays)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, UNREACHED "    ipv4: false\n    ipv6: false\n    networks: [inner]\n"
+                                               "    placement_group: apart\n    ssh_keys: [mine]\n");
+    rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab));
+    AUTO_FREE char *public = lab_read(lab, "mine.pub");
+    public[strcspn(public, "\n")] = '\0';
+    AUTO_FREE char *key = xasprintf("{\"name\": \"mine\", \"public_key\": \"%s\"}", public);
+    post(cloud, lab, "/ssh_keys", key);
+    post(cloud, lab, "/placement_groups", "{\"name\": \"apart\", \"type\": \"spread\"}");
+    post(cloud, lab, "/networks",
+         "{\"name\": \"inner\", \"ip_range\": \"10.0.0.0/16\", \"subnets\": [{\"type\": \"cloud\", "
+         "\"network_zone\": \"eu-central\", \"ip_range\": \"10.0.1.0/24\"}]}");
+
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+
+    cr_assert_eq(hetzner_count(cloud, "servers"), 1, "%s", made.err);
+    AUTO_JSON *state = hetzner_state(cloud);
+    const struct json *server = json_at(json_get(state, "servers"), 0);
+    AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine");
+    cr_expect(text_starts(address, "10.0."), "%s", address);
+    cr_expect_str_eq(json_get_string(json_get(server, "placement_group"), "name", ""), "apart");
+    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
+    cr_expect_eq(gone.code, 0, "%s", gone.err);
+    cr_expect_eq(hetzner_count(cloud, "servers"), 0);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    cr_expect_eq(hetzner_count(cloud, "networks"), 1);
+    cr_expect_eq(hetzner_count(cloud, "placement_groups"), 1);
+
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_NETWORKS", "[iner]");
+    struct lab_result unknown = lab_run(lab, "create", "host", NULL);
+    has(unknown.err, "inner");
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
 }
 
 /* ---- whatever dies or fails on the way ---- */
@@ -360,30 +409,21 @@ Test(hetzner, a_token_that_is_refused_says_so_and_makes_nothing)
     expect_destroyed(lab, cloud);
 }
 
-/* As the cloud's console does it. */
-static void protect(struct hetzner *cloud, const char *server, const char *on)
-{
-    rig_shell("python3 -c 'import urllib.request as r; r.urlopen(r.Request(\"%s/servers/%s/actions/"
-              "change_protection\", data=b\"{\\\"delete\\\": %s, \\\"rebuild\\\": %s}\", "
-              "headers={\"Authorization\": "
-              "\"Bearer " HETZNER_TOKEN "\"}))'",
-              hetzner_endpoint(cloud), server, on, on);
-}
-
 Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_said)
 {
     struct hetzner *cloud = cloud_of_nobody();
     struct lab *lab = project(cloud, NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
-    protect(cloud, server, "true");
+    AUTO_FREE char *path = xasprintf("/servers/%s/actions/change_protection", server);
+    post(cloud, lab, path, "{\"delete\": true, \"rebuild\": true}");
     struct lab_result kept = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(kept.code, 3, "%s", kept.err);
     has(kept.err, "is protected against deletion");
     cr_expect_eq(hetzner_count(cloud, "servers"), 1);
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
     cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    protect(cloud, server, "false");
+    post(cloud, lab, path, "{\"delete\": false, \"rebuild\": false}");
     expect_destroyed(lab, cloud);
 }
 
