@@ -183,6 +183,55 @@ static void check_requirement(struct check *check, const struct node *node)
     }
 }
 
+static void check_command(struct check *check, const struct node *node)
+{
+    if (node->kind != NODE_LIST || !node->count)
+        wrong(check, node, "'command' in '%s' takes a program and its arguments, a list", check->label);
+    for (size_t i = 0; node->kind == NODE_LIST && i < node->count; i++)
+        if (!node_is_scalar(node->items[i]) || node->items[i]->kind == NODE_NULL)
+            wrong(check, node->items[i], "'command' in '%s' takes texts", check->label);
+}
+
+static void check_ready_command(struct check *check, const struct node *node)
+{
+    static const char *const fields[] = {"command", "within", NULL};
+    for (size_t i = 0; i < node->count; i++) {
+        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
+        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
+        if (text_is(node->keys[i], fields[0])) {
+            check_command(check, node->items[i]);
+        } else if (text_is(node->keys[i], fields[1])) {
+            check_duration(check, node->items[i]);
+        } else {
+            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
+            check->good = false;
+        }
+    }
+    if (!node_get(node, "command"))
+        wrong(check, node, "'%s' takes a word, or a map with 'command'", check->label);
+}
+
+static void check_ready(struct check *check, const struct node *node)
+{
+    const char *const *words = check->key->names();
+    for (size_t i = 0; node->kind == NODE_LIST && i < node->count; i++) {
+        const struct node *item = node->items[i];
+        AUTO_FREE char *shown = item->kind == NODE_STRING ? text_shown(item->text) : NULL;
+        AUTO_FREE char *instead = shown ? fault_instead(item->text, words) : NULL;
+        if (item->kind == NODE_MAP)
+            check_ready_command(check, item);
+        else if (!shown)
+            wrong_kind(check, item, "words, and maps {command: [PROGRAM, ...], within: 2m}");
+        else if (!text_is_one_of(item->text, words))
+            wrong(check, item, "'%s': nothing is known of '%s'%s", check->label, shown, instead);
+        for (size_t k = 0; shown && k < i; k++)
+            if (text_is(item->text, node->items[k]->text))
+                wrong(check, item, "'%s': '%s' stands here twice", check->label, shown);
+    }
+    if (node->kind != NODE_LIST && node->kind != NODE_NULL)
+        wrong_kind(check, node, "a list");
+}
+
 /* The fields of the map that describes a firewall: each a list of texts, or one. */
 static void check_firewall_list(struct check *check, const struct node *node, char *(*rule)(const char *text))
 {
@@ -324,6 +373,9 @@ bool check_value(const struct key *key, const char *field, const struct node *no
         break;
     case VALUE_FIREWALLS:
         check_firewalls(&check, node);
+        break;
+    case VALUE_READY:
+        check_ready(&check, node);
         break;
     case VALUE_LABELS:
         if (field)

@@ -10,6 +10,14 @@ struct explanation {
     void *context;
 };
 
+/* What a provider has for its hosts where nothing says one; NULL: as it is built in. */
+static const char *of_provider(const struct provider_facts *facts, const char *field)
+{
+    if (facts && text_is(field, "stage_deadline.provision"))
+        return facts->provision;
+    return facts && text_is(field, "ready") ? facts->ready : NULL;
+}
+
 static void explain_field(const struct explanation *to, const struct settings_view *view, const char *path,
                           const struct key *key, const char *field, const struct provider_facts *facts)
 {
@@ -17,10 +25,8 @@ static void explain_field(const struct explanation *to, const struct settings_vi
     const struct setting **chain = xcalloc(count, sizeof(const struct setting *));
     const struct node *preset = settings_preset(view->layers, key);
     AUTO_FREE char *full = xasprintf("%s%s%s", path, *path ? "." : "", field);
-    bool is_providers = facts && facts->provision && text_is(field, "stage_deadline.provision");
-    AUTO_FREE char *built_in = is_providers ? xstrdup(facts->provision)
-                               : preset     ? node_flow(preset)
-                                            : xstrdup("null");
+    const char *providers = of_provider(facts, field);
+    AUTO_FREE char *built_in = providers ? xstrdup(providers) : preset ? node_flow(preset) : xstrdup("null");
     AUTO_FREE char *value = NULL;
     AUTO_FREE char *origin = NULL;
     AUTO_WORDS hidden = WORDS_INIT;

@@ -23,6 +23,7 @@ enum value_type {
     VALUE_SECRETS,   /* a map of secrets */
     VALUE_LABELS,    /* a map of texts whose names are labels at a cloud */
     VALUE_FIREWALLS, /* a list of names, and at most one map {in, from} */
+    VALUE_READY,     /* a list of words of config/ready_step.h and maps {command, within} */
 };
 
 enum {

@@ -50,9 +50,7 @@ static void target_clear(struct target *target)
     words_clear(&target->remove);
     words_clear(&target->list);
     cloud_settings_clear(&target->cloud);
-    for (size_t i = 0; i < target->ready_count; i++)
-        words_clear(&target->ready[i].command);
-    free(target->ready);
+    ready_steps_free(target->ready, target->ready_count);
     free(target->tailscale_socket);
     free(target->control_server);
     tailnet_login_clear(&target->tailnet);

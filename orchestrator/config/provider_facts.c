@@ -20,6 +20,7 @@ static const struct provider_facts rows[] = {
      .user = "root",
      .port = 22,
      .provision = "10m",
+     .ready = "[cloud-init, apt, user]",
      .calls = &provider_hetzner},
 };
 

@@ -20,6 +20,7 @@ struct provider_facts {
     const char *user;      /* where the target names none; NULL: whom ssh takes */
     int port;              /* likewise; 0: ssh's own */
     const char *provision; /* stage_deadline.provision where nothing says one; NULL: as it is built in */
+    const char *ready;     /* likewise of `ready`, words alone: "[cloud-init, apt]" */
     const struct provider *calls;
 };
 

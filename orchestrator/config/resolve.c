@@ -278,6 +278,10 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->transport_ns = duration_of(view, "stage_deadline.transport");
     out->destroy_ns = duration_of(view, "stage_deadline.destroy");
     out->sweep_ns = duration_of(view, "stage_deadline.sweep");
+    const char *ready = provider_facts(out->provider)->ready;
+    out->ready = ready && !settings_top(view, "ready")
+                     ? ready_steps_by_default(ready, &out->ready_count)
+                     : ready_steps_of(settings_node(view, "ready"), &out->ready_count);
     out->host_name = text_of(view, "host_name");
     if (!out->host_name)
         out->host_name = xstrdup(name);

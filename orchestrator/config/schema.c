@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/cloud_rules.h"
 #include "config/provider_facts.h"
+#include "config/ready_step.h"
 #include "config/ssh_rules.h"
 #include "config/tailnet_rules.h"
 #include "config/text_rules.h"
@@ -161,6 +162,7 @@ static const struct key before[] = {
     DURATION_KEY("stage_deadline.transport", SCOPE_TARGET, .preset = "60s"),
     DURATION_KEY("stage_deadline.destroy", SCOPE_TARGET, .preset = "2m"),
     DURATION_KEY("stage_deadline.sweep", SCOPE_TARGET, .preset = "30s"),
+    {.name = "ready", .scope = SCOPE_TARGET, .type = VALUE_READY, .preset = "[]", .names = ready_step_words},
     TEXT_KEY("host_name", SCOPE_TARGET, .problem = value_host_name_problem, .note = "the target's name",
              .flags = KEY_NO_RECIPE),
     {.name = "groups",
@@ -255,7 +257,6 @@ static const struct key behind[] = {
     LATER_KEY("webhook", SCOPE_PROJECT),
     LATER_KEY("otlp", SCOPE_PROJECT),
     LATER_KEY("health", SCOPE_TARGET),
-    LATER_KEY("ready", SCOPE_TARGET),
     LATER_KEY("on", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_PHASE),

@@ -2,6 +2,7 @@
  * unfinished run is alive, and what of its event files is not in the store yet. */
 #pragma once
 #include "store/history.h"
+#include "store/history_boot.h"
 #include "store/history_paths.h"
 #include "store/history_tasks.h"
 
@@ -15,6 +16,8 @@ struct account {
     size_t bad_count;
     struct history_path *paths; /* samples of phases over a tailnet */
     size_t path_count;
+    struct history_boot *boot; /* stages of cloud-init */
+    size_t boot_count;
     const char *outcome; /* of the run: the row's, else "running" or "crashed" */
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */

@@ -9,6 +9,7 @@
 #include "report/comparison.h"
 #include "report/cycle.h"
 #include "report/explain.h"
+#include "report/first_boot.h"
 #include "report/format.h"
 #include "report/json_parts.h"
 #include "report/path.h"
@@ -85,6 +86,9 @@ static struct json *step_object(const struct account *account, const struct hist
     struct json *path = report_path_json(account, step);
     if (path)
         json_set(object, "path", path);
+    struct json *boot = report_first_boot_json(account, step);
+    if (boot)
+        json_set(object, "first_boot", boot);
     return object;
 }
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/transport_kind.h"
+#include "report/first_boot.h"
 #include "report/json_parts.h"
 #include "report/path.h"
 
@@ -244,6 +245,24 @@ static void add_paths(const struct account *account, const struct table_look *lo
     }
 }
 
+/* What the host's own first boot took, where a step waited for it. */
+static void add_first_boot(const struct account *account, const struct table_look *look, struct text *out)
+{
+    bool headed = false;
+    for (size_t i = 0; i < account->step_count; i++) {
+        const struct history_step *step = &account->steps[i];
+        AUTO_FREE char *story = report_first_boot_story(account, step);
+        AUTO_TEXT line = TEXT_INIT;
+        if (!story)
+            continue;
+        text_add(out, headed ? "" : "\nfirst boot\n");
+        headed = true;
+        text_addf(&line, "%3d  %s  %s", step->seq, step->name, story);
+        say(out, look, strstr(story, "error") ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
+        text_add(out, "\n");
+    }
+}
+
 static void add_lost(const struct account *account, const struct table_look *look, struct text *out)
 {
     if (!account->lost_count)
@@ -451,6 +470,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    add_first_boot(account, look, out);
     add_paths(account, look, out);
     add_lost(account, look, out);
     add_failures(account, look, out);

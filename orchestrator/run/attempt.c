@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
+#include "config/ready_step.h"
 #include "run/recovery.h"
 #include "verdict/verdict.h"
 
@@ -21,7 +22,8 @@ static void describe(const struct run_context *context, const struct attempt_ord
 {
     const char *stage = order->stage, *name = stage ? stage : order->phase->name,
                *run = context->request->run_id;
-    bool over_transport = !stage || text_is(stage, "destroy") || recovery_is_look(stage);
+    bool over_transport =
+        !stage || text_is(stage, "destroy") || recovery_is_look(stage) || ready_step_is_stage(stage);
     AUTO_FREE char *log = layout_step_file(order->seq, name, order->number, "log"),
                    *events = layout_step_file(order->seq, name, order->number, "events.ndjson");
     attempt->plan = (struct step_order){

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
+#include "config/ready_step.h"
 #include "config/tailnet_login.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
@@ -98,6 +99,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         bound = context->recovery_bound;
     else if (stage_joins(stage))
         bound = target->tailnet_ns;
+    else if (ready_step_is_stage(stage))
+        bound = target->ready[json_get_integer(context->recovery, "ready_at", 0)].within_ns;
     else if (target) /* logging out, removing, and seeing the device gone */
         bound = target->destroy_ns +
                 (machine_joins(context) ? LOG_OUT_BOUND_S * NS_PER_S + target->tailnet_ns : 0);
@@ -157,11 +160,13 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
         .stage = stage,
         .joins = stage_joins(stage),
         .look = recovery_is_look(stage),
+        .ready = ready_step_is_stage(stage),
         .answered = attempt->result != NULL,
         .failed = problem != NULL,
         .kind = (enum error_kind)json_get_integer(problem, "kind", 0),
         .cause = json_get_string(attempt->result, "cause", NULL),
         .message = json_get_string(problem, "message", "it gave no reason"),
+        .warning = problem ? NULL : json_get_string(attempt->result, "warning", NULL),
     };
     struct evidence whole = *evidence;
     whole.stage = &answer;

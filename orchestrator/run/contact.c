@@ -31,6 +31,13 @@ void contact_disturbed(struct contact *contact, const struct phase *phase)
     contact->reboots_before = phase;
 }
 
+void contact_rebooted(struct contact *contact)
+{
+    contact->drop_masters = contact->starting = true;
+    free(TAKE(contact->session));
+    free(TAKE(contact->boot));
+}
+
 void contact_ask(const struct contact *contact, const char *stage, struct json *request)
 {
     json_set_integer(request, "knocked_ns", contact->knocked_ns);

@@ -20,6 +20,8 @@ void contact_verified(struct contact *contact, struct sink *sink, const char *ru
                       const struct phase *phase, const struct json *result);
 /* A phase ended well that disturbs connections (network_churn, reboots). */
 void contact_disturbed(struct contact *contact, const struct phase *phase);
+/* It rebooted, as it was told: neither its masters nor what was known of it go on. */
+void contact_rebooted(struct contact *contact);
 /* What a stage that will connect is asked: its share of the request (stage/stage.h). */
 void contact_ask(const struct contact *contact, const char *stage, struct json *request);
 /* For a look at the host; borrowed until the next contact. */

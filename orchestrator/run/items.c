@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/ready_step.h"
+#include "config/transport_kind.h"
 #include "stage/stage.h"
 
 static bool wanted(const struct runner_request *request, const struct phase *phase)
@@ -19,7 +21,7 @@ static bool wanted(const struct runner_request *request, const struct phase *pha
 static struct item *add(struct items *items, const char *stage, const struct phase *phase)
 {
     items->all = xreallocarray(items->all, items->count + 1, sizeof *items->all);
-    items->all[items->count] = (struct item){stage, phase, false};
+    items->all[items->count] = (struct item){.stage = stage, .phase = phase, .number = 1};
     return &items->all[items->count++];
 }
 
@@ -47,6 +49,26 @@ static void add_joining(struct items *items, const struct target *target, const 
     add(items, STAGE_JOINED, NULL)->joins = true;
 }
 
+/* `ready`, over direct or as the phases go. */
+static void add_ready(struct items *items, const struct target *target, bool over_transport)
+{
+    for (size_t i = 0; i < target->ready_count; i++) {
+        struct item *item = add(items, ready_step_stage(target->ready[i].kind), NULL);
+        item->ready = i;
+        item->over_transport = over_transport;
+    }
+}
+
+/* A machine that is a device of its tailnet may be closed to all other ways; one that others brought there
+ * has none. */
+static bool goes_over_transport(const struct runner_request *request)
+{
+    const struct target *target = request->target;
+    return target->joins_tailnet
+               ? request->machine && json_get_string(request->machine->tailnet, "address", NULL)
+               : !words_have(&target->transports, transport_name(TRANSPORT_DIRECT));
+}
+
 /* A host that never came so far as to be a device of its tailnet is reached as its bootstrap reached it. */
 static bool never_joined(const struct runner_request *request)
 {
@@ -61,8 +83,13 @@ void items_make(const struct runner_request *request, struct items *out)
     bool destroy = text_is(request->does, "destroy");
     *out = (struct items){0};
     if (text_is(request->does, "create")) {
+        bool late = request->target && goes_over_transport(request);
         add(out, "provision", NULL);
+        if (request->target && !late)
+            add_ready(out, request->target, false);
         add_joining(out, request->target, recipe);
+        if (late)
+            add_ready(out, request->target, true);
     }
     for (size_t i = 0; recipe && !destroy && i < recipe->phase_count; i++)
         if (wanted(request, &recipe->phases[i]))

@@ -4,8 +4,12 @@
 #include <stddef.h>
 
 struct item {
-    const char *stage;         /* "provision", "tailnet-look", "tailnet" or "destroy"; NULL: a phase */
+    /* "provision", "tailnet-look", "tailnet", "destroy" or one of config/ready_step.h; NULL: a phase */
+    const char *stage;
     const struct phase *phase; /* NULL: a stage */
+    size_t ready;              /* of a stage that waits until the host is ready: which entry of `ready` */
+    int number;                /* of a stage: how often it was there so far, this time too */
+    bool over_transport;       /* the stage goes to the host as the next phase does */
     bool joins;                /* it brings the host into its tailnet: of no use to one that is there */
 };
 
@@ -16,8 +20,9 @@ struct items {
     size_t direct_count;
 };
 
-/* create: provision, of a target that joins a tailnet tailnet-look, bootstrap (over direct) and tailnet,
- * then phases. run: phases. destroy: teardown phases, destroy. Of a resume what is completed is left out; a
- * machine that was made is verified again. */
+/* create: provision, the stages that wait until the host is ready (of a machine that is a device of its
+ * tailnet already they come last, over the transport that carries it), of a target that joins a tailnet
+ * tailnet-look, bootstrap (over direct) and tailnet, then phases. run: phases. destroy: teardown phases,
+ * destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
 void items_make(const struct runner_request *request, struct items *out);
 void items_clear(struct items *items);

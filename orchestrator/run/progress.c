@@ -2,6 +2,9 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/ready_step.h"
+
+#include <string.h>
 
 void progress_begin(struct progress *progress, const struct runner_request *request)
 {
@@ -34,7 +37,7 @@ int progress_attempt(struct progress *progress, const char *stage)
 {
     if (!stage)
         return progress->attempt;
-    return progress_item(progress)->phase ? ++progress->transport_attempts : 1;
+    return text_is(stage, "transport") ? ++progress->transport_attempts : progress_item(progress)->number;
 }
 
 bool progress_may_retry(const struct progress *progress, enum outcome outcome)
@@ -72,6 +75,21 @@ void progress_done(struct progress *progress)
 bool progress_joins(const struct progress *progress)
 {
     return progress_item(progress)->joins;
+}
+
+void progress_look_again(struct progress *progress)
+{
+    struct items *items = &progress->items;
+    size_t first = progress->at;
+    while (first && ready_step_is_stage(items->all[first - 1].stage))
+        first--;
+    size_t again = progress->at - first, behind = progress->at + 1;
+    items->all = xreallocarray(items->all, items->count + again, sizeof *items->all);
+    memmove(&items->all[behind + again], &items->all[behind], (items->count - behind) * sizeof *items->all);
+    memcpy(&items->all[behind], &items->all[first], again * sizeof *items->all);
+    for (size_t i = 0; i < again; i++)
+        items->all[behind + i].number++;
+    items->count += again;
 }
 
 void progress_joined(struct progress *progress)

@@ -33,6 +33,8 @@ void progress_owe(struct progress *progress, struct json *owed);
 void progress_done(struct progress *progress);
 /* Whether the item brings the host into its tailnet: the next one then goes another way to it. */
 bool progress_joins(const struct progress *progress);
+/* The host rebooted: what was found ready before the item that is at work is looked at again behind it. */
+void progress_look_again(struct progress *progress);
 /* It is there: what would bring it there is passed over. */
 void progress_joined(struct progress *progress);
 void progress_clear(struct progress *progress);

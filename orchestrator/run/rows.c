@@ -138,3 +138,22 @@ void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids)
     json_set(detail, "ids", json_keep(ids));
     note(notes, "async", detail);
 }
+
+void run_rows_put_samples(struct run_notes notes, const struct run_birth *birth, const struct json *list)
+{
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct json *stage = json_at(list, i);
+        if (json_get_integer(stage, "finished_ns", 0) < birth->started_ns)
+            continue;
+        json_set_integer(stage, "step", notes.step);
+        AUTO_FREE char *detail = json_compact(stage);
+        int healthy = json_get_integer(stage, "errors", 0) == 0;
+        sink_put(notes.sink, &(struct event){.kind = EVENT_SAMPLE,
+                                             .run = notes.run,
+                                             .step = notes.step,
+                                             .sample = {.kind = "cloud-init",
+                                                        .healthy = healthy,
+                                                        .detail = detail,
+                                                        .at_ns = json_get_integer(stage, "started_ns", 0)}});
+    }
+}

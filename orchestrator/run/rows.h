@@ -39,5 +39,8 @@ void run_rows_note_watchdog(struct run_notes notes, enum outcome outcome, const 
 void run_rows_note_warning(struct run_notes notes, const struct verdict *verdict);
 /* The phase went well, and what it used is not known: a resume does it again. */
 void run_rows_note_unrecorded(struct run_notes notes, const struct phase *phase, const char *why);
+/* The stages of cloud-init (stage/cloud_init.h) that ended since the run began, as samples; `list` may be
+ * NULL. */
+void run_rows_put_samples(struct run_notes notes, const struct run_birth *birth, const struct json *list);
 /* Async jobs that a look at the host saw: how many, and their ids (an array, kept; may be NULL). */
 void run_rows_note_async(struct run_notes notes, int jobs, struct json *ids);

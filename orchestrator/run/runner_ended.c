@@ -43,6 +43,12 @@ static void take_result(struct runner *runner, const struct json *result)
     }
     if (json_get_bool(json_get(result, "evidence"), "key_deleted"))
         join_key_clear(&runner->context.key);
+    run_rows_put_samples(runner_notes(runner), &runner->birth, json_get(result, "samples"));
+    if (json_get_bool(result, "rebooted")) {
+        run_context_forget(&runner->context);
+        contact_rebooted(&runner->contact);
+        progress_look_again(&runner->progress);
+    }
     if (json_get_bool(result, "joined"))
         progress_joined(&runner->progress);
     const char *transport = json_get_string(result, "transport", NULL);
@@ -206,7 +212,7 @@ enum runner_state runner_take_step(struct runner *runner)
     if (outcome == OUTCOME_OK && !ended.stage)
         return record(runner, &ended.ran);
     if (outcome == OUTCOME_OK && !is_to_end(runner)) /* a transport is for the phase that is next still */
-        return progress_item(&runner->progress)->phase ? runner_go_on(runner) : item_done(runner);
+        return text_is(ended.stage, "transport") ? runner_go_on(runner) : item_done(runner);
     if (again)
         return retry(runner, outcome);
     return end(runner, &ended);

@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/marks.h"
+#include "config/ready_step.h"
 #include "run/runner_close.h"
 
 enum {
@@ -49,6 +50,13 @@ static struct verdict judge(void *context, const struct evidence *evidence)
     return attempt_judge(runner->attempt, evidence);
 }
 
+/* The phase whose way to the host the item goes; NULL: it goes none that a transport finds. */
+static const struct phase *carried(const struct runner *runner)
+{
+    const struct item *item = progress_item(&runner->progress);
+    return item->over_transport ? progress_phase(&runner->progress, 0) : item->phase;
+}
+
 /* `stage` NULL: the phase of the item that is next. */
 static int begin_step(struct runner *runner, const char *stage, int number, struct error *err)
 {
@@ -60,7 +68,10 @@ static int begin_step(struct runner *runner, const char *stage, int number, stru
     else
         runner->contact.starting |= item->phase->reboots;
     runner->step_started_ns = moment_monotonic();
-    struct attempt_order order = {stage, item->phase, ++runner->seq, number, runner->progress.owed};
+    if (stage && ready_step_is_stage(stage))
+        json_set_integer(runner->context.recovery, "ready_at", (int64_t)item->ready);
+    const struct phase *phase = stage && text_is(stage, "transport") ? carried(runner) : item->phase;
+    struct attempt_order order = {stage, phase, ++runner->seq, number, runner->progress.owed};
     int status = attempt_prepare(&runner->context, &order, &runner->attempt, err);
     if (status == 0)
         status = step_start(runner->loop, runner->sink, &runner->attempt->plan, judge, on_step_over, runner,
@@ -224,7 +235,8 @@ static enum runner_state pause_before_retry(struct runner *runner)
 static enum runner_state begin_item(struct runner *runner)
 {
     const struct item *item = progress_item(&runner->progress);
-    if (item->phase && !run_context_has_transport(&runner->context, item->phase))
+    const struct phase *phase = carried(runner);
+    if (phase && !run_context_has_transport(&runner->context, phase))
         return begin_stage(runner, "transport");
     if (item->phase)
         return fetch_secrets(runner);

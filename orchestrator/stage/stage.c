@@ -4,11 +4,13 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/marks.h"
+#include "config/ready_step.h"
 #include "event/step_log.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
 #include "stage/expiry.h"
 #include "stage/find_transport.h"
+#include "stage/host_ready.h"
 #include "stage/join_look.h"
 #include "stage/join_verify.h"
 #include "stage/keys.h"
@@ -144,6 +146,8 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         put_machine(*result, status == 0 ? now : machine);
         return status;
     }
+    if (ready_step_is_stage(stage))
+        return look_at_host(project, target, now, request, host_ready_wait, *result, err);
     if (stage_joins(stage)) {
         int status = join(stage, project, target, request, now, *result, err);
         json_free(machine->tailnet);

@@ -10,7 +10,7 @@
 
 /* A stage's request, made by the worker. Keys: stage, target, machine, run, transports, bound_ns, keep_state,
  * drop_masters, starting (struct transport_request), knocked_ns (when somebody knocked at the host,
- * monotonic: nothing connects to it for KNOCK_APART_S); and those of stage/sweep.h. */
+ * monotonic: nothing connects to it for KNOCK_APART_S); and those of stage/sweep.h and stage/host_ready.h. */
 /* Those that see that a host is in its tailnet: before what would bring it there, and behind it. */
 #define STAGE_BEFORE_JOINING "tailnet-look"
 #define STAGE_JOINED         "tailnet"

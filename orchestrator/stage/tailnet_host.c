@@ -4,13 +4,9 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "event/cause.h"
-#include "process/program.h"
-#include "transport/ssh_options.h"
+#include "stage/host_script.h"
 
 #include <string.h>
-
-enum { CONNECT_S = 10, ANSWER_LIMIT = 4 << 20, WORDS_MOST = 300 };
 
 /* The programs may lie where a login shell that is not interactive does not look. */
 #define BEGIN                                                                   \
@@ -33,71 +29,27 @@ static const char log_out_later_script[] =
     BEGIN "setsid sh -c 'sleep 1; exec timeout 20 tailscale logout' </dev/null >/dev/null 2>&1 &\n"
           "printf '\\n%s later\\n' \"$nonce\"\n";
 
-static int make_argv(const struct tailnet_host *host, struct deadline deadline, struct words *argv,
-                     struct error *err)
-{
-    AUTO_SSH_ARGUMENTS ssh = SSH_ARGUMENTS_INIT;
-    if (ssh_arguments_make(host->host.machine, host->host.target, host->kind, host->sockets,
-                           host->host.agent_directory, SSH_ALIVE_INTERVAL,
-                           ssh_alive_count(deadline_left(deadline)), &ssh, err) < 0)
-        return -1;
-    if (!ssh.host)
-        return error_set(err, ERROR_UNREACHABLE, "the host has no address yet");
-    /* A master that is there is used, none is made: it would outlive this. */
-    words_add_all(argv, "ssh", "-T", "-o", "ControlMaster=no", "-o", NULL);
-    words_addf(argv, "ConnectTimeout=%d", CONNECT_S);
-    words_add_all(argv, "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR", NULL);
-    words_add_list(argv, words_argv(&ssh.options));
-    words_add_all(argv, "--", ssh.host,
-                  "exec /bin/sh -c 'case $(id -u) in 0) ;; *) sudo -n true </dev/null >/dev/null 2>&1 "
-                  "&& exec sudo -n /bin/sh ;; esac; exec /bin/sh'",
-                  NULL);
-    return 0;
-}
-
-static int no_connection(const struct text *said, const char **cause, struct error *err)
-{
-    AUTO_TEXT shown = TEXT_INIT;
-    text_add_printable_lines(&shown, text_string(said), "; ");
-    if (shown.length > WORDS_MOST)
-        text_truncate(&shown, WORDS_MOST);
-    if (cause)
-        *cause = cause_of_text(text_string(said));
-    return error_set(err, ERROR_UNREACHABLE, "no connection to the host: %s",
-                     shown.length ? text_string(&shown) : "ssh did not say why");
-}
-
 /* What stands behind the line "NONCE WORD", and the word. */
 static int run(const struct tailnet_host *host, const char *script, struct deadline deadline, char **word,
                struct text *rest, const char **cause, struct error *err)
 {
     char nonce[ID_SIZE];
     id_make(nonce);
-    AUTO_WORDS argv = WORDS_INIT;
     AUTO_FREE char *whole = xasprintf("nonce=%s\n%s", nonce, script);
-    AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
-    AUTO_ERROR failed = ERROR_INIT;
-    struct child_end end = {0};
-    if (cause)
-        *cause = NULL;
-    if (make_argv(host, deadline, &argv, err) < 0)
+    AUTO_TEXT out = TEXT_INIT;
+    int code = 0;
+    const struct host_script how = {.host = host->host,
+                                    .kind = host->kind,
+                                    .sockets = host->sockets,
+                                    .bound_ns = deadline_left(deadline)};
+    if (host_script_run(&how, whole, &out, &code, cause, err) < 0)
         return -1;
-    struct program program = {.argv = words_argv(&argv),
-                              .input = whole,
-                              .bound_ns = deadline_left(deadline),
-                              .output_limit = ANSWER_LIMIT};
-    if (program_run(&program, &out, &said, &end, &failed) < 0)
-        return failed.kind == ERROR_DEADLINE
-                   ? error_set(err, ERROR_UNREACHABLE, "the host did not answer within the bound")
-                   : error_move(err, &failed);
-    if (end.code == 255)
-        return no_connection(&said, cause, err);
     const char *at = strstr(text_string(&out), nonce);
     if (!at)
         return error_set(err, ERROR_SYSTEM,
                          "the host's shell answered, but not what it was asked (it ended "
                          "with %d)",
-                         end.code);
+                         code);
     at += strlen(nonce) + 1;
     size_t length = strcspn(at, "\n");
     *word = xstrndup(at, length);

@@ -42,6 +42,26 @@ static bool not_in_tailnet(const struct evidence *e)
     return failed(e) && e->stage->joins;
 }
 
+static bool ready_without_a_way(const struct evidence *e)
+{
+    return failed(e) && e->stage->ready && e->stage->kind == ERROR_UNREACHABLE;
+}
+
+static bool not_ready(const struct evidence *e)
+{
+    return failed(e) && e->stage->ready && e->stage->kind == ERROR_PROVIDER;
+}
+
+static bool warned(const struct evidence *e)
+{
+    return e->stage->warning != NULL;
+}
+
+static char *say_warning(const struct evidence *e)
+{
+    return xstrdup(e->stage->warning);
+}
+
 static bool signalled(const struct evidence *e)
 {
     return !e->end->exited;
@@ -122,6 +142,11 @@ static const struct verdict_row rows[] = {
      "whether the host is in its tailnet could not be asked: no way there", say_answer, its_cause},
     {"not-in-tailnet", not_in_tailnet, OUTCOME_FAILED, NULL,
      "the host is not in its tailnet as was wanted, or another device has its name", say_answer, its_cause},
+    {"ready-no-way", ready_without_a_way, OUTCOME_UNREACHABLE, NULL,
+     "whether the host is ready could not be asked: no way there, or none any more", say_answer, its_cause},
+    {"not-ready", not_ready, OUTCOME_FAILED, "not-ready",
+     "the host is not ready: what 'ready' asks of it does not hold, or did not in time", say_answer,
+     its_cause},
     {"stage-failed", failed, OUTCOME_FAILED, NULL, "it said that it failed", say_answer, its_cause},
     {"signalled", signalled, OUTCOME_CHILD_CRASHED, "signal", "a signal ended its process", say_log, NULL},
     {"not-started", never_started, OUTCOME_CHILD_CRASHED, "exit-code", "its process could not be started",
@@ -130,6 +155,8 @@ static const struct verdict_row rows[] = {
      "the exit code of its process is not 0, and it answered no error", say_log, NULL},
     {"no-answer", unanswered, OUTCOME_CHILD_CRASHED, "exit-code",
      "its process ended with 0, but without an answer", say_log, NULL},
+    {"warned", warned, OUTCOME_OK, NULL, "it did what it was to do, and has a warning", say_warning,
+     its_cause},
     {"ok", verdict_always, OUTCOME_OK, NULL, "it did what it was to do, and said so", NULL, NULL},
 };
 

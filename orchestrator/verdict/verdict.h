@@ -30,9 +30,11 @@ struct stage_answer {
     const char *stage;
     bool joins;                  /* it sees that the host is in its tailnet */
     bool look;                   /* it looks at the host for what an attempt left there, or waits for it */
+    bool ready;                  /* it waits until the host is ready */
     bool answered, failed;       /* failed: the answer is an error, ... */
     enum error_kind kind;        /* ... of this kind */
     const char *cause, *message; /* of the error; cause may be NULL */
+    const char *warning;         /* of one that did not fail; NULL: none */
 };
 
 /* Where a run stands that goes no further. What does not apply is 0. */

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/ready_step.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,17 @@ static void add_contact(struct text *out, const struct json *contact)
     }
 }
 
+/* What is waited for before the first phase, and how long at most. */
+static void add_ready(struct text *out, const struct target *target)
+{
+    for (size_t i = 0; i < target->ready_count; i++) {
+        AUTO_FREE char *shown = ready_step_shown(&target->ready[i]),
+                       *within = duration_show(target->ready[i].within_ns);
+        text_addf(out, "%s%s (%s)", i ? ", " : "  ready ", shown, within);
+    }
+    text_add(out, target->ready_count ? "\n" : "");
+}
+
 int plan_view_print(const struct project *project, const struct target *target,
                     const struct plan_report *report)
 {
@@ -42,6 +54,7 @@ int plan_view_print(const struct project *project, const struct target *target,
     text_addf(&out, "%s: provider %s, recipe %s, transport %s, Ansible %s\n", target->name, target->provider,
               target->recipe, json_get_string(report->evidence, "chosen", "none"),
               report->ansible_version ? report->ansible_version : "not found");
+    add_ready(&out, target);
     for (size_t i = 0; i < recipe->phase_count; i++) {
         const struct phase *phase = &recipe->phases[i];
         AUTO_FREE char *deadline = duration_show(phase->limits.of[WATCHDOG_DEADLINE]);

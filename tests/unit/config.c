@@ -189,7 +189,7 @@ static void expect_later(const char *file, const char *before, const char *names
     cr_has_not(said, "unknown key");
 }
 
-#define LATER_OF_A_TARGET "health ready on accelerate"
+#define LATER_OF_A_TARGET "health on accelerate"
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
