@@ -239,9 +239,11 @@ Test(change, a_fault_that_only_the_environment_hides_is_refused)
     expect_file("triphase.yml", PROJECT);
 }
 
-#define ENVELOPES                                                                              \
-    "providers:\n  static: {address: 192.0.2.7, user: \"admin\", port: 2222}  # the old one\n" \
-    "  sandbox:\n    # small\n    root: debian-11\n    user: root\n"
+#define ENVELOPES                                                                                 \
+    "providers:\n  static: {address: 192.0.2.7, user: \"admin\", port: 2222}  # the old one\n"    \
+    "  sandbox:\n    # small\n    root: debian-11\n    user: root\n"                              \
+    "  hetzner:  # when it counts\n    server_type: cx23\n    user: cloud\n    location: [nbg1, " \
+    "fsn1]\n"
 
 static void expect_target(const char *address, const char *user, int port, const char *root)
 {
@@ -264,6 +266,11 @@ Test(change, flipping_the_provider_and_back_loses_nothing_and_rewrites_nothing)
         expect_target(NULL, "root", 0, "debian-11");
         set("targets.vault.provider", "static");
         expect_target("192.0.2.7", "admin", 2222, "debian-12");
+        set("targets.vault.provider", "hetzner");
+        expect_target(NULL, "cloud", 0, "debian-12");
+        AUTO_PROJECT *project = folder_load();
+        cr_expect_str_eq(project->targets[0].cloud.server_type, "cx23");
+        cr_expect_eq(project->targets[0].cloud.locations.count, 2);
         set("targets.vault.provider", "sandbox");
         expect_target(NULL, "root", 0, "debian-11");
         expect_file("triphase.yml", texts[i]);
