@@ -206,3 +206,26 @@ Test(command_call, a_program_that_is_not_there_is_told_as_missing)
     cr_expect_eq(err.kind, ERROR_MISSING, "%s", error_text(&err));
     words_clear(&none.make);
 }
+
+Test(command_call, the_program_that_was_written_down_is_called_whatever_the_file_says_now)
+{
+    AUTO_COMMAND_SAID said = COMMAND_SAID_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_MACHINE *machine = machine_new();
+    struct target now = {.name = (char *)"box"};
+    folder_write("then", "echo '{\"state\": \"absent\"}'");
+    words_add_all(&now.remove, "sh", "then", NULL);
+    command_request_note(&now, machine);
+    words_clear(&now.remove);
+    words_add(&now.remove, "./not-there");
+    const struct command_request request = {.kind = COMMAND_REMOVE,
+                                            .target = &now,
+                                            .machine = machine,
+                                            .project = "demo",
+                                            .directory = folder(),
+                                            .bound_ns = LONG};
+    cr_assert_eq(command_call(&request, &said, &err), 0, "%s", error_text(&err));
+    AUTO_FREE char *answer = answer_of(&said);
+    cr_expect_str_eq(answer, "{\"state\":\"absent\"}");
+    words_clear(&now.remove);
+}
