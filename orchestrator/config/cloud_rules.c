@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/tailnet_rules.h"
 #include "config/text_rules.h"
 
 #include <arpa/inet.h>
@@ -18,6 +19,19 @@ char *cloud_rules_name_problem(const char *text)
     return problem                                   ? problem
            : strpbrk(text, "/?#&%\"'\\<>") || !*text ? value_about(text, "is no name or id at a cloud")
                                                      : NULL;
+}
+
+char *cloud_rules_endpoint_problem(const char *text)
+{
+    static const char *const own[] = {"localhost", "127.0.0.1", "[::1]", NULL};
+    char *problem = tailnet_rules_url_problem(text);
+    if (problem || !text_starts(text, "http://"))
+        return problem;
+    const char *authority = text + strlen("http://");
+    size_t length = *authority == '[' ? strcspn(authority, "]") + 1 : strcspn(authority, ":/");
+    AUTO_FREE char *host = xstrndup(authority, length);
+    return text_is_one_of(host, own) ? NULL
+                                     : value_about(text, "would send the token in clear: write https://");
 }
 
 /* A port at the begin of the text; its digits, 0: there is none. */

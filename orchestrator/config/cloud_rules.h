@@ -4,6 +4,8 @@
 
 /* A name or an id of something at the cloud. */
 char *cloud_rules_name_problem(const char *text);
+/* A URL of an API that is given a token: http is for this machine itself alone. */
+char *cloud_rules_endpoint_problem(const char *text);
 /* "tcp/22", "udp/8000-8100", "icmp", "esp", "gre" */
 char *cloud_rules_port_problem(const char *text);
 /* A network in CIDR notation, its host bits zero. */

@@ -199,7 +199,7 @@ static const struct key before[] = {
      .note = "HCLOUD_TOKEN",
      .flags = KEY_CLOUD},
     CLOUD_TEXT_KEY("endpoint", .preset = "https://api.hetzner.cloud/v1",
-                   .problem = tailnet_rules_url_problem),
+                   .problem = cloud_rules_endpoint_problem),
     CLOUD_TEXT_KEY("server_type", .problem = cloud_rules_name_problem, .note = "none, it is required"),
     CLOUD_TEXT_KEY("image", .preset = "docker-ce", .problem = cloud_rules_name_problem),
     CLOUD_NAMES_KEY("location", KEY_SINGLE, "the cloud's choice"),

@@ -93,6 +93,9 @@ Test(cloud_keys, what_is_wrong_is_told_with_its_place)
     } all[] = {
         {"token: abc", "triphase.yml:5:12: 'token' is a plain value; a secret is given as {file: PATH}"},
         {"endpoint: api", "triphase.yml:5:15: 'endpoint': 'api' is no URL"},
+        {"endpoint: http://api.example.org/v1",
+         "triphase.yml:5:15: 'endpoint': 'http://api.example.org/v1' would send the token in clear"},
+        {"endpoint: http://127.0.0.1.example.org/v1", "would send the token in clear"},
         {"server_type: [a]", "triphase.yml:5:18: 'server_type' takes a text, not a list"},
         {"image: a b", "triphase.yml:5:12: 'image': 'a b' holds a blank"},
         {"image: a/b", "'a/b' is no name or id at a cloud"},
