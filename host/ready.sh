@@ -65,7 +65,7 @@ cloud_init() {
     [ $state = ok ] || return
     # One that knows no formats says so on stderr, and its record is enough.
     printf 'said %s\n' "$(cloud-init status --format json 2>/dev/null | tr -d '\n')"
-    finished=$(stat -c %Y /var/lib/cloud/instance/boot-finished 2>/dev/null) && printf 'finished %s\n' "$finished"
+    finished=$(date -r /var/lib/cloud/instance/boot-finished +%s.%N 2>/dev/null) && printf 'finished %s\n' "$finished"
 }
 
 # ---- apt
