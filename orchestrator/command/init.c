@@ -206,7 +206,7 @@ static const struct {
 } firsts[] = {
     {"static", "put your host's address into triphase.yml"},
     {"command", "put your host's address into triphase.yml"},
-    {"hetzner", "export HCLOUD_TOKEN   the token of your project at the cloud"},
+    {"hetzner", "export HCLOUD_TOKEN=…   the token of your project at the cloud"},
 };
 
 static void say_what_next(const struct laying *laying, bool here)

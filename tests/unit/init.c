@@ -101,6 +101,21 @@ Test(init, each_providers_project_loads_with_a_target_of_it_and_the_programs_it_
     cr_assert_not(file_exists(other));
 }
 
+Test(init, a_server_that_costs_has_an_expiry_and_what_is_to_be_done_first_is_a_command_that_works)
+{
+    AUTO_FREE char *directory = folder_path("cloud"), *said = folder_path("said");
+    cr_assert(freopen(said, "w", stderr));
+    cr_assert_eq(init_for("hetzner", directory), EXIT_OK);
+    AUTO_FREE char *next = text_of(said);
+    cr_has(next, "\n  export HCLOUD_TOKEN=…   the token ");
+    static const char *const environment[] = {"HOME=/nonexistent", NULL};
+    struct config_sources sources = {directory, environment, NULL, NULL, NULL};
+    AUTO_PROJECT *project = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(config_load(&sources, &project, &err), 0, "%s", error_text(&err));
+    cr_assert_gt(project->targets[0].ttl_ns, 0);
+}
+
 Test(init, nothing_is_laid_down_where_one_file_is_in_the_way)
 {
     folder_write("phases/vault.yml", "mine\n");
