@@ -42,6 +42,13 @@ static int read_value(struct changing *changing, struct words *faults)
     const char *field = changing->place.at.field, *text = changing->change->value;
     struct provenance from = {changing->shown, false};
     size_t before = faults->count;
+    /* YAML would read it as null, which hides what other layers say. */
+    if (!schema_is_text(key) && !text[strspn(text, " \t\r\n")]) {
+        fault_add(faults, changing->shown,
+                  "the value is empty; 'triphase config unset' takes a setting out%s",
+                  field ? ", and an empty text is '\"\"'" : "");
+        return -1;
+    }
     struct node *value = environment_read_value(key, field, text, changing->shown, faults);
     if (!value)
         return -1;

@@ -137,12 +137,29 @@ static void known_paths(const struct spots *spots, bool as_variables, struct wor
     }
 }
 
+/* The one path that lacks nothing but its beginning ("vault.ttl"); NULL: none, or several. */
+static const char *path_that_ends_so(const char *name, const struct words *known)
+{
+    AUTO_FREE char *end = strchr(name, '.') ? xasprintf(".%s", name) : NULL;
+    const char *found = NULL;
+    for (size_t i = 0; end && i < known->count; i++) {
+        if (!text_ends(known->items[i], end))
+            continue;
+        if (found)
+            return NULL;
+        found = known->items[i];
+    }
+    return found;
+}
+
 static void fault_nearest(const struct spots *spots, bool as_variables, const char *name, const char *place,
                           struct words *faults)
 {
     AUTO_WORDS known = WORDS_INIT;
     known_paths(spots, as_variables, &known);
-    const char *nearest = text_nearest(name, words_argv(&known));
+    const char *nearest = path_that_ends_so(name, &known);
+    if (!nearest)
+        nearest = text_nearest(name, words_argv(&known));
     fault_add(faults, place, "there is no such setting in this project%s%s%s",
               nearest ? "; the nearest is " : "", nearest ? nearest : "",
               nearest ? "" : "; 'triphase config' prints all");

@@ -121,6 +121,13 @@ static const struct {
     {"targets.vault.recipe", "other", "there is no recipe 'other'"},
     {"targets.vault.provider", "static", "address"},
     {"targets.vault.on", "x", "'on' is not in this version"},
+    {"vault.ttl", "6h", "the nearest is targets.vault.ttl"},
+    {"targets.vault.port", "", "the value is empty; 'triphase config unset' takes a setting out"},
+    {"targets.vault.peers", " ", "the value is empty"},
+    {"targets.vault.vars.size", "",
+     "the value is empty; 'triphase config unset' takes a setting out, and an empty "
+     "text is '\"\"'"},
+    {"targets.vault.image", "", "image"},
     {"phases.vault.install.silense", "1m", "the nearest is phases.vault.install.silence"},
     {"phases.vault.target.user", "admin",
      "stands in phases/vault.yml under 'target', which no path leads to"},
