@@ -154,22 +154,25 @@ Test(tailnet_create, a_host_joins_over_direct_and_is_converged_over_the_tailnet_
     struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
     tailnet_operator_join(op, "tag:operator");
     struct lab *project = project_with_key(lab, op, "tag:host");
+    lab_environment(project, "TRIPHASE_TARGETS_WEB_READY", "[user]");
 
     expect_ok(lab_run(project, "create", "web", NULL));
 
     AUTO_FREE char *first = steps_of_last_run(project), *there = nodes(lab);
-    cr_expect_str_eq(first,
-                     "provision:-:ok tailnet-look:-:ok transport:-:ok bootstrap:direct:ok tailnet:-:ok "
-                     "transport:-:ok work:tailnet:ok");
+    cr_expect_str_eq(
+        first,
+        "provision:-:ok ready-user:-:ok tailnet-look:-:ok transport:-:ok bootstrap:direct:ok tailnet:-:ok "
+        "transport:-:ok work:tailnet:ok");
     cr_has(there, " web:tag:host ");
     AUTO_FREE char *asked =
         lab_sql(project, "SELECT json_extract(evidence, '$.asked') FROM step WHERE name = 'tailnet'");
     cr_expect_str_eq(asked, "peers");
 
-    /* Nothing of the tailnet is touched a second time. */
+    /* Nothing of the tailnet is touched a second time, and the host asked over it whether it is ready. */
     expect_ok(lab_run(project, "create", "web", NULL));
     AUTO_FREE char *second = steps_of_last_run(project), *same = nodes(lab);
-    cr_expect_str_eq(second, "provision:-:ok tailnet-look:-:ok transport:-:ok work:tailnet:ok");
+    cr_expect_str_eq(second,
+                     "provision:-:ok tailnet-look:-:ok transport:-:ok ready-user:tailnet:ok work:tailnet:ok");
     cr_expect_str_eq(same, there);
     make_bundle(project);
 
