@@ -182,8 +182,7 @@ static bool clear_away(const struct target *target, struct machine *machine, con
 {
     AUTO_ERROR left = ERROR_INIT;
     end_its_offspring();
-    if (said->answer)
-        json_set(machine->resources, COMMAND_ANSWER, json_keep(said->answer));
+    /* Its answer is in the note. */
     bool gone = remove_host(target, machine, REMOVE_BOUND, &left) == 0;
     error_set(why, said->why.kind, "%s; %s%s", error_text(&said->why),
               gone ? "what it may have made was removed" : "and ", gone ? "" : error_text(&left));

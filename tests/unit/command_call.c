@@ -108,6 +108,14 @@ Test(command_call, a_secret_that_it_says_or_answers_is_taken_out_wherever_what_i
     cr_expect_str_eq(error_text(&said.why), "sh exited with 4: failed with [REDACTED secret token]");
 }
 
+Test(command_call, what_could_have_become_a_secret_and_did_not_is_told_at_the_end)
+{
+    AUTO_COMMAND_SAID said = call("printf 'in the end fed' >&2; exit 1", "fed-by-the-test", LONG);
+    AUTO_FREE char *log = written("log");
+    cr_expect_str_eq(log, "in the end fed");
+    cr_expect_str_eq(error_text(&said.why), "sh exited with 1: in the end fed");
+}
+
 Test(command_call, a_secret_is_in_no_message_of_one_that_was_killed)
 {
     AUTO_COMMAND_SAID killed = call("echo 'with fed-by-the-test' >&2; kill -9 $$", "fed-by-the-test", LONG);
