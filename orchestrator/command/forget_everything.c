@@ -71,14 +71,19 @@ int forget_still_there(const struct command_context *context, const char *store,
         return 0;
     /* Files that are wrong lead nowhere. */
     (void)project_access_load(context, NULL, &project, NULL, NULL);
-    const struct target *target = project ? project_target(project, name, NULL) : NULL;
-    if (!places_can_ask(machine->provider, target)) {
+    size_t count = 0;
+    struct place *places = places_of(project, project ? &machine : NULL, project ? 1 : 0, &count);
+    const struct place *place = places_find(places, count, machine->provider, name);
+    int there = 0;
+    if (!place || place->mute)
         help_note(
-            "%s: whether it is still there nobody can be asked (the files name no '%s' target with a list)",
+            "%s: whether it is still there nobody can be asked (neither the files nor its row name a '%s' "
+            "that lists)",
             name, machine->provider);
-        return 0;
-    }
-    return provider->list(project, target, &found, err) < 0 ? -1 : lists(&found, machine);
+    else
+        there = provider->list(project, place->target, &found, err) < 0 ? -1 : lists(&found, machine);
+    places_free(places, count);
+    return there;
 }
 
 /* Sandboxes that are in the way, a line each; the others that are dead by name. */

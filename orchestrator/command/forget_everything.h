@@ -17,6 +17,6 @@ int forget_agreed(bool yes, struct error *err, const char *question, ...)
 /* 0 or 1: a copy, and where the original is (malloc'ed); as identity_claim otherwise. */
 int forget_claim(const char *project_directory, char **original, struct error *err);
 /* 1 where the target's machine is still to be found: it would be lost with its row. 0 too, and said, where
- * nobody can be asked: no target of the files leads to it, or its programs list nothing. */
+ * nobody can be asked: neither files nor its row lead to it, or its programs list nothing. */
 int forget_still_there(const struct command_context *context, const char *store, const char *name,
                        struct error *err);

@@ -244,11 +244,44 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
     }
 }
 
+/* Whether the files say how what this provider made for the target can be listed. */
+static bool leads_to(const struct settings_view *view, const char *provider)
+{
+    const struct provider_facts *facts = provider_facts(provider);
+    return (facts->cloud && (settings_top(view, "server_type") || settings_top(view, "token") ||
+                             settings_top(view, "endpoint"))) ||
+           (facts->by_programs && settings_top(view, "list"));
+}
+
+static void fill_elsewhere(struct loader *loader, const struct resolve *resolve, const struct target *target,
+                           struct project *project)
+{
+    AUTO_WORDS nobody_asks = WORDS_INIT; /* what it lacks there is a fault on the day that it is switched */
+    struct resolve there = *resolve;
+    there.faults = &nobody_asks;
+    for (const char *const *name = provider_names(); *name; name++) {
+        AUTO_SETTINGS_VIEW view = {0};
+        settings_of_target_at(loader->layers, target->name, *name, &view);
+        if (text_is(*name, target->provider) || !leads_to(&view, *name))
+            continue;
+        there.provider = *name;
+        project->elsewhere =
+            xreallocarray(project->elsewhere, project->elsewhere_count + 1, sizeof *project->elsewhere);
+        struct target *out = &project->elsewhere[project->elsewhere_count++];
+        *out = (struct target){0};
+        resolve_target(&there, &view, target->name, "", out);
+    }
+}
+
 static struct project *fill(struct loader *loader)
 {
     struct project *project = xcalloc(1, sizeof *project);
-    struct resolve resolve = {loader->directory, &loader->invoker,         loader->environment,
-                              &loader->ansible,  loader->sources->program, &loader->faults};
+    struct resolve resolve = {.directory = loader->directory,
+                              .invoker = &loader->invoker,
+                              .environment = loader->environment,
+                              .ansible = &loader->ansible,
+                              .program = loader->sources->program,
+                              .faults = &loader->faults};
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_project(loader->layers, &view);
     project->directory = xstrdup(loader->directory);
@@ -263,6 +296,7 @@ static struct project *fill(struct loader *loader)
         check_peers(loader, &target, outline->name, &project->targets[project->target_count]);
         tailnet_keys_carrier(loader->environment, &project->operator_settings,
                              &project->targets[project->target_count]);
+        fill_elsewhere(loader, &resolve, &project->targets[project->target_count], project);
         project->target_count++;
     }
     project->recipes = xcalloc(loader->recipes.count, sizeof *project->recipes);

@@ -56,6 +56,13 @@ static void target_clear(struct target *target)
     tailnet_login_clear(&target->tailnet);
 }
 
+void target_free(struct target *target)
+{
+    if (target)
+        target_clear(target);
+    free(target);
+}
+
 static void phases_free(struct phase *phases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -83,6 +90,9 @@ void project_free(struct project *project)
     for (size_t i = 0; i < project->target_count; i++)
         target_clear(&project->targets[i]);
     free(project->targets);
+    for (size_t i = 0; i < project->elsewhere_count; i++)
+        target_clear(&project->elsewhere[i]);
+    free(project->elsewhere);
     for (size_t i = 0; i < project->recipe_count; i++) {
         struct recipe *recipe = &project->recipes[i];
         free(recipe->name);

@@ -116,12 +116,17 @@ struct project {
     struct operator_settings operator_settings; /* `operator`: how this machine joins its tailnet */
     struct target *targets;                     /* in file order */
     size_t target_count;
+    /* Targets as they would be at another provider, of whose keys the files still say some: what was made
+     * there before the provider was switched is still there. They may lack what that provider requires. */
+    struct target *elsewhere;
+    size_t elsewhere_count;
     struct recipe *recipes; /* every recipe that a target names, each once */
     size_t recipe_count;
     struct words warnings;   /* of the user's file, of unmatched legacy names… one line each */
     struct settings *layers; /* every value with its origin, for config_explain (config/settings.h) */
 };
 
+void target_free(struct target *target);
 void project_free(struct project *project);
 void project_cleanup(struct project **project);
 #define AUTO_PROJECT __attribute__((cleanup(project_cleanup))) struct project

@@ -250,7 +250,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     AUTO_FREE char *what = xasprintf("target '%s'", name);
     need(resolve, view, "recipe", place, what);
     out->name = xstrdup(name);
-    out->provider = text_of(view, "provider");
+    out->provider = resolve->provider ? xstrdup(resolve->provider) : text_of(view, "provider");
     out->recipe = text_of(view, "recipe");
     if (provider_facts(out->provider)->existing)
         need(resolve, view, "address", place, what);

@@ -14,6 +14,7 @@ struct resolve {
     const struct ansible_settings *ansible;
     const char *program; /* the running one; may be NULL */
     struct words *faults;
+    const char *provider; /* of a target, in the place of the one that it says; NULL: that one */
 };
 
 /* Each fills `out`, which stays to be freed by project_free whatever it held; what is missing or points

@@ -297,12 +297,18 @@ static void put_before(struct settings_view *view, size_t at, char *path)
 
 void settings_of_target(struct settings *layers, const char *name, struct settings_view *out)
 {
+    settings_of_target_at(layers, name, NULL, out);
+}
+
+void settings_of_target_at(struct settings *layers, const char *name, const char *provider,
+                           struct settings_view *out)
+{
     *out = (struct settings_view){.layers = layers, .scope = SCOPE_TARGET};
     out->paths[out->count++] = xstrdup("defaults");
     out->paths[out->count++] = xasprintf("targets.%s", name);
     /* The provider itself is looked up without a place of its own, and the recipe without its target's. */
     const struct node *named = settings_node(out, "provider"); /* built in: sandbox */
-    put_before(out, 1, xasprintf("providers.%s", named ? named->text : ""));
+    put_before(out, 1, xasprintf("providers.%s", provider ? provider : named ? named->text : ""));
     const struct node *recipe = settings_node(out, "recipe");
     if (recipe)
         put_before(out, 0, settings_recipe_target(recipe->text));

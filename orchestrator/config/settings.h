@@ -59,6 +59,9 @@ struct settings_view {
 void settings_of_project(struct settings *layers, struct settings_view *out);
 /* Its last path is the target's own, "targets.NAME"; the provider is the one that counts for it. */
 void settings_of_target(struct settings *layers, const char *name, struct settings_view *out);
+/* The same as if another provider counted for it. */
+void settings_of_target_at(struct settings *layers, const char *name, const char *provider,
+                           struct settings_view *out);
 /* Its last path is the phase's own, "phases.RECIPE.NAME". */
 void settings_of_phase(struct settings *layers, const char *recipe, const char *phase,
                        struct settings_view *out);

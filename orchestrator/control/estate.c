@@ -28,9 +28,11 @@ void estate_clear(struct estate *estate)
     *estate = (struct estate){0};
 }
 
-static void ask_places(const struct project *project, const char *only, struct estate *out)
+/* `before`: what the store knew before anybody was asked. */
+static void ask_places(const struct project *project, const char *only, const struct estate *before,
+                       struct estate *out)
 {
-    out->of = places_of(project, &out->place_count);
+    out->of = places_of(project, before->rows, before->row_count, &out->place_count);
     out->places = xcalloc(out->place_count, sizeof *out->places);
     for (size_t i = 0; i < out->place_count; i++) {
         struct estate_place *place = &out->places[i];
@@ -129,22 +131,20 @@ static bool has_row(const struct estate *estate, const struct machine *machine)
 
 static const struct estate_place *place_of(const struct estate *estate, const struct machine *machine)
 {
-    for (size_t i = 0; i < estate->place_count; i++) {
-        const struct place *place = estate->places[i].of;
-        if (text_is(place->provider, machine->provider) &&
-            (!place->target || words_have(&place->targets, machine->target)))
-            return &estate->places[i];
-    }
-    return NULL;
+    const struct place *place =
+        places_find(estate->of, estate->place_count, machine->provider, machine->target);
+    return place ? &estate->places[place - estate->of] : NULL;
 }
 
 int estate_look(const struct project *project, const char *only, struct estate *out, struct error *err)
 {
     AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
     AUTO_FREE char *id = identity_id(project->directory);
-    AUTO_ESTATE found = {0};
+    AUTO_ESTATE found = {0}, before = {0};
     const struct looking looking = {project, only, state, id, &found};
-    ask_places(project, only, &found);
+    if (read_rows(store, only, &before, err) < 0)
+        return -1;
+    ask_places(project, only, &before, &found);
     if (read_rows(store, only, &found, err) < 0)
         return -1;
     for (size_t i = 0; i < found.place_count; i++)

@@ -3,9 +3,12 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "format/node_json.h"
+#include "format/yaml.h"
 #include "provider/command_answer.h"
 #include "sandbox/owner.h"
 #include "store/identity.h"
+
+#include <string.h>
 
 #define VERSION 1
 
@@ -48,6 +51,24 @@ const struct json *command_request_noted(const struct machine *machine, enum com
 {
     const struct json *list = json_get(json_get(machine->resources, "calls"), names[kind]);
     return json_count(list) ? list : NULL;
+}
+
+void command_request_recall(const struct machine *machine, struct target *target)
+{
+    struct words *const words[] = {[COMMAND_MAKE] = &target->make,
+                                   [COMMAND_VERIFY] = &target->verify,
+                                   [COMMAND_REMOVE] = &target->remove,
+                                   [COMMAND_LIST] = &target->list};
+    const struct json *vars = json_get(machine->resources, "vars");
+    AUTO_FREE char *text = json_count(vars) ? json_compact(vars) : NULL;
+    AUTO_WORDS faults = WORDS_INIT;
+    for (int kind = 0; kind < COMMAND_KINDS; kind++) {
+        const struct json *list = command_request_noted(machine, (enum command_kind)kind);
+        for (size_t i = 0; i < json_count(list); i++)
+            words_add(words[kind], json_string(json_at(list, i), ""));
+    }
+    if (text) /* JSON is YAML */
+        (void)yaml_read(text, strlen(text), "vars", &target->vars, &faults);
 }
 
 static void put_host(const struct target *target, struct json *request)

@@ -24,6 +24,8 @@ struct command_request {
 void command_request_note(const struct target *target, struct machine *machine);
 /* The argument list of a call: what was written down, else the target's; borrowed JSON array, NULL: none. */
 const struct json *command_request_noted(const struct machine *machine, enum command_kind kind);
+/* The other way round: all that was written down, into a target that says none of it. */
+void command_request_recall(const struct machine *machine, struct target *target);
 const struct words *command_request_words(const struct target *target, enum command_kind kind);
 /* A line that ends with a newline. malloc'ed. */
 char *command_request_text(const struct command_request *request);

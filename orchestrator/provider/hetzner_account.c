@@ -58,6 +58,12 @@ void hetzner_account_note(const struct target *target, struct machine *machine)
     json_set(machine->resources, "token", source_of(&target->cloud.token));
 }
 
+void hetzner_account_noted(const struct machine *machine, struct cloud_settings *out)
+{
+    out->endpoint = xstrdup_or_null(json_get_string(machine->resources, "endpoint", NULL));
+    take_source(json_get(machine->resources, "token"), &out->token);
+}
+
 static void say(void *context, const char *line)
 {
     (void)context;
@@ -73,8 +79,7 @@ int hetzner_account_open(const struct target *target, const struct machine *mach
     if (target && provider_facts(target->provider)->cloud) {
         settings = &target->cloud;
     } else {
-        noted.endpoint = xstrdup_or_null(json_get_string(machine->resources, "endpoint", NULL));
-        take_source(json_get(machine->resources, "token"), &noted.token);
+        hetzner_account_noted(machine, &noted);
     }
     int opened = settings->endpoint
                      ? cloud_api_open(settings, directory, deadline_in(bound_ns), out, err)

@@ -138,7 +138,7 @@ bool estate_view_unasked(const struct estate *estate, struct words *lines)
         AUTO_FREE char *targets = words_join(&place->of->targets, ", ");
         if (place->of->mute)
             words_addf(lines,
-                       "%s (%s): what is there beyond this store nobody can be asked: there is no 'list'",
+                       "%s (%s): what is there beyond this store nobody can be asked: nothing says how",
                        place->of->provider, targets);
         else if (place->trouble.kind != ERROR_NONE)
             words_addf(lines, "%s (%s): what is there could not be asked: %s", place->of->provider, targets,

@@ -194,3 +194,30 @@ Test(cloud_keys, an_older_name_of_the_image_works_and_loses_to_triphases_own)
     AUTO_FREE char *said = folder_refusal(ERROR_PROJECT);
     cr_has(said, "environment HETZNER_BASE_IMAGE: 'image': 'a b' holds a blank");
 }
+
+Test(cloud_keys, of_a_target_that_was_switched_away_the_keys_that_stayed_still_say_where_its_cloud_is)
+{
+    folder_write(
+        "triphase.yml",
+        "project: demo\nproviders: {hetzner: {endpoint: 'http://127.0.0.1:8080/v1/', token: {env: T}}, "
+        "command: {list: [./l]}}\n"
+        "targets:\n  vault: {recipe: vault, provider: sandbox, protected: true}\n"
+        "  bare: {recipe: vault, provider: command, make: [m], verify: [v], remove: [r]}\n");
+    AUTO_PROJECT *project = folder_load();
+    cr_assert_eq(project->elsewhere_count, 3);
+    static const char *const wanted[][2] = {{"vault", "command"}, {"vault", "hetzner"}, {"bare", "hetzner"}};
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        const struct target *target = &project->elsewhere[i];
+        cr_assert_str_eq(target->name, wanted[i][0]);
+        cr_assert_str_eq(target->provider, wanted[i][1]);
+        if (text_is(target->provider, "command"))
+            cr_assert_str_eq(target->list.items[0], "./l");
+        else
+            cr_assert(text_is(target->cloud.endpoint, "http://127.0.0.1:8080/v1") &&
+                      text_is(target->cloud.token.where, "T"));
+    }
+    cr_assert_str_eq(project->targets[0].provider, "sandbox");
+    folder_write("triphase.yml", "project: demo\ntargets: {vault: {recipe: vault, image: debian-13}}\n");
+    AUTO_PROJECT *plain = folder_load();
+    cr_assert_eq(plain->elsewhere_count, 0, "an image alone leads nowhere");
+}

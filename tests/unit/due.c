@@ -126,7 +126,7 @@ Test(due, each_place_is_asked_once_however_many_targets_lead_there)
     set_target(&targets[5], "f", "command", NULL);
     const struct project project = {.targets = targets, .target_count = COUNT_OF(targets)};
     size_t count = 0;
-    struct place *places = places_of(&project, &count);
+    struct place *places = places_of(&project, NULL, 0, &count);
     static const struct {
         const char *provider, *targets;
         bool mute;
@@ -143,4 +143,60 @@ Test(due, each_place_is_asked_once_however_many_targets_lead_there)
     places_free(places, count);
     for (size_t i = 0; i < COUNT_OF(targets); i++)
         words_clear(&targets[i].list);
+}
+
+Test(due, what_another_provider_made_is_asked_for_by_keys_that_stayed_and_else_by_what_a_row_says)
+{
+    struct target targets[2] = {0}, elsewhere[1] = {0};
+    set_target(&targets[0], "a", "sandbox", NULL);
+    set_target(&targets[1], "b", "sandbox", NULL);
+    set_target(&elsewhere[0], "a", "hetzner", NULL);
+    elsewhere[0].cloud.endpoint = (char *)(uintptr_t) "https://one";
+    const struct project project = {.targets = targets,
+                                    .target_count = COUNT_OF(targets),
+                                    .elsewhere = elsewhere,
+                                    .elsewhere_count = COUNT_OF(elsewhere)};
+    static const struct {
+        const char *provider, *target, *resources, *found, *asked; /* asked: endpoint or list */
+    } cases[] = {
+        {"hetzner", "a", "{}", "a", "https://one"},
+        {"hetzner", "b", "{\"endpoint\": \"https://two\", \"token\": {\"env\": \"T\"}}", "b c",
+         "https://two"},
+        {"hetzner", "c", "{\"endpoint\": \"https://two\", \"token\": {\"env\": \"T\"}}", "b c",
+         "https://two"},
+        {"hetzner", "d", "{\"endpoint\": \"https://two\", \"token\": {\"file\": \"T\"}}", "d", "https://two"},
+        {"command", "b", "{\"calls\": {\"list\": [\"./l\", \"-v\"]}, \"vars\": {\"n\": 1}}", "b", "./l -v"},
+        {"command", "c", "{\"calls\": {}}", "c", ""},
+        {"sandbox", "x", "{}", "a b", NULL},
+    };
+    struct machine *rows[COUNT_OF(cases)];
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        rows[i] = machine_new();
+        rows[i]->provider = xstrdup(cases[i].provider);
+        rows[i]->target = xstrdup(cases[i].target);
+        rows[i]->resources = json_parse(cases[i].resources, strlen(cases[i].resources), NULL);
+        cr_assert(rows[i]->resources);
+    }
+    size_t count = 0;
+    struct place *places = places_of(&project, rows, COUNT_OF(cases), &count);
+    cr_expect_eq(count, 6);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct place *place = places_find(places, count, cases[i].provider, cases[i].target);
+        cr_assert(place, "%zu", i);
+        AUTO_FREE char *names = words_join(&place->targets, " ");
+        cr_expect_str_eq(names, cases[i].found, "%zu", i);
+        if (!cases[i].asked) {
+            cr_expect_null(place->target);
+            continue;
+        }
+        AUTO_FREE char *list = words_join(&place->target->list, " ");
+        cr_expect_str_eq(place->target->cloud.endpoint ? place->target->cloud.endpoint : list,
+                         cases[i].asked);
+        cr_expect_eq(place->mute, !*cases[i].asked, "%zu", i);
+        cr_expect_eq(place->target->vars != NULL, strstr(cases[i].resources, "vars") != NULL, "%zu", i);
+    }
+    cr_expect_null(places_find(places, count, "hetzner", "e"));
+    places_free(places, count);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        machine_free(rows[i]);
 }
