@@ -31,6 +31,7 @@ targets:
     location: fsn1
     port: %d
     host_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKiHh1rTk0XkWEdA8x0HCsTRTGMSmLRSXN0sJGvvJ7mB]
+    ready: []
     stage_deadline: {transport: 1s}
 ''',
     'phases/nothing.yml': 'phases:\n  - name: nothing\n    playbook: nothing.yml\n',
