@@ -1,6 +1,7 @@
 #include "provider/command_answer.h"
 
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -59,7 +60,7 @@ static char *any_key_problem(const char *text)
 }
 
 /* It is shown, at a terminal too. */
-static char *reference_problem(const char *text)
+static char *shown_problem(const char *text)
 {
     return value_has_control(text) ? value_about(text, "holds a control character") : NULL;
 }
@@ -74,7 +75,7 @@ static const struct {
     {"key", any_key_problem, offsetof(struct machine, key)},
     {"jump", ssh_rules_jump_problem, offsetof(struct machine, jump)},
     {"python", value_python_problem, offsetof(struct machine, python)},
-    {"reference", reference_problem, offsetof(struct machine, reference)},
+    {"reference", shown_problem, offsetof(struct machine, reference)},
 };
 
 static int check_texts(const struct json *answer, struct error *err)
@@ -160,13 +161,22 @@ int command_answer_state(const struct json *answer, enum command_state *out, str
     return 0;
 }
 
+static char *machine_problem(const char *text)
+{
+    return id_is(text) ? NULL : value_about(text, "is no id of a machine");
+}
+
 /* Text, or absent; null is as absent. */
-static int take_text(const struct json *host, const char *member, char **out, struct error *err)
+static int take_text(const struct json *host, const char *member, text_problem *problem_of, char **out,
+                     struct error *err)
 {
     const struct json *value = json_get(host, member);
     const char *text = json_string(value, NULL);
     if (value && !json_is_null(value) && (!text || !*text))
         return refuse(member, "of a host is no text", err);
+    AUTO_FREE char *problem = text ? problem_of(text) : NULL;
+    if (problem)
+        return refuse(member, problem, err);
     *out = xstrdup_or_null(text);
     return 0;
 }
@@ -191,10 +201,12 @@ static int take_host(const struct json *host, struct listed *out, struct error *
     const struct json *protected = json_get(host, "protected");
     if (!json_is_object(host))
         return refuse("hosts", "holds what is no object", err);
-    if (check_members(host, known, err) < 0 || take_text(host, "reference", &out->reference, err) < 0 ||
-        take_text(host, "project", &out->project_id, err) < 0 ||
-        take_text(host, "target", &out->target, err) < 0 ||
-        take_text(host, "machine", &out->machine, err) < 0 || take_text(host, "what", &out->what, err) < 0 ||
+    if (check_members(host, known, err) < 0 ||
+        take_text(host, "reference", shown_problem, &out->reference, err) < 0 ||
+        take_text(host, "project", shown_problem, &out->project_id, err) < 0 ||
+        take_text(host, "target", value_name_problem, &out->target, err) < 0 ||
+        take_text(host, "machine", machine_problem, &out->machine, err) < 0 ||
+        take_text(host, "what", shown_problem, &out->what, err) < 0 ||
         take_second(host, "made", &out->made_ns, err) < 0 ||
         take_second(host, "expires", &out->expires_ns, err) < 0)
         return -1;

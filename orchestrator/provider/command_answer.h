@@ -23,5 +23,5 @@ int command_answer_made(struct json *answer, struct machine *machine, struct err
 int command_answer_state(const struct json *answer, enum command_state *out, struct error *err);
 /* Of `list`: {"hosts": [{"reference", "project", "target", "machine", "made", "expires", "what",
  * "protected"}]} and, where the programs know another clock than this machine's, "now"; times are UNIX
- * seconds. */
+ * seconds. `target` is a name, `machine` an id; none holds a control character. */
 int command_answer_hosts(const struct json *answer, struct listing *out, struct error *err);

@@ -41,19 +41,20 @@ int help_command(const struct help_line *line)
 }
 
 /* Messages can hold bytes of hosts and files: what a terminal would act on is shown, not sent. */
-static void write_lines(const char *prefix, const char *message)
+static void write_lines(const char *prefix, const char *message, const char *end)
 {
     AUTO_TEXT out = TEXT_INIT;
     for (const char *at = message;;) {
         size_t length = strcspn(at, "\n");
         text_add(&out, prefix);
         text_add_printable(&out, at, length);
-        text_add_char(&out, '\n');
         at += length;
         if (!*at || !at[1])
             break;
+        text_add_char(&out, '\n');
         at++;
     }
+    text_add(&out, end);
     fputs(text_string(&out), stderr);
     fflush(stderr);
 }
@@ -64,7 +65,7 @@ void help_problem(const char *format, ...)
     va_start(args, format);
     AUTO_FREE char *message = xvasprintf(format, args);
     va_end(args);
-    write_lines("triphase: ", message);
+    write_lines("triphase: ", message, "\n");
 }
 
 void help_note(const char *format, ...)
@@ -73,7 +74,7 @@ void help_note(const char *format, ...)
     va_start(args, format);
     AUTO_FREE char *message = xvasprintf(format, args);
     va_end(args);
-    write_lines("", message);
+    write_lines("", message, "\n");
 }
 
 void help_notes(const struct words *notes)
@@ -90,8 +91,7 @@ int help_ask(const char *format, ...)
     va_start(args, format);
     AUTO_FREE char *message = xvasprintf(format, args);
     va_end(args);
-    fprintf(stderr, "%s [y/N] ", message);
-    fflush(stderr);
+    write_lines("", message, " [y/N] ");
     char answer[16];
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

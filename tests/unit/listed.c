@@ -17,7 +17,8 @@ Test(listed, each_host_has_what_was_said_of_it_and_what_was_not_is_unknown)
     AUTO_LISTING found = {0};
     AUTO_ERROR err = ERROR_INIT;
     int status = read_hosts("{\"now\": 1700000100, \"hosts\": [{\"reference\": \"i-1\", \"project\": \"p\", "
-                            "\"target\": \"web\", \"machine\": \"m\", \"made\": 1700000000, \"expires\": "
+                            "\"target\": \"web\", \"machine\": \"01890000-0000-7000-8000-00000000aaaa\", "
+                            "\"made\": 1700000000, \"expires\": "
                             "1700003600, \"what\": \"in zone b\", \"protected\": true},"
                             " {\"reference\": \"i-2\", \"project\": null, \"expires\": null}]}",
                             &found, &err);
@@ -27,7 +28,7 @@ Test(listed, each_host_has_what_was_said_of_it_and_what_was_not_is_unknown)
     const struct listed *full = listing_find(&found, "i-1"), *bare = listing_find(&found, "i-2");
     cr_expect_str_eq(full->project_id, "p");
     cr_expect_str_eq(full->target, "web");
-    cr_expect_str_eq(full->machine, "m");
+    cr_expect_str_eq(full->machine, "01890000-0000-7000-8000-00000000aaaa");
     cr_expect_str_eq(full->what, "in zone b");
     cr_expect_eq(full->made_ns, 1700000000 * NS_PER_S);
     cr_expect_eq(full->expires_ns, 1700003600 * NS_PER_S);
@@ -51,6 +52,13 @@ Test(listed, what_is_no_list_of_hosts_is_refused_by_the_members_name)
          "'expires' is no time: UNIX seconds"},
         {"{\"hosts\": [{\"reference\": \"a\", \"made\": 1700000000000}]}", "'made' is no time: UNIX seconds"},
         {"{\"hosts\": [{\"reference\": \"a\", \"protected\": \"no\"}]}", "is neither true nor false"},
+        {"{\"hosts\": [{\"reference\": \"a\\u001b[2J\"}]}",
+         "'reference' 'a\\x1b[2J' holds a control character"},
+        {"{\"hosts\": [{\"reference\": \"a\", \"what\": \"b\\nc\"}]}", "holds a control character"},
+        {"{\"hosts\": [{\"reference\": \"a\", \"project\": \"\\u0007\"}]}", "holds a control character"},
+        {"{\"hosts\": [{\"reference\": \"a\", \"machine\": \"../../etc\"}]}",
+         "'../../etc' is no id of a machine"},
+        {"{\"hosts\": [{\"reference\": \"a\", \"target\": \"../x\"}]}", "'../x' is no name"},
         {"{\"hosts\": [], \"more\": true}", "has a member 'more', which is unknown"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
