@@ -39,6 +39,7 @@ static void ask_places(const struct project *project, const char *only, const st
         place->of = &out->of[i];
         if (!place->of->mute && (!only || words_have(&place->of->targets, only)))
             place->of->calls->list(project, place->of->target, &place->listing, &place->trouble);
+        place->now_ns = due_now(place->listing.now_ns, moment_wall(), &place->ahead_ns);
     }
 }
 
@@ -108,8 +109,7 @@ static void add(const struct looking *looking, const struct estate_place *place,
                                  .listed = listed,
                                  .machine = machine,
                                  .target = name,
-                                 .now_ns =
-                                     place && place->listing.now_ns ? place->listing.now_ns : moment_wall()};
+                                 .now_ns = place ? place->now_ns : moment_wall()};
     const struct due_case of = {.machine = machine,
                                 .listed = listed,
                                 .project_id = looking->project_id,

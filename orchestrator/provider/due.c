@@ -4,6 +4,15 @@
 #include "base/moment.h"
 #include "base/text.h"
 
+#define APART_MOST (600 * NS_PER_S)
+
+int64_t due_now(int64_t provider_ns, int64_t own_ns, int64_t *ahead_ns)
+{
+    int64_t ahead = provider_ns ? provider_ns - own_ns : 0;
+    *ahead_ns = ahead > APART_MOST || ahead < -APART_MOST ? ahead : 0;
+    return !provider_ns || *ahead_ns > 0 ? own_ns : provider_ns;
+}
+
 char *due_expiry(int64_t expires_ns, int64_t now_ns)
 {
     if (!expires_ns)

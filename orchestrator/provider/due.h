@@ -23,5 +23,9 @@ struct due_case {
 
 /* `why` (malloc'ed): why it goes or stays, or whose it is. */
 enum due due_decide(const struct due_case *of, char **why);
+/* The moment that counts: the provider's clock, where it told one (0: it did not), else this machine's. Of
+ * two that are more than 10 minutes apart the earlier, for one of them is wrong: only what is past by both
+ * goes. `ahead_ns`: by how much the provider's is ahead then, else 0. */
+int64_t due_now(int64_t provider_ns, int64_t own_ns, int64_t *ahead_ns);
 /* "expires in 2 h", "expired 5 m ago"; of 0 "never expires". malloc'ed. */
 char *due_expiry(int64_t expires_ns, int64_t now_ns);

@@ -143,6 +143,14 @@ bool estate_view_unasked(const struct estate *estate, struct words *lines)
         else if (place->trouble.kind != ERROR_NONE)
             words_addf(lines, "%s (%s): what is there could not be asked: %s", place->of->provider, targets,
                        error_text(&place->trouble));
+        if (place->ahead_ns) {
+            AUTO_FREE char *by = duration_rough(place->ahead_ns > 0 ? place->ahead_ns : -place->ahead_ns);
+            words_addf(
+                lines,
+                "%s%s%s%s: its clock is %s %s this machine's: what is past its time by both alone goes",
+                place->of->provider, *targets ? " (" : "", targets, *targets ? ")" : "", by,
+                place->ahead_ns > 0 ? "ahead of" : "behind");
+        }
         failed = failed || place->trouble.kind != ERROR_NONE;
     }
     return failed;

@@ -16,7 +16,7 @@
 TestSuite(sweep, .timeout = 120);
 
 /* A cloud of the user's own: a file for each host in hosts/, with what was said of it. `sleepy` beside them
- * holds up one that removes, `dead` fails a list. */
+ * holds up one that removes, `dead` fails a list, `clock` says what its clock shows. */
 static const char programs[] =
     "#!/usr/bin/python3\n"
     "import json, os, select, sys\n"
@@ -38,8 +38,9 @@ static const char programs[] =
     "elif call == 'list':\n"
     "    if os.path.exists('dead'):\n"
     "        print('the cloud is down', file=sys.stderr); sys.exit(1)\n"
+    "    clock = dict(now=int(open('clock').read())) if os.path.exists('clock') else {}\n"
     "    print(json.dumps(dict(hosts=[json.load(open('hosts/' + n)) for n in "
-    "sorted(os.listdir('hosts'))])))\n"
+    "sorted(os.listdir('hosts'))], **clock)))\n"
     "else:\n"
     "    name = asked['listed']['reference'] if 'listed' in asked else asked['name']\n"
     "    if os.path.exists('sleepy'):\n"
@@ -208,6 +209,14 @@ Test(sweep, what_is_anothers_is_listed_and_never_touched_and_what_no_store_knows
 
     struct lab_result status = lab_run(lab, "status", "--all", "--json", NULL);
     cr_expect_eq(status.code, 0, "%s", status.err);
+    lab_write(lab, "clock", "4050000000");
+    struct lab_result astray = lab_run(lab, "sweep", "--dry-run", NULL);
+    has(astray.err, " ahead of this machine's: what is past its time by both alone goes");
+    lab_write(lab, "clock", "1600000000");
+    struct lab_result early = lab_run(lab, "sweep", "--dry-run", NULL);
+    has(early.err, " behind this machine's");
+    cr_expect_eq(early.code, 0, "nothing is past by both: %s", early.out);
+    lab_write(lab, "clock", "4050000000");
     has(status.out, "\"reference\": \"theirs\"");
     has(status.out, "\"expires\": \"2023-11-14T22:13:20.000000000Z\"");
     cr_expect_null(strstr(strstr(status.out, "\"others\""), known), "the store knows that one");

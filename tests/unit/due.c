@@ -87,6 +87,19 @@ Test(due, of_a_project_without_an_id_nothing_is_its_own)
     cr_expect_eq(due_decide(&of, &why), DUE_FOREIGN);
 }
 
+Test(due, of_two_clocks_that_are_apart_only_what_is_past_by_both_goes)
+{
+    static const struct {
+        int64_t provider_s, counts_s, ahead_s; /* beside this machine's NOW; NONE: it told none */
+    } cases[] = {{NONE, 0, 0},  {0, 0, 0},          {600, 600, 0},       {-600, -600, 0},
+                 {601, 0, 601}, {-601, -601, -601}, {999999, 0, 999999}, {-999999, -999999, -999999}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t ahead = -1, told = cases[i].provider_s == NONE ? 0 : NOW + cases[i].provider_s * NS_PER_S;
+        cr_expect_eq(due_now(told, NOW, &ahead), NOW + cases[i].counts_s * NS_PER_S, "case %zu", i);
+        cr_expect_eq(ahead, cases[i].ahead_s * NS_PER_S, "case %zu", i);
+    }
+}
+
 Test(due, ages_are_told_in_the_two_largest_units)
 {
     static const struct {
