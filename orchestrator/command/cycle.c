@@ -284,17 +284,26 @@ static void look_overdue(const struct project *project, const struct request *re
         help_notes(&lines);
 }
 
-static int may_begin(const struct request *request, const struct target *target, const struct estate *overdue)
+static int may_begin(const struct request *request, const struct project *project,
+                     const struct target *target, struct estate *overdue)
 {
+    AUTO_ERROR err = ERROR_INIT;
     AUTO_FREE char *first = overdue_of(overdue);
     if (target->protected) {
         help_problem("%s is protected; set 'protected: false' for it to cycle it", target->name);
         return EXIT_PROJECT;
     }
-    if (request->yes || (first ? help_ask("Remove %s, and then destroy and create %s %d times?", first,
-                                          target->name, request->rounds)
-                               : help_ask("Destroy and create %s %d times?", target->name, request->rounds)))
+    if (request->yes)
         return EXIT_OK;
+    bool agreed = first ? help_ask("Remove %s, and then destroy and create %s %d times?", first, target->name,
+                                   request->rounds)
+                        : help_ask("Destroy and create %s %d times?", target->name, request->rounds);
+    if (agreed && (!first || estate_look_again(project, target->name, overdue, &err) == 0))
+        return EXIT_OK;
+    if (agreed) {
+        help_problem("%s", error_text(&err));
+        return exit_code_of(&err);
+    }
     bool asked = isatty(STDIN_FILENO);
     help_problem("nothing was done%s", asked ? "" : ": without a terminal it needs --yes");
     return asked ? EXIT_CANCELLED : EXIT_BAD_USAGE;
@@ -316,7 +325,7 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_ESTATE overdue = {0};
     if (!target->protected)
         look_overdue(project, &request, &overdue);
-    code = may_begin(&request, target, &overdue);
+    code = may_begin(&request, project, target, &overdue);
     if (code != EXIT_OK)
         return code;
     if (sweep_unknown(project, &overdue, &err) < 0)

@@ -114,26 +114,6 @@ static int print(const struct sweep *sweep, const struct estate *estate)
     return status < 0 ? EXIT_INTERNAL : EXIT_OK;
 }
 
-/* While somebody thinks about the answer a run may have begun: what goes is what was shown and still may. */
-static int look_again(const struct sweep *sweep, struct estate *shown, struct error *err)
-{
-    AUTO_ESTATE now = {0};
-    if (estate_look(sweep->project, NULL, &now, err) < 0)
-        return -1;
-    for (size_t i = 0; i < now.count; i++) {
-        struct estate_item *item = &now.items[i];
-        bool asked = false;
-        for (size_t j = 0; item->due == DUE_GOES && j < shown->count; j++)
-            asked = asked || (shown->items[j].due == DUE_GOES && estate_same(&shown->items[j], item));
-        if (item->due == DUE_GOES && !asked)
-            item->due = DUE_STAYS;
-    }
-    estate_clear(shown);
-    *shown = now;
-    now = (struct estate){0};
-    return 0;
-}
-
 static int agree(const struct sweep *sweep, struct estate *estate, struct error *err)
 {
     size_t count = estate_count(estate, DUE_GOES);
@@ -144,7 +124,7 @@ static int agree(const struct sweep *sweep, struct estate *estate, struct error 
     if (!help_ask("Remove %s%zu that %s past %s time?", count > 1 ? "these " : "the ", count,
                   count > 1 ? "are" : "is", count > 1 ? "their" : "its"))
         return error_set(err, ERROR_CANCELLED, "nothing was removed");
-    return look_again(sweep, estate, err);
+    return estate_look_again(sweep->project, NULL, estate, err);
 }
 
 static int run(const struct sweep *sweep)

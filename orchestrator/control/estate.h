@@ -41,6 +41,10 @@ void estate_clear(struct estate *estate);
  * name; NULL: all): what is this target's alone, of the places that it leads to. -1 only where the store
  * cannot be read; a place that cannot be asked stands there with its trouble. */
 int estate_look(const struct project *project, const char *only, struct estate *out, struct error *err);
+/* While somebody thought about what was shown a run may have begun: looks anew; what goes then is what was
+ * shown as going and still may. On failure `shown` is as it was. */
+int estate_look_again(const struct project *project, const char *only, struct estate *shown,
+                      struct error *err);
 /* Whether two looks mean the same machine. */
 bool estate_same(const struct estate_item *a, const struct estate_item *b);
 size_t estate_count(const struct estate *estate, enum due due);

@@ -10,6 +10,7 @@
 #include "event/step_log.h"
 #include "process/offspring.h"
 #include "provider/command_call.h"
+#include "provider/due.h"
 #include "provider/provider.h"
 #include "sandbox/owner.h"
 
@@ -270,12 +271,34 @@ static int list(const struct project *project, const struct target *target, stru
     return ask(&request, &said, err) < 0 ? -1 : command_answer_hosts(said.answer, out, err);
 }
 
+/* It may have been put off since it was listed: 1 where it still is what it was, 0 where it is gone. */
+static int still_due(const struct project *project, const struct target *target, const struct listed *listed,
+                     struct error *err)
+{
+    AUTO_LISTING now = {0};
+    int64_t ahead = 0;
+    if (list(project, target, &now, err) < 0)
+        return -1;
+    const struct listed *found = listing_find(&now, listed->reference);
+    if (!found)
+        return 0;
+    if (!text_is(found->project_id, listed->project_id) || !text_is(found->machine, listed->machine) ||
+        found->kept_by || !found->expires_ns ||
+        found->expires_ns > due_now(now.now_ns, moment_wall(), &ahead))
+        return error_set(err, ERROR_PROVIDER, "the host %s is not past its time any more, and is left alone",
+                         listed->reference);
+    return 1;
+}
+
 /* By the target's own programs: those that it was made by are written down nowhere here. */
 static int remove_listed(const struct project *project, const struct target *target,
                          const struct listed *listed, int64_t bound_ns, struct error *err)
 {
     enum command_state state = COMMAND_UNKNOWN;
     AUTO_MACHINE *machine = machine_new();
+    int due = still_due(project, target, listed, err);
+    if (due <= 0)
+        return due;
     machine->id = xstrdup_or_null(listed->machine);
     machine->target = xstrdup(listed->target ? listed->target : target->name);
     command_request_note(target, machine);

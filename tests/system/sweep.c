@@ -16,7 +16,8 @@
 TestSuite(sweep, .timeout = 120);
 
 /* A cloud of the user's own: a file for each host in hosts/, with what was said of it. `sleepy` beside them
- * holds up one that removes, `dead` fails a list, `clock` says what its clock shows. */
+ * holds up one that removes, `dead` fails a list, `clock` says what its clock shows,
+ * and of the host that `renewing` names the expiry is put off as soon as it was listed. */
 static const char programs[] =
     "#!/usr/bin/python3\n"
     "import json, os, select, sys\n"
@@ -41,6 +42,9 @@ static const char programs[] =
     "    clock = dict(now=int(open('clock').read())) if os.path.exists('clock') else {}\n"
     "    print(json.dumps(dict(hosts=[json.load(open('hosts/' + n)) for n in "
     "sorted(os.listdir('hosts'))], **clock)))\n"
+    "    if os.path.exists('renewing'):\n"
+    "        named = path(open('renewing').read()); os.unlink('renewing'); sys.stdout.flush()\n"
+    "        host = json.load(open(named)); json.dump(dict(host, expires=4000000000), open(named, 'w'))\n"
     "else:\n"
     "    name = asked['listed']['reference'] if 'listed' in asked else asked['name']\n"
     "    if os.path.exists('sleepy'):\n"
@@ -106,6 +110,8 @@ static char *own_id(struct lab *lab)
     AUTO_JSON *object = json_parse(text, strlen(text), NULL);
     return xstrdup(json_get_string(object, "id", ""));
 }
+
+static const char some_id[] = "01890000-0000-7000-8000-00000000aaaa";
 
 /* A host that no store knows. */
 static void plant(struct lab *lab, const char *name, const char *project_id, const char *more)
@@ -294,6 +300,19 @@ Test(sweep, a_machine_that_a_run_took_in_hand_meanwhile_is_left_alone)
     cr_expect_not(is_there(lab, "ours"));
 }
 
+Test(sweep, what_was_put_off_after_it_was_listed_is_left_alone)
+{
+    struct lab *lab = project(TARGET("host") LISTED);
+    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", some_id,
+              lab_folder(lab));
+    plant(lab, "ours", some_id, PAST);
+    lab_write(lab, "renewing", "ours");
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+    cr_expect_eq(swept.code, 3, "%s", swept.err);
+    has(swept.err, "the host ours is not past its time any more, and is left alone");
+    cr_expect(is_there(lab, "ours"));
+}
+
 Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
 {
     struct lab *lab = project(TARGET("host") LISTED);
@@ -323,6 +342,13 @@ Test(sweep, a_cycle_removes_first_what_is_past_its_time_of_its_own_target_and_na
     has(no, "Remove ours (");
     has(no, "then destroy and create host 1 times?");
     cr_expect(is_there(lab, "ours"));
+    lab_write(lab, "renewing", "ours");
+    AUTO_FREE char *put_off =
+        damage_terminal(lab, 200, "y\n", &code, "cycle", "host", "-n", "1", "--keep-last", NULL);
+    has(put_off, "Remove ours (");
+    cr_expect_eq(code, 0, "what is not past its time any more is no failure: %s", put_off);
+    cr_expect(is_there(lab, "ours"));
+    plant(lab, "ours", id, PAST);
     struct lab_result cycle = lab_run(lab, "cycle", "host", "-n", "1", "--yes", NULL);
     cr_expect_eq(cycle.code, 0, "%s", cycle.err);
     has(cycle.err, "ours: removed");
