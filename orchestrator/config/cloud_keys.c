@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define TOKEN_VARIABLE "HCLOUD_TOKEN"
 #define IMAGE_VARIABLE "HETZNER_BASE_IMAGE"
 
 static char *text_of(const struct settings_view *view, const char *field)
@@ -68,7 +67,7 @@ static void token_of(const struct settings_view *view, bool at_cloud, struct sec
     if (node)
         secret_from_node(node, NULL, out);
     else if (at_cloud)
-        *out = (struct secret){.kind = SECRET_ENV, .fd = -1, .where = xstrdup(TOKEN_VARIABLE)};
+        *out = (struct secret){.kind = SECRET_ENV, .fd = -1, .where = xstrdup(CLOUD_TOKEN_VARIABLE)};
 }
 
 static void check_whole(const struct settings_view *view, const char *place, const struct target *target,

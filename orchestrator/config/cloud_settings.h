@@ -5,6 +5,9 @@
 #include "format/node.h"
 #include <stdbool.h>
 
+/* Where a token is read from that nothing names. */
+#define CLOUD_TOKEN_VARIABLE "HCLOUD_TOKEN"
+
 struct cloud_settings {
     struct secret token; /* SECRET_NONE: HCLOUD_TOKEN */
     char *endpoint;      /* without a slash at its end; never NULL */

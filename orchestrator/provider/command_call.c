@@ -114,7 +114,7 @@ static void judge(const char *name, const struct secrets *secrets, const struct 
 
 int command_call(const struct command_request *request, struct command_said *out, struct error *err)
 {
-    AUTO_WORDS argv = WORDS_INIT;
+    AUTO_WORDS argv = WORDS_INIT, environment = WORDS_INIT;
     AUTO_TEXT answer = TEXT_INIT, said = TEXT_INIT;
     AUTO_ERROR why = ERROR_INIT;
     __attribute__((cleanup(secrets_clear))) struct secrets secrets = {0};
@@ -127,9 +127,11 @@ int command_call(const struct command_request *request, struct command_said *out
     if (open_secrets(request->target, request->directory, &secrets, err) < 0)
         return -1;
     full.secrets = secrets.paths;
+    command_request_environment(request, &environment);
     AUTO_FREE char *text = command_request_text(&full);
     AUTO_FREE char *name = text_shown(argv.items[0]);
     struct program program = {.argv = words_argv(&argv),
+                              .environment = words_argv(&environment),
                               .directory = request->directory,
                               .input = text,
                               .bound_ns = request->bound_ns,

@@ -1,5 +1,6 @@
 /* What a program of the provider `command` is told on its stdin: one JSON object, as triphase-provider(7)
- * has it. Pure: no secret is in it but as the path of a descriptor that the caller opened. */
+ * has it, and the environment that it finds. No secret is told but as the path of a descriptor that the
+ * caller opened. */
 #pragma once
 #include "config/project.h"
 #include "event/machine.h"
@@ -19,7 +20,7 @@ struct command_request {
     const struct json *secrets; /* name -> path; NULL: none */
 };
 
-/* What a later call needs though the file may say something else by then: the programs and `vars`, put
+/* What a later call needs though the file may say something else by then: the programs, `vars` and `env`, put
  * into the machine's resources. An answer that stands there stays. */
 void command_request_note(const struct target *target, struct machine *machine);
 /* The argument list of a call: what was written down, else the target's; borrowed JSON array, NULL: none. */
@@ -27,5 +28,8 @@ const struct json *command_request_noted(const struct machine *machine, enum com
 /* The other way round: all that was written down, into a target that says none of it. */
 void command_request_recall(const struct machine *machine, struct target *target);
 const struct words *command_request_words(const struct target *target, enum command_kind kind);
+/* Adds the caller's environment without the variables that hold a secret of triphase's, but for those that
+ * the target's `env` names (of one that the file names no more: what was written down). */
+void command_request_environment(const struct command_request *request, struct words *out);
 /* A line that ends with a newline. malloc'ed. */
 char *command_request_text(const struct command_request *request);

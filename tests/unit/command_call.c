@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "process/child.h"
 #include "provider/command_call.h"
 
 #include <criterion/criterion.h>
@@ -20,6 +21,7 @@ TestSuite(command_call, .timeout = 60, .fini = folder_clean);
 
 static struct secret token;
 static struct target target;
+static struct words named; /* by `env` of the target */
 
 /* Calls `make`, which is this script, with a secret `token`; its stderr goes to the file `log`. */
 static struct command_said call(const char *script, const char *secret, int64_t bound_ns)
@@ -30,7 +32,7 @@ static struct command_said call(const char *script, const char *secret, int64_t 
     folder_write("script", script);
     folder_write("token", secret);
     token = (struct secret){.name = (char *)"token", .kind = SECRET_FILE, .where = (char *)"token"};
-    target = (struct target){.name = (char *)"box", .secrets = &token, .secret_count = 1};
+    target = (struct target){.name = (char *)"box", .secrets = &token, .secret_count = 1, .env = named};
     words_add_all(&target.make, "sh", "script", NULL);
     const struct command_request request = {.kind = COMMAND_MAKE,
                                             .target = &target,
@@ -86,6 +88,26 @@ Test(command_call,
     cr_has_not(request, "of-no-use");
     cr_has_not(environ, "of-no-use");
     cr_has_not(words, "of-no-use");
+}
+
+Test(command_call, the_environment_is_the_callers_without_what_holds_a_secret_that_env_does_not_name)
+{
+    setenv("HCLOUD_TOKEN", "of-the-cloud", 1);
+    setenv("DB_PASSWORD", "of-a-secret", 1);
+    setenv("REGION", "here", 1);
+    child_keep_back("DB_PASSWORD");
+    AUTO_COMMAND_SAID none = call("env >environ; echo '{}'", "of-no-use", LONG);
+    AUTO_FREE char *without = written("environ");
+    cr_has(without, "REGION=here\n");
+    cr_has_not(without, "HCLOUD_TOKEN");
+    cr_has_not(without, "of-a-secret");
+
+    words_add_all(&named, "HCLOUD_TOKEN", "DB_PASSWORD", NULL);
+    AUTO_COMMAND_SAID all = call("env >environ; echo '{}'", "of-no-use", LONG);
+    AUTO_FREE char *with = written("environ");
+    cr_has(with, "HCLOUD_TOKEN=of-the-cloud\n");
+    cr_has(with, "DB_PASSWORD=of-a-secret\n");
+    words_clear(&named);
 }
 
 Test(command_call, a_secret_that_it_says_or_answers_is_taken_out_wherever_what_it_said_goes)

@@ -10,6 +10,7 @@
 #include "unit/folder.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(command_request, .timeout = 30);
@@ -62,6 +63,24 @@ Test(command_request, programs_and_vars_are_those_of_when_it_was_made)
     cr_has(text, "\"vars\":{\"size\":3}");
     cr_expect_str_eq(words, "[\"./remove\"]");
     cr_expect_str_eq(make, "[\"./make\",\"--small\"]");
+}
+
+Test(command_request, of_a_target_that_no_file_names_any_more_env_is_what_it_was_when_it_was_made)
+{
+    struct target target = {.name = (char *)"box"};
+    AUTO_WORDS with = WORDS_INIT, without = WORDS_INIT;
+    setenv("HCLOUD_TOKEN", "of-the-cloud", 1);
+    words_add(&target.env, "HCLOUD_TOKEN");
+    AUTO_MACHINE *machine = noted(&target);
+    const struct command_request gone = {.kind = COMMAND_REMOVE, .machine = machine};
+    command_request_environment(&gone, &with);
+    cr_expect_not_null(words_env(&with, "HCLOUD_TOKEN"));
+
+    words_clear(&target.env);
+    const struct command_request there = {.kind = COMMAND_REMOVE, .machine = machine, .target = &target};
+    command_request_environment(&there, &without);
+    cr_expect_null(words_env(&without, "HCLOUD_TOKEN"),
+                   "the file says what counts where it names the target");
 }
 
 Test(command_request, what_make_answered_stays_when_it_is_written_down_anew_and_is_told)
