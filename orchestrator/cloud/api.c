@@ -1,5 +1,6 @@
 #include "cloud/api.h"
 
+#include "base/digest.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -101,6 +102,18 @@ int64_t cloud_api_now_ns(const struct cloud_api *api)
 int cloud_api_requests(const struct cloud_api *api)
 {
     return api->requests;
+}
+
+char *cloud_api_mark(const struct cloud_api *api, const char *salt)
+{
+    struct digest digest;
+    char out[DIGEST_TEXT];
+    digest_begin(&digest);
+    digest_add_text(&digest, salt);
+    digest_add_text(&digest, api->endpoint);
+    digest_add_text(&digest, api->token);
+    digest_end(&digest, out);
+    return xstrdup(out);
 }
 
 char *cloud_api_query(const char *text)

@@ -52,6 +52,9 @@ int cloud_api_await(struct cloud_api *api, const struct json *reply, enum cloud_
 
 int64_t cloud_api_now_ns(const struct cloud_api *api); /* of the server: its last Date; 0: it told none */
 int cloud_api_requests(const struct cloud_api *api);   /* so far */
+/* A digest of endpoint and token with the salt, malloc'ed: tells whether it is the one that it was, and
+ * nothing of the token. */
+char *cloud_api_mark(const struct cloud_api *api, const char *salt);
 /* A text as a part of a path or query; malloc'ed. */
 char *cloud_api_query(const char *text);
 

@@ -1,5 +1,6 @@
 /* The provider `hetzner`: servers of Hetzner Cloud, by its API (orchestrator/cloud). */
 #include "base/file.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "cloud/api.h"
@@ -10,6 +11,7 @@
 #include "provider/hetzner_list.h"
 #include "provider/hetzner_make.h"
 #include "provider/hetzner_order.h"
+#include "provider/hetzner_remove.h"
 #include "provider/provider.h"
 #include "sandbox/owner.h"
 #include "store/identity.h"
@@ -78,6 +80,16 @@ static int relabel(struct cloud_api *api, const struct target *target, const str
     return is_same(wanted, labels) ? 0 : cloud_api_put(api, path, body, NULL, NULL, err);
 }
 
+/* Found absent with another token, or at another endpoint, than it was made with: that tells nothing. */
+static int nothing_here(const struct machine *machine, struct error *err)
+{
+    return error_set(
+        err, ERROR_PROVIDER,
+        "nothing of %s of target %s is where this token leads, and it was made with another one, "
+        "or at another endpoint: give that one; where it is really gone, 'triphase forget %s'",
+        machine->reference, machine->target, machine->target);
+}
+
 /* 1 running, 0 not yet, -1 it is not going to be. */
 static int look_at(struct cloud_api *api, const struct target *target, const struct machine *machine,
                    const char **status, struct error *err)
@@ -89,12 +101,14 @@ static int look_at(struct cloud_api *api, const struct target *target, const str
     AUTO_JSON *said = NULL;
     enum cloud_class class = CLOUD_NONE;
     AUTO_ERROR why = ERROR_INIT;
-    if (cloud_api_get(api, path, &said, &class, &why) < 0)
-        return class == CLOUD_ABSENT
-                   ? error_set(err, ERROR_PROVIDER,
-                               "the server %s (%" PRId64 ") of target %s is gone: destroy it",
-                               machine->reference, id, machine->target)
-                   : error_move(err, &why);
+    if (cloud_api_get(api, path, &said, &class, &why) < 0) {
+        if (class != CLOUD_ABSENT)
+            return error_move(err, &why);
+        if (hetzner_make_account(machine, api) == HETZNER_ACCOUNT_ANOTHER)
+            return nothing_here(machine, err);
+        return error_set(err, ERROR_PROVIDER, "the server %s (%" PRId64 ") of target %s is gone: destroy it",
+                         machine->reference, id, machine->target);
+    }
     const char *now = json_get_string(json_get(said, "server"), "status", "unknown");
     for (size_t i = 0; comes[i]; i++)
         if (text_is(now, comes[i])) {
@@ -135,9 +149,19 @@ static int remove_server(const struct target *target, struct machine *machine, i
     char name[SANDBOX_NAME_SIZE];
     if (sandbox_name(machine->id, name, err) < 0)
         return -1;
-    if (hetzner_make_was_begun(machine) && (hetzner_account_open(target, machine, bound_ns, &api, err) < 0 ||
-                                            hetzner_remove(api, machine->id, name, project_id, err) < 0))
-        return -1;
+    if (hetzner_make_was_begun(machine)) {
+        struct hetzner_removal of = {.machine = machine->id, .name = name, .project_id = project_id};
+        bool found = false;
+        if (hetzner_account_open(target, machine, bound_ns, &api, err) < 0)
+            return -1;
+        enum hetzner_account account = hetzner_make_account(machine, api);
+        for (int i = 0; i < HETZNER_KINDS && account == HETZNER_ACCOUNT_SAME; i++)
+            of.ids[i] = json_get_integer(machine->resources, hetzner_kind_member((enum hetzner_kind)i), 0);
+        if (hetzner_remove(api, &of, &found, err) < 0)
+            return -1;
+        if (!found && account == HETZNER_ACCOUNT_ANOTHER)
+            return nothing_here(machine, err);
+    }
     hetzner_make_forget(machine);
     return 0;
 }
@@ -160,11 +184,13 @@ static int remove_listed(const struct project *project, const struct target *tar
                          const struct listed *listed, int64_t bound_ns, struct error *err)
 {
     AUTO_CLOUD_API *api = NULL;
-    if (!listed->machine || !listed->project_id)
+    if (!listed->machine || !id_is(listed->machine) || !listed->project_id)
         return error_set(err, ERROR_PROVIDER, "%s does not say whose it is: left alone", listed->what);
-    return open_for(project, target, bound_ns, &api, err) < 0
-               ? -1
-               : hetzner_remove(api, listed->machine, listed->reference, listed->project_id, err);
+    const struct hetzner_removal of = {.machine = listed->machine,
+                                       .name = listed->reference,
+                                       .project_id = listed->project_id,
+                                       .listed = true};
+    return open_for(project, target, bound_ns, &api, err) < 0 ? -1 : hetzner_remove(api, &of, NULL, err);
 }
 
 static int expire(const struct target *target, const struct machine *machine, struct error *err)

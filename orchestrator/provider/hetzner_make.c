@@ -19,10 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In the machine's folder from before the first thing is made at the cloud until its absence was seen. */
+/* In the machine's folder from before the first thing is made at the cloud until its absence was seen; it
+ * holds the mark of endpoint and token. */
 #define BEGUN "hetzner.begun"
 
-enum { POSTS_MOST = 5 };
+enum { POSTS_MOST = 5, MARK_MOST = 128 };
 
 /* ssh-keygen's private ed25519 key with a comment of eight characters has 399 bytes. */
 enum { FIRST_KEY_BYTES = 419 };
@@ -49,6 +50,16 @@ int hetzner_make_user_data(const struct target *target, const char *first_key, c
                                   path ? path : "what triphase itself sends", out, err);
 }
 
+enum hetzner_account hetzner_make_account(const struct machine *machine, const struct cloud_api *api)
+{
+    AUTO_FREE char *begun = machine->directory ? file_join(machine->directory, BEGUN) : NULL;
+    AUTO_FREE char *mark = cloud_api_mark(api, machine->id);
+    AUTO_TEXT noted = TEXT_INIT;
+    if (!begun || file_read(begun, MARK_MOST, &noted, NULL) < 0 || !noted.length)
+        return HETZNER_ACCOUNT_UNKNOWN;
+    return text_is(text_string(&noted), mark) ? HETZNER_ACCOUNT_SAME : HETZNER_ACCOUNT_ANOTHER;
+}
+
 /* ---- what is under way ---- */
 
 struct making {
@@ -62,6 +73,7 @@ struct making {
     struct cloud_image image;
     struct text public_key, first_key;
     char *user_data;
+    bool is_first; /* no call before this one had begun it */
 };
 
 static void making_clear(struct making *making)
@@ -96,7 +108,9 @@ static int prepare_folder(struct making *making, struct error *err)
         return -1;
     if (hetzner_make_user_data(making->target, text_string(&making->first_key), &making->user_data, err) < 0)
         return -1;
-    return file_replace(begun, "\n", 1, 0600, err) < 0 ||
+    AUTO_FREE char *mark = cloud_api_mark(making->api, making->machine->id);
+    making->is_first = !file_exists(begun);
+    return file_replace(begun, mark, strlen(mark), 0600, err) < 0 ||
                    machine_folder_give(folder, files, COUNT_OF(files), err) < 0
                ? -1
                : 0;
@@ -155,6 +169,13 @@ static int adopt(struct making *making, enum hetzner_kind kind, int64_t *id, str
                            machine->reference);
 }
 
+/* The very first thing was refused: there is nothing to be found, with this token or with another. */
+static void forget_begun(const struct machine *machine)
+{
+    AUTO_FREE char *begun = file_join(machine->directory, BEGUN);
+    unlink(begun);
+}
+
 static int post_beside(struct making *making, enum hetzner_kind kind, const char *member,
                        const struct json *body, int64_t *id, struct error *err)
 {
@@ -167,8 +188,11 @@ static int post_beside(struct making *making, enum hetzner_kind kind, const char
             *id = json_get_integer(json_get(reply, member), "id", 0);
             return cloud_api_await(making->api, reply, NULL, err);
         }
-        if (class != CLOUD_TRANSIENT && class != CLOUD_NOT_UNIQUE)
+        if (class != CLOUD_TRANSIENT && class != CLOUD_NOT_UNIQUE) {
+            if (making->is_first && kind == HETZNER_KEY && !tries)
+                forget_begun(making->machine);
             return error_move(err, &why);
+        }
         int found = adopt(making, kind, id, err);
         if (found)
             return found < 0 ? -1 : 0;

@@ -66,14 +66,20 @@ static void expect_destroyed(struct lab *lab, struct hetzner *cloud)
 }
 
 /* What somebody else asks of the cloud. */
-static void post(struct hetzner *cloud, struct lab *lab, const char *path, const char *body)
+static void ask(struct hetzner *cloud, struct lab *lab, const char *method, const char *path,
+                const char *body)
 {
     lab_write(lab, "body", "%s", body);
     rig_shell("python3 -c 'import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], "
-              "data=open(sys.argv[2], "
+              "method=sys.argv[3], data=open(sys.argv[2], "
               "\"rb\").read(), headers={\"Authorization\": \"Bearer " HETZNER_TOKEN
-              "\", \"Content-Type\": \"application/json\"}))' '%s%s' %s/body",
-              hetzner_endpoint(cloud), path, lab_folder(lab));
+              "\", \"Content-Type\": \"application/json\"}))' '%s%s' %s/body %s",
+              hetzner_endpoint(cloud), path, lab_folder(lab), method);
+}
+
+static void post(struct hetzner *cloud, struct lab *lab, const char *path, const char *body)
+{
+    ask(cloud, lab, "POST", path, body);
 }
 
 /* ---- a whole life on a real host ---- */
@@ -369,6 +375,58 @@ Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
     words_clear(&target.cloud.firewall_from);
 }
 
+/* ---- another account, and things that lost their names ---- */
+
+Test(hetzner, what_a_token_of_another_project_does_not_find_is_not_taken_for_gone)
+{
+    struct hetzner *cloud = cloud_of_nobody(), *other = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+
+    lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", hetzner_endpoint(other));
+    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL),
+                      again = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(gone.code, 3, "%s", gone.err);
+    has(gone.err, "is where this token leads, and it was made with another one");
+    has(gone.err, "triphase forget host");
+    cr_expect_eq(again.code, 3, "%s", again.err);
+    has(again.err, "is where this token leads, and it was made with another one");
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", NULL);
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, another_token_of_the_same_project_removes_it_and_one_that_was_refused_stands_in_no_ones_way)
+{
+    struct hetzner *cloud = hetzner_start(
+        (const char *const[]){"--ipv4", "127.0.0.1", "--token", "second", "--readonly-token", "looks", NULL});
+    struct lab *lab = project(cloud, NOBODY);
+    lab_write(lab, "token", "looks\n");
+    cr_expect_eq(lab_run(lab, "create", "host", NULL).code, 78);
+    lab_write(lab, "token", HETZNER_TOKEN "\n");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(made.code, 4, "%s", made.err);
+    lab_write(lab, "token", "second\n");
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
+{
+    static const char *const kinds[] = {"servers", "firewalls", "ssh_keys"}, *const members[] = {"server",
+                                                                                                 "firewall",
+                                                                                                 "ssh_key"};
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        AUTO_FREE char *query =
+            xasprintf("SELECT json_extract(record, '$.resources.%s') FROM machine", members[i]);
+        AUTO_FREE char *id = lab_sql(lab, query), *path = xasprintf("/%s/%s", kinds[i], id);
+        ask(cloud, lab, "PUT", path, "{\"name\": \"of-mine\", \"labels\": {}}");
+    }
+    expect_destroyed(lab, cloud);
+}
+
 /* ---- what stands against it ---- */
 
 Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
@@ -460,6 +518,17 @@ Test(hetzner, an_api_that_is_gone_once_something_is_made_loses_nothing)
     expect_destroyed(lab, cloud);
 }
 
+/* Puts the labels of a server anew. */
+static void expire(struct hetzner *cloud, struct lab *lab, const char *server, const struct listed *own,
+                   const char *seconds)
+{
+    AUTO_FREE char *path = xasprintf("/servers/%s", server),
+                   *body = xasprintf("{\"labels\": {\"triphase-id\": \"%s\", \"triphase-machine\": \"%s\", "
+                                     "\"triphase-expires\": \"%s\"}}",
+                                     own->project_id, own->machine, seconds);
+    ask(cloud, lab, "PUT", path, body);
+}
+
 Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_removed)
 {
     struct hetzner *cloud = cloud_of_nobody();
@@ -495,6 +564,14 @@ Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_re
     cr_expect_eq(provider_hetzner.remove_listed(&of, &target, &wrong, 20 * NS_PER_S, &err), -1);
     cr_expect_eq(hetzner_count(cloud, "servers"), 201);
     error_clear(&err);
+    /* What its label says at the last moment counts: its expiry was put off, or taken off, meanwhile. */
+    AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
+    expire(cloud, lab, server, own, "4000000000");
+    cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), -1);
+    has(error_text(&err), "by what its label says now: left alone");
+    cr_expect_eq(hetzner_count(cloud, "servers"), 201);
+    error_clear(&err);
+    expire(cloud, lab, server, own, "1700000000");
     cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), 0, "%s",
                  error_text(&err));
     cr_expect_eq(hetzner_count(cloud, "servers"), 200);
@@ -502,6 +579,40 @@ Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_re
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 0);
     cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), 0, "absent is fine");
     cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
+}
+
+/* Somebody gave a server of his own such labels, and keys of the same name lie beside it. */
+Test(hetzner, a_sweep_removes_nothing_that_does_not_bear_the_labels_of_a_machine_of_its_project)
+{
+    static const char id[] = "01890000-0000-7000-8000-00000000aaaa";
+    static const char *const machines[] = {"web", "01890000-0000-7000-8000-00000000bbbb"},
+                             *const names[] = {"web", "tp000000bbbb"};
+    struct hetzner *cloud = hetzner_start(NULL);
+    struct lab *lab = project(cloud, "");
+    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", id,
+              lab_folder(lab));
+    for (size_t i = 0; i < COUNT_OF(machines); i++) {
+        rig_shell("rm -f %s/mine*; ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab),
+                  lab_folder(lab));
+        AUTO_FREE char *public = lab_read(lab, "mine.pub");
+        public[strcspn(public, "\n")] = '\0';
+        AUTO_FREE char *key = xasprintf("{\"name\": \"%s\", \"public_key\": \"%s\"}", names[i], public),
+                       *server = xasprintf("{\"name\": \"%s\", \"server_type\": \"cx23\", \"image\": "
+                                           "\"debian-12\", \"labels\": {\"triphase-id\": \"%s\", "
+                                           "\"triphase-machine\": \"%s\", \"triphase-expires\": "
+                                           "\"1700000000\"}}",
+                                           names[i], id, machines[i]);
+        post(cloud, lab, "/ssh_keys", key);
+        post(cloud, lab, "/servers", server);
+    }
+
+    struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
+
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    has(swept.out, "no label says which machine it is");
+    has(swept.err, "tp000000bbbb: removed");
+    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
+    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 2);
 }
 
 /* ---- what the file says afterwards ---- */
