@@ -222,7 +222,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/hold.h $(LIBRARY) $(BUILD)/flags | ha
 
 # Faults in the middle of a real run; all of them take half an hour. ONE_OF_EACH=1: one of each class, as make check does; FAULT='a name, or a part of it'.
 .PHONY: faults
-faults: $(PROGRAM)
+faults: $(PROGRAM) $(GUESTS)
 	@TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" tests/faults/faults.py $(if $(ONE_OF_EACH),--one-of-each) $(if $(FAULT),'$(FAULT)')
 
 # Each C file of tests/bench is a program of its own for the scripts beside it: $(BUILD)/bench/NAME. The rows they write are those of the unit tests.

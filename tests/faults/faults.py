@@ -20,6 +20,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cloud  # noqa: E402
 import guest  # noqa: E402
 import provider  # noqa: E402
 import tailnet  # noqa: E402
@@ -51,7 +52,8 @@ class Fault:
     quick: bool = False  # the one of its class that make check runs
     says: str = ''  # what the message of the run, or a step's log, has to tell
     undisturbed: bool = False  # nothing strikes: what the others over its transport are held against
-    host_of: object = None  # while a program of the user's makes, verifies or removes the host (provider.py): all of it
+    host_of: object = None  # while a program of the user's makes, verifies or removes the host (provider.py), or a cloud does (cloud.py): all of it
+    whose: object = provider.Project  # of that, where it happens
     logins: int = 0  # at most so many connections to the host from the strike until it is healed; 0: not asked
 
 
@@ -307,6 +309,7 @@ FAULTS = (
     Fault("provider's program killed in verify", 'provider', None, host_of=provider.killed_in_verify),
     Fault("provider's program killed in remove", 'provider', None, host_of=provider.killed_in_remove),
     Fault("host's network gone while it is made", 'provider', None, host_of=provider.network_gone),
+    *(Fault(name, 'cloud', None, host_of=strike, whose=cloud.Project) for name, strike in cloud.STRIKES),
     Fault('tailnet undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet'),
     Fault('userspace undisturbed', 'tailnet', lambda project: None, undisturbed=True, transport='tailnet-userspace'),
     Fault('tailscaled killed', 'tailnet', tailnet.to_daemon(signal.SIGKILL), mend=tailnet.start_daemon, **PATH_DEAD, **ENDS_UNTIL_MENDED, transport='tailnet', quick=True),
@@ -367,7 +370,7 @@ def judge(fault, project, code, struck):
 
 def play(fault):
     if fault.host_of:
-        return provider.play(fault.host_of, fault.name)
+        return provider.play(fault.host_of, fault.name, fault.whose)
     if fault.transport and not asked_inside():
         return tailnet.call_apart(fault.name, os.path.abspath(__file__))
     with tailnet.Project(fault.transport, fault.keys) if fault.transport else guest.Project(fault.keys) as project:

@@ -49,14 +49,12 @@ targets:
 
 
 class Project(guest.Project):
+    ended = 0  # exit code of the last command that did not end well
+
     def __enter__(self):
         tree = next(path for path in glob.glob(guest.CACHE + '/debian-12-*') if os.path.isdir(path))
         try:
-            for folder in ('phases', 'playbooks'):
-                os.mkdir(self.path(folder))
-            for name, text in FILES.items():
-                with open(self.path(name), 'w', encoding='utf-8') as out:
-                    out.write(text % tree if name == 'triphase.yml' else text)
+            self.lay_down({**FILES, 'triphase.yml': FILES['triphase.yml'] % tree})
             os.chmod(self.path('through'), 0o755)
             shutil.copy(os.path.join(guest.TOP, 'examples', 'providers', 'nspawn', 'host.sh'), self.folder)
         except BaseException:
@@ -67,6 +65,12 @@ class Project(guest.Project):
     def __exit__(self, *_):
         self.hold(None)
         super().__exit__()
+
+    def lay_down(self, files):
+        for name, text in files.items():
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            with open(self.path(name), 'w', encoding='utf-8') as out:
+                out.write(text)
 
     def hold(self, call, when='after'):
         """From now on that call stops there; None: none does, and one that stands goes on."""
@@ -98,11 +102,12 @@ class Project(guest.Project):
         found += glob.glob('/sys/fs/cgroup/' + name) + glob.glob('/sys/fs/cgroup/*/' + name)
         return found
 
-    def does(self, words, code, *says):
-        """A command to its end, which it had this code and said that."""
+    def does(self, words, code, *says, within=120):
+        """A command to its end, which it had in so many seconds, with this code, and it said that."""
         if words:
             self.start(*words)
-        end = self.wait(120)
+        end = self.wait(within)
+        self.ended = end or self.ended
         if end != code or not all(word in self.told() for word in says):
             raise AssertionError('%s: exit %d, not %d, or never said: %s' % (' '.join(words) or 'it', end, code, ', '.join(says)))
 
@@ -123,7 +128,7 @@ def killed_in_make(project):
     ended = outcome(project)
     project.does(('create', 'vault'), 0)
     check(project.calls('make') == 2, '%d calls of make', project.calls('make'))
-    return ended
+    return ended + ', then made anew'
 
 
 def killed_in_verify(project):
@@ -134,7 +139,7 @@ def killed_in_verify(project):
     ended = outcome(project)
     project.does(('create', 'vault'), 0)
     check(project.calls('make') == 1, '%d calls of make: it was made twice', project.calls('make'))
-    return ended
+    return ended + ', then ok; made once'
 
 
 def killed_in_remove(project):
@@ -143,7 +148,7 @@ def killed_in_remove(project):
     project.start('destroy', 'vault', '--yes')
     project.kill()
     project.does((), 3, 'is gone is not known')
-    return outcome(project)
+    return outcome(project) + ', then removed'
 
 
 def network_gone(project):
@@ -156,16 +161,16 @@ def network_gone(project):
     project.hold(None)
     project.does((), 3, 'its sshd does not answer yet', 'is there is not known')
     check(project.calls('make') == 1, '%d calls of make: it was made twice', project.calls('make'))
-    return outcome(project)
+    return outcome(project) + ', then removed'
 
 
 def outcome(project):
     return project.report()['run']['outcome']
 
 
-def play(strike, name):
+def play(strike, name, whose=Project):
     """The row of the table. To the end of each case nothing is left that the next `destroy` does not find."""
-    with Project() as project:
+    with whose() as project:
         begun = time.monotonic()
         try:
             ended = strike(project)
@@ -178,4 +183,4 @@ def play(strike, name):
             print(project.said()[-3000:])
             raise
         here = guest.until(10, lambda: project.left_here() == 0, 'an empty scope') and 0
-    return [name, '-', '-', '-', ended, '3', took, here, 0]
+    return [name, '-', '-', '-', ended, str(project.ended), took, here, 0]

@@ -26,7 +26,7 @@ Control, without a token, on the same port:
   PUT    /control/faults             a list of faults instead of those that are there; POST adds, DELETE forgets. What
                                      they are: tests/lab/hetzner/faults.py; --faults gives them at the start
   PUT    /control/settings           {"delay": seconds of an action, "unavailable": [["cx23", "fsn1"], …],
-                                     "most_servers": N, "ipv4": ADDRESS}
+                                     "most_servers": N, "ipv4": ADDRESS, "ahead": seconds of its clock before ours}
   POST   /control/preload            {"servers": 200, "labels": {…}, "name": …}: servers that run already
   DELETE /control/servers/NAME       gone, behind one's back
 """
@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--with-stdin", action="store_true", help="ends when stdin does")
     options = parser.parse_args()
 
-    settings = {"delay": options.delay, "unavailable": [], "most_servers": options.most_servers, "ipv4": options.ipv4}
+    settings = {"delay": options.delay, "unavailable": [], "most_servers": options.most_servers, "ipv4": options.ipv4, "ahead": 0}
     hosts = guests.Guests(options.guests, options.tree) if options.guests else None
     project = cloud.Cloud(settings, hosts)
     servers.preload(project, options.preload, dict(label.split("=", 1) for label in options.preload_label))

@@ -4,7 +4,9 @@
 
 `path` is searched in the path with its query ("/v1/servers?page=2…"), `method` may be absent. It is played for the
 requests number `first` to `first + times - 1` of those that fit (times 0: for ever). Where several fit, the first of the
-list that is due is played; all of them count.
+list that is due is played; all of them count. With `after`, a regular expression that is searched in "METHOD PATH", it is
+there only once a request that fits that was begun, which is itself not struck: {"fault": "refused-reset", "times": 0,
+"after": "POST /v1/servers$"} is an API that is gone for good behind that one.
 
 WHAT                  what happens; the request is not done where nothing else is said
 a number              this status with its usual error (429: RateLimit-Remaining 0, RateLimit-Reset an hour ahead and no
@@ -55,6 +57,7 @@ class Faults:
             if not isinstance(kind, int) and kind not in NAMED and kind not in FLOW:
                 raise ValueError(f"there is no fault '{kind}'")
             re.compile(fault.get("path", ""))
+            re.compile(fault.get("after", ""))
             self.listed.append({"played": 0, "seen": 0, **fault})
 
     def clear(self):
@@ -64,6 +67,9 @@ class Faults:
         """The one to be played for this request, or None."""
         chosen = None
         for fault in self.listed:
+            if not fault.get("begun", "after" not in fault):
+                fault["begun"] = bool(re.search(fault["after"], f"{method} {path}"))
+                continue
             if fault.get("method", method) != method or not re.search(fault.get("path", ""), path):
                 continue
             if "locations" in fault and body.get("location") not in fault["locations"]:

@@ -108,7 +108,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def send(self, status, body, headers=(), kind="application/json", cut=None):
-        head = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}", f"Date: {self.date_time_string()}"]
+        date = self.date_time_string(time.time() + self.fake.cloud.settings["ahead"])
+        head = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}", f"Date: {date}"]
         head += [f"{name}: {value}" for name, value in headers]
         if status != 204:
             head += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
