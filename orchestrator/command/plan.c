@@ -103,8 +103,9 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_plan = {
-    .help = {"plan", "[TARGET] [--contact] [--again] [--json] [-- ANSIBLE ARGUMENTS]",
-             "check everything that can be checked before anything is made; --contact asks the host too"},
+    .help =
+        {"plan", "[TARGET] [--contact] [--again] [--json] [-- ANSIBLE ARGUMENTS]",
+         "check everything that can be checked before anything is made; --contact asks host and cloud too"},
     .options = options,
     .hands_on = true,
     .run = call,

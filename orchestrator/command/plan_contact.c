@@ -11,6 +11,7 @@
 #include "config/provider_facts.h"
 #include "preflight/host_check.h"
 #include "process/guard.h"
+#include "provider/account.h"
 #include "provider/made_look.h"
 #include "provider/planned.h"
 #include "provider/provider.h"
@@ -21,6 +22,8 @@
 
 #include <errno.h>
 #include <unistd.h>
+
+#define ACCOUNT_BOUND (10 * NS_PER_S)
 
 /* Everything that a look leaves on this machine is in the scope and in the folder `sockets`,
  * which are gone afterwards. */
@@ -95,6 +98,18 @@ static int contact(const struct project *project, const struct target *target, c
     return look(&request, id, out, err);
 }
 
+/* The account is asked whether or not something is made: with it the next `create` or `destroy` begins. */
+static int contact_cloud(const struct project *project, const struct target *target, struct json *report,
+                         struct error *err)
+{
+    AUTO_FREE char *said = NULL;
+    AUTO_ERROR failed = ERROR_INIT;
+    int status = account_try(project, target, ACCOUNT_BOUND, &said, &failed);
+    host_check_add(report, "token", status < 0 ? "failed" : "ok", "%s",
+                   status < 0 ? error_text(&failed) : said);
+    return status < 0 ? error_move(err, &failed) : 0;
+}
+
 int plan_contact(const struct project *project, const struct target *target, const char *ansible_version,
                  struct json **out, struct error *err)
 {
@@ -102,5 +117,8 @@ int plan_contact(const struct project *project, const struct target *target, con
     struct json *report = NULL;
     int status = contact(project, target, ansible_version, &report, &failed);
     *out = report ? report : host_check_alone("login", "failed", error_text(&failed));
+    if (provider_facts(target->provider)->cloud &&
+        contact_cloud(project, target, *out, status < 0 ? NULL : &failed) < 0)
+        status = -1;
     return status < 0 ? error_move(err, &failed) : 0;
 }

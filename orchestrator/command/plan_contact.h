@@ -1,4 +1,5 @@
-/* `plan --contact`: a target's host is asked itself (preflight/host_check.h). */
+/* `plan --contact`: a target's host is asked itself (preflight/host_check.h), and its cloud whether it takes
+ * the token (provider/account.h). */
 #pragma once
 #include "base/error.h"
 #include "config/config.h"

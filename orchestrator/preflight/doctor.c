@@ -8,6 +8,7 @@
 #include "config/layout.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
+#include "preflight/cloud_facts.h"
 #include "preflight/tailnet_facts.h"
 #include "process/program.h"
 #include "process/scope.h"
@@ -126,6 +127,7 @@ bool doctor_look(const struct project *project, struct facts *out)
     look_at_ssh(out);
     look_at_ansible(project, out);
     tailnet_facts_add(project, out);
+    cloud_facts_add(project, out);
     if (project)
         look_at_store(project, out);
     look_at_sandboxes(out);

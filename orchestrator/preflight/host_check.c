@@ -32,9 +32,7 @@ static const char script[] =
     "w=yes; [ -w \"$d\" ] || w=no\n"
     "say disk \"$w ${k:--} ${i:--} $d\"; done\n";
 
-static void add(struct json *report, const char *name, const char *state, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void add(struct json *report, const char *name, const char *state, const char *format, ...)
+void host_check_add(struct json *report, const char *name, const char *state, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -60,7 +58,7 @@ static struct json *new_report(void)
 struct json *host_check_alone(const char *name, const char *state, const char *text)
 {
     struct json *report = new_report();
-    add(report, name, state, "%s", text);
+    host_check_add(report, name, state, "%s", text);
     return report;
 }
 
@@ -80,19 +78,20 @@ static void look_at_login(const struct host_check_request *request, const struct
     const char *key = saw(result, "host-key"), *host = json_get_string(result->evidence, "host", "it");
     bool by_key = text_is(result->rung, "host-key");
     if (failed->kind == ERROR_NONE)
-        add(report, "login", "ok", "user %s at %s port %d over %s (%s)",
-            json_get_string(result->evidence, "user", "?"), host,
-            (int)json_get_integer(result->evidence, "port", 0), transport_name(request->kind),
-            saw(result, "banner"));
+        host_check_add(report, "login", "ok", "user %s at %s port %d over %s (%s)",
+                       json_get_string(result->evidence, "user", "?"), host,
+                       (int)json_get_integer(result->evidence, "port", 0), transport_name(request->kind),
+                       saw(result, "banner"));
     else
-        add(report, "login", by_key ? "unknown" : "failed", "%s",
-            by_key ? "the host's key was not accepted, so nobody logged in" : error_text(failed));
+        host_check_add(report, "login", by_key ? "unknown" : "failed", "%s",
+                       by_key ? "the host's key was not accepted, so nobody logged in" : error_text(failed));
     if (by_key)
-        add(report, "host-key", "failed", "%s", error_text(failed));
+        host_check_add(report, "host-key", "failed", "%s", error_text(failed));
     else if (*key)
-        add(report, "host-key", "ok", "%s, %s", key,
-            request->target->host_key_kind == HOST_KEYS_ACCEPT_NEW ? "as it was known, or new and accepted"
-                                                                   : "the known one");
+        host_check_add(report, "host-key", "ok", "%s, %s", key,
+                       request->target->host_key_kind == HOST_KEYS_ACCEPT_NEW
+                           ? "as it was known, or new and accepted"
+                           : "the known one");
 }
 
 /* The value of the first line `name=` at or after *at, malloc'ed; moves *at behind
@@ -136,14 +135,16 @@ static void look_at_sudo(const struct host_check_request *request, const char *a
     AUTO_FREE char *uid = value_of(&at, "uid");
     AUTO_FREE char *sudo = value_of(&at, "sudo");
     if (text_is(uid, "0")) {
-        add(report, "sudo", "ok", "not needed, the login is root's");
+        host_check_add(report, "sudo", "ok", "not needed, the login is root's");
     } else if (text_is(sudo, "ok")) {
-        add(report, "sudo", "ok", "%s becomes root without a password", user ? user : "the user");
+        host_check_add(report, "sudo", "ok", "%s becomes root without a password", user ? user : "the user");
     } else if (request->target->become_password.kind != SECRET_NONE && sudo && strstr(sudo, "password")) {
-        add(report, "sudo", "warning", "it asks for a password; become_password is set, and was not tried");
+        host_check_add(report, "sudo", "warning",
+                       "it asks for a password; become_password is set, and was not tried");
     } else {
         AUTO_FREE char *where = find_become(request);
-        add(report, "sudo", where ? "failed" : "warning",
+        host_check_add(
+            report, "sudo", where ? "failed" : "warning",
             "user %s cannot become root: %s; %s: install sudo there and give the user a NOPASSWD rule, set "
             "become_password, or log in as root",
             user ? user : "?", sudo ? sudo : "no answer",
@@ -175,20 +176,22 @@ static void look_at_python(const struct host_check_request *request, const char 
     AUTO_FREE char *version = value_of(&at, "python");
     int major = 0, minor = 0, least = least_for(request->ansible_version);
     if (!interpreter || !*interpreter)
-        add(report, "python", "failed",
+        host_check_add(
+            report, "python", "failed",
             "none was found there; install python3 (a playbook may do so with raw, before anything else), or "
             "name it with python:");
     else if (!version || sscanf(version, "%d.%d", &major, &minor) != 2)
-        add(report, "python", "failed",
-            "%s does not work: %s; install it there, or name another with python:", interpreter,
-            version ? version : "no answer");
+        host_check_add(report, "python", "failed",
+                       "%s does not work: %s; install it there, or name another with python:", interpreter,
+                       version ? version : "no answer");
     else if (least && (major < 3 || minor < least))
-        add(report, "python", "failed",
+        host_check_add(
+            report, "python", "failed",
             "%s is %s, and modules of Ansible %s need 3.%d or newer; install one there and name it with "
             "python:, or take an older Ansible",
             interpreter, version, request->ansible_version, least);
     else
-        add(report, "python", "ok", "%s (%s)", interpreter, version);
+        host_check_add(report, "python", "ok", "%s (%s)", interpreter, version);
 }
 
 static void look_at_disk(const char *answer, struct json *report)
@@ -207,18 +210,20 @@ static void look_at_disk(const char *answer, struct json *report)
         /* Ansible puts its modules below the home; what a play writes to /tmp nobody knows. */
         const char *bad = first ? "failed" : "warning";
         if (!text_is(writable, "yes"))
-            add(report, "disk", bad,
-                "%s cannot be written by the user; mend its rights or its mount, or set "
-                "ansible_remote_tmp to a folder that can",
-                folder);
+            host_check_add(report, "disk", bad,
+                           "%s cannot be written by the user; mend its rights or its mount, or set "
+                           "ansible_remote_tmp to a folder that can",
+                           folder);
         else if (known && kib < ROOM_LEAST_KIB)
-            add(report, "disk", bad, "%s is full (%lld KiB are left); make room there", folder, kib);
+            host_check_add(report, "disk", bad, "%s is full (%lld KiB are left); make room there", folder,
+                           kib);
         else if (text_is(nodes, "0"))
-            add(report, "disk", bad, "%s has no inode left; remove files there", folder);
+            host_check_add(report, "disk", bad, "%s has no inode left; remove files there", folder);
         else if (known && kib < ROOM_SMALL_KIB)
-            add(report, "disk", "warning", "%s has only %lld MiB left", folder, kib / 1024);
+            host_check_add(report, "disk", "warning", "%s has only %lld MiB left", folder, kib / 1024);
         else
-            add(report, "disk", known ? "ok" : "unknown", "%s has %lld MiB left", folder, kib / 1024);
+            host_check_add(report, "disk", known ? "ok" : "unknown", "%s has %lld MiB left", folder,
+                           kib / 1024);
     }
 }
 
@@ -238,8 +243,8 @@ static void look_inside(const struct host_check_request *request, const struct s
     int status = master_run(result->control_path, ssh, text_string(&input), &how, &out, &said, &end, &failed);
     const char *begin = status == 0 && out.length ? strstr(out.bytes, id) : NULL;
     if (!begin) {
-        add(report, "sudo", "unknown", "the host did not answer: %s",
-            status < 0 ? error_text(&failed) : text_string(&said));
+        host_check_add(report, "sudo", "unknown", "the host did not answer: %s",
+                       status < 0 ? error_text(&failed) : text_string(&said));
         return;
     }
     begin += strlen(id);

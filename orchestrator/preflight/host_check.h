@@ -25,3 +25,6 @@ struct host_check_request {
 int host_check(const struct host_check_request *request, struct json **out, struct error *err);
 /* The same where there is nobody to ask, or no way: `state` of the name, the text says why. */
 struct json *host_check_alone(const char *name, const char *state, const char *text);
+/* One more check, after those that are there. */
+void host_check_add(struct json *report, const char *name, const char *state, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));

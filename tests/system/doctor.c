@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "format/json.h"
+#include "lab/hetzner.h"
 #include "lab/lab.h"
 
 #include <criterion/criterion.h>
@@ -79,6 +80,30 @@ Test(doctor, a_machine_without_the_programs_gets_the_line_that_installs_them_and
     cr_expect(text_starts(json_get_string(document, "install", ""), "apt-get install -y systemd-container"),
               "%s", said.out);
     cr_expect_str_eq(json_get_string(fact_named(document, "ansible"), "state", ""), "missing");
+}
+
+Test(doctor, a_cloud_of_the_project_has_a_row_that_says_whether_its_token_is_there_and_from_where)
+{
+    struct hetzner *cloud = hetzner_start(NULL);
+    struct lab *lab = lab_new();
+    lab_write(lab, "triphase.yml",
+              "project: lab\nproviders:\n  hetzner:\n    server_type: cx23\n    endpoint: %s\ntargets:\n"
+              "  a: {recipe: work, provider: hetzner}\n  b: {recipe: work, provider: hetzner}\n"
+              "  c: {recipe: work, provider: hetzner, token: {file: token}}\n",
+              hetzner_endpoint(cloud));
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: work.yml\n");
+    lab_write(lab, "work.yml", "- hosts: recipe_work\n  tasks: []\n");
+    lab_environment(lab, "HCLOUD_TOKEN", "of-the-cloud");
+    AUTO_JSON *document = parse(lab_run(lab, "doctor", "--json", NULL).out);
+    const struct json *there = fact_named(document, "cloud a"), *not_there = fact_named(document, "cloud c");
+    cr_expect_str_eq(json_get_string(there, "state", ""), "ok");
+    cr_expect(strstr(json_get_string(there, "what", ""), "(env: HCLOUD_TOKEN), and libcurl"));
+    cr_expect_str_eq(json_get_string(not_there, "state", ""), "missing");
+    cr_expect(strstr(json_get_string(not_there, "what", ""), "token"));
+    cr_expect(strstr(json_get_string(not_there, "mend", ""), "HCLOUD_TOKEN"));
+    expect_names_of_one_thing_each(document);
+    cr_expect_eq(hetzner_asked(cloud, ""), 0, "it was contacted");
+    hetzner_stop(cloud);
 }
 
 Test(doctor, a_wrong_word_is_refused)

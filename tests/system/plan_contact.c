@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "format/json.h"
 #include "lab/damage.h"
+#include "lab/hetzner.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -146,4 +147,44 @@ Test(plan_contact, where_nothing_is_made_there_is_nothing_to_contact)
     struct lab_result with = lab_run(lab, "plan", "--contact", NULL), without = lab_run(lab, "plan", NULL);
     cr_expect_eq(with.code, without.code, "%s", with.out);
     cr_has(with.out, "there is nothing to contact; 'triphase create box' makes it");
+}
+
+/* A project whose target is at the cloud, which `endpoint` is. */
+static struct lab *cloud_lab(const char *endpoint)
+{
+    struct lab *lab = lab_new();
+    lab_write(
+        lab, "triphase.yml",
+        "project: lab\ntargets:\n  box:\n    recipe: work\n    provider: hetzner\n    server_type: cx23\n"
+        "    endpoint: %s\n",
+        endpoint);
+    lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
+    lab_write(lab, "playbooks/work.yml", "%s", playbook);
+    return lab;
+}
+
+Test(plan_contact, a_cloud_is_asked_once_whether_it_takes_the_token_and_who_refuses_is_told_in_its_words)
+{
+    struct hetzner *cloud = hetzner_start(NULL);
+    struct lab *lab = cloud_lab(hetzner_endpoint(cloud));
+    static const struct {
+        const char *token;
+        int code;
+        const char *state, *words;
+    } rows[] = {{HETZNER_TOKEN, 0, "ok", "takes the token, and shows 0 servers"},
+                {"of-nobody", 78, "failed", "401 unauthorized"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        hetzner_forget_requests(cloud);
+        lab_environment(lab, "HCLOUD_TOKEN", rows[i].token);
+        struct lab_result plan = lab_run(lab, "plan", "--contact", "--json", NULL);
+        cr_expect_eq(plan.code, rows[i].code, "%s%s", plan.out, plan.err);
+        expect(&plan, "token", rows[i].state);
+        expect(&plan, "token", rows[i].words);
+        cr_expect_eq(hetzner_asked(cloud, ""), 1);
+    }
+    hetzner_stop(cloud);
+    lab_environment(lab, "HCLOUD_TOKEN", HETZNER_TOKEN);
+    struct lab_result gone = lab_run(lab, "plan", "--contact", "--json", NULL);
+    cr_expect_eq(gone.code, 4, "%s", gone.out);
+    expect(&gone, "token", "the cloud does not answer");
 }
