@@ -103,6 +103,7 @@ static int tell_unasked(const struct estate *estate)
 {
     AUTO_WORDS lines = WORDS_INIT;
     int code = estate_view_unasked(estate, &lines) ? EXIT_MISSING : EXIT_OK;
+    estate_view_clones(estate, &lines);
     help_notes(&lines);
     return code;
 }

@@ -32,7 +32,8 @@ void spots_clear(struct spots *spots)
 /* Whether this key can be given from outside at this spot. */
 static bool is_open_to(const struct spot *spot, const struct key *key)
 {
-    if (key->scope != spot->scope || (spot->scope == SCOPE_PHASE && key->flags & KEY_OWN))
+    if (key->scope != spot->scope || key->flags & KEY_FILE ||
+        (spot->scope == SCOPE_PHASE && key->flags & KEY_OWN))
         return false;
     return !(text_starts(spot->path, "providers.") && key->flags & KEY_NO_PROVIDER);
 }

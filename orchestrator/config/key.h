@@ -37,6 +37,7 @@ enum {
     KEY_NO_RECIPE = 128, /* not in a recipe's target: says which host it is, not of what kind */
     KEY_SINGLE = 256,    /* a list of texts that takes one text alone too */
     KEY_CLOUD = 512,     /* of hosts at a cloud: `config` shows it for no others */
+    KEY_FILE = 1024,     /* only in triphase.yml itself */
 };
 
 struct key {

@@ -1,5 +1,6 @@
 #include "config/schema.h"
 
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/cloud_rules.h"
@@ -88,9 +89,17 @@ static const char *const *retried_outcomes(void)
         .name = key_name, .scope = key_scope, .type = VALUE_TEXT, .flags = KEY_LATER \
     }
 
+static char *id_problem(const char *text)
+{
+    return id_is(text) ? NULL
+                       : value_about(text, "is no id: the one that .triphase/project.json of the clone has "
+                                           "that made hosts first, or a UUID in small letters");
+}
+
 /* In the order of the contract's table, which `config` follows; those of watchdogs come between the two. */
 static const struct key before[] = {
     TEXT_KEY("project", SCOPE_PROJECT, .problem = value_name_problem, .flags = KEY_REQUIRED | KEY_OWN),
+    TEXT_KEY("id", SCOPE_PROJECT, .problem = id_problem, .flags = KEY_FILE, .note = "of each clone its own"),
     {.name = "inventory",
      .scope = SCOPE_PROJECT,
      .type = VALUE_TEXTS,

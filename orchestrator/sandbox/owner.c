@@ -260,6 +260,14 @@ int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machin
     return 0;
 }
 
+/* A clone that says the same id is still there: what it made is not moved. */
+static bool is_of_a_clone(const struct sandbox_owner *owner, const char *project_directory)
+{
+    struct stat theirs, ours;
+    return owner->path && stat(owner->path, &theirs) == 0 && stat(project_directory, &ours) == 0 &&
+           (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+}
+
 int sandbox_owner_follow(const char *project_directory, struct error *err)
 {
     AUTO_WORDS names = WORDS_INIT;
@@ -270,7 +278,7 @@ int sandbox_owner_follow(const char *project_directory, struct error *err)
     for (size_t i = 0; i < names.count; i++) {
         AUTO_SANDBOX_OWNER owner = SANDBOX_OWNER_INIT;
         if (sandbox_owner_read(names.items[i], &owner, NULL) <= 0 || !text_is(owner.project_id, id) ||
-            !owner.machine)
+            !owner.machine || is_of_a_clone(&owner, project_directory))
             continue;
         move_to(&owner, project_directory);
         free(owner.directory);

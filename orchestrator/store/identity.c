@@ -7,6 +7,7 @@
 #include "config/layout.h"
 #include "format/json.h"
 #include "format/sql.h"
+#include "format/yaml.h"
 #include "store/maintain.h"
 #include "store/schema.h"
 
@@ -61,6 +62,34 @@ static int read_known(const char *project, struct known *out, struct error *err)
     out->path = xstrdup(at);
     out->original = xstrdup_or_null(json_get_string(object, "original", NULL));
     return 1;
+}
+
+/* What triphase.yml says, whatever else is wrong with it; NULL: nothing. malloc'ed. */
+static char *said_id(const char *project)
+{
+    AUTO_FREE char *path = file_join(project, "triphase.yml");
+    AUTO_WORDS faults = WORDS_INIT;
+    struct node *root = NULL;
+    char *id = NULL;
+    if (yaml_read_file(path, "triphase.yml", &root, &faults) == 0) {
+        const struct node *node = node_get(root, "id");
+        id = node && node_is_scalar(node) && id_is(node->text) ? xstrdup(node->text) : NULL;
+    }
+    node_free(root);
+    return id;
+}
+
+/* Clones of a project are one where they say the same id; what bears another would be nobody's any more. */
+static int check_said(const struct known *known, const char *said, struct error *err)
+{
+    return !said || text_is(said, known->id)
+               ? 0
+               : error_set(err, ERROR_PROJECT,
+                           "triphase.yml says that this project's 'id' is %s, and .triphase/project.json "
+                           "%s, which what was made here bears: put 'id: %s' into triphase.yml, of its "
+                           "clones too; or destroy what was made here while it says so, then say %s again "
+                           "and remove .triphase/project.json",
+                           said, known->id, known->id, said);
 }
 
 /* `first`: another command may be giving the project its id at this moment, and the earlier one holds. */
@@ -177,8 +206,8 @@ static int find_place(const char *here, struct known *known, struct words *made,
     return there < 0 ? -1 : there ? COPY : FIRST;
 }
 
-static int settle_copy(const char *here, const struct known *known, const struct words *made,
-                       struct error *err)
+static int settle_copy(const char *here, const struct known *known, const char *said,
+                       const struct words *made, struct error *err)
 {
     if (!made->count) {
         /* Nothing here is the original's any more; runs that were under way there when it was
@@ -186,7 +215,10 @@ static int settle_copy(const char *here, const struct known *known, const struct
         AUTO_FREE char *state = layout_state(here);
         AUTO_FREE char *store = layout_store(state);
         struct known fresh = {.path = xstrdup(here)};
-        id_make(fresh.id);
+        if (said)
+            memcpy(fresh.id, said, ID_SIZE);
+        else
+            id_make(fresh.id);
         int status = file_exists(store) ? store_disown_runs(store, err) : 0;
         if (status == 0)
             status = write_known(here, &fresh, false, err);
@@ -212,19 +244,23 @@ int identity_claim(const char *project_directory, char **moved_from, struct erro
 {
     AUTO_KNOWN known = {.path = NULL};
     AUTO_WORDS made = WORDS_INIT;
-    AUTO_FREE char *here = realpath(project_directory, NULL);
+    AUTO_FREE char *here = realpath(project_directory, NULL), *said = here ? said_id(here) : NULL;
     *moved_from = NULL;
     if (!here)
         return error_system(err, errno, "cannot find the project's folder %s", project_directory);
     switch (find_place(here, &known, &made, err)) {
     case HERE:
-        return 0;
+        return check_said(&known, said, err);
     case FIRST:
+        if (said)
+            memcpy(known.id, said, ID_SIZE);
         return write_known(here, &known, true, err);
     case MOVED: {
         AUTO_FREE char *was = TAKE(known.path);
         known.path = xstrdup(here);
         free(TAKE(known.original));
+        if (check_said(&known, said, err) < 0)
+            return -1;
         if (write_known(here, &known, false, err) < 0)
             return -1;
         if (!text_is(was, here))
@@ -232,7 +268,7 @@ int identity_claim(const char *project_directory, char **moved_from, struct erro
         return 0;
     }
     case COPY:
-        return settle_copy(here, &known, &made, err);
+        return settle_copy(here, &known, said, &made, err);
     default:
         return -1;
     }
@@ -254,5 +290,6 @@ int identity_is_copy(const char *project_directory, char **original, struct erro
 char *identity_id(const char *project_directory)
 {
     AUTO_KNOWN known = {.path = NULL};
-    return read_known(project_directory, &known, NULL) > 0 ? xstrdup(known.id) : NULL;
+    int there = read_known(project_directory, &known, NULL);
+    return there > 0 ? xstrdup(known.id) : there == 0 ? said_id(project_directory) : NULL;
 }

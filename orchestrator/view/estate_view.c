@@ -130,6 +130,17 @@ int estate_view_print_json(const struct estate *estate, bool dry_run)
     return table_print(&out);
 }
 
+void estate_view_clones(const struct estate *estate, struct words *lines)
+{
+    for (size_t i = 0; i < estate->count; i++)
+        if (estate->items[i].due == DUE_FOREIGN && estate->items[i].listed->project_id) {
+            words_add(lines,
+                      "another project's: where that is a clone of this one, give both the same 'id' in "
+                      "triphase.yml ('triphase sweep --dry-run --json' has theirs as \"project\")");
+            return;
+        }
+}
+
 bool estate_view_unasked(const struct estate *estate, struct words *lines)
 {
     bool failed = false;

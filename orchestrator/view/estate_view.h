@@ -13,6 +13,8 @@ int estate_view_print(const struct estate *estate, enum estate_part part);
 int estate_view_print_json(const struct estate *estate, bool dry_run);
 /* Members "hosts" and "unasked" of a document. */
 void estate_view_put(const struct estate *estate, enum estate_part part, struct json *document);
+/* What may be a clone's is told to be another's: how both become one project. */
+void estate_view_clones(const struct estate *estate, struct words *lines);
 /* A line for each place that was not asked, or whose clock is another; whether there is one that could not be
  * though it has somebody to ask. */
 bool estate_view_unasked(const struct estate *estate, struct words *lines);

@@ -313,6 +313,28 @@ Test(sweep, what_was_put_off_after_it_was_listed_is_left_alone)
     cr_expect(is_there(lab, "ours"));
 }
 
+Test(sweep, what_a_clone_made_goes_from_another_that_says_the_same_id_and_else_it_says_how)
+{
+    struct lab *maker = project(TARGET("host") LISTED), *clone = project(TARGET("host") LISTED);
+    made(maker, "host");
+    AUTO_FREE char *id = own_id(maker);
+    plant(clone, "theirs", id, PAST);
+    struct lab_result strange = lab_run(clone, "sweep", "--yes", NULL);
+    cr_expect_eq(strange.code, 0, "%s", strange.err);
+    has(strange.err, "where that is a clone of this one, give both the same 'id' in triphase.yml");
+    cr_expect(is_there(clone, "theirs"));
+    AUTO_FREE char *text = lab_read(clone, "triphase.yml");
+    lab_write(clone, "triphase.yml", "id: %s\n%s", id, text);
+    lab_write(maker, "triphase.yml", "id: %s\n%s", id, text);
+    struct lab_result swept = lab_run(clone, "sweep", "--yes", NULL);
+    cr_expect_eq(swept.code, 0, "%s", swept.err);
+    cr_expect_not(is_there(clone, "theirs"));
+    struct lab_result same = lab_run(maker, "sweep", "--dry-run", NULL);
+    cr_expect_eq(same.code, 0, "%s", same.err);
+    cr_expect_eq(lab_run(maker, "--set", "id=01890000-0000-7000-8000-00000000aaaa", "sweep", NULL).code, 64,
+                 "it stands in the file or nowhere");
+}
+
 Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
 {
     struct lab *lab = project(TARGET("host") LISTED);

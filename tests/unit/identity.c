@@ -289,3 +289,50 @@ Test(identity, a_key_that_a_user_keeps_beside_the_project_survives_its_row)
     AUTO_MACHINE *read = machine_from_row(row, "/srv/shop");
     cr_expect(text_starts(read->directory, "/dev/null/"), "%s", read->directory);
 }
+
+static void say_id(const char *project, const char *id)
+{
+    AUTO_FREE char *path = file_join(project, "triphase.yml"),
+                   *text = xasprintf("project: demo\nid: %s\n", id);
+    cr_assert_eq(file_replace(path, text, strlen(text), 0600, NULL), 0);
+}
+
+Test(identity,
+     clones_that_say_the_same_id_are_one_project_and_one_that_has_another_is_told_which_to_put_where)
+{
+    static const char said[] = "01890000-0000-7000-8000-00000000aaaa";
+    AUTO_FREE char *one = project_at("one"), *two = project_at("two"), *three = project_at("three");
+    say_id(one, said);
+    say_id(two, said);
+    AUTO_FREE char *before = identity_id(two);
+    AUTO_FREE char *first = claimed(one, NULL), *second = claimed(two, NULL), *own = claimed(three, NULL);
+    cr_expect_str_eq(before ? before : "", said, "what bears it is its own before it acted at all");
+    cr_expect_str_eq(first, said);
+    cr_expect_str_eq(second, said);
+    cr_expect_str_neq(own, said);
+
+    say_id(three, said);
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *from = NULL, *put = xasprintf("put 'id: %s' into triphase.yml", own);
+    cr_expect_eq(identity_claim(three, &from, &err), -1);
+    cr_expect_eq(err.kind, ERROR_PROJECT);
+    cr_expect(strstr(error_text(&err), put), "%s", error_text(&err));
+    AUTO_FREE char *kept = identity_id(three);
+    cr_expect_str_eq(kept, own);
+    say_id(three, own);
+    AUTO_FREE char *agreed = claimed(three, NULL);
+    cr_expect_str_eq(agreed, own);
+}
+
+Test(identity, a_copy_of_a_clone_that_believes_in_nothing_keeps_the_id_that_both_say)
+{
+    static const char said[] = "01890000-0000-7000-8000-00000000aaaa";
+    AUTO_FREE char *project = project_at("one"), *other = folder_path("two");
+    say_id(project, said);
+    AUTO_FREE char *id = claimed(project, NULL);
+    copy(project, other);
+    expect_copy(other, project);
+    run_sql(other, "UPDATE machine SET removed_ns = 2");
+    AUTO_FREE char *same = claimed(other, NULL);
+    cr_expect_str_eq(same, id);
+}
