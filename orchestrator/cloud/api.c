@@ -23,6 +23,7 @@ struct cloud_api {
     struct cloud_clock clock;
     int64_t server_ns;
     int requests;
+    int64_t received;
     cloud_say *say;
     void *context;
 };
@@ -97,6 +98,11 @@ struct cloud_clock *cloud_api_clock(struct cloud_api *api)
 int64_t cloud_api_now_ns(const struct cloud_api *api)
 {
     return api->server_ns;
+}
+
+int64_t cloud_api_received(const struct cloud_api *api)
+{
+    return api->received;
 }
 
 int cloud_api_requests(const struct cloud_api *api)
@@ -208,6 +214,7 @@ static int ask(struct cloud_api *api, const struct call *call, struct http_answe
     api->requests++;
     int asked = http_ask(&request, cloud_clock_end(&api->clock), out, err);
     memory_free_secret(bearer, strlen(bearer));
+    api->received += (int64_t)out->body.length;
     if (asked == 0 && out->date_ns)
         api->server_ns = out->date_ns;
     return asked;
@@ -285,7 +292,8 @@ static bool wait_for_another(struct cloud_api *api, const struct call *call, con
     if (trial->failure.again == CLOUD_AGAIN_NEVER || nonsense >= NONSENSE_MOST ||
         (trial->failure.again == CLOUD_AGAIN_HARMLESS && !call->harmless))
         return false;
-    int64_t pause = trial->retry_after_ns >= 0 ? trial->retry_after_ns : cloud_clock_backoff(tries);
+    /* "At once" is never meant: who refuses so is not to be asked as fast as it can refuse. */
+    int64_t pause = trial->retry_after_ns >= NS_PER_S ? trial->retry_after_ns : cloud_clock_backoff(tries);
     if (!cloud_clock_has(&api->clock, pause))
         return false;
     AUTO_FREE char *shown = duration_show(pause);

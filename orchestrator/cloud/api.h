@@ -50,8 +50,9 @@ int cloud_api_list(struct cloud_api *api, const char *path, const char *member, 
 int cloud_api_await(struct cloud_api *api, const struct json *reply, enum cloud_class *class,
                     struct error *err);
 
-int64_t cloud_api_now_ns(const struct cloud_api *api); /* of the server: its last Date; 0: it told none */
-int cloud_api_requests(const struct cloud_api *api);   /* so far */
+int64_t cloud_api_now_ns(const struct cloud_api *api);   /* of the server: its last Date; 0: it told none */
+int cloud_api_requests(const struct cloud_api *api);     /* so far */
+int64_t cloud_api_received(const struct cloud_api *api); /* bytes of answers, so far */
 /* A digest of endpoint and token with the salt, malloc'ed: tells whether it is the one that it was, and
  * nothing of the token. */
 char *cloud_api_mark(const struct cloud_api *api, const char *salt);

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { IDS_MOST = 25 };
+enum { IDS_MOST = 25, ACTIONS_MOST = 1000 };
 
 struct waiting {
     int64_t *ids;
@@ -51,6 +51,11 @@ static int collect_all(const struct json *reply, struct waiting *waiting, enum c
         return -1;
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         const struct json *list = json_get(reply, lists[i]);
+        if (json_is_array(list) && json_count(list) > ACTIONS_MOST) {
+            struct cloud_failure failure = cloud_failure_of(CLOUD_OTHER);
+            return cloud_api_fail(&failure, "its answer", 0, NULL, "no request has so many actions", class,
+                                  err);
+        }
         for (size_t at = 0; json_is_array(list) && at < json_count(list); at++)
             if (collect(json_at(list, at), waiting, class, err) < 0)
                 return -1;

@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-enum { PER_PAGE = 50, PAGES_MOST = 2000, WALKS_MOST = 3 };
+enum { PER_PAGE = 50, PAGES_MOST = 200, WALKS_MOST = 3, BYTES_MOST = 64 << 20 };
 
 struct walk {
     const char *path, *member;
     struct json *items;
+    int64_t before; /* how much had been received */
     int64_t total;  /* as the first page says */
     bool disturbed; /* something came or went meanwhile: what was seen may lack an item that is there */
 };
@@ -34,6 +35,8 @@ static int64_t take_page(struct walk *walk, int64_t page, const struct json *sai
         return strange(walk, "a page lacks what was asked for", class, err);
     if (!json_is_object(pages) || json_get_integer(pages, "page", page) != page || (next && next != page + 1))
         return strange(walk, "a page does not say which it is, or which is next", class, err);
+    if (json_count(items) > PER_PAGE)
+        return strange(walk, "a page has more than was asked for", class, err);
     for (size_t i = 0; i < json_count(items); i++)
         json_append(walk->items, json_keep(json_at(items, i)));
     walk->disturbed |= page > 1 && total != walk->total;
@@ -47,7 +50,7 @@ static int walk_pages(struct cloud_api *api, struct walk *walk, enum cloud_class
         AUTO_JSON *said = NULL;
         AUTO_FREE char *path = xasprintf("%s%cpage=%lld&per_page=%d", walk->path,
                                          strchr(walk->path, '?') ? '&' : '?', (long long)page, PER_PAGE);
-        if (page > PAGES_MOST)
+        if (page > PAGES_MOST || cloud_api_received(api) - walk->before > BYTES_MOST)
             return strange(walk, "it has no end", class, err);
         if (cloud_api_get(api, path, &said, class, err) < 0 ||
             (page = take_page(walk, page, said, class, err)) < 0)
@@ -62,7 +65,8 @@ int cloud_api_list(struct cloud_api *api, const char *path, const char *member, 
 {
     for (int walks = 1;; walks++) {
         AUTO_JSON *items = json_new_array();
-        struct walk walk = {.path = path, .member = member, .items = items};
+        struct walk walk = {
+            .path = path, .member = member, .items = items, .before = cloud_api_received(api)};
         if (walk_pages(api, &walk, class, err) < 0)
             return -1;
         if (!walk.disturbed) {

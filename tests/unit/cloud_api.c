@@ -305,6 +305,19 @@ Test(cloud_api, a_rate_limit_costs_seconds_and_not_the_time_until_the_bucket_is_
     cloud_api_close(&api);
 }
 
+Test(cloud_api, one_that_says_at_once_is_not_asked_without_a_pause)
+{
+    static const struct web_answer answers[] = {
+        {.bytes = "HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nConnection: close\r\n\r\n{}"}};
+    AUTO_TEXT said = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    struct web *web = web_start(NULL, answers, COUNT_OF(answers));
+    struct cloud_api *api = cloud_client(web, 20, &said);
+    cr_assert_lt(cloud_api_get(api, "/servers/42", NULL, NULL, &err), 0);
+    cr_assert_leq(web_count(web), 6);
+    cloud_api_close(&api);
+}
+
 Test(cloud_api, pauses_double_from_one_second_to_sixty_and_differ)
 {
     int64_t nominal = 1;
@@ -443,6 +456,22 @@ Test(cloud_api, a_text_becomes_a_part_of_a_query)
 }
 
 /* ------------------------------------------------------------ listings */
+static struct json *reply_with(int count)
+{
+    struct json *reply = json_new_object(), *next = json_new_array();
+    for (int i = 1; i <= count; i++) {
+        struct json *action = json_new_object();
+        json_set_integer(action, "id", i);
+        json_set_string(action, "status", "running");
+        if (i == 1)
+            json_set(reply, "action", action);
+        else
+            json_append(next, action);
+    }
+    json_set(reply, "next_actions", next);
+    return reply;
+}
+
 static char *page_of(int page, int next, int from, int to, int total)
 {
     AUTO_TEXT out = TEXT_INIT;
@@ -515,6 +544,36 @@ Test(cloud_api, a_listing_that_lacks_a_page_or_an_item_is_none)
     }
 }
 
+Test(cloud_api, a_listing_or_a_reply_that_is_larger_than_any_is_refused_before_it_fills_the_memory)
+{
+    AUTO_FREE char *crowded = page_of(1, 2, 1, 51, 51);
+    const struct web_answer page = {.bytes = crowded};
+    AUTO_TEXT said = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT, many = ERROR_INIT, large = ERROR_INIT;
+    AUTO_JSON *servers = NULL, *reply = reply_with(1002);
+    struct cloud_api *api = cloud_client(web_start(NULL, &page, 1), 60, &said);
+    cr_expect_lt(cloud_api_list(api, "/servers", "servers", &servers, NULL, &err), 0);
+    cr_expect(strstr(error_text(&err), "more than was asked for"), "%s", error_text(&err));
+    cr_expect_lt(cloud_api_await(api, reply, NULL, &many), 0);
+    cr_expect(strstr(error_text(&many), "no request has so many actions"), "%s", error_text(&many));
+    cloud_api_close(&api);
+
+    /* Pages of 15 MiB, each of which leads to the next. */
+    enum { PAGES = 6, PAGE_BYTES = 15 << 20 };
+    struct web_answer pages[PAGES] = {{0}};
+    char *texts[PAGES];
+    for (int i = 0; i < PAGES; i++) {
+        AUTO_FREE char *one = page_of(i + 1, i + 2, 1, 1, 1000);
+        pages[i].bytes = texts[i] = xasprintf("%.*s%*s", (int)(strlen(one) - 1), one, PAGE_BYTES, "}");
+    }
+    api = cloud_client(web_start(NULL, pages, PAGES), 60, &said);
+    cr_expect_lt(cloud_api_list(api, "/servers", "servers", &servers, NULL, &large), 0);
+    cr_expect(strstr(error_text(&large), "it has no end"), "%s", error_text(&large));
+    cloud_api_close(&api);
+    for (int i = 0; i < PAGES; i++)
+        free(texts[i]);
+}
+
 Test(cloud_api, a_listing_that_changed_while_it_was_read_is_read_again)
 {
     AUTO_TEXT said = TEXT_INIT;
@@ -535,22 +594,6 @@ Test(cloud_api, a_listing_that_changed_while_it_was_read_is_read_again)
 }
 
 /* ------------------------------------------------------------ actions */
-static struct json *reply_with(int count)
-{
-    struct json *reply = json_new_object(), *next = json_new_array();
-    for (int i = 1; i <= count; i++) {
-        struct json *action = json_new_object();
-        json_set_integer(action, "id", i);
-        json_set_string(action, "status", "running");
-        if (i == 1)
-            json_set(reply, "action", action);
-        else
-            json_append(next, action);
-    }
-    json_set(reply, "next_actions", next);
-    return reply;
-}
-
 static char *actions_of(int from, int to, const char *status)
 {
     AUTO_TEXT out = TEXT_INIT;
