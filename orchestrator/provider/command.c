@@ -11,6 +11,7 @@
 #include "process/offspring.h"
 #include "provider/command_call.h"
 #include "provider/due.h"
+#include "provider/machine_folder.h"
 #include "provider/provider.h"
 #include "sandbox/owner.h"
 
@@ -85,7 +86,9 @@ static int write_note(const struct machine *machine, const struct json *answer, 
 {
     AUTO_FREE char *path = file_join(machine->directory, NOTE), *text = answer ? json_compact(answer) : NULL;
     const char *content = text ? text : "{}";
-    return file_replace(path, content, strlen(content), 0600, err);
+    return file_replace(path, content, strlen(content), 0600, err) < 0
+               ? -1
+               : machine_folder_settle(machine->directory, err);
 }
 
 /* Whether a program that makes it may have run. What it answered comes into the machine, where the row does

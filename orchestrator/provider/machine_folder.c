@@ -6,6 +6,7 @@
 #include "process/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,19 @@ int machine_folder_give(const char *folder, const char *const *files, size_t cou
         AUTO_FREE char *path = file_join(folder, files[i]);
         if (give(path, &state, err) < 0)
             return -1;
+    }
+    return 0;
+}
+
+int machine_folder_settle(const char *folder, struct error *err)
+{
+    AUTO_FREE char *above = file_parent(folder), *top = file_parent(above);
+    const char *const folders[] = {folder, above, top};
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        AUTO_CLOSE int fd = open(folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* EINVAL: a file system that has no such thing. */
+        if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+            return error_system(err, errno, "cannot make sure that %s is kept", folders[i]);
     }
     return 0;
 }

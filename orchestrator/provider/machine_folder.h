@@ -8,6 +8,8 @@
 int machine_folder_make_key(const char *folder, const char *file, const char *comment, struct error *err);
 /* A small file's content without the newlines at its end. */
 int machine_folder_read(const char *folder, const char *file, struct text *out, struct error *err);
+/* What was put into it is there after a power cut too, and so is the folder itself, with the two above it. */
+int machine_folder_settle(const char *folder, struct error *err);
 /* What is written into a project belongs to whoever the project belongs to, also behind sudo: the folder and
  * these files in it, as far as they are there. */
 int machine_folder_give(const char *folder, const char *const *files, size_t count, struct error *err);
