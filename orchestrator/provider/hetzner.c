@@ -68,12 +68,15 @@ static bool is_same(const struct json *a, const struct json *b)
     return json_count(a) == json_count(b);
 }
 
-/* Labels of the file, and the expiry, as they are now; no request where they are there already. */
+/* triphase's own labels, those of the file, and the expiry, as they are now; no request where they are there
+ * already. */
 static int relabel(struct cloud_api *api, const struct target *target, const struct machine *machine,
                    const struct json *server, struct error *err)
 {
     const struct json *labels = json_get(server, "labels");
-    struct json *wanted = hetzner_order_relabel(labels, &target->cloud, machine);
+    AUTO_FREE char *project = machine_project(machine);
+    AUTO_FREE char *project_id = project ? identity_id(project) : NULL;
+    struct json *wanted = hetzner_order_relabel(labels, &target->cloud, machine, project_id);
     AUTO_JSON *body = json_new_object();
     AUTO_FREE char *path = xasprintf("/servers/%" PRId64, json_get_integer(server, "id", 0));
     json_set(body, "labels", wanted);

@@ -7,6 +7,7 @@
 #include "cloud/create_server.h"
 #include "cloud/lookup.h"
 #include "config/provider_facts.h"
+#include "config/ssh_rules.h"
 #include "event/step_log.h"
 #include "provider/hetzner_account.h"
 #include "provider/hetzner_host_keys.h"
@@ -110,7 +111,7 @@ static int prepare_folder(struct making *making, struct error *err)
         return -1;
     AUTO_FREE char *mark = cloud_api_mark(making->api, making->machine->id);
     making->is_first = !file_exists(begun);
-    return file_replace(begun, mark, strlen(mark), 0600, err) < 0 ||
+    return file_replace(begun, mark, strlen(mark), 0600, err) < 0 || machine_folder_settle(folder, err) < 0 ||
                    machine_folder_give(folder, files, COUNT_OF(files), err) < 0
                ? -1
                : 0;
@@ -223,14 +224,24 @@ static int make_beside(struct making *making, struct error *err)
 
 /* ---- the server ---- */
 
-static void fill(const struct making *making, const struct json *server)
+static int fill(const struct making *making, const struct json *server, struct error *err)
 {
     const struct target *target = making->target;
     const struct provider_facts *facts = provider_facts(target->provider);
     struct machine *machine = making->machine;
     struct json *resources = machine->resources;
+    AUTO_FREE char *address = hetzner_order_address(server);
+    AUTO_FREE char *problem = address ? ssh_rules_address_problem(address) : NULL;
+    AUTO_FREE char *location =
+        text_shown(json_get_string(json_get(server, "location"), "name",
+                                   json_get_string(server, "location", "a place that is not told")));
+    json_set_integer(resources, "server", json_get_integer(server, "id", 0));
+    json_set_string(resources, "location", location);
+    if (problem)
+        return error_set(err, ERROR_PROVIDER, "the cloud says of the server %s an address that is none: %s",
+                         machine->reference, problem);
     free(machine->address);
-    machine->address = hetzner_order_address(server);
+    machine->address = TAKE(address);
     machine->port = target->port ? target->port : facts->port;
     free(machine->user);
     machine->user = xstrdup(target->user ? target->user : facts->user);
@@ -238,11 +249,8 @@ static void fill(const struct making *making, const struct json *server)
     machine->key = file_join(machine->directory, "key");
     free(machine->jump);
     machine->jump = xstrdup_or_null(target->jump);
-    json_set_integer(resources, "server", json_get_integer(server, "id", 0));
-    json_set_string(resources, "location",
-                    json_get_string(json_get(server, "location"), "name",
-                                    json_get_string(server, "location", NULL)));
     json_set_string(resources, MACHINE_HOST_KEYS_BY, hetzner_host_keys_by(target));
+    return 0;
 }
 
 static int make_server(struct making *making, struct error *err)
@@ -262,7 +270,8 @@ static int make_server(struct making *making, struct error *err)
                                            .type = &making->type};
     if (cloud_create_server(making->api, &wish, &server, NULL, err) < 0)
         return -1;
-    fill(making, server);
+    if (fill(making, server, err) < 0)
+        return -1;
     if (!making->machine->address)
         return error_set(err, ERROR_PROVIDER, "the server %s runs, and the cloud tells no address of it",
                          making->machine->reference);

@@ -101,16 +101,17 @@ struct json *hetzner_order_labels(const struct cloud_settings *settings, const s
 }
 
 struct json *hetzner_order_relabel(const struct json *labels, const struct cloud_settings *settings,
-                                   const struct machine *machine)
+                                   const struct machine *machine, const char *project_id)
 {
     struct json *now = json_new_object();
+    AUTO_JSON *own = hetzner_order_labels(settings, machine, project_id);
     const char *key;
     struct json *value;
     for (void *at = NULL; json_each(labels, &at, &key, &value);)
-        if (machine->expires_ns || !text_is(key, HETZNER_EXPIRES_LABEL))
+        if (!text_is(key, HETZNER_EXPIRES_LABEL))
             json_set(now, key, json_keep(value));
-    add_users(now, settings);
-    add_expiry(now, machine);
+    for (void *at = NULL; json_each(own, &at, &key, &value);)
+        json_set(now, key, json_keep(value));
     return now;
 }
 

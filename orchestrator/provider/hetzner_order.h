@@ -27,9 +27,9 @@ bool hetzner_order_location_fits(const char *made, const char *now);
 /* The user's and triphase's own, an object of texts. `project_id` may be NULL. */
 struct json *hetzner_order_labels(const struct cloud_settings *settings, const struct machine *machine,
                                   const char *project_id);
-/* Those that a thing has, with the file's and the expiry of the machine as they are now. */
+/* Those that a thing has, with all of these as they are now in their place: what it lost comes back. */
 struct json *hetzner_order_relabel(const struct json *labels, const struct cloud_settings *settings,
-                                   const struct machine *machine);
+                                   const struct machine *machine, const char *project_id);
 /* Of POST /ssh_keys and /firewalls. */
 struct json *hetzner_order_key(const char *name, const char *public_key, const struct json *labels);
 struct json *hetzner_order_firewall(const char *name, const struct cloud_settings *settings,

@@ -81,8 +81,10 @@ int status_view_print(const struct status_row *rows, size_t count, const struct 
         text_addf(&out, "%-16s %-10s", row->target, status_view_word(row));
         if (row->machine) {
             text_addf(&out, " %s", row->machine->provider);
-            if (row->machine->address)
-                text_addf(&out, " at %s:%d", row->machine->address, row->machine->port);
+            /* A row of an older triphase may hold whatever a cloud said. */
+            AUTO_FREE char *address = row->machine->address ? text_shown(row->machine->address) : NULL;
+            if (address)
+                text_addf(&out, " at %s:%d", address, row->machine->port);
             const char *in_tailnet = json_get_string(row->machine->tailnet, "address", NULL);
             if (in_tailnet)
                 text_addf(&out, ", %s in its tailnet", in_tailnet);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "lab/fsynced.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
 #include "lab/spilled.h"
@@ -17,6 +18,14 @@
 TestSuite(hetzner, .timeout = 180);
 
 static const char recipe[] = "phases:\n  - name: work\n    playbook: playbooks/work.yml\n";
+static const char whole_recipe[] = "phases:\n  - name: install\n    playbook: playbooks/work.yml\n"
+                                   "  - name: converge\n    playbook: playbooks/converge.yml\n"
+                                   "  - name: finalize\n    playbook: playbooks/finalize.yml\n";
+/* Each finds what the one before it did, on the host. */
+#define AFTER(before, own)                                                                               \
+    "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cmp " before  \
+    " /root/users\n      changed_when: false\n    - ansible.builtin.copy: {src: /root/users, dest: " own \
+    ", remote_src: true, mode: '0600'}\n"
 static const char playbook[] =
     "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cat /root/users\n"
     "      changed_when: false\n";
@@ -96,6 +105,9 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
                                      "    user_data: first.sh\n    labels: {team: a}\n    ttl: 6h\n");
     AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
     lab_write(lab, "first.sh", "#!/bin/sh\necho of the user >/root/users\n");
+    lab_write(lab, "phases/work.yml", "%s", whole_recipe);
+    lab_write(lab, "playbooks/converge.yml", "%s", AFTER("/root/users", "/root/converged"));
+    lab_write(lab, "playbooks/finalize.yml", "%s", AFTER("/root/converged", "/root/finalized"));
     lab_write(lab, "token", "%s\n", secret);
     spilled_watch(secret);
     spilled_watch(HETZNER_ROOT_PASSWORD);
@@ -105,6 +117,10 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
 
     cr_assert_eq(made.code, 0, "%s", made.err);
     has(made.err, "host keys: by throw-away key");
+    AUTO_FREE char *phases =
+        lab_sql(lab, "SELECT group_concat(name || ' ' || outcome) FROM (SELECT name, outcome "
+                     "FROM step WHERE kind = 'phase' ORDER BY number)");
+    cr_expect_str_eq(phases, "install ok,converge ok,finalize ok");
     AUTO_JSON *state = hetzner_state(cloud);
     const struct json *server = json_at(json_get(state, "servers"), 0), *labels = json_get(server, "labels");
     AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM machine"),
@@ -339,12 +355,9 @@ Test(hetzner, a_server_that_went_away_by_itself_is_told_and_the_rest_of_it_remov
     expect_destroyed(lab, cloud);
 }
 
-/* As a call does that finds what one before it made. */
-Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
+/* A target at that cloud and a machine of it, as a stage has them; target_clear. */
+static struct target target_of(struct hetzner *cloud, char *token)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "");
-    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
     struct target target = {.name = (char *)"host",
                             .provider = (char *)"hetzner",
                             .provision_ns = 20 * NS_PER_S,
@@ -356,10 +369,32 @@ Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
                                       .ipv4 = true}};
     words_add(&target.cloud.firewall_in, "tcp/22");
     words_add(&target.cloud.firewall_from, "0.0.0.0/0");
-    AUTO_MACHINE *machine = machine_new();
+    return target;
+}
+
+static void target_clear(struct target *target)
+{
+    words_clear(&target->cloud.firewall_in);
+    words_clear(&target->cloud.firewall_from);
+}
+
+static struct machine *machine_of(struct lab *lab)
+{
+    struct machine *machine = machine_new();
     machine->id = xstrdup("01a22c34-3d2e-72b3-9cd8-60fb911ece47");
     machine->target = xstrdup("host");
     machine->directory = xasprintf("%s/.triphase/machines/%s", lab_folder(lab), machine->id);
+    return machine;
+}
+
+/* As a call does that finds what one before it made. */
+Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "");
+    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
+    struct target target = target_of(cloud, token);
+    AUTO_MACHINE *machine = machine_of(lab);
     AUTO_ERROR err = ERROR_INIT;
     cr_assert_eq(provider_hetzner.plan(&target, machine, &err), 0, "%s", error_text(&err));
 
@@ -371,8 +406,30 @@ Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
     cr_expect_eq(provider_hetzner.remove(&target, machine, 20 * NS_PER_S, &err), 0, "%s", error_text(&err));
     expect_nothing_left(cloud);
-    words_clear(&target.cloud.firewall_in);
-    words_clear(&target.cloud.firewall_from);
+    target_clear(&target);
+}
+
+/* Its mark, and the folders that it lies in, would outlast a power cut that comes next. */
+Test(hetzner, that_something_is_being_made_is_on_disk_before_the_first_thing_is_asked_for)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, "");
+    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
+    struct target target = target_of(cloud, token);
+    AUTO_MACHINE *machine = machine_of(lab);
+    AUTO_ERROR err = ERROR_INIT;
+    hetzner_fault(cloud, "{\"fault\": 403, \"method\": \"POST\", \"path\": \"/ssh_keys$\"}");
+    cr_assert_eq(provider_hetzner.plan(&target, machine, &err), 0, "%s", error_text(&err));
+    fsynced_watch();
+
+    cr_assert_eq(provider_hetzner.make(&target, machine, &err), -1);
+
+    AUTO_FREE char *machines = xasprintf("%s/.triphase/machines", lab_folder(lab)),
+                   *state = xasprintf("%s/.triphase", lab_folder(lab));
+    cr_expect(fsynced(machine->directory));
+    cr_expect(fsynced(machines));
+    cr_expect(fsynced(state));
+    target_clear(&target);
 }
 
 /* ---- another account, and things that lost their names ---- */
@@ -428,6 +485,40 @@ Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
 }
 
 /* ---- what stands against it ---- */
+
+Test(hetzner, a_firewall_that_counts_as_used_for_a_while_after_its_server_is_gone_is_waited_for)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    hetzner_fault(cloud, "{\"fault\": 422, \"code\": \"resource_in_use\", \"method\": \"DELETE\", \"path\": "
+                         "\"/firewalls/\", \"times\": 3}");
+    expect_destroyed(lab, cloud);
+    /* Not for longer than there is time. */
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_DESTROY", "2s");
+    hetzner_fault(cloud, "{\"fault\": 422, \"code\": \"resource_in_use\", \"method\": \"DELETE\", \"path\": "
+                         "\"/firewalls/\", \"times\": 0}");
+    struct lab_result used = lab_run(lab, "destroy", "host", "--yes", NULL);
+    cr_expect_eq(used.code, 3, "%s", used.err);
+    has(used.err, "something uses it still");
+    hetzner_forgive(cloud);
+    expect_destroyed(lab, cloud);
+}
+
+Test(hetzner, an_address_that_is_none_is_refused_and_shown_as_what_a_terminal_may_show)
+{
+    struct hetzner *cloud = cloud_of_nobody();
+    struct lab *lab = project(cloud, NOBODY);
+    hetzner_set(cloud, "{\"ipv4\": \"127.0.0.1\\u001b[2J\"}");
+    struct lab_result made = lab_run(lab, "create", "host", NULL);
+    cr_expect_eq(made.code, 3, "%s", made.err);
+    has(made.err, "an address that is none");
+    cr_expect_null(strchr(made.err, '\x1b'), "%s", made.err);
+    AUTO_FREE char *kept = lab_sql(lab, "SELECT count(*) FROM machine WHERE record LIKE '%[2J%'");
+    cr_expect_str_eq(kept, "0");
+    expect_destroyed(lab, cloud);
+}
 
 Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
 {

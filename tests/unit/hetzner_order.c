@@ -48,11 +48,12 @@ Test(hetzner_order, labels_are_put_anew_without_losing_anybodys)
     const struct cloud_settings settings = {.labels = users};
     struct machine machine = machine_of("web");
     AUTO_JSON *had = parse("{\"team\":\"a\",\"of\":\"another\",\"triphase-expires\":\"5\"}");
-    AUTO_JSON *forever = hetzner_order_relabel(had, &settings, &machine);
+    AUTO_JSON *forever = hetzner_order_relabel(had, &settings, &machine, "p-1");
     AUTO_FREE char *text = json_compact(forever);
-    cr_assert_str_eq(text, "{\"team\":\"b\",\"of\":\"another\"}");
+    cr_assert_str_eq(text, "{\"team\":\"b\",\"of\":\"another\",\"triphase-id\":\"p-1\",\"triphase-target\":"
+                           "\"web\",\"triphase-machine\":\"01a22c34-3d2e-72b3-9cd8-60fb911ece47\"}");
     machine.expires_ns = 7 * NS_PER_S;
-    AUTO_JSON *later = hetzner_order_relabel(had, &settings, &machine);
+    AUTO_JSON *later = hetzner_order_relabel(had, &settings, &machine, "p-1");
     cr_assert_str_eq(json_get_string(later, "triphase-expires", ""), "7");
 }
 
@@ -176,4 +177,40 @@ Test(hetzner_order, a_listing_has_a_row_for_each_machine_whatever_is_left_of_it)
     cr_assert_not_null(listing_find(&listing, "odd"));
     for (size_t i = 0; i < HETZNER_KINDS; i++)
         json_free(lists[i]);
+}
+
+#define SERVER(id, more)                                                                                     \
+    "{\"id\":" id ",\"name\":\"tpfb911ece47\",\"location\":{\"name\":\"fsn1\"},\"labels\":{\"triphase-id\":" \
+    "\"p\",\"triphase-machine\":\"01a22c34-3d2e-72b3-9cd8-60fb911ece47\"" more "}}"
+
+Test(hetzner_order, servers_that_bear_the_label_of_one_machine_are_all_named_and_go_when_the_last_may)
+{
+    static const struct {
+        const char *expiries[2];
+        int64_t seconds;
+    } all[] = {{{",\"triphase-expires\":\"90\"", ",\"triphase-expires\":\"70\""}, 90},
+               {{",\"triphase-expires\":\"70\"", ",\"triphase-expires\":\"90\""}, 90},
+               {{",\"triphase-expires\":\"70\"", ""}, 0},
+               {{"", ",\"triphase-expires\":\"70\""}, 0}};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        AUTO_FREE char *text = xasprintf("[" SERVER("1", "%s") "," SERVER("2", "%s") "]", all[i].expiries[0],
+                                         all[i].expiries[1]);
+        struct json *const lists[HETZNER_KINDS] = {parse(text), parse("[]"), parse("[]")};
+        AUTO_LISTING listing = {0};
+        hetzner_list_read(lists, &listing);
+        cr_assert_eq(listing.count, 1);
+        cr_assert_str_eq(listing.items[0].what,
+                         "server 1 (tpfb911ece47) in fsn1, server 2 (tpfb911ece47) in fsn1");
+        cr_assert_eq(listing.items[0].expires_ns, all[i].seconds * NS_PER_S, "%zu", i);
+        for (size_t j = 0; j < HETZNER_KINDS; j++)
+            json_free(lists[j]);
+    }
+}
+
+Test(hetzner_order, what_a_cloud_calls_its_things_is_shown_without_what_moves_a_terminal)
+{
+    AUTO_JSON *server = parse("{\"id\":1,\"name\":\"a\\u001b[2J\",\"location\":{\"name\":\"b\\u001b[2J\"}}");
+    AUTO_FREE char *what = hetzner_what(HETZNER_SERVER, server);
+    cr_assert_null(strchr(what, '\x1b'), "%s", what);
+    cr_assert_not_null(strstr(what, ") in b"), "%s", what);
 }
