@@ -38,7 +38,8 @@ static void ask_places(const struct project *project, const char *only, const st
         struct estate_place *place = &out->places[i];
         place->of = &out->of[i];
         if (!place->of->mute && (!only || words_have(&place->of->targets, only)))
-            place->of->calls->list(project, place->of->target, &place->listing, &place->trouble);
+            place->asked =
+                place->of->calls->list(project, place->of->target, &place->listing, &place->trouble) == 0;
         place->now_ns = due_now(place->listing.now_ns, moment_wall(), &place->ahead_ns);
     }
 }
@@ -114,6 +115,7 @@ static void add(const struct looking *looking, const struct estate_place *place,
                                 .listed = listed,
                                 .project_id = looking->project_id,
                                 .protected = target && target->protected,
+                                .asked = place && place->asked,
                                 .unasked = place && place->trouble.kind != ERROR_NONE,
                                 .irremovable = place && !place->of->calls->remove_listed,
                                 .busy = busy,

@@ -8,6 +8,7 @@ struct estate_place {
     struct place *of;
     struct listing listing;
     struct error trouble; /* it could not be asked; kind ERROR_NONE: it was, or is mute */
+    bool asked;           /* it was, and answered */
     int64_t now_ns;       /* of both clocks (due_now) */
     int64_t ahead_ns;     /* by how much its clock is ahead of this machine's; 0: they agree */
 };

@@ -40,7 +40,10 @@ enum due due_decide(const struct due_case *of, char **why)
     }
     /* Of a known one the row counts: a run that is over has given back the time that it had put off. */
     int64_t expires = known ? of->machine->expires_ns : listed->expires_ns;
-    AUTO_FREE char *when = due_expiry(expires, of->now_ns);
+    AUTO_FREE char *expiry = due_expiry(expires, of->now_ns);
+    bool unlisted = known && of->asked && !listed, ageless = !known && !expires;
+    AUTO_FREE char *when = xasprintf("%s%s%s", expiry, unlisted ? "; its provider does not list it" : "",
+                                     ageless ? "; remove it by its provider's own means" : "");
     const char *unknown = known ? "" : "no row of this store knows it: ";
     if (!expires || expires > of->now_ns)
         return stay(why, xasprintf("%s%s", unknown, when));

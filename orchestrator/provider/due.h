@@ -16,6 +16,7 @@ struct due_case {
     const char *project_id;        /* of this project; NULL: it has none yet */
     bool protected;                /* the files say so of its target */
     bool unasked;                  /* its provider could not be asked what is there */
+    bool asked;                    /* it was, and answered */
     bool irremovable;              /* its provider cannot remove what no store knows */
     const char *busy;              /* who has its target's lock; NULL: nobody */
     int64_t now_ns;                /* by the provider's clock where it told one */

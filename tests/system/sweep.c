@@ -231,11 +231,16 @@ Test(sweep, what_is_anothers_is_listed_and_never_touched_and_what_no_store_knows
     cr_expect_eq(swept.code, 0, "%s", swept.err);
     has(swept.err, "ours: removed (no row of this store knows it: expired ");
     has(swept.out, "another project's");
+    has(swept.out, "never expires; remove it by its provider's own means");
     cr_expect_not(is_there(lab, "ours"));
     static const char *const stay[] = {"theirs", "young", "ageless", "locked", "kept"};
     for (size_t i = 0; i < COUNT_OF(stay); i++)
         cr_expect(is_there(lab, stay[i]), "%s", stay[i]);
     cr_expect(is_there(lab, known));
+    AUTO_FREE char *path = xasprintf("%s/hosts/%s.json", lab_folder(lab), known);
+    cr_assert_eq(unlink(path), 0);
+    struct lab_result lost = lab_run(lab, "sweep", "--dry-run", NULL);
+    has(lost.out, "; its provider does not list it");
 }
 
 Test(sweep, a_place_that_cannot_be_asked_is_told_and_what_is_due_elsewhere_goes)

@@ -46,7 +46,7 @@ Test(due, only_what_is_this_projects_and_past_its_time_goes_and_what_keeps_it_is
         {NONE, 2, US, NULL, NULL, false, false, false, DUE_STAYS,
          "no row of this store knows it: expires in 2 h"},
         {NONE, EVER, US, NULL, NULL, false, false, false, DUE_STAYS,
-         "no row of this store knows it: never expires"},
+         "no row of this store knows it: never expires; remove it by its provider's own means"},
         {NONE, -1, US, NULL, NULL, true, false, false, DUE_STAYS,
          "no row of this store knows it: expired 1 h ago, but its target is protected"},
         {NONE, -1, US, "it is locked", NULL, false, false, false, DUE_STAYS,
@@ -76,6 +76,26 @@ Test(due, only_what_is_this_projects_and_past_its_time_goes_and_what_keeps_it_is
         enum due due = due_decide(&of, &why);
         cr_expect_eq(due, cases[i].due, "case %zu: %s", i, why);
         cr_expect_str_eq(why, cases[i].why, "case %zu", i);
+    }
+}
+
+Test(due, of_a_known_one_that_its_provider_does_not_list_that_is_said)
+{
+    static const struct {
+        int64_t hours;
+        bool asked;
+        enum due due;
+        const char *why;
+    } cases[] = {{2, true, DUE_STAYS, "expires in 2 h; its provider does not list it"},
+                 {-1, true, DUE_GOES, "expired 1 h ago; its provider does not list it"},
+                 {2, false, DUE_STAYS, "expires in 2 h"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct machine row = {.expires_ns = NOW + cases[i].hours * HOUR};
+        const struct due_case of = {
+            .machine = &row, .project_id = US, .asked = cases[i].asked, .now_ns = NOW};
+        AUTO_FREE char *why = NULL;
+        cr_expect_eq(due_decide(&of, &why), cases[i].due);
+        cr_expect_str_eq(why, cases[i].why);
     }
 }
 
