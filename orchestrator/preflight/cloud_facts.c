@@ -33,7 +33,7 @@ static void add_token(const struct project *project, const struct target *target
         facts_add(out, name, FACT_MISSING,
                   xasprintf("there is no token for %s: %s", target->cloud.endpoint, error_text(&why)),
                   "export HCLOUD_TOKEN=…, or: triphase config set --user providers.hetzner.token '{file: "
-                  "PATH}'",
+                  "~/hcloud.token}'",
                   NULL);
     else if (no_library->kind != ERROR_NONE)
         facts_add(out, name, FACT_MISSING,
