@@ -4,6 +4,7 @@
 #include "event/machine.h"
 
 /* Brings the machine's expiry to what the target's ttl says now, and beyond `ends_ns`, the run's own
- * deadline; a made one's also where its provider's list reads it. That this cannot be done is said in the
- * step's log, and is no reason to do nothing else. */
-void expiry_put_off(const struct target *target, struct machine *machine, int64_t ends_ns);
+ * deadline; a made one's also where its provider's list reads it. That this cannot be done is no reason
+ * to do nothing else: it is said in the step's log, and what to warn of comes back (malloc'ed; NULL: all is
+ * well). */
+char *expiry_put_off(const struct target *target, struct machine *machine, int64_t ends_ns);

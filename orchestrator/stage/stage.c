@@ -78,6 +78,15 @@ static void put_machine(struct json *result, const struct machine *machine)
     json_set(result, "machine", machine_to_json(machine));
 }
 
+/* A failure has its own cause. */
+static void warn(struct json *result, int status, const char *warning)
+{
+    if (status < 0 || !warning || json_get(result, "warning"))
+        return;
+    json_set_string(result, "warning", warning);
+    json_set_string(result, "cause", "expiry-not-written");
+}
+
 /* Over a connection of its own: the run's masters may lead nowhere. With them went the
  * agent that holds the key. */
 static int look_at_host(const struct project *project, const struct target *target,
@@ -120,11 +129,13 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         return error_set(err, ERROR_PROJECT, "the stage '%s' needs the project's files", stage);
     /* A destroy's phases reach it as it was made, all others as is said now. */
     bool as_made = json_get_bool(request, "as_made");
+    AUTO_FREE char *warning = NULL;
     if (!as_made && (text_is(stage, "provision") || text_is(stage, "transport")))
-        expiry_put_off(target, machine, json_get_integer(request, "ends_ns", 0));
+        warning = expiry_put_off(target, machine, json_get_integer(request, "ends_ns", 0));
     if (text_is(stage, "provision")) {
         int status = provision_make(project, target, machine, *result, err);
         put_machine(*result, machine);
+        warn(*result, status, warning);
         return status;
     }
     struct target made = made_target(target, machine);
@@ -144,6 +155,7 @@ int stage_run(const char *stage, const struct project *project, const struct tar
             known_hosts_learn(now);
         /* What is said now is written down once the host answered over it. */
         put_machine(*result, status == 0 ? now : machine);
+        warn(*result, status, warning);
         return status;
     }
     if (ready_step_is_stage(stage))

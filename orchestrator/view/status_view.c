@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "event/outcome.h"
 #include "format/json.h"
 #include "view/estate_view.h"
 
@@ -14,13 +15,22 @@ static bool open_run(const struct status_row *row)
     return row->run && !row->run->outcome;
 }
 
-/* "running", "crashed", "idle" (made, nothing runs), "half made", "absent". */
+/* Its destroy could not see all of it gone. */
+static bool is_leftover(const struct status_row *row)
+{
+    return row->run && row->machine && text_is(row->run->outcome, outcome_name(OUTCOME_LEFTOVER)) &&
+           text_is(row->run->machine_id, row->machine->id);
+}
+
+/* "running", "crashed", "leftover", "idle" (made, nothing runs), "half made", "absent". */
 static const char *status_view_word(const struct status_row *row)
 {
     if (open_run(row))
         return row->look.alive ? "running" : "crashed";
     if (!row->machine)
         return "absent";
+    if (is_leftover(row))
+        return "leftover";
     return row->machine->made_ns ? "idle" : "half made";
 }
 
@@ -96,6 +106,9 @@ int status_view_print(const struct status_row *rows, size_t count, const struct 
             add_life(&out, row->machine);
         }
         text_add_char(&out, '\n');
+        if (is_leftover(row))
+            text_addf(&out, "  not all of it was seen to be gone: 'triphase destroy %s' goes on\n",
+                      row->target);
         add_differences(&out, row);
         if (row->run)
             add_run(&out, row);

@@ -205,6 +205,9 @@ Test(command, a_host_is_gone_only_where_its_program_says_so)
         has(left.err, cases[i].says);
         AUTO_FREE char *outcome = lab_sql(lab, "SELECT outcome FROM run ORDER BY id DESC");
         cr_expect_str_eq(outcome, "leftover");
+        struct lab_result status = lab_run(lab, "status", NULL);
+        has(status.out, "host             leftover ");
+        has(status.out, "not all of it was seen to be gone: 'triphase destroy host' goes on");
     }
 }
 

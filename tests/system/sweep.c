@@ -34,6 +34,8 @@ static const char programs[] =
     "    print(json.dumps(dict(address='127.0.0.1', port=%d, user=os.environ.get('LOGNAME') or 'root',\n"
     "                          key='%s/key', host_keys=['%s'], reference=asked['name'])))\n"
     "elif call == 'verify':\n"
+    "    if os.path.exists('deaf'):\n"
+    "        os.unlink('deaf'); print('nobody hears', file=sys.stderr); sys.exit(1)\n"
     "    write()\n"
     "    print('{\"state\": \"present\"}')\n"
     "elif call == 'list':\n"
@@ -196,6 +198,13 @@ Test(sweep, a_run_puts_off_the_expiry_beyond_its_own_deadline_and_gives_back_wha
     struct lab_result longer = lab_run(lab, "--set", "targets.host.ttl=5h", "run", "host", NULL);
     cr_expect_eq(longer.code, 0, "%s", longer.err);
     cr_expect(lab_sql_number(lab, "SELECT abs(expires_ns - made_ns - 18000000000000) < 1000 FROM machine"));
+    lab_write(lab, "deaf", "%s", "");
+    struct lab_result unsaid = lab_run(lab, "--set", "targets.host.ttl=6h", "run", "host", NULL);
+    cr_expect_eq(unsaid.code, 0, "%s", unsaid.err);
+    has(unsaid.err, "when it expires could not be written down where other machines see it");
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM step WHERE cause = 'expiry-not-written'"), 1);
+    longer = lab_run(lab, "--set", "targets.host.ttl=5h", "run", "host", NULL);
+    cr_expect_eq(longer.code, 0, "%s", longer.err);
     AUTO_FREE char *later = lab_read(lab, path),
                    *told = lab_sql(lab, "SELECT '\"expires\": ' || (expires_ns / 1000000000) FROM machine");
     has(later, told);
