@@ -5,7 +5,7 @@
 #   vars: {module: tofu, tofu: {size: small}}    both may be left out: the module's folder, and values for its variables
 # The module says `backend "local" {}`, declares of the variables name, project, target, host and secrets (name -> path, to be read by
 # `file(var.secrets.token)`) those that it uses, and has outputs: address, port, user, key, host_keys, reference and data are the answer.
-# Needs tofu or terraform, and python3.
+# Needs tofu or terraform, and python3. Untried: no test runs it (examples/README.md).
 set -euo pipefail
 
 request=$(cat)
