@@ -81,10 +81,12 @@ static struct listed *row_of(const struct listing *listing, const char *referenc
 static void add_listed(enum hetzner_kind kind, const struct json *thing, struct listing *out)
 {
     const char *machine = hetzner_label(thing, CLOUD_MACHINE_LABEL),
-               *project_id = hetzner_label(thing, HETZNER_ID_LABEL);
+               *project_id = hetzner_label(thing, HETZNER_ID_LABEL),
+               *target_of = hetzner_label(thing, HETZNER_TARGET_LABEL);
     char name[SANDBOX_NAME_SIZE];
     bool named = machine && sandbox_name(machine, name, NULL) == 0;
-    const char *reference = named ? name : json_get_string(thing, "name", "");
+    AUTO_FREE char *own = text_shown(json_get_string(thing, "name", ""));
+    const char *reference = named ? name : own;
     struct listed *item = row_of(out, reference, project_id);
     AUTO_FREE char *what = hetzner_what(kind, thing);
     const char *kept_by = !named ? "no label says which machine it is"
@@ -98,7 +100,7 @@ static void add_listed(enum hetzner_kind kind, const struct json *thing, struct 
         item->reference = xstrdup(reference);
         item->what = kind == HETZNER_SERVER ? TAKE(what) : xasprintf("of a server that is gone: %s", what);
         item->project_id = xstrdup_or_null(project_id);
-        item->target = xstrdup_or_null(hetzner_label(thing, HETZNER_TARGET_LABEL));
+        item->target = target_of ? text_shown(target_of) : NULL;
         item->machine = named ? xstrdup(machine) : NULL;
         item->made_ns = moment_from_rfc3339(json_get_string(thing, "created", ""));
         item->expires_ns = hetzner_expiry(thing);

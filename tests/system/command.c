@@ -1,10 +1,13 @@
 /* The provider `command` over a real sshd: programs of the user's make a host that is used and removed, and
  * whatever they do wrong is told, with nothing forgotten of what they may have made. */
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
+#include "lab/fsynced.h"
 #include "lab/lab.h"
 #include "lab/provider_schema.h"
 #include "lab/spilled.h"
+#include "provider/provider.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -370,4 +373,29 @@ Test(command, a_program_that_is_not_there_leaves_nothing_to_remove)
     has(made.err, "./not-there.py");
     cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
     cr_expect(!lab_exists(lab, "calls.ndjson"));
+}
+
+/* The note of it, and the folders that it lies in, would outlast a power cut that comes next. */
+Test(command, that_something_is_being_made_is_on_disk_before_its_program_is_called)
+{
+    struct lab *lab = lab_new();
+    struct target target = {.name = (char *)"host",
+                            .provider = (char *)"command",
+                            .provision_ns = 5 * NS_PER_S};
+    words_add(&target.make, "/nowhere/make");
+    AUTO_MACHINE *machine = machine_new();
+    AUTO_ERROR err = ERROR_INIT;
+    machine->id = xstrdup("01a22c34-3d2e-72b3-9cd8-60fb911ece47");
+    machine->target = xstrdup("host");
+    machine->directory = xasprintf("%s/.triphase/machines/%s", lab_folder(lab), machine->id);
+    fsynced_watch();
+
+    cr_assert_eq(provider_command.make(&target, machine, &err), -1);
+
+    AUTO_FREE char *machines = xasprintf("%s/.triphase/machines", lab_folder(lab)),
+                   *state = xasprintf("%s/.triphase", lab_folder(lab));
+    cr_expect(fsynced(machine->directory), "%s", error_text(&err));
+    cr_expect(fsynced(machines));
+    cr_expect(fsynced(state));
+    words_clear(&target.make);
 }

@@ -213,4 +213,14 @@ Test(hetzner_order, what_a_cloud_calls_its_things_is_shown_without_what_moves_a_
     AUTO_FREE char *what = hetzner_what(HETZNER_SERVER, server);
     cr_assert_null(strchr(what, '\x1b'), "%s", what);
     cr_assert_not_null(strstr(what, ") in b"), "%s", what);
+
+    struct json *const lists[HETZNER_KINDS] = {
+        parse("[{\"id\":1,\"name\":\"a\\u001b[2J\",\"labels\":{\"triphase-target\":\"b\\u001b[2J\"}}]"),
+        parse("[]"), parse("[]")};
+    AUTO_LISTING listing = {0};
+    hetzner_list_read(lists, &listing);
+    cr_assert_null(strchr(listing.items[0].reference, '\x1b'));
+    cr_assert_null(strchr(listing.items[0].target, '\x1b'));
+    for (size_t i = 0; i < HETZNER_KINDS; i++)
+        json_free(lists[i]);
 }
