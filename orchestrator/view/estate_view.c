@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "view/table.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static const char *const fates[] = {[DUE_GOES] = "goes", [DUE_STAYS] = "stays", [DUE_FOREIGN] = "another's"};
@@ -24,44 +24,113 @@ static int64_t made_of(const struct estate_item *item)
     return item->machine ? item->machine->made_ns : item->listed->made_ns;
 }
 
-static void add_row(struct table *table, const struct estate_item *item)
+enum { COLUMNS = 6, WHY_INDENT = 2 };
+
+/* What is not this store's is described too. malloc'ed. */
+static char *why_of(const struct estate_item *item)
+{
+    const char *what = item->listed && !item->machine ? item->listed->what : NULL;
+    return xasprintf("%s%s%s", item->why, what ? "; " : "", what ? what : "");
+}
+
+static void add_row(struct table *table, const struct estate_item *item, bool with_why)
 {
     static const enum table_style styles[] = {
         [DUE_GOES] = TABLE_WARN, [DUE_STAYS] = TABLE_PLAIN, [DUE_FOREIGN] = TABLE_DIM};
     int64_t made = made_of(item);
-    AUTO_FREE char *age = made ? duration_rough(item->now_ns - made) : NULL;
-    const char *what = item->listed ? item->listed->what : NULL;
+    AUTO_FREE char *age = made ? duration_rough(item->now_ns - made) : NULL, *why = why_of(item);
     table_add(table, fates[item->due], styles[item->due]);
     table_add(table, item->due == DUE_FOREIGN ? NULL : item->target, TABLE_BOLD);
     table_add(table, item->provider, TABLE_PLAIN);
     table_add(table, reference_of(item), TABLE_PLAIN);
     table_add(table, age, TABLE_PLAIN);
-    if (what && !item->machine)
-        table_addf(table, TABLE_PLAIN, "%s; %s", item->why, what);
-    else
-        table_add(table, item->why, TABLE_PLAIN);
+    if (with_why)
+        table_add(table, why, TABLE_PLAIN);
+}
+
+static void write_rows(const struct estate_item *const *items, size_t count, bool with_why,
+                       const struct table_look *look, struct text *out)
+{
+    static const struct table_column columns[COLUMNS] = {{.title = ""},         {.title = "TARGET"},
+                                                         {.title = "PROVIDER"}, {.title = "HOST"},
+                                                         {.title = "AGE"},      {.title = "WHY"}};
+    AUTO_TABLE *table = table_new(columns, with_why ? COLUMNS : COLUMNS - 1);
+    for (size_t i = 0; i < count; i++)
+        add_row(table, items[i], with_why);
+    table_write(table, look, out);
+}
+
+static bool fits(const char *lines, int width)
+{
+    for (const char *at = lines; width && *at;) {
+        size_t length = strcspn(at, "\n");
+        AUTO_FREE char *line = xstrndup(at, length);
+        if (table_cells(line) > width)
+            return false;
+        at += length + (at[length] == '\n');
+    }
+    return true;
+}
+
+/* Indented, broken between words. */
+static void add_why(struct text *out, const struct estate_item *item, int width)
+{
+    AUTO_FREE char *why = why_of(item);
+    AUTO_TEXT shown = TEXT_INIT;
+    int taken = 0;
+    text_add_printable(&shown, why, strlen(why));
+    for (const char *at = text_string(&shown); *at;) {
+        size_t length = strcspn(at, " ");
+        AUTO_FREE char *word = xstrndup(at, length);
+        int cells = table_cells(word);
+        bool breaks = taken && taken + 1 + cells > width;
+        text_addf(out, "%s%*s%s", breaks ? "\n" : "", taken && !breaks ? 1 : WHY_INDENT, "", word);
+        taken = taken && !breaks ? taken + 1 + cells : WHY_INDENT + cells;
+        at += length + strspn(at + length, " ");
+    }
+    text_add_char(out, '\n');
+}
+
+void estate_view_text(const struct estate *estate, enum estate_part part, const struct table_look *look,
+                      struct text *out)
+{
+    const struct estate_item **items = xcalloc(estate->count + 1, sizeof *items);
+    AUTO_TEXT wide = TEXT_INIT, narrow = TEXT_INIT, plain = TEXT_INIT;
+    struct table_look unbounded = *look, uncoloured = {.utf8 = look->utf8};
+    size_t count = 0;
+    unbounded.width = 0;
+    for (int due = DUE_GOES; due <= DUE_FOREIGN; due++)
+        for (size_t i = 0; i < estate->count; i++)
+            if ((int)estate->items[i].due == due && is_of(&estate->items[i], part))
+                items[count++] = &estate->items[i];
+    write_rows(items, count, true, &uncoloured, &plain);
+    if (!count) {
+        text_add(out, part == ESTATE_ALL ? "nothing is there\n"
+                                         : "nothing is there that this store does not know\n");
+    } else if (fits(text_string(&plain), look->width)) {
+        write_rows(items, count, true, &unbounded, &wide);
+        text_add(out, text_string(&wide));
+    } else {
+        write_rows(items, count, false, &unbounded, &narrow);
+        const char *at = text_string(&narrow);
+        for (size_t i = 0; i <= count; i++) { /* the titles first */
+            size_t length = strcspn(at, "\n") + 1;
+            text_add_bytes(out, at, length);
+            if (i)
+                add_why(out, items[i - 1], look->width);
+            at += length;
+        }
+    }
+    free(items);
 }
 
 int estate_view_print(const struct estate *estate, enum estate_part part)
 {
-    static const struct table_column columns[] = {
-        {.title = ""},     {.title = "TARGET"},         {.title = "PROVIDER", .drop = 2},
-        {.title = "HOST"}, {.title = "AGE", .drop = 1}, {.title = "WHY"}};
     struct table_look look = table_look_of(STDOUT_FILENO);
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     AUTO_TEXT out = TEXT_INIT;
-    size_t rows = 0;
-    for (int due = DUE_GOES; due <= DUE_FOREIGN; due++)
-        for (size_t i = 0; i < estate->count; i++)
-            if ((int)estate->items[i].due == due && is_of(&estate->items[i], part)) {
-                add_row(table, &estate->items[i]);
-                rows++;
-            }
-    if (rows)
-        table_write(table, &look, &out);
-    else
-        text_add(&out, part == ESTATE_ALL ? "nothing is there\n"
-                                          : "nothing is there that this store does not know\n");
+    if (!isatty(STDOUT_FILENO))
+        look.width = 0; /* who reads lines has a line for each */
+    estate_view_text(estate, part, &look, &out);
     return table_print(&out);
 }
 

@@ -358,6 +358,8 @@ Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
     int code = 0;
     AUTO_FREE char *no = damage_terminal(lab, 120, "n\n", &code, "sweep", NULL);
     has(no, "Remove the 1 that is past its time? [y/N]");
+    AUTO_FREE char *narrow = damage_terminal(lab, 60, "n\n", &code, "sweep", NULL);
+    has(narrow, "\r\n  no row of this store knows it: expired ");
     has(no, "nothing was removed");
     cr_expect_eq(code, 130);
     cr_expect(is_there(lab, "ours"));
