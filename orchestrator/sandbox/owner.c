@@ -260,11 +260,15 @@ int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machin
     return 0;
 }
 
-/* A clone that says the same id is still there: what it made is not moved. */
+/* A clone that says the same id is at work there: what it made is not moved. */
 static bool is_of_a_clone(const struct sandbox_owner *owner, const char *project_directory)
 {
+    AUTO_FREE char *state = owner->path ? layout_state(owner->path) : NULL;
+    AUTO_FREE char *file = state ? file_join(state, "project.json") : NULL;
+    AUTO_FREE char *id = file && file_exists(file) ? identity_id(owner->path) : NULL;
     struct stat theirs, ours;
-    return owner->path && stat(owner->path, &theirs) == 0 && stat(project_directory, &ours) == 0 &&
+    return text_is(id, owner->project_id) && stat(owner->path, &theirs) == 0 &&
+           stat(project_directory, &ours) == 0 &&
            (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
 }
 

@@ -118,6 +118,15 @@ Test(copied, nobody_touches_what_is_anothers_and_only_the_dead_is_offered_for_re
          "a sandbox of target box of project lab");
     cr_expect(lab_exists(lab, ".triphase/store.db"));
 
+    /* A clone that says the same id and was moved takes nothing of it along. */
+    AUTO_FREE char *own_path = xasprintf("\"path\": \"%s\"", folder);
+    rig_shell("mkdir -p %s/clone/.triphase && cp -a %s/triphase.yml %s/phases %s/playbooks %s/clone && "
+              "sed 's|%s|/nowhere|' %s/.triphase/project.json >%s/clone/.triphase/project.json",
+              folder, folder, folder, folder, folder, folder, folder, folder);
+    hold(in(lab, "clone", "sweep", "--yes", NULL), 0, "was moved here");
+    AUTO_FREE char *still = rig_output("cat /var/lib/triphase/%s/owner.json", name);
+    cr_expect(strstr(still, own_path), "%s", still);
+
     /* It was moved: the next command follows, and the note of its owner with it. */
     rig_shell("mkdir %s/moved && cd %s && mv triphase.yml phases playbooks .triphase moved", folder, folder);
     hold(in(lab, "moved", "run", "box", NULL), 0, "was moved here");
