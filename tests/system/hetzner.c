@@ -451,6 +451,12 @@ Test(hetzner, what_a_token_of_another_project_does_not_find_is_not_taken_for_gon
     cr_expect_eq(hetzner_count(cloud, "servers"), 1);
     lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", NULL);
     expect_destroyed(lab, cloud);
+
+    /* Whoever knows better can say so. */
+    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
+    lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", hetzner_endpoint(other));
+    struct lab_result forgotten = lab_run(lab, "forget", "host", "--yes", NULL);
+    cr_expect_eq(forgotten.code, 0, "%s", forgotten.err);
 }
 
 Test(hetzner, another_token_of_the_same_project_removes_it_and_one_that_was_refused_stands_in_no_ones_way)

@@ -91,6 +91,33 @@ Test(cloud_api, the_targets_own_token_beats_the_variable)
 }
 
 /* ------------------------------------------------------------ what is refused */
+static char *mark_of(const char *endpoint, const char *token, const char *salt)
+{
+    char *where = (char *)endpoint;
+    const struct cloud_settings settings = {.endpoint = where};
+    AUTO_ERROR err = ERROR_INIT;
+    struct cloud_api *api = NULL;
+    setenv("HCLOUD_TOKEN", token, 1);
+    cr_assert(cloud_api_open(&settings, "/", deadline_in(NS_PER_S), &api, &err) == 0, "%s", error_text(&err));
+    char *mark = cloud_api_mark(api, salt);
+    cloud_api_close(&api);
+    return mark;
+}
+
+Test(cloud_api, a_mark_tells_endpoint_token_and_machine_apart_and_nothing_of_the_token)
+{
+    AUTO_FREE char *one = mark_of("http://a/v1", "tokenA", "m"),
+                   *same = mark_of("http://a/v1", "tokenA", "m");
+    AUTO_FREE char *token = mark_of("http://a/v1", "tokenB", "m"),
+                   *there = mark_of("http://b/v1", "tokenA", "m");
+    AUTO_FREE char *machine = mark_of("http://a/v1", "tokenA", "n");
+    cr_assert_str_eq(one, same);
+    cr_assert_str_neq(one, token);
+    cr_assert_str_neq(one, there);
+    cr_assert_str_neq(one, machine);
+    cr_assert_null(strstr(one, "token"));
+}
+
 Test(cloud_api, a_refusal_is_told_once_with_its_class_and_what_to_do)
 {
     static const struct {
