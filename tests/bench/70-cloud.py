@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import PAIRS, TOP, TRIPHASE, Table, environment, free_port, project, run  # noqa: E402
@@ -114,7 +115,9 @@ def measure_create(cloud, folder, env, delays):
 def measure_sweep(cloud, folder, env):
     with open(os.path.join(folder, '.triphase/project.json'), encoding='utf-8') as file:
         own = json.load(file)['id']
-    cloud.control('POST', '/preload', {'servers': 200, 'labels': {'triphase-id': own, 'triphase-target': 'host', 'triphase-expires': '1'}})
+    for _ in range(200):
+        labels = {'triphase-id': own, 'triphase-target': 'host', 'triphase-machine': str(uuid.uuid4()), 'triphase-expires': '1'}
+        cloud.control('POST', '/preload', {'servers': 1, 'labels': labels})
     taken, most = [], 0
     for _ in range(PAIRS):
         cloud.control('DELETE', '/requests')
