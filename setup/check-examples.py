@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-NEEDED = ("Makefile", "orchestrator", "setup", "triphase.yml", "phases", "playbooks", "inventory-templates", "callback", "launcher", "host")
+NEEDED = ("Makefile", "orchestrator", "setup", "triphase.yml", "phases", "playbooks", "inventory-templates", "callback", "launcher", "host", "projects", "examples")
 EXAMPLES = 13
 BLOCK = re.compile(r"^```c (row of )?(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LONGEST = 10

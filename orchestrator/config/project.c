@@ -158,12 +158,22 @@ static const struct secret *secret_at(const struct target *target, size_t index)
     return tailnet_login_secret(&target->tailnet, index - COUNT_OF(single), NULL);
 }
 
-/* Each of the project's: the operator's, then those of the targets; NULL behind the last. */
+/* NULL for the first, which is the operator. */
+static const struct target *owner_of_secrets(const struct project *project, size_t owner)
+{
+    return owner == 0                       ? NULL
+           : owner <= project->target_count ? &project->targets[owner - 1]
+                                            : &project->elsewhere[owner - 1 - project->target_count];
+}
+
+/* Each of the project's: the operator's, then those of the targets, also as they would be at the provider
+ * that they were switched away from; NULL behind the last. */
 static const struct secret *next_secret(const struct project *project, size_t *owner, size_t *index)
 {
-    for (; *owner <= project->target_count; ++*owner, *index = 0) {
+    for (; *owner <= project->target_count + project->elsewhere_count; ++*owner, *index = 0) {
+        const struct target *target = owner_of_secrets(project, *owner);
         const struct secret *secret =
-            *owner ? secret_at(&project->targets[*owner - 1], *index)
+            target ? secret_at(target, *index)
                    : tailnet_login_secret(&project->operator_settings.login, *index, NULL);
         ++*index;
         if (secret)

@@ -117,7 +117,7 @@ void places_free(struct place *places, size_t count)
 const struct place *places_find(const struct place *places, size_t count, const char *provider,
                                 const char *target)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; places && i < count; i++)
         if (text_is(places[i].provider, provider) &&
             (!places[i].target || words_have(&places[i].targets, target)))
             return &places[i];

@@ -166,7 +166,6 @@ static void add_transport(struct table *table, const struct diagnosis *diagnosis
 static void add_wrapped(struct text *out, const struct table_look *look, const char *mark, const char *words)
 {
     size_t width = look->width > 20 ? (size_t)look->width : 100, indent = strlen(mark), column = indent;
-    AUTO_WORDS parts = WORDS_INIT;
     AUTO_TEXT printable = TEXT_INIT;
     text_add_printable(&printable, words, strlen(words));
     text_add(out, mark);

@@ -151,11 +151,11 @@ static struct json *entry_of(const struct estate_item *item)
     json_set_string(entry, "what", listed ? listed->what : NULL);
     json_set_string(entry, "project", listed ? listed->project_id : NULL);
     json_set_string(entry, "target", item->target);
-    json_set_string(entry, "machine", item->machine ? item->machine->id : listed->machine);
+    json_set_string(entry, "machine", item->machine ? item->machine->id : listed ? listed->machine : NULL);
     json_set_bool(entry, "known", item->machine != NULL);
     json_set_bool(entry, "listed", listed != NULL);
     put_moment(entry, "made", made_of(item));
-    put_moment(entry, "expires", item->machine ? item->machine->expires_ns : listed->expires_ns);
+    put_moment(entry, "expires", item->machine ? item->machine->expires_ns : listed ? listed->expires_ns : 0);
     json_set_string(entry, "fate", words[item->due]);
     json_set_string(entry, "why", item->why);
     json_set_string(entry, "became", item->became);

@@ -195,6 +195,13 @@ Test(cloud_keys, an_older_name_of_the_image_works_and_loses_to_triphases_own)
     cr_has(said, "environment HETZNER_BASE_IMAGE: 'image': 'a b' holds a blank");
 }
 
+static bool keeps_back_t;
+
+static void keep_back(const char *name)
+{
+    keeps_back_t |= text_is(name, "T");
+}
+
 Test(cloud_keys, of_a_target_that_was_switched_away_the_keys_that_stayed_still_say_where_its_cloud_is)
 {
     folder_write(
@@ -217,6 +224,8 @@ Test(cloud_keys, of_a_target_that_was_switched_away_the_keys_that_stayed_still_s
                       text_is(target->cloud.token.where, "T"));
     }
     cr_assert_str_eq(project->targets[0].provider, "sandbox");
+    project_secret_variables(project, keep_back);
+    cr_assert(keeps_back_t, "its token is no phase's business now either");
     folder_write("triphase.yml", "project: demo\ntargets: {vault: {recipe: vault, image: debian-13}}\n");
     AUTO_PROJECT *plain = folder_load();
     cr_assert_eq(plain->elsewhere_count, 0, "an image alone leads nowhere");
