@@ -315,6 +315,32 @@ Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited
 }
 
 /* csh takes no newline in quotes and expands '!' there too. */
+Test(login, a_session_that_is_ended_from_there_behind_all_that_it_did_is_begun_once_more)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *once =
+        xasprintf("(eval \\\"$SSH_ORIGINAL_COMMAND\\\"); [ -e %1$s/cut ] || { : >%1$s/cut; exit 255; }",
+                  lab_folder(fixture.lab));
+    set_login_shell(&fixture, once);
+    cr_expect(climb_up(&fixture, true, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+    transport_result_clear(&result);
+    climb_end(&fixture);
+}
+
+Test(login, a_session_that_is_always_ended_from_there_is_told_after_two)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    set_login_shell(&fixture, "(eval \\\"$SSH_ORIGINAL_COMMAND\\\"); exit 255");
+    cr_expect(climb_up(&fixture, true, 30 * NS_PER_S, &result, &err) < 0);
+    cr_has(error_text(&err), "ended with 255");
+    transport_result_clear(&result);
+    climb_end(&fixture);
+}
+
 Test(login, a_login_shell_that_is_not_posix_is_enough)
 {
     struct climb fixture = climb_begin();
