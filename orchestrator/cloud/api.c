@@ -122,18 +122,6 @@ char *cloud_api_mark(const struct cloud_api *api, const char *salt)
     return xstrdup(out);
 }
 
-char *cloud_api_query(const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
-    AUTO_TEXT out = TEXT_INIT;
-    for (; *text; text++)
-        if (strchr(plain, *text))
-            text_add_char(&out, *text);
-        else
-            text_addf(&out, "%%%02X", (unsigned char)*text);
-    return text_take(&out);
-}
-
 /* ------------------------------------------------------------ what was answered */
 int cloud_api_fail(const struct cloud_failure *failure, const char *doing, int status, const char *code,
                    const char *words, enum cloud_class *class, struct error *err)

@@ -56,8 +56,6 @@ int64_t cloud_api_received(const struct cloud_api *api); /* bytes of answers, so
 /* A digest of endpoint and token with the salt, malloc'ed: tells whether it is the one that it was, and
  * nothing of the token. */
 char *cloud_api_mark(const struct cloud_api *api, const char *salt);
-/* A text as a part of a path or query; malloc'ed. */
-char *cloud_api_query(const char *text);
 
 /* For what waits on the same time, and tells the same one. */
 struct cloud_clock *cloud_api_clock(struct cloud_api *api);

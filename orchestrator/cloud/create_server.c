@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "net/http_word.h"
 
 enum { FIRST_PAUSE_S = 15, LONGEST_PAUSE_S = 120, ROUNDS_MOST = 10, WAIT_MOST_S = 300, TRIES_MOST = 10 };
 
@@ -55,7 +56,7 @@ int cloud_find_server(struct cloud_api *api, const char *name, struct json **ser
                       struct error *err)
 {
     AUTO_JSON *servers = NULL;
-    AUTO_FREE char *word = cloud_api_query(name);
+    AUTO_FREE char *word = http_word(name);
     AUTO_FREE char *path = xasprintf("/servers?name=%s", word);
     if (cloud_api_list(api, path, "servers", &servers, class, err) < 0)
         return -1;

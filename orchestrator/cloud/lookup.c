@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "net/http_word.h"
 
 struct shelf {
     const char *path, *many, *one; /* members of a listing and of a single one */
@@ -95,7 +96,7 @@ static int look_up(struct cloud_api *api, const struct shelf *shelf, const char 
                    struct error *err)
 {
     AUTO_JSON *items = NULL;
-    AUTO_FREE char *name = cloud_api_query(name_or_id);
+    AUTO_FREE char *name = http_word(name_or_id);
     AUTO_FREE char *path = xasprintf("%s%s%cname=%s", shelf->path, query, *query ? '&' : '?', name);
     int64_t id;
     *out = NULL;
@@ -238,7 +239,7 @@ int cloud_lookup_image(struct cloud_api *api, const char *name_or_id, const char
                        struct cloud_image *out, enum cloud_class *class, struct error *err)
 {
     AUTO_JSON *item = NULL;
-    AUTO_FREE char *word = cloud_api_query(architecture);
+    AUTO_FREE char *word = http_word(architecture);
     AUTO_FREE char *query = xasprintf("?architecture=%s&include_deprecated=true", word);
     AUTO_FREE char *beside = xasprintf(" for the architecture %s", architecture);
     if (look_up(api, &images, name_or_id, query, beside, &item, class, err) < 0)

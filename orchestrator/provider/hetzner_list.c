@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "cloud/create_server.h"
+#include "net/http_word.h"
 #include "provider/hetzner_order.h"
 #include "sandbox/owner.h"
 
@@ -152,7 +153,7 @@ int hetzner_find(struct cloud_api *api, enum hetzner_kind kind, const char *mach
 {
     AUTO_JSON *labelled = NULL, *named = NULL;
     AUTO_FREE char *selector = xasprintf(CLOUD_MACHINE_LABEL "=%s", machine);
-    AUTO_FREE char *label = cloud_api_query(selector), *word = cloud_api_query(name ? name : "");
+    AUTO_FREE char *label = http_word(selector), *word = http_word(name ? name : "");
     AUTO_FREE char *by_label = xasprintf("/%s?label_selector=%s", kinds[kind].path, label);
     AUTO_FREE char *by_name = xasprintf("/%s?name=%s", kinds[kind].path, word);
     if (cloud_api_list(api, by_label, kinds[kind].path, &labelled, NULL, err) < 0)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "format/json.h"
 #include "net/http_ask.h"
+#include "net/http_word.h"
 
 #include <string.h>
 
@@ -23,19 +24,6 @@ struct tailnet_api {
 };
 
 /* ------------------------------------------------------------ texts */
-static char *form_word(const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
-    struct text out = {.bytes = xmalloc(strlen(text) * 3 + 1), .room = strlen(text) * 3 + 1};
-    *out.bytes = '\0';
-    for (; *text; text++)
-        if (strchr(plain, *text))
-            text_add_char(&out, *text);
-        else
-            text_addf(&out, "%%%02X", (unsigned char)*text);
-    return text_take(&out);
-}
-
 static void forget(char **secret)
 {
     if (*secret)
@@ -70,7 +58,7 @@ int tailnet_api_open(const struct tailnet_login *login, const char *directory, s
     }
     struct tailnet_api *api = xcalloc(1, sizeof *api);
     *api = (struct tailnet_api){.base = base_of(login),
-                                .tailnet = form_word(login->tailnet ? login->tailnet : "-"),
+                                .tailnet = http_word(login->tailnet ? login->tailnet : "-"),
                                 .deadline = deadline};
     words_add_list(&api->tags, words_argv(&login->tags));
     if (oauth ? read_secret(&login->oauth_id, directory, &api->oauth_id, err) < 0 ||
@@ -198,9 +186,9 @@ static int read_json(const struct tailnet_api *api, const char *doing, const str
 static char *token_form(const struct tailnet_api *api, const struct words *tags, enum scope scope)
 {
     AUTO_FREE char *joined = words_join(tags, " ");
-    AUTO_FREE char *asked = form_word(joined);
-    AUTO_FREE char *scoped = form_word(scope_names[scope]);
-    char *id = form_word(api->oauth_id ? api->oauth_id : ""), *secret = form_word(api->oauth_secret);
+    AUTO_FREE char *asked = http_word(joined);
+    AUTO_FREE char *scoped = http_word(scope_names[scope]);
+    char *id = http_word(api->oauth_id ? api->oauth_id : ""), *secret = http_word(api->oauth_secret);
     char *form = xasprintf("grant_type=client_credentials&client_id=%s&client_secret=%s&scope=%s%s%s", id,
                            secret, scoped, *asked ? "&tags=" : "", asked);
     forget(&id);
@@ -322,7 +310,7 @@ int tailnet_api_make_key(struct tailnet_api *api, const struct words *tags, bool
 
 int tailnet_api_delete_key(struct tailnet_api *api, const char *id, struct error *err)
 {
-    AUTO_FREE char *word = form_word(id);
+    AUTO_FREE char *word = http_word(id);
     AUTO_FREE char *url = xasprintf("%s/tailnet/%s/keys/%s", api->base, api->tailnet, word);
     struct order order = {"DELETE",   url,       NULL, "cannot delete the key of the tailnet",
                           &api->tags, SCOPE_KEYS};
@@ -392,7 +380,7 @@ void tailnet_devices_free(struct tailnet_device **devices, size_t count)
 
 int tailnet_api_delete_device(struct tailnet_api *api, const char *id, struct error *err)
 {
-    AUTO_FREE char *word = form_word(id);
+    AUTO_FREE char *word = http_word(id);
     AUTO_FREE char *url = xasprintf("%s/device/%s", api->base, word);
     struct order order = {"DELETE",   url,          NULL, "cannot delete the device of the tailnet",
                           &api->tags, SCOPE_DEVICES};

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "net/http_word.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -478,7 +479,7 @@ Test(cloud_api, the_clouds_clock_is_that_of_its_last_answer)
 
 Test(cloud_api, a_text_becomes_a_part_of_a_query)
 {
-    AUTO_FREE char *query = cloud_api_query("triphase-id==a b/\xc3\xa4&c=%");
+    AUTO_FREE char *query = http_word("triphase-id==a b/\xc3\xa4&c=%");
     cr_assert_str_eq(query, "triphase-id%3D%3Da%20b%2F%C3%A4%26c%3D%25");
 }
 
