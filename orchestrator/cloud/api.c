@@ -280,8 +280,7 @@ static bool wait_for_another(struct cloud_api *api, const struct call *call, con
     if (trial->failure.again == CLOUD_AGAIN_NEVER || nonsense >= NONSENSE_MOST ||
         (trial->failure.again == CLOUD_AGAIN_HARMLESS && !call->harmless))
         return false;
-    /* "At once" is never meant: who refuses so is not to be asked as fast as it can refuse. */
-    int64_t pause = trial->retry_after_ns >= NS_PER_S ? trial->retry_after_ns : cloud_clock_backoff(tries);
+    int64_t pause = http_answer_pause(trial->retry_after_ns, cloud_clock_backoff(tries));
     if (!cloud_clock_has(&api->clock, pause))
         return false;
     AUTO_FREE char *shown = duration_show(pause);

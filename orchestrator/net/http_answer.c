@@ -60,6 +60,11 @@ static int64_t retry_after(const struct http_answer *answer, const char *value)
     return date > now ? date - now : 0;
 }
 
+int64_t http_answer_pause(int64_t retry_after_ns, int64_t otherwise_ns)
+{
+    return retry_after_ns >= NS_PER_S ? retry_after_ns : otherwise_ns;
+}
+
 void http_answer_read_head(struct http_answer *answer, const char *bytes, size_t length)
 {
     AUTO_FREE char *line = xstrndup(bytes, length);

@@ -16,6 +16,10 @@ struct http_answer {
 void http_answer_clear(struct http_answer *answer);
 #define AUTO_HTTP_ANSWER __attribute__((cleanup(http_answer_clear))) struct http_answer
 
+/* How long to wait before it is asked again: as long as the server asks for, else so long. "At once" is never
+ * meant: who refuses so is not to be asked as fast as it can refuse. */
+int64_t http_answer_pause(int64_t retry_after_ns, int64_t otherwise_ns);
+
 /* One line of an answer's head, with or without its end. A status line forgets what was said before it
  * (100 Continue has a head of its own). */
 void http_answer_read_head(struct http_answer *answer, const char *line, size_t length);

@@ -87,7 +87,7 @@ int http_ask_patiently(const struct http_request *request, struct deadline deadl
         AUTO_ERROR why = ERROR_INIT;
         int got = http_ask(request, deadline, &answer, &why);
         bool again = got < 0 ? why.kind == ERROR_UNREACHABLE : is_worth_another(answer.status);
-        int64_t wait = got == 0 && answer.retry_after_ns >= 0 ? answer.retry_after_ns : pause;
+        int64_t wait = http_answer_pause(got == 0 ? answer.retry_after_ns : -1, pause);
         if (!again || wait >= deadline_left(deadline)) {
             if (got < 0)
                 return error_move(err, &why);

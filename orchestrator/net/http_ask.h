@@ -8,7 +8,7 @@
 int http_ask(const struct http_request *request, struct deadline deadline, struct http_answer *out,
              struct error *err);
 /* For what may be repeated: tries again on 429, 500, 502, 503, 504 and where there is no answer, after as
- * long as the server asks for, else after 0.5 s, 1 s, 2 s … 8 s. The last answer, whatever its status, or
- * the last error, once the deadline leaves no room for another try. */
+ * long as the server asks for (a second at least), else after 0.5 s, 1 s, 2 s … 8 s. The last answer,
+ * whatever its status, or the last error, once the deadline leaves no room for another try. */
 int http_ask_patiently(const struct http_request *request, struct deadline deadline, struct http_answer *out,
                        struct error *err);

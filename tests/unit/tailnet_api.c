@@ -228,6 +228,20 @@ Test(tailnet_api, what_the_server_says_beats_the_own_pauses)
     tailnet_login_clear(&later);
 }
 
+Test(tailnet_api, a_server_that_says_at_once_is_asked_after_the_own_pause)
+{
+    static const struct web_answer answers[] = {
+        {.bytes = "HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nConnection: close\r\n\r\n{}"}, {.bytes = KEY}};
+    struct web *web = web_start(NULL, answers, 2);
+    struct tailnet_login login = login_of(web, false);
+    AUTO_FREE char *key = NULL;
+    AUTO_ERROR err = ERROR_INIT;
+    int64_t since = moment_monotonic();
+    cr_assert(key_of(&login, 30, &key, &err) == 0, "%s", error_text(&err));
+    cr_assert_geq(moment_monotonic() - since, NS_PER_S / 2);
+    tailnet_login_clear(&login);
+}
+
 Test(tailnet_api, one_that_stays_ill_is_out_of_reach_within_the_deadline)
 {
     static const struct web_answer later = {
