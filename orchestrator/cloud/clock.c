@@ -25,7 +25,7 @@ int64_t cloud_clock_now(const struct cloud_clock *clock)
     return moment_monotonic() + clock->skipped_ns;
 }
 
-int64_t cloud_clock_left(const struct cloud_clock *clock)
+static int64_t left_of(const struct cloud_clock *clock)
 {
     int64_t left = deadline_left(clock->deadline) - clock->skipped_ns;
     return left > 0 ? left : 0;
@@ -33,12 +33,12 @@ int64_t cloud_clock_left(const struct cloud_clock *clock)
 
 struct deadline cloud_clock_end(const struct cloud_clock *clock)
 {
-    return clock->skipped_ns ? deadline_in(cloud_clock_left(clock)) : clock->deadline;
+    return clock->skipped_ns ? deadline_in(left_of(clock)) : clock->deadline;
 }
 
 bool cloud_clock_has(const struct cloud_clock *clock, int64_t ns)
 {
-    return ns < cloud_clock_left(clock) - ASK_S * NS_PER_S;
+    return ns < left_of(clock) - ASK_S * NS_PER_S;
 }
 
 bool cloud_clock_pause(struct cloud_clock *clock, int64_t ns)

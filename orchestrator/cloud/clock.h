@@ -10,7 +10,6 @@ struct cloud_clock {
 };
 
 int64_t cloud_clock_now(const struct cloud_clock *clock); /* monotonic */
-int64_t cloud_clock_left(const struct cloud_clock *clock);
 /* The clock's deadline. */
 struct deadline cloud_clock_end(const struct cloud_clock *clock);
 /* Whether a pause of so long leaves time to ask once more (a second). */

@@ -52,8 +52,9 @@ static const char *shown_place(const char *place)
 }
 
 /* ------------------------------------------------------------ what may be there already */
-int cloud_find_server(struct cloud_api *api, const char *name, struct json **server, enum cloud_class *class,
-                      struct error *err)
+/* *server NULL: there is none of that name. */
+static int find_server(struct cloud_api *api, const char *name, struct json **server, enum cloud_class *class,
+                       struct error *err)
 {
     AUTO_JSON *servers = NULL;
     AUTO_FREE char *word = http_word(name);
@@ -85,7 +86,7 @@ static int look_for_ours(struct creation *creation, struct json **server)
     AUTO_JSON *found = NULL;
     AUTO_ERROR why = ERROR_INIT;
     enum cloud_class class;
-    if (cloud_find_server(creation->api, creation->name, &found, &class, &why) < 0) {
+    if (find_server(creation->api, creation->name, &found, &class, &why) < 0) {
         creation->class = class;
         return error_move(&creation->why, &why);
     }

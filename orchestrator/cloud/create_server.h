@@ -21,6 +21,3 @@ struct cloud_server_wish {
  * after all: then it was removed. */
 int cloud_create_server(struct cloud_api *api, const struct cloud_server_wish *wish, struct json **server,
                         enum cloud_class *class, struct error *err);
-/* The server of that name; *server NULL: there is none. */
-int cloud_find_server(struct cloud_api *api, const char *name, struct json **server, enum cloud_class *class,
-                      struct error *err);

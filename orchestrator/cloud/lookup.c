@@ -16,7 +16,6 @@ static const struct shelf shelves[CLOUD_KINDS] = {
     [CLOUD_NETWORK] = {"/networks", "networks", "network", "network", "networks"},
     [CLOUD_PLACEMENT_GROUP] = {"/placement_groups", "placement_groups", "placement_group", "placement group",
                                "placement_group"},
-    [CLOUD_LOCATION] = {"/locations", "locations", "location", "location", "location"},
 };
 static const struct shelf server_types = {"/server_types", "server_types", "server_type", "server type",
                                           "server_type"};
@@ -217,7 +216,6 @@ int cloud_lookup_server_type(struct cloud_api *api, const char *name_or_id, stru
 /* ------------------------------------------------------------ images */
 void cloud_image_clear(struct cloud_image *image)
 {
-    free(image->name);
     free(image->type);
     free(image->warning);
     *image = (struct cloud_image){0};
@@ -249,7 +247,6 @@ int cloud_lookup_image(struct cloud_api *api, const char *name_or_id, const char
         return other_architecture(name_or_id, its, architecture, class, err);
     const char *name = json_get_string(item, "name", json_get_string(item, "description", name_or_id));
     *out = (struct cloud_image){.id = json_get_integer(item, "id", 0),
-                                .name = xstrdup(name),
                                 .type = xstrdup(json_get_string(item, "type", "system")),
                                 .warning = farewell("image", name, item)};
     return 0;

@@ -5,14 +5,7 @@
 #include "base/words.h"
 #include "cloud/api.h"
 
-enum cloud_kind {
-    CLOUD_SSH_KEY,
-    CLOUD_FIREWALL,
-    CLOUD_NETWORK,
-    CLOUD_PLACEMENT_GROUP,
-    CLOUD_LOCATION,
-    CLOUD_KINDS
-};
+enum cloud_kind { CLOUD_SSH_KEY, CLOUD_FIREWALL, CLOUD_NETWORK, CLOUD_PLACEMENT_GROUP, CLOUD_KINDS };
 
 int cloud_lookup(struct cloud_api *api, enum cloud_kind kind, const char *name_or_id, int64_t *id,
                  enum cloud_class *class, struct error *err);
@@ -35,7 +28,6 @@ void cloud_server_type_clear(struct cloud_server_type *type);
 
 struct cloud_image {
     int64_t id;
-    char *name;    /* of a snapshot its description */
     char *type;    /* "system", "app", "snapshot", "backup" */
     char *warning; /* it is to go; NULL: nothing */
 };
