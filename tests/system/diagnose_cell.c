@@ -201,9 +201,8 @@ Test(diagnose_cell, a_login_that_fails_says_at_what)
     bench_end(&bench);
 }
 
-/* Freezes the one session of the lab's sshd after a while, from outside. */
-/* Stops the one of sshd's connections over which the work already moves: a login, which is another's or
- * takes longer than one thinks, has written far less. */
+/* Freezes, from outside, the one of the connections of the lab's sshd over which the work already moves: a
+ * login, which is another's or takes longer than one thinks, has written far less. */
 static struct child freeze_later(struct bench *bench)
 {
     AUTO_ERROR err = ERROR_INIT;

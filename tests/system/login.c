@@ -314,7 +314,6 @@ Test(login, an_sshd_that_takes_longer_than_ssh_waits_for_a_silent_host_is_waited
     climb_end(&fixture);
 }
 
-/* csh takes no newline in quotes and expands '!' there too. */
 Test(login, a_session_that_is_ended_from_there_behind_all_that_it_did_is_begun_once_more)
 {
     struct climb fixture = climb_begin();
@@ -341,6 +340,7 @@ Test(login, a_session_that_is_always_ended_from_there_is_told_after_two)
     climb_end(&fixture);
 }
 
+/* csh takes no newline in quotes and expands '!' there too. */
 Test(login, a_login_shell_that_is_not_posix_is_enough)
 {
     struct climb fixture = climb_begin();
