@@ -13,6 +13,7 @@
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -200,6 +201,17 @@ void lab_environment(struct lab *lab, const char *name, const char *value)
     words_clear(&lab->environment);
     lab->environment = kept;
     kept = (struct words)WORDS_INIT;
+}
+
+void lab_clock(struct lab *lab, const char *offset)
+{
+    glob_t found;
+    cr_assert(glob("/usr/lib/*/faketime/libfaketime.so.1", 0, NULL, &found) == 0, "libfaketime is missing");
+    bool wrong = *offset;
+    lab_environment(lab, "LD_PRELOAD", wrong ? found.gl_pathv[0] : NULL);
+    lab_environment(lab, "FAKETIME", wrong ? offset : NULL);
+    lab_environment(lab, "FAKETIME_DONT_FAKE_MONOTONIC", wrong ? "1" : NULL);
+    globfree(&found);
 }
 
 static void write_bytes(const char *path, const char *bytes, size_t length, mode_t mode)

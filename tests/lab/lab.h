@@ -66,6 +66,8 @@ int lab_wait(struct lab *lab, pid_t pid, double seconds);
 void lab_within(struct lab *lab, const char *const *words);
 /* An environment variable for every later command. NULL value: unset. */
 void lab_environment(struct lab *lab, const char *name, const char *value);
+/* What every later command sees of the wall clock ("+3h"); "": the true one. What it measures stays true. */
+void lab_clock(struct lab *lab, const char *offset);
 
 /* First column of the first row of a query on the project's store, as text ("" for
  * none or NULL). malloc'ed. */

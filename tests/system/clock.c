@@ -6,7 +6,6 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <glob.h>
 #include <string.h>
 
 #define DAY (86400 * NS_PER_S)
@@ -17,22 +16,10 @@
     "0.02; "                                                                                              \
     "done; fi\ntask t2; finish\n"
 
-/* What triphase sees of the wall clock from now on; "" for the true one. */
-static void turn(struct lab *lab, const char *offset)
-{
-    glob_t found;
-    cr_assert(glob("/usr/lib/*/faketime/libfaketime.so.1", 0, NULL, &found) == 0, "libfaketime is missing");
-    bool wrong = *offset;
-    lab_environment(lab, "LD_PRELOAD", wrong ? found.gl_pathv[0] : NULL);
-    lab_environment(lab, "FAKETIME", wrong ? offset : NULL);
-    lab_environment(lab, "FAKETIME_DONT_FAKE_MONOTONIC", wrong ? "1" : NULL);
-    globfree(&found);
-}
-
 Test(clock, two_hours_ahead_for_one_run_hides_none_that_comes_after_it)
 {
     struct lab *lab = damage_lab("", BODY);
-    turn(lab, "+2h");
+    lab_clock(lab, "+2h");
     struct lab_result ahead = lab_run(lab, "create", "host", NULL);
     cr_assert(eq(int, ahead.code, 0), "%s", ahead.err);
     cr_assert(eq(i64,
@@ -40,7 +27,7 @@ Test(clock, two_hours_ahead_for_one_run_hides_none_that_comes_after_it)
                                 "SELECT max(started_ns) > (unixepoch('now') + 7000) * 1000000000 FROM run"),
                  1),
               "the clock was not ahead");
-    turn(lab, "");
+    lab_clock(lab, "");
     lab_write(lab, "slow", "%s", "");
     pid_t command = lab_start(lab, "create", "create", "host", NULL);
     cr_assert(lab_until_file(lab, 60, "there"), "the phase did not begin");
@@ -73,11 +60,11 @@ Test(clock, two_hundred_days_ahead_for_one_run_takes_no_history)
     struct lab_result first = lab_run(lab, "create", "host", NULL);
     cr_assert(eq(int, first.code, 0), "%s", first.err);
     lab_add_runs(lab, 30, -31 * DAY, DAY);
-    turn(lab, "+200d");
+    lab_clock(lab, "+200d");
     struct lab_result ahead = lab_run(lab, "run", "host", NULL);
     cr_assert(eq(int, ahead.code, 0), "%s", ahead.err);
     cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 32), "%s", ahead.err);
-    turn(lab, "");
+    lab_clock(lab, "");
     struct lab_result later = lab_run(lab, "run", "host", NULL);
     cr_assert(eq(int, later.code, 0), "%s", later.err);
     cr_expect(eq(i64, lab_sql_number(lab, "SELECT count(*) FROM run"), 33));

@@ -8,7 +8,6 @@
 #include "lab/sandbox.h"
 
 #include <criterion/criterion.h>
-#include <glob.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,18 +81,6 @@ static struct lab *project(const char *targets)
     return lab;
 }
 
-/* What triphase sees of the wall clock from now on; "" for the true one. */
-static void turn(struct lab *lab, const char *offset)
-{
-    glob_t found;
-    cr_assert(glob("/usr/lib/*/faketime/libfaketime.so.1", 0, NULL, &found) == 0, "libfaketime is missing");
-    bool wrong = *offset;
-    lab_environment(lab, "LD_PRELOAD", wrong ? found.gl_pathv[0] : NULL);
-    lab_environment(lab, "FAKETIME", wrong ? offset : NULL);
-    lab_environment(lab, "FAKETIME_DONT_FAKE_MONOTONIC", wrong ? "1" : NULL);
-    globfree(&found);
-}
-
 static void has(const char *text, const char *part)
 {
     cr_expect(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
@@ -149,7 +136,7 @@ Test(sweep, a_machine_past_its_time_is_named_by_a_dry_run_and_removed_when_that_
     struct lab_result status = lab_run(lab, "status", NULL);
     has(status.out, "expires in 5");
 
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     struct lab_result late = lab_run(lab, "sweep", "--dry-run", "--json", NULL);
     cr_expect_eq(late.code, 1, "%s", late.err);
     has(late.out, "\"fate\": \"goes\"");
@@ -185,11 +172,11 @@ Test(sweep, a_run_puts_off_the_expiry_beyond_its_own_deadline_and_gives_back_wha
         lab_sql(lab, "SELECT '\"expires\": ' || (expires_ns / 1000000000) FROM machine");
     has(listed, expires);
 
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     struct lab_result busy = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(busy.code, 0, "%s", busy.err);
     has(busy.out, "is at work on it");
-    turn(lab, "");
+    lab_clock(lab, "");
     lab_write(lab, "go", "%s", "");
     cr_expect_eq(lab_wait(lab, create, 60), 0);
     cr_expect(lab_sql_number(lab, "SELECT abs(expires_ns - made_ns - 3600000000000) < 1000 FROM machine"));
@@ -258,7 +245,7 @@ Test(sweep, a_place_that_cannot_be_asked_is_told_and_what_is_due_elsewhere_goes)
     made(lab, "host");
     made(lab, "dead");
     lab_write(lab, "dead.sh", "#!/bin/sh\necho the cloud is down >&2\nexit 1\n");
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(swept.code, 69, "%s", swept.err);
     has(swept.err,
@@ -279,7 +266,7 @@ Test(sweep, killed_while_it_removes_it_finds_the_same_again)
     made(lab, "host");
     AUTO_FREE char *id = own_id(lab), *known = name_of(lab, "host");
     plant(lab, "ours", id, PAST);
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     lab_write(lab, "sleepy", "%s", "");
     pid_t sweep = lab_start(lab, "sweep", "sweep", "--yes", NULL);
     cr_assert(lab_until_file(lab, 30, "asleep"));
@@ -300,9 +287,9 @@ Test(sweep, a_machine_that_a_run_took_in_hand_meanwhile_is_left_alone)
     AUTO_FREE char *id = own_id(lab), *known = name_of(lab, "host");
     plant(lab, "ours", id, PAST);
     lab_write(lab, "sleepy", "%s", "");
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     pid_t sweep = lab_start(lab, "sweep", "sweep", "--yes", NULL);
-    turn(lab, "");
+    lab_clock(lab, "");
     cr_assert(lab_until_file(lab, 30, "asleep"));
     struct lab_result run = lab_run(lab, "--set", "targets.host.ttl=9h", "run", "host", NULL);
     cr_assert_eq(run.code, 0, "%s", run.err);
@@ -445,7 +432,7 @@ Test(sweep,
     has(early.out, "no row of this store knows it: expires in 5");
     AUTO_FREE char *whose = xasprintf("a sandbox of target box of project lab (%s)", lab_folder(maker));
     has(early.out, whose);
-    turn(lab, "+2h");
+    lab_clock(lab, "+2h");
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
 
     cr_expect_eq(swept.code, 0, "%s", swept.err);
@@ -466,7 +453,7 @@ Test(sweep, what_was_made_is_removed_by_its_own_programs_though_the_file_says_an
     struct lab_result destroy = lab_run(lab, "destroy", "other", "--yes", NULL);
     cr_expect_eq(destroy.code, 0, "%s", destroy.err);
     cr_expect_not(is_there(lab, other));
-    turn(lab, "+3h");
+    lab_clock(lab, "+3h");
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(swept.code, 0, "%s", swept.err);
     cr_expect_not(is_there(lab, host));
