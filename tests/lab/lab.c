@@ -252,6 +252,13 @@ char *lab_read(struct lab *lab, const char *path)
     return text_take(&bytes);
 }
 
+char *lab_read_line(struct lab *lab, const char *path)
+{
+    char *text = lab_read(lab, path);
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
 bool lab_exists(struct lab *lab, const char *path)
 {
     AUTO_FREE char *full = file_join(lab->folder, path);
@@ -328,8 +335,7 @@ void lab_ansible(struct lab *lab, const char *path)
 void lab_static_project(struct lab *lab, const char *phase_keys, const char *playbook)
 {
     int port = lab_sshd(lab);
-    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_key = lab_read_line(lab, "sshd/host_key.pub");
     AUTO_FREE char *ansible = lab->ansible ? xasprintf("ansible: %s\n", lab->ansible) : xstrdup("");
     lab_write(lab, "triphase.yml",
               "project: lab\n%stargets:\n  host:\n    provider: static\n    recipe: work\n    address: "
@@ -344,8 +350,7 @@ void lab_static_project(struct lab *lab, const char *phase_keys, const char *pla
 void lab_static_case(struct lab *lab, const char *name)
 {
     AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab)), *key = file_join(lab->folder, "key"),
-                   *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+                   *host_key = lab_read_line(lab, "sshd/host_key.pub");
     AUTO_FREE char *host_keys = xasprintf("['%s']", host_key);
     const char *const set[][2] = {{"TRIPHASE_ANSIBLE", lab->ansible},
                                   {"TRIPHASE_TARGETS_HOST_PROVIDER", "static"},

@@ -25,6 +25,8 @@ void lab_write(struct lab *lab, const char *path, const char *format, ...)
 void lab_case(struct lab *lab, const char *name, const char *below);
 /* malloc'ed content of a file below the folder; fails the test when it is absent. */
 char *lab_read(struct lab *lab, const char *path);
+/* Its first line alone, without the end of it: a public key. */
+char *lab_read_line(struct lab *lab, const char *path);
 bool lab_exists(struct lab *lab, const char *path);
 
 /* A real sshd of this test's own on a free port of 127.0.0.1, key login as the current user, HOME in the

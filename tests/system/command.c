@@ -91,8 +91,7 @@ static struct lab *project(const char *how, const char *more)
 {
     struct lab *lab = lab_new();
     int port = lab_sshd(lab);
-    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_key = lab_read_line(lab, "sshd/host_key.pub");
     lab_write(lab, "triphase.yml",
               "project: lab\ntargets:\n  host:\n    provider: command\n    recipe: work\n    python: "
               "/usr/bin/python3\n"

@@ -63,8 +63,7 @@ static struct lab *borrowing(void)
 {
     struct lab *lab = project("existing-host");
     int port = lab_sshd(lab);
-    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_key = lab_read_line(lab, "sshd/host_key.pub");
     const char *user = getenv("LOGNAME");
     AUTO_FREE char *vars = xasprintf("{address: 127.0.0.1, user: %s, ssh_port: %d, host_keys: ['%s']}",
                                      user ? user : "root", port, host_key),

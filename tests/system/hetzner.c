@@ -206,8 +206,7 @@ Test(hetzner, what_the_account_has_already_is_used_and_stays)
     struct lab *lab = project(cloud, UNREACHED "    ipv4: false\n    ipv6: false\n    networks: [inner]\n"
                                                "    placement_group: apart\n    ssh_keys: [mine]\n");
     rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab));
-    AUTO_FREE char *public = lab_read(lab, "mine.pub");
-    public[strcspn(public, "\n")] = '\0';
+    AUTO_FREE char *public = lab_read_line(lab, "mine.pub");
     AUTO_FREE char *key = xasprintf("{\"name\": \"mine\", \"public_key\": \"%s\"}", public);
     post(cloud, lab, "/ssh_keys", key);
     post(cloud, lab, "/placement_groups", "{\"name\": \"apart\", \"type\": \"spread\"}");
@@ -699,8 +698,7 @@ Test(hetzner, a_sweep_removes_nothing_that_does_not_bear_the_labels_of_a_machine
     for (size_t i = 0; i < COUNT_OF(machines); i++) {
         rig_shell("rm -f %s/mine*; ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab),
                   lab_folder(lab));
-        AUTO_FREE char *public = lab_read(lab, "mine.pub");
-        public[strcspn(public, "\n")] = '\0';
+        AUTO_FREE char *public = lab_read_line(lab, "mine.pub");
         AUTO_FREE char *key = xasprintf("{\"name\": \"%s\", \"public_key\": \"%s\"}", names[i], public),
                        *server = xasprintf("{\"name\": \"%s\", \"server_type\": \"cx23\", \"image\": "
                                            "\"debian-12\", \"labels\": {\"triphase-id\": \"%s\", "

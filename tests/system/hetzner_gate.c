@@ -151,8 +151,7 @@ Test(hetzner_gate, debians_client_makes_lists_describes_and_deletes_servers_keys
 Test(hetzner_gate, the_vendors_strict_library_finds_every_field_that_it_reads)
 {
     struct client *it = client_new(NULL);
-    AUTO_FREE char *public = lab_read(it->lab, "key.pub");
-    public[strcspn(public, "\n")] = '\0';
+    AUTO_FREE char *public = lab_read_line(it->lab, "key.pub");
 
     const char *said = run(it, 0,
                            (const char *const[]){".venv-lint/bin/python3",
@@ -209,8 +208,7 @@ Test(hetzner_gate, a_wrong_token_and_one_that_may_only_look_are_told_apart)
 Test(hetzner_gate, the_vendors_ansible_collection_makes_a_server_once_and_removes_it, .timeout = 300)
 {
     struct client *it = client_new(NULL);
-    AUTO_FREE char *public = lab_read(it->lab, "key.pub");
-    public[strcspn(public, "\n")] = '\0';
+    AUTO_FREE char *public = lab_read_line(it->lab, "key.pub");
     char *folder =
         lab_keep(xstrdup(run_within(it, COLLECTION_BOUND_S, 0,
                                     (const char *const[]){"tests/lab/hetzner/collection.sh", NULL})));

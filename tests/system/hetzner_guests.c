@@ -60,8 +60,7 @@ Test(hetzner_guests, a_server_is_a_host_with_its_keys_and_user_data_and_goes_wit
     struct hetzner *cloud = hetzner_start_hosts(NULL);
     struct lab *lab = lab_new();
     rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/key", lab_folder(lab));
-    AUTO_FREE char *public = lab_read(lab, "key.pub");
-    public[strcspn(public, "\n")] = '\0';
+    AUTO_FREE char *public = lab_read_line(lab, "key.pub");
     AUTO_FREE char *key = xasprintf("{\"name\": \"k\", \"public_key\": \"%s\"}", public);
     post(cloud, "POST", "/ssh_keys", key, 201);
     post(cloud, "POST", "/servers",

@@ -87,8 +87,7 @@ Test(inventory, a_project_in_a_hostile_folder_is_converged_for_real)
 {
     struct lab *lab = lab_new();
     int port = lab_sshd(lab);
-    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_key = lab_read_line(lab, "sshd/host_key.pub");
     AUTO_WORDS bins = WORDS_INIT;
     ansibles(&bins);
     for (size_t i = 0; i < bins.count; i++) {

@@ -158,10 +158,9 @@ Test(probe, a_host_key_that_changed_is_told_and_nothing_is_run)
 {
     struct lab *lab = lab_new();
     lab_static_project(lab, "", playbook);
-    AUTO_FREE char *project = lab_read(lab, "triphase.yml"), *other = lab_read(lab, "key.pub");
+    AUTO_FREE char *project = lab_read(lab, "triphase.yml"), *other = lab_read_line(lab, "key.pub");
     char *list = strstr(project, "host_keys: ['");
     *list = '\0';
-    other[strcspn(other, "\n")] = '\0';
     lab_write(lab, "triphase.yml", "%shost_keys: ['%s']\n", project, other);
 
     struct lab_result result = lab_run(lab, "probe", "host", "--transport", "direct", "--json", NULL);

@@ -70,8 +70,7 @@ static struct lab *project(const char *targets)
     struct lab *lab = lab_new();
     AUTO_FREE char *body = xasprintf("%sFOLDER=%s\n" BODY, damage_words, lab_folder(lab));
     int port = lab_sshd(lab);
-    AUTO_FREE char *host_key = lab_read(lab, "sshd/host_key.pub");
-    host_key[strcspn(host_key, "\n")] = '\0';
+    AUTO_FREE char *host_key = lab_read_line(lab, "sshd/host_key.pub");
     lab_hostile_ansible(lab, body);
     lab_write(lab, "triphase.yml", "project: lab\nansible: bin/ansible-playbook\ntargets:\n%s", targets);
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
