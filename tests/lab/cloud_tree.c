@@ -20,7 +20,7 @@ static const char lab_config[] = "datasource_list: [NoCloud, None]\nnetwork: {co
 
 static const char kept_config[] = "ssh_deletekeys: false\ndisable_root: false\n";
 
-static const char *cached(void)
+const char *cloud_tree_made(void)
 {
     static char *path;
     if (!path) {
@@ -52,7 +52,7 @@ const char *cloud_tree(struct lab *lab, const struct cloud_seed *seed)
     char *tree = lab_keep(xasprintf("%s/cloud-%d/tree", lab_folder(lab), count));
     cr_assert_eq(file_make_dirs(tree, 0755, &err), 0, "%s", error_text(&err));
     /* The guest's own overlay over this one is the second, and the last that Linux stacks. */
-    AUTO_FREE char *options = xasprintf("lowerdir=%s/%s:%s", lab_folder(lab), layer, cached());
+    AUTO_FREE char *options = xasprintf("lowerdir=%s/%s:%s", lab_folder(lab), layer, cloud_tree_made());
     cr_assert_eq(mount("triphase-lab", tree, "overlay", MS_RDONLY, options), 0, "%s: %s", options,
                  strerrordesc_np(errno));
     return tree;

@@ -17,3 +17,5 @@ struct cloud_seed {
  * warden takes it away behind everything that the lab's program made. Skips the test where no sandbox can be
  * made. */
 const char *cloud_tree(struct lab *lab, const struct cloud_seed *seed);
+/* The tree below all of them, which setup/cloud-tree.sh has made; without a seed. */
+const char *cloud_tree_made(void);

@@ -1,10 +1,10 @@
 #include "lab/hetzner.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
+#include "lab/cloud_tree.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
 #include "net/http_ask.h"
@@ -72,12 +72,9 @@ struct hetzner *hetzner_start_hosts(const char *const *words)
     const char *program = getenv("TRIPHASE");
     cr_assert(program && strchr(program, '/'), "TRIPHASE must name the built program");
     AUTO_FREE char *guests =
-                       xasprintf("%.*s/lab/hetzner_guests", (int)(strrchr(program, '/') - program), program),
-                   *tree = rig_output("setup/cloud-tree.sh --where");
-    tree[strcspn(tree, "\n")] = '\0';
-    cr_assert(file_is_dir(tree), "no tree of a cloud host in %s: setup/cloud-tree.sh makes it", tree);
+        xasprintf("%.*s/lab/hetzner_guests", (int)(strrchr(program, '/') - program), program);
     AUTO_WORDS all = WORDS_INIT;
-    words_add_all(&all, "--guests", guests, "--tree", tree, NULL);
+    words_add_all(&all, "--guests", guests, "--tree", cloud_tree_made(), NULL);
     if (words)
         words_add_list(&all, words);
     return hetzner_start(words_argv(&all));
