@@ -85,56 +85,76 @@ const char *hetzner_endpoint(const struct hetzner *cloud)
     return cloud->endpoint;
 }
 
-/* Of its control. */
-static struct json *ask(struct hetzner *cloud, const char *method, const char *path, const char *body)
+/* What is answered with that status, in `said` (text_clear it). */
+static void ask(const char *method, const char *base, const char *path, const char *body, int status,
+                struct text *said)
 {
-    AUTO_FREE char *url = xasprintf("%s/%s", cloud->control, path);
-    struct http_request request = {.method = method,
-                                   .url = url,
-                                   .body = body,
-                                   .body_length = body ? strlen(body) : 0,
-                                   .answer_most = MOST_TOLD};
+    AUTO_FREE char *url = xasprintf("%s%s", base, path);
+    struct http_request request = {
+        .method = method,
+        .url = url,
+        .headers = (const char *const[]){"Authorization: Bearer " HETZNER_TOKEN, NULL},
+        .body = body,
+        .body_length = body ? strlen(body) : 0,
+        .answer_most = MOST_TOLD,
+    };
     AUTO_HTTP_ANSWER answer = {0};
     AUTO_ERROR err = ERROR_INIT;
     cr_assert(http_ask(&request, deadline_in(ASK_BOUND_S * NS_PER_S), &answer, &err) == 0, "%s",
               error_text(&err));
-    const char *text = text_string(&answer.body);
-    cr_assert(answer.status == 200, "%s %s: %d %s", method, path, answer.status, text);
-    struct json *told = json_parse(text, strlen(text), &err);
+    cr_assert(answer.status == status, "%s %s: %d %s", method, path, answer.status,
+              text_string(&answer.body));
+    text_add(said, text_string(&answer.body));
+}
+
+/* Of its control; json_free it. */
+static struct json *control(struct hetzner *cloud, const char *method, const char *path, const char *body)
+{
+    AUTO_TEXT said = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    ask(method, cloud->control, path, body, 200, &said);
+    struct json *told = json_parse(text_string(&said), said.length, &err);
     cr_assert(told != NULL, "%s", error_text(&err));
     return told;
 }
 
+void hetzner_by_hand(struct hetzner *cloud, const char *method, const char *path, const char *body,
+                     int status)
+{
+    AUTO_TEXT said = TEXT_INIT;
+    ask(method, cloud->endpoint, path, body, status, &said);
+}
+
 void hetzner_fault(struct hetzner *cloud, const char *json)
 {
-    json_free(ask(cloud, "POST", "faults", json));
+    json_free(control(cloud, "POST", "/faults", json));
 }
 
 void hetzner_forgive(struct hetzner *cloud)
 {
-    json_free(ask(cloud, "DELETE", "faults", NULL));
+    json_free(control(cloud, "DELETE", "/faults", NULL));
 }
 
 void hetzner_set(struct hetzner *cloud, const char *json)
 {
-    json_free(ask(cloud, "PUT", "settings", json));
+    json_free(control(cloud, "PUT", "/settings", json));
 }
 
 void hetzner_vanish(struct hetzner *cloud, const char *server_name)
 {
-    AUTO_FREE char *path = xasprintf("servers/%s", server_name);
-    json_free(ask(cloud, "DELETE", path, NULL));
+    AUTO_FREE char *path = xasprintf("/servers/%s", server_name);
+    json_free(control(cloud, "DELETE", path, NULL));
 }
 
 void hetzner_preload(struct hetzner *cloud, int servers, const char *labels)
 {
     AUTO_FREE char *body = xasprintf("{\"servers\": %d, \"labels\": %s}", servers, labels);
-    json_free(ask(cloud, "POST", "preload", body));
+    json_free(control(cloud, "POST", "/preload", body));
 }
 
 struct json *hetzner_state(struct hetzner *cloud)
 {
-    return ask(cloud, "GET", "state", NULL);
+    return control(cloud, "GET", "/state", NULL);
 }
 
 size_t hetzner_count(struct hetzner *cloud, const char *kind)
@@ -145,14 +165,9 @@ size_t hetzner_count(struct hetzner *cloud, const char *kind)
     return json_count(things);
 }
 
-struct json *hetzner_requests(struct hetzner *cloud)
-{
-    return ask(cloud, "GET", "requests", NULL);
-}
-
 size_t hetzner_asked(struct hetzner *cloud, const char *line)
 {
-    AUTO_JSON *requests = hetzner_requests(cloud);
+    AUTO_JSON *requests = control(cloud, "GET", "/requests", NULL);
     size_t count = 0;
     for (size_t i = 0; i < json_count(requests); i++) {
         const struct json *one = json_at(requests, i);
@@ -166,7 +181,7 @@ size_t hetzner_asked(struct hetzner *cloud, const char *line)
 
 void hetzner_forget_requests(struct hetzner *cloud)
 {
-    json_free(ask(cloud, "DELETE", "requests", NULL));
+    json_free(control(cloud, "DELETE", "/requests", NULL));
 }
 
 void hetzner_stop(struct hetzner *cloud)

@@ -23,6 +23,10 @@ struct hetzner *hetzner_start(const char *const *words);
 struct hetzner *hetzner_start_hosts(const char *const *words);
 /* "http://127.0.0.1:PORT/v1" */
 const char *hetzner_endpoint(const struct hetzner *cloud);
+/* What somebody else asks of it, below the endpoint, with HETZNER_TOKEN; it must be answered with that
+ * status. `body` may be NULL. */
+void hetzner_by_hand(struct hetzner *cloud, const char *method, const char *path, const char *body,
+                     int status);
 /* One more fault, a JSON object, or several, an array. */
 void hetzner_fault(struct hetzner *cloud, const char *json);
 void hetzner_forgive(struct hetzner *cloud);
@@ -37,9 +41,8 @@ void hetzner_preload(struct hetzner *cloud, int servers, const char *labels);
 struct json *hetzner_state(struct hetzner *cloud);
 /* How many there are of "servers", "ssh_keys", …. */
 size_t hetzner_count(struct hetzner *cloud, const char *kind);
-/* The requests so far, each an object with method, path, status, body, …; json_free it. */
-struct json *hetzner_requests(struct hetzner *cloud);
-/* How many of them begin with `line`, as "METHOD PATH STATUS": "POST /v1/servers ", "GET /v1/servers". */
+/* How many requests came so far that begin with `line`, as "METHOD PATH STATUS": "POST /v1/servers ",
+ * "GET /v1/servers". */
 size_t hetzner_asked(struct hetzner *cloud, const char *line);
 void hetzner_forget_requests(struct hetzner *cloud);
 /* Before the test's end: what it has made is gone afterwards, and nobody listens. */

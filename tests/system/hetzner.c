@@ -74,23 +74,6 @@ static void expect_destroyed(struct lab *lab, struct hetzner *cloud)
     expect_nothing_left(cloud);
 }
 
-/* What somebody else asks of the cloud. */
-static void ask(struct hetzner *cloud, struct lab *lab, const char *method, const char *path,
-                const char *body)
-{
-    lab_write(lab, "body", "%s", body);
-    rig_shell("python3 -c 'import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], "
-              "method=sys.argv[3], data=open(sys.argv[2], "
-              "\"rb\").read(), headers={\"Authorization\": \"Bearer " HETZNER_TOKEN
-              "\", \"Content-Type\": \"application/json\"}))' '%s%s' %s/body %s",
-              hetzner_endpoint(cloud), path, lab_folder(lab), method);
-}
-
-static void post(struct hetzner *cloud, struct lab *lab, const char *path, const char *body)
-{
-    ask(cloud, lab, "POST", path, body);
-}
-
 /* ---- a whole life on a real host ---- */
 
 Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing)
@@ -208,11 +191,13 @@ Test(hetzner, what_the_account_has_already_is_used_and_stays)
     rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab));
     AUTO_FREE char *public = lab_read_line(lab, "mine.pub");
     AUTO_FREE char *key = xasprintf("{\"name\": \"mine\", \"public_key\": \"%s\"}", public);
-    post(cloud, lab, "/ssh_keys", key);
-    post(cloud, lab, "/placement_groups", "{\"name\": \"apart\", \"type\": \"spread\"}");
-    post(cloud, lab, "/networks",
-         "{\"name\": \"inner\", \"ip_range\": \"10.0.0.0/16\", \"subnets\": [{\"type\": \"cloud\", "
-         "\"network_zone\": \"eu-central\", \"ip_range\": \"10.0.1.0/24\"}]}");
+    hetzner_by_hand(cloud, "POST", "/ssh_keys", key, 201);
+    hetzner_by_hand(cloud, "POST", "/placement_groups", "{\"name\": \"apart\", \"type\": \"spread\"}", 201);
+    hetzner_by_hand(
+        cloud, "POST", "/networks",
+        "{\"name\": \"inner\", \"ip_range\": \"10.0.0.0/16\", \"subnets\": [{\"type\": \"cloud\", "
+        "\"network_zone\": \"eu-central\", \"ip_range\": \"10.0.1.0/24\"}]}",
+        201);
 
     struct lab_result made = lab_run(lab, "create", "host", NULL);
 
@@ -484,7 +469,7 @@ Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
         AUTO_FREE char *query =
             xasprintf("SELECT json_extract(record, '$.resources.%s') FROM machine", members[i]);
         AUTO_FREE char *id = lab_sql(lab, query), *path = xasprintf("/%s/%s", kinds[i], id);
-        ask(cloud, lab, "PUT", path, "{\"name\": \"of-mine\", \"labels\": {}}");
+        hetzner_by_hand(cloud, "PUT", path, "{\"name\": \"of-mine\", \"labels\": {}}", 200);
     }
     expect_destroyed(lab, cloud);
 }
@@ -578,14 +563,14 @@ Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_sa
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
     AUTO_FREE char *path = xasprintf("/servers/%s/actions/change_protection", server);
-    post(cloud, lab, path, "{\"delete\": true, \"rebuild\": true}");
+    hetzner_by_hand(cloud, "POST", path, "{\"delete\": true, \"rebuild\": true}", 201);
     struct lab_result kept = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(kept.code, 3, "%s", kept.err);
     has(kept.err, "is protected against deletion");
     cr_expect_eq(hetzner_count(cloud, "servers"), 1);
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
     cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    post(cloud, lab, path, "{\"delete\": false, \"rebuild\": false}");
+    hetzner_by_hand(cloud, "POST", path, "{\"delete\": false, \"rebuild\": false}", 201);
     expect_destroyed(lab, cloud);
 }
 
@@ -623,14 +608,13 @@ Test(hetzner, an_api_that_is_gone_once_something_is_made_loses_nothing)
 }
 
 /* Puts the labels of a server anew. */
-static void expire(struct hetzner *cloud, struct lab *lab, const char *server, const struct listed *own,
-                   const char *seconds)
+static void expire(struct hetzner *cloud, const char *server, const struct listed *own, const char *seconds)
 {
     AUTO_FREE char *path = xasprintf("/servers/%s", server),
                    *body = xasprintf("{\"labels\": {\"triphase-id\": \"%s\", \"triphase-machine\": \"%s\", "
                                      "\"triphase-expires\": \"%s\"}}",
                                      own->project_id, own->machine, seconds);
-    ask(cloud, lab, "PUT", path, body);
+    hetzner_by_hand(cloud, "PUT", path, body, 200);
 }
 
 Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_removed)
@@ -670,12 +654,12 @@ Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_re
     error_clear(&err);
     /* What its label says at the last moment counts: its expiry was put off, or taken off, meanwhile. */
     AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
-    expire(cloud, lab, server, own, "4000000000");
+    expire(cloud, server, own, "4000000000");
     cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), -1);
     has(error_text(&err), "by what its label says now: left alone");
     cr_expect_eq(hetzner_count(cloud, "servers"), 201);
     error_clear(&err);
-    expire(cloud, lab, server, own, "1700000000");
+    expire(cloud, server, own, "1700000000");
     cr_expect_eq(provider_hetzner.remove_listed(&of, &target, own, 20 * NS_PER_S, &err), 0, "%s",
                  error_text(&err));
     cr_expect_eq(hetzner_count(cloud, "servers"), 200);
@@ -705,8 +689,8 @@ Test(hetzner, a_sweep_removes_nothing_that_does_not_bear_the_labels_of_a_machine
                                            "\"triphase-machine\": \"%s\", \"triphase-expires\": "
                                            "\"1700000000\"}}",
                                            names[i], id, machines[i]);
-        post(cloud, lab, "/ssh_keys", key);
-        post(cloud, lab, "/servers", server);
+        hetzner_by_hand(cloud, "POST", "/ssh_keys", key, 201);
+        hetzner_by_hand(cloud, "POST", "/servers", server, 201);
     }
 
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);

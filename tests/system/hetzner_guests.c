@@ -6,7 +6,6 @@
 #include "lab/hetzner.h"
 #include "lab/lab.h"
 #include "lab/sandbox.h"
-#include "net/http_ask.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -14,22 +13,6 @@
 TestSuite(hetzner_guests, .timeout = 180);
 
 enum { UP_BOUND_S = 120 };
-
-static void post(struct hetzner *cloud, const char *method, const char *path, const char *body, int status)
-{
-    AUTO_FREE char *url = xasprintf("%s%s", hetzner_endpoint(cloud), path);
-    struct http_request request = {
-        .method = method,
-        .url = url,
-        .headers = (const char *const[]){"Authorization: Bearer " HETZNER_TOKEN, NULL},
-        .body = body,
-        .body_length = body ? strlen(body) : 0,
-    };
-    AUTO_HTTP_ANSWER answer = {0};
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(http_ask(&request, deadline_in(15 * NS_PER_S), &answer, &err) == 0, "%s", error_text(&err));
-    cr_assert_eq(answer.status, status, "%s %s: %s", method, path, text_string(&answer.body));
-}
 
 struct login {
     const char *folder, *address, *said;
@@ -62,12 +45,13 @@ Test(hetzner_guests, a_server_is_a_host_with_its_keys_and_user_data_and_goes_wit
     rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/key", lab_folder(lab));
     AUTO_FREE char *public = lab_read_line(lab, "key.pub");
     AUTO_FREE char *key = xasprintf("{\"name\": \"k\", \"public_key\": \"%s\"}", public);
-    post(cloud, "POST", "/ssh_keys", key, 201);
-    post(cloud, "POST", "/servers",
-         "{\"name\": \"four\", \"server_type\": \"cx23\", \"image\": \"docker-ce\", \"ssh_keys\": [\"k\"], "
-         "\"user_data\": \"#cloud-config\\nwrite_files: [{path: /root/hello, content: hi}]\\n\", "
-         "\"public_net\": {\"enable_ipv4\": true, \"enable_ipv6\": true}}",
-         201);
+    hetzner_by_hand(cloud, "POST", "/ssh_keys", key, 201);
+    hetzner_by_hand(
+        cloud, "POST", "/servers",
+        "{\"name\": \"four\", \"server_type\": \"cx23\", \"image\": \"docker-ce\", \"ssh_keys\": [\"k\"], "
+        "\"user_data\": \"#cloud-config\\nwrite_files: [{path: /root/hello, content: hi}]\\n\", "
+        "\"public_net\": {\"enable_ipv4\": true, \"enable_ipv6\": true}}",
+        201);
     AUTO_JSON *state = hetzner_state(cloud);
     const struct json *server = json_at(json_get(state, "servers"), 0), *net = json_get(server, "public_net");
     struct login login = {lab_folder(lab), json_get_string(json_get(net, "ipv4"), "ip", ""), "hi"};
@@ -84,14 +68,15 @@ Test(hetzner_guests, a_server_is_a_host_with_its_keys_and_user_data_and_goes_wit
     cr_expect(file_exists(console), "%s", console);
 
     AUTO_FREE char *path = xasprintf("/servers/%lld", (long long)json_get_integer(server, "id", 0));
-    post(cloud, "DELETE", path, NULL, 200);
+    hetzner_by_hand(cloud, "DELETE", path, NULL, 200);
     cr_expect(lab_until(30, is_gone, cloud));
     cr_expect_not(file_exists(console));
 
     /* One that is still booting goes with the cloud. */
-    post(cloud, "POST", "/servers",
-         "{\"name\": \"late\", \"server_type\": \"cx23\", \"image\": \"docker-ce\", \"ssh_keys\": [\"k\"]}",
-         201);
+    hetzner_by_hand(
+        cloud, "POST", "/servers",
+        "{\"name\": \"late\", \"server_type\": \"cx23\", \"image\": \"docker-ce\", \"ssh_keys\": [\"k\"]}",
+        201);
     AUTO_JSON *later = hetzner_state(cloud);
     AUTO_FREE char *other = xstrdup(json_get_string(json_at(json_get(later, "servers"), 0), "console", ""));
     hetzner_stop(cloud);
