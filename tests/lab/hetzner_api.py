@@ -57,8 +57,6 @@ def main():
     parser.add_argument("--preload", type=int, default=0, metavar="N", help="so many servers that run already")
     parser.add_argument("--preload-label", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--faults", default="[]", metavar="JSON", help="a list of faults")
-    parser.add_argument("--log", help="a file that gets METHOD PATH STATUS of each request")
-    parser.add_argument("--ready", metavar="FILE", help="gets the endpoint once it listens")
     parser.add_argument("--with-stdin", action="store_true", help="ends when stdin does")
     options = parser.parse_args()
 
@@ -70,7 +68,7 @@ def main():
     if options.token_file:
         with open(options.token_file, encoding="utf-8") as file:
             tokens.add(file.read().strip())
-    fake = wire.Fake(project, tokens, set(options.readonly_token), options.limit, options.log)
+    fake = wire.Fake(project, tokens, set(options.readonly_token), options.limit)
     fake.faults.add(json.loads(options.faults))
     server = wire.listen(fake, options.port)
 
@@ -89,10 +87,6 @@ def main():
 
         threading.Thread(target=until_closed, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    if options.ready:
-        with open(options.ready + ".new", "w", encoding="utf-8") as file:
-            file.write(endpoint + "\n")
-        os.rename(options.ready + ".new", options.ready)
     print(f"listening {endpoint}", flush=True)
     server.serve_forever(0.05)
     if hosts:

@@ -41,10 +41,10 @@ class Limit:
 class Fake:
     """What the handlers of all connections share."""
 
-    def __init__(self, cloud, tokens, readonly, limit, log=None):
+    def __init__(self, cloud, tokens, readonly, limit):
         self.cloud, self.tokens, self.readonly = cloud, tokens, readonly
         self.limit, self.faults = Limit(limit), faults.Faults()
-        self.requests, self.log = [], log
+        self.requests = []
         self.began = time.monotonic()
         self.ending = threading.Event()
 
@@ -59,9 +59,6 @@ class Fake:
             "body": body,
         }
         self.requests.append(one)
-        if self.log:
-            with open(self.log, "a", encoding="utf-8") as file:
-                file.write(f"{method} {path} {status}\n")
 
     def state(self):
         cloud = self.cloud
