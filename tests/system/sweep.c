@@ -99,7 +99,14 @@ static char *own_id(struct lab *lab)
     return xstrdup(json_get_string(object, "id", ""));
 }
 
-static const char some_id[] = "01890000-0000-7000-8000-00000000aaaa";
+#define SOME_ID "01890000-0000-7000-8000-00000000aaaa"
+
+/* As if a command had given it this one. */
+static void give_id(struct lab *lab, const char *id)
+{
+    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", id,
+              lab_folder(lab));
+}
 
 /* A host that no store knows. */
 static void plant(struct lab *lab, const char *name, const char *project_id, const char *more)
@@ -303,9 +310,8 @@ Test(sweep, a_machine_that_a_run_took_in_hand_meanwhile_is_left_alone)
 Test(sweep, what_was_put_off_after_it_was_listed_is_left_alone)
 {
     struct lab *lab = project(TARGET("host") LISTED);
-    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", some_id,
-              lab_folder(lab));
-    plant(lab, "ours", some_id, PAST);
+    give_id(lab, SOME_ID);
+    plant(lab, "ours", SOME_ID, PAST);
     lab_write(lab, "renewing", "ours");
     struct lab_result swept = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(swept.code, 3, "%s", swept.err);
@@ -331,7 +337,7 @@ Test(sweep, what_a_clone_made_goes_from_another_that_says_the_same_id_and_else_i
     cr_expect_not(is_there(clone, "theirs"));
     struct lab_result same = lab_run(maker, "sweep", "--dry-run", NULL);
     cr_expect_eq(same.code, 0, "%s", same.err);
-    cr_expect_eq(lab_run(maker, "--set", "id=01890000-0000-7000-8000-00000000aaaa", "sweep", NULL).code, 64,
+    cr_expect_eq(lab_run(maker, "--set", "id=" SOME_ID, "sweep", NULL).code, 64,
                  "it stands in the file or nowhere");
 }
 
@@ -423,8 +429,7 @@ Test(sweep,
     struct lab *maker = sandbox_project(), *lab = sandbox_project();
     made(maker, "box");
     AUTO_FREE char *machine = lab_sql(maker, "SELECT id FROM machine"), *id = own_id(maker);
-    lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", id,
-              lab_folder(lab));
+    give_id(lab, id);
 
     struct lab_result early = lab_run(lab, "sweep", "--yes", NULL);
     cr_expect_eq(early.code, 0, "%s", early.err);
@@ -469,15 +474,12 @@ Test(sweep, of_a_cloud_two_hundred_servers_take_few_requests_and_the_one_that_is
               hetzner_endpoint(cloud));
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/work.yml\n");
     lab_write(lab, "playbooks/work.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    lab_write(lab, ".triphase/project.json",
-              "{\"version\": 1, \"id\": \"01890000-0000-7000-8000-00000000aaaa\", \"path\": \"%s\"}",
-              lab_folder(lab));
+    give_id(lab, SOME_ID);
     hetzner_preload(cloud, 200, "{\"triphase-id\": \"another\", \"triphase-expires\": \"1700000000\"}");
-    hetzner_preload(
-        cloud, 1,
-        "{\"triphase-id\": \"01890000-0000-7000-8000-00000000aaaa\", \"triphase-target\": \"web\", "
-        "\"triphase-machine\": \"01890000-0000-7000-8000-00000000bbbb\", \"triphase-expires\": "
-        "\"1700000000\"}");
+    hetzner_preload(cloud, 1,
+                    "{\"triphase-id\": \"" SOME_ID "\", \"triphase-target\": \"web\", "
+                    "\"triphase-machine\": \"01890000-0000-7000-8000-00000000bbbb\", \"triphase-expires\": "
+                    "\"1700000000\"}");
 
     struct lab_result dry = lab_run(lab, "sweep", "--dry-run", NULL);
     cr_expect_eq(dry.code, 1, "%s", dry.err);
