@@ -1,23 +1,18 @@
-/* The provider `hetzner` over the fake of its API: what it makes, whatever dies or fails on the way, is found
- * again and removed, and a whole create runs on a real host whose keys were never believed at first sight. */
-#include "lab/hetzner.h"
-
+/* The provider `hetzner` over the fake of its API: a whole create runs on a real host whose keys were never
+ * believed at first sight, and what stands against it, whose it is and what the file says by then is told. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "lab/fsynced.h"
-#include "lab/lab.h"
+#include "lab/hetzner_project.h"
 #include "lab/sandbox.h"
 #include "lab/spilled.h"
 #include "provider/provider.h"
 
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <string.h>
 
 TestSuite(hetzner, .timeout = 180);
 
-static const char recipe[] = "phases:\n  - name: work\n    playbook: playbooks/work.yml\n";
 static const char whole_recipe[] = "phases:\n  - name: install\n    playbook: playbooks/work.yml\n"
                                    "  - name: converge\n    playbook: playbooks/converge.yml\n"
                                    "  - name: finalize\n    playbook: playbooks/finalize.yml\n";
@@ -26,52 +21,10 @@ static const char whole_recipe[] = "phases:\n  - name: install\n    playbook: pl
     "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cmp " before  \
     " /root/users\n      changed_when: false\n    - ansible.builtin.copy: {src: /root/users, dest: " own \
     ", remote_src: true, mode: '0600'}\n"
-static const char playbook[] =
-    "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: cat /root/users\n"
-    "      changed_when: false\n";
-/* Servers that nobody answers for: made at once, and not to be logged in to. */
-#define UNREACHED                                             \
-    "    host_keys: accept-new\n    port: 1\n    ready: []\n" \
-    "    stage_deadline: {transport: 1s, provision: 20s, destroy: 20s}\n"
-#define NOBODY UNREACHED "    firewalls: [{in: [tcp/22]}]\n"
-
-/* A project `lab` whose target `host` is at that cloud, with further lines of its own. */
-static struct lab *project(struct hetzner *cloud, const char *lines)
-{
-    struct lab *lab = lab_new();
-    lab_write(lab, "token", HETZNER_TOKEN "\n");
-    lab_write(
-        lab, "triphase.yml",
-        "project: lab\nproviders:\n  hetzner: {server_type: cx23, endpoint: '%s', token: {file: token}}\n"
-        "targets:\n  host:\n    provider: hetzner\n    recipe: work\n%s",
-        hetzner_endpoint(cloud), lines);
-    lab_write(lab, "phases/work.yml", "%s", recipe);
-    lab_write(lab, "playbooks/work.yml", "%s", playbook);
-    return lab;
-}
-
-static struct hetzner *cloud_of_nobody(void)
-{
-    return hetzner_start((const char *const[]){"--ipv4", "127.0.0.1", NULL});
-}
 
 static void has(const char *text, const char *part)
 {
     cr_expect(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
-}
-
-static void expect_nothing_left(struct hetzner *cloud)
-{
-    static const char *const kinds[] = {"servers", "firewalls", "ssh_keys"};
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        cr_expect_eq(hetzner_count(cloud, kinds[i]), 0, "%s", kinds[i]);
-}
-
-static void expect_destroyed(struct lab *lab, struct hetzner *cloud)
-{
-    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
-    cr_expect_eq(gone.code, 0, "%s", gone.err);
-    expect_nothing_left(cloud);
 }
 
 /* ---- a whole life on a real host ---- */
@@ -84,8 +37,9 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
                    *fakes = xasprintf("%s/token", lab_folder(own));
     lab_write(own, "token", "%s\n", secret);
     struct hetzner *cloud = hetzner_start_hosts((const char *const[]){"--token-file", fakes, NULL});
-    struct lab *lab = project(cloud, "    location: [nbg1, fsn1]\n    firewalls: [{in: [tcp/22, icmp]}]\n"
-                                     "    user_data: first.sh\n    labels: {team: a}\n    ttl: 6h\n");
+    struct lab *lab =
+        hetzner_project(cloud, "    location: [nbg1, fsn1]\n    firewalls: [{in: [tcp/22, icmp]}]\n"
+                               "    user_data: first.sh\n    labels: {team: a}\n    ttl: 6h\n");
     AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
     lab_write(lab, "first.sh", "#!/bin/sh\necho of the user >/root/users\n");
     lab_write(lab, "phases/work.yml", "%s", whole_recipe);
@@ -140,7 +94,7 @@ Test(hetzner, a_whole_create_on_a_real_host_pins_its_own_keys_and_leaves_nothing
     has(json.out, "\"host_keys_by\": \"throw-away key\"");
     cr_expect_eq(lab_run(lab, "run", "host", NULL).code, 0);
 
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
     AUTO_WORDS folders = WORDS_INIT;
     words_add(&folders, lab_folder(lab));
     spilled_said(made.err);
@@ -153,7 +107,7 @@ Test(hetzner, a_server_without_ipv4_is_reached_at_the_first_address_of_its_netwo
 {
     struct hetzner *cloud = hetzner_start_hosts(NULL);
     struct lab *lab =
-        project(cloud, "    ipv4: false\n    user_data: first.yml\n    host_keys: {file: k.pub}\n");
+        hetzner_project(cloud, "    ipv4: false\n    user_data: first.yml\n    host_keys: {file: k.pub}\n");
     rig_shell(
         "cd %s; ssh-keygen -q -t ed25519 -N '' -C '' -f k; { printf '#cloud-config\\nwrite_files: [{path: "
         "/root/users, content: x}]\\nssh_keys:\\n  ed25519_private: |\\n'; sed 's/^/    /' k; } >first.yml",
@@ -163,14 +117,14 @@ Test(hetzner, a_server_without_ipv4_is_reached_at_the_first_address_of_its_netwo
     has(made.err, "host keys: by given");
     AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine");
     cr_expect(text_ends(address, "::1"), "%s", address);
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 /* Somebody else answers at the server's address. */
 Test(hetzner, a_host_without_the_throw_away_key_is_not_believed)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "    stage_deadline: {provision: 3s}\n");
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, "    stage_deadline: {provision: 3s}\n");
     AUTO_FREE char *port = xasprintf("%d", lab_sshd(lab));
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_PORT", port);
     struct lab_result made = lab_run(lab, "create", "host", NULL);
@@ -179,15 +133,16 @@ Test(hetzner, a_host_without_the_throw_away_key_is_not_believed)
     has(made.err, "Host key verification failed");
     AUTO_FREE char *known = lab_sql(lab, "SELECT json_extract(record, '$.host_keys') FROM machine");
     cr_expect_str_eq(known, "[]");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 /* By name, by id; none of it is the machine's, and none is removed with it. */
 Test(hetzner, what_the_account_has_already_is_used_and_stays)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, UNREACHED "    ipv4: false\n    ipv6: false\n    networks: [inner]\n"
-                                               "    placement_group: apart\n    ssh_keys: [mine]\n");
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab =
+        hetzner_project(cloud, HETZNER_UNREACHED "    ipv4: false\n    ipv6: false\n    networks: [inner]\n"
+                                                 "    placement_group: apart\n    ssh_keys: [mine]\n");
     rig_shell("ssh-keygen -q -t ed25519 -N '' -C '' -f %s/mine", lab_folder(lab));
     AUTO_FREE char *public = lab_read_line(lab, "mine.pub");
     AUTO_FREE char *key = xasprintf("{\"name\": \"mine\", \"public_key\": \"%s\"}", public);
@@ -221,207 +176,12 @@ Test(hetzner, what_the_account_has_already_is_used_and_stays)
     cr_expect_eq(lab_run(lab, "destroy", "host", "--yes", NULL).code, 0);
 }
 
-/* ---- whatever dies or fails on the way ---- */
-
-struct asked {
-    struct hetzner *cloud;
-    const char *fault;
-};
-
-static bool was_played(void *context)
-{
-    const struct asked *asked = context;
-    AUTO_JSON *state = hetzner_state(asked->cloud);
-    const struct json *faults = json_get(state, "faults");
-    return json_get_integer(json_at(faults, json_count(faults) - 1), "played", 0) > 0;
-}
-
-/* The worker dies while the cloud has done what it was asked for and has not told so yet. */
-static void kill_at(struct lab *lab, struct hetzner *cloud, const char *method, const char *path,
-                    const char *command)
-{
-    AUTO_FREE char *fault =
-        xasprintf("{\"fault\": \"unanswered\", \"method\": \"%s\", \"path\": \"%s\"}", method, path);
-    hetzner_fault(cloud, fault);
-    pid_t started = text_is(command, "destroy") ? lab_start(lab, "it", "destroy", "host", "--yes", NULL)
-                                                : lab_start(lab, "it", command, "host", NULL);
-    struct asked asked = {cloud, fault};
-    cr_assert(lab_until(20, was_played, &asked), "%s %s was never asked", method, path);
-    cr_assert_eq(kill(lab_worker(lab), SIGKILL), 0);
-    lab_wait(lab, started, 30);
-    hetzner_forgive(cloud);
-}
-
-Test(hetzner, a_worker_killed_at_any_instant_of_making_leaves_what_destroy_finds)
-{
-    static const char *const posts[] = {"/ssh_keys$", "/firewalls$", "/servers$"};
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    for (size_t i = 0; i < COUNT_OF(posts); i++) {
-        kill_at(lab, cloud, "POST", posts[i], "create");
-        cr_assert_eq(hetzner_count(cloud, "servers"), i == 2, "%s", posts[i]);
-        expect_destroyed(lab, cloud);
-    }
-    /* And while it is only looked at. */
-    kill_at(lab, cloud, "GET", "/servers/", "create");
-    expect_destroyed(lab, cloud);
-}
-
-Test(hetzner, a_worker_killed_at_any_instant_of_removing_is_followed_by_one_that_finds_the_rest)
-{
-    static const char *const deletes[] = {"/servers/", "/firewalls/", "/ssh_keys/"};
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    for (size_t i = 0; i < COUNT_OF(deletes); i++) {
-        cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-        kill_at(lab, cloud, "DELETE", deletes[i], "destroy");
-        expect_destroyed(lab, cloud);
-    }
-}
-
-/* Not at a request but at any millisecond: soak.txt. */
-Test(hetzner, a_worker_killed_at_any_millisecond_of_making_leaves_what_destroy_finds, .timeout = 400)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    for (int64_t ms = 0; ms < 400; ms += 10) {
-        pid_t create = lab_start(lab, "it", "create", "host", NULL);
-        cr_assert(lab_until_sql(lab, 20, "SELECT count(*) FROM run WHERE outcome IS NULL"));
-        moment_sleep(ms * NS_PER_MS);
-        pid_t worker = lab_worker(lab);
-        if (worker)
-            kill(worker, SIGKILL);
-        lab_wait(lab, create, 30);
-        expect_destroyed(lab, cloud);
-    }
-}
-
-Test(hetzner, a_create_after_a_killed_one_has_one_server_and_not_two)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    kill_at(lab, cloud, "POST", "/servers$", "create");
-    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
-    expect_destroyed(lab, cloud);
-}
-
-Test(hetzner, what_was_made_though_its_answer_never_came_is_taken_and_not_made_twice)
-{
-    static const char *const posts[] = {"/ssh_keys$", "/firewalls$", "/servers$"};
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    for (size_t i = 0; i < COUNT_OF(posts); i++) {
-        AUTO_FREE char *fault =
-            xasprintf("{\"fault\": \"dropped\", \"method\": \"POST\", \"path\": \"%s\"}", posts[i]);
-        hetzner_fault(cloud, fault);
-    }
-    struct lab_result made = lab_run(lab, "create", "host", NULL);
-    cr_expect_eq(made.code, 4, "%s", made.err);
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
-    expect_destroyed(lab, cloud);
-}
-
-Test(hetzner, a_server_that_went_away_by_itself_is_told_and_the_rest_of_it_removed)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-    AUTO_FREE char *name = lab_sql(lab, "SELECT reference FROM machine");
-    hetzner_vanish(cloud, name);
-    struct lab_result again = lab_run(lab, "create", "host", NULL);
-    cr_expect_eq(again.code, 3, "%s", again.err);
-    has(again.err, "of target host is gone: destroy it");
-    expect_destroyed(lab, cloud);
-}
-
-/* A target at that cloud and a machine of it, as a stage has them; target_clear. */
-static struct target target_of(struct hetzner *cloud, char *token)
-{
-    struct target target = {.name = (char *)"host",
-                            .provider = (char *)"hetzner",
-                            .provision_ns = 20 * NS_PER_S,
-                            .host_key_kind = HOST_KEYS_ACCEPT_NEW,
-                            .cloud = {.token = {.kind = SECRET_FILE, .fd = -1, .where = token},
-                                      .endpoint = (char *)hetzner_endpoint(cloud),
-                                      .server_type = (char *)"cx23",
-                                      .image = (char *)"docker-ce",
-                                      .ipv4 = true}};
-    words_add(&target.cloud.firewall_in, "tcp/22");
-    words_add(&target.cloud.firewall_from, "0.0.0.0/0");
-    return target;
-}
-
-static void target_clear(struct target *target)
-{
-    words_clear(&target->cloud.firewall_in);
-    words_clear(&target->cloud.firewall_from);
-}
-
-static struct machine *machine_of(struct lab *lab)
-{
-    struct machine *machine = machine_new();
-    machine->id = xstrdup("01a22c34-3d2e-72b3-9cd8-60fb911ece47");
-    machine->target = xstrdup("host");
-    machine->directory = xasprintf("%s/.triphase/machines/%s", lab_folder(lab), machine->id);
-    return machine;
-}
-
-/* As a call does that finds what one before it made. */
-Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "");
-    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
-    struct target target = target_of(cloud, token);
-    AUTO_MACHINE *machine = machine_of(lab);
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(provider_hetzner.plan(&target, machine, &err), 0, "%s", error_text(&err));
-
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(provider_hetzner.make(&target, machine, &err), 0, "%s", error_text(&err));
-
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
-    cr_expect_eq(provider_hetzner.remove(&target, machine, 20 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    expect_nothing_left(cloud);
-    target_clear(&target);
-}
-
-/* Its mark, and the folders that it lies in, would outlast a power cut that comes next. */
-Test(hetzner, that_something_is_being_made_is_on_disk_before_the_first_thing_is_asked_for)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "");
-    AUTO_FREE char *token = xasprintf("%s/token", lab_folder(lab));
-    struct target target = target_of(cloud, token);
-    AUTO_MACHINE *machine = machine_of(lab);
-    AUTO_ERROR err = ERROR_INIT;
-    hetzner_fault(cloud, "{\"fault\": 403, \"method\": \"POST\", \"path\": \"/ssh_keys$\"}");
-    cr_assert_eq(provider_hetzner.plan(&target, machine, &err), 0, "%s", error_text(&err));
-    fsynced_watch();
-
-    cr_assert_eq(provider_hetzner.make(&target, machine, &err), -1);
-
-    AUTO_FREE char *machines = xasprintf("%s/.triphase/machines", lab_folder(lab)),
-                   *state = xasprintf("%s/.triphase", lab_folder(lab));
-    cr_expect(fsynced(machine->directory));
-    cr_expect(fsynced(machines));
-    cr_expect(fsynced(state));
-    target_clear(&target);
-}
-
 /* ---- another account, and things that lost their names ---- */
 
 Test(hetzner, what_a_token_of_another_project_does_not_find_is_not_taken_for_gone)
 {
-    struct hetzner *cloud = cloud_of_nobody(), *other = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody(), *other = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
 
     lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", hetzner_endpoint(other));
@@ -434,7 +194,7 @@ Test(hetzner, what_a_token_of_another_project_does_not_find_is_not_taken_for_gon
     has(again.err, "is where this token leads, and it was made with another one");
     cr_expect_eq(hetzner_count(cloud, "servers"), 1);
     lab_environment(lab, "TRIPHASE_PROVIDERS_HETZNER_ENDPOINT", NULL);
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 
     /* Whoever knows better can say so. */
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
@@ -447,14 +207,14 @@ Test(hetzner, another_token_of_the_same_project_removes_it_and_one_that_was_refu
 {
     struct hetzner *cloud = hetzner_start(
         (const char *const[]){"--ipv4", "127.0.0.1", "--token", "second", "--readonly-token", "looks", NULL});
-    struct lab *lab = project(cloud, NOBODY);
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     lab_write(lab, "token", "looks\n");
     cr_expect_eq(lab_run(lab, "create", "host", NULL).code, 78);
     lab_write(lab, "token", HETZNER_TOKEN "\n");
     struct lab_result made = lab_run(lab, "create", "host", NULL);
     cr_assert_eq(made.code, 4, "%s", made.err);
     lab_write(lab, "token", "second\n");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
@@ -462,8 +222,8 @@ Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
     static const char *const kinds[] = {"servers", "firewalls", "ssh_keys"}, *const members[] = {"server",
                                                                                                  "firewall",
                                                                                                  "ssh_key"};
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         AUTO_FREE char *query =
@@ -471,19 +231,19 @@ Test(hetzner, what_was_renamed_and_lost_its_labels_is_found_by_its_id)
         AUTO_FREE char *id = lab_sql(lab, query), *path = xasprintf("/%s/%s", kinds[i], id);
         hetzner_by_hand(cloud, "PUT", path, "{\"name\": \"of-mine\", \"labels\": {}}", 200);
     }
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 /* ---- what stands against it ---- */
 
 Test(hetzner, a_firewall_that_counts_as_used_for_a_while_after_its_server_is_gone_is_waited_for)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     hetzner_fault(cloud, "{\"fault\": 422, \"code\": \"resource_in_use\", \"method\": \"DELETE\", \"path\": "
                          "\"/firewalls/\", \"times\": 3}");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
     /* Not for longer than there is time. */
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_DESTROY", "2s");
@@ -493,13 +253,13 @@ Test(hetzner, a_firewall_that_counts_as_used_for_a_while_after_its_server_is_gon
     cr_expect_eq(used.code, 3, "%s", used.err);
     has(used.err, "something uses it still");
     hetzner_forgive(cloud);
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 Test(hetzner, an_address_that_is_none_is_refused_and_shown_as_what_a_terminal_may_show)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     hetzner_set(cloud, "{\"ipv4\": \"127.0.0.1\\u001b[2J\"}");
     struct lab_result made = lab_run(lab, "create", "host", NULL);
     cr_expect_eq(made.code, 3, "%s", made.err);
@@ -515,13 +275,13 @@ Test(hetzner, an_address_that_is_none_is_refused_and_shown_as_what_a_terminal_ma
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_expect_null(strchr(status.out, '\x1b'), "%s", status.out);
     has(status.out, "[2J");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "    user_data: first\n");
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, "    user_data: first\n");
     AUTO_FREE char *large = xasprintf("#!/bin/sh\n#%*s\n", 32 << 10, "x");
     lab_write(lab, "first", "%s", large);
     struct lab_result plan = lab_run(lab, "plan", NULL);
@@ -546,20 +306,20 @@ Test(hetzner, what_cannot_be_is_refused_before_anything_is_asked)
 
 Test(hetzner, a_token_that_is_refused_says_so_and_makes_nothing)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     lab_write(lab, "token", "another\n");
     struct lab_result made = lab_run(lab, "create", "host", NULL);
     cr_expect_neq(made.code, 0);
     has(made.err, "token");
     lab_write(lab, "token", HETZNER_TOKEN "\n");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_said)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     AUTO_FREE char *server = lab_sql(lab, "SELECT json_extract(record, '$.resources.server') FROM machine");
     AUTO_FREE char *path = xasprintf("/servers/%s/actions/change_protection", server);
@@ -571,40 +331,7 @@ Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_sa
     cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
     cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
     hetzner_by_hand(cloud, "POST", path, "{\"delete\": false, \"rebuild\": false}", 201);
-    expect_destroyed(lab, cloud);
-}
-
-/* Nothing was begun, so nothing has to be looked for. */
-Test(hetzner, an_api_that_is_gone_before_anything_is_made_leaves_nothing_to_destroy)
-{
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, "    stage_deadline: {provision: 2s, destroy: 2s}\n");
-    hetzner_stop(cloud);
-    struct lab_result made = lab_run(lab, "create", "host", NULL);
-    cr_expect_eq(made.code, 3, "%s", made.err);
-    struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
-    cr_expect_eq(gone.code, 0, "%s", gone.err);
-}
-
-Test(hetzner, an_api_that_is_gone_once_something_is_made_loses_nothing)
-{
-    static const struct {
-        const char *word, *option;
-    } commands[] = {{"create", NULL}, {"destroy", "--yes"}};
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
-    cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-    hetzner_fault(cloud, "{\"fault\": 503, \"times\": 0}");
-    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_DESTROY", "2s");
-    lab_environment(lab, "TRIPHASE_TARGETS_HOST_STAGE_DEADLINE_READY", "2s");
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        struct lab_result gone = lab_run(lab, commands[i].word, "host", commands[i].option, NULL);
-        cr_expect_eq(gone.code, 3, "%s: %s", commands[i].word, gone.err);
-        cr_expect(gone.seconds < 10, "%s", commands[i].word);
-    }
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    hetzner_forgive(cloud);
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
 
 /* Puts the labels of a server anew. */
@@ -619,8 +346,8 @@ static void expire(struct hetzner *cloud, const char *server, const struct liste
 
 Test(hetzner, what_is_there_is_listed_by_its_labels_and_only_its_own_projects_removed)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY);
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     hetzner_preload(cloud, 200, "{\"triphase-id\": \"another\"}");
     hetzner_forget_requests(cloud);
@@ -676,7 +403,7 @@ Test(hetzner, a_sweep_removes_nothing_that_does_not_bear_the_labels_of_a_machine
     static const char *const machines[] = {"web", "01890000-0000-7000-8000-00000000bbbb"},
                              *const names[] = {"web", "tp000000bbbb"};
     struct hetzner *cloud = hetzner_start(NULL);
-    struct lab *lab = project(cloud, "");
+    struct lab *lab = hetzner_project(cloud, "");
     lab_write(lab, ".triphase/project.json", "{\"version\": 1, \"id\": \"%s\", \"path\": \"%s\"}", id,
               lab_folder(lab));
     for (size_t i = 0; i < COUNT_OF(machines); i++) {
@@ -706,8 +433,8 @@ Test(hetzner, a_sweep_removes_nothing_that_does_not_bear_the_labels_of_a_machine
 
 Test(hetzner, another_image_stops_create_another_place_of_the_list_nothing_and_destroy_needs_no_target)
 {
-    struct hetzner *cloud = cloud_of_nobody();
-    struct lab *lab = project(cloud, NOBODY "    location: [nbg1, fsn1]\n");
+    struct hetzner *cloud = hetzner_of_nobody();
+    struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY "    location: [nbg1, fsn1]\n");
     hetzner_set(cloud, "{\"unavailable\": [[\"cx23\", \"nbg1\"]]}");
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
     AUTO_FREE char *place = lab_sql(lab, "SELECT json_extract(record, '$.resources.location') FROM machine");
@@ -734,5 +461,5 @@ Test(hetzner, another_image_stops_create_another_place_of_the_list_nothing_and_d
 
     lab_environment(lab, "TRIPHASE_TARGETS_HOST_LOCATION", NULL);
     lab_write(lab, "triphase.yml", "project: lab\ntargets:\n  other: {recipe: work}\n");
-    expect_destroyed(lab, cloud);
+    hetzner_expect_destroyed(lab, cloud);
 }
