@@ -28,16 +28,16 @@ struct hetzner *hetzner_of_nobody(void)
     return hetzner_start((const char *const[]){"--ipv4", "127.0.0.1", NULL});
 }
 
-void hetzner_expect_none(struct hetzner *cloud)
+void hetzner_expect_each(struct hetzner *cloud, size_t count)
 {
     static const char *const kinds[] = {"servers", "firewalls", "ssh_keys"};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        cr_expect_eq(hetzner_count(cloud, kinds[i]), 0, "%s", kinds[i]);
+        cr_expect_eq(hetzner_count(cloud, kinds[i]), count, "%s", kinds[i]);
 }
 
 void hetzner_expect_destroyed(struct lab *lab, struct hetzner *cloud)
 {
     struct lab_result gone = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(gone.code, 0, "%s", gone.err);
-    hetzner_expect_none(cloud);
+    hetzner_expect_each(cloud, 0);
 }

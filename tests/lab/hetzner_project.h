@@ -16,7 +16,7 @@
 struct lab *hetzner_project(struct hetzner *cloud, const char *lines);
 /* A cloud whose servers are all this machine, where nobody answers for them. */
 struct hetzner *hetzner_of_nobody(void);
-/* Of what a machine has at the cloud none is there. */
-void hetzner_expect_none(struct hetzner *cloud);
-/* `destroy host` ends well, and none is there. */
+/* So many are there of each kind of what a machine has at the cloud. */
+void hetzner_expect_each(struct hetzner *cloud, size_t count);
+/* `destroy host` ends well, and nothing is there. */
 void hetzner_expect_destroyed(struct lab *lab, struct hetzner *cloud);

@@ -327,9 +327,7 @@ Test(hetzner, what_is_protected_is_left_alone_with_all_that_belongs_to_it_and_sa
     struct lab_result kept = lab_run(lab, "destroy", "host", "--yes", NULL);
     cr_expect_eq(kept.code, 3, "%s", kept.err);
     has(kept.err, "is protected against deletion");
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
+    hetzner_expect_each(cloud, 1);
     hetzner_by_hand(cloud, "POST", path, "{\"delete\": false, \"rebuild\": false}", 201);
     hetzner_expect_destroyed(lab, cloud);
 }

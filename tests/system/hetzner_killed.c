@@ -84,9 +84,7 @@ Test(hetzner, a_create_after_a_killed_one_has_one_server_and_not_two)
     struct lab *lab = hetzner_project(cloud, HETZNER_NOBODY);
     kill_at(lab, cloud, "POST", "/servers$", "create");
     cr_assert_eq(lab_run(lab, "create", "host", NULL).code, 4);
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    hetzner_expect_each(cloud, 1);
     hetzner_expect_destroyed(lab, cloud);
 }
 
@@ -102,9 +100,7 @@ Test(hetzner, what_was_made_though_its_answer_never_came_is_taken_and_not_made_t
     }
     struct lab_result made = lab_run(lab, "create", "host", NULL);
     cr_expect_eq(made.code, 4, "%s", made.err);
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    hetzner_expect_each(cloud, 1);
     hetzner_expect_destroyed(lab, cloud);
 }
 
@@ -167,11 +163,9 @@ Test(hetzner, what_bears_the_machines_label_is_taken_by_a_second_making)
     for (int i = 0; i < 2; i++)
         cr_assert_eq(provider_hetzner.make(&target, machine, &err), 0, "%s", error_text(&err));
 
-    cr_expect_eq(hetzner_count(cloud, "servers"), 1);
-    cr_expect_eq(hetzner_count(cloud, "ssh_keys"), 1);
-    cr_expect_eq(hetzner_count(cloud, "firewalls"), 1);
+    hetzner_expect_each(cloud, 1);
     cr_expect_eq(provider_hetzner.remove(&target, machine, 20 * NS_PER_S, &err), 0, "%s", error_text(&err));
-    hetzner_expect_none(cloud);
+    hetzner_expect_each(cloud, 0);
     target_clear(&target);
 }
 
