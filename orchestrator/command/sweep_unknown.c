@@ -12,14 +12,6 @@ static bool is_one(const struct estate_item *item)
     return item->due == DUE_GOES && !item->machine;
 }
 
-size_t sweep_unknown_count(const struct estate *estate)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < estate->count; i++)
-        count += is_one(&estate->items[i]);
-    return count;
-}
-
 static int remove_one(const struct project *project, struct estate_item *item, struct error *err)
 {
     const struct place *place = item->place->of;

@@ -4,5 +4,3 @@
 
 /* Each on its own, and what became of it noted with it; says so. `err` is the first failure's. */
 int sweep_unknown(const struct project *project, struct estate *estate, struct error *err);
-/* How many of them there are. */
-size_t sweep_unknown_count(const struct estate *estate);

@@ -177,7 +177,8 @@ static const char *machine_of(const struct estate_item *item)
     return item->machine ? item->machine->id : item->listed->machine;
 }
 
-bool estate_same(const struct estate_item *a, const struct estate_item *b)
+/* Whether two looks mean the same machine. */
+static bool is_same(const struct estate_item *a, const struct estate_item *b)
 {
     const char *one = machine_of(a), *other = machine_of(b);
     if (!text_is(a->provider, b->provider) || !a->machine != !b->machine)
@@ -196,7 +197,7 @@ int estate_look_again(const struct project *project, const char *only, struct es
         struct estate_item *item = &now.items[i];
         bool asked = false;
         for (size_t j = 0; item->due == DUE_GOES && j < shown->count; j++)
-            asked = asked || (shown->items[j].due == DUE_GOES && estate_same(&shown->items[j], item));
+            asked = asked || (shown->items[j].due == DUE_GOES && is_same(&shown->items[j], item));
         if (item->due == DUE_GOES && !asked)
             item->due = DUE_STAYS;
     }

@@ -22,7 +22,7 @@ struct estate_item {
     int64_t now_ns;                   /* by the clock that counts for it */
     enum due due;
     char *why;          /* it goes or stays */
-    const char *became; /* NULL: nothing was done; "removed", "failed", "left" */
+    const char *became; /* NULL: nothing was done; "removed", "failed" */
     char *trouble;      /* why it failed */
 };
 
@@ -46,6 +46,4 @@ int estate_look(const struct project *project, const char *only, struct estate *
  * shown as going and still may. On failure `shown` is as it was. */
 int estate_look_again(const struct project *project, const char *only, struct estate *shown,
                       struct error *err);
-/* Whether two looks mean the same machine. */
-bool estate_same(const struct estate_item *a, const struct estate_item *b);
 size_t estate_count(const struct estate *estate, enum due due);

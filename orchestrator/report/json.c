@@ -1,5 +1,4 @@
 #include "report/json.h"
-#include "event/machine.h"
 
 #include "base/memory.h"
 #include "base/moment.h"
