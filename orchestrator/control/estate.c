@@ -187,20 +187,23 @@ static bool is_same(const struct estate_item *a, const struct estate_item *b)
                         : text_is(a->listed->reference, b->listed->reference);
 }
 
+static bool was_to_go(const struct estate *shown, const struct estate_item *item)
+{
+    for (size_t i = 0; i < shown->count; i++)
+        if (shown->items[i].due == DUE_GOES && is_same(&shown->items[i], item))
+            return true;
+    return false;
+}
+
 int estate_look_again(const struct project *project, const char *only, struct estate *shown,
                       struct error *err)
 {
     AUTO_ESTATE now = {0};
     if (estate_look(project, only, &now, err) < 0)
         return -1;
-    for (size_t i = 0; i < now.count; i++) {
-        struct estate_item *item = &now.items[i];
-        bool asked = false;
-        for (size_t j = 0; item->due == DUE_GOES && j < shown->count; j++)
-            asked = asked || (shown->items[j].due == DUE_GOES && is_same(&shown->items[j], item));
-        if (item->due == DUE_GOES && !asked)
-            item->due = DUE_STAYS;
-    }
+    for (size_t i = 0; i < now.count; i++)
+        if (now.items[i].due == DUE_GOES && !was_to_go(shown, &now.items[i]))
+            now.items[i].due = DUE_STAYS;
     estate_clear(shown);
     *shown = now;
     now = (struct estate){0};
