@@ -24,6 +24,7 @@ static json_t *string_value(const char *text)
 #include "format/json.h"
 
 #include "base/memory.h"
+#include "base/moment.h"
 
 #include <math.h>
 #include <string.h>
@@ -175,6 +176,12 @@ void json_set_integer(struct json *object, const char *key, int64_t value)
 void json_set_bool(struct json *object, const char *key, bool value)
 {
     json_set(object, key, json_new_bool(value));
+}
+
+void json_set_moment(struct json *object, const char *key, int64_t wall_ns)
+{
+    AUTO_FREE char *text = wall_ns ? moment_rfc3339(wall_ns) : NULL;
+    json_set_string(object, key, text);
 }
 
 void json_forget(struct json *object, const char *key)

@@ -33,6 +33,7 @@ void json_keep_last(struct json *array, size_t most);
 void json_set_string(struct json *object, const char *key, const char *value); /* NULL: null */
 void json_set_integer(struct json *object, const char *key, int64_t value);
 void json_set_bool(struct json *object, const char *key, bool value);
+void json_set_moment(struct json *object, const char *key, int64_t wall_ns); /* RFC 3339; 0: null */
 /* Removes a member; of a string the bytes are overwritten first. Fine where there is none, or no object. */
 void json_forget(struct json *object, const char *key);
 

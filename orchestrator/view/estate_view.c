@@ -24,6 +24,11 @@ static int64_t made_of(const struct estate_item *item)
     return item->machine ? item->machine->made_ns : item->listed->made_ns;
 }
 
+static int64_t expires_of(const struct estate_item *item)
+{
+    return item->machine ? item->machine->expires_ns : item->listed->expires_ns;
+}
+
 enum { COLUMNS = 6, WHY_INDENT = 2 };
 
 /* What is not this store's is described too. malloc'ed. */
@@ -134,12 +139,6 @@ int estate_view_print(const struct estate *estate, enum estate_part part)
     return table_print(&out);
 }
 
-static void put_moment(struct json *entry, const char *key, int64_t ns)
-{
-    AUTO_FREE char *text = ns ? moment_rfc3339(ns) : NULL;
-    json_set_string(entry, key, text);
-}
-
 static struct json *entry_of(const struct estate_item *item)
 {
     static const char *const words[] = {
@@ -154,8 +153,8 @@ static struct json *entry_of(const struct estate_item *item)
     json_set_string(entry, "machine", item->machine ? item->machine->id : listed ? listed->machine : NULL);
     json_set_bool(entry, "known", item->machine != NULL);
     json_set_bool(entry, "listed", listed != NULL);
-    put_moment(entry, "made", made_of(item));
-    put_moment(entry, "expires", item->machine ? item->machine->expires_ns : listed ? listed->expires_ns : 0);
+    json_set_moment(entry, "made", made_of(item));
+    json_set_moment(entry, "expires", expires_of(item));
     json_set_string(entry, "fate", words[item->due]);
     json_set_string(entry, "why", item->why);
     json_set_string(entry, "became", item->became);

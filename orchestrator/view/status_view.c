@@ -121,12 +121,6 @@ int status_view_print(const struct status_row *rows, size_t count, const struct 
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
 }
 
-static void put_moment(struct json *entry, const char *key, int64_t ns)
-{
-    AUTO_FREE char *text = ns ? moment_rfc3339(ns) : NULL;
-    json_set_string(entry, key, text);
-}
-
 int status_view_print_json(const struct status_row *rows, size_t count, const struct estate *beyond)
 {
     AUTO_JSON *document = json_new_object();
@@ -149,8 +143,8 @@ int status_view_print_json(const struct status_row *rows, size_t count, const st
             json_set_string(machine, "user", row->machine->user);
             json_set_string(machine, MACHINE_HOST_KEYS_BY,
                             json_get_string(row->machine->resources, MACHINE_HOST_KEYS_BY, NULL));
-            put_moment(machine, "made", row->machine->made_ns);
-            put_moment(machine, "expires", row->machine->expires_ns);
+            json_set_moment(machine, "made", row->machine->made_ns);
+            json_set_moment(machine, "expires", row->machine->expires_ns);
             json_set(machine, "tailnet",
                      row->machine->tailnet ? json_keep(row->machine->tailnet) : json_new_null());
         }
