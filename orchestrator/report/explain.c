@@ -60,27 +60,6 @@ static void add_printable(struct text *out, const struct table_look *look, enum 
     table_styled(out, look, style, text_string(&printable));
 }
 
-/* Words, broken where the line is full. */
-static void add_wrapped(struct text *out, const struct table_look *look, const char *words)
-{
-    int at = INDENT;
-    for (const char *word = words; *word;) {
-        size_t length = strcspn(word, " ");
-        AUTO_FREE char *one = xstrndup(word, length);
-        int cells = table_cells(one);
-        if (at > INDENT && look->width && at + 1 + cells > look->width) {
-            text_addf(out, "\n%*s", INDENT, "");
-            at = INDENT;
-        } else if (at > INDENT) {
-            text_add_char(out, ' ');
-            at++;
-        }
-        text_add(out, one);
-        at += cells;
-        word += length + strspn(word + length, " ");
-    }
-}
-
 static void add_line(struct text *out, const struct table_look *look, const char *title, const char *words)
 {
     AUTO_TEXT printable = TEXT_INIT, label = TEXT_INIT;
@@ -89,7 +68,7 @@ static void add_line(struct text *out, const struct table_look *look, const char
     text_addf(&label, "     %-*s", INDENT - 5, title);
     table_styled(out, look, TABLE_DIM, text_string(&label));
     text_add_printable(&printable, words, strlen(words));
-    add_wrapped(out, look, text_string(&printable));
+    table_wrapped(out, look, INDENT, text_string(&printable));
     text_add_char(out, '\n');
 }
 

@@ -53,80 +53,60 @@ static void add_row(struct table *table, const struct estate_item *item, bool wi
         table_add(table, why, TABLE_PLAIN);
 }
 
-static void write_rows(const struct estate_item *const *items, size_t count, bool with_why,
-                       const struct table_look *look, struct text *out)
+static struct table *table_of(const struct estate_item *const *items, size_t count, bool with_why)
 {
     static const struct table_column columns[COLUMNS] = {{.title = ""},         {.title = "TARGET"},
                                                          {.title = "PROVIDER"}, {.title = "HOST"},
                                                          {.title = "AGE"},      {.title = "WHY"}};
-    AUTO_TABLE *table = table_new(columns, with_why ? COLUMNS : COLUMNS - 1);
+    struct table *table = table_new(columns, with_why ? COLUMNS : COLUMNS - 1);
     for (size_t i = 0; i < count; i++)
         add_row(table, items[i], with_why);
-    table_write(table, look, out);
+    return table;
 }
 
-static bool fits(const char *lines, int width)
-{
-    for (const char *at = lines; width && *at;) {
-        size_t length = strcspn(at, "\n");
-        AUTO_FREE char *line = xstrndup(at, length);
-        if (table_cells(line) > width)
-            return false;
-        at += length + (at[length] == '\n');
-    }
-    return true;
-}
-
-/* Indented, broken between words. */
-static void add_why(struct text *out, const struct estate_item *item, int width)
+static void add_why(struct text *out, const struct estate_item *item, const struct table_look *look)
 {
     AUTO_FREE char *why = why_of(item);
     AUTO_TEXT shown = TEXT_INIT;
-    int taken = 0;
     text_add_printable(&shown, why, strlen(why));
-    for (const char *at = text_string(&shown); *at;) {
-        size_t length = strcspn(at, " ");
-        AUTO_FREE char *word = xstrndup(at, length);
-        int cells = table_cells(word);
-        bool breaks = taken && taken + 1 + cells > width;
-        text_addf(out, "%s%*s%s", breaks ? "\n" : "", taken && !breaks ? 1 : WHY_INDENT, "", word);
-        taken = taken && !breaks ? taken + 1 + cells : WHY_INDENT + cells;
-        at += length + strspn(at + length, " ");
-    }
+    text_addf(out, "%*s", WHY_INDENT, "");
+    table_wrapped(out, look, WHY_INDENT, text_string(&shown));
     text_add_char(out, '\n');
+}
+
+static void add_narrow(const struct estate_item *const *items, size_t count, const struct table_look *look,
+                       struct text *out)
+{
+    AUTO_TABLE *table = table_of(items, count, false);
+    AUTO_TEXT lines = TEXT_INIT;
+    table_write(table, look, &lines);
+    const char *at = text_string(&lines);
+    for (size_t i = 0; i <= count; i++) { /* the titles first */
+        size_t length = strcspn(at, "\n") + 1;
+        text_add_bytes(out, at, length);
+        if (i)
+            add_why(out, items[i - 1], look);
+        at += length;
+    }
 }
 
 void estate_view_text(const struct estate *estate, enum estate_part part, const struct table_look *look,
                       struct text *out)
 {
-    const struct estate_item **items = xcalloc(estate->count + 1, sizeof *items);
-    AUTO_TEXT wide = TEXT_INIT, narrow = TEXT_INIT, plain = TEXT_INIT;
-    struct table_look unbounded = *look, uncoloured = {.utf8 = look->utf8};
+    AUTO_FREE const struct estate_item **items = xcalloc(estate->count + 1, sizeof *items);
     size_t count = 0;
-    unbounded.width = 0;
     for (int due = DUE_GOES; due <= DUE_FOREIGN; due++)
         for (size_t i = 0; i < estate->count; i++)
             if ((int)estate->items[i].due == due && is_of(&estate->items[i], part))
                 items[count++] = &estate->items[i];
-    write_rows(items, count, true, &uncoloured, &plain);
-    if (!count) {
+    AUTO_TABLE *table = table_of(items, count, true);
+    if (!count)
         text_add(out, part == ESTATE_ALL ? "nothing is there\n"
                                          : "nothing is there that this store does not know\n");
-    } else if (fits(text_string(&plain), look->width)) {
-        write_rows(items, count, true, &unbounded, &wide);
-        text_add(out, text_string(&wide));
-    } else {
-        write_rows(items, count, false, &unbounded, &narrow);
-        const char *at = text_string(&narrow);
-        for (size_t i = 0; i <= count; i++) { /* the titles first */
-            size_t length = strcspn(at, "\n") + 1;
-            text_add_bytes(out, at, length);
-            if (i)
-                add_why(out, items[i - 1], look->width);
-            at += length;
-        }
-    }
-    free(items);
+    else if (!look->width || table_width(table) <= look->width)
+        table_write(table, look, out);
+    else
+        add_narrow(items, count, look, out);
 }
 
 int estate_view_print(const struct estate *estate, enum estate_part part)

@@ -115,6 +115,26 @@ int table_cells(const char *text)
     return sum;
 }
 
+void table_wrapped(struct text *out, const struct table_look *look, int indent, const char *words)
+{
+    int at = indent;
+    for (const char *word = words; *word;) {
+        size_t length = strcspn(word, " ");
+        AUTO_FREE char *one = xstrndup(word, length);
+        int cells = table_cells(one);
+        if (at > indent && look->width && at + 1 + cells > look->width) {
+            text_addf(out, "\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            text_add_char(out, ' ');
+            at++;
+        }
+        text_add(out, one);
+        at += cells;
+        word += length + strspn(word + length, " ");
+    }
+}
+
 static const char *colour_of(enum table_style style)
 {
     static const char *const codes[] = {
@@ -221,6 +241,13 @@ static void lay_out(const struct table *table, int width, int *cells)
             int more = width ? width - sum_of(table, cells) : BAR_MOST - BAR_LEAST;
             cells[i] += more > BAR_MOST - BAR_LEAST ? BAR_MOST - BAR_LEAST : more;
         }
+}
+
+int table_width(const struct table *table)
+{
+    AUTO_FREE int *cells = xcalloc(table->width, sizeof *cells);
+    lay_out(table, 0, cells);
+    return sum_of(table, cells);
 }
 
 static void pad(struct text *out, int count)

@@ -39,6 +39,8 @@ void table_addf(struct table *table, enum table_style style, const char *format,
 void table_add_share(struct table *table, double share); /* 0 to 1; negative: an empty cell */
 /* Whole rows only are written. */
 void table_write(const struct table *table, const struct table_look *look, struct text *out);
+/* Cells that its widest line takes where nothing is cut and nothing left out. */
+int table_width(const struct table *table);
 /* CSV as in RFC 4180 (but lines end with a newline alone) with titles. Bars are left out, columns
  * neither cut nor dropped. */
 void table_write_csv(const struct table *table, struct text *out);
@@ -48,6 +50,9 @@ void table_write_csv(const struct table *table, struct text *out);
 struct table_look table_look_of(int fd);
 /* Cells that a string takes on a terminal. */
 int table_cells(const char *text);
+/* Adds printable words behind so many cells of their line, broken between them where it is full: what follows
+ * begins below the first. */
+void table_wrapped(struct text *out, const struct table_look *look, int indent, const char *words);
 /* Adds text in a style, where the look has colour. */
 void table_styled(struct text *out, const struct table_look *look, enum table_style style, const char *text);
 /* Writes all of it to stdout; -1 with errno when that failed. */
