@@ -243,12 +243,12 @@ static void drop_master(struct ladder *ladder)
     (void)master_ask(ladder->route.control_path, "exit");
     (void)unlink(ladder->route.control_path);
     ladder->result->cause = NULL;
+    ladder->cut = false;
 }
 
 static int open_and_check(struct ladder *ladder, struct error *err)
 {
-    return open_master(ladder, err) == 0 && check_channel(ladder, ladder->request->deadline, err) == 0 ? 0
-                                                                                                       : -1;
+    return open_master(ladder, err) < 0 ? -1 : check_channel(ladder, ladder->request->deadline, err);
 }
 
 static int climb(struct ladder *ladder, struct error *err)
@@ -277,7 +277,6 @@ static int climb(struct ladder *ladder, struct error *err)
     if (kept)
         return 0;
     AUTO_ERROR failed = ERROR_INIT;
-    ladder->cut = false;
     if (open_and_check(ladder, &failed) == 0)
         return 0;
     if (!ladder->cut || deadline_over(request->deadline))
