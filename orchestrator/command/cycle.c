@@ -298,15 +298,16 @@ static int may_begin(const struct request *request, const struct project *projec
     bool agreed = first ? help_ask("Remove %s, and then destroy and create %s %d times?", first, target->name,
                                    request->rounds)
                         : help_ask("Destroy and create %s %d times?", target->name, request->rounds);
-    if (agreed && (!first || estate_look_again(project, target->name, overdue, &err) == 0))
-        return EXIT_OK;
-    if (agreed) {
+    if (!agreed) {
+        bool asked = isatty(STDIN_FILENO);
+        help_problem("nothing was done%s", asked ? "" : ": without a terminal it needs --yes");
+        return asked ? EXIT_CANCELLED : EXIT_BAD_USAGE;
+    }
+    if (first && estate_look_again(project, target->name, overdue, &err) < 0) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
-    bool asked = isatty(STDIN_FILENO);
-    help_problem("nothing was done%s", asked ? "" : ": without a terminal it needs --yes");
-    return asked ? EXIT_CANCELLED : EXIT_BAD_USAGE;
+    return EXIT_OK;
 }
 
 static int call(struct command_context *context, int argc, char **argv)
