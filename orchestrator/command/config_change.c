@@ -5,7 +5,7 @@
 #include "command/exit_code.h"
 #include "config/change.h"
 #include "config/programs.h"
-#include "format/json.h"
+#include "format/json_words.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -18,9 +18,7 @@ static void add_json(struct json *root, const char *name, const char *value)
 static char *as_json(const struct config_change *change, const struct config_changed *changed)
 {
     AUTO_JSON *root = json_new_object();
-    struct json *counts = json_new_array();
-    for (size_t i = 0; i < changed->counts.count; i++)
-        json_append(counts, json_new_string(changed->counts.items[i]));
+    struct json *counts = json_words_array(&changed->counts);
     json_set_integer(root, "version", 1);
     json_set_string(root, "file", changed->file);
     json_set_string(root, "path", change->path);

@@ -8,7 +8,7 @@
 #include "command/project_access.h"
 #include "command/store_access.h"
 #include "config/layout.h"
-#include "format/json.h"
+#include "format/json_words.h"
 #include "store/maintain.h"
 #include "view/table.h"
 
@@ -41,13 +41,10 @@ static int check(const struct request *request, struct error *err)
     struct json *json = NULL;
     AUTO_TEXT text = TEXT_INIT;
     if (request->json) {
-        struct json *list = json_new_array();
-        for (size_t i = 0; i < findings.count; i++)
-            json_append(list, json_new_string(findings.items[i]));
         json = json_new_object();
         json_set_integer(json, "version", 1);
         json_set_bool(json, "sound", findings.count == 0);
-        json_set(json, "findings", list);
+        json_set(json, "findings", json_words_array(&findings));
     }
     for (size_t i = 0; i < findings.count; i++)
         text_addf(&text, "%s%s", i ? "\n" : "", findings.items[i]);

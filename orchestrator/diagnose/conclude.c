@@ -5,6 +5,7 @@
 #include "diagnose/mtu_advice.h"
 #include "diagnose/signs.h"
 #include "diagnose/weigh.h"
+#include "format/json_words.h"
 
 #include <string.h>
 
@@ -382,14 +383,6 @@ void conclude(const struct cell *cells, size_t count, const struct surroundings 
 
 /* ---- As JSON ---- */
 
-static struct json *list_json(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
-
 static struct json *finding_json(const struct finding *finding)
 {
     struct json *object = json_new_object();
@@ -400,8 +393,8 @@ static struct json *finding_json(const struct finding *finding)
     json_set_string(object, "why", finding->why);
     json_set_integer(object, "good", (int64_t)finding->good);
     json_set_integer(object, "bad", (int64_t)finding->bad);
-    json_set(object, "confounded", list_json(&finding->confounded));
-    json_set(object, "excluded", list_json(&finding->excluded));
+    json_set(object, "confounded", json_words_array(&finding->confounded));
+    json_set(object, "excluded", json_words_array(&finding->excluded));
     if (finding->level >= 0) {
         json_set(object, "good_most", json_new_real(finding->good_most));
         json_set(object, "bad_least", json_new_real(finding->bad_least));
@@ -418,10 +411,10 @@ struct json *conclusion_json(const struct conclusion *conclusion)
     for (size_t i = 0; i < conclusion->count; i++)
         json_append(findings, finding_json(&conclusion->findings[i]));
     json_set(object, "findings", findings);
-    json_set(object, "flaky", list_json(&conclusion->flaky));
-    json_set(object, "uncounted", list_json(&conclusion->uncounted));
-    json_set(object, "not_varied", list_json(&conclusion->not_varied));
-    json_set(object, "next", list_json(&conclusion->next));
+    json_set(object, "flaky", json_words_array(&conclusion->flaky));
+    json_set(object, "uncounted", json_words_array(&conclusion->uncounted));
+    json_set(object, "not_varied", json_words_array(&conclusion->not_varied));
+    json_set(object, "next", json_words_array(&conclusion->next));
     return object;
 }
 

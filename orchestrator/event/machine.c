@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/layout.h"
 #include "config/provider_facts.h"
+#include "format/json_words.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -91,32 +92,15 @@ char *machine_project(const struct machine *machine)
     return state ? file_parent(state) : NULL;
 }
 
-static struct json *list_of(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
-
-static void read_list(const struct json *list, struct words *out)
-{
-    for (size_t i = 0; i < json_count(list); i++) {
-        const char *word = json_string(json_at(list, i), NULL);
-        if (word)
-            words_add(out, word);
-    }
-}
-
 struct json *machine_to_json(const struct machine *machine)
 {
     struct json *object = json_new_object();
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         json_set_string(object, strings[i].key, *string_at((struct machine *)machine, i));
     json_set_integer(object, "port", machine->port);
-    json_set(object, "host_keys", list_of(&machine->host_keys));
+    json_set(object, "host_keys", json_words_array(&machine->host_keys));
     if (machine->ssh_options_known)
-        json_set(object, "ssh_options", list_of(&machine->ssh_options));
+        json_set(object, "ssh_options", json_words_array(&machine->ssh_options));
     if (machine->said)
         json_set(object, "said", json_keep(machine->said));
     if (machine->tailnet)
@@ -135,8 +119,8 @@ struct machine *machine_from_json(const struct json *object)
         *string_at(machine, i) = xstrdup_or_null(json_get_string(object, strings[i].key, NULL));
     int64_t port = json_get_integer(object, "port", 0);
     machine->port = port > 0 && port < 65536 ? (int)port : 0;
-    read_list(json_get(object, "host_keys"), &machine->host_keys);
-    read_list(json_get(object, "ssh_options"), &machine->ssh_options);
+    json_words_add(json_get(object, "host_keys"), &machine->host_keys);
+    json_words_add(json_get(object, "ssh_options"), &machine->ssh_options);
     machine->ssh_options_known = json_is_array(json_get(object, "ssh_options"));
     struct json *said = json_get(object, "said");
     machine->said = json_is_object(said) ? json_keep(said) : NULL;

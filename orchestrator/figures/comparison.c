@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 
 #include <string.h>
 
@@ -123,9 +123,7 @@ static void gathering_clear(struct gathering *all)
 
 static char *id_list(const struct words *runs)
 {
-    AUTO_JSON *list = json_new_array();
-    for (size_t i = 0; i < runs->count; i++)
-        json_append(list, json_new_string(runs->items[i]));
+    AUTO_JSON *list = json_words_array(runs);
     return json_compact(list);
 }
 

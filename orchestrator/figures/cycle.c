@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -128,11 +128,8 @@ int cycle_store_leftovers(const char *store, const char *run, const struct words
     AUTO_SQL *db = NULL;
     struct store_appender *appender = NULL;
     AUTO_JSON *detail = json_new_object();
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < left->count; i++)
-        json_append(list, json_new_string(left->items[i]));
     json_set_integer(detail, "count", (int64_t)left->count);
-    json_set(detail, "left", list);
+    json_set(detail, "left", json_words_array(left));
     AUTO_FREE char *text = json_compact(detail);
     struct event event = {.kind = EVENT_NOTE,
                           .run = run,

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/ssh_rules.h"
 #include "config/text_rules.h"
+#include "format/json_words.h"
 
 enum { PORT_MOST = 65535 };
 
@@ -125,8 +126,7 @@ static void take(struct json *answer, struct machine *machine)
         machine->port = (int)port;
     if (keys)
         words_clear(&machine->host_keys);
-    for (size_t i = 0; i < json_count(keys); i++)
-        words_add(&machine->host_keys, json_string(json_at(keys, i), ""));
+    json_words_add(keys, &machine->host_keys);
     if (!machine->resources)
         machine->resources = json_new_object();
     json_set(machine->resources, COMMAND_ANSWER, json_keep(answer));

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json_words.h"
 #include "process/program.h"
 #include "process/sealed_file.h"
 #include "redact/redact.h"
@@ -93,8 +94,7 @@ static void add_words(const struct command_request *request, struct words *argv)
 {
     const struct json *noted =
         request->machine ? command_request_noted(request->machine, request->kind) : NULL;
-    for (size_t i = 0; i < json_count(noted); i++)
-        words_add(argv, json_string(json_at(noted, i), ""));
+    json_words_add(noted, argv);
     if (!noted && request->target)
         words_add_list(argv, words_argv(command_request_words(request->target, request->kind)));
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "format/json_words.h"
 #include "format/node_json.h"
 #include "format/yaml.h"
 #include "process/child.h"
@@ -34,20 +35,6 @@ const struct words *command_request_words(const struct target *target, enum comm
     return words[kind];
 }
 
-static void words_of(const struct json *list, struct words *out)
-{
-    for (size_t i = 0; i < json_count(list); i++)
-        words_add(out, json_string(json_at(list, i), ""));
-}
-
-static struct json *list_of(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
-
 void command_request_note(const struct target *target, struct machine *machine)
 {
     struct json *calls = json_new_object();
@@ -55,10 +42,10 @@ void command_request_note(const struct target *target, struct machine *machine)
         machine->resources = json_new_object();
     for (int kind = 0; kind < COMMAND_KINDS; kind++) {
         const struct words *words = command_request_words(target, (enum command_kind)kind);
-        json_set(calls, names[kind], list_of(words));
+        json_set(calls, names[kind], json_words_array(words));
     }
     json_set(machine->resources, "calls", calls);
-    json_set(machine->resources, "env", list_of(&target->env));
+    json_set(machine->resources, "env", json_words_array(&target->env));
     json_set(machine->resources, "vars", target->vars ? node_json(target->vars) : json_new_object());
 }
 
@@ -78,8 +65,8 @@ void command_request_recall(const struct machine *machine, struct target *target
     AUTO_FREE char *text = json_count(vars) ? json_compact(vars) : NULL;
     AUTO_WORDS faults = WORDS_INIT;
     for (int kind = 0; kind < COMMAND_KINDS; kind++)
-        words_of(command_request_noted(machine, (enum command_kind)kind), words[kind]);
-    words_of(json_get(machine->resources, "env"), &target->env);
+        json_words_add(command_request_noted(machine, (enum command_kind)kind), words[kind]);
+    json_words_add(json_get(machine->resources, "env"), &target->env);
     if (text) /* JSON is YAML */
         (void)yaml_read(text, strlen(text), "vars", &target->vars, &faults);
 }
@@ -90,7 +77,7 @@ void command_request_environment(const struct command_request *request, struct w
     if (request->target)
         words_add_list(&named, words_argv(&request->target->env));
     else if (request->machine)
-        words_of(json_get(request->machine->resources, "env"), &named);
+        json_words_add(json_get(request->machine->resources, "env"), &named);
     for (char **entry = environ; *entry; entry++) {
         AUTO_FREE char *name = xstrndup(*entry, strcspn(*entry, "="));
         bool secret = text_is(name, CLOUD_TOKEN_VARIABLE) || child_keeps_back(*entry);

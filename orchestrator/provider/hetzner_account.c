@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/provider_facts.h"
 #include "event/step_log.h"
+#include "format/json_words.h"
 
 int hetzner_account_check(const struct target *target, const char *directory, struct error *err)
 {
@@ -19,16 +20,14 @@ int hetzner_account_check(const struct target *target, const char *directory, st
 /* In the words of triphase.yml: {"env": NAME}. */
 static struct json *source_of(const struct secret *secret)
 {
-    struct json *source = json_new_object(), *command = NULL;
+    struct json *source = json_new_object();
     switch (secret->kind) {
     case SECRET_ENV:
     case SECRET_FILE:
         json_set_string(source, secret->kind == SECRET_ENV ? "env" : "file", secret->where);
         break;
     case SECRET_COMMAND:
-        json_set(source, "command", command = json_new_array());
-        for (size_t i = 0; i < secret->command.count; i++)
-            json_append(command, json_new_string(secret->command.items[i]));
+        json_set(source, "command", json_words_array(&secret->command));
         break;
     case SECRET_FD: /* of this call alone */
     case SECRET_NONE:
@@ -41,15 +40,13 @@ static void take_source(const struct json *source, struct secret *out)
 {
     const char *variable = json_get_string(source, "env", NULL),
                *file = json_get_string(source, "file", NULL);
-    const struct json *command = json_get(source, "command");
     if (variable || file) {
         out->kind = variable ? SECRET_ENV : SECRET_FILE;
         out->where = xstrdup(variable ? variable : file);
     }
-    for (size_t i = 0; i < json_count(command); i++) {
+    json_words_add(json_get(source, "command"), &out->command);
+    if (out->command.count)
         out->kind = SECRET_COMMAND;
-        words_add(&out->command, json_string(json_at(command, i), ""));
-    }
 }
 
 void hetzner_account_note(const struct target *target, struct machine *machine)

@@ -4,18 +4,11 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "cloud/create_server.h"
+#include "format/json_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static struct json *texts(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
 
 static struct json *kept(const struct json *value)
 {
@@ -27,12 +20,12 @@ struct json *hetzner_order_making(const struct cloud_settings *settings)
     struct json *making = json_new_object();
     json_set_string(making, "server_type", settings->server_type);
     json_set_string(making, "image", settings->image);
-    json_set(making, "location", texts(&settings->locations));
-    json_set(making, "ssh_keys", texts(&settings->ssh_keys));
-    json_set(making, "firewalls", texts(&settings->firewalls));
-    json_set(making, "firewall_in", texts(&settings->firewall_in));
-    json_set(making, "firewall_from", texts(&settings->firewall_from));
-    json_set(making, "networks", texts(&settings->networks));
+    json_set(making, "location", json_words_array(&settings->locations));
+    json_set(making, "ssh_keys", json_words_array(&settings->ssh_keys));
+    json_set(making, "firewalls", json_words_array(&settings->firewalls));
+    json_set(making, "firewall_in", json_words_array(&settings->firewall_in));
+    json_set(making, "firewall_from", json_words_array(&settings->firewall_from));
+    json_set(making, "networks", json_words_array(&settings->networks));
     json_set_string(making, "user_data", settings->user_data);
     json_set_bool(making, "ipv4", settings->ipv4);
     json_set_bool(making, "ipv6", settings->ipv6);
@@ -133,7 +126,7 @@ static struct json *rule_of(const char *lets_in, const struct words *from)
     json_set_string(rule, "protocol", protocol);
     if (slash)
         json_set_string(rule, "port", slash + 1);
-    json_set(rule, "source_ips", texts(from));
+    json_set(rule, "source_ips", json_words_array(from));
     return rule;
 }
 

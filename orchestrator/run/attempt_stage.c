@@ -7,6 +7,7 @@
 #include "config/marks.h"
 #include "config/ready_step.h"
 #include "config/tailnet_login.h"
+#include "format/json_words.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
 #include "stage/stage.h"
@@ -117,11 +118,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         json_set_string(ask, "transport", context->transport);
     if (next) {
         AUTO_WORDS names = WORDS_INIT;
-        struct json *list = json_new_array();
         way_order_list(&context->order, project_transports(target, next), &names);
-        for (size_t i = 0; i < names.count; i++)
-            json_append(list, json_new_string(names.items[i]));
-        json_set(ask, "transports", list);
+        json_set(ask, "transports", json_words_array(&names));
         json_set_string(ask, "carried", context->order.suspect);
         json_set_integer(ask, "alive_count", ssh_alive_count(next->limits.host_silent_ns));
     }

@@ -3,28 +3,12 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json_words.h"
 #include "playbook/used_files.h"
 #include "run/intent.h"
 #include "run/recovery.h"
 
 #include <string.h>
-
-static void add_strings(const struct json *array, struct words *out)
-{
-    for (size_t i = 0; i < json_count(array); i++) {
-        const char *word = json_string(json_at(array, i), NULL);
-        if (word)
-            words_add(out, word);
-    }
-}
-
-static struct json *strings(const struct words *words)
-{
-    struct json *array = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(array, json_new_string(words->items[i]));
-    return array;
-}
 
 static void add_once(struct words *words, const char *word)
 {
@@ -105,14 +89,14 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
                             .check_idempotent = json_get_bool(plan, "check_idempotent"),
                             .keep_state = json_get_bool(plan, "keep_state"),
                             .no_teardown = json_get_bool(plan, "no_teardown")};
-    add_strings(json_get(plan, "chain"), &resume.chain);
+    json_words_add(json_get(plan, "chain"), &resume.chain);
     add_once(&resume.chain, resume.root);
     add_once(&resume.chain, run->id);
-    add_strings(json_get(plan, "begun"), &resume.begun);
-    add_strings(json_get(plan, "asked"), &resume.asked);
-    add_strings(json_get(plan, "arguments"), &resume.arguments);
+    json_words_add(json_get(plan, "begun"), &resume.begun);
+    json_words_add(json_get(plan, "asked"), &resume.asked);
+    json_words_add(json_get(plan, "arguments"), &resume.arguments);
     AUTO_WORDS phases = WORDS_INIT;
-    add_strings(json_get(plan, "phases"), &phases);
+    json_words_add(json_get(plan, "phases"), &phases);
     for (size_t i = 0; !run->partial && i < phases.count; i++)
         if (intent_of_phase(plan, phases.items[i]))
             words_add(&resume.done, phases.items[i]);
@@ -211,8 +195,8 @@ struct json *resume_plan(const struct resume *resume, const struct target *targe
         json_set(done, phase, json_keep(json_get(json_get(resume->plan, "done"), phase)));
     }
     json_set_string(plan, "root", resume->root);
-    json_set(plan, "chain", strings(&resume->chain));
-    json_set(plan, "begun", strings(&resume->begun));
+    json_set(plan, "chain", json_words_array(&resume->chain));
+    json_set(plan, "begun", json_words_array(&resume->begun));
     if (resume->owed_at)
         json_set_string(plan, "owed_at", resume->owed_at);
     if (resume->owed)

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 #include "process/child.h"
 #include "sandbox/firewall.h"
 #include "sandbox/network.h"
@@ -53,14 +53,11 @@ int forward_on(struct error *err)
     if (!noted) {
         AUTO_WORDS names = WORDS_INIT;
         AUTO_JSON *fresh = json_new_object();
-        struct json *interfaces = json_new_array();
         if (network_interfaces(&names, err) < 0)
             return -1;
-        for (size_t i = 0; i < names.count; i++)
-            json_append(interfaces, json_new_string(names.items[i]));
         json_set_string(fresh, "boot", boot);
         json_set_string(fresh, "before", now == '1' ? "1" : "0");
-        json_set(fresh, "interfaces", interfaces);
+        json_set(fresh, "interfaces", json_words_array(&names));
         AUTO_FREE char *bytes = json_compact(fresh);
         if (file_replace(FORWARD_NOTE, bytes, strlen(bytes), 0600, err) < 0)
             return -1;

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/layout.h"
+#include "format/json_words.h"
 #include "stage/tailnet_host.h"
 
 /* ------------------------------------------------------------ begin and end */
@@ -23,7 +24,7 @@ void joining_begin(struct joining *joining, const struct project *project, const
     joining->label = tailnet_sight_label(login->hostname ? login->hostname : target->host_name);
     joining->evidence = json_new_object();
     json_set_string(wanted, "name", joining->label);
-    json_set(wanted, "tags", tailnet_sight_list(&login->tags));
+    json_set(wanted, "tags", json_words_array(&login->tags));
     json_set(joining->evidence, "wanted", wanted);
     json_set(result, "evidence", json_keep(joining->evidence));
 }
@@ -95,8 +96,8 @@ int joining_ask_host(struct joining *joining, struct tailnet_status *status, boo
     json_set_string(said, "state", *there ? status->state : "absent");
     if (*there) {
         json_set_string(said, "name", status->self.dns_name);
-        json_set(said, "addresses", tailnet_sight_list(&status->addresses));
-        json_set(said, "tags", tailnet_sight_list(&status->self.tags));
+        json_set(said, "addresses", json_words_array(&status->addresses));
+        json_set(said, "tags", json_words_array(&status->self.tags));
     }
     json_set(joining->evidence, "host", said);
     return 0;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json_words.h"
 
 #include <string.h>
 
@@ -68,7 +69,7 @@ void own_device_note(struct machine *machine, const struct target *target, const
     json_set_string(row, "address6", six);
     json_set_string(row, "node", device->node);
     json_set_string(row, "name", device->name);
-    json_set(row, "tags", tailnet_sight_list(device->tags));
+    json_set(row, "tags", json_words_array(device->tags));
     json_set_string(row, "login_server", target->tailnet.login_server);
     json_set_string(row, "socket", target->tailscale_socket);
     json_set_string(row, "seen_by", device->seen_by);

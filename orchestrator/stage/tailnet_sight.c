@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "format/json_words.h"
 #include "tailnet/look.h"
 #include "tailnet/news.h"
 #include "tailnet/ready.h"
@@ -229,21 +230,13 @@ const struct tailnet_seen *tailnet_sight_called(const struct tailnet_sight *sigh
     return NULL;
 }
 
-struct json *tailnet_sight_list(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
-
 struct json *tailnet_sight_json(const struct tailnet_seen *seen)
 {
     struct json *object = json_new_object();
     json_set_string(object, "name", seen->name);
     json_set_string(object, "hostname", seen->hostname);
-    json_set(object, "addresses", tailnet_sight_list(&seen->addresses));
-    json_set(object, "tags", tailnet_sight_list(&seen->tags));
+    json_set(object, "addresses", json_words_array(&seen->addresses));
+    json_set(object, "tags", json_words_array(&seen->tags));
     json_set_bool(object, "connected", seen->connected);
     return object;
 }

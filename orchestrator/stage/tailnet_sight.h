@@ -64,8 +64,6 @@ const struct tailnet_seen *tailnet_sight_of(const struct tailnet_sight *sight, c
 const struct tailnet_seen *tailnet_sight_called(const struct tailnet_sight *sight, const char *label);
 /* Whether both lists hold the same words, in whatever order. */
 bool tailnet_sight_same_tags(const struct words *a, const struct words *b);
-/* A list of strings. */
-struct json *tailnet_sight_list(const struct words *words);
 /* {"name", "hostname", "addresses", "tags", "connected"} */
 struct json *tailnet_sight_json(const struct tailnet_seen *seen);
 /* Words about one for messages: "vault (100.64.0.3, tag:vault, not connected)"; malloc'ed, printable. */

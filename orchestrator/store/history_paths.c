@@ -1,18 +1,11 @@
 #include "store/history_paths.h"
 
 #include "base/memory.h"
-#include "format/json.h"
+#include "format/json_words.h"
 
 #include <string.h>
 
 enum { STEP_MOST = 1 << 20 };
-
-static void add_strings(const struct json *list, struct words *out)
-{
-    for (size_t i = 0; json_is_array(list) && i < json_count(list); i++)
-        if (json_is_string(json_at(list, i)))
-            words_add(out, json_string(json_at(list, i), ""));
-}
 
 /* False where the detail is none of ours. */
 static bool read_path(int64_t at_ns, const char *detail, struct history_path *out)
@@ -31,7 +24,7 @@ static bool read_path(int64_t at_ns, const char *detail, struct history_path *ou
         .received = json_get_integer(object, "received", -1),
         .sent = json_get_integer(object, "sent", -1),
     };
-    add_strings(json_get(object, "health"), &out->health);
+    json_words_add(json_get(object, "health"), &out->health);
     return true;
 }
 

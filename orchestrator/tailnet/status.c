@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 
 #include <string.h>
 
@@ -12,14 +12,6 @@ enum { PEERS_MOST = 65536 };
 static char *string_of(const struct json *object, const char *key)
 {
     return xstrdup(json_get_string(object, key, ""));
-}
-
-static void add_strings(const struct json *object, const char *key, struct words *out)
-{
-    const struct json *list = json_get(object, key);
-    for (size_t i = 0; json_is_array(list) && i < json_count(list); i++)
-        if (json_is_string(json_at(list, i)))
-            words_add(out, json_string(json_at(list, i), ""));
 }
 
 /* Go writes its zero time as the year 1. */
@@ -60,8 +52,8 @@ static struct tailnet_peer read_peer(const struct json *object, const char *key)
         .active = json_get_bool(object, "Active"),
         .serves_ssh = json_count(json_get(object, "sshHostKeys")) > 0,
     };
-    add_strings(object, "TailscaleIPs", &peer.addresses);
-    add_strings(object, "Tags", &peer.tags);
+    json_words_add(json_get(object, "TailscaleIPs"), &peer.addresses);
+    json_words_add(json_get(object, "Tags"), &peer.tags);
     return peer;
 }
 
@@ -109,8 +101,8 @@ int tailnet_status_parse(const char *bytes, size_t length, struct tailnet_status
         .auth_url = string_of(root, "AuthURL"),
         .self = read_peer(json_get(root, "Self"), NULL),
     };
-    add_strings(root, "TailscaleIPs", &out->addresses);
-    add_strings(root, "Health", &out->health);
+    json_words_add(json_get(root, "TailscaleIPs"), &out->addresses);
+    json_words_add(json_get(root, "Health"), &out->health);
     read_peers(json_get(root, "Peer"), out);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "format/json_words.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -144,11 +145,9 @@ static struct json *entry_of(const struct estate_item *item)
 
 static struct json *unasked_of(const struct estate_place *place)
 {
-    struct json *entry = json_new_object(), *targets = json_new_array();
-    for (size_t i = 0; i < place->of->targets.count; i++)
-        json_append(targets, json_new_string(place->of->targets.items[i]));
+    struct json *entry = json_new_object();
     json_set_string(entry, "provider", place->of->provider);
-    json_set(entry, "targets", targets);
+    json_set(entry, "targets", json_words_array(&place->of->targets));
     json_set_string(entry, "message", place->of->mute ? NULL : error_text(&place->trouble));
     return entry;
 }

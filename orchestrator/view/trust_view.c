@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 
 #include <stdio.h>
 
@@ -21,9 +21,7 @@ int trust_view_print(const struct trust_view *view)
 int trust_view_print_json(const struct trust_view *view)
 {
     AUTO_JSON *root = json_new_object();
-    struct json *known = json_new_array();
-    for (size_t i = 0; i < view->known.count; i++)
-        json_append(known, json_new_string(view->known.items[i]));
+    struct json *known = json_words_array(&view->known);
     json_set_integer(root, "version", 1);
     json_set_string(root, "target", view->target);
     json_set_string(root, "address", view->address);

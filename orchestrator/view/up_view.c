@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 #include "tailnet/ready.h"
 #include "view/table.h"
 
@@ -77,14 +77,6 @@ int up_view_print(const struct bring_up_end *end)
     return table_print(&out);
 }
 
-static struct json *list_of(const struct words *words)
-{
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < words->count; i++)
-        json_append(list, json_new_string(words->items[i]));
-    return list;
-}
-
 static int print(const struct json *document)
 {
     AUTO_FREE char *bytes = json_pretty(document);
@@ -109,11 +101,11 @@ int up_view_print_json(const struct bring_up_end *end)
     json_set_string(document, "login_server", ready_server_shown(end->sight.control_url));
     json_set_string(document, "tailnet", status->tailnet);
     json_set_string(document, "name", status->self.dns_name);
-    json_set(document, "addresses", list_of(&status->addresses));
-    json_set(document, "tags", list_of(&status->self.tags));
+    json_set(document, "addresses", json_words_array(&status->addresses));
+    json_set(document, "tags", json_words_array(&status->self.tags));
     json_set_integer(document, "peers", (int64_t)status->peer_count);
     json_set_integer(document, "keys_made", end->made_keys);
-    json_set(document, "notes", list_of(&end->notes));
+    json_set(document, "notes", json_words_array(&end->notes));
     return print(document);
 }
 
@@ -139,6 +131,6 @@ int up_view_print_down_json(const struct bring_down_end *end)
     json_set_bool(document, "ended", !end->nothing);
     json_set_bool(document, "logged_out", end->had_node && !end->left.count);
     json_set_string(document, "name", end->name);
-    json_set(document, "left", list_of(&end->left));
+    json_set(document, "left", json_words_array(&end->left));
     return print(document);
 }
