@@ -29,7 +29,7 @@ enum { POSTS_MOST = 5, MARK_MOST = 128 };
 /* ssh-keygen's private ed25519 key with a comment of eight characters has 399 bytes. */
 enum { FIRST_KEY_BYTES = 419 };
 
-static const char *const files[] = {"key", "key.pub", BEGUN};
+static const char *const files[] = {"key", "key.pub", "known_hosts", BEGUN};
 
 int hetzner_make_user_data(const struct target *target, const char *first_key, char **out, struct error *err)
 {
@@ -320,11 +320,5 @@ void hetzner_make_forget(const struct machine *machine)
     if (!machine->directory)
         return;
     hetzner_host_keys_forget(machine);
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        AUTO_FREE char *path = file_join(machine->directory, files[i]);
-        unlink(path);
-    }
-    AUTO_FREE char *known = file_join(machine->directory, "known_hosts");
-    unlink(known);
-    rmdir(machine->directory);
+    machine_folder_forget(machine->directory, files, COUNT_OF(files));
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,26 @@ int machine_folder_give(const char *folder, const char *const *files, size_t cou
             return -1;
     }
     return 0;
+}
+
+/* Or what a kill left of writing it (base/file.h, file_replace). */
+static bool is_file(const char *name, const char *file)
+{
+    return text_starts(name, file) && (!name[strlen(file)] || text_starts(name + strlen(file), ".new."));
+}
+
+void machine_folder_forget(const char *folder, const char *const *files, size_t count)
+{
+    AUTO_WORDS names = WORDS_INIT;
+    if (!folder || file_list(folder, &names, NULL) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FREE char *path = file_join(folder, names.items[i]);
+        for (size_t k = 0; k < count; k++)
+            if (is_file(names.items[i], files[k]))
+                unlink(path);
+    }
+    rmdir(folder);
 }
 
 int machine_folder_settle(const char *folder, struct error *err)

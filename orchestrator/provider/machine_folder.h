@@ -13,3 +13,6 @@ int machine_folder_settle(const char *folder, struct error *err);
 /* What is written into a project belongs to whoever the project belongs to, also behind sudo: the folder and
  * these files in it, as far as they are there. */
 int machine_folder_give(const char *folder, const char *const *files, size_t count, struct error *err);
+/* Removes these files, also half written ones, and the folder too where nothing else is in it. A NULL folder
+ * is fine. */
+void machine_folder_forget(const char *folder, const char *const *files, size_t count);

@@ -240,24 +240,11 @@ static int forget(const char *name, struct error *err)
     return forward_off(err);
 }
 
-/* The provider's own files in the machine's folder, also half written ones; the folder too
- * when nothing else is in it. */
 static void remove_files(const char *directory)
 {
     static const char *const files[] = {"key",          "key.pub",     "host_key",
                                         "host_key.pub", "known_hosts", "console.log"};
-    AUTO_WORDS names = WORDS_INIT;
-    if (!directory || file_list(directory, &names, NULL) < 0)
-        return;
-    for (size_t i = 0; i < names.count; i++) {
-        AUTO_FREE char *path = file_join(directory, names.items[i]);
-        for (size_t k = 0; k < COUNT_OF(files); k++)
-            if (text_is(names.items[i], files[k]) ||
-                (text_starts(names.items[i], files[k]) &&
-                 text_starts(names.items[i] + strlen(files[k]), ".new.")))
-                unlink(path);
-    }
-    rmdir(directory);
+    machine_folder_forget(directory, files, COUNT_OF(files));
 }
 
 static int remove_sandbox(const struct target *target, struct machine *machine, int64_t bound_ns,
