@@ -228,13 +228,11 @@ static void move_to(struct sandbox_owner *owner, const char *project)
 /* Whether a note without an id names the same machine's folder, or one that is nowhere any more. */
 static bool is_old_note_of(const struct sandbox_owner *owner, const char *directory)
 {
-    struct stat theirs, ours;
-    if (!owner->directory || text_is(owner->directory, directory))
+    struct stat theirs;
+    if (!owner->directory || identity_same_folder(owner->directory, directory))
         return true;
     /* What only cannot be seen may be another's. */
-    if (stat(owner->directory, &theirs) < 0)
-        return errno == ENOENT || errno == ENOTDIR;
-    return stat(directory, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+    return stat(owner->directory, &theirs) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machine, struct error *err)
@@ -263,13 +261,8 @@ int sandbox_owner_take(struct sandbox_owner *owner, const struct machine *machin
 /* A clone that says the same id is at work there: what it made is not moved. */
 static bool is_of_a_clone(const struct sandbox_owner *owner, const char *project_directory)
 {
-    AUTO_FREE char *state = owner->path ? layout_state(owner->path) : NULL;
-    AUTO_FREE char *file = state ? file_join(state, "project.json") : NULL;
-    AUTO_FREE char *id = file && file_exists(file) ? identity_id(owner->path) : NULL;
-    struct stat theirs, ours;
-    return text_is(id, owner->project_id) && stat(owner->path, &theirs) == 0 &&
-           stat(project_directory, &ours) == 0 &&
-           (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+    AUTO_FREE char *id = owner->path ? identity_given(owner->path) : NULL;
+    return text_is(id, owner->project_id) && !identity_same_folder(owner->path, project_directory);
 }
 
 int sandbox_owner_follow(const char *project_directory, struct error *err)

@@ -116,7 +116,7 @@ static int write_known(const char *project, const struct known *known, bool firs
     return file_replace(path, bytes, strlen(bytes), 0600, err);
 }
 
-static bool is_same_folder(const char *a, const char *b)
+bool identity_same_folder(const char *a, const char *b)
 {
     struct stat one, other;
     return text_is(a, b) || (stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
@@ -186,7 +186,7 @@ static int find_place(const char *here, struct known *known, struct words *made,
     int status = read_known(here, known, err);
     if (status < 0)
         return -1;
-    if (known->path && !known->original && is_same_folder(known->path, here))
+    if (known->path && !known->original && identity_same_folder(known->path, here))
         return HERE;
     AUTO_FREE char *was_at = NULL;
     if (read_rows(here, made, &was_at, err) < 0)
@@ -200,7 +200,7 @@ static int find_place(const char *here, struct known *known, struct words *made,
     }
     id_make(known->id);
     known->path = xstrdup(here);
-    int there = was_at && !is_same_folder(was_at, here) ? is_there(was_at, NULL, err) : 0;
+    int there = was_at && !identity_same_folder(was_at, here) ? is_there(was_at, NULL, err) : 0;
     if (there > 0)
         known->original = TAKE(was_at);
     return there < 0 ? -1 : there ? COPY : FIRST;
@@ -285,6 +285,12 @@ int identity_is_copy(const char *project_directory, char **original, struct erro
     if (place == COPY)
         *original = TAKE(known.original);
     return place < 0 ? -1 : place == COPY;
+}
+
+char *identity_given(const char *project_directory)
+{
+    AUTO_KNOWN known = {.path = NULL};
+    return read_known(project_directory, &known, NULL) > 0 ? xstrdup(known.id) : NULL;
 }
 
 char *identity_id(const char *project_directory)

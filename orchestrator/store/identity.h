@@ -9,6 +9,10 @@
 /* The project's id, malloc'ed: before it was given one, what its triphase.yml says; NULL where that says
  * nothing, or it cannot be read. */
 char *identity_id(const char *project_directory);
+/* The id that it was given, whatever its triphase.yml says; malloc'ed, NULL: none, or it cannot be read. */
+char *identity_given(const char *project_directory);
+/* Whether both paths lead to one folder that is there; the same path always does. */
+bool identity_same_folder(const char *a, const char *b);
 
 /* Before a command acts. Gives a project without one its id: what its triphase.yml says, else a new one;
  * ERROR_PROJECT where it has another than that. Where the folder was moved, writes the new path;
