@@ -11,28 +11,28 @@
 #include "sandbox/owner.h"
 #include "store/identity.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #define VERSION 1
 
-static const char *const names[] = {[COMMAND_MAKE] = "make",
-                                    [COMMAND_VERIFY] = "verify",
-                                    [COMMAND_REMOVE] = "remove",
-                                    [COMMAND_LIST] = "list"};
+static const struct {
+    const char *name;
+    size_t words; /* of the target */
+} kinds[] = {[COMMAND_MAKE] = {"make", offsetof(struct target, make)},
+             [COMMAND_VERIFY] = {"verify", offsetof(struct target, verify)},
+             [COMMAND_REMOVE] = {"remove", offsetof(struct target, remove)},
+             [COMMAND_LIST] = {"list", offsetof(struct target, list)}};
 
 const char *command_kind_name(enum command_kind kind)
 {
-    return names[kind];
+    return kinds[kind].name;
 }
 
 const struct words *command_request_words(const struct target *target, enum command_kind kind)
 {
-    const struct words *const words[] = {[COMMAND_MAKE] = &target->make,
-                                         [COMMAND_VERIFY] = &target->verify,
-                                         [COMMAND_REMOVE] = &target->remove,
-                                         [COMMAND_LIST] = &target->list};
-    return words[kind];
+    return (const struct words *)((const char *)target + kinds[kind].words);
 }
 
 void command_request_note(const struct target *target, struct machine *machine)
@@ -42,7 +42,7 @@ void command_request_note(const struct target *target, struct machine *machine)
         machine->resources = json_new_object();
     for (int kind = 0; kind < COMMAND_KINDS; kind++) {
         const struct words *words = command_request_words(target, (enum command_kind)kind);
-        json_set(calls, names[kind], json_words_array(words));
+        json_set(calls, kinds[kind].name, json_words_array(words));
     }
     json_set(machine->resources, "calls", calls);
     json_set(machine->resources, "env", json_words_array(&target->env));
@@ -51,21 +51,18 @@ void command_request_note(const struct target *target, struct machine *machine)
 
 const struct json *command_request_noted(const struct machine *machine, enum command_kind kind)
 {
-    const struct json *list = json_get(json_get(machine->resources, "calls"), names[kind]);
+    const struct json *list = json_get(json_get(machine->resources, "calls"), kinds[kind].name);
     return json_count(list) ? list : NULL;
 }
 
 void command_request_recall(const struct machine *machine, struct target *target)
 {
-    struct words *const words[] = {[COMMAND_MAKE] = &target->make,
-                                   [COMMAND_VERIFY] = &target->verify,
-                                   [COMMAND_REMOVE] = &target->remove,
-                                   [COMMAND_LIST] = &target->list};
     const struct json *vars = json_get(machine->resources, "vars");
     AUTO_FREE char *text = json_count(vars) ? json_compact(vars) : NULL;
     AUTO_WORDS faults = WORDS_INIT;
     for (int kind = 0; kind < COMMAND_KINDS; kind++)
-        json_words_add(command_request_noted(machine, (enum command_kind)kind), words[kind]);
+        json_words_add(command_request_noted(machine, (enum command_kind)kind),
+                       (struct words *)((char *)target + kinds[kind].words));
     json_words_add(json_get(machine->resources, "env"), &target->env);
     if (text) /* JSON is YAML */
         (void)yaml_read(text, strlen(text), "vars", &target->vars, &faults);
@@ -133,7 +130,7 @@ char *command_request_text(const struct command_request *request)
     AUTO_JSON *out = json_new_object();
     struct json *project = json_new_object();
     json_set_integer(out, "version", VERSION);
-    json_set_string(out, "call", names[request->kind]);
+    json_set_string(out, "call", kinds[request->kind].name);
     json_set_string(project, "name", request->project);
     json_set_string(project, "directory", request->directory);
     AUTO_FREE char *id = request->directory ? identity_id(request->directory) : NULL;
