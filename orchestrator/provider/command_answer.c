@@ -9,6 +9,8 @@
 #include "config/text_rules.h"
 #include "format/json_words.h"
 
+#include <string.h>
+
 enum { PORT_MOST = 65535 };
 
 struct json *command_answer_parse(const char *bytes, size_t length, struct error *err)
@@ -16,8 +18,7 @@ struct json *command_answer_parse(const char *bytes, size_t length, struct error
     AUTO_ERROR why = ERROR_INIT;
     AUTO_JSON *answer = NULL;
     size_t blanks = 0;
-    while (blanks < length &&
-           text_is_one_of((char[]){bytes[blanks], '\0'}, (const char *const[]){" ", "\t", "\r", "\n", NULL}))
+    while (blanks < length && memchr(" \t\r\n", bytes[blanks], 4))
         blanks++;
     if (blanks == length) {
         error_set(err, ERROR_PROVIDER, "it answered nothing: one JSON object is to stand on its stdout");
