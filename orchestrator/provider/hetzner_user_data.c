@@ -35,7 +35,8 @@ static bool is_message(const char *content)
     return text_starts(content, "Content-Type:") || text_starts(content, "MIME-Version:");
 }
 
-bool hetzner_user_data_is_cloud_init(const char *content)
+/* Whether cloud-init would read it: by its first line, as cloud-init itself tells. */
+static bool is_cloud_init(const char *content)
 {
     return type_of(content) || is_message(content);
 }
@@ -111,7 +112,7 @@ int hetzner_user_data_make(const char *first_key, const char *users, const char 
     if (users && !text_is_utf8(users, strlen(users)))
         return error_set(err, ERROR_PROJECT, "user_data: %s is not UTF-8 text, and the cloud takes no other",
                          path);
-    if (first_key && users && !hetzner_user_data_is_cloud_init(users))
+    if (first_key && users && !is_cloud_init(users))
         return error_set(err, ERROR_PROJECT,
                          "user_data: %s begins with no line that cloud-init knows (#cloud-config, #!, …), so "
                          "it is sent alone, and triphase cannot learn the host's keys by it: give them with "

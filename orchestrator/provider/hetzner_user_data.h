@@ -2,7 +2,6 @@
  * until the host's own were read over it (provider/hetzner_host_keys.h), and the user's behind it. Pure. */
 #pragma once
 #include "base/error.h"
-#include <stdbool.h>
 
 enum { HETZNER_USER_DATA_MOST = 32 * 1024 };
 
@@ -10,8 +9,6 @@ enum { HETZNER_USER_DATA_MOST = 32 * 1024 };
 #define HETZNER_FIRST_KEY     "/etc/ssh/triphase_host_key"
 #define HETZNER_FIRST_SETTING "/etc/ssh/sshd_config.d/00-triphase.conf"
 
-/* Whether cloud-init would read it: by its first line, as cloud-init itself tells. */
-bool hetzner_user_data_is_cloud_init(const char *content);
 /* `first_key`: the private throw-away key in OpenSSH's format; NULL: the host keys are known otherwise, and
  * triphase has no part. `users`: the user's file, whose path messages name; NULL: none. `out` is malloc'ed,
  * NULL where there is neither. ERROR_PROJECT: too large, or what cannot be put beside triphase's part. */
