@@ -1,7 +1,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "config/provider_facts.h"
 #include "config/schema.h"
 #include "config/settings.h"
 
@@ -10,23 +9,14 @@ struct explanation {
     void *context;
 };
 
-/* What a provider has for its hosts where nothing says one; NULL: as it is built in. */
-static const char *of_provider(const struct provider_facts *facts, const char *field)
-{
-    if (facts && text_is(field, "stage_deadline.provision"))
-        return facts->provision;
-    return facts && text_is(field, "ready") ? facts->ready : NULL;
-}
-
 static void explain_field(const struct explanation *to, const struct settings_view *view, const char *path,
-                          const struct key *key, const char *field, const struct provider_facts *facts)
+                          const struct key *key, const char *field)
 {
     size_t count = settings_chain(view, field, NULL, 0);
     const struct setting **chain = xcalloc(count, sizeof(const struct setting *));
-    const struct node *preset = settings_preset(view->layers, key);
+    const struct node *preset = settings_preset(view, key);
     AUTO_FREE char *full = xasprintf("%s%s%s", path, *path ? "." : "", field);
-    const char *providers = of_provider(facts, field);
-    AUTO_FREE char *built_in = providers ? xstrdup(providers) : preset ? node_flow(preset) : xstrdup("null");
+    AUTO_FREE char *built_in = preset ? node_flow(preset) : xstrdup("null");
     AUTO_FREE char *value = NULL;
     AUTO_FREE char *origin = NULL;
     AUTO_WORDS hidden = WORDS_INIT;
@@ -48,10 +38,9 @@ static void explain_field(const struct explanation *to, const struct settings_vi
     to->function(to->context, full, value, origin, words_argv(&hidden));
 }
 
-/* `facts` of a target's provider, else NULL. */
-static void explain_view(const struct explanation *to, const struct settings_view *view, const char *path,
-                         const struct provider_facts *facts)
+static void explain_view(const struct explanation *to, const struct settings_view *view, const char *path)
 {
+    const struct provider_facts *facts = view->facts;
     const struct key *key;
     for (size_t i = 0; (key = schema_key(i)); i++) {
         bool left_out = key->scope != view->scope || key->flags & KEY_LATER || key->type == VALUE_FIELDS ||
@@ -61,14 +50,14 @@ static void explain_view(const struct explanation *to, const struct settings_vie
         if (left_out)
             continue;
         if (!schema_is_open(key)) {
-            explain_field(to, view, path, key, key->name, facts);
+            explain_field(to, view, path, key, key->name);
             continue;
         }
         AUTO_WORDS entries = WORDS_INIT;
         settings_view_entries(view, key->name, &entries);
         for (size_t j = 0; j < entries.count; j++) {
             AUTO_FREE char *field = xasprintf("%s.%s", key->name, entries.items[j]);
-            explain_field(to, view, path, key, field, facts);
+            explain_field(to, view, path, key, field);
         }
     }
 }
@@ -82,7 +71,7 @@ static void explain_recipe(const struct explanation *to, const struct project *p
         for (size_t j = 0; j < counts[i]; j++) {
             AUTO_SETTINGS_VIEW view = {0};
             settings_of_phase(project->layers, recipe->name, lists[i][j].name, &view);
-            explain_view(to, &view, view.paths[1], NULL);
+            explain_view(to, &view, view.paths[1]);
         }
     }
 }
@@ -92,7 +81,7 @@ static void explain_target(const struct explanation *to, const struct project *p
 {
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_target(project->layers, target->name, &view);
-    explain_view(to, &view, view.paths[view.count - 1], provider_facts(target->provider));
+    explain_view(to, &view, view.paths[view.count - 1]);
 }
 
 void config_explain(const struct project *project, const struct target *target,
@@ -101,7 +90,7 @@ void config_explain(const struct project *project, const struct target *target,
     struct explanation to = {function, context};
     AUTO_SETTINGS_VIEW view = {0};
     settings_of_project(project->layers, &view);
-    explain_view(&to, &view, "", NULL);
+    explain_view(&to, &view, "");
     if (target) {
         explain_target(&to, project, target);
         explain_recipe(&to, project, project_recipe(project, target->recipe));

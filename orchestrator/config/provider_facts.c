@@ -5,6 +5,10 @@
 
 extern const struct provider provider_sandbox, provider_static, provider_command, provider_hetzner;
 
+static const struct provider_preset of_clouds[] = {{"stage_deadline.provision", "10m"},
+                                                   {"ready", "[cloud-init, apt, user]"},
+                                                   {NULL, NULL}};
+
 static const struct provider_facts rows[] = {
     {.name = "sandbox",
      .local = true,
@@ -19,8 +23,7 @@ static const struct provider_facts rows[] = {
      .own_key = true,
      .user = "root",
      .port = 22,
-     .provision = "10m",
-     .ready = "[cloud-init, apt, user]",
+     .presets = of_clouds,
      .calls = &provider_hetzner},
 };
 

@@ -6,6 +6,10 @@
 
 struct provider; /* provider/provider.h; what is in here knows of it only that it is there */
 
+struct provider_preset {
+    const char *key, *value; /* as a target's key has it: "ready", "[cloud-init, apt]" */
+};
+
 struct provider_facts {
     const char *name; /* as in `provider:`; "" in the row of a name that is none */
     /* The host was there before and stays: `address` says where, the user's ssh knows its key, what the files
@@ -16,11 +20,12 @@ struct provider_facts {
     bool by_programs; /* the user's own make and remove it: `make`, `verify`, `remove` are required */
     /* a cloud's API makes them: the target's cloud keys count, and a token is needed */
     bool cloud;
-    bool own_key;          /* triphase makes its key, which has no passphrase */
-    const char *user;      /* where the target names none; NULL: whom ssh takes */
-    int port;              /* likewise; 0: ssh's own */
-    const char *provision; /* stage_deadline.provision where nothing says one; NULL: as it is built in */
-    const char *ready;     /* likewise of `ready`, words alone: "[cloud-init, apt]" */
+    bool own_key;     /* triphase makes its key, which has no passphrase */
+    const char *user; /* where the target names none; NULL: whom ssh takes */
+    int port;         /* likewise; 0: ssh's own */
+    /* what is built in for its hosts in the place of what the schema has, a NULL key at the end; NULL: all as
+     * there */
+    const struct provider_preset *presets;
     const struct provider *calls;
 };
 

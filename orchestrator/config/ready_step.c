@@ -63,7 +63,7 @@ static struct ready_step named(const char *name)
     return step;
 }
 
-struct ready_step *ready_steps_of(const struct node *list, size_t *count)
+struct ready_step *ready_steps_of(const struct node *list, bool by_default, size_t *count)
 {
     *count = list && list->kind == NODE_LIST ? list->count : 0;
     struct ready_step *steps = *count ? xcalloc(*count, sizeof *steps) : NULL;
@@ -71,26 +71,11 @@ struct ready_step *ready_steps_of(const struct node *list, size_t *count)
         const struct node *node = list->items[i];
         const struct node *command = node_get(node, "command"), *within = node_get(node, "within");
         steps[i] = named(node->kind == NODE_MAP ? "command" : node->text);
+        steps[i].by_default = by_default;
         for (size_t k = 0; command && k < command->count; k++)
             words_add(&steps[i].command, command->items[k]->text);
         if (within)
             duration_parse(within->text, &steps[i].within_ns, NULL);
-    }
-    return steps;
-}
-
-struct ready_step *ready_steps_by_default(const char *names, size_t *count)
-{
-    static const char between[] = "[, ]";
-    struct ready_step *steps = NULL;
-    *count = 0;
-    for (names += strspn(names, between); *names;) {
-        size_t length = strcspn(names, between);
-        AUTO_FREE char *name = xstrndup(names, length);
-        steps = xreallocarray(steps, *count + 1, sizeof *steps);
-        steps[*count] = named(name);
-        steps[(*count)++].by_default = true;
-        names += length + strspn(names + length, between);
     }
     return steps;
 }

@@ -26,8 +26,7 @@ bool ready_step_is_stage(const char *stage);
 /* How it is shown: "apt", or the command's words quoted for a shell. malloc'ed. */
 char *ready_step_shown(const struct ready_step *step);
 
-/* From a list that has been checked (config/check.h). The caller frees with ready_steps_free. */
-struct ready_step *ready_steps_of(const struct node *list, size_t *count);
-/* Those of a provider: "[cloud-init, apt]". */
-struct ready_step *ready_steps_by_default(const char *names, size_t *count);
+/* From a list that has been checked (config/check.h). `by_default`: it is the provider's, since nothing
+ * says another. The caller frees with ready_steps_free. */
+struct ready_step *ready_steps_of(const struct node *list, bool by_default, size_t *count);
 void ready_steps_free(struct ready_step *steps, size_t count);

@@ -270,18 +270,13 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->ssh_extra_args = xstrdup_or_null(resolve->ansible->of[SETTING_SSH_EXTRA_ARGS].value);
     resolve_host_keys(resolve, view, out);
     out->provision_ns = duration_of(view, "stage_deadline.provision");
-    const char *provision = provider_facts(out->provider)->provision;
-    if (provision && !settings_top(view, "stage_deadline.provision"))
-        duration_parse(provision, &out->provision_ns, NULL);
     out->root_tree_ns = duration_of(view, "stage_deadline.root_tree");
     out->ready_ns = duration_of(view, "stage_deadline.ready");
     out->transport_ns = duration_of(view, "stage_deadline.transport");
     out->destroy_ns = duration_of(view, "stage_deadline.destroy");
     out->sweep_ns = duration_of(view, "stage_deadline.sweep");
-    const char *ready = provider_facts(out->provider)->ready;
-    out->ready = ready && !settings_top(view, "ready")
-                     ? ready_steps_by_default(ready, &out->ready_count)
-                     : ready_steps_of(settings_node(view, "ready"), &out->ready_count);
+    out->ready =
+        ready_steps_of(settings_node(view, "ready"), !settings_top(view, "ready"), &out->ready_count);
     out->host_name = text_of(view, "host_name");
     if (!out->host_name)
         out->host_name = xstrdup(name);

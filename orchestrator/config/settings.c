@@ -7,13 +7,40 @@
 
 #include <string.h>
 
+/* What a provider has built in for a key. */
+struct provided {
+    const struct provider_facts *facts;
+    const struct key *key;
+    const struct node *node;
+};
+
 struct settings {
     struct setting *settings;
     size_t count, room;
     bool sorted;
     struct node *documents;      /* a list */
     const struct node **presets; /* one per schema key, NULL: none */
+    struct provided *provided;
+    size_t provided_count;
 };
+
+static const struct node *built_in(struct settings *layers, const char *text)
+{
+    struct node *node = NULL;
+    AUTO_WORDS faults = WORDS_INIT;
+    bool good = text && yaml_read(text, strlen(text), "built-in", &node, &faults) == 0;
+    return good ? settings_own(layers, node) : NULL;
+}
+
+static void add_provided(struct settings *layers, const struct provider_facts *facts)
+{
+    for (const struct provider_preset *preset = facts->presets; preset && preset->key; preset++) {
+        layers->provided =
+            xreallocarray(layers->provided, layers->provided_count + 1, sizeof *layers->provided);
+        layers->provided[layers->provided_count++] =
+            (struct provided){facts, schema_find(SCOPE_TARGET, preset->key), built_in(layers, preset->value)};
+    }
+}
 
 struct settings *settings_new(void)
 {
@@ -21,14 +48,11 @@ struct settings *settings_new(void)
     layers->documents = node_new(NODE_LIST);
     const struct key *key;
     for (size_t i = 0; (key = schema_key(i)); i++) {
-        const char *preset = key->preset;
         layers->presets = xreallocarray(layers->presets, i + 1, sizeof *layers->presets);
-        layers->presets[i] = NULL;
-        struct node *node = NULL;
-        AUTO_WORDS faults = WORDS_INIT;
-        if (preset && yaml_read(preset, strlen(preset), "built-in", &node, &faults) == 0)
-            layers->presets[i] = settings_own(layers, node);
+        layers->presets[i] = built_in(layers, key->preset);
     }
+    for (const char *const *name = provider_names(); *name; name++)
+        add_provided(layers, provider_facts(*name));
     return layers;
 }
 
@@ -42,6 +66,7 @@ void settings_free(struct settings *layers)
     }
     free(layers->settings);
     free(layers->presets);
+    free(layers->provided);
     node_free(layers->documents);
     free(layers);
 }
@@ -52,8 +77,12 @@ const struct node *settings_own(struct settings *layers, struct node *document)
     return document;
 }
 
-const struct node *settings_preset(struct settings *layers, const struct key *key)
+const struct node *settings_preset(const struct settings_view *view, const struct key *key)
 {
+    const struct settings *layers = view->layers;
+    for (size_t i = 0; view->facts && i < layers->provided_count; i++)
+        if (layers->provided[i].facts == view->facts && layers->provided[i].key == key)
+            return layers->provided[i].node;
     size_t at = 0;
     while (schema_key(at) != key)
         at++;
@@ -251,7 +280,7 @@ const struct node *settings_node(const struct settings_view *view, const char *f
     if (top)
         return top->node;
     const struct key *key = schema_find(view->scope, field);
-    return key ? settings_preset(view->layers, key) : NULL;
+    return key ? settings_preset(view, key) : NULL;
 }
 
 void settings_view_entries(const struct settings_view *view, const char *key, struct words *out)
@@ -308,7 +337,9 @@ void settings_of_target_at(struct settings *layers, const char *name, const char
     out->paths[out->count++] = xasprintf("targets.%s", name);
     /* The provider itself is looked up without a place of its own, and the recipe without its target's. */
     const struct node *named = settings_node(out, "provider"); /* built in: sandbox */
-    put_before(out, 1, xasprintf("providers.%s", provider ? provider : named ? named->text : ""));
+    const char *own = provider ? provider : named ? named->text : "";
+    put_before(out, 1, xasprintf("providers.%s", own));
+    out->facts = provider_facts(own);
     const struct node *recipe = settings_node(out, "recipe");
     if (recipe)
         put_before(out, 0, settings_recipe_target(recipe->text));

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/words.h"
 #include "config/fault.h"
+#include "config/provider_facts.h"
 #include "config/schema.h"
 #include "format/node.h"
 #include <stdbool.h>
@@ -55,6 +56,7 @@ struct settings_view {
     enum key_scope scope;
     char *paths[4];
     size_t count;
+    const struct provider_facts *facts; /* of a target's provider; NULL: it is of no target */
 };
 void settings_of_project(struct settings *layers, struct settings_view *out);
 /* Its last path is the target's own, "targets.NAME"; the provider is the one that counts for it. */
@@ -83,5 +85,5 @@ size_t settings_chain(const struct settings_view *view, const char *field, const
 void settings_view_entries(const struct settings_view *view, const char *key, struct words *out);
 /* Names of the entries of open maps of that key anywhere, sorted. */
 void settings_entries(struct settings *layers, const char *key, struct words *out);
-/* The built-in value, NULL when there is none. */
-const struct node *settings_preset(struct settings *layers, const struct key *key);
+/* The built-in value, of a target that which its provider has; NULL when there is none. */
+const struct node *settings_preset(const struct settings_view *view, const struct key *key);

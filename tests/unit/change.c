@@ -235,6 +235,21 @@ Test(change, the_layer_that_hides_what_was_written_is_told)
     cr_assert_str_eq(shared.counts.items[0], "vault: triphase.yml:7:5: 2h");
 }
 
+Test(change, what_a_provider_has_built_in_is_told_in_place_of_what_was_taken_out)
+{
+    fill();
+    folder_write("triphase.yml",
+                 "project: demo\ntargets:\n  vault:\n    provider: hetzner\n    recipe: vault\n"
+                 "    server_type: cx23\n    stage_deadline: {provision: 7m}\n");
+    AUTO_CONFIG_CHANGED changed = {.file = NULL};
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(change((struct config_change){"targets.vault.stage_deadline.provision", NULL, false, false},
+                        &changed, &err),
+                 0, "%s", error_text(&err));
+    cr_assert_eq(changed.counts.count, 1);
+    cr_assert_str_eq(changed.counts.items[0], "built-in: 10m");
+}
+
 Test(change, a_fault_that_only_the_environment_hides_is_refused)
 {
     fill();
