@@ -140,20 +140,48 @@ void file_give_tree(const char *path)
         give(AT_FDCWD, path, &owner);
 }
 
-int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err)
+static int give_to(int fd, const struct stat *owner)
+{
+    struct stat made;
+    if (fstat(fd, &made) < 0)
+        return -1;
+    bool others = made.st_uid != owner->st_uid || made.st_gid != owner->st_gid;
+    return others ? fchown(fd, owner->st_uid, owner->st_gid) : 0;
+}
+
+/* `owner` NULL: it stays with whom file_create gave it to. */
+static int put(const char *path, const void *bytes, size_t length, mode_t mode, const struct stat *owner,
+               struct error *err)
 {
     AUTO_FREE char *beside = xasprintf("%s.new.%ld", path, (long)getpid());
     unlink(beside);
     AUTO_CLOSE int fd = file_create(beside, O_WRONLY | O_EXCL, 0600);
     if (fd < 0)
         return error_system(err, errno, "cannot write %s", path);
-    if (file_write_all(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
-        rename(beside, path) < 0) {
+    if (file_write_all(fd, bytes, length) < 0 || (owner && give_to(fd, owner) < 0) || fchmod(fd, mode) < 0 ||
+        fsync(fd) < 0 || rename(beside, path) < 0) {
         int why = errno;
         unlink(beside);
         return error_system(err, why, "cannot write %s", path);
     }
     return 0;
+}
+
+int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err)
+{
+    return put(path, bytes, length, mode, NULL, err);
+}
+
+int file_rewrite(const char *path, const void *bytes, size_t length, struct error *err)
+{
+    struct stat was;
+    if (lstat(path, &was) < 0)
+        return error_system(err, errno, "cannot write %s", path);
+    if (!S_ISREG(was.st_mode))
+        return error_set(err, ERROR_SYSTEM, "cannot write %s: it is no file", path);
+    if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
+        return error_system(err, errno, "cannot write %s", path);
+    return put(path, bytes, length, was.st_mode & 07777, &was, err);
 }
 
 bool file_exists(const char *path)

@@ -24,6 +24,9 @@ int file_give(const char *path, uid_t user, gid_t group);
 void file_give_tree(const char *path);
 /* Writes beside and renames over; fsyncs the file. */
 int file_replace(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err);
+/* The same with a file that is there, which keeps its mode, owner and group. Where it may not be written, or
+ * is a link, it fails. */
+int file_rewrite(const char *path, const void *bytes, size_t length, struct error *err);
 /* All bytes, over short writes and EINTR. 0 or -1 with errno. */
 int file_write_all(int fd, const void *bytes, size_t length);
 bool file_exists(const char *path);

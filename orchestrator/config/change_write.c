@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
-#include "base/rewrite.h"
 
 #include <errno.h>
 #include <fcntl.h>
