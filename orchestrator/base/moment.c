@@ -128,20 +128,15 @@ char *duration_show(int64_t ns)
 
 char *duration_rough(int64_t ns)
 {
-    static const struct {
-        const char *name;
-        int64_t seconds;
-    } parts[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
-    int64_t left = ns > 0 ? ns / NS_PER_S : 0;
+    enum { MINUTES = 2, SECONDS = 3 }; /* of the units */
     size_t at = 0;
-    while (at + 1 < COUNT_OF(parts) && left < parts[at].seconds)
+    while (at < SECONDS && ns < units[at].ns)
         at++;
-    int64_t first = left / parts[at].seconds, rest = left % parts[at].seconds;
+    long long first = ns > 0 ? ns / units[at].ns : 0;
     /* Seconds beside minutes are of no use for an age. */
-    if (at + 1 >= COUNT_OF(parts) - 1 || rest / parts[at + 1].seconds == 0)
-        return xasprintf("%lld %s", (long long)first, parts[at].name);
-    return xasprintf("%lld %s %lld %s", (long long)first, parts[at].name,
-                     (long long)(rest / parts[at + 1].seconds), parts[at + 1].name);
+    long long second = at < MINUTES ? ns % units[at].ns / units[at + 1].ns : 0;
+    return second ? xasprintf("%lld %s %lld %s", first, units[at].name, second, units[at + 1].name)
+                  : xasprintf("%lld %s", first, units[at].name);
 }
 
 char *duration_text(int64_t ns)
