@@ -42,6 +42,15 @@ static void wrong_kind(struct check *check, const struct node *node, const char 
           could_be_quoted ? "; put it in quotes" : "");
 }
 
+/* A key of a map that takes only these. */
+static void unknown_field(struct check *check, const struct node *map, size_t at, const char *const *fields)
+{
+    AUTO_FREE char *shown = text_shown(map->keys[at]), *instead = fault_instead(map->keys[at], fields);
+    fault_at(check->faults, check->from, map->where[at], "unknown key '%s' in '%s'%s", shown, check->label,
+             instead);
+    check->good = false;
+}
+
 static void check_text(struct check *check, const struct node *node)
 {
     if (node->kind != NODE_STRING &&
@@ -167,14 +176,10 @@ static void check_requirement(struct check *check, const struct node *node)
         return;
     }
     for (size_t i = 0; i < node->count; i++) {
-        bool known = text_is(node->keys[i], "program") || text_is(node->keys[i], "package_file") ||
-                     text_is(node->keys[i], "install");
-        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
-        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
+        AUTO_FREE char *shown = text_shown(node->keys[i]);
         AUTO_FREE char *problem = NULL;
-        if (!known) {
-            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
-            check->good = false;
+        if (!text_is_one_of(node->keys[i], fields)) {
+            unknown_field(check, node, i, fields);
         } else if (node->items[i]->kind != NODE_STRING) {
             wrong(check, node->items[i], "'%s' in '%s' takes a text", shown, check->label);
         } else if ((problem = value_path_problem(node->items[i]->text))) {
@@ -196,15 +201,12 @@ static void check_ready_command(struct check *check, const struct node *node)
 {
     static const char *const fields[] = {"command", "within", NULL};
     for (size_t i = 0; i < node->count; i++) {
-        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
-        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
         if (text_is(node->keys[i], fields[0])) {
             check_command(check, node->items[i]);
         } else if (text_is(node->keys[i], fields[1])) {
             check_duration(check, node->items[i]);
         } else {
-            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
-            check->good = false;
+            unknown_field(check, node, i, fields);
         }
     }
     if (!node_get(node, "command"))
@@ -252,15 +254,12 @@ static void check_own_firewall(struct check *check, const struct node *node)
 {
     static const char *const fields[] = {"in", "from", NULL};
     for (size_t i = 0; i < node->count; i++) {
-        AUTO_FREE char *shown = text_shown(node->keys[i]), *instead = fault_instead(node->keys[i], fields);
-        AUTO_FREE char *place = fault_place(check->from, node->where[i].line, node->where[i].column);
         if (text_is(node->keys[i], "in")) {
             check_firewall_list(check, node->items[i], cloud_rules_port_problem);
         } else if (text_is(node->keys[i], "from")) {
             check_firewall_list(check, node->items[i], cloud_rules_network_problem);
         } else {
-            fault_add(check->faults, place, "unknown key '%s' in '%s'%s", shown, check->label, instead);
-            check->good = false;
+            unknown_field(check, node, i, fields);
         }
     }
     if (!node_get(node, "in"))
