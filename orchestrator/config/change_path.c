@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/fault.h"
-#include "config/provider_facts.h"
 #include "config/text_rules.h"
 #include "config/user_file.h"
 
@@ -42,14 +41,6 @@ void change_file_clear(struct change_file *file)
 
 /* Spots */
 
-static void add_shared_spots(struct spots *spots)
-{
-    spots_add(spots, SCOPE_PROJECT, "%s", "");
-    spots_add(spots, SCOPE_TARGET, "defaults");
-    for (const char *const *name = provider_names(); *name; name++)
-        spots_add(spots, SCOPE_TARGET, "providers.%s", *name);
-}
-
 static void add_phase_spots(const char *recipe, const struct node *tree, struct spots *spots)
 {
     static const char *const lists[] = {"phases", "teardown"};
@@ -71,7 +62,7 @@ static void add_spots(const struct change_file *file, const struct node *tree, s
         add_phase_spots(file->recipe, tree, spots);
         return;
     }
-    add_shared_spots(spots);
+    spots_add_shared(spots);
     const struct node *targets = file->user ? NULL : node_get(tree, "targets");
     for (size_t i = 0; targets && targets->kind == NODE_MAP && i < targets->count; i++)
         if (value_is_name(targets->keys[i]))

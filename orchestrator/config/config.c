@@ -158,10 +158,7 @@ static int read_project_file(struct loader *loader)
 
 static void add_target_spots(struct loader *loader)
 {
-    spots_add(&loader->spots, SCOPE_PROJECT, "%s", "");
-    spots_add(&loader->spots, SCOPE_TARGET, "defaults");
-    for (const char *const *name = provider_names(); *name; name++)
-        spots_add(&loader->spots, SCOPE_TARGET, "providers.%s", *name);
+    spots_add_shared(&loader->spots);
     for (size_t i = 0; i < loader->targets.count; i++)
         spots_add(&loader->spots, SCOPE_TARGET, "targets.%s", loader->targets.items[i].name);
 }

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/provider_facts.h"
 #include "format/yaml.h"
 
 #include <ctype.h>
@@ -19,6 +20,14 @@ void spots_add(struct spots *spots, enum key_scope scope, const char *format, ..
     spots->items = xreallocarray(spots->items, spots->count + 1, sizeof *spots->items);
     spots->items[spots->count++] = (struct spot){xvasprintf(format, args), scope};
     va_end(args);
+}
+
+void spots_add_shared(struct spots *spots)
+{
+    spots_add(spots, SCOPE_PROJECT, "%s", "");
+    spots_add(spots, SCOPE_TARGET, "defaults");
+    for (const char *const *name = provider_names(); *name; name++)
+        spots_add(spots, SCOPE_TARGET, "providers.%s", *name);
 }
 
 void spots_clear(struct spots *spots)

@@ -14,6 +14,8 @@ struct spots {
 };
 void spots_add(struct spots *spots, enum key_scope scope, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Those of every project: its own, `defaults` and each provider's. */
+void spots_add_shared(struct spots *spots);
 void spots_clear(struct spots *spots);
 
 /* One key at one of the spots: what a path or a name stands for. */
