@@ -5,49 +5,9 @@
 #include "command/exit_code.h"
 #include "config/change.h"
 #include "config/programs.h"
-#include "format/json_words.h"
+#include "view/config_view.h"
 
-#include <stdio.h>
 #include <unistd.h>
-
-static void add_json(struct json *root, const char *name, const char *value)
-{
-    json_set(root, name, value ? json_new_string(value) : json_new_null());
-}
-
-static char *as_json(const struct config_change *change, const struct config_changed *changed)
-{
-    AUTO_JSON *root = json_new_object();
-    struct json *counts = json_words_array(&changed->counts);
-    json_set_integer(root, "version", 1);
-    json_set_string(root, "file", changed->file);
-    json_set_string(root, "path", change->path);
-    add_json(root, "before", changed->before);
-    add_json(root, "after", changed->after);
-    json_set_bool(root, "written", changed->changes && !change->dry);
-    json_set(root, "counts", counts);
-    return json_pretty(root);
-}
-
-static char *as_text(const struct config_change *change, const struct config_changed *changed)
-{
-    static const char nothing[] = "(not set)";
-    const char *before = changed->before ? changed->before : nothing;
-    const char *after = changed->after ? changed->after : nothing;
-    AUTO_TEXT out = TEXT_INIT;
-    AUTO_TEXT line = TEXT_INIT;
-    if (!changed->changes)
-        text_addf(&line, "%s: %s %s already; nothing was written", changed->file, change->path,
-                  changed->after ? "is so" : "is not set");
-    else
-        text_addf(&line, "%s: %s: %s -> %s", changed->file, change->path, before, after);
-    text_add_printable(&out, text_string(&line), line.length);
-    for (size_t i = 0; change->dry && i < changed->lines.count; i++) {
-        text_add(&out, "\n");
-        text_add_printable(&out, changed->lines.items[i], strlen(changed->lines.items[i]));
-    }
-    return text_take(&out);
-}
 
 int config_change_call(struct command_context *context, const struct config_change_call *call, int count,
                        char **words)
@@ -72,8 +32,7 @@ int config_change_call(struct command_context *context, const struct config_chan
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);
     }
-    AUTO_FREE char *told = call->json ? as_json(&change, &changed) : as_text(&change, &changed);
-    if (printf("%s\n", told) < 0 || fflush(stdout) != 0) {
+    if ((call->json ? config_view_print_change_json : config_view_print_change)(&change, &changed) < 0) {
         help_problem("cannot write to standard output");
         return EXIT_INTERNAL;
     }

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "format/json_words.h"
 #include "format/node_json.h"
 #include "format/yaml.h"
 #include "view/table.h"
@@ -101,6 +101,39 @@ int config_view_print_json(const struct project *project, const struct target *t
     for (size_t i = 0; i < count; i++)
         json_set(made, differs[i].target, made_json(&differs[i].made));
     json_set(root, "differs", made);
+    AUTO_FREE char *text = json_pretty(root);
+    return write_out(text) < 0 || write_out("\n") < 0 ? -1 : 0;
+}
+
+int config_view_print_change(const struct config_change *change, const struct config_changed *changed)
+{
+    static const char nothing[] = "(not set)";
+    AUTO_TEXT out = TEXT_INIT, line = TEXT_INIT;
+    if (!changed->changes)
+        text_addf(&line, "%s: %s %s already; nothing was written", changed->file, change->path,
+                  changed->after ? "is so" : "is not set");
+    else
+        text_addf(&line, "%s: %s: %s -> %s", changed->file, change->path,
+                  changed->before ? changed->before : nothing, changed->after ? changed->after : nothing);
+    text_add_printable(&out, text_string(&line), line.length);
+    text_add_char(&out, '\n');
+    for (size_t i = 0; change->dry && i < changed->lines.count; i++) {
+        text_add_printable(&out, changed->lines.items[i], strlen(changed->lines.items[i]));
+        text_add_char(&out, '\n');
+    }
+    return write_out(text_string(&out));
+}
+
+int config_view_print_change_json(const struct config_change *change, const struct config_changed *changed)
+{
+    AUTO_JSON *root = json_new_object();
+    json_set_integer(root, "version", 1);
+    json_set_string(root, "file", changed->file);
+    json_set_string(root, "path", change->path);
+    json_set_string(root, "before", changed->before);
+    json_set_string(root, "after", changed->after);
+    json_set_bool(root, "written", changed->changes && !change->dry);
+    json_set(root, "counts", json_words_array(&changed->counts));
     AUTO_FREE char *text = json_pretty(root);
     return write_out(text) < 0 || write_out("\n") < 0 ? -1 : 0;
 }
