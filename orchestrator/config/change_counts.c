@@ -11,7 +11,7 @@ static void add_count(const struct change_counts *counts, const struct settings_
                       const char *whose, struct words *out)
 {
     const struct setting *top = settings_top(view, field);
-    AUTO_FREE char *spot = xstrdup(counts->at->spot->path);
+    const char *spot = counts->at->spot->path;
     AUTO_FREE char *own = xasprintf("%s%s%s", spot, *spot ? "." : "", field);
     bool ours =
         top && text_is(top->path, own) && top->source == (counts->file->user ? SOURCE_USER : SOURCE_PROJECT);
