@@ -16,7 +16,8 @@ TestSuite(sweep, .timeout = 120);
 
 /* A cloud of the user's own: a file for each host in hosts/, with what was said of it. `sleepy` beside them
  * holds up one that removes, `dead` fails a list, `clock` says what its clock shows,
- * and of the host that `renewing` names the expiry is put off as soon as it was listed. */
+ * of the host that `renewing` names the expiry is put off as soon as it was listed, and what `late` says of a
+ * host of that name is there from then on. */
 static const char programs[] =
     "#!/usr/bin/python3\n"
     "import json, os, select, sys\n"
@@ -46,6 +47,8 @@ static const char programs[] =
     "    if os.path.exists('renewing'):\n"
     "        named = path(open('renewing').read()); os.unlink('renewing'); sys.stdout.flush()\n"
     "        host = json.load(open(named)); json.dump(dict(host, expires=4000000000), open(named, 'w'))\n"
+    "    if os.path.exists('late'):\n"
+    "        os.rename('late', path('late'))\n"
     "else:\n"
     "    name = asked['listed']['reference'] if 'listed' in asked else asked['name']\n"
     "    if os.path.exists('sleepy'):\n"
@@ -355,9 +358,11 @@ Test(sweep, on_a_terminal_it_shows_what_goes_and_asks)
     has(no, "nothing was removed");
     cr_expect_eq(code, 130);
     cr_expect(is_there(lab, "ours"));
+    lab_write(lab, "late", "{\"reference\": \"late\", \"project\": \"%s\"%s}", id, PAST);
     AUTO_FREE char *yes = damage_terminal(lab, 120, "y\n", &code, "sweep", NULL);
     cr_expect_eq(code, 0, "%s", yes);
     cr_expect_not(is_there(lab, "ours"));
+    cr_expect(is_there(lab, "late"), "it was not there when it was shown what goes: %s", yes);
 }
 
 Test(sweep, a_cycle_removes_first_what_is_past_its_time_of_its_own_target_and_names_it)
