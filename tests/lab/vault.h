@@ -18,7 +18,7 @@ char *vault_guest(struct lab *lab, const char *script, const char *input, int *c
 void vault_reboot(struct lab *lab);
 /* Folder where the playbooks keep shares, token and certificate, below the lab's folder. malloc'ed. */
 char *vault_state(struct lab *lab);
-/* The kept vault-init.json; json_free it. */
+/* The kept init.json; json_free it. */
 struct json *vault_kept(struct lab *lab);
 /* Status of one request to the server's API, from this machine, over the kept certificate and no other; the
  * reply in `reply` (may be NULL). */

@@ -132,8 +132,8 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
 {
     struct lab *lab = made();
     expect_cases(9, xstrdup("states that do not fit: told, nothing touched"));
-    AUTO_FREE char *shares_path = kept_path(lab, "vault-init.json"), *shares = lab_read(lab, shares_path),
-                   *token_path = kept_path(lab, "vault-admin.token"), *token = lab_read(lab, token_path);
+    AUTO_FREE char *shares_path = kept_path(lab, "init.json"), *shares = lab_read(lab, shares_path),
+                   *token_path = kept_path(lab, "admin.token"), *token = lab_read(lab, token_path);
 
     on_guest(lab, "cp -p " STATE "/receipt.json /root/; echo '{' >" STATE "/receipt.json");
     hold_refused(lab, "converge", "Inconsistent: the receipt " STATE "/receipt.json cannot be read");
@@ -148,20 +148,20 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
     hold_refused(lab, "converge", "does not hold the shares that are staged on the host");
     on_guest(lab, "rm " STATE "/bootstrap/init.json; mv /root/receipt.json " STATE "/");
 
-    keep(lab, "vault-init.json", NULL);
+    keep(lab, "init.json", NULL);
     hold_refused(lab, "converge", "Inconsistent: the host was initialised, but its shares are not in ");
     AUTO_JSON *other = json_parse(shares, strlen(shares), NULL);
     AUTO_JSON *keys = json_new_array();
     json_append(keys, json_new_string("AAAA"));
     json_set(other, "keys_base64", json_keep(keys));
     AUTO_FREE char *foreign = json_pretty(other);
-    keep(lab, "vault-init.json", foreign);
+    keep(lab, "init.json", foreign);
     hold_refused(lab, "converge", "are not of the same initialisation");
-    keep(lab, "vault-init.json", shares);
+    keep(lab, "init.json", shares);
 
-    keep(lab, "vault-admin.token", "s.nonsense\n");
+    keep(lab, "admin.token", "s.nonsense\n");
     hold_refused(lab, "finalize", "bao operator generate-root");
-    keep(lab, "vault-admin.token", token);
+    keep(lab, "admin.token", token);
     hold_well(lab);
 
     on_guest(lab, "systemctl stop openbao; mv " STATE
@@ -194,8 +194,8 @@ static void begin_anew(struct lab *lab)
 {
     on_guest(lab, "systemctl stop openbao openbao-snapshot.timer; rm -rf " STATE "/data/* " STATE
                   "/bootstrap/* " STATE "/snapshots/* " STATE "/receipt.json /etc/openbao/snapshot.token");
-    keep(lab, "vault-init.json", NULL);
-    keep(lab, "vault-admin.token", NULL);
+    keep(lab, "init.json", NULL);
+    keep(lab, "admin.token", NULL);
 }
 
 /* Whatever happened before: one more run makes it whole, nothing of the beginning is left, and the
@@ -210,7 +210,7 @@ static void hold_made_good(struct lab *lab)
     AUTO_FREE char *staged =
         vault_guest(lab, "ls -A " STATE "/bootstrap; stat -c %a " STATE "/receipt.json", NULL, NULL);
     cr_assert(eq(str, staged, "600\n"));
-    AUTO_FREE char *path = kept_path(lab, "vault-admin.token"), *token = lab_read(lab, path), *said = NULL;
+    AUTO_FREE char *path = kept_path(lab, "admin.token"), *token = lab_read(lab, path), *said = NULL;
     cr_assert(eq(int, vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", &said), 200));
     cr_assert(eq(int, vault_ask(lab, token, "LIST", "/v1/auth/token/accessors", &said), 200));
     held(result);
@@ -267,7 +267,7 @@ static bool is_there(void *context)
 Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
 {
     struct lab *lab = made();
-    AUTO_FREE char *shares = kept_path(lab, "vault-init.json"), *token = kept_path(lab, "vault-admin.token");
+    AUTO_FREE char *shares = kept_path(lab, "init.json"), *token = kept_path(lab, "admin.token");
     const struct waiting moments[] = {
         {lab, "curl -sk https://127.0.0.1:8200/v1/sys/health | grep -q '\"initialized\":true'", NULL},
         {lab, "test -s " STATE "/bootstrap/init.json", NULL},

@@ -81,7 +81,7 @@ static void add_secret(const char *secret)
 /* Shares and root token, while they are all there. */
 static bool add_shares(struct lab *lab)
 {
-    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-init.json");
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "init.json");
     if (!lab_exists(lab, path))
         return false;
     AUTO_JSON *kept = vault_kept(lab);
@@ -235,7 +235,7 @@ static char *search(const char *folder, const char *except)
 static void hold_secrets_are_kept(struct lab *lab)
 {
     AUTO_FREE char *below = vault_state(lab), *state = file_join(lab_folder(lab), below);
-    static const char *const files[] = {"vault-init.json", "vault-admin.token"};
+    static const char *const files[] = {"init.json", "admin.token"};
     struct stat status;
     cr_assert(stat(state, &status) == 0);
     cr_assert(eq(int, status.st_mode & 07777, 0700));
@@ -246,7 +246,7 @@ static void hold_secrets_are_kept(struct lab *lab)
     }
     AUTO_JSON *kept = vault_kept(lab);
     cr_assert(json_get(kept, "root_token") == NULL, "the root token is still kept");
-    AUTO_FREE char *token_path = file_join(below, "vault-admin.token"), *token = lab_read(lab, token_path),
+    AUTO_FREE char *token_path = file_join(below, "admin.token"), *token = lab_read(lab, token_path),
                    *snapshot = vault_guest(lab, "cat /etc/openbao/snapshot.token", NULL, NULL);
     token[strcspn(token, "\n")] = snapshot[strcspn(snapshot, "\n")] = '\0';
     add_secret(token);
@@ -266,15 +266,15 @@ static void hold_secrets_are_kept(struct lab *lab)
 
     add_secret(snapshot);
     AUTO_FREE char *control = search(state, NULL), *elsewhere = search(lab_folder(lab), state);
-    cr_assert(strstr(control, "vault-init.json") && strstr(control, "vault-admin.token"),
-              "the search finds nothing: %s", control);
+    cr_assert(strstr(control, "init.json") && strstr(control, "admin.token"), "the search finds nothing: %s",
+              control);
     cr_assert(gt(int, searched, 60));
     cr_assert(eq(str, elsewhere, ""));
 }
 
 static void hold_tokens(struct lab *lab, const char *root)
 {
-    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-admin.token"),
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "admin.token"),
                    *admin = lab_read(lab, path), *said = NULL;
     cr_assert(eq(int, vault_ask(lab, root, "GET", "/v1/auth/token/lookup-self", NULL), 403),
               "the root token still works");
@@ -339,7 +339,7 @@ static char *guest_state(struct lab *lab)
 /* The advice of the refusal, followed to its end. */
 static void hold_a_lost_admin_token_is_made_good(struct lab *lab)
 {
-    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "vault-admin.token"), *said = NULL;
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "admin.token"), *said = NULL;
     lab_write(lab, path, "s.lost\n");
     struct lab_result refused = vault_expect(lab, 2, "run", "vault", "finalize", NULL);
     cr_assert(strstr(refused.err, "-e vault_common_root_from_shares=true") != NULL, "%s", refused.err);
@@ -398,7 +398,7 @@ Test(vault, it_is_made_unsealed_kept_secret_repeatable_and_comes_back_after_a_re
 
     free(vault_guest(lab, "mv /var/lib/openbao/receipt.json /root/receipt.json", NULL, NULL));
     AUTO_FREE char *before = guest_state(lab), *state = vault_state(lab),
-                   *shares_path = file_join(state, "vault-init.json"), *shares = lab_read(lab, shares_path);
+                   *shares_path = file_join(state, "init.json"), *shares = lab_read(lab, shares_path);
     struct lab_result refused = vault_expect(lab, 2, "run", "vault", "converge", NULL);
     cr_assert(strstr(refused.err, "Inconsistent: there is initialised data in /var/lib/openbao/data, but no "
                                   "receipt of an initialisation "

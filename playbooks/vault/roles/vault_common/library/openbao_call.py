@@ -17,8 +17,8 @@ options:
     description: Root of the API.
     type: str
     required: true
-  certificate:
-    description: PEM certificate of the server; no other is trusted.
+  ca:
+    description: PEM certificate of who signs for the server; no other is trusted.
     type: path
     required: true
   token:
@@ -43,7 +43,7 @@ EXAMPLES = r"""
 - name: Write a policy
   openbao_call:
     url: https://127.0.0.1:8200
-    certificate: /etc/openbao/tls/tls.crt
+    ca: /etc/openbao/tls/ca.crt
     token: "{{ token }}"
     calls:
       - method: PUT
@@ -63,7 +63,7 @@ replies:
 def main():
     module = AnsibleModule(argument_spec={
         'url': {'type': 'str', 'required': True},
-        'certificate': {'type': 'path', 'required': True},
+        'ca': {'type': 'path', 'required': True},
         'token': {'type': 'str', 'default': '', 'no_log': True},
         'shares': {'type': 'list', 'elements': 'str', 'default': [], 'no_log': True},
         'calls': {'type': 'list', 'elements': 'dict', 'default': []},
@@ -72,7 +72,7 @@ def main():
     changes = bool(args['shares']) or any(call.get('method', 'GET') != 'GET' for call in args['calls'])
     if changes and module.check_mode:
         module.exit_json(changed=True, replies=[])
-    api = Api(args['url'], args['certificate'])
+    api = Api(args['url'], args['ca'])
     calls = [{'method': 'PUT', 'path': '/v1/sys/unseal', 'body': {'key': share}} for share in args['shares']]
     replies = []
     for call in calls + args['calls']:

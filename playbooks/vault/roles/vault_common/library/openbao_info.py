@@ -52,8 +52,11 @@ options:
     type: list
     elements: dict
     default: []
+  ca:
+    description: PEM certificate of who signs for the server; the API is asked over no other.
+    type: path
   certificate:
-    description: PEM certificate.
+    description: PEM certificate of the server, to be looked at.
     type: path
   names:
     description: DNS names and addresses that the certificate must cover beside the host's own name.
@@ -106,7 +109,7 @@ EXAMPLES = r"""
   openbao_info:
     state_dir: /var/lib/openbao
     url: https://127.0.0.1:8200
-    certificate: /etc/openbao/tls/tls.crt
+    ca: /etc/openbao/tls/ca.crt
   register: look
 """
 
@@ -291,6 +294,7 @@ def main():
         'stamp': {'type': 'path'},
         'files': {'type': 'list', 'elements': 'path', 'default': []},
         'directories': {'type': 'list', 'elements': 'dict', 'default': []},
+        'ca': {'type': 'path'},
         'certificate': {'type': 'path'},
         'names': {'type': 'list', 'elements': 'str', 'default': []},
         'units': {'type': 'list', 'elements': 'str', 'default': []},
@@ -346,7 +350,7 @@ def main():
         )
     result['api'] = {'answers': False, 'active': False, 'initialized': False, 'sealed': True, 'version': '', 'error': ''}
     if args['url']:
-        api = Api(args['url'], args['certificate'])
+        api = Api(args['url'], args['ca'])
         result['api'] = api.wait(args['wait_for'], args['wait'])
         if result['api']['active']:
             result['token'] = api.token(args['token'])

@@ -18,8 +18,8 @@ options:
     description: Root of the API.
     type: str
     required: true
-  certificate:
-    description: PEM certificate of the server; no other is trusted.
+  ca:
+    description: PEM certificate of who signs for the server; no other is trusted.
     type: path
     required: true
   shares:
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 - name: Make a root token
   openbao_root:
     url: https://127.0.0.1:8200
-    certificate: /etc/openbao/tls/tls.crt
+    ca: /etc/openbao/tls/ca.crt
     shares: "{{ shares }}"
   no_log: true
 """
@@ -59,13 +59,13 @@ def plain(encoded, pad):
 def main():
     module = AnsibleModule(argument_spec={
         'url': {'type': 'str', 'required': True},
-        'certificate': {'type': 'path', 'required': True},
+        'ca': {'type': 'path', 'required': True},
         'shares': {'type': 'list', 'elements': 'str', 'required': True, 'no_log': True},
     }, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(changed=True)
     args = module.params
-    api = Api(args['url'], args['certificate'])
+    api = Api(args['url'], args['ca'])
 
     def ask(method, path, body=None):
         status, reply = api.call(method, path, body=body)

@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Writes one small file that must be on the disk, whole, before the next step begins."""
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import stat
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: vault_keep
+short_description: Writes a small file whose loss would be the loss of the server
+description:
+  - Key shares, receipts and tokens only. The file is written beside, synced, renamed, and its directory synced, so that it is never seen half,
+    and that neither a crash of the machine during the task nor after it takes away both the old and the new one. C(ansible.builtin.copy) does
+    not sync.
+options:
+  path:
+    description: The file. Its directory is there.
+    type: path
+    required: true
+  content:
+    description: What it holds; what is no text is written as JSON.
+    type: raw
+    required: true
+  mode:
+    description: Its mode.
+    type: str
+    default: "0600"
+  owner:
+    description: Its owner; this user where it is left out.
+    type: str
+  group:
+    description: Its group; this user's where it is left out.
+    type: str
+author:
+  - triphase
+"""
+
+EXAMPLES = r"""
+- name: Keep the shares
+  vault_keep:
+    path: "{{ vault_common_kept_shares }}"
+    content: "{{ shares }}"
+  no_log: true
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  type: str
+  returned: success
+"""
+
+
+def as_it_is(path):
+    """(bytes, mode, uid, gid) of a plain file; None where there is none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError('it is there and no plain file; move it away')
+    with open(path, 'rb') as stream:
+        return stream.read(), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+
+
+def write(path, data, mode, uid, gid):
+    directory, name = os.path.split(path)
+    # Always the same name: what was cut off here before is replaced, and does not pile up.
+    beside = os.path.join(directory, '.%s.new' % name)
+    try:
+        os.unlink(beside)
+    except FileNotFoundError:
+        pass
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, 'wb') as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchown(handle, uid, gid)
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+        os.rename(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(above)
+    finally:
+        os.close(above)
+
+
+def main():
+    module = AnsibleModule(argument_spec={
+        'path': {'type': 'path', 'required': True},
+        'content': {'type': 'raw', 'required': True, 'no_log': True},
+        'mode': {'type': 'str', 'default': '0600'},
+        'owner': {'type': 'str'},
+        'group': {'type': 'str'},
+    }, supports_check_mode=True)
+    args = module.params
+    content = args['content']
+    if not isinstance(content, str):
+        # Ansible 2.14 takes text that looks like a dictionary for one.
+        content = json.dumps(content, indent=4, sort_keys=True) + '\n'
+    try:
+        mode = int(args['mode'], 8)
+        uid = pwd.getpwnam(args['owner']).pw_uid if args['owner'] else os.geteuid()
+        gid = grp.getgrnam(args['group']).gr_gid if args['group'] else os.getegid()
+        changed = as_it_is(args['path']) != (content.encode('utf-8'), mode, uid, gid)
+        if changed and not module.check_mode:
+            write(args['path'], content.encode('utf-8'), mode, uid, gid)
+    except (OSError, KeyError, ValueError) as error:
+        module.fail_json(msg='cannot write %s: %s' % (args['path'], error))
+    module.exit_json(changed=changed, path=args['path'])
+
+
+if __name__ == '__main__':
+    main()
