@@ -21,6 +21,9 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  failed: ignored (bool), rescued (true, false, or null where the block could not be told),
                  cause_text unless no_log or without a message; loops: items (how many);
                  async: async, poll, jid; handler:true; delegate (where delegate_to sent it; cause_text begins with it)
+    told         host, task fields, subject, text (one line, 500 bytes), detail (an object of at most 4 KiB; if it is larger,
+                 {"left_out": why}): what the module of this task has to say, in `triphase_told` of its result or of one of
+                 its items, at most 50 of a task; before the task's result; nothing under no_log
     unreachable  host, task fields, ignored (bool: ignore_unreachable), cause_text, duration_ns, items, async, poll,
                  handler, delegate as in result. A host with a result after its unreachable line was cleared
                  (clear_host_errors); one without took no further part
@@ -43,7 +46,7 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
     end          count: lines before this one; always the last line of a whole file
 
 Text is at most 1 KiB (cause_text and found: 2000 bytes), valid UTF-8, without NUL; what cannot be so is replaced by
-U+FFFD. Arguments and results are never written.
+U+FFFD. Arguments and results are never written, but what a module says with `triphase_told`.
 
 Environment read, and all but the marks removed, so that an Ansible started by a task does not write here:
     TRIPHASE_EVENTS            file to append to; unset: this plugin does nothing
@@ -94,6 +97,7 @@ CAUSE_MAX = 2000
 WINDOW = 64 * 1024  # more of a text is not looked at: what is told of it is far shorter
 NAMES_MAX = 1000
 LINE_SOFT_MAX = 256 * 1024  # far below the 1 MiB at which the reader skips a line
+TOLD_MAX, TOLD_SUBJECT_MAX, TOLD_DETAIL_MAX, TOLD_VALUES_MAX, TOLD_DEPTH_MAX, TOLD_MOST = 500, 128, 4096, 500, 8, 50
 WRITE_RETRIES = 4
 REFUSED_EXIT = 78
 
@@ -192,6 +196,39 @@ def clean(value, limit=TEXT_MAX):
 
 def quoted(value, limit=TEXT_MAX):
     return _encode(clean(value, limit))
+
+
+class TooLarge(Exception):
+    """There is no room for what a module tells."""
+
+
+def told_value(value, left, depth=0):
+    """What a module says in its detail, as JSON has it; left: how many values more, in a list of one."""
+    left[0] -= 1
+    if left[0] < 0 or depth > TOLD_DEPTH_MAX:
+        raise TooLarge
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return {clean(key): told_value(entry, left, depth + 1) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [told_value(entry, left, depth + 1) for entry in value]
+    if isinstance(value, (int, float)) and abs(value) < 1 << 53:  # what no reader can hold is text; NaN too
+        text = clean(value)
+        return value if text == str(value) else text
+    return clean(value)
+
+
+def told_detail(value):
+    """The detail as JSON text."""
+    try:
+        text = _encode(told_value(value, [TOLD_VALUES_MAX]))
+        if len(text) > TOLD_DETAIL_MAX:
+            raise TooLarge
+    except TooLarge:
+        text = '{"left_out":"it has more than %d bytes, %d values or %d levels"}' % (
+            TOLD_DETAIL_MAX, TOLD_VALUES_MAX, TOLD_DEPTH_MAX)
+    return text
 
 
 def seconds(value):
@@ -874,6 +911,22 @@ class CallbackModule(CallbackBase):
             rest += ',"delegate":' + quoted(delegate)
         return rest
 
+    def _tell(self, host, task, data):
+        """What its module has to say."""
+        left = TOLD_MOST
+        for found in [data] + listed_dicts(data.get('results')):
+            told = found.get('triphase_told')
+            if not isinstance(told, dict) or not left or task.no_log or any(
+                    one.get('_ansible_no_log') or 'censored' in one for one in (data, found)):
+                continue
+            subject, text, detail = told.get('subject'), told.get('text'), told.get('detail')
+            if not isinstance(subject, str) or not isinstance(text, str):
+                continue
+            self._events.line('told', '%s%s,"subject":%s,"text":%s,"detail":%s' % (
+                self._host(host), self._task(task), quoted(' '.join(subject.split()), TOLD_SUBJECT_MAX),
+                quoted(' '.join(text[:WINDOW].split()), TOLD_MAX), told_detail(detail if isinstance(detail, dict) else {})))
+            left -= 1
+
     def _cause(self, host, task, data):
         message, delegate = self._message(task, data), self._delegate(host, task, data)
         if delegate and delegate != host.get_name():
@@ -1261,6 +1314,7 @@ class CallbackModule(CallbackBase):
         self._ran.add(host.get_name())
         if self._bounded and task.action.endswith('add_host'):
             self._note_made(data)
+        self._tell(host, task, data)
         changed = result.is_changed()
         self._events.line('result', '%s%s,"status":"%s"%s%s' % (
             self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
@@ -1288,6 +1342,7 @@ class CallbackModule(CallbackBase):
             self._note_broken(host, task, 'failed')
         if not ignore_errors:
             self._note_shared(host, task, 'failed')
+        self._tell(host, task, data)
         self._events.line('result', '%s%s,"status":"failed","ignored":%s,"rescued":%s%s%s%s' % (
             self._host(host), self._task(task), 'true' if ignore_errors else 'false',
             'null' if saved is None else 'true' if saved else 'false',

@@ -15,7 +15,7 @@ static const char *const kinds[] = {
     [LINE_NOTIFY] = "notify",         [LINE_UNREACHABLE] = "unreachable",
     [LINE_STATS] = "stats",           [LINE_END] = "end",
     [LINE_REFUSED] = "refused",       [LINE_NEVER_RAN] = "never_ran",
-    [LINE_HOST_START] = "host_start",
+    [LINE_HOST_START] = "host_start", [LINE_TOLD] = "told",
 };
 
 static const char *const statuses[] = {
@@ -44,7 +44,7 @@ static int64_t bounded(int64_t value, int64_t limit)
 static bool needs_json(enum line_kind kind)
 {
     return kind == LINE_PLAY_START || kind == LINE_HANDLER || kind == LINE_NOTIFY || kind == LINE_STATS ||
-           kind == LINE_REFUSED;
+           kind == LINE_REFUSED || kind == LINE_TOLD;
 }
 
 static int fill(const struct line_members *members, struct line *out, struct error *err)
@@ -67,6 +67,9 @@ static int fill(const struct line_members *members, struct line *out, struct err
                          (long long)number[MEMBER_SEQ]);
     if (kind == LINE_END && (number[MEMBER_COUNT] < 0 || !members->is_number[MEMBER_COUNT]))
         return error_set(err, ERROR_PROJECT, "event line %lld: an end without a count",
+                         (long long)number[MEMBER_SEQ]);
+    if (kind == LINE_TOLD && (!text[MEMBER_SUBJECT] || !text[MEMBER_TEXT]))
+        return error_set(err, ERROR_PROJECT, "event line %lld: something told without a subject or a text",
                          (long long)number[MEMBER_SEQ]);
     *out = (struct line){
         .kind = (enum line_kind)kind,
@@ -104,6 +107,23 @@ static void put_in_other_words(struct line *line)
         line->cause_text = line->told;
 }
 
+/* What it says of the task and what was told; of a detail that is none, or too large, nothing. */
+static char *note_of_told(const struct line *line, const struct line_members *members)
+{
+    enum { DETAIL_MOST = 4096 };
+    AUTO_JSON *note = json_new_object();
+    struct json *detail = json_get(line->json, "detail");
+    AUTO_FREE char *size = json_is_object(detail) ? json_compact(detail) : NULL;
+    json_set_string(note, "host", line->host);
+    if (line->role)
+        json_set_string(note, "role", line->role);
+    json_set_string(note, "task", line->task);
+    json_set_string(note, "subject", members->text[MEMBER_SUBJECT]);
+    json_set_string(note, "text", members->text[MEMBER_TEXT]);
+    json_set(note, "detail", size && strlen(size) <= DETAIL_MOST ? json_keep(detail) : json_new_object());
+    return json_compact(note);
+}
+
 /* The whole grammar, for what the quick way did not take. */
 static int parse_any(const char *bytes, size_t length, struct line *out, struct error *err)
 {
@@ -117,6 +137,7 @@ static int parse_any(const char *bytes, size_t length, struct line *out, struct 
     if (fill(&members, out, err) < 0)
         return -1;
     out->json = TAKE(json);
+    out->note = out->kind == LINE_TOLD ? note_of_told(out, &members) : NULL;
     put_in_other_words(out);
     return 0;
 }
@@ -138,6 +159,7 @@ int line_parse(const char *bytes, size_t length, struct line *out, struct error 
 void line_clear(struct line *line)
 {
     json_free(line->json);
+    free(line->note);
     free(line->told);
     free(line->copy);
     *line = (struct line){0};

@@ -20,7 +20,8 @@ enum line_kind {
     LINE_STATS,
     LINE_END,
     LINE_REFUSED,
-    LINE_NEVER_RAN /* a host that its play did not come to: host, play, cause_text */
+    LINE_NEVER_RAN, /* a host that its play did not come to: host, play, cause_text */
+    LINE_TOLD       /* what a module has to say: host, task fields, subject, text, detail */
 };
 enum line_status { STATUS_OK, STATUS_CHANGED, STATUS_FAILED, STATUS_SKIPPED };
 
@@ -36,6 +37,7 @@ struct line {
     /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused);
      * of others it may be NULL */
     struct json *json;
+    char *note; /* of LINE_TOLD, which always has one: the JSON text that its row has as detail */
     char *told; /* what cause_text is, where it is put in other words */
     char *copy; /* where the text lies when there is no JSON */
 };

@@ -74,6 +74,9 @@ int line_events(const struct line *line, const char *run, int step, const char *
         out[count++] = unreachable(line, run, step, transport);
     if (line->kind == LINE_UNREACHABLE || line->kind == LINE_RESULT)
         out[count++] = task(line, run, step);
+    if (line->kind == LINE_TOLD)
+        out[count++] = (struct event){
+            .kind = EVENT_NOTE, .run = run, .step = step, .note = {"told", line->note, line->wall_ns}};
     if (count)
         out[count - 1].event_bytes = end;
     return count;

@@ -33,6 +33,8 @@ static const struct {
     [MEMBER_DELEGATE] = {"delegate", 8, 1024},
     [MEMBER_CAUSE] = {"cause_text", 10, 2048},
     [MEMBER_COUNT] = {"count", 5, 0},
+    [MEMBER_SUBJECT] = {"subject", 7, 128},
+    [MEMBER_TEXT] = {"text", 4, 512},
 };
 
 /* ---- a flat line ---- */

@@ -32,6 +32,8 @@ enum member {
     MEMBER_DELEGATE,
     MEMBER_CAUSE,
     MEMBER_COUNT,
+    MEMBER_SUBJECT,
+    MEMBER_TEXT,
     MEMBERS,
 };
 

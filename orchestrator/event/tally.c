@@ -335,6 +335,7 @@ void tally_line(struct tally *tally, const struct line *line)
     case LINE_NO_HOSTS:
     case LINE_HOST_START:
     case LINE_ASYNC_POLL:
+    case LINE_TOLD:
         break;
     case LINE_TASK_START:
         if (!tally->stands) {

@@ -96,6 +96,7 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
         history_bad(db, run->id, BAD_LIMIT, &account.bad, &account.bad_count, err) < 0 ||
         history_paths(db, run->id, &account.paths, &account.path_count, err) < 0 ||
         history_boot(db, run->id, &account.boot, &account.boot_count, err) < 0 ||
+        history_told(db, run->id, &account.told, &account.told_count, err) < 0 ||
         load_chain(db, &account, err) < 0) {
         account_clear(&account);
         return -1;
@@ -122,6 +123,7 @@ void account_clear(struct account *account)
     history_bad_free(account->bad, account->bad_count);
     history_paths_free(account->paths, account->path_count);
     history_boot_free(account->boot, account->boot_count);
+    history_told_free(account->told, account->told_count);
     for (size_t i = 0; i < account->chain_count; i++) {
         free(account->chain[i].run);
         free(account->chain[i].kind);

@@ -5,6 +5,7 @@
 #include "store/history_boot.h"
 #include "store/history_paths.h"
 #include "store/history_tasks.h"
+#include "store/history_told.h"
 
 struct account {
     struct history_run *run;
@@ -18,6 +19,8 @@ struct account {
     size_t path_count;
     struct history_boot *boot; /* stages of cloud-init */
     size_t boot_count;
+    struct history_told *told; /* what modules had to say */
+    size_t told_count;
     const char *outcome; /* of the run: the row's, else "running" or "crashed" */
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */

@@ -12,6 +12,7 @@
 #include "report/format.h"
 #include "report/json_parts.h"
 #include "report/path.h"
+#include "report/told.h"
 
 static void set_moment(struct json *object, const char *key, int64_t wall_ns)
 {
@@ -137,7 +138,7 @@ static struct json *chain_object(const struct account *account)
     return object;
 }
 
-/* run, steps, unreachable and total, as they stand in a report of one run and in each of several. */
+/* run, steps, unreachable, total and what was told, as they stand in a report of one run and of several. */
 static void set_account(struct json *object, const struct account *account, const char *state)
 {
     json_set(object, "run", run_object(account));
@@ -152,6 +153,8 @@ static void set_account(struct json *object, const struct account *account, cons
     json_set(object, "steps", steps);
     json_set(object, "unreachable", lost);
     json_set(object, "total", total);
+    if (account->told_count)
+        json_set(object, "told", report_told_json(account));
     if (account->chain_count)
         json_set(object, "resumes", chain_object(account));
 }

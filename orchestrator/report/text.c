@@ -7,6 +7,7 @@
 #include "report/first_boot.h"
 #include "report/json_parts.h"
 #include "report/path.h"
+#include "report/told.h"
 
 #include <string.h>
 #include <time.h>
@@ -422,6 +423,9 @@ static void add_markdown(const struct account *account, const struct table_look 
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    if (account->told_count)
+        text_add(out, "\n");
+    report_told_add(account, look, out);
     if (!account->lost_count)
         return;
     static const struct table_column columns[] = {{.title = "step", .right = true},
@@ -472,6 +476,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_without_tun(account, out);
     add_first_boot(account, look, out);
     add_paths(account, look, out);
+    report_told_add(account, look, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
     add_warnings(account, look, out);

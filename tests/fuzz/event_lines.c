@@ -48,8 +48,22 @@ static void hold_printable(const char *text, const char *what)
     hold(text_is(text_string(&same), text), what);
 }
 
+/* What a module told is JSON of a size that fits a row, whatever it was. */
+static void hold_note(const struct event *row)
+{
+    AUTO_JSON *detail = json_parse(row->note.detail, strlen(row->note.detail), NULL);
+    hold(json_is_object(json_get(detail, "detail")), "what was told is an object with an object in it");
+    hold_printable(json_get_string(detail, "subject", NULL), "the subject of what was told is printable");
+    hold_printable(json_get_string(detail, "text", NULL), "the text of what was told is printable");
+    hold(strlen(row->note.detail) <= 32768, "what was told is bounded");
+}
+
 static void hold_row(const struct event *row)
 {
+    if (row->kind == EVENT_NOTE) {
+        hold_note(row);
+        return;
+    }
     const char *const task[] = {row->task.host, row->task.play,   row->task.role,   row->task.task,
                                 row->task.path, row->task.action, row->task.message};
     const char *const lost[] = {row->unreachable.host, row->unreachable.task, row->unreachable.cause,

@@ -251,3 +251,32 @@ Test(line, what_a_master_wrote_as_it_ended_tells_the_cause)
         line_clear(&line);
     }
 }
+
+Test(line, what_a_module_told_is_bounded_and_printable_and_becomes_one_row)
+{
+    AUTO_FREE char *large = xasprintf("{\"a\":\"%05000d\"}", 0);
+    const char *const details[] = {"{\"a\":[1,\"x\"]}", large, "[1]", "null"};
+    for (size_t i = 0; i < COUNT_OF(details); i++) {
+        struct line line;
+        AUTO_ERROR err = ERROR_INIT;
+        AUTO_FREE char *text =
+            xasprintf("{\"v\":1,\"seq\":3,\"t\":9,\"m\":1,\"kind\":\"told\",\"host\":\"box\",\"role\":\"r\","
+                      "\"task\":\"T\",\"uuid\":\"u\",\"subject\":\"st\\u001bate\",\"text\":\"%0*d\","
+                      "\"detail\":%s}",
+                      3000, 0, details[i]);
+        cr_assert_eq(parse(text, &line, &err), 0, "%s", error_text(&err));
+        struct event rows[2];
+        cr_assert_eq(line_events(&line, "r", 4, "direct", 77, rows), 1);
+        cr_expect(rows[0].kind == EVENT_NOTE && rows[0].step == 4 && rows[0].event_bytes == 77 &&
+                  rows[0].note.at_ns == 9);
+        cr_expect_str_eq(rows[0].note.kind, "told");
+        AUTO_JSON *note = json_parse(rows[0].note.detail, strlen(rows[0].note.detail), NULL);
+        AUTO_FREE char *detail = json_compact(json_get(note, "detail"));
+        cr_expect_str_eq(detail, i == 0 ? details[0] : "{}");
+        cr_expect_str_eq(json_get_string(note, "subject", ""), "st\\x1bate");
+        cr_expect_str_eq(json_get_string(note, "role", ""), "r");
+        cr_expect_eq(strlen(json_get_string(note, "text", "")), 512);
+        line_clear(&line);
+    }
+    expect_refused("{\"v\":1,\"seq\":1,\"kind\":\"told\",\"subject\":\"a\"}", "without a subject or a text");
+}

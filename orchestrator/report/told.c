@@ -1,0 +1,51 @@
+#include "report/told.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+struct json *report_told_json(const struct account *account)
+{
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < account->told_count; i++) {
+        const struct history_told *told = &account->told[i];
+        struct json *object = json_new_object();
+        json_set_integer(object, "step", told->step);
+        json_set_string(object, "host", told->host);
+        json_set_string(object, "role", told->role);
+        json_set_string(object, "task", told->task);
+        json_set_string(object, "subject", told->subject);
+        json_set_string(object, "text", told->text);
+        json_set(object, "detail", json_keep(told->detail));
+        json_append(list, object);
+    }
+    return list;
+}
+
+/* Text of the store, made printable, in a style. */
+static void say(struct text *out, const struct table_look *look, enum table_style style, const char *text)
+{
+    AUTO_TEXT printable = TEXT_INIT;
+    text_add_printable(&printable, text, strlen(text));
+    table_styled(out, look, style, text_string(&printable));
+}
+
+void report_told_add(const struct account *account, const struct table_look *look, struct text *out)
+{
+    for (size_t i = 0; i < account->told_count; i++) {
+        const struct history_told *told = &account->told[i];
+        AUTO_TEXT line = TEXT_INIT, where = TEXT_INIT;
+        const char *step = "";
+        for (size_t k = 0; k < account->step_count; k++)
+            if (account->steps[k].seq == told->step)
+                step = account->steps[k].name;
+        text_addf(&line, "told: %s: %s", told->subject, told->text);
+        text_addf(&where, "  (%d %s%s%s)", told->step, step, told->host ? ", " : "",
+                  told->host ? told->host : "");
+        text_add(out, look->markdown ? "- " : i ? "" : "\n");
+        say(out, look, TABLE_PLAIN, text_string(&line));
+        say(out, look, TABLE_DIM, text_string(&where));
+        text_add(out, "\n");
+    }
+}
