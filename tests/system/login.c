@@ -328,6 +328,22 @@ Test(login, a_session_that_is_ended_from_there_behind_all_that_it_did_is_begun_o
     climb_end(&fixture);
 }
 
+/* Tailscale's own SSH ends one whenever its rules change, be it before a word was said. */
+Test(login, a_session_that_tailscales_own_ssh_ended_before_it_answered_is_begun_once_more)
+{
+    struct climb fixture = climb_begin();
+    struct transport_result result = {0};
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *once =
+        xasprintf("[ -e %1$s/cut ] || { : >%1$s/cut; exit 254; }; eval \\\"$SSH_ORIGINAL_COMMAND\\\"",
+                  lab_folder(fixture.lab));
+    set_login_shell(&fixture, once);
+    fixture.target.tailscale_ssh_accept = true;
+    cr_expect(climb_up(&fixture, true, 30 * NS_PER_S, &result, &err) == 0, "%s", error_text(&err));
+    transport_result_clear(&result);
+    climb_end(&fixture);
+}
+
 Test(login, a_session_that_is_always_ended_from_there_is_told_after_two)
 {
     struct climb fixture = climb_begin();
