@@ -100,11 +100,11 @@ if [ "$built" = 1 ]; then
     part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     wait "$tree"
     wait "$tailnet"
-    # These wait more than they work: half as many again run at once, and what takes minutes begins first.
+    # These wait more than they work: twice as many run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
-    part "system tests" as_root setup/run-tests.py --jobs $((jobs + (jobs + 1) / 2)) --budget 2400 \
-        --without tests/system/soak.txt \
-        --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' --first 'ways/*' build/system
+    part "system tests" as_root setup/run-tests.py --jobs $((jobs * 2)) --budget 2400 \
+        --without tests/system/soak.txt --heavy 'hostile/a_child*' \
+        --first 'hostile/*' --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' --first 'ways/*' build/system
     # It builds, where faults mostly wait.
     aside first-hour first_hour
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"

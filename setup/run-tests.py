@@ -77,9 +77,27 @@ def last_lines(path, count=60):
     return [re.sub(r"[^\t -~\u00a0-\uffff]", "?", line) for line in text.splitlines()[-count:]]
 
 
+class Lanes:
+    """So many tests at once; one that works more than it waits takes the place of two."""
+
+    def __init__(self, count):
+        self.free, self.change = count, threading.Condition()
+
+    def take(self, count):
+        with self.change:
+            self.change.wait_for(lambda: self.free >= count)
+            self.free -= count
+
+    def give(self, count):
+        with self.change:
+            self.free += count
+            self.change.notify_all()
+
+
 class Runner:
     def __init__(self, options):
         self.options, self.running, self.lock, self.stopped = options, {}, threading.Lock(), False
+        self.lanes = Lanes(max(1, options.jobs))
         self.suite = os.path.basename(options.binary)
         self.logs = os.path.join(os.path.dirname(os.path.abspath(options.binary)), "check", self.suite)
         os.makedirs(self.logs, exist_ok=True)
@@ -99,6 +117,15 @@ class Runner:
             self.environment["MITOGEN_STRATEGIES"] = strategies
 
     def run(self, number, suite, test):
+        heavy = any(fnmatch.fnmatch(f"{suite}/{test}", glob) for glob in self.options.heavy)
+        lanes = min(2 if heavy else 1, max(1, self.options.jobs))
+        self.lanes.take(lanes)
+        try:
+            return self.run_now(number, suite, test)
+        finally:
+            self.lanes.give(lanes)
+
+    def run_now(self, number, suite, test):
         result = Result(f"{suite}/{test}")
         if self.stopped:
             result.failed, result.words = 1, ["not run: the time of the whole suite was over"]
@@ -248,6 +275,7 @@ def main():
     parser.add_argument("--without", metavar="FILE", help="all but those")
     parser.add_argument("--first", default=[], action="append", metavar="GLOB",
                         help="what takes longest: it begins first, so that nothing waits for it alone at the end")
+    parser.add_argument("--heavy", default=[], action="append", metavar="GLOB", help="what works more than it waits: it takes two lanes")
     parser.add_argument("--program", help="the triphase to test; beside the binary otherwise")
     parser.add_argument("--timeout", type=int, default=120, help="seconds of a test that names none itself")
     parser.add_argument("--limit", type=int, default=600, help="seconds after which any test is ended from outside")
