@@ -1,0 +1,109 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Looks at a store of snapshots, and brings the one that counts. Changes nothing in the store."""
+from __future__ import annotations
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.snapshot_store import COHERENT, EMPTY, StoreError, age, digest, open_store
+
+DOCUMENTATION = r"""
+module: snapshot_store_info
+short_description: Looks at a store of snapshots
+description:
+  - Tells whether a lineage has nothing (0), a snapshot whose bytes, checksums and lineage fit (1), or anything else (2) in the store.
+  - A store that cannot be asked is a failure of the task, and never taken for an empty one.
+options:
+  store:
+    description:
+      - The store, as a dictionary with I(kind) (C(directory) or C(s3)), I(prefix), and I(directory), or I(url), I(bucket), I(region), I(style)
+        (C(path) or C(virtual)), I(access_key), I(secret_key), I(ca).
+    type: dict
+    required: true
+  lineage:
+    description: Lineage to look for; left out, all lineages are looked at.
+    type: str
+    default: ""
+  dest:
+    description: File that the snapshot is written to, 0600, where it is coherent; it needs a lineage.
+    type: path
+author:
+  - triphase
+"""
+
+EXAMPLES = r"""
+- name: Look at the store
+  snapshot_store_info:
+    store:
+      kind: directory
+      directory: /srv/snapshots
+  register: found
+"""
+
+RETURN = r"""
+state:
+  description: 0 empty, 1 coherent, 2 incoherent; the greatest one where all lineages are looked at.
+  type: int
+  returned: success
+evidence:
+  description: What that was seen by, one line.
+  type: str
+  returned: success
+latest:
+  description: What latest.json says, with I(age) in seconds.
+  type: dict
+  returned: success
+lineages:
+  description: For each lineage that is there, or the one that was asked for, its I(state), I(evidence) and I(latest).
+  type: dict
+  returned: success
+"""
+
+
+def place(found, dest, check):
+    """Whether `dest` had to be written: the bytes lie in `found`, beside it."""
+    try:
+        same = digest(dest) == digest(found)
+    except FileNotFoundError:
+        same = False
+    if same or check:
+        os.unlink(found)
+        return not same
+    os.chmod(found, 0o600)
+    os.rename(found, dest)
+    return True
+
+
+def main():
+    module = AnsibleModule(argument_spec={
+        'store': {'type': 'dict', 'required': True, 'no_log': True},
+        'lineage': {'type': 'str', 'default': ''},
+        'dest': {'type': 'path'},
+    }, supports_check_mode=True)
+    args = module.params
+    changed, lineages = False, {}
+    if args['dest'] and not args['lineage']:
+        module.fail_json(msg='dest needs a lineage')
+    beside = os.path.join(os.path.dirname(args['dest']), '.%s.new' % os.path.basename(args['dest'])) if args['dest'] else None
+    try:
+        os.umask(0o077)
+        store = open_store(args['store'])
+        for lineage in [args['lineage']] if args['lineage'] else store.lineages():
+            lineages[lineage] = store.look(lineage, beside)
+            if lineages[lineage]['latest']:
+                lineages[lineage]['latest']['age'] = age(lineages[lineage]['latest']['at'])
+        if beside and lineages[args['lineage']]['state'] == COHERENT:
+            changed = place(beside, args['dest'], module.check_mode)
+    except (StoreError, OSError) as error:
+        module.fail_json(msg='the snapshot store could not be asked: %s' % error)
+    worst = max(lineages.values(), key=lambda found: found['state'], default=None)
+    module.exit_json(
+        changed=changed, lineages=lineages,
+        state=worst['state'] if worst else EMPTY,
+        evidence=worst['evidence'] if worst else 'no lineage has anything in %s' % store.back_end.where(store.prefix),
+        latest=worst['latest'] if worst else {})
+
+
+if __name__ == '__main__':
+    main()
