@@ -67,7 +67,13 @@ static int add_reports(struct bundle *bundle, const struct bundle_subject *subje
     AUTO_WORDS never = WORDS_INIT;
     AUTO_TEXT timings = TEXT_INIT;
     find_never(subject, &never);
-    timings_add(subject->account, &never, &timings);
+    const char *const runs[] = {subject->account->run->id, NULL};
+    struct history_sum *roles;
+    size_t count;
+    if (history_sums(subject->db, runs, HISTORY_BY_ROLE, &roles, &count, err) < 0)
+        return -1;
+    timings_add(subject->account, &never, roles, count, &timings);
+    history_sums_free(roles, count);
     return bundle_add(bundle, "provisioning-timings.txt", &timings, NULL, err);
 }
 

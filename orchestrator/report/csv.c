@@ -63,13 +63,14 @@ static void add_runs(const struct report_runs *runs, const struct table_look *lo
 static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
                      const struct table_look *look, struct text *out)
 {
-    (void)by;
     (void)look;
-    static const struct table_column columns[] = {{.title = "name"},    {.title = "host"},
-                                                  {.title = "n"},       {.title = "ok"},
-                                                  {.title = "changed"}, {.title = "failed"},
-                                                  {.title = "sum_ms"},  {.title = "max_ms"}};
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    enum { OF_ROLES = 3 }; /* the last columns */
+    static const struct table_column columns[] = {
+        {.title = "name"},    {.title = "host"},    {.title = "n"},      {.title = "ok"},
+        {.title = "changed"}, {.title = "failed"},  {.title = "sum_ms"}, {.title = "max_ms"},
+        {.title = "status"},  {.title = "started"}, {.title = "wall_ms"}};
+    AUTO_TABLE *table =
+        table_new(columns, COUNT_OF(columns) - (by == HISTORY_BY_ROLE ? 0 : (size_t)OF_ROLES));
     for (size_t i = 0; i < count; i++) {
         table_add(table, sums[i].name, TABLE_PLAIN);
         table_add(table, sums[i].host, TABLE_PLAIN);
@@ -78,6 +79,12 @@ static void add_sums(const struct history_sum *sums, size_t count, enum history_
             table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[k]);
         add_ms(table, sums[i].sum_ns, sums[i].sum_ns >= 0);
         add_ms(table, sums[i].max_ns, sums[i].max_ns >= 0);
+        if (by != HISTORY_BY_ROLE)
+            continue;
+        AUTO_FREE char *started = moment_rfc3339(sums[i].started_ns);
+        table_add(table, sums[i].status, TABLE_PLAIN);
+        table_add(table, started, TABLE_PLAIN);
+        add_ms(table, sums[i].wall_ns, sums[i].wall_ns >= 0);
     }
     table_write_csv(table, out);
 }

@@ -213,6 +213,11 @@ struct json *report_json_sums(const struct history_sum *sums, size_t count, enum
         json_set_integer(row, "failed", sums[i].failed);
         report_json_set_ms(row, "sum_ms", sums[i].sum_ns);
         report_json_set_ms(row, "max_ms", sums[i].max_ns);
+        if (by == HISTORY_BY_ROLE) {
+            json_set_string(row, "status", sums[i].status);
+            set_moment(row, "started", sums[i].started_ns);
+            report_json_set_ms(row, "wall_ms", sums[i].wall_ns);
+        }
         json_append(rows, row);
     }
     json_set_integer(object, "version", 1);

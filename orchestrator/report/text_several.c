@@ -86,35 +86,64 @@ void report_runs(const struct account *accounts, size_t count, const struct tabl
     table_write(statistics, look, out);
 }
 
+/* What became of a role, as a step's outcome is shown. */
+static enum table_style status_style(const char *status)
+{
+    return text_is(status, "failed")    ? TABLE_BAD
+           : text_is(status, "changed") ? TABLE_WARN
+           : text_is(status, "skipped") ? TABLE_DIM
+                                        : TABLE_GOOD;
+}
+
+static void add_sum_row(struct table *table, const struct history_sum *sum, enum history_by by, double whole)
+{
+    table_add(table, sum->name ? sum->name : "(no role)", TABLE_BOLD);
+    table_add(table, sum->host ? sum->host : "-", TABLE_PLAIN);
+    if (by == HISTORY_BY_ROLE) {
+        AUTO_FREE char *clock = moment_clock(sum->started_ns);
+        table_add(table, sum->status, status_style(sum->status));
+        table_add(table, clock, TABLE_DIM);
+        add_duration(table, sum->wall_ns);
+    }
+    table_addf(table, TABLE_DIM, "%lld", (long long)sum->n);
+    table_addf(table, TABLE_PLAIN, "%lld", (long long)sum->ok);
+    table_addf(table, sum->changed ? TABLE_WARN : TABLE_DIM, "%lld", (long long)sum->changed);
+    table_addf(table, sum->failed ? TABLE_BAD : TABLE_DIM, "%lld", (long long)sum->failed);
+    add_duration(table, sum->sum_ns);
+    table_add_share(table, whole > 0 && !sum->whole ? (double)sum->sum_ns / whole : -1);
+    add_duration(table, sum->max_ns);
+}
+
 void report_sums(const struct history_sum *sums, size_t count, enum history_by by,
                  const struct table_look *look, struct text *out)
 {
-    const struct table_column columns[] = {
-        {.title = by == HISTORY_BY_ROLE ? "role" : "task", .shrinks = 24},
+    static const struct table_column of_roles[] = {
+        {.title = "role", .shrinks = 20},
         {.title = "host", .shrinks = 12, .drop = 2},
-        {.title = "n", .right = true},
+        {.title = "status"},
+        {.title = "started", .drop = 4},
+        {.title = "wall", .right = true},
+        {.title = "n", .right = true, .drop = 3},
         {.title = "ok", .right = true, .drop = 1},
         {.title = "changed", .right = true},
         {.title = "failed", .right = true},
         {.title = "sum", .right = true},
-        {.title = "share", .bar = true},
+        {.title = "share", .bar = true, .drop = 5},
+        {.title = "longest", .right = true, .drop = 6},
+    };
+    static const struct table_column of_tasks[] = {
+        {.title = "task", .shrinks = 24},    {.title = "host", .shrinks = 12, .drop = 2},
+        {.title = "n", .right = true},       {.title = "ok", .right = true, .drop = 1},
+        {.title = "changed", .right = true}, {.title = "failed", .right = true},
+        {.title = "sum", .right = true},     {.title = "share", .bar = true},
         {.title = "longest", .right = true},
     };
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    AUTO_TABLE *table = by == HISTORY_BY_ROLE ? table_new(of_roles, COUNT_OF(of_roles))
+                                              : table_new(of_tasks, COUNT_OF(of_tasks));
     double whole = 0;
     for (size_t i = 0; i < count; i++)
-        whole += (double)sums[i].sum_ns;
-    for (size_t i = 0; i < count; i++) {
-        const struct history_sum *sum = &sums[i];
-        table_add(table, sum->name ? sum->name : "(no role)", TABLE_BOLD);
-        table_add(table, sum->host ? sum->host : "-", TABLE_PLAIN);
-        table_addf(table, TABLE_DIM, "%lld", (long long)sum->n);
-        table_addf(table, TABLE_PLAIN, "%lld", (long long)sum->ok);
-        table_addf(table, sum->changed ? TABLE_WARN : TABLE_DIM, "%lld", (long long)sum->changed);
-        table_addf(table, sum->failed ? TABLE_BAD : TABLE_DIM, "%lld", (long long)sum->failed);
-        add_duration(table, sum->sum_ns);
-        table_add_share(table, whole > 0 ? (double)sum->sum_ns / whole : -1);
-        add_duration(table, sum->max_ns);
-    }
+        whole += sums[i].whole ? 0 : (double)sums[i].sum_ns;
+    for (size_t i = 0; i < count; i++)
+        add_sum_row(table, &sums[i], by, whole);
     table_write(table, look, out);
 }

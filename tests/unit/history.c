@@ -9,6 +9,7 @@
 #include "figures/statistics.h"
 #include "process/child.h"
 #include "process/lock.h"
+#include "report/timings.h"
 #include "store/maintain.h"
 #include "unit/hostile.h"
 #include "unit/record.h"
@@ -521,9 +522,107 @@ Test(history, bad_tasks_and_sums_come_with_their_words)
     history_sums_free(sums, count);
     cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err),
                  0, "%s", error_text(&err));
-    cr_assert_eq(count, 2);
+    cr_assert_eq(count, 3);
     cr_expect_str_eq(sums[0].name, "r");
     cr_expect_null(sums[1].name);
+    cr_expect(sums[2].whole && text_is(sums[2].name, "all") && !sums[2].host && sums[2].n == 5);
+    history_sums_free(sums, count);
+    record_end(&record);
+}
+
+/* A task of a role that began so many seconds after the first and took one. */
+static void put_role(struct record *record, int step, const char *role, const char *status, int64_t at_s)
+{
+    struct event event = rows_task(first, step, role, "T", status);
+    event.task.started_ns = (1700000000 + at_s) * NS_PER_S;
+    event.task.duration_ns = NS_PER_S;
+    event.task.rescued = text_is(role, "rescued") && text_is(status, "failed");
+    event.task.ignored = text_is(role, "ignored") && text_is(status, "failed");
+    record_put(record, &event);
+}
+
+static void expect_role(const struct history_sum *sums, size_t count, const char *role, const char *status,
+                        int64_t at_s, int64_t wall_s)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_is(sums[i].name, role)) {
+            cr_expect_str_eq(sums[i].status, status, "%s is %s", role, sums[i].status);
+            cr_expect_eq(sums[i].started_ns, (1700000000 + at_s) * NS_PER_S, "%s", role);
+            cr_expect_eq(sums[i].wall_ns, wall_s * NS_PER_S, "%s took %lld", role,
+                         (long long)sums[i].wall_ns);
+            return;
+        }
+    cr_assert_fail("there is no role %s", role);
+}
+
+Test(history, a_role_is_failed_changed_ok_or_skipped_and_goes_from_its_first_task_to_its_last)
+{
+    struct record record = record_start();
+    record_whole(&record, first, 1000, 5);
+    for (int step = 2; step <= 3; step++) {
+        struct event event = rows_step(EVENT_STEP_BEGIN, first, step);
+        event.of_step.name = "again";
+        event.of_step.attempt = step - 1;
+        record_put(&record, &event);
+    }
+    static const struct {
+        const char *role, *status;
+        int64_t at_s;
+        int step;
+    } tasks[] = {
+        {"background", "changed", 0, 1},  {"ok", "ok", 2, 1},
+        {"ok", "skipped", 3, 1},          {"rescued", "failed", 5, 1},
+        {"rescued", "ok", 6, 1},          {"ignored", "failed", 8, 1},
+        {"ignored", "ok", 9, 1},          {"skipped", "skipped", 10, 1},
+        {"background", "ok", 20, 1},      {"lost", "unreachable", 21, 1},
+        {"made up for", "failed", 22, 2}, {"made up for", "ok", 30, 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(tasks); i++)
+        put_role(&record, tasks[i].step, tasks[i].role, tasks[i].status, tasks[i].at_s);
+    AUTO_SQL *db = open_history(&record);
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_sum *sums;
+    size_t count;
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err),
+                 0, "%s", error_text(&err));
+    cr_assert_eq(count, 8);
+    expect_role(sums, count, "background", "changed", 0, 21);
+    expect_role(sums, count, "ok", "ok", 2, 2);
+    expect_role(sums, count, "rescued", "failed", 5, 2);
+    expect_role(sums, count, "ignored", "ok", 8, 2);
+    expect_role(sums, count, "skipped", "skipped", 10, 1);
+    expect_role(sums, count, "lost", "failed", 21, 1);
+    expect_role(sums, count, "made up for", "ok", 22, 9);
+    expect_role(sums, count, "all", "failed", 0, 31);
+    cr_expect(sums[7].whole && sums[7].sum_ns == 12 * NS_PER_S && !sums[0].whole);
+
+    /* In the file of a bundle, in the order of their begins, none counted twice. */
+    struct account account = {.run = xcalloc(1, sizeof(struct history_run)), .outcome = "ok"};
+    const struct words never = WORDS_INIT;
+    AUTO_TEXT timings = TEXT_INIT;
+    timings_add(&account, &never, sums, count, &timings);
+    const char *at = strstr(text_string(&timings), "\nBy role\n");
+    cr_assert(at, "%s", text_string(&timings));
+    static const char *const order[] = {"\nbackground ",
+                                        " changed ",
+                                        " 21000.000\n",
+                                        "\nok ",
+                                        "\nrescued ",
+                                        " failed ",
+                                        "\nignored ",
+                                        "\nskipped ",
+                                        "\nlost ",
+                                        "\nmade up for ",
+                                        "\nall ",
+                                        " 31000.000\n",
+                                        "\nSum of per-role durations: 38000.000 ms (38.00 s)\n",
+                                        "Wall-clock (first to last): 31000.000 ms (31.00 s)\n"};
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        const char *found = strstr(at, order[i]);
+        cr_assert(found, "no %s in %s", order[i], at);
+        at = found + strlen(order[i]) - 1;
+    }
+    account_clear(&account);
     history_sums_free(sums, count);
     record_end(&record);
 }

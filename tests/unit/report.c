@@ -132,17 +132,25 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
     expect_keys(json_at(json_get(json, "statistics"), 0),
                 "target recipe step transport fresh ansible n min_ms median_ms p95_ms max_ms");
     cr_expect_eq(json_count(json_get(json, "statistics")), 2, "the unreachable attempt is in no statistic");
-    struct history_sum sum = {
-        .name = (char *)"r", .host = (char *)"h", .n = 2, .sum_ns = 1500000, .max_ns = 1000000};
+    struct history_sum sum = {.name = (char *)"r",
+                              .host = (char *)"h",
+                              .n = 2,
+                              .sum_ns = 1500000,
+                              .max_ns = 1000000,
+                              .status = "skipped",
+                              .started_ns = 1700000000 * NS_PER_S,
+                              .wall_ns = 2500000};
     AUTO_JSON *sums = report_json_sums(&sum, 1, HISTORY_BY_ROLE);
     AUTO_FREE char *text = json_compact(sums);
     cr_expect_str_eq(text, "{\"version\":1,\"by\":\"role\",\"rows\":[{\"name\":\"r\",\"host\":\"h\",\"n\":2,"
                            "\"ok\":0,\"changed\":0,\"failed\":0,"
-                           "\"sum_ms\":1.5,\"max_ms\":1.0}]}");
+                           "\"sum_ms\":1.5,\"max_ms\":1.0,\"status\":\"skipped\","
+                           "\"started\":\"2023-11-14T22:13:20.000000000Z\",\"wall_ms\":2.5}]}");
     AUTO_TEXT csv = TEXT_INIT;
     report_format_named("csv")->sums(&sum, 1, HISTORY_BY_ROLE, &terminal, &csv);
     cr_expect(text_starts(text_string(&csv),
-                          "name,host,n,ok,changed,failed,sum_ms,max_ms\nr,h,2,0,0,0,1.500000,1.000000\n"),
+                          "name,host,n,ok,changed,failed,sum_ms,max_ms,status,started,wall_ms\n"
+                          "r,h,2,0,0,0,1.500000,1.000000,skipped,2023-11-14T22:13:20.000000000Z,2.500000\n"),
               "%s", text_string(&csv));
     account_clear(&account);
     record_end(&record);
