@@ -1,0 +1,185 @@
+#include "lab/firewall.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/moment.h"
+#include "base/words.h"
+#include "event/line.h"
+#include "process/child.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RUN_BOUND_S = 120, SERVES_BOUND_S = 20, STREAM_BOUND_S = 30 };
+
+static const char probe[] = "tests/lab/firewall_probe.py";
+
+/* nft of this machine with the libraries it wants and their loader: guests are of another Debian. */
+static void bring_nft(const struct rig *guest)
+{
+    const struct machine *machine = guest->machine;
+    rig_shell(
+        "set -e; way=%s/nft; mkdir -p $way/opt/nft $way/usr/sbin; cp $(command -v nft) $way/opt/nft/nft; "
+        "for one in $(ldd $(command -v nft) | grep -o '/[^ ]*'); do cp -L $one $way/opt/nft/; done; "
+        "printf '#!/bin/sh\\nexec /opt/nft/ld-linux*.so.* --library-path /opt/nft /opt/nft/nft \"$@\"\\n' "
+        ">$way/usr/sbin/nft; chmod 0755 $way/usr/sbin/nft; tar -C $way -c opt usr >%s/nft.tar; "
+        "ssh -F /dev/null -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+        "-o LogLevel=ERROR %s@%s 'tar -C / --no-same-owner --keep-directory-symlink -x' <%s/nft.tar",
+        guest->project, guest->project, machine->key, machine->user, machine->address, guest->project);
+}
+
+static void bring_agent(const struct rig *guest)
+{
+    AUTO_TEXT program = TEXT_INIT, command = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(file_read(probe, 1 << 20, &program, &err), 0, "%s", error_text(&err));
+    text_addf(&command,
+              "cat >/usr/local/bin/agent <<'END'\n%sEND\n"
+              "printf '[Service]\\nExecStart=python3 /usr/local/bin/agent serve %d %d\\n[Install]\\n"
+              "WantedBy=multi-user.target\\n' >/etc/systemd/system/agent.service\n"
+              "systemctl daemon-reload; systemctl enable --now -q agent.service",
+              text_string(&program), FIREWALL_AGENT, FIREWALL_ANOTHER);
+    free(rig_ssh(guest, text_string(&command), NULL));
+}
+
+static bool serves(void *context)
+{
+    const struct rig *guest = context;
+    AUTO_FREE char *flows =
+        xasprintf("open,tcp," FIREWALL_CDN ",%s,%d open,udp," FIREWALL_CDN_6 "," FIREWALL_HOST_6 ",%d",
+                  guest->machine->address, FIREWALL_AGENT, FIREWALL_ANOTHER);
+    AUTO_FREE char *seen = firewall_ask(flows);
+    return !strstr(seen, "silent") && !strstr(seen, "refused");
+}
+
+struct rig *firewall_guest(const char *root)
+{
+    rig_needed();
+    rig_go_private();
+    struct rig *guest = rig_new(root);
+    rig_make(guest);
+    const char *name = guest->machine->reference;
+    rig_shell("for one in " FIREWALL_CDN " " FIREWALL_CONTROL " " FIREWALL_ELSEWHERE
+              "; do ip addr add $one/32 dev lo; done; "
+              "for one in " FIREWALL_CDN_6 " " FIREWALL_CONTROL_6 " " FIREWALL_ELSEWHERE_6
+              "; do ip addr add $one/128 dev lo nodad; done; ip addr add fd77::1/64 dev %s nodad; "
+              "nsenter --net=/run/netns/%s sh -c 'ip addr add " FIREWALL_HOST_6
+              "/64 dev host0 nodad; ip route add default via fd77::1'",
+              name, name);
+    int code;
+    free(rig_ssh(guest, "command -v nft", &code));
+    if (code)
+        bring_nft(guest);
+    bring_agent(guest);
+    cr_assert(lab_until(SERVES_BOUND_S, serves, guest), "the agent does not serve");
+    return guest;
+}
+
+void firewall_play(struct lab *lab, const char *more)
+{
+    lab_write(lab, "playbooks/node/only-firewall.yml",
+              "- hosts: recipe_work\n  become: true\n  gather_facts: false\n%s  roles: [node_firewall]\n",
+              more);
+}
+
+struct lab *firewall_project(const struct rig *guest)
+{
+    struct lab *lab = lab_new();
+    const struct machine *machine = guest->machine;
+    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
+    lab_write(lab, "home/.empty", "%s", "");
+    lab_environment(lab, "HOME", home);
+    cr_assert(eq(int, lab_run(lab, "init", NULL).code, 0));
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: %s\n    "
+              "user: %s\n    key: %s\n    python: /usr/bin/python3\n    host_keys: ['%s']\n    vars:\n"
+              "      node_firewall_ranges_v4_url: ''\n      node_firewall_undo: 10\n"
+              "      node_firewall_ssh_from: [203.0.113.0/24, '2001:db8:7::/48']\n",
+              machine->address, machine->user, machine->key, machine->host_keys.items[0]);
+    lab_write(lab, "phases/work.yml",
+              "phases:\n  - name: work\n    playbook: playbooks/node/only-firewall.yml\n"
+              "    attempts: 1\n");
+    firewall_play(lab, "");
+    return lab;
+}
+
+struct lab_result firewall_run(struct lab *lab, int code, const char *word)
+{
+    static int number;
+    AUTO_FREE char *name = xasprintf("%s%d", word, ++number), *out = xasprintf("%s.out", name),
+                   *said = xasprintf("%s.err", name);
+    struct lab_result result = {.code = lab_wait(lab, lab_start(lab, name, word, "host", NULL), RUN_BOUND_S)};
+    result.out = lab_keep(lab_read(lab, out));
+    result.err = lab_keep(lab_read(lab, said));
+    cr_assert(eq(int, result.code, code), "%s: %s%s", word, result.out, result.err);
+    return result;
+}
+
+int64_t firewall_changed(struct lab *lab)
+{
+    AUTO_FREE char *query =
+        xasprintf("SELECT count(*) FROM task JOIN step ON step.number = task.step WHERE task.status = %d AND "
+                  "step.run = (SELECT number FROM run ORDER BY started_ns DESC LIMIT 1)",
+                  STATUS_CHANGED);
+    return lab_sql_number(lab, query);
+}
+
+char *firewall_ask(const char *flows)
+{
+    return rig_output("python3 %s ask %s", probe, flows);
+}
+
+struct firewall_stream {
+    struct lab *lab;
+    struct child child;
+    int stdin_end;
+    char *said; /* its file, below the lab's folder */
+};
+
+static bool streams(void *context)
+{
+    const struct firewall_stream *stream = context;
+    AUTO_FREE char *said = lab_read(stream->lab, stream->said);
+    return text_starts(said, "streaming\n");
+}
+
+struct firewall_stream *firewall_stream_start(struct lab *lab, const char *flows)
+{
+    static int number;
+    struct firewall_stream *stream = lab_keep(xcalloc(1, sizeof *stream));
+    stream->lab = lab;
+    stream->said = xasprintf("stream%d", ++number);
+    AUTO_FREE char *path = file_join(lab_folder(lab), stream->said), *words = xstrdup(flows);
+    AUTO_CLOSE int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    AUTO_WORDS argv = WORDS_INIT;
+    words_add_all(&argv, "python3", probe, "stream", NULL);
+    char *state = NULL;
+    for (char *one = strtok_r(words, " ", &state); one; one = strtok_r(NULL, " ", &state))
+        words_add(&argv, one);
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    struct child_plan plan = {
+        .argv = words_argv(&argv), .in = ends[0], .out = out, .error = out, .die_with_parent = true};
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(child_start(&plan, &stream->child, &err), 0, "%s", error_text(&err));
+    close(ends[0]);
+    stream->stdin_end = ends[1];
+    cr_assert(lab_until(SERVES_BOUND_S, streams, stream), "the stream does not begin");
+    return stream;
+}
+
+char *firewall_stream_end(struct firewall_stream *stream)
+{
+    close(stream->stdin_end);
+    cr_assert(child_await(&stream->child, STREAM_BOUND_S * NS_PER_S), "the stream does not end");
+    child_close(&stream->child);
+    char *said = lab_read(stream->lab, stream->said);
+    char *from = strchr(said, '[');
+    cr_assert(from != NULL, "the stream broke: %s", said);
+    memmove(said, from, strlen(from) + 1);
+    return said;
+}

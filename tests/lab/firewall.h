@@ -1,0 +1,40 @@
+/* A host with an agent that the world can reach, for tests of the role node_firewall: the test's process goes
+ * into mount and network namespaces of its own (lab/sandbox.h), a sandbox is made there, and addresses of
+ * all kinds of peers are this process's. What comes from them comes to the host from outside. Everything ends
+ * with the test process. Functions fail the test by themselves. */
+#pragma once
+#include "lab/lab.h"
+#include "lab/sandbox.h"
+
+#define FIREWALL_AGENT   8443 /* what the role guards */
+#define FIREWALL_ANOTHER 9000 /* served too, guarded by nobody */
+/* Peers: of the CDN, of a control network, of neither; IPv4 and IPv6. */
+#define FIREWALL_CDN         "173.245.48.9"
+#define FIREWALL_CDN_6       "2400:cb00::9"
+#define FIREWALL_CONTROL     "203.0.113.7"
+#define FIREWALL_CONTROL_6   "2001:db8:7::7"
+#define FIREWALL_ELSEWHERE   "198.51.100.9"
+#define FIREWALL_ELSEWHERE_6 "2001:db8:9::9"
+/* The host's own IPv6 address; IPv4: of its machine. */
+#define FIREWALL_HOST_6 "fd77::2"
+
+/* Made, nftables on it, the agent serves as an enabled unit. To be called before lab_new. Skips the test
+ * where no sandbox can be made. `root` as of rig_new. */
+struct rig *firewall_guest(const char *root);
+/* A project as `triphase init` lays it down, whose target `host` is that guest (provider static); its phase
+ * runs node_firewall, with no CDN asked. `more`: further lines of YAML for the play, may be "". Can be
+ * written again. */
+struct lab *firewall_project(const struct rig *guest);
+void firewall_play(struct lab *lab, const char *more);
+/* `triphase WORD host`, which has to end with that code. */
+struct lab_result firewall_run(struct lab *lab, int code, const char *word);
+/* How many tasks of the last run changed something. */
+int64_t firewall_changed(struct lab *lab);
+
+/* One try of each flow, words apart by blanks ("open,tcp,FROM,TO,PORT"; tests/lab/firewall_probe.py says
+ * more); a line each: "tcp,FROM,TO,PORT open". malloc'ed. */
+char *firewall_ask(const char *flows);
+/* Goes through these flows until it is ended; gives what was seen as JSON, malloc'ed. */
+struct firewall_stream;
+struct firewall_stream *firewall_stream_start(struct lab *lab, const char *flows);
+char *firewall_stream_end(struct firewall_stream *stream);

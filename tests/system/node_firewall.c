@@ -1,0 +1,170 @@
+/* The role node_firewall on a real host, with packets counted from outside: before, while it is loaded and
+ * afterwards. */
+#include "lab/firewall.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "format/json.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(node_firewall, .timeout = 300);
+
+/* What others have on a host: Docker's chains, Tailscale's, and a table that counts what comes in behind the
+ * role's own from peers that have no business there. */
+static const char others[] = "set -e; iptables -N DOCKER-USER; iptables -A FORWARD -j DOCKER-USER; iptables "
+                             "-N ts-input; iptables -A INPUT "
+                             "-j ts-input; iptables -A ts-input -s 100.64.0.0/10 ! -i tailscale0 -j DROP; "
+                             "iptables -t nat -N DOCKER; iptables "
+                             "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER; ip6tables -N "
+                             "ts-input; ip6tables -A INPUT -j "
+                             "ts-input; nft -f - <<'END'\n"
+                             "table inet watching {\n"
+                             "  counter came_in { }\n"
+                             "  chain behind {\n"
+                             "    type filter hook prerouting priority mangle; policy accept;\n"
+                             "    ip saddr " FIREWALL_ELSEWHERE
+                             " meta l4proto { tcp, udp } th dport { 22, 8443 } counter name came_in\n"
+                             "    ip6 saddr " FIREWALL_ELSEWHERE_6
+                             " meta l4proto { tcp, udp } th dport { 22, 8443 } counter name came_in\n"
+                             "  }\n"
+                             "}\nEND";
+
+static char *others_now(const struct rig *guest)
+{
+    return rig_ssh(guest,
+                   "for table in $(nft list tables | grep -v node_firewall | sed 's/^table //; s/ /,/'); do "
+                   "nft -s list table ${table%,*} ${table#*,}; done",
+                   NULL);
+}
+
+/* Each of these peers to each of the guarded ports and to one that nobody guards, IPv4 and IPv6: a letter per
+ * flow, in the order tcp agent, udp agent, ssh, tcp another. */
+static void add_flows(struct text *flows, const char *what, const char *from, const char *to,
+                      const char *ports)
+{
+    for (const char *at = ports; *at; at++)
+        text_addf(flows, "%s,%s,%s,%s,%d ", what, *at == 'u' ? "udp" : "tcp", from, to,
+                  *at == 's'   ? 22
+                  : *at == 'o' ? FIREWALL_ANOTHER
+                               : FIREWALL_AGENT);
+}
+
+static void expect_open(const struct rig *guest, const char *from, const char *expected)
+{
+    AUTO_TEXT flows = TEXT_INIT, seen = TEXT_INIT;
+    add_flows(&flows, "open", from, strchr(from, ':') ? FIREWALL_HOST_6 : guest->machine->address, "auso");
+    AUTO_FREE char *lines = firewall_ask(text_string(&flows));
+    char *state = NULL;
+    for (char *line = strtok_r(lines, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+        text_addf(&seen, "%s%s", seen.length ? " " : "", strrchr(line, ' ') + 1);
+    cr_expect(eq(str, seen.bytes, (char *)(uintptr_t)expected), "from %s", from);
+}
+
+/* The peers of this matrix, as they have to be with the rules and without. */
+static void expect_guarded(const struct rig *guest, bool guarded)
+{
+    const char *all = "open open open open";
+    expect_open(guest, FIREWALL_CDN, guarded ? "open open silent open" : all);
+    expect_open(guest, FIREWALL_CDN_6, guarded ? "open open silent open" : all);
+    expect_open(guest, FIREWALL_CONTROL, guarded ? "silent silent open open" : all);
+    expect_open(guest, FIREWALL_CONTROL_6, guarded ? "silent silent open open" : all);
+    expect_open(guest, FIREWALL_ELSEWHERE, guarded ? "silent silent silent open" : all);
+    expect_open(guest, FIREWALL_ELSEWHERE_6, guarded ? "silent silent silent open" : all);
+}
+
+/* Of a stream: a flow that has to be open was never without its answer, one that has to be shut had none. */
+static void hold_stream(const char *said)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_JSON *flows = json_parse(said, strlen(said), &err);
+    cr_assert(flows != NULL, "%s", said);
+    for (size_t i = 0; i < json_count(flows); i++) {
+        const struct json *flow = json_at(flows, i);
+        const char *what = json_get_string(flow, "what", ""), *name = json_get_string(flow, "flow", "?");
+        int64_t tries = json_get_integer(flow, "tries", 0), good = json_get_integer(flow, "good", -1),
+                bad = json_get_integer(flow, "bad", -1);
+        if (text_is(what, "open"))
+            cr_expect(tries > 20 && good == tries && bad == 0, "%s: %s", name, said);
+        else if (text_is(what, "shut"))
+            cr_expect(tries > 20 && good == 0, "%s: %s", name, said);
+    }
+}
+
+static void hold_alive(const char *said, const char *from, bool alive)
+{
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_JSON *flows = json_parse(said, strlen(said), &err);
+    AUTO_FREE char *begin = xasprintf("hold,tcp,%s,", from);
+    for (size_t i = 0; i < json_count(flows); i++)
+        if (text_starts(json_get_string(json_at(flows, i), "flow", ""), begin)) {
+            cr_expect(json_get_bool(json_at(flows, i), "alive") == alive, "%s: %s", from, said);
+            return;
+        }
+    cr_assert(false, "no flow held from %s: %s", from, said);
+}
+
+static char *guarded_flows(const struct rig *guest)
+{
+    struct text flows = TEXT_INIT;
+    const char *address = guest->machine->address;
+    add_flows(&flows, "open", FIREWALL_CDN, address, "au");
+    add_flows(&flows, "open", FIREWALL_CDN_6, FIREWALL_HOST_6, "u");
+    add_flows(&flows, "shut", FIREWALL_ELSEWHERE, address, "au");
+    add_flows(&flows, "shut", FIREWALL_ELSEWHERE_6, FIREWALL_HOST_6, "us");
+    return text_take(&flows);
+}
+
+Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_and_leaves_others_alone)
+{
+    struct rig *guest = firewall_guest(NULL);
+    struct lab *lab = firewall_project(guest);
+    free(rig_ssh(guest, others, NULL));
+    AUTO_FREE char *before = others_now(guest), *address = xstrdup(guest->machine->address);
+    expect_guarded(guest, false);
+
+    /* Who may come in notices nothing of the first load, and keeps what was open; who may not loses it. */
+    AUTO_TEXT first = TEXT_INIT;
+    add_flows(&first, "open", FIREWALL_CDN, address, "au");
+    add_flows(&first, "open", FIREWALL_CONTROL, address, "s");
+    add_flows(&first, "hold", FIREWALL_CDN, address, "a");
+    add_flows(&first, "hold", FIREWALL_ELSEWHERE, address, "a");
+    struct firewall_stream *stream = firewall_stream_start(lab, text_string(&first));
+    firewall_run(lab, 0, "create");
+    AUTO_FREE char *at_first = firewall_stream_end(stream);
+    hold_stream(at_first);
+    hold_alive(at_first, FIREWALL_CDN, true);
+    hold_alive(at_first, FIREWALL_ELSEWHERE, false);
+    expect_guarded(guest, true);
+
+    /* Loaded again and again, by the unit and by the role, under a stream. */
+    free(rig_ssh(guest, "nft reset counter inet watching came_in", NULL));
+    AUTO_FREE char *flows = guarded_flows(guest);
+    stream = firewall_stream_start(lab, flows);
+    free(rig_ssh(guest,
+                 "for i in $(seq 30); do nft -f /etc/node-firewall.nft && systemctl reload node-firewall || "
+                 "exit; done",
+                 NULL));
+    firewall_play(
+        lab, "  vars: {node_firewall_agent_from: [192.0.2.0/24], node_firewall_agent_ports: [8443, 8080]}\n");
+    firewall_run(lab, 0, "run");
+    AUTO_FREE char *again = firewall_stream_end(stream);
+    cr_expect(gt(i64, firewall_changed(lab), 0));
+    hold_stream(again);
+    AUTO_FREE char *came_in =
+        rig_ssh(guest, "nft list counter inet watching came_in | grep -o 'packets [0-9]*'", NULL);
+    cr_expect(eq(str, came_in, "packets 0\n"));
+    AUTO_FREE char *dropped =
+        rig_ssh(guest, "nft list chain inet node_firewall agent | grep -c 'counter packets [1-9].* drop'",
+                NULL);
+    cr_expect(eq(str, dropped, "1\n"));
+    expect_guarded(guest, true);
+
+    firewall_run(lab, 0, "run");
+    cr_expect(eq(i64, firewall_changed(lab), 0));
+    AUTO_FREE char *after = others_now(guest);
+    cr_expect(eq(str, after, before));
+}
