@@ -40,6 +40,8 @@ int exit_code_of_outcome(enum outcome outcome, const char *stage, bool changed_w
     case OUTCOME_FAILED:
     case OUTCOME_CHILD_CRASHED:
         return stage && !text_is(stage, "transport") ? EXIT_PROVIDER : EXIT_PHASE_FAILED;
+    case OUTCOME_ROLLED_BACK:
+        return EXIT_PHASE_FAILED;
     case OUTCOME_LEFTOVER:
         return EXIT_PROVIDER;
     case OUTCOME_UNREACHABLE:

@@ -78,6 +78,10 @@ static void check_duration(struct check *check, const struct node *node)
         wrong(check, node, "'%s': '%s' is no duration; write it like 90s, 5m or 1h30m", check->label, shown);
     else if (ns == 0 && !(check->key->flags & KEY_ZERO))
         wrong(check, node, "'%s': a duration of 0 makes no sense here", check->label);
+    else if (ns < check->key->least) {
+        AUTO_FREE char *least = duration_show(check->key->least);
+        wrong(check, node, "'%s': %s is less than the least, %s", check->label, shown, least);
+    }
 }
 
 static const char *const *choices_of(const struct check *check)

@@ -50,6 +50,6 @@ struct key {
     const char *const *(*names)(void); /* the same, where the names stand in a table of their own */
     char *(*problem)(
         const char *text); /* of a text or each text of a list: what is wrong, malloc'ed, or NULL */
-    int64_t least, most;   /* VALUE_COUNT */
+    int64_t least, most;   /* VALUE_COUNT; of VALUE_DURATION `least` alone, in nanoseconds */
     unsigned flags;
 };

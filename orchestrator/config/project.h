@@ -84,6 +84,7 @@ struct phase {
     int attempts;
     struct words retry_on; /* outcome names */
     int64_t retry_pause_ns;
+    int64_t confirm_ns;      /* without a proven way in, then the host puts itself back; 0: never */
     struct words transports; /* empty: the target's, or with `transport_auto` what that is for the target */
     bool transport_auto;
     bool needs_tun; /* `require: [tun]`: tailnet-userspace is not taken */

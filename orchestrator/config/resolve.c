@@ -370,6 +370,7 @@ void resolve_phase(const struct resolve *resolve, const struct settings_view *vi
     out->attempts = count_of(view, "attempts");
     texts_of(view, "retry_on", &out->retry_on);
     out->retry_pause_ns = duration_of(view, "retry_pause");
+    out->confirm_ns = duration_of(view, "confirm");
     resolve_transports(view, &out->transports, &out->transport_auto);
     resolve_requirements(view, out);
     keep_to_tun(resolve, view, out);

@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/cloud_rules.h"
 #include "config/provider_facts.h"
@@ -19,16 +20,19 @@ static const char *const stale[] = {"refuse", "remove", NULL};
 static const char *const tailscale_ssh[] = {"refuse", "accept", NULL};
 static const char *const beyond[] = {"refuse", "allow", NULL};
 
+enum { CONFIRM_LEAST_S = 3 }; /* a third of it is one new connection */
+
 /* After which a phase may be tried again. */
 static const char *const *retried_outcomes(void)
 {
-    static const char *names[WATCHDOG_ROOM + 4] = {"failed", "unreachable"};
+    static const char *names[WATCHDOG_ROOM + 5] = {"failed", "unreachable"};
     const struct watchdog_facts *watchdog;
     size_t count = 2;
     for (size_t i = 0; (watchdog = watchdog_facts(i)); i++)
         if (watchdog->outcome)
             names[count++] = watchdog->outcome;
-    names[count] = "child-crashed";
+    names[count++] = "child-crashed";
+    names[count] = "rolled-back";
     return names;
 }
 
@@ -247,6 +251,8 @@ static const struct key behind[] = {
     {.name = "require", .scope = SCOPE_PHASE, .type = VALUE_REQUIRE, .preset = "[]"},
     {.name = "network_churn", .scope = SCOPE_PHASE, .type = VALUE_BOOL, .preset = "false"},
     {.name = "reboots", .scope = SCOPE_PHASE, .type = VALUE_BOOL, .preset = "false"},
+    DURATION_KEY("confirm", SCOPE_PHASE, .note = "none: what it changes stays", .flags = KEY_NONE,
+                 .least = CONFIRM_LEAST_S * NS_PER_S),
     {.name = "facts", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "fresh", .choices = facts},
     {.name = "lost_handlers",
      .scope = SCOPE_PHASE,
@@ -269,7 +275,6 @@ static const struct key behind[] = {
     LATER_KEY("on", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_PHASE),
-    LATER_KEY("confirm", SCOPE_PHASE),
 };
 
 const struct key *schema_key(size_t at)

@@ -14,13 +14,12 @@ static const char *const names[] = {
     [OUTCOME_SKIPPED] = "skipped",
     [OUTCOME_UNHEALTHY] = "unhealthy",
     [OUTCOME_LEFTOVER] = "leftover",
+    [OUTCOME_ROLLED_BACK] = "rolled-back",
 };
 
 static const bool may_leave[OUTCOME_OF_WATCHDOG] = {
-    [OUTCOME_UNREACHABLE] = true,
-    [OUTCOME_CANCELLED] = true,
-    [OUTCOME_CHILD_CRASHED] = true,
-    [OUTCOME_CRASHED] = true,
+    [OUTCOME_UNREACHABLE] = true, [OUTCOME_CANCELLED] = true,   [OUTCOME_CHILD_CRASHED] = true,
+    [OUTCOME_CRASHED] = true,     [OUTCOME_ROLLED_BACK] = true,
 };
 
 const char *outcome_name(enum outcome outcome)

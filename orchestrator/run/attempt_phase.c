@@ -196,6 +196,25 @@ static void plan_watching(const struct run_context *context, const struct phase 
     plan->forensics.secrets = attempt->ansible.known;
 }
 
+/* Its way in, over connections of its own. */
+static void plan_confirm(const struct run_context *context, const struct phase *phase,
+                         struct attempt_phase *attempt, struct step_order *plan)
+{
+    const struct target *target = context->request->target;
+    if (!phase->confirm_ns)
+        return;
+    attempt->confirm_id = xasprintf("%s/%02d", context->request->run_id, plan->seq);
+    plan->confirm = (struct confirm_plan){
+        .host = {.host = {target, context->machine,
+                          ssh_needs_agent(context->machine, target) ? attempt->sockets : NULL},
+                 .kind = attempt->transport,
+                 .sockets = attempt->sockets,
+                 .id = attempt->confirm_id,
+                 .time_ns = phase->confirm_ns,
+                 .reboots = phase->reboots},
+        .boots_ns = phase->reboots ? target->ready_ns : 0};
+}
+
 int attempt_phase_prepare(struct run_context *context, const struct phase *phase, const struct json *owed,
                           struct attempt_phase *attempt, struct step_order *plan, struct error *err)
 {
@@ -206,6 +225,7 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
     plan_child(context, attempt, plan);
     plan_reading(context, phase, owed, attempt, plan);
     plan_watching(context, phase, attempt, plan);
+    plan_confirm(context, phase, attempt, plan);
     return 0;
 }
 
@@ -214,7 +234,7 @@ void attempt_phase_clear(struct attempt_phase *attempt)
     ansible_child_clear(&attempt->ansible);
     words_clear(&attempt->own);
     char **const texts[] = {&attempt->sockets, &attempt->master_log, &attempt->target_state,
-                            &attempt->machine_state};
+                            &attempt->machine_state, &attempt->confirm_id};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(TAKE(*texts[i]));
 }

@@ -10,6 +10,7 @@ struct attempt_phase {
     enum transport_kind transport;
     char *sockets, *master_log;         /* of the run's connections over it */
     char *target_state, *machine_state; /* what phases keep */
+    char *confirm_id;                   /* what its host keeps its way back by; NULL: it is not to */
 };
 
 /* Fills `attempt`, and in `plan` (who and where it is are there) the child, its bounds and its

@@ -78,7 +78,7 @@ static void take_over(struct runner *runner, const struct step_end *over, struct
         runner->contact.knocked_ns = over->knocked_ns;
     if (outcome == OUTCOME_OK && over->verdict.cause)
         run_rows_note_warning(runner_notes(runner), &over->verdict);
-    else if (over->by != ENDED_BY_ITSELF && over->by != ENDED_BY_CANCEL)
+    else if (over->by >= ENDED_BY_WATCHDOG)
         run_rows_note_watchdog(runner_notes(runner), outcome, tally);
 }
 

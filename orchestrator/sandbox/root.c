@@ -25,7 +25,7 @@
 /* What a host that Ansible can work on needs, and what the roles of a Vault host need of Debian. */
 #define PACKAGES                                                                                     \
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,sudo,ca-certificates,iproute2," \
-    "iptables,curl,openssl"
+    "iptables,nftables,curl,openssl"
 
 enum { LOCK_PAUSE_MS = 50, KEY_DIGITS = 12 };
 

@@ -6,6 +6,7 @@
 #include "config/watchdog_facts.h"
 #include "process/child.h"
 #include "process/scope.h"
+#include "step/confirm.h"
 #include "step/forensics.h"
 #include "transport/watch.h"
 
@@ -29,6 +30,7 @@ struct step_order {
     const struct scope *run_scope; /* where async jobs of the run go before the step's scope is ended */
     bool (*is_async)(pid_t);       /* whether a process is an async job's; NULL: there are none */
     struct phase_limits limits;
+    struct confirm_plan confirm;                 /* its address is kept until the step is over */
     struct transport_watch_plan transport_watch; /* control_path NULL: nothing to watch */
     /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
     struct forensics_plan forensics;

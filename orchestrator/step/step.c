@@ -27,11 +27,13 @@ enum {
 
 enum state {
     OPENING,     /* its row is on its way to disk; nothing of it runs */
+    ARMING,      /* the host is asked to keep its way back (confirm); nothing else of it runs */
     RUNNING,     /* its process runs, under watchdogs */
     LOOKING,     /* it is to be ended: what goes on is looked at first; everything runs still */
     LINGERING,   /* the main process has ended by itself; the rest of the scope has a moment to do so too */
     TERMINATING, /* all in the scope were sent TERM and have the grace */
     KILLING,     /* all were sent KILL */
+    PROVING,     /* nothing of it runs; a new connection proves the way in, or the host puts itself back */
     CLOSING,     /* nothing of it runs, or it cannot be ended; its end is on its way to disk */
     OVER,        /* whoever started it was told */
     STATE_COUNT
@@ -39,6 +41,9 @@ enum state {
 enum input {
     COMMITTED, /* the row that is awaited is on disk */
     NOT_COMMITTED,
+    ARMED,
+    PROVEN,      /* what became of its `confirm` is known */
+    ROLLED_BACK, /* the host has put itself back under it */
     MAIN_ENDED,
     EMPTY,    /* nothing is left in the scope */
     WATCHDOG, /* it is to be ended: `by` says by what */
@@ -68,7 +73,8 @@ struct step {
     struct watchdogs *watchdogs;
     struct transport_watch *transport_watch;
     struct last_look *last_look;
-    bool looked_at; /* there is an event that says what was going on */
+    struct confirm *confirm; /* NULL: it has none, or not yet */
+    bool looked_at;          /* there is an event that says what was going on */
     struct timer *bound;
     int survivors;
     struct verdict verdict;
@@ -149,6 +155,14 @@ static void on_path(void *context, int direct, struct json *detail, int64_t at_n
                              .sample = {.kind = "path", .healthy = direct, .detail = text, .at_ns = at_ns}});
 }
 
+static void on_confirm(void *context, enum confirm_news news)
+{
+    struct step *step = context;
+    if (news == CONFIRM_NEWS_BACK && step->by == ENDED_BY_ITSELF && !step->main_ended)
+        step->by = ENDED_BY_ROLLBACK;
+    feed(step, news == CONFIRM_NEWS_ARMED ? ARMED : news == CONFIRM_NEWS_BACK ? ROLLED_BACK : PROVEN);
+}
+
 static void on_looked(void *context)
 {
     struct step *step = context;
@@ -216,6 +230,32 @@ failed:
     return close_step(step);
 }
 
+static enum state begin(struct step *step)
+{
+    const struct step_order *plan = &step->plan;
+    if (!plan->confirm.host.time_ns || step->by != ENDED_BY_ITSELF)
+        return start(step);
+    step->confirm = confirm_begin(step->loop, step->sink, plan->run_scope, &plan->confirm, plan->run,
+                                  plan->seq, on_confirm, step);
+    return ARMING;
+}
+
+static enum state close_row(struct step *step);
+
+/* Its process was never to start. */
+static enum state not_armed(struct step *step)
+{
+    fail_to_start(step, confirm_seen(step->confirm)->words);
+    return close_row(step);
+}
+
+static enum state abandon(struct step *step)
+{
+    confirm_drop(step->confirm);
+    fail_to_start(step, "ended before it began");
+    return close_row(step);
+}
+
 static enum state give_up(struct step *step)
 {
     (void)step;
@@ -275,6 +315,8 @@ static enum state kill_all(struct step *step)
 {
     stop_watching(step);
     last_look_stop(&step->last_look);
+    if (step->scope->kind == SCOPE_MARKER) /* its questions would be counted among what survives */
+        confirm_pause(step->confirm);
     scope_kill(step->scope, NULL);
     timer_arm(step->bound, KILL_BOUND_S * NS_PER_S);
     step_processes_await_empty(step->processes);
@@ -305,11 +347,24 @@ static void read_tail(const struct step *step, struct text *out)
     redact_rules_free(rules);
 }
 
+/* Whatever ended it: a phase that failed may have closed the way in too. */
 static enum state close_step(struct step *step)
 {
     stop_watching(step);
     timer_disarm(step->bound);
     step_processes_await_nothing(step->processes);
+    return confirm_end(step->confirm) ? PROVING : close_row(step);
+}
+
+static enum state stop_proving(struct step *step)
+{
+    confirm_drop(step->confirm);
+    return close_row(step);
+}
+
+static enum state close_row(struct step *step)
+{
+    stop_watching(step);
     step_lines_drain(step->lines);
     if (step->by == ENDED_BY_ITSELF)
         step_lines_stand(step->lines, NULL);
@@ -326,6 +381,7 @@ static enum state close_step(struct step *step)
                                                                               : text_string(&tail),
                                 .path_cause = path_state_cause(transport_watch_state(step->transport_watch)),
                                 .path_words = path_words,
+                                .confirm = confirm_seen(step->confirm),
                                 .looked_at = step->looked_at ? id_tail(step->plan.run, 8) : NULL};
     step->verdict = step->judge(step->context, &evidence);
     AUTO_FREE char *owed = step_lines_owed(step->lines);
@@ -359,13 +415,19 @@ typedef enum state transition(struct step *);
 
 /* State by input. What is not named is ignored: it cannot happen, or changes nothing. */
 static transition *const table[STATE_COUNT][INPUT_COUNT] = {
-    [OPENING] = {[COMMITTED] = start, [NOT_COMMITTED] = give_up},
-    [RUNNING] = {[MAIN_ENDED] = linger, [WATCHDOG] = look, [CANCEL] = look, [CANCEL_NOW] = kill_all},
+    [OPENING] = {[COMMITTED] = begin, [NOT_COMMITTED] = give_up},
+    [ARMING] = {[ARMED] = start, [PROVEN] = not_armed, [CANCEL_NOW] = abandon},
+    [RUNNING] = {[MAIN_ENDED] = linger,
+                 [ROLLED_BACK] = terminate,
+                 [WATCHDOG] = look,
+                 [CANCEL] = look,
+                 [CANCEL_NOW] = kill_all},
     [LOOKING] = {[LOOKED] = terminate, [CANCEL_NOW] = kill_all},
     [LINGERING] = {[EMPTY] = close_step, [BOUND] = terminate, [CANCEL] = terminate, [CANCEL_NOW] = kill_all},
     [TERMINATING] =
         {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = kill_all, [CANCEL_NOW] = kill_all},
     [KILLING] = {[MAIN_ENDED] = see_whether_empty, [EMPTY] = close_step, [BOUND] = count_survivors},
+    [PROVING] = {[PROVEN] = close_row, [CANCEL_NOW] = stop_proving},
     [CLOSING] = {[COMMITTED] = finish_stored, [NOT_COMMITTED] = give_up},
 };
 
@@ -461,6 +523,7 @@ void step_free(struct step *step)
     watchdogs_stop(&step->watchdogs);
     transport_watch_free(&step->transport_watch);
     last_look_stop(&step->last_look);
+    confirm_free(&step->confirm);
     step_lines_free(step->lines);
     timer_free(&step->bound);
     step_processes_free(step->processes);

@@ -67,6 +67,8 @@ void ended_see(const struct evidence *e, struct text *out)
     }
     if (e->by == ENDED_BY_CANCEL)
         text_add(out, "ended by a cancel, ");
+    else if (e->by == ENDED_BY_ROLLBACK)
+        text_add(out, "ended since the host had put itself back, ");
     else if (e->by == ENDED_BY_STAYING)
         text_add(out, "ended since it did not leave, ");
     else if (watchdog)

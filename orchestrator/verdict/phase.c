@@ -44,6 +44,31 @@ static bool stayed(const struct evidence *e)
     return e->by == ENDED_BY_STAYING;
 }
 
+static bool confirm_became(const struct evidence *e, enum confirm_became became)
+{
+    return e->confirm && e->confirm->became == became;
+}
+
+static bool rolled_back(const struct evidence *e)
+{
+    return confirm_became(e, CONFIRM_BECAME_BACK);
+}
+
+static bool unarmed(const struct evidence *e)
+{
+    return confirm_became(e, CONFIRM_BECAME_UNARMED);
+}
+
+static bool unarmed_no_way(const struct evidence *e)
+{
+    return confirm_became(e, CONFIRM_BECAME_NO_WAY);
+}
+
+static bool not_back(const struct evidence *e)
+{
+    return confirm_became(e, CONFIRM_BECAME_OPEN);
+}
+
 static bool oom(const struct evidence *e)
 {
     return !stayed(e) && !e->end->exited && e->end->signal == 9 && e->out_of_memory;
@@ -133,6 +158,16 @@ static char *say_signal(const struct evidence *e)
 {
     AUTO_FREE char *how = child_end_text(e->end), *where = ended_say_where(e);
     return xasprintf("ansible-playbook %s %s", how, where);
+}
+
+static char *say_confirm(const struct evidence *e)
+{
+    return xstrdup_or_null(e->confirm->words);
+}
+
+static const char *confirm_cause(const struct evidence *e)
+{
+    return e->confirm->cause;
 }
 
 static char *say_refused(const struct evidence *e)
@@ -315,15 +350,33 @@ static void see(const struct evidence *e, struct text *out)
     if (t->refused)
         text_add(out, ", refused by the callback");
     see_record(t, out);
+    static const char *const became[] = {[CONFIRM_BECAME_UNARMED] = "its way back not armed",
+                                         [CONFIRM_BECAME_NO_WAY] = "its way back not armed",
+                                         [CONFIRM_BECAME_ARMED] = "its way back armed",
+                                         [CONFIRM_BECAME_CONFIRMED] = "confirmed",
+                                         [CONFIRM_BECAME_BACK] = "put back by the host",
+                                         [CONFIRM_BECAME_OPEN] = "neither confirmed nor seen put back"};
+    if (e->confirm && e->confirm->became)
+        text_addf(out, ", %s", became[e->confirm->became]);
 }
 
 static const struct verdict_row rows[] = {
     {"died", ended_by_death, OUTCOME_CRASHED, NULL, "triphase itself died while it ran", ended_say_death,
      NULL},
+    {"rolled-back", rolled_back, OUTCOME_ROLLED_BACK, NULL,
+     "no new connection proved the way in in time, and the host put itself back (confirm)", say_confirm,
+     confirm_cause},
     {"cancelled", ended_by_cancel, OUTCOME_CANCELLED, NULL, "the run was cancelled while it ran",
      ended_say_where, NULL},
     {"watchdog", by_watchdog, OUTCOME_NONE, NULL, "a watchdog struck, and the outcome is called after it",
      ended_say_more, watchdog_cause},
+    {"unarmed-no-way", unarmed_no_way, OUTCOME_UNREACHABLE, "not-armed",
+     "there was no way to the host over which its state could be kept (confirm)", say_confirm, NULL},
+    {"not-armed", unarmed, OUTCOME_FAILED, "not-armed",
+     "the host cannot keep its state, so that the phase was not begun (confirm)", say_confirm, NULL},
+    {"not-back", not_back, OUTCOME_UNREACHABLE, "not-back",
+     "its way in was not proven, and the host did not answer after its time either (confirm)", say_confirm,
+     NULL},
     {"out-of-memory", oom, OUTCOME_CHILD_CRASHED, "oom",
      "its process was killed while the kernel ran out of memory", say_signal, NULL},
     {"signalled", signalled, OUTCOME_CHILD_CRASHED, "signal", "a signal that was not ours ended its process",

@@ -14,6 +14,7 @@ enum ended_by {
     ENDED_BY_ITSELF,
     ENDED_BY_CANCEL,
     ENDED_BY_DEATH,    /* of triphase itself: what is known was read afterwards */
+    ENDED_BY_ROLLBACK, /* the host had put itself back under it (confirm) */
     ENDED_BY_WATCHDOG, /* from here on: each row of config/watchdog_facts.h, by its place */
     ENDED_BY_TRANSPORT = ENDED_BY_WATCHDOG + WATCHDOG_TRANSPORT,
     ENDED_BY_DEADLINE = ENDED_BY_WATCHDOG + WATCHDOG_DEADLINE,
@@ -24,6 +25,23 @@ enum ended_by {
 
 /* The watchdog's row; an empty one where it was none. */
 const struct watchdog_facts *ended_by_watchdog(enum ended_by by);
+
+/* What became of a phase's `confirm`. */
+enum confirm_became {
+    CONFIRM_BECAME_NOTHING, /* it was neither armed nor refused */
+    CONFIRM_BECAME_UNARMED, /* the host does not take it: the phase's process never started */
+    CONFIRM_BECAME_NO_WAY,  /* the same, since there was no way to the host */
+    CONFIRM_BECAME_ARMED,   /* and no more is known */
+    CONFIRM_BECAME_CONFIRMED,
+    CONFIRM_BECAME_BACK, /* the host has put itself back */
+    CONFIRM_BECAME_OPEN, /* nobody knows */
+};
+
+struct confirm_seen {
+    enum confirm_became became;
+    const char *words; /* for people; NULL where nothing is said */
+    const char *cause; /* of BACK; static */
+};
 
 /* What a stage's process answered. */
 struct stage_answer {
@@ -67,8 +85,9 @@ struct evidence {
     const char *path_cause;
     const char *path_words; /* the same in words; NULL like it */
     const char *looked_at;  /* the run, where a look at what was ended is among its events; NULL: none */
-    const struct stage_answer *stage; /* NULL: a phase */
-    const struct run_standing *run;   /* NULL: an attempt */
+    const struct confirm_seen *confirm; /* NULL: the phase has none */
+    const struct stage_answer *stage;   /* NULL: a phase */
+    const struct run_standing *run;     /* NULL: an attempt */
 };
 
 struct verdict {

@@ -206,7 +206,7 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
                  "}\n");
     expect_later("triphase.yml", "project: demo\ndefaults: {", LATER_OF_A_TARGET, "}\n");
     with_target("");
-    expect_later("phases/vault.yml", "phases: [{name: a, playbook: a.yml, ", "accelerate confirm", "}]\n");
+    expect_later("phases/vault.yml", "phases: [{name: a, playbook: a.yml, ", "accelerate", "}]\n");
 }
 
 Test(config, values_of_a_target_are_checked)

@@ -29,6 +29,7 @@ struct phase_case {
     enum ended_by by;
     const struct child_end *end;
     bool oom, beyond, owed;
+    enum confirm_became confirm;
     const char *lines[6];
 };
 static const struct phase_case phases[] = {
@@ -39,6 +40,13 @@ static const struct phase_case phases[] = {
      .by = ENDED_BY_DEATH,
      .end = &none,
      .lines = {PLAY}},
+    {.row = "rolled-back",
+     .seen = "ended since the host had put itself back, exit code 0, 0 hosts lost, 0 tasks failed, 3 event "
+             "lines, end seen, put back by the host",
+     .by = ENDED_BY_ROLLBACK,
+     .end = &code_0,
+     .confirm = CONFIRM_BECAME_BACK,
+     .lines = {WELL}},
     {.row = "cancelled",
      .seen = "ended by a cancel, exit code 0, 0 hosts lost, 0 tasks failed, 1 event line, no end",
      .by = ENDED_BY_CANCEL,
@@ -49,6 +57,21 @@ static const struct phase_case phases[] = {
      .by = ENDED_BY_SILENCE,
      .end = &killed,
      .lines = {PLAY, LOST}},
+    {.row = "unarmed-no-way",
+     .seen = "its process never ran, no play began, 0 event lines, its way back not armed",
+     .end = &none,
+     .confirm = CONFIRM_BECAME_NO_WAY},
+    {.row = "not-armed",
+     .seen = "its process never ran, no play began, 0 event lines, its way back not armed",
+     .end = &none,
+     .confirm = CONFIRM_BECAME_UNARMED},
+    {.row = "not-back",
+     .seen =
+         "exit code 0, 0 hosts lost, 0 tasks failed, 3 event lines, end seen, neither confirmed nor seen put "
+         "back",
+     .end = &code_0,
+     .confirm = CONFIRM_BECAME_OPEN,
+     .lines = {WELL}},
     {.row = "out-of-memory",
      .seen = "signal 9, the kernel ran out of memory, 0 hosts lost, 0 tasks failed, 1 event line, no end",
      .end = &killed,
@@ -370,8 +393,13 @@ static struct verdict judge_phase(const struct phase_case *c)
         tally_line(&tally, &parsed);
         line_clear(&parsed);
     }
-    struct verdict verdict = verdict_of_phase(&(struct evidence){
-        .by = c->by, .end = c->end, .tally = &tally, .out_of_memory = c->oom, .log_tail = "a line"});
+    const struct confirm_seen confirm = {.became = c->confirm, .words = "its words"};
+    struct verdict verdict = verdict_of_phase(&(struct evidence){.by = c->by,
+                                                                 .end = c->end,
+                                                                 .tally = &tally,
+                                                                 .out_of_memory = c->oom,
+                                                                 .confirm = &confirm,
+                                                                 .log_tail = "a line"});
     tally_clear(&tally);
     return verdict;
 }
