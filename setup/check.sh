@@ -93,6 +93,8 @@ if [ "$built" = 1 ]; then
     # The first time on a machine it takes minutes of both processors.
     check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
     tailnet=$!
+    check "the S3 service of the tests is there" as_root setup/s3-lab.sh &
+    service=$!
 fi
 aside linters linters
 
@@ -100,6 +102,7 @@ if [ "$built" = 1 ]; then
     part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     wait "$tree"
     wait "$tailnet"
+    wait "$service"
     # These wait more than they work: twice as many run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
     part "system tests" as_root setup/run-tests.py --jobs $((jobs * 2)) --budget 2400 \

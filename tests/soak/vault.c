@@ -228,10 +228,10 @@ static const struct cut {
     {ROLES "vault_finalize/tasks/admin.yml", "Keep the admin token on the execution host"},
     {ROLES "vault_finalize/tasks/admin.yml", "End the root token"},
     {ROLES "vault_finalize/tasks/admin.yml", "Forget the root token here"},
-    {ROLES "vault_finalize/tasks/main.yml", "Reload units before anything else can go wrong"},
+    {ROLES "vault_snapshots/tasks/main.yml", "Reload units before anything else can go wrong"},
     {ROLES "vault_finalize/tasks/token.yml", "Put it where the unit reads it"},
-    {ROLES "vault_finalize/tasks/main.yml", "Save the first snapshot"},
-    {ROLES "vault_finalize/tasks/main.yml", "Start the timer"},
+    {ROLES "vault_snapshots/tasks/main.yml", "Take a snapshot"},
+    {ROLES "vault_snapshots/tasks/main.yml", "Start the timer"},
 };
 
 Test(vault_soak, a_first_run_cut_off_between_any_two_steps_is_made_good_by_the_next)
@@ -319,7 +319,7 @@ Test(vault_soak, what_was_bent_on_the_host_is_made_good)
                   ">>/tmp/bao; mv /tmp/bao /usr/local/bin/bao; rm " STATE "/snapshots/*; "
                   "chmod 0755 " STATE "/data; chown root " STATE
                   "/snapshots; systemctl disable --now openbao-snapshot.timer; "
-                  "systemctl disable openbao; echo >/usr/local/sbin/openbao-snapshot; rm "
+                  "systemctl disable openbao; echo >/usr/local/lib/openbao-snapshots/snapshot_take.py; rm "
                   "/etc/openbao/snapshot.token /etc/openbao/tls/tls.key");
     struct lab_result result = vault_expect(lab, 0, "run", "vault", NULL);
     AUTO_FREE char *changed = vault_changed(lab);
@@ -330,8 +330,8 @@ Test(vault_soak, what_was_bent_on_the_host_is_made_good)
                                         "Bring the certificate here, for those who ask from outside",
                                         "Start the server with what is configured now",
                                         "Give the shares that unseal",
-                                        "Write script, service and timer of the snapshots",
                                         "Make the snapshot token",
+                                        "Lay down programs, service and timer",
                                         "Run the job of the timer once",
                                         "Start the timer"};
     for (size_t i = 0; i < COUNT_OF(tasks); i++)

@@ -282,7 +282,7 @@ def look_snapshots(state_dir):
     name = os.path.basename(str(latest.get('file', '')))
     path = os.path.join(state_dir, 'snapshots', name)
     verified = bool(name) and digest(path) == latest.get('sha256')
-    return {'file': name, 'verified': verified, 'age': int(time.time() - os.stat(path).st_mtime) if verified else -1,
+    return {'file': name, 'verified': verified, 'latest': latest, 'age': int(time.time() - os.stat(path).st_mtime) if verified else -1,
             'count': len(glob.glob(os.path.join(state_dir, 'snapshots', 'openbao-*.snap')))}
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.snapshot_store import COHERENT, DamagedError, StoreError, check_snapshot, open_store
+from ansible.module_utils.snapshot_store import COHERENT, STORE_OPTIONS, DamagedError, StoreError, check_snapshot, open_store
 
 DOCUMENTATION = r"""
 module: snapshot_store
@@ -69,7 +69,7 @@ conditional:
 
 def main():
     module = AnsibleModule(argument_spec={
-        'store': {'type': 'dict', 'required': True, 'no_log': True},
+        'store': {'type': 'dict', 'required': True, 'options': STORE_OPTIONS},
         'lineage': {'type': 'str', 'required': True},
         'src': {'type': 'path', 'required': True},
         'sha256': {'type': 'str'},

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.snapshot_store import COHERENT, EMPTY, StoreError, age, digest, open_store
+from ansible.module_utils.snapshot_store import COHERENT, EMPTY, STORE_OPTIONS, StoreError, age, digest, open_store
 
 DOCUMENTATION = r"""
 module: snapshot_store_info
@@ -28,6 +28,9 @@ options:
   dest:
     description: File that the snapshot is written to, 0600, where it is coherent; it needs a lineage.
     type: path
+  tell:
+    description: What the snapshot is looked for; the run's report says then which one it was, and how old.
+    type: str
 author:
   - triphase
 """
@@ -61,6 +64,13 @@ lineages:
 """
 
 
+def span(seconds):
+    for name, length in (('d', 86400), ('h', 3600), ('min', 60)):
+        if seconds >= 2 * length:
+            return '%d %s' % (seconds // length, name)
+    return '%d s' % seconds
+
+
 def place(found, dest, check):
     """Whether `dest` had to be written: the bytes lie in `found`, beside it."""
     try:
@@ -77,9 +87,10 @@ def place(found, dest, check):
 
 def main():
     module = AnsibleModule(argument_spec={
-        'store': {'type': 'dict', 'required': True, 'no_log': True},
+        'store': {'type': 'dict', 'required': True, 'options': STORE_OPTIONS},
         'lineage': {'type': 'str', 'default': ''},
         'dest': {'type': 'path'},
+        'tell': {'type': 'str'},
     }, supports_check_mode=True)
     args = module.params
     changed, lineages = False, {}
@@ -98,8 +109,13 @@ def main():
     except (StoreError, OSError) as error:
         module.fail_json(msg='the snapshot store could not be asked: %s' % error)
     worst = max(lineages.values(), key=lambda found: found['state'], default=None)
+    told = {}
+    if args['tell'] and worst:
+        latest = worst['latest']
+        text = '%s: %s%s' % (args['tell'], worst['evidence'], ', %s old' % span(latest['age']) if latest else '')
+        told = {'triphase_told': {'subject': 'vault-snapshot', 'text': text[:500], 'detail': {'state': worst['state'], 'latest': latest}}}
     module.exit_json(
-        changed=changed, lineages=lineages,
+        changed=changed, lineages=lineages, **told,
         state=worst['state'] if worst else EMPTY,
         evidence=worst['evidence'] if worst else 'no lineage has anything in %s' % store.back_end.where(store.prefix),
         latest=worst['latest'] if worst else {})

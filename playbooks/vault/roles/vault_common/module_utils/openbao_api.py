@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import ssl
 import time
 import urllib.error
@@ -22,18 +23,24 @@ class Api:
         except (OSError, ssl.SSLError) as error:
             self.error = str(error)
 
-    def call(self, method, path, token='', body=None, timeout=30):
-        """(status, object); status 0 where nobody answers."""
+    def call(self, method, path, token='', body=None, timeout=30, to=None, length=None):
+        """(status, object); status 0 where nobody answers. A body that is a file of `length` bytes is sent as it is; a reply that is no
+        refusal goes into the file `to`, where one is given."""
         if self.context is None:
             return 0, {'error': self.error}
-        data = None if body is None else json.dumps(body).encode('utf-8')
+        data = body if length is not None else None if body is None else json.dumps(body).encode('utf-8')
         request = urllib.request.Request(self.url + path, data=data, method=method)
         if token:
             request.add_header('X-Vault-Token', token)
+        if length is not None:
+            request.add_header('Content-Length', str(length))
+            request.add_header('Content-Type', 'application/octet-stream')
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context))
         try:
             with opener.open(request, timeout=timeout) as reply:
+                if to is not None:
+                    shutil.copyfileobj(reply, to, 1 << 20)
                 status, body = reply.status, reply.read(1 << 20)
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read(1 << 20)

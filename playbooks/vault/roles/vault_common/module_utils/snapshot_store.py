@@ -37,6 +37,21 @@ EMPTY, COHERENT, INCOHERENT = 0, 1, 2
 TRIES = 6
 POINTER_MOST = 1 << 16
 
+# What a store is told by, as an option of a module.
+STORE_OPTIONS = {
+    'kind': {'type': 'str', 'required': True, 'choices': ['directory', 's3']},
+    'prefix': {'type': 'str', 'default': ''},
+    'directory': {'type': 'path'},
+    'url': {'type': 'str'},
+    'bucket': {'type': 'str'},
+    'region': {'type': 'str', 'default': 'us-east-1'},
+    'style': {'type': 'str', 'choices': ['path', 'virtual'], 'default': 'path'},
+    'access_key': {'type': 'str', 'no_log': True},
+    'secret_key': {'type': 'str', 'no_log': True},
+    'ca': {'type': 'path'},
+    'timeout': {'type': 'int', 'default': 600},
+}
+
 
 class StoreError(Exception):
     """The store could not be asked, or did not do what it was asked."""
@@ -511,10 +526,10 @@ class Snapshots:
     def lineages(self):
         return [name for name in self.back_end.names(self.prefix) if LINEAGE.match(name)]
 
-    def keep(self, lineage, path, at=None):
+    def keep(self, lineage, path, at=None, before=None):
         """Keeps a snapshot: {'result', 'evidence', 'latest', 'conditional'}; result is kept, unchanged or overtaken.
 
-        unchanged: what counts has its Raft index; overtaken: another writer kept one that is as new meanwhile."""
+        unchanged: what counts has its Raft index, or `before`, the one that the server had before the job wrote anything itself; overtaken: another writer kept one that is as new meanwhile."""
         fresh = check_snapshot(path)
         folder = self.folder(lineage)
         conditional, mine = None, None
@@ -527,7 +542,7 @@ class Snapshots:
             sound = latest is not None and self.is_sound(lineage, latest, entries, whole=attempt > 0)
             if sound and latest == mine:
                 return self.kept('kept', latest, conditional)
-            if sound and (latest['index'] >= fresh['index'] if attempt else latest['index'] == fresh['index']):
+            if sound and (latest['index'] >= fresh['index'] if attempt else latest['index'] in (fresh['index'], before)):
                 return self.kept('overtaken' if attempt else 'unchanged', latest, conditional)
             if conditional is None:
                 conditional = self.back_end.probe(self.prefix)
