@@ -51,6 +51,7 @@ static void target_clear(struct target *target)
     words_clear(&target->list);
     cloud_settings_clear(&target->cloud);
     ready_steps_free(target->ready, target->ready_count);
+    health_settings_clear(&target->health);
     free(target->tailscale_socket);
     free(target->control_server);
     tailnet_login_clear(&target->tailnet);

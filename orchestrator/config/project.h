@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "config/cloud_settings.h"
+#include "config/health_settings.h"
 #include "config/ready_step.h"
 #include "config/secret.h"
 #include "config/tailnet_login.h"
@@ -67,6 +68,7 @@ struct target {
     int64_t ttl_ns; /* from when it is made; 0: it stays */
     struct ready_step *ready;
     size_t ready_count;
+    struct health_settings health;
     /* Of the tailscaled here that carries the connections: TAILSCALE_SOCKET, else operator.socket, else
      * triphase's own daemon where one runs; NULL: tailscale's default. */
     char *tailscale_socket;

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/cloud_keys.h"
+#include "config/health_keys.h"
 #include "config/programs.h"
 #include "config/provider_facts.h"
 #include "config/tailnet_keys.h"
@@ -277,6 +278,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     out->sweep_ns = duration_of(view, "stage_deadline.sweep");
     out->ready =
         ready_steps_of(settings_node(view, "ready"), !settings_top(view, "ready"), &out->ready_count);
+    health_keys_target(view, resolve->directory, resolve->invoker, place, resolve->faults, out);
     out->host_name = text_of(view, "host_name");
     if (!out->host_name)
         out->host_name = xstrdup(name);

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/cloud_rules.h"
+#include "config/health_rules.h"
 #include "config/provider_facts.h"
 #include "config/ready_step.h"
 #include "config/ssh_rules.h"
@@ -19,6 +20,7 @@ static const char *const lost_handlers[] = {"fail", "warn", NULL};
 static const char *const stale[] = {"refuse", "remove", NULL};
 static const char *const tailscale_ssh[] = {"refuse", "accept", NULL};
 static const char *const beyond[] = {"refuse", "allow", NULL};
+static const char *const health_via[] = {"auto", "network", "ssh", "proxy", NULL};
 
 enum { CONFIRM_LEAST_S = 3 }; /* a third of it is one new connection */
 
@@ -87,6 +89,12 @@ static const char *const *retried_outcomes(void)
     {                                                                                          \
         .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .note = key_note,        \
         .problem = cloud_rules_name_problem, .flags = KEY_CLOUD | KEY_ANY_SCALAR | (key_flags) \
+    }
+/* Codes of HTTP. */
+#define CODES_KEY(key_name, key_preset)                                                     \
+    {                                                                                       \
+        .name = key_name, .scope = SCOPE_TARGET, .type = VALUE_TEXTS, .preset = key_preset, \
+        .problem = health_rules_code_problem, .flags = KEY_ANY_SCALAR                       \
     }
 #define LATER_KEY(key_name, key_scope)                                               \
     {                                                                                \
@@ -198,6 +206,21 @@ static const struct key before[] = {
      .type = VALUE_TEXTS,
      .preset = "[]",
      .problem = value_environment_name_problem},
+    FIELDS_KEY("health", SCOPE_TARGET),
+    TEXT_KEY("health.url", SCOPE_TARGET, .problem = health_rules_url_problem, .note = "none"),
+    CODES_KEY("health.expect", "[200]"),
+    CODES_KEY("health.before", "[]"),
+    DURATION_KEY("health.every", SCOPE_TARGET, .preset = "2s"),
+    TEXT_KEY("health.ca", SCOPE_TARGET, .problem = value_path_problem, .note = "what this machine trusts"),
+    TEXT_KEY("health.server_name", SCOPE_TARGET, .problem = health_rules_server_name_problem,
+             .note = "the URL's host"),
+    {.name = "health.via",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "auto",
+     .choices = health_via},
+    FALSE_KEY("health.required", SCOPE_TARGET),
+    DURATION_KEY("health.within", SCOPE_TARGET, .preset = "5m"),
     DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
     {.name = "protected", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "false"},
     DURATION_KEY("ttl", SCOPE_TARGET, .note = "none: it stays", .flags = KEY_NONE),
@@ -271,7 +294,6 @@ static const struct key behind[] = {
     /* What is to come; the contract keeps these names free. */
     LATER_KEY("webhook", SCOPE_PROJECT),
     LATER_KEY("otlp", SCOPE_PROJECT),
-    LATER_KEY("health", SCOPE_TARGET),
     LATER_KEY("on", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_TARGET),
     LATER_KEY("accelerate", SCOPE_PHASE),

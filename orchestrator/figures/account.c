@@ -97,10 +97,13 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
         history_paths(db, run->id, &account.paths, &account.path_count, err) < 0 ||
         history_boot(db, run->id, &account.boot, &account.boot_count, err) < 0 ||
         history_told(db, run->id, &account.told, &account.told_count, err) < 0 ||
+        history_health(db, run->id, &account.health_samples, &account.health_sample_count, err) < 0 ||
         load_chain(db, &account, err) < 0) {
         account_clear(&account);
         return -1;
     }
+    health_account_make(account.health_samples, account.health_sample_count, account.steps,
+                        account.step_count, &account.health);
     for (size_t i = 0; i < account.step_count; i++) {
         const struct history_step *step = &account.steps[i];
         add_time(text_is(step->kind, "phase") ? &account.phases_ns : &account.stages_ns, step->duration_ns);
@@ -124,6 +127,8 @@ void account_clear(struct account *account)
     history_paths_free(account->paths, account->path_count);
     history_boot_free(account->boot, account->boot_count);
     history_told_free(account->told, account->told_count);
+    health_account_clear(&account->health);
+    history_health_free(account->health_samples, account->health_sample_count);
     for (size_t i = 0; i < account->chain_count; i++) {
         free(account->chain[i].run);
         free(account->chain[i].kind);

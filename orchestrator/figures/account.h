@@ -1,6 +1,7 @@
 /* One run as a report tells it: its rows, and what was looked at besides: whether the worker of an
  * unfinished run is alive, and what of its event files is not in the store yet. */
 #pragma once
+#include "figures/health.h"
 #include "store/history.h"
 #include "store/history_boot.h"
 #include "store/history_paths.h"
@@ -21,7 +22,10 @@ struct account {
     size_t boot_count;
     struct history_told *told; /* what modules had to say */
     size_t told_count;
-    const char *outcome; /* of the run: the row's, else "running" or "crashed" */
+    struct history_health *health_samples;
+    size_t health_sample_count;
+    struct health_account health; /* made of them */
+    const char *outcome;          /* of the run: the row's, else "running" or "crashed" */
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */
     int64_t phases_ns, stages_ns; /* sums of ended steps */

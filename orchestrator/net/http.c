@@ -8,9 +8,11 @@
 struct http {
     struct http_wire *wire;
     struct http_transfer *transfers;
+    const char *why; /* the one that is told of failed */
 };
 
 struct http_transfer {
+    struct http *http;
     struct http_wire *wire;
     struct http_flight *flight;
     struct http_order order;
@@ -71,6 +73,7 @@ static void tell(struct http_transfer *transfer, const struct http_failure *fail
     AUTO_ERROR err = ERROR_INIT;
     unlink_transfer(transfer);
     forget_handle(transfer);
+    transfer->http->why = failure ? http_failure_word(failure) : NULL;
     if (failure)
         http_failure_error(failure, transfer->order.where, transfer->order.unix_socket != NULL, &err);
     transfer->done(transfer->context, failure ? NULL : &transfer->answer, failure ? &err : NULL);
@@ -146,7 +149,7 @@ int http_begin(struct http *http, const struct http_request *request, http_done 
 {
     struct http_transfer *transfer = xcalloc(1, sizeof *transfer);
     *transfer = (struct http_transfer){
-        .wire = http->wire, .answer = {.retry_after_ns = -1}, .done = done, .context = context};
+        .http = http, .wire = http->wire, .answer = {.retry_after_ns = -1}, .done = done, .context = context};
     http_order_fill(request, &transfer->order);
     if (http_flight_begin(http->wire, &transfer->order, false, &transfer->answer, on_landed, transfer,
                           &transfer->flight, err) < 0) {
@@ -158,6 +161,16 @@ int http_begin(struct http *http, const struct http_request *request, http_done 
     if (out)
         *out = transfer;
     return 0;
+}
+
+const char *http_why(const struct http *http)
+{
+    return http->why ? http->why : "other";
+}
+
+void http_renew(struct http *http)
+{
+    http_wire_renew(http->wire);
 }
 
 void http_cancel(struct http_transfer **handle)

@@ -31,5 +31,11 @@ void http_close(struct http **http);
  * is called. */
 int http_begin(struct http *http, const struct http_request *request, http_done *done, void *context,
                struct http_transfer **out, struct error *err);
+/* In `done` with a failure: why, in one word (net/http_failure.h). */
+const char *http_why(const struct http *http);
+/* The network under the connections changed (routes, firewalls, addresses): they, and the addresses of names,
+ * are used no more, also by others who ask. What is asked by GET or HEAD and has no answer yet is asked again
+ * over a new connection, with its bounds from now on; what might be done twice then goes on as it was. */
+void http_renew(struct http *http);
 /* Nobody is told. A NULL transfer is fine. */
 void http_cancel(struct http_transfer **transfer);

@@ -120,24 +120,41 @@ static const struct {
     const char *words;
     bool detail;
     char *(*make)(const struct http_failure *failure);
+    const char *word;
 } table[] = {
-    [HTTP_FAULT_URL] = {"is nothing that can be asked over http or https", true, NULL},
+    [HTTP_FAULT_NONE] = {.word = "none"},
+    [HTTP_FAULT_URL] = {"is nothing that can be asked over http or https", true, NULL, "url"},
     [HTTP_FAULT_UNKNOWN] = {"its name has no address: is it right, and do the name servers answer?", false,
-                            NULL},
-    [HTTP_FAULT_CONNECT] = {.make = of_connect},
-    [HTTP_FAULT_TIME] = {.make = of_time},
-    [HTTP_FAULT_SLOW] = {.make = of_slow},
-    [HTTP_FAULT_TLS] = {"TLS cannot be agreed on", true, NULL},
-    [HTTP_FAULT_CERTIFICATE] = {"its certificate is not trusted here", true, NULL},
-    [HTTP_FAULT_EXPIRED] = {"its certificate has expired, or this machine's clock is ahead", true, NULL},
-    [HTTP_FAULT_NOT_YET] = {"its certificate is not valid yet, or this machine's clock is behind", true,
-                            NULL},
-    [HTTP_FAULT_EMPTY] = {"takes the connection and closes it without an answer", false, NULL},
-    [HTTP_FAULT_CUT] = {.make = of_cut},
-    [HTTP_FAULT_NO_HTTP] = {"what answers there does not speak HTTP", false, NULL},
-    [HTTP_FAULT_TOO_MUCH] = {.make = of_too_much},
-    [HTTP_FAULT_OTHER] = {"cannot be asked", true, NULL},
+                            NULL, "dns"},
+    [HTTP_FAULT_CONNECT] = {.make = of_connect, .word = "no-connection"},
+    [HTTP_FAULT_PROXY] = {"the proxy does not lead there", true, NULL, "proxy"},
+    [HTTP_FAULT_TIME] = {.make = of_time, .word = "timeout"},
+    [HTTP_FAULT_SLOW] = {.make = of_slow, .word = "timeout"},
+    [HTTP_FAULT_TLS] = {"TLS cannot be agreed on", true, NULL, "tls"},
+    [HTTP_FAULT_CERTIFICATE] = {"its certificate is not trusted here", true, NULL, "certificate"},
+    [HTTP_FAULT_EXPIRED] = {"its certificate has expired, or this machine's clock is ahead", true, NULL,
+                            "certificate"},
+    [HTTP_FAULT_NOT_YET] = {"its certificate is not valid yet, or this machine's clock is behind", true, NULL,
+                            "certificate"},
+    [HTTP_FAULT_EMPTY] = {"takes the connection and closes it without an answer", false, NULL, "closed"},
+    [HTTP_FAULT_CUT] = {.make = of_cut, .word = "cut"},
+    [HTTP_FAULT_NO_HTTP] = {"what answers there does not speak HTTP", false, NULL, "no-http"},
+    [HTTP_FAULT_TOO_MUCH] = {.make = of_too_much, .word = "too-much"},
+    [HTTP_FAULT_OTHER] = {"cannot be asked", true, NULL, "other"},
 };
+
+const char *http_failure_word(const struct http_failure *failure)
+{
+    if (failure->fault == HTTP_FAULT_CONNECT && failure->number == ECONNREFUSED)
+        return "refused";
+    if (failure->fault == HTTP_FAULT_CONNECT &&
+        (failure->number == EHOSTUNREACH || failure->number == ENETUNREACH))
+        return "no-route";
+    if ((failure->fault == HTTP_FAULT_CUT || failure->fault == HTTP_FAULT_TLS) &&
+        failure->number == ECONNRESET)
+        return "reset";
+    return table[failure->fault].word;
+}
 
 static enum error_kind kind_of(const struct http_failure *failure, bool is_unix)
 {

@@ -11,6 +11,7 @@ enum http_fault {
     HTTP_FAULT_URL,         /* no URL that may be asked */
     HTTP_FAULT_UNKNOWN,     /* the host's name has no address */
     HTTP_FAULT_CONNECT,     /* `number`: why not */
+    HTTP_FAULT_PROXY,       /* the proxy does not lead there; `detail` */
     HTTP_FAULT_TIME,        /* in `step` */
     HTTP_FAULT_SLOW,        /* less than a byte a second */
     HTTP_FAULT_TLS,         /* `detail` */
@@ -53,6 +54,8 @@ bool http_failure_is_of_time(const struct http_failure *failure);
 /* How far this machine's clock is from the one that answered; malloc'ed, NULL where nothing did (0). */
 char *http_failure_clock(int64_t date_ns, int64_t now_ns);
 
+/* The same in one word, for scripts and for whoever counts: "refused", "timeout", "certificate", … Static. */
+const char *http_failure_word(const struct http_failure *failure);
 /* Sets the error, of the kind that net/http.h says. `where`: host and port, or the path of the socket. */
 int http_failure_error(const struct http_failure *failure, const char *where, bool is_unix,
                        struct error *err);

@@ -8,8 +8,8 @@
 
 static char *where_of(const struct http_request *request)
 {
-    if (request->unix_socket)
-        return xstrdup(request->unix_socket);
+    if (request->connect_to || request->unix_socket)
+        return xstrdup(request->connect_to ? request->connect_to : request->unix_socket);
     const char *host = strstr(request->url, "://");
     host = host ? host + 3 : request->url;
     size_t length = strcspn(host, "/?#");
@@ -30,6 +30,9 @@ void http_order_fill(const struct http_request *request, struct http_order *out)
         .url = xstrdup(request->url),
         .where = where_of(request),
         .unix_socket = xstrdup_or_null(request->unix_socket),
+        .connect_to = request->connect_to ? xasprintf("::%s", request->connect_to) : NULL,
+        .proxy = xstrdup_or_null(request->proxy),
+        .ca = xstrdup_or_null(request->ca),
         .connect_ms = milliseconds(request->connect_ns, HTTP_CONNECT_S),
         .bound_ms = milliseconds(request->bound_ns, HTTP_BOUND_S),
         .slow_s = request->slow_s ? request->slow_s : HTTP_SLOW_S,
@@ -63,5 +66,8 @@ void http_order_clear(struct http_order *order)
     free(order->url);
     free(order->where);
     free(order->unix_socket);
+    free(order->connect_to);
+    free(order->proxy);
+    free(order->ca);
     *order = (struct http_order){.method = NULL};
 }

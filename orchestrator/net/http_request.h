@@ -7,8 +7,12 @@
 
 struct http_request {
     const char *method, *url;
-    const char *unix_socket;     /* NULL: the host of the URL is connected to */
-    const char *const *headers;  /* "Name: value", NULL-ended; NULL: none */
+    const char *unix_socket;    /* NULL: the host of the URL is connected to */
+    const char *connect_to;     /* "HOST:PORT" in place of the URL's, which stays what is asked for; beside a
+                                  * socket only for words. NULL: none */
+    const char *proxy;          /* its URL; "": none, NULL: what the environment says */
+    const char *ca;             /* certificates (PEM) that alone are trusted; NULL: what the machine trusts */
+    const char *const *headers; /* "Name: value", NULL-ended; NULL: none */
     const char *user, *password; /* basic authentication; user NULL: none, password NULL: an empty one */
     const char *body;            /* may be NULL where its length is 0 */
     size_t body_length;
@@ -23,8 +27,10 @@ enum { HTTP_CONNECT_S = 5, HTTP_BOUND_S = 15, HTTP_SLOW_S = 30, HTTP_ANSWER_MOST
 
 struct http_order {
     char *method, *url;
-    char *where;       /* "host:port" of the URL, without a user; the path of the socket where there is one */
+    char *where;       /* "host:port" of the URL, without a user; what is in its place */
     char *unix_socket; /* NULL: none */
+    char *connect_to;  /* as libcurl has it, "::HOST:PORT"; NULL: none */
+    char *proxy, *ca;  /* NULL: as of a request */
     struct words headers;
     struct text body;
     int64_t connect_ms, bound_ms;

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/text.h"
 #include "net/http_sockets.h"
 
 #include <dlfcn.h>
@@ -80,17 +81,27 @@ int http_wire_load(struct error *err)
 }
 
 /* ------------------------------------------------------------ what there is */
-struct http_wire {
-    pid_t owner; /* a forked child leaves its parent's alone: the connections in it are the parent's */
+struct pool {
+    struct http_wire *wire;
     CURLM *multi;
-    int users;
     struct http_sockets sockets; /* their loop NULL, as the timer: nobody asks */
     struct timer *timer;
+    int flights, depth; /* depth: libcurl is at work in it */
+};
+
+struct http_wire {
+    pid_t owner;       /* a forked child leaves its parent's alone: the connections in it are the parent's */
+    struct pool *pool; /* for what begins; one of before lasts until its last flight is over */
+    int users;
+    struct http_flight *flights;
 };
 
 struct http_flight {
     struct http_wire *wire;
+    struct pool *pool;
+    struct http_flight *next;
     CURL *easy;
+    struct curl_slist to;       /* libcurl's form of where it connects to */
     struct curl_slist *headers; /* libcurl's form; the strings are the order's */
     const struct http_order *order;
     struct http_answer *answer;
@@ -123,6 +134,25 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     return flight->too_much ? 0 : size * count;
 }
 
+static void set_way(struct http_flight *flight)
+{
+    const struct http_order *order = flight->order;
+    CURL *easy = flight->easy;
+    if (order->unix_socket)
+        curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, order->unix_socket);
+    if (order->connect_to && !order->unix_socket) {
+        flight->to = (struct curl_slist){.data = order->connect_to};
+        curl.easy_setopt(easy, CURLOPT_CONNECT_TO, &flight->to);
+    }
+    if (order->unix_socket || order->proxy)
+        curl.easy_setopt(easy, CURLOPT_PROXY, order->unix_socket ? "" : order->proxy);
+    if (order->ca) {
+        struct curl_blob blob = {.data = order->ca, .len = strlen(order->ca), .flags = CURL_BLOB_COPY};
+        curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        curl.easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+    }
+}
+
 static void set_common(struct http_flight *flight, int64_t connect_ms, int64_t bound_ms)
 {
     CURL *easy = flight->easy;
@@ -143,10 +173,7 @@ static void set_common(struct http_flight *flight, int64_t connect_ms, int64_t b
     curl.easy_setopt(easy, CURLOPT_HEADERDATA, flight);
     curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl.easy_setopt(easy, CURLOPT_WRITEDATA, flight);
-    if (flight->order->unix_socket) {
-        curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, flight->order->unix_socket);
-        curl.easy_setopt(easy, CURLOPT_PROXY, "");
-    }
+    set_way(flight);
 }
 
 static void set_headers(struct http_flight *flight)
@@ -213,6 +240,7 @@ static const struct {
     {CURLE_COULDNT_RESOLVE_HOST, HTTP_FAULT_UNKNOWN},
     {CURLE_COULDNT_RESOLVE_PROXY, HTTP_FAULT_UNKNOWN},
     {CURLE_COULDNT_CONNECT, HTTP_FAULT_CONNECT},
+    {CURLE_PROXY, HTTP_FAULT_PROXY},
     {CURLE_OPERATION_TIMEDOUT, HTTP_FAULT_TIME},
     {CURLE_SSL_CONNECT_ERROR, HTTP_FAULT_TLS},
     {CURLE_PEER_FAILED_VERIFICATION, HTTP_FAULT_CERTIFICATE},
@@ -247,14 +275,33 @@ static struct http_signs signs_of(const struct http_flight *flight, CURLcode cod
 }
 
 /* ------------------------------------------------------------ the loop */
-static void drive(struct http_wire *wire, curl_socket_t fd, int events)
+static void pool_free(struct pool *pool)
+{
+    sigset_t before;
+    hold_signals(&before);
+    curl.multi_cleanup(pool->multi);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    http_sockets_clear(&pool->sockets);
+    timer_free(&pool->timer);
+    free(pool);
+}
+
+/* One that another has taken the place of, and that nothing needs any more. */
+static void pool_free_if_spent(struct pool *pool)
+{
+    if (pool != pool->wire->pool && !pool->flights && !pool->depth)
+        pool_free(pool);
+}
+
+static void drive(struct pool *pool, curl_socket_t fd, int events)
 {
     int running, left;
     sigset_t before;
+    pool->depth++;
     hold_signals(&before);
-    curl.multi_socket_action(wire->multi, fd, events, &running);
+    curl.multi_socket_action(pool->multi, fd, events, &running);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    for (CURLMsg *message; (message = curl.multi_info_read(wire->multi, &left));) {
+    for (CURLMsg *message; (message = curl.multi_info_read(pool->multi, &left));) {
         char *private = NULL;
         if (message->msg != CURLMSG_DONE ||
             curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private) != CURLE_OK)
@@ -263,6 +310,8 @@ static void drive(struct http_wire *wire, curl_socket_t fd, int events)
         struct http_signs signs = signs_of(flight, message->data.result);
         flight->landed(flight->context, &signs);
     }
+    pool->depth--;
+    pool_free_if_spent(pool);
 }
 
 static void on_time(void *context)
@@ -279,56 +328,66 @@ static void on_ready(void *context, int fd, uint32_t events)
 
 static int want_time(CURLM *multi, long ms, void *context)
 {
-    const struct http_wire *wire = context;
+    const struct pool *pool = context;
     (void)multi;
-    if (wire->timer && ms < 0)
-        timer_disarm(wire->timer);
-    else if (wire->timer)
-        timer_arm(wire->timer, (int64_t)ms * NS_PER_MS);
+    if (pool->timer && ms < 0)
+        timer_disarm(pool->timer);
+    else if (pool->timer)
+        timer_arm(pool->timer, (int64_t)ms * NS_PER_MS);
     return 0;
 }
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
-    struct http_wire *wire = context;
+    struct pool *pool = context;
     (void)easy;
     (void)unused;
     if (what == CURL_POLL_REMOVE)
-        http_sockets_forget(&wire->sockets, fd);
-    else if (wire->sockets.loop) /* one that cannot be watched ends by its bound */
-        http_sockets_watch(&wire->sockets, fd,
+        http_sockets_forget(&pool->sockets, fd);
+    else if (pool->sockets.loop) /* one that cannot be watched ends by its bound */
+        http_sockets_watch(&pool->sockets, fd,
                            (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0));
     return 0;
 }
 
 /* ------------------------------------------------------------ the one of this thread */
+static struct pool *pool_new(struct http_wire *wire, struct loop *loop)
+{
+    CURLM *multi = curl.multi_init();
+    struct pool *pool = multi ? xcalloc(1, sizeof *pool) : NULL;
+    if (!pool)
+        return NULL;
+    *pool = (struct pool){.wire = wire,
+                          .multi = multi,
+                          .sockets = {.loop = loop, .ready = on_ready, .context = pool}};
+    if (loop)
+        pool->timer = loop_timer(loop, on_time, pool);
+    curl.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_time);
+    curl.multi_setopt(multi, CURLMOPT_TIMERDATA, pool);
+    curl.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    curl.multi_setopt(multi, CURLMOPT_SOCKETDATA, pool);
+    return pool;
+}
+
 static void on_thread_end(void *context)
 {
     struct http_wire *wire = context;
-    sigset_t before;
-    hold_signals(&before);
-    curl.multi_cleanup(wire->multi);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pool_free(wire->pool);
     free(wire);
 }
 
 static struct http_wire *wire_new(struct error *err)
 {
-    CURLM *multi = curl.multi_init();
-    struct http_wire *wire = multi ? xcalloc(1, sizeof *wire) : NULL;
-    if (!wire || pthread_setspecific(curl.wires, wire) != 0) {
+    struct http_wire *wire = xcalloc(1, sizeof *wire);
+    wire->owner = getpid();
+    wire->pool = pool_new(wire, NULL);
+    if (!wire->pool || pthread_setspecific(curl.wires, wire) != 0) {
+        if (wire->pool)
+            pool_free(wire->pool);
         free(wire);
-        curl.multi_cleanup(multi);
         error_set(err, ERROR_SYSTEM, "libcurl has no room for connections");
         return NULL;
     }
-    *wire = (struct http_wire){.owner = getpid(),
-                               .multi = multi,
-                               .sockets = {.ready = on_ready, .context = wire}};
-    curl.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_time);
-    curl.multi_setopt(multi, CURLMOPT_TIMERDATA, wire);
-    curl.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    curl.multi_setopt(multi, CURLMOPT_SOCKETDATA, wire);
     return wire;
 }
 
@@ -339,11 +398,11 @@ int http_wire_join(struct loop *loop, struct http_wire **out, struct error *err)
     struct http_wire *wire = pthread_getspecific(curl.wires);
     if ((!wire || wire->owner != getpid()) && !(wire = wire_new(err)))
         return -1;
-    if (wire->users && wire->sockets.loop != loop)
+    if (wire->users && wire->pool->sockets.loop != loop)
         return error_set(err, ERROR_SYSTEM, "this process asks over HTTP in another loop already");
     if (!wire->users++) {
-        wire->sockets.loop = loop;
-        wire->timer = loop_timer(loop, on_time, wire);
+        wire->pool->sockets.loop = loop;
+        wire->pool->timer = loop_timer(loop, on_time, wire->pool);
     }
     *out = wire;
     return 0;
@@ -354,8 +413,52 @@ void http_wire_leave(struct http_wire **held)
     struct http_wire *wire = TAKE(*held);
     if (!wire || wire->owner != getpid() || --wire->users)
         return;
-    http_sockets_clear(&wire->sockets);
-    timer_free(&wire->timer);
+    http_sockets_clear(&wire->pool->sockets);
+    timer_free(&wire->pool->timer);
+}
+
+/* Asking it twice changes nothing there. */
+static bool may_be_repeated(const struct http_flight *flight)
+{
+    const char *method = flight->order->method;
+    return !flight->order->once && (text_is(method, "GET") || text_is(method, "HEAD"));
+}
+
+/* Into the pool that is there now. */
+static CURLMcode put_into_pool(struct http_flight *flight)
+{
+    flight->pool = flight->wire->pool;
+    flight->pool->flights++;
+    return curl.multi_add_handle(flight->pool->multi, flight->easy);
+}
+
+static void take_from_pool(struct http_flight *flight)
+{
+    struct pool *pool = TAKE(flight->pool);
+    sigset_t before;
+    hold_signals(&before);
+    curl.multi_remove_handle(pool->multi, flight->easy);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pool->flights--;
+    pool_free_if_spent(pool);
+}
+
+void http_wire_renew(struct http_wire *wire)
+{
+    struct pool *before = wire->pool, *now = pool_new(wire, before->sockets.loop);
+    if (!now || wire->owner != getpid())
+        return;
+    wire->pool = now;
+    before->depth++;
+    for (struct http_flight *flight = wire->flights; flight; flight = flight->next)
+        if (flight->pool == before && may_be_repeated(flight)) {
+            take_from_pool(flight);
+            http_answer_clear(flight->answer);
+            flight->too_much = false;
+            put_into_pool(flight); /* fails only where memory is out, which ends the program */
+        }
+    before->depth--;
+    pool_free_if_spent(before);
 }
 
 /* ------------------------------------------------------------ requests */
@@ -374,7 +477,9 @@ int http_flight_begin(struct http_wire *wire, const struct http_order *order, bo
         set_date_request(flight);
     else
         set_request(flight);
-    CURLMcode code = curl.multi_add_handle(wire->multi, flight->easy);
+    flight->next = wire->flights;
+    wire->flights = flight;
+    CURLMcode code = put_into_pool(flight);
     if (code != CURLM_OK) {
         http_flight_end(&flight);
         return error_set(err, ERROR_SYSTEM, "%s: cannot be asked: %s", order->where,
@@ -390,8 +495,12 @@ void http_flight_end(struct http_flight **held)
     sigset_t before;
     if (!flight)
         return;
+    struct http_flight **place = &flight->wire->flights;
+    while (*place != flight)
+        place = &(*place)->next;
+    *place = flight->next;
+    take_from_pool(flight);
     hold_signals(&before);
-    curl.multi_remove_handle(flight->wire->multi, flight->easy);
     curl.easy_cleanup(flight->easy);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     free(flight->headers);

@@ -1,7 +1,7 @@
 /* libcurl as a loop drives it. The only file that includes it, and it links nothing of it: the calls are
  * looked up when the first request is made. There is one multi handle for each thread that asks, and one
- * thread of a process does; it keeps connections and addresses as long as the process lives. All who ask at
- * the same time do so on one loop. */
+ * thread of a process does; until http_wire_renew puts another in its place it keeps connections and
+ * addresses as long as the process lives. All who ask at the same time do so on one loop. */
 #pragma once
 #include "base/error.h"
 #include "net/http_answer.h"
@@ -17,6 +17,10 @@ struct http_wire;
 int http_wire_join(struct loop *loop, struct http_wire **out, struct error *err);
 /* Once for each join. The loop may go once all have left it. NULL is fine. */
 void http_wire_leave(struct http_wire **wire);
+
+/* No connection of before is used any more by what begins from now on. Flights by GET and HEAD begin again;
+ * others go on over what they have, which is closed behind them. */
+void http_wire_renew(struct http_wire *wire);
 
 struct http_flight; /* one request under way */
 /* Called in the loop, once; the signs are valid until the flight is ended, which may be done in it. */

@@ -10,6 +10,7 @@
 #include "report/explain.h"
 #include "report/first_boot.h"
 #include "report/format.h"
+#include "report/health.h"
 #include "report/json_parts.h"
 #include "report/path.h"
 #include "report/told.h"
@@ -153,6 +154,9 @@ static void set_account(struct json *object, const struct account *account, cons
     json_set(object, "steps", steps);
     json_set(object, "unreachable", lost);
     json_set(object, "total", total);
+    struct json *health = report_health_json(account);
+    if (health)
+        json_set(object, "health", health);
     if (account->told_count)
         json_set(object, "told", report_told_json(account));
     if (account->chain_count)

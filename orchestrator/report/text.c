@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "config/transport_kind.h"
 #include "report/first_boot.h"
+#include "report/health.h"
 #include "report/json_parts.h"
 #include "report/path.h"
 #include "report/told.h"
@@ -423,6 +424,7 @@ static void add_markdown(const struct account *account, const struct table_look 
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    report_health_add(account, look, out);
     if (account->told_count)
         text_add(out, "\n");
     report_told_add(account, look, out);
@@ -474,6 +476,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    report_health_add(account, look, out);
     add_first_boot(account, look, out);
     add_paths(account, look, out);
     report_told_add(account, look, out);

@@ -10,6 +10,7 @@
 #include "format/json_words.h"
 #include "run/recovery.h"
 #include "stage/handover.h"
+#include "stage/health_wait.h"
 #include "stage/stage.h"
 #include "store/history.h"
 #include "transport/ssh_options.h"
@@ -21,13 +22,15 @@ enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5, SECRETS_OF_LOGIN = 8, LOG_OUT_B
 
 /* For a stage's child: what it is asked and answers, and what a key's passphrase may be read from. */
 static void keep_open(struct attempt_stage *attempt, const struct project *project,
-                      const struct target *target)
+                      const struct target *target, int health_fd)
 {
     size_t count = 0;
     attempt->keep =
-        xcalloc((project ? 2 * project->target_count : 0) + SECRETS_OF_LOGIN + 3, sizeof *attempt->keep);
+        xcalloc((project ? 2 * project->target_count : 0) + SECRETS_OF_LOGIN + 4, sizeof *attempt->keep);
     attempt->keep[count++] = attempt->request_fd;
     attempt->keep[count++] = attempt->result_fd;
+    if (health_fd >= 0)
+        attempt->keep[count++] = health_fd;
     for (size_t i = 0; project && i < project->target_count; i++) {
         const struct secret *const secrets[] = {&project->targets[i].key_passphrase,
                                                 &project->targets[i].cloud.token};
@@ -100,6 +103,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         bound = context->recovery_bound;
     else if (stage_joins(stage))
         bound = target->tailnet_ns;
+    else if (text_is(stage, STAGE_HEALTH))
+        bound = target->health.within_ns;
     else if (ready_step_is_stage(stage))
         bound = target->ready[json_get_integer(context->recovery, "ready_at", 0)].within_ns;
     else if (target) /* logging out, removing, and seeing the device gone */
@@ -107,6 +112,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
                 (machine_joins(context) ? LOG_OUT_BOUND_S * NS_PER_S + target->tailnet_ns : 0);
     if (stage_joins(stage))
         ask_of_tailnet(context, ask);
+    if (context->health_fd >= 0)
+        json_set_integer(ask, "health_fd", context->health_fd);
     json_set_integer(ask, "bound_ns", bound);
     json_set_integer(ask, "ends_ns", context->ends_ns);
     handover_put_targets(request->project, target, ask);
@@ -135,7 +142,7 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
     words_addf(&attempt->argv, "%d", attempt->result_fd);
     words_add_list(&attempt->environment, (const char *const *)environ);
     marks_environment(&attempt->environment, request->run_id, plan->seq);
-    keep_open(attempt, request->project, target);
+    keep_open(attempt, request->project, target, context->health_fd);
     /* Files that Ansible's ssh arguments name are looked for where Ansible runs. */
     plan->child = (struct child_plan){.argv = words_argv(&attempt->argv),
                                       .environment = words_argv(&attempt->environment),
@@ -159,6 +166,7 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
         .joins = stage_joins(stage),
         .look = recovery_is_look(stage),
         .ready = ready_step_is_stage(stage),
+        .health = text_is(stage, STAGE_HEALTH),
         .answered = attempt->result != NULL,
         .failed = problem != NULL,
         .kind = (enum error_kind)json_get_integer(problem, "kind", 0),

@@ -37,7 +37,7 @@ static int lay_down_callback(const char *folder, struct error *err)
 int run_context_enter(struct run_context *context, const struct runner_request *request, const char *folder,
                       struct error *err)
 {
-    *context = (struct run_context){.request = request, .run_scope = {.fd = -1}};
+    *context = (struct run_context){.request = request, .run_scope = {.fd = -1}, .health_fd = -1};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length < 0)
@@ -127,7 +127,7 @@ void run_context_clear(struct run_context *context)
                            context->inventory};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
-    *context = (struct run_context){.run_scope = {.fd = -1}};
+    *context = (struct run_context){.run_scope = {.fd = -1}, .health_fd = -1};
 }
 
 int run_context_announce(struct run_context *context, struct error *err)

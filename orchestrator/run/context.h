@@ -26,6 +26,7 @@ struct run_context {
     char *inventory;     /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
     struct json *recovery;  /* what the next stage is asked beyond the usual, owned; NULL: nothing */
+    int health_fd;          /* of the stage that waits until the host is healthy; -1: it is not due */
     int64_t recovery_bound; /* of a stage that recovers */
     int inventories;
     int64_t ends_ns;     /* wall clock: the run's own deadline; 0: it has none */

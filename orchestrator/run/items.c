@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/ready_step.h"
 #include "config/transport_kind.h"
+#include "stage/health_wait.h"
 #include "stage/stage.h"
 
 static bool wanted(const struct runner_request *request, const struct phase *phase)
@@ -94,6 +95,8 @@ void items_make(const struct runner_request *request, struct items *out)
     for (size_t i = 0; recipe && !destroy && i < recipe->phase_count; i++)
         if (wanted(request, &recipe->phases[i]))
             add(out, NULL, &recipe->phases[i]);
+    if (!destroy && request->target && request->target->health.required && !request->partial)
+        add(out, STAGE_HEALTH, NULL);
     for (size_t i = 0; recipe && destroy && !request->no_teardown && i < recipe->teardown_count; i++)
         if (wanted(request, &recipe->teardown[i]))
             add(out, NULL,

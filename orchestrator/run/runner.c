@@ -78,6 +78,7 @@ void runner_feed(struct runner *runner, enum runner_event event)
     runner_action *action = table[runner->state][event];
     if (action)
         runner->state = action(runner);
+    health_drive_look(&runner->health);
 }
 
 /* Sources of events. Those of what is begun stand beside its begin (runner_next.c). */
@@ -136,6 +137,7 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->request = *request;
     runner->state = RUN_OPENING;
     runner->drive = (struct recovery_drive)RECOVERY_DRIVE_INIT;
+    runner->health = (struct health_drive)HEALTH_DRIVE_INIT;
     runner->exit_code = -1;
     runner->birth = (struct run_birth){request->fresh, moment_wall()};
     runner->started_monotonic = moment_monotonic();
@@ -146,6 +148,13 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     }
     const struct subscriber_place place = {store, folder};
     if (sink_open(loop, &place, run_subscribers, run_subscribers_count, &runner->sink, err) < 0) {
+        run_context_leave(&runner->context);
+        run_context_clear(&runner->context);
+        free(runner);
+        return -1;
+    }
+    if (health_drive_start(&runner->health, loop, &runner->context, runner->sink, &runner->seq, err) < 0) {
+        (void)sink_close(runner->sink, NULL);
         run_context_leave(&runner->context);
         run_context_clear(&runner->context);
         free(runner);
@@ -187,6 +196,7 @@ int runner_finish(struct runner *runner, char **message)
     timer_free(&runner->ahead);
     aside_stop(&runner->aside);
     recovery_clear(&runner->drive.recovery);
+    health_drive_clear(&runner->health);
     contact_clear(&runner->contact);
     phase_record_clear(&runner->record);
     progress_clear(&runner->progress);

@@ -26,6 +26,7 @@ static void end_what_belongs_to_it(struct runner *runner)
     timer_disarm(runner->pause);
     timer_disarm(runner->ahead);
     aside_stop(&runner->aside);
+    health_drive_end(&runner->health);
     phase_record_stop(&runner->record);
     delete_key(runner);
     struct event event = run_rows_machine(&runner->context);

@@ -98,6 +98,7 @@ static struct ended end_step(struct runner *runner)
         take_over(runner, over, &ended);
     attempt_free(TAKE(runner->attempt));
     step_free(TAKE(runner->step));
+    health_drive_waited(&runner->health);
     return ended;
 }
 
@@ -168,6 +169,7 @@ static enum runner_state item_done(struct runner *runner)
 {
     const struct phase *phase = progress_item(&runner->progress)->phase;
     if (phase && (phase->network_churn || phase->reboots)) {
+        health_drive_renew(&runner->health);
         run_context_forget(&runner->context);
         contact_disturbed(&runner->contact, phase);
     } else if (progress_joins(&runner->progress)) {

@@ -6,6 +6,7 @@
 #include "config/marks.h"
 #include "config/ready_step.h"
 #include "run/runner_close.h"
+#include "stage/health_wait.h"
 
 enum {
     DEFAULT_RUN_DEADLINE_S = 7200,
@@ -72,7 +73,11 @@ static int begin_step(struct runner *runner, const char *stage, int number, stru
         json_set_integer(runner->context.recovery, "ready_at", (int64_t)item->ready);
     const struct phase *phase = stage && text_is(stage, "transport") ? carried(runner) : item->phase;
     struct attempt_order order = {stage, phase, ++runner->seq, number, runner->progress.owed};
-    int status = attempt_prepare(&runner->context, &order, &runner->attempt, err);
+    bool waits = stage && text_is(stage, STAGE_HEALTH);
+    runner->context.health_fd = waits ? health_drive_wait(&runner->health, err) : -1;
+    int status = waits && runner->context.health_fd < 0
+                     ? -1
+                     : attempt_prepare(&runner->context, &order, &runner->attempt, err);
     if (status == 0)
         status = step_start(runner->loop, runner->sink, &runner->attempt->plan, judge, on_step_over, runner,
                             &runner->step, err);

@@ -6,6 +6,7 @@
 #include "run/attempt.h"
 #include "run/contact.h"
 #include "run/context.h"
+#include "run/health_drive.h"
 #include "run/phase_record.h"
 #include "run/progress.h"
 #include "run/recovery_drive.h"
@@ -68,6 +69,7 @@ struct runner {
     struct phase_record record;
     struct contact contact;
     struct recovery_drive drive;
+    struct health_drive health;
     struct run_birth birth;
     bool changed; /* a task changed something */
 

@@ -10,6 +10,7 @@
 #include "provider/made_look.h"
 #include "stage/expiry.h"
 #include "stage/find_transport.h"
+#include "stage/health_wait.h"
 #include "stage/host_ready.h"
 #include "stage/join_look.h"
 #include "stage/join_verify.h"
@@ -123,6 +124,8 @@ int stage_run(const char *stage, const struct project *project, const struct tar
     if (!machine)
         return error_set(err, ERROR_SYSTEM, "the stage '%s' was given no machine", stage);
     *result = json_new_object();
+    if (text_is(stage, STAGE_HEALTH))
+        return health_wait(request, *result, err);
     if (text_is(stage, "destroy"))
         return destroy(project, target, request, machine, *result, err);
     if (!project || !target)

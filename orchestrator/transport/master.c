@@ -345,7 +345,8 @@ int transport_close_masters(const char *control_directory, struct error *err)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         AUTO_FREE char *path = file_join(control_directory, names.items[i]);
-        if (master_socket_there(path) && !text_is(names.items[i], SSH_AGENT_SOCKET))
+        if (master_socket_there(path) && !text_is(names.items[i], SSH_AGENT_SOCKET) &&
+            !text_starts(names.items[i], MASTER_FORWARD_PREFIX))
             (void)master_ask(path, "exit");
         if (!file_is_dir(path))
             (void)unlink(path);

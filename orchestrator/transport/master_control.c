@@ -5,6 +5,7 @@
 #include "config/marks.h"
 #include "transport/ssh_words.h"
 
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,19 @@ bool master_socket_there(const char *path)
 {
     struct stat info;
     return path && lstat(path, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+int master_forward(const char *control_path, const char *local, const char *host, int port, struct error *err)
+{
+    AUTO_TEXT option = TEXT_INIT, forward = TEXT_INIT;
+    bool brackets = strchr(host, ':') != NULL;
+    text_add(&option, "ControlPath=");
+    ssh_add_option_value(&option, control_path, true);
+    text_addf(&forward, "%s:%s%s%s:%d", local, brackets ? "[" : "", host, brackets ? "]" : "", port);
+    const char *argv[] = {
+        "ssh", "-F", "none", "-O", "forward", "-L", text_string(&forward), "-o", text_string(&option),
+        "--",  "x",  NULL};
+    return program_do_argv(2 * NS_PER_S, argv, NULL, err);
 }
 
 int master_ask(const char *control_path, const char *command)

@@ -52,6 +52,11 @@ static bool not_ready(const struct evidence *e)
     return failed(e) && e->stage->ready && e->stage->kind == ERROR_PROVIDER;
 }
 
+static bool not_healthy(const struct evidence *e)
+{
+    return failed(e) && e->stage->health && e->stage->kind == ERROR_DEADLINE;
+}
+
 static bool warned(const struct evidence *e)
 {
     return e->stage->warning != NULL;
@@ -146,6 +151,9 @@ static const struct verdict_row rows[] = {
      "whether the host is ready could not be asked: no way there, or none any more", say_answer, its_cause},
     {"not-ready", not_ready, OUTCOME_FAILED, "not-ready",
      "the host is not ready: what 'ready' asks of it does not hold, or did not in time", say_answer,
+     its_cause},
+    {"not-healthy", not_healthy, OUTCOME_UNHEALTHY, NULL,
+     "all phases are done, and the host was not healthy within 'health.within' of the last one", say_answer,
      its_cause},
     {"stage-failed", failed, OUTCOME_FAILED, NULL, "it said that it failed", say_answer, its_cause},
     {"signalled", signalled, OUTCOME_CHILD_CRASHED, "signal", "a signal ended its process", say_log, NULL},

@@ -49,6 +49,7 @@ struct stage_answer {
     bool joins;                  /* it sees that the host is in its tailnet */
     bool look;                   /* it looks at the host for what an attempt left there, or waits for it */
     bool ready;                  /* it waits until the host is ready */
+    bool health;                 /* it waits until the host is healthy */
     bool answered, failed;       /* failed: the answer is an error, ... */
     enum error_kind kind;        /* ... of this kind */
     const char *cause, *message; /* of the error; cause may be NULL */

@@ -34,6 +34,7 @@ struct view {
     char *last_events;
     char *blamed_log;        /* of the step that broke: what explains the run's end. NULL: none did */
     char *last_log;          /* of the step that ended last, relative to the state folder */
+    bool was_healthy;        /* the host, at least once */
     bool asked_to_end;       /* from here */
     char *outcome, *message; /* of the run, at its end */
     int64_t duration_ns;
@@ -215,6 +216,27 @@ static void on_step_end(struct view *view, const struct json *line)
     }
 }
 
+/* It changed: a line that stays, and a word in the one that is drawn. */
+static void on_health(struct view *view, const struct json *detail)
+{
+    AUTO_TEXT words = TEXT_INIT;
+    bool healthy = json_get_bool(detail, "healthy");
+    view->was_healthy |= healthy;
+    text_add(&words, healthy ? "healthy" : view->was_healthy ? "unhealthy (" : "not healthy yet (");
+    const char *cause = json_get_string(detail, "cause", "?");
+    if (!healthy) {
+        text_add_printable(&words, cause, strlen(cause));
+        text_add(&words, ")");
+    }
+    AUTO_FREE char *clock = moment_clock(moment_wall());
+    free(view->line.health);
+    view->line.health = xasprintf("%s since %s", text_string(&words), clock);
+    if (view->catching_up)
+        return;
+    AUTO_FREE char *said = xasprintf("%s: %s", view->target, text_string(&words));
+    live_screen_say(view->live->screen, said);
+}
+
 static void on_journal(void *context, const char *bytes, size_t length, bool skipped)
 {
     struct view *view = context;
@@ -230,6 +252,8 @@ static void on_journal(void *context, const char *bytes, size_t length, bool ski
         view->outcome = xstrdup(json_get_string(line, "outcome", "?"));
         view->duration_ns = json_get_integer(line, "duration_ns", 0);
         view->message = xstrdup_or_null(json_get_string(line, "message", NULL));
+    } else if (text_is(event, "note") && text_is(json_get_string(line, "kind", ""), "health")) {
+        on_health(view, json_get(line, "detail"));
     } else if (text_is(event, "unreachable")) {
         AUTO_TEXT said = TEXT_INIT;
         text_addf(&said, "%-12s UNREACHABLE (%s)%s: ", view->target, json_get_string(line, "cause", "other"),
@@ -278,8 +302,9 @@ static void view_free(struct view *view)
     follow_stop(&view->journal);
     redact_rules_free(view->rules);
     text_clear(&view->decided);
-    char *const texts[] = {view->target,  view->run,     view->state,       view->folder,    view->last_log,
-                           view->outcome, view->message, view->last_events, view->blamed_log};
+    char *const texts[] = {view->target,     view->run,        view->state,   view->folder,
+                           view->last_log,   view->outcome,    view->message, view->last_events,
+                           view->blamed_log, view->line.health};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     free(view);

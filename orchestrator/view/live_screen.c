@@ -72,6 +72,8 @@ static void add_line(struct text *out, const struct live_line *it, int columns)
         const struct tally *tally = &it->tally;
         if (it->is_phase)
             live_add_counts(&line, tally->ok, tally->changed, tally->failed, tally->unreachable);
+        if (it->health)
+            text_addf(&line, "  %s", it->health);
         const char *doing = it->is_phase ? tally->task : it->said;
         if (doing) {
             text_add(&line, "  ");

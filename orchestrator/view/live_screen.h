@@ -14,8 +14,9 @@ struct live_line {
     bool is_phase;
     int64_t started_monotonic, deadline_ns; /* of the step */
     struct tally tally;
-    char *said; /* by a stage, last. NULL: nothing */
-    bool done;  /* it is not drawn any more */
+    char *said;   /* by a stage, last. NULL: nothing */
+    char *health; /* of the host, in words; NULL: it is not asked for */
+    bool done;    /* it is not drawn any more */
 };
 
 struct live_screen;

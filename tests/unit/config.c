@@ -189,11 +189,11 @@ static void expect_later(const char *file, const char *before, const char *names
     cr_has_not(said, "unknown key");
 }
 
-#define LATER_OF_A_TARGET "health on accelerate"
+#define LATER_OF_A_TARGET "on accelerate"
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
-    static const char *const lines[] = {"health: {url: x}"};
+    static const char *const lines[] = {"on: {ok: [x]}"};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         AUTO_FREE char *line = xasprintf("    %s", lines[i]);
         with_target(line);
@@ -420,7 +420,7 @@ Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
     folder_write("home/.config/triphase/config.yml",
                  "keep: soon\nproject: x\nwebhook: {url: x}\ndefaults: {root: debian-11, user: -x, usr: 1, "
                  "port: 7, port: 8, "
-                 "health: {}, become_password: hunter2}\nproviders: {heztner: {}}\n");
+                 "on: {}, become_password: hunter2}\nproviders: {heztner: {}}\n");
     AUTO_PROJECT *project = folder_load();
     const struct target *target = project_target(project, "vault", NULL);
     cr_assert_str_eq(target->root, "debian-11");
@@ -435,7 +435,7 @@ Test(config, the_users_own_file_only_warns_and_its_bad_fields_fall_through)
                                        "'user': '-x' begins",
                                        "unknown key 'usr'",
                                        "'port' stands here twice",
-                                       "'health' is not in this version",
+                                       "'on' is not in this version",
                                        "'webhook' is not in this version",
                                        "'become_password' is a plain value",
                                        "unknown provider 'heztner'; did you mean 'hetzner'?"};
