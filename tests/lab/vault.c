@@ -139,7 +139,7 @@ int vault_ask(struct lab *lab, const char *token, const char *method, const char
 {
     AUTO_FREE char *address = lab_sql(lab, "SELECT address FROM machine ORDER BY made_ns DESC LIMIT 1"),
                    *url = xasprintf("https://%s:8200%s", address, path), *state = vault_state(lab),
-                   *certificate = xasprintf("%s/%s/tls.crt", lab_folder(lab), state);
+                   *certificate = xasprintf("%s/%s/ca.crt", lab_folder(lab), state);
     const char *const argv[] = {"python3", "-c", asking, url, certificate, method, NULL};
     struct program program = {.argv = argv, .input = token, .bound_ns = GUEST_BOUND_S * NS_PER_S};
     struct child_end end;
@@ -158,7 +158,7 @@ void vault_expect_active(struct lab *lab)
 {
     int code;
     AUTO_FREE char *said =
-        vault_guest(lab, "BAO_ADDR=https://127.0.0.1:8200 BAO_CACERT=/etc/openbao/tls/tls.crt bao status",
+        vault_guest(lab, "BAO_ADDR=https://127.0.0.1:8200 BAO_CACERT=/etc/openbao/tls/ca.crt bao status",
                     NULL, &code);
     cr_assert(eq(int, code, 0), "%s", said);
     static const char *const lines[][2] = {{"Sealed ", " false"},   {"HA Mode ", " active"},

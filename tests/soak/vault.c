@@ -293,7 +293,7 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
 /* Asked for as a run does it; but the shares are written down only once somebody waits for them. flock(1)
  * stays, so that it shows in the guest's /proc/locks. */
 static const char slow_initialisation[] =
-    "curl -s --cacert /etc/openbao/tls/tls.crt https://127.0.0.1:8200/v1/sys/init -X PUT -o /root/late "
+    "curl -s --cacert /etc/openbao/tls/ca.crt https://127.0.0.1:8200/v1/sys/init -X PUT -o /root/late "
     "-d '{\"secret_shares\": 3, \"secret_threshold\": 2}'\n"
     "timeout 300 sh -c \"until grep -q -e '-> FLOCK' /proc/locks; do sleep 0.1; done\" && mv "
     "/root/late " STATE "/bootstrap/init.json\n";

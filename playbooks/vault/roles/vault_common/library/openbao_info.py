@@ -3,7 +3,6 @@
 """Looks at one OpenBao host in one go: files, certificate, service, API, snapshots. Changes nothing."""
 from __future__ import annotations
 
-import fcntl
 import glob
 import hashlib
 import ipaddress
@@ -12,7 +11,6 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -58,6 +56,9 @@ options:
   certificate:
     description: PEM certificate of the server, to be looked at.
     type: path
+  key:
+    description: PEM key of the certificate.
+    type: path
   names:
     description: DNS names and addresses that the certificate must cover beside the host's own name.
     type: list
@@ -74,8 +75,11 @@ options:
   state_dir:
     description:
       - Directory with data, receipt, staging file and snapshots.
-      - An initialisation that goes on there, maybe without the run that began it, is waited for first.
     type: path
+  jobs:
+    description: Beginning of the names of units of long tasks; those that run, maybe without the run that began them, are waited for first.
+    type: str
+    default: ""
   url:
     description: Root of the API; left out, the API is not asked.
     type: str
@@ -125,29 +129,23 @@ api:
 """
 
 
-# An initialisation is an async task of at most 120 s.
-INITIALISATION = 130
+# Longer than any job of tasks/job.yml may take.
+JOBS = 600
 
 
-def wait_for_initialisation(directory, seconds):
-    """Until nobody holds the directory; False where that does not come."""
-    def give_up(*_args):
-        raise TimeoutError
-
-    try:
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return True
-    signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(seconds)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
-    except TimeoutError:
-        return False
-    finally:
-        signal.alarm(0)
-        os.close(handle)
-    return True
+def wait_for_jobs(prefix, seconds):
+    """Until no unit of that beginning is on its way: to start one that starts already is to wait for it. The one that was not ready in time."""
+    if not prefix:
+        return ''
+    text = output('systemctl', 'list-units', '--plain', '--no-legend', '--state=activating', prefix + '*')
+    end = time.monotonic() + seconds
+    for unit in [line.split()[0] for line in text.splitlines() if line.strip()]:
+        try:
+            subprocess.run(['systemctl', 'start', unit], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           timeout=max(1, end - time.monotonic()), check=False)
+        except subprocess.TimeoutExpired:
+            return unit
+    return ''
 
 
 def read(path, limit=1 << 20):
@@ -198,6 +196,15 @@ def plain_name(text):
         return 'IP', str(ipaddress.ip_address(text))
     except ValueError:
         return 'DNS', text.lower()
+
+
+def fits(certificate, key, ca):
+    """Whether that authority signed it, and that key is its own."""
+    if not all(path and os.path.exists(path) for path in (certificate, key, ca)):
+        return False
+    own = output('openssl', 'pkey', '-pubout', '-in', key)
+    return bool(own) and own == output('openssl', 'x509', '-noout', '-pubkey', '-in', certificate) and \
+        output('openssl', 'verify', '-CAfile', ca, certificate).endswith(': OK\n')
 
 
 def look_certificate(path, hostname, names):
@@ -277,6 +284,16 @@ def look_data(path):
         return False
 
 
+def look_staged(path):
+    """Shares that are staged: of which initialisation, never they themselves."""
+    if not os.path.exists(path):
+        return {'staged': '', 'staged_lineage': ''}
+    shares = read_json(path).get('keys_base64')
+    if not isinstance(shares, list) or not all(isinstance(share, str) for share in shares):
+        return {'staged': 'broken', 'staged_lineage': ''}
+    return {'staged': 'whole', 'staged_lineage': hashlib.sha256(','.join(shares).encode('utf-8')).hexdigest()}
+
+
 def look_snapshots(state_dir):
     latest = read_json(os.path.join(state_dir, 'snapshots', 'latest.json'))
     name = os.path.basename(str(latest.get('file', '')))
@@ -296,10 +313,12 @@ def main():
         'directories': {'type': 'list', 'elements': 'dict', 'default': []},
         'ca': {'type': 'path'},
         'certificate': {'type': 'path'},
+        'key': {'type': 'path', 'no_log': False},
         'names': {'type': 'list', 'elements': 'str', 'default': []},
         'units': {'type': 'list', 'elements': 'str', 'default': []},
         'started': {'type': 'path'},
         'state_dir': {'type': 'path'},
+        'jobs': {'type': 'str', 'default': ''},
         'url': {'type': 'str'},
         'wait_for': {'type': 'str', 'choices': ['nothing', 'answer', 'active'], 'default': 'nothing'},
         'wait': {'type': 'int', 'default': 60},
@@ -311,8 +330,9 @@ def main():
     path = os.environ.get('PATH', '') + ':/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
     hostname = socket.gethostname()
     bootstrap = os.path.join(args['state_dir'] or '', 'bootstrap')
-    if args['state_dir'] and not wait_for_initialisation(bootstrap, INITIALISATION):
-        module.fail_json(msg='an initialisation holds %s for more than %d s. See it: pgrep -fa sys/init' % (bootstrap, INITIALISATION))
+    late = wait_for_jobs(args['jobs'], JOBS)
+    if late:
+        module.fail_json(msg='%s is at work for more than %d s. See it: systemctl status %s' % (late, JOBS, late))
     result = {
         'changed': False,
         'hostname': hostname,
@@ -321,7 +341,8 @@ def main():
         'missing': [program for program in args['programs'] if not shutil.which(program, path=path)],
         'files': {name: digest(name) for name in args['files']},
         'wrong_directories': look_directories(args['directories']),
-        'certificate': look_certificate(args['certificate'], hostname, args['names']),
+        'certificate': dict(look_certificate(args['certificate'], hostname, args['names']),
+                            fits=fits(args['certificate'], args['key'], args['ca'])),
         'units': look_units(args['units']),
         'as_started': look_started(args['started']),
     }
@@ -345,7 +366,8 @@ def main():
         result.update(
             receipt=receipt,
             data=look_data(os.path.join(args['state_dir'], 'data', 'vault.db')),
-            staged='' if not os.path.exists(staged) else 'broken' if 'keys_base64' not in read_json(staged) else 'whole',
+            **look_staged(staged),
+            restoring=os.path.exists(os.path.join(bootstrap, 'restoring')),
             snapshot=look_snapshots(args['state_dir']),
         )
     result['api'] = {'answers': False, 'active': False, 'initialized': False, 'sealed': True, 'version': '', 'error': ''}
