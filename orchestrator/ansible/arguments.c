@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum treatment { FINE, PARTIAL, EXTRA, INVENTORY, PROMPT, CONNECTION, LISTING, VAULT_ID };
+enum treatment { FINE, PARTIAL, CHECK, EXTRA, INVENTORY, PROMPT, CONNECTION, LISTING, VAULT_ID };
 
 /* ansible-playbook's options, 2.14 to 2.21 together. */
 static const struct option {
@@ -23,7 +23,7 @@ static const struct option {
     {"--become-pass-file", 0, true, FINE},
     {"--become-password-file", 0, true, FINE},
     {"--become-user", 0, true, FINE},
-    {"--check", 'C', false, PARTIAL},
+    {"--check", 'C', false, CHECK},
     {"--conn-pass-file", 0, true, CONNECTION},
     {"--connection", 'c', true, CONNECTION},
     {"--connection-password-file", 0, true, CONNECTION},
@@ -111,6 +111,9 @@ static int take(const struct option *option, const char *value, struct ansible_a
         return 0;
     case PARTIAL:
         out->partial = true;
+        return 0;
+    case CHECK:
+        out->partial = out->check = true;
         return 0;
     case EXTRA:
         words_add(&out->extra, value);

@@ -7,6 +7,7 @@
 struct ansible_arguments {
     struct words words; /* as given */
     bool partial;       /* --tags --skip-tags --limit --check --start-at-task: the run is out of statistics */
+    bool check;         /* --check: nothing is changed */
     char *extra_digest; /* SHA-256 of all -e, hex; NULL: none */
     struct words extra; /* the -e values, in order (for prompts that they answer) */
 };

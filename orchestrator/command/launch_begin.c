@@ -23,6 +23,8 @@ static char *plan_text(const struct command_run *all, const struct job *job)
                                  .recipe = recipe,
                                  .asked = launch->phases,
                                  .arguments = all->arguments.extra_digest ? NULL : launch->arguments,
+                                 .partial = all->arguments.partial || launch->phases[0],
+                                 .dry_run = all->arguments.check,
                                  .check_idempotent = launch->check_idempotent,
                                  .keep_state = launch->keep_state,
                                  .no_teardown = launch->no_teardown};
@@ -95,6 +97,7 @@ int launch_begin(struct command_run *all, struct job *job, struct error *err)
                                      .async_fixed = launch->project && job->target &&
                                                     async_directory_is_fixed(launch->project, job->target),
                                      .partial = all->arguments.partial || launch->phases[0],
+                                     .dry_run = all->arguments.check,
                                      .check_idempotent = launch->check_idempotent,
                                      .keep_state = launch->keep_state,
                                      .no_teardown = launch->no_teardown,

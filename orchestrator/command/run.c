@@ -35,19 +35,39 @@ static int check_phases(const struct project *project, const struct target *targ
     return 0;
 }
 
+/* The phases that only look. */
+static int choose_verify(const struct project *project, const struct target *target, struct words *phases)
+{
+    const struct recipe *recipe = project_recipe(project, target->recipe);
+    if (phases->count) {
+        help_problem("--verify runs the phases of 'verify'; name phases or give --verify, not both");
+        return -1;
+    }
+    for (size_t i = 0; i < recipe->phase_count; i++)
+        if (recipe->phases[i].only_looks)
+            words_add(phases, recipe->phases[i].name);
+    if (phases->count)
+        return 0;
+    help_problem("the recipe '%s' has no phases that only look: 'verify' in phases/%s.yml is a list of them",
+                 recipe->name, recipe->name);
+    return -1;
+}
+
 static const struct option options[] = {{"check-idempotent", no_argument, NULL, 'i'},
+                                        {"verify", no_argument, NULL, 'v'},
                                         {"detach", no_argument, NULL, 'd'},
                                         {0}};
 
 static int call(struct command_context *context, int argc, char **argv)
 {
     int dashes = options_dashes(argc, argv);
-    bool check_idempotent = false, detach = false;
+    bool check_idempotent = false, verify = false, detach = false;
     optind = 0;
     for (int option; (option = options_next(context->command, dashes, argv)) != -1;) {
         if (option == '?')
             return EXIT_BAD_USAGE;
         check_idempotent |= option == 'i';
+        verify |= option == 'v';
         detach |= option == 'd';
     }
     if (optind == dashes) {
@@ -62,7 +82,8 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_WORDS phases = WORDS_INIT;
     for (int i = optind + 1; i < dashes; i++)
         words_add(&phases, argv[i]);
-    if (check_phases(project, target, words_argv(&phases)) < 0)
+    if (check_phases(project, target, words_argv(&phases)) < 0 ||
+        (verify && choose_verify(project, target, &phases) < 0))
         return EXIT_BAD_USAGE;
     const char *const targets[] = {target->name, NULL};
     struct launch what = {.kind = "run",
@@ -79,7 +100,7 @@ static int call(struct command_context *context, int argc, char **argv)
 }
 
 const struct command command_run = {
-    .help = {"run", "TARGET [PHASE...] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
+    .help = {"run", "TARGET [PHASE...|--verify] [--check-idempotent] [--detach] [-- ANSIBLE ARGUMENTS]",
              "run phases on a made target"},
     .options = options,
     .hands_on = true,

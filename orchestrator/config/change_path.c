@@ -43,7 +43,7 @@ void change_file_clear(struct change_file *file)
 
 static void add_phase_spots(const char *recipe, const struct node *tree, struct spots *spots)
 {
-    static const char *const lists[] = {"phases", "teardown"};
+    static const char *const lists[] = {"phases", "verify", "teardown"};
     const struct node *bootstrap = node_get(tree, "bootstrap"), *name = node_get(bootstrap, "name");
     spots_add(spots, SCOPE_PHASE, "phases.%s.defaults", recipe);
     if (bootstrap && bootstrap->kind == NODE_MAP)
@@ -90,15 +90,20 @@ static void add_steps(struct change_place *place, const char *path)
 static void add_phase_steps(struct change_place *place, const struct node *tree, const char *phase)
 {
     const struct node *bootstrap = node_get(tree, "bootstrap"), *own = node_get(bootstrap, "name");
-    struct yaml_step in_phases[] = {{.key = xstrdup("phases")}, {.key = xstrdup(phase), .named = true}};
+    static const char *const lists[] = {"phases", "verify"};
+    const char *list = "teardown";
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        AUTO_FREE char *key = xstrdup(lists[i]), *name = xstrdup(phase);
+        const struct yaml_step steps[] = {{.key = key}, {.key = name, .named = true}};
+        if (yaml_steps_find(tree, steps, COUNT_OF(steps)))
+            list = lists[i];
+    }
     if (bootstrap && text_is(own && own->text ? own->text : "bootstrap", phase))
         add_steps(place, "bootstrap");
     else {
-        add_steps(place, yaml_steps_find(tree, in_phases, COUNT_OF(in_phases)) ? "phases" : "teardown");
+        add_steps(place, list);
         add_step(place, phase, strlen(phase), true);
     }
-    for (size_t i = 0; i < COUNT_OF(in_phases); i++)
-        free(in_phases[i].key);
 }
 
 static bool belongs_to_user(const struct change_place *place)

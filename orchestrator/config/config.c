@@ -238,6 +238,7 @@ static void fill_recipe(struct loader *loader, const struct resolve *resolve, si
             words_add(&phase->transports, transport_name(TRANSPORT_DIRECT));
             phase->transport_auto = false;
         }
+        phase->only_looks = outline->kind == OUTLINE_VERIFY;
     }
 }
 

@@ -94,6 +94,7 @@ struct phase {
     size_t require_count;
     /* it may act on hosts beyond the target and its peers */
     bool network_churn, reboots, facts_cached, lost_handlers_warn, beyond_allowed;
+    bool only_looks; /* it is of `verify`: what changes something there has failed */
     struct words args;
     struct node *vars; /* map or NULL */
     int line;          /* in the recipe's file */
@@ -101,7 +102,7 @@ struct phase {
 
 struct recipe {
     char *name, *path;
-    struct phase *phases;
+    struct phase *phases; /* those of `verify` behind the others */
     size_t phase_count;
     struct phase *teardown;
     size_t teardown_count;

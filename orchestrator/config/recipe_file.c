@@ -123,7 +123,8 @@ static void fault_no_recipe(const char *directory, const char *name, const char 
 void recipe_file_read(struct settings *layers, const char *directory, const char *name, const char *origin,
                       const struct config_draft *draft, struct outlines *outlines, struct words *faults)
 {
-    static const char *const known[] = {"target", "defaults", "bootstrap", "phases", "teardown", NULL};
+    static const char *const known[] = {"target", "defaults", "bootstrap", "phases",
+                                        "verify", "teardown", NULL};
     AUTO_FREE char *file = xasprintf("phases/%s.yml", name);
     AUTO_FREE char *path = file_join(directory, file);
     struct provenance from = {file, true};
@@ -153,12 +154,15 @@ void recipe_file_read(struct settings *layers, const char *directory, const char
     struct recipe_reading reading = {layers, name, &from, outlines, faults};
     read_target(&reading, root);
     read_bootstrap(&reading, root);
-    const struct node *phases = node_get(root, "phases"), *teardown = node_get(root, "teardown");
+    const struct node *phases = node_get(root, "phases"), *teardown = node_get(root, "teardown"),
+                      *verify = node_get(root, "verify");
     if (!phases || phases->kind == NODE_NULL || (phases->kind == NODE_LIST && !phases->count))
         fault_at(faults, &from, (struct node_place){1, 1},
                  "the recipe has no phase: 'phases' takes a list of at least one");
     else
         read_phases(&reading, "phases", phases, OUTLINE_PHASE);
+    if (verify && verify->kind != NODE_NULL)
+        read_phases(&reading, "verify", verify, OUTLINE_VERIFY);
     if (teardown && teardown->kind != NODE_NULL)
         read_phases(&reading, "teardown", teardown, OUTLINE_TEARDOWN);
 }

@@ -225,7 +225,11 @@ static void on_result(struct tally *tally, const struct line *line)
         tally->ok++;
         break;
     case STATUS_CHANGED:
-        tally->changed++;
+        if (!tally->changed++) {
+            replace(&tally->changed_task, line->task);
+            replace(&tally->changed_host, line->host);
+            replace(&tally->changed_path, line->path);
+        }
         break;
     case STATUS_SKIPPED:
         tally->skipped++;
@@ -410,11 +414,12 @@ struct json *tally_owed(const struct tally *tally, bool earlier)
 
 void tally_clear(struct tally *tally)
 {
-    char **const texts[] = {&tally->failed_task,   &tally->failed_host, &tally->failed_path,
-                            &tally->failed_text,   &tally->lost_task,   &tally->lost_host,
-                            &tally->lost_text,     &tally->refused,     &tally->never_ran_host,
-                            &tally->task,          &tally->task_host,   &tally->task_path,
-                            &tally->never_ran_text};
+    char **const texts[] = {&tally->failed_task,    &tally->failed_host,  &tally->failed_path,
+                            &tally->failed_text,    &tally->lost_task,    &tally->lost_host,
+                            &tally->lost_text,      &tally->refused,      &tally->never_ran_host,
+                            &tally->task,           &tally->task_host,    &tally->task_path,
+                            &tally->never_ran_text, &tally->changed_task, &tally->changed_host,
+                            &tally->changed_path};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         replace(texts[i], NULL);
     for (size_t h = 0; h < tally->host_count; h++) {

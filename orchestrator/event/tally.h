@@ -19,6 +19,7 @@ struct tally {
     int64_t ok, changed, failed, skipped, unreachable, ignored, rescued;
     int64_t stats_failures;                                      /* -1 before the stats line */
     char *failed_task, *failed_host, *failed_path, *failed_text; /* of the last failure that counts */
+    char *changed_task, *changed_host, *changed_path;            /* of the first change */
     /* of the last UNREACHABLE that was not ignored; one that counts goes before one of a host beyond */
     char *lost_task, *lost_host, *lost_text;
     char *refused; /* why the callback ended the run, NULL */

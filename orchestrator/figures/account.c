@@ -110,6 +110,8 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
         if (!run->outcome && !step->outcome)
             account.unread_bytes += unread(state, step);
     }
+    AUTO_JSON *plan = run->plan ? json_parse(run->plan, strlen(run->plan), NULL) : NULL;
+    account.dry_run = json_get_bool(plan, "dry_run");
     account.outcome = run->outcome;
     if (!run->outcome)
         account.outcome =

@@ -25,6 +25,7 @@ struct account {
     struct history_health *health_samples;
     size_t health_sample_count;
     struct health_account health; /* made of them */
+    bool dry_run;                 /* Ansible checked, and changed nothing */
     const char *outcome;          /* of the run: the row's, else "running" or "crashed" */
     bool guarded; /* crashed, and its guard (or another process that took over its lock) is still at work */
     int64_t unread_bytes;         /* of its event files, for a run without an outcome */

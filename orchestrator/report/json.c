@@ -49,6 +49,7 @@ static struct json *run_object(const struct account *account)
     json_set_string(object, "ansible", run->ansible);
     json_set_string(object, "recipe", run->recipe);
     json_set_string(object, "message", run->message);
+    json_set_bool(object, "dry_run", account->dry_run);
     if (run->parent_id)
         json_set_string(object, "parent", run->parent_id);
     if (!run->outcome)

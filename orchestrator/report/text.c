@@ -174,7 +174,10 @@ void report_head(const struct account *account, const struct table_look *look, s
     text_addf(&end, "%s%s", total ? " in " : "", total ? total : "");
     report_add_date(&when, run->started_ns);
     text_addf(&when, "%s%s%s%s", run->ansible ? "  ansible " : "", run->ansible ? run->ansible : "",
-              run->fresh ? "  fresh machine" : "", run->partial ? "  partial" : "");
+              run->fresh ? "  fresh machine" : "",
+              account->dry_run ? "  dry run"
+              : run->partial   ? "  partial"
+                               : "");
     int cells = table_cells(run->target) + table_cells(text_string(&what)) + table_cells(account->outcome) +
                 table_cells(text_string(&end));
     say(out, look, TABLE_BOLD, run->target);
@@ -334,7 +337,7 @@ static void add_failures(const struct account *account, const struct table_look 
             text_add(out, "\n");
         }
     }
-    if (account->run->message && !told && !text_is(account->outcome, "ok")) {
+    if (account->run->message && !told) {
         text_add(out, "\n");
         say_lines(out, look, account->run->message, "\n");
         text_add(out, "\n");
@@ -425,6 +428,11 @@ static void add_markdown(const struct account *account, const struct table_look 
     add_known_by(account, out);
     add_without_tun(account, out);
     report_health_add(account, look, out);
+    if (account->dry_run && account->run->message) {
+        text_add(out, "\n");
+        say_lines(out, look, account->run->message, "\n");
+        text_add(out, "\n");
+    }
     if (account->told_count)
         text_add(out, "\n");
     report_told_add(account, look, out);

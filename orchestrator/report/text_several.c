@@ -38,7 +38,12 @@ static struct table *runs_table(const struct account *accounts, size_t count)
         add_duration(table, accounts[i].phases_ns);
         add_duration(table, accounts[i].stages_ns);
         table_addf(table, accounts[i].lost_count ? TABLE_BAD : TABLE_DIM, "%zu", accounts[i].lost_count);
-        table_add(table, run->partial ? "partial" : run->extra_digest ? "-e" : "", TABLE_DIM);
+        table_add(table,
+                  accounts[i].dry_run ? "dry run"
+                  : run->partial      ? "partial"
+                  : run->extra_digest ? "-e"
+                                      : "",
+                  TABLE_DIM);
     }
     return table;
 }

@@ -178,6 +178,7 @@ static void plan_reading(const struct run_context *context, const struct phase *
     plan->own = phase->beyond_allowed ? NULL : &attempt->own;
     plan->master_log = attempt->master_log;
     plan->pending_handlers = owed;
+    plan->only_looks = phase->only_looks;
     plan->lost_handlers_warn = phase->lost_handlers_warn;
     plan->reboots = phase->reboots;
 }

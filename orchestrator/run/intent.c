@@ -88,7 +88,9 @@ struct json *intent_new(const struct intent_request *request)
     const struct phase *phases = !recipe ? NULL : destroy ? recipe->teardown : recipe->phases;
     size_t count = !recipe ? 0 : destroy ? recipe->teardown_count : recipe->phase_count;
     for (size_t i = 0; i < count && !(destroy && request->no_teardown); i++)
-        if (is_asked(request->asked, phases[i].name)) {
+        if (phases[i].only_looks && request->partial && (!request->asked || !request->asked[0]))
+            continue;
+        else if (is_asked(request->asked, phases[i].name)) {
             json_append(names, json_new_string(phases[i].name));
             if (phases[i].reboots)
                 json_append(rebooting, json_new_string(phases[i].name));
@@ -100,6 +102,7 @@ struct json *intent_new(const struct intent_request *request)
     json_set(plan, "reboots", rebooting);
     json_set(plan, "asked", strings(request->asked));
     json_set(plan, "arguments", strings(request->arguments));
+    json_set_bool(plan, "dry_run", request->dry_run);
     json_set_bool(plan, "check_idempotent", request->check_idempotent);
     json_set_bool(plan, "keep_state", request->keep_state);
     json_set_bool(plan, "no_teardown", request->no_teardown);

@@ -2,7 +2,7 @@
  * and tell what has changed since. Nothing of it is a secret: -e arguments are not in it, and
  * variables count by a digest.
  * {"does": "create", "phases": [..], "reboots": [..], "asked": [..], "arguments": [..], "settings": {key:
- * text}, "transports": text, "keep_state": false, …,
+ * text}, "transports": text, "dry_run": false, "keep_state": false, …,
  *  "at": phase a resume went on at, "owed_at": …, "fresh": …, "done": {phase: {"entry": {..},
  *  "roots": [..], "files": {..}}}} */
 #pragma once
@@ -16,7 +16,7 @@ struct intent_request {
     const struct recipe *recipe;  /* likewise */
     const char *const *asked;     /* names of the phases asked for; empty: all */
     const char *const *arguments; /* behind --; NULL where there are none, or where they hold -e */
-    bool check_idempotent, keep_state, no_teardown;
+    bool partial, dry_run, check_idempotent, keep_state, no_teardown;
 };
 
 /* The caller frees. */

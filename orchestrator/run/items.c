@@ -12,7 +12,7 @@ static bool wanted(const struct runner_request *request, const struct phase *pha
     if (request->done && words_have(request->done, phase->name))
         return false;
     if (!request->phases || !request->phases[0])
-        return true;
+        return !(phase->only_looks && request->partial); /* nothing says that all was done */
     for (const char *const *name = request->phases; *name; name++)
         if (text_is(*name, phase->name))
             return true;

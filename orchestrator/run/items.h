@@ -22,8 +22,9 @@ struct items {
 
 /* create: provision, the stages that wait until the host is ready (of a machine that is a device of its
  * tailnet already they come last, over the transport that carries it), of a target that joins a tailnet
- * tailnet-look, bootstrap (over direct) and tailnet, then phases. run: phases. Behind both, where it is
- * required and the run is whole, the wait until the host is healthy. destroy: teardown phases,
- * destroy. Of a resume what is completed is left out; a machine that was made is verified again. */
+ * tailnet-look, bootstrap (over direct) and tailnet, then phases. run: phases. Of both those that only look
+ * come last, unless the run is partial and does not name them; behind them, where it is required and the run
+ * is whole, the wait until the host is healthy. destroy: teardown phases, destroy. Of a resume what is
+ * completed is left out; a machine that was made is verified again. */
 void items_make(const struct runner_request *request, struct items *out);
 void items_clear(struct items *items);

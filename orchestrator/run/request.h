@@ -27,7 +27,8 @@ struct runner_request {
     const char *ansible_version, *extra_digest, *plan;
     /* plays of the recipe keep async jobs where their strategy does (run/async_directory.h) */
     bool async_fixed;
-    bool partial, check_idempotent, keep_state, no_teardown;
+    /* dry_run: Ansible is told to check, and changes nothing */
+    bool partial, dry_run, check_idempotent, keep_state, no_teardown;
     /* Exit code of a run that ended so; `stage` is NULL when a phase ended it. Only
      * command/ knows the codes. */
     int (*exit_code)(enum outcome outcome, const char *stage, bool changed_where_none_should);

@@ -86,6 +86,7 @@ int resume_find(struct sql *db, const struct history_run *run, struct resume *ou
                             .owed = json_get(plan, "owed") ? json_keep(json_get(plan, "owed")) : NULL,
                             .partial = run->partial,
                             .fresh = run->fresh,
+                            .dry_run = json_get_bool(plan, "dry_run"),
                             .check_idempotent = json_get_bool(plan, "check_idempotent"),
                             .keep_state = json_get_bool(plan, "keep_state"),
                             .no_teardown = json_get_bool(plan, "no_teardown")};
@@ -186,6 +187,8 @@ struct json *resume_plan(const struct resume *resume, const struct target *targe
                                      .recipe = recipe,
                                      .asked = words_argv(&resume->asked),
                                      .arguments = words_argv(&resume->arguments),
+                                     .partial = resume->partial,
+                                     .dry_run = resume->dry_run,
                                      .check_idempotent = resume->check_idempotent,
                                      .keep_state = resume->keep_state,
                                      .no_teardown = resume->no_teardown};

@@ -23,7 +23,7 @@ struct resume {
     struct words asked, arguments; /* as it was told */
     char *owed_at;                 /* the phase that was broken off; NULL: none */
     struct json *owed;             /* handlers it owes; may be NULL */
-    bool partial, fresh, check_idempotent, keep_state, no_teardown;
+    bool partial, fresh, dry_run, check_idempotent, keep_state, no_teardown;
 };
 
 /* Whether a run that has ended left something to go on with. */

@@ -43,6 +43,8 @@ struct verdict runner_judge(const struct runner *runner, struct run_standing sta
     standing.last_step = runner->seq;
     standing.cancelled = runner->asked.cancels > 0;
     standing.expired = runner->asked.expired;
+    standing.dry_run = runner->request.dry_run;
+    standing.would_change = runner->changed_items;
     standing.changed = runner->request.check_idempotent && runner->changed;
     return verdict_of_run(&standing);
 }

@@ -73,6 +73,7 @@ static void take_over(struct runner *runner, const struct step_end *over, struct
     if (ended->result)
         take_result(runner, ended->result);
     runner->changed |= tally->changed > 0;
+    runner->changed_items = runner->changed_done + tally->changed;
     runner->context.async_seen |= tally->async;
     if (over->knocked_ns)
         runner->contact.knocked_ns = over->knocked_ns;
@@ -176,6 +177,7 @@ static enum runner_state item_done(struct runner *runner)
         run_context_forget(&runner->context); /* the next one goes another way */
     }
     progress_done(&runner->progress);
+    runner->changed_done = runner->changed_items;
     return runner_go_on(runner);
 }
 

@@ -71,7 +71,9 @@ struct runner {
     struct recovery_drive drive;
     struct health_drive health;
     struct run_birth birth;
-    bool changed; /* a task changed something */
+    bool changed;          /* a task changed something */
+    int64_t changed_items; /* tasks that did, of items that are done and the attempt that ended last, ... */
+    int64_t changed_done;  /* ... and of the former alone */
 
     struct attempt *attempt; /* that runs, or ended just now */
     struct step *step;       /* its own */

@@ -35,5 +35,5 @@ struct step_order {
     /* the look before it is ended by us; scope, run and log are the step's to fill; self NULL: none */
     struct forensics_plan forensics;
     const struct json *pending_handlers; /* owed by earlier attempts; may be NULL */
-    bool lost_handlers_warn, reboots;
+    bool only_looks, lost_handlers_warn, reboots;
 };

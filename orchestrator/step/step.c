@@ -376,6 +376,7 @@ static enum state close_row(struct step *step)
                                 .end = &step->child_end,
                                 .tally = tally,
                                 .out_of_memory = step_processes_oom(step->processes),
+                                .only_looks = step->plan.only_looks,
                                 .lost_handlers_warn = step->plan.lost_handlers_warn,
                                 .log_tail = step->not_started && !tail.length ? step->not_started
                                                                               : text_string(&tail),

@@ -142,6 +142,12 @@ static bool left_out(const struct evidence *e)
     return e->tally->never_ran > 0;
 }
 
+/* Of a phase that only looks. */
+static bool changed(const struct evidence *e)
+{
+    return e->only_looks && e->tally->changed > 0;
+}
+
 static bool strange_code(const struct evidence *e)
 {
     return !stayed(e) && e->end->code != 0;
@@ -343,6 +349,8 @@ static void see(const struct evidence *e, struct text *out)
         see_count(out, t->lost_beyond, "host beyond lost", "hosts beyond lost");
     if (t->matched)
         see_count(out, failures, "task failed", "tasks failed");
+    if (e->only_looks)
+        see_count(out, t->changed, "task changed", "tasks changed");
     if (t->never_ran)
         see_count(out, t->never_ran, "host never ran", "hosts never ran");
     if (owed)
@@ -358,6 +366,17 @@ static void see(const struct evidence *e, struct text *out)
                                          [CONFIRM_BECAME_OPEN] = "neither confirmed nor seen put back"};
     if (e->confirm && e->confirm->became)
         text_addf(out, ", %s", became[e->confirm->became]);
+}
+
+static char *say_changed(const struct evidence *e)
+{
+    const struct tally *t = e->tally;
+    AUTO_FREE char *more =
+        t->changed > 1 ? xasprintf(", and %lld more", (long long)t->changed - 1) : xstrdup("");
+    return xasprintf("task '%s' changed something on %s%s%s%s; a phase of 'verify' only looks: say "
+                     "'changed_when: false' of what changes nothing, and do the rest in a phase",
+                     t->changed_task ? t->changed_task : "?", t->changed_host ? t->changed_host : "a host",
+                     t->changed_path ? " at " : "", t->changed_path ? t->changed_path : "", more);
 }
 
 static const struct verdict_row rows[] = {
@@ -404,6 +423,8 @@ static const struct verdict_row rows[] = {
      say_owing, NULL},
     {"left-out", left_out, OUTCOME_FAILED, "left-out",
      "a play left hosts out, and no task that counts as failed says why", say_left_out, NULL},
+    {"changed", changed, OUTCOME_FAILED, "changed",
+     "it is a phase of verify, which only looks, and a task of it changed something", say_changed, NULL},
     {"exit-code", strange_code, OUTCOME_CHILD_CRASHED, "exit-code",
      "the exit code of Ansible is not 0, and no event says why", say_log, NULL},
     {"did-not-leave", stayed, OUTCOME_OK, "did-not-leave",

@@ -82,6 +82,14 @@ static char *say_cancel(const struct evidence *e)
     return e->run->step.outcome ? say_step(e) : xstrdup("cancelled between two steps");
 }
 
+static char *say_done(const struct evidence *e)
+{
+    const struct run_standing *run = e->run;
+    return run->dry_run ? xasprintf("dry run: %lld task%s would change", (long long)run->would_change,
+                                    run->would_change == 1 ? "" : "s")
+                        : NULL;
+}
+
 /* The step that ended it, and why that was not tried again. */
 static void see_step(const struct run_standing *run, struct text *out)
 {
@@ -135,8 +143,8 @@ static const struct verdict_row rows[] = {
     {"cancelled", cancelled, OUTCOME_CANCELLED, NULL, "it was cancelled", say_cancel, NULL},
     {"step", by_step, OUTCOME_NONE, NULL, "a step ended it, and it ends as that step did", say_step, NULL},
     {"changed", changed, OUTCOME_OK, NULL,
-     "all is done, but with --check-idempotent a task changed something: the exit code is 1", NULL, NULL},
-    {"ok", verdict_always, OUTCOME_OK, NULL, "all that was to be done is done", NULL, NULL},
+     "all is done, but with --check-idempotent a task changed something: the exit code is 1", say_done, NULL},
+    {"ok", verdict_always, OUTCOME_OK, NULL, "all that was to be done is done", say_done, NULL},
 };
 
 const struct verdict_table verdict_table_of_runs = {"run", rows, COUNT_OF(rows), false, of_step, see};

@@ -71,6 +71,8 @@ struct run_standing {
     int last_step;                  /* seq of the last one; 0: none */
     bool cancelled, expired;        /* expired: the run's deadline struck */
     bool changed;                   /* a task changed something where none should */
+    bool dry_run;                   /* all that changed would have, ... */
+    int64_t would_change;           /* ... so many tasks */
 };
 
 /* Of an attempt; of a run `run` alone. All of it is borrowed. */
@@ -79,6 +81,7 @@ struct evidence {
     const struct child_end *end;
     const struct tally *tally; /* empty of a stage */
     bool out_of_memory;        /* the kernel's OOM killer struck while it ran */
+    bool only_looks;           /* nothing is to be changed in it */
     bool lost_handlers_warn;   /* a debt of handlers does not fail the attempt */
     const char *log_tail;      /* last lines of the log, for messages; may be "" */
     /* What the transport watchdog saw last: "path-dead", "host-silent", …; NULL:

@@ -63,6 +63,10 @@ void live_end_add(struct text *out, const struct live_end *end, bool crashed)
         AUTO_FREE char *took = duration_show(end->duration_ns);
         text_addf(out, "%-12s run %s %s%s%s in %s", end->target, id_shown(end->run), end->colour,
                   end->outcome, end->plain, took);
+        if (end->message) {
+            text_add(out, ": ");
+            text_add_printable_lines(out, end->message, "\n    ");
+        }
         return;
     }
     text_addf(out, "\n%s: run %s ended as %s", end->target, id_shown(end->run),

@@ -102,6 +102,21 @@ Test(change, a_setting_of_a_phase_goes_into_its_recipes_file)
     expect_file("triphase.yml", PROJECT);
 }
 
+Test(change, a_setting_of_a_phase_that_only_looks_or_takes_away_goes_into_its_own_list)
+{
+    fill();
+    static const char recipe[] = "phases:\n  - name: install\n    playbook: playbooks/install.yml\n"
+                                 "verify:\n  - name: look\n    playbook: playbooks/install.yml\n"
+                                 "teardown:\n  - name: bye\n    playbook: playbooks/install.yml\n";
+    folder_write("phases/vault.yml", recipe);
+    set("phases.vault.look.silence", "7m");
+    set("phases.vault.bye.silence", "8m");
+    expect_file("phases/vault.yml",
+                "phases:\n  - name: install\n    playbook: playbooks/install.yml\n"
+                "verify:\n  - name: look\n    playbook: playbooks/install.yml\n    silence: 7m\n"
+                "teardown:\n  - name: bye\n    playbook: playbooks/install.yml\n    silence: 8m\n");
+}
+
 static const struct {
     const char *path, *value, *says;
 } refusals[] = {

@@ -54,13 +54,18 @@ Test(recipe, everything_a_phase_says_arrives)
                  "    lost_handlers: warn\n    beyond: allow\n    args: [--forks, 10, -v]\n    vars: {b: "
                  "2}\n  - {name: two, "
                  "playbook: ./playbooks/b.yml, silence: 2m, task: none}\n"
+                 "verify:\n  - {name: look, playbook: playbooks/b.yml, attempts: 5}\n"
                  "teardown:\n  - {name: last, playbook: playbooks/b.yml, attempts: 1}\n");
     AUTO_PROJECT *project = folder_load();
     const struct recipe *recipe = project_recipe(project, "vault");
     AUTO_FREE char *path = folder_path("phases/vault.yml");
     cr_assert_str_eq(recipe->path, path);
-    cr_assert_eq(recipe->phase_count, 2);
+    cr_assert_eq(recipe->phase_count, 3, "those that only look come last");
     cr_assert_eq(recipe->teardown_count, 1);
+    cr_assert(text_is(recipe->phases[2].name, "look") && recipe->phases[2].only_looks);
+    cr_assert(recipe->phases[2].attempts == 5 &&
+              recipe->phases[2].limits.of[WATCHDOG_SILENCE] == 60 * NS_PER_S);
+    cr_assert(!recipe->phases[1].only_looks && !recipe->teardown[0].only_looks);
     const struct phase *one = &recipe->phases[0], *two = &recipe->phases[1];
     cr_assert_eq(one->limits.of[WATCHDOG_DEADLINE], 3600 * NS_PER_S);
     cr_assert_eq(one->limits.of[WATCHDOG_SILENCE], 60 * NS_PER_S);
@@ -134,6 +139,11 @@ Test(recipe, a_recipe_without_shape_is_refused)
          "phases/vault.yml:1:12: 'name' does not belong into 'phases.vault.defaults'"},
         {"phases: [{name: x, playbook: playbooks/install.yml}]\nteardown: 3",
          "'teardown' takes a list of phases"},
+        {"phases: [{name: x, playbook: playbooks/install.yml}]\nverify: 3",
+         "'verify' takes a list of phases"},
+        {"phases: [{name: x, playbook: playbooks/install.yml}]\nverify: [{name: x, playbook: "
+         "playbooks/install.yml}]",
+         "2:17: a second phase 'x' (first in line 1)"},
         {"phases: [{name: x, playbook: playbooks/install.yml, name: y}]", "'name' stands here twice"},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {

@@ -14,6 +14,7 @@
 #define NO_PLAY             LINE("1", "play_start", ",\"hosts_count\":0")
 #define STATS(n, failures)  LINE(n, "stats", ",\"hosts\":{\"h\":{\"failures\":" failures "}}")
 #define LOST                LINE("2", "unreachable", ",\"host\":\"h\",\"task\":\"T\",\"cause_text\":\"gone\"")
+#define CHANGED(n)          LINE(n, "result", ",\"host\":\"h\",\"task\":\"T\",\"status\":\"changed\"")
 #define NOTIFY              LINE("2", "notify", ",\"host\":\"h\",\"handlers\":[\"restart\"]")
 #define NEVER_RAN(n, host) \
     LINE(n, "never_ran", ",\"host\":\"" host "\",\"play\":\"P\",\"cause_text\":\"never ran\"")
@@ -28,7 +29,7 @@ struct phase_case {
     const char *row, *seen;
     enum ended_by by;
     const struct child_end *end;
-    bool oom, beyond, owed;
+    bool oom, beyond, owed, looks;
     enum confirm_became confirm;
     const char *lines[6];
 };
@@ -123,6 +124,11 @@ static const struct phase_case phases[] = {
      .seen = "exit code 2, 0 hosts lost, 0 tasks failed, 2 hosts never ran, 5 event lines, end seen",
      .end = &code_2,
      .lines = {PLAY, NEVER_RAN("2", "b"), NEVER_RAN("3", "c"), STATS("4", "0"), END("5", "4")}},
+    {.row = "changed",
+     .seen = "exit code 0, 0 hosts lost, 0 tasks failed, 2 tasks changed, 5 event lines, end seen",
+     .end = &code_0,
+     .looks = true,
+     .lines = {PLAY, CHANGED("2"), CHANGED("3"), STATS("4", "0"), END("5", "4")}},
     {.row = "exit-code",
      .seen = "exit code 2, 0 hosts lost, 0 tasks failed, 3 event lines, end seen",
      .end = &code_2,
@@ -384,6 +390,23 @@ static const struct run_case runs[] = {
      {.changed = true, .last_step = 4}},
     {"ok", "ok", NULL, "after step 4, nothing was left to do", {.last_step = 4}},
 };
+static const struct run_case dry_runs[] = {
+    {"ok",
+     "ok",
+     "dry run: 1 task would change",
+     "after step 4, nothing was left to do",
+     {.last_step = 4, .dry_run = true, .would_change = 1}},
+    {"changed",
+     "ok",
+     "dry run: 2 tasks would change",
+     "after step 4, a task had changed something, nothing was left to do",
+     {.last_step = 4, .dry_run = true, .would_change = 2, .changed = true}},
+    {"step",
+     "failed",
+     "why",
+     "step 4 install (attempt 2 of at most 3) ended as failed, which retry_on does not name",
+     {STEP(FAILED, 3, false), .dry_run = true, .would_change = 2}},
+};
 
 static struct verdict judge_phase(const struct phase_case *c)
 {
@@ -412,6 +435,7 @@ static struct verdict judge_phase(const struct phase_case *c)
                                                                  .tally = &tally,
                                                                  .out_of_memory = c->oom,
                                                                  .confirm = &confirm,
+                                                                 .only_looks = c->looks,
                                                                  .log_tail = "a line"});
     tally_clear(&tally);
     return verdict;
@@ -465,6 +489,17 @@ Test(verdict_rows, each_of_a_run_is_reached_and_says_what_was_seen)
         cr_expect(c->message ? text_is(verdict.message, c->message) : !verdict.message, "%s says: %s", c->row,
                   verdict.message);
         expect(table, i, c->row, c->seen, &verdict);
+    }
+}
+
+Test(verdict_rows, a_dry_run_says_how_many_tasks_would_change)
+{
+    for (size_t i = 0; i < COUNT_OF(dry_runs); i++) {
+        struct verdict verdict = verdict_of_run(&dry_runs[i].standing);
+        cr_expect_str_eq(outcome_name(verdict.outcome), dry_runs[i].outcome);
+        cr_expect_str_eq(verdict.row, dry_runs[i].row);
+        cr_expect_str_eq(verdict.message, dry_runs[i].message);
+        verdict_clear(&verdict);
     }
 }
 
