@@ -155,13 +155,15 @@ iptables_script() { # SAVED NOW TABLE
         }
         /^:/ { name = substr($1, 2)
             if (FNR == NR) { if (!(name in policy)) order[++count] = name; policy[name] = $2 }
-            else { present[name] = 1; if ($2 != "-" && !(name in policy)) { order[++count] = name; policy[name] = "ACCEPT" } } }
+            else { present[name] = 1; is[name] = $2; if ($2 != "-" && !(name in policy)) { order[++count] = name; policy[name] = "ACCEPT" } } }
         /^-A/ { if (FNR == NR) { rules[$2] = rules[$2] $0 "\n"; known[$0] = 1 } else { filled[$2] = 1; if (!($0 in known) && $2 !~ foreign && others($0)) kept[$2] = kept[$2] $0 "\n" } }
         END {
             print "*" table
             for (i = 1; i <= count; i++) {
                 name = order[i]
                 if (name ~ foreign && name != "DOCKER-USER" && present[name] && filled[name]) { policy[name] = "leave"; continue }
+                # Who forwards for others says what is forwarded; nobody comes in that way.
+                if (name == "FORWARD" && kept[name] != "") policy[name] = is[name]
                 print ":" name " " policy[name] " [0:0]"
             }
             for (i = 1; i <= count; i++) if (policy[order[i]] != "leave") print "-F " order[i]
@@ -464,6 +466,8 @@ arm() {
         word "$(cat "$armed/id"), of which $left s are left"
         return
     fi
+    # Another one's end may have taken it away since it was written.
+    [ -f "$dir/program" ] || { refuse "another phase's way back was just taken away there: try again" && return; }
     for program in nft ip awk diff grep; do
         command -v $program >/dev/null || { refuse "there is no $program on the host: install it there" && return; }
     done
@@ -514,7 +518,6 @@ disarm() {
     if is_ours "$armed" && [ ! -e "$armed/booted" ]; then
         rm -rf "$armed"
         remove_units
-        gone=1
         echo 'state disarmed'
     else
         renew
@@ -526,7 +529,6 @@ settle() {
     if is_ours "$restored"; then
         tell_restored
         rm -rf "$restored"
-        gone=1
     else
         echo 'state absent'
     fi
@@ -534,7 +536,8 @@ settle() {
 
 # Last, so that a script of which only a part came does nothing.
 main() {
-    gone=''
+    # Whoever asked may be gone: what was begun is brought to its end.
+    trap '' HUP PIPE
     [ "$1" = restore ] || printf '\ntriphase-confirm %s\n' "$2"
     if [ "$(id -u)" -ne 0 ]; then
         refuse "this login is not root, and sudo asks for a password"
@@ -554,7 +557,7 @@ main() {
         arm) arm "$4" "$5" ;;
         renew | disarm | settle | restore) "$1" "$2" ;;
         esac
-        [ ! "$gone" ] || [ -d "$armed" ] || [ -d "$restored" ] || rm -rf "$dir"
+        [ -d "$armed" ] || [ -d "$restored" ] || rm -rf "$dir"
     fi
     [ "$1" = restore ] || echo "end $2"
 }

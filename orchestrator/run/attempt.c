@@ -7,6 +7,7 @@
 #include "config/marks.h"
 #include "config/ready_step.h"
 #include "run/recovery.h"
+#include "stage/confirm_settle.h"
 #include "verdict/verdict.h"
 
 static char *own(struct attempt *attempt, char *text)
@@ -22,8 +23,8 @@ static void describe(const struct run_context *context, const struct attempt_ord
 {
     const char *stage = order->stage, *name = stage ? stage : order->phase->name,
                *run = context->request->run_id;
-    bool over_transport =
-        !stage || text_is(stage, "destroy") || recovery_is_look(stage) || ready_step_is_stage(stage);
+    bool over_transport = !stage || text_is(stage, "destroy") || text_is(stage, STAGE_CONFIRM) ||
+                          recovery_is_look(stage) || ready_step_is_stage(stage);
     AUTO_FREE char *log = layout_step_file(order->seq, name, order->number, "log"),
                    *events = layout_step_file(order->seq, name, order->number, "events.ndjson");
     attempt->plan = (struct step_order){

@@ -204,7 +204,7 @@ static void plan_confirm(const struct run_context *context, const struct phase *
     const struct target *target = context->request->target;
     if (!phase->confirm_ns)
         return;
-    attempt->confirm_id = xasprintf("%s/%02d", context->request->run_id, plan->seq);
+    attempt->confirm_id = confirm_host_id(context->request->run_id, plan->seq);
     plan->confirm = (struct confirm_plan){
         .host = {.host = {target, context->machine,
                           ssh_needs_agent(context->machine, target) ? attempt->sockets : NULL},

@@ -9,6 +9,7 @@
 #include "config/tailnet_login.h"
 #include "format/json_words.h"
 #include "run/recovery.h"
+#include "stage/confirm_settle.h"
 #include "stage/handover.h"
 #include "stage/health_wait.h"
 #include "stage/stage.h"
@@ -101,6 +102,8 @@ int attempt_stage_prepare(const struct run_context *context, const char *stage, 
         bound = target->transport_ns;
     else if (recovery_is_look(stage))
         bound = context->recovery_bound;
+    else if (text_is(stage, STAGE_CONFIRM))
+        bound = target->sweep_ns;
     else if (stage_joins(stage))
         bound = target->tailnet_ns;
     else if (text_is(stage, STAGE_HEALTH))
@@ -164,7 +167,7 @@ struct verdict attempt_stage_judge(struct attempt_stage *attempt, const char *st
     const struct stage_answer answer = {
         .stage = stage,
         .joins = stage_joins(stage),
-        .look = recovery_is_look(stage),
+        .look = recovery_is_look(stage) || text_is(stage, STAGE_CONFIRM),
         .ready = ready_step_is_stage(stage),
         .health = text_is(stage, STAGE_HEALTH),
         .answered = attempt->result != NULL,

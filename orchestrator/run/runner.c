@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/layout.h"
+#include "run/confirm_owed.h"
 #include "run/recovery_rows.h"
 #include "run/runner_close.h"
 #include "run/runner_ended.h"
@@ -165,8 +166,10 @@ int runner_start(struct loop *loop, const struct runner_request *request, struct
     runner->deadline = loop_timer(loop, on_deadline, runner);
     runner->pause = loop_timer(loop, on_pause_over, runner);
     runner->ahead = loop_timer(loop, on_ahead, runner);
-    if (request->machine && request->target)
+    if (request->machine && request->target) {
         recovery_rows_read_owed(&runner->drive.recovery, store, request->machine);
+        runner->confirm_owed = confirm_owed_read(store, request->machine);
+    }
     timer_arm(runner->deadline, runner_time_left(runner));
     *out = runner;
     struct event event = run_rows_begin(&runner->context, &runner->birth);
@@ -198,6 +201,7 @@ int runner_finish(struct runner *runner, char **message)
     recovery_clear(&runner->drive.recovery);
     health_drive_clear(&runner->health);
     contact_clear(&runner->contact);
+    json_free(runner->confirm_owed);
     phase_record_clear(&runner->record);
     progress_clear(&runner->progress);
     verdict_clear(&runner->ending);

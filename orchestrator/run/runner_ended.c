@@ -2,8 +2,10 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "run/confirm_owed.h"
 #include "run/runner_close.h"
 #include "run/runner_next.h"
+#include "stage/confirm_settle.h"
 
 /* What is kept of a step when it and its attempt are gone. */
 struct ended {
@@ -51,6 +53,10 @@ static void take_result(struct runner *runner, const struct json *result)
     }
     if (json_get_bool(result, "joined"))
         progress_joined(&runner->progress);
+    if (json_get(result, "settled")) {
+        confirm_owed_tell(runner->sink, json_get(result, "settled"));
+        json_free(TAKE(runner->confirm_owed));
+    }
     const char *transport = json_get_string(result, "transport", NULL);
     if (transport) {
         AUTO_FREE char *from = NULL;
@@ -75,6 +81,8 @@ static void take_over(struct runner *runner, const struct step_end *over, struct
     runner->changed |= tally->changed > 0;
     runner->changed_items = runner->changed_done + tally->changed;
     runner->context.async_seen |= tally->async;
+    if (over->unconfirmed)
+        confirm_owed_add(&runner->confirm_owed, runner->request.run_id, runner->seq);
     if (over->knocked_ns)
         runner->contact.knocked_ns = over->knocked_ns;
     if (outcome == OUTCOME_OK && over->verdict.cause)
@@ -216,7 +224,8 @@ enum runner_state runner_take_step(struct runner *runner)
     if (outcome == OUTCOME_OK && !ended.stage)
         return record(runner, &ended.ran);
     if (outcome == OUTCOME_OK && !is_to_end(runner)) /* a transport is for the phase that is next still */
-        return text_is(ended.stage, "transport") ? runner_go_on(runner) : item_done(runner);
+        return text_is(ended.stage, "transport") || text_is(ended.stage, STAGE_CONFIRM) ? runner_go_on(runner)
+                                                                                        : item_done(runner);
     if (again)
         return retry(runner, outcome);
     return end(runner, &ended);

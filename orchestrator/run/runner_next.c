@@ -6,6 +6,7 @@
 #include "config/marks.h"
 #include "config/ready_step.h"
 #include "run/runner_close.h"
+#include "stage/confirm_settle.h"
 #include "stage/health_wait.h"
 
 enum {
@@ -71,6 +72,8 @@ static int begin_step(struct runner *runner, const char *stage, int number, stru
     runner->step_started_ns = moment_monotonic();
     if (stage && ready_step_is_stage(stage))
         json_set_integer(runner->context.recovery, "ready_at", (int64_t)item->ready);
+    if (stage && text_is(stage, STAGE_CONFIRM))
+        json_set(runner->context.recovery, "confirm", json_keep(runner->confirm_owed));
     const struct phase *phase = stage && text_is(stage, "transport") ? carried(runner) : item->phase;
     struct attempt_order order = {stage, phase, ++runner->seq, number, runner->progress.owed};
     bool waits = stage && text_is(stage, STAGE_HEALTH);
@@ -243,6 +246,8 @@ static enum runner_state begin_item(struct runner *runner)
     const struct phase *phase = carried(runner);
     if (phase && !run_context_has_transport(&runner->context, phase))
         return begin_stage(runner, "transport");
+    if (item->phase && runner->confirm_owed)
+        return begin_stage(runner, STAGE_CONFIRM);
     if (item->phase)
         return fetch_secrets(runner);
     if (text_is(item->stage, "provision") && !runner->context.machine)

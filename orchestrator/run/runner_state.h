@@ -70,6 +70,8 @@ struct runner {
     struct contact contact;
     struct recovery_drive drive;
     struct health_drive health;
+    /* what the host is asked for before the first phase (run/confirm_owed.h); NULL: nothing */
+    struct json *confirm_owed;
     struct run_birth birth;
     bool changed;          /* a task changed something */
     int64_t changed_items; /* tasks that did, of items that are done and the attempt that ended last, ... */

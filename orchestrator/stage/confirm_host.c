@@ -66,6 +66,36 @@ enum confirm_state confirm_host_state(const struct json *answer)
     return CONFIRM_STATE_NONE;
 }
 
+char *confirm_host_id(const char *run, int step)
+{
+    return xasprintf("%s/%02d", run, step);
+}
+
+char *confirm_host_words(const struct json *answer)
+{
+    const struct json *words = json_get(answer, "words");
+    AUTO_TEXT out = TEXT_INIT;
+    for (size_t i = 0; i < json_count(words); i++)
+        text_addf(&out, "%s%s", i ? "; " : "", json_string(json_at(words, i), ""));
+    return text_take(&out);
+}
+
+struct json *confirm_host_detail(const char *state, const char *id, const char *message,
+                                 const struct json *answer)
+{
+    struct json *detail = json_new_object();
+    json_set_string(detail, "state", state);
+    json_set_string(detail, "id", id);
+    json_set_string(detail, "message", message);
+    if (confirm_host_state(answer) != CONFIRM_RESTORED)
+        return detail;
+    json_set_string(detail, "why", json_get_string(answer, "why", NULL));
+    json_set_moment(detail, "at", json_get_integer(answer, "at_ns", 0));
+    json_set(detail, "cut_off_by", json_keep(json_get(answer, "words")));
+    json_set_string(detail, "difference", json_get_string(answer, "difference", ""));
+    return detail;
+}
+
 static bool take_moment(struct json *answer, const char *text)
 {
     int64_t seconds;
@@ -157,6 +187,7 @@ int confirm_host_ask(const void *what, struct text *out, struct error *err)
     const struct host_script how = {.host = of->host,
                                     .kind = of->kind,
                                     .sockets = question->action == CONFIRM_ARM ? of->sockets : NULL,
+                                    .connect_s = question->connect_s,
                                     .bound_ns = question->bound_ns};
     id_make(nonce);
     if (make_script(question, nonce, &script, err) < 0 ||

@@ -23,10 +23,13 @@ struct confirm_host {
     bool reboots;        /* a boot starts the time anew, in place of putting back at once */
 };
 
+char *confirm_host_id(const char *run, int step); /* malloc'ed */
+
 struct confirm_question {
     const struct confirm_host *of;
     enum confirm_action action;
-    int64_t bound_ns;
+    int connect_s;    /* until the host's sshd has answered */
+    int64_t bound_ns; /* for all of it */
 };
 
 enum confirm_state {
@@ -48,3 +51,9 @@ int confirm_host_ask(const void *question, struct text *out, struct error *err);
 int confirm_host_read(const char *bytes, size_t length, const char *nonce, struct json **out,
                       struct error *err);
 enum confirm_state confirm_host_state(const struct json *answer);
+/* What it had to say, in one line; malloc'ed, "" for nothing. NULL has nothing to say. */
+char *confirm_host_words(const struct json *answer);
+/* The detail of a note `confirm` (docs/contract.md). `answer`: the host's, may be NULL; what was different
+ * goes in where it is of a host that was put back. The caller frees. */
+struct json *confirm_host_detail(const char *state, const char *id, const char *message,
+                                 const struct json *answer);

@@ -22,7 +22,7 @@ static int make_argv(const struct host_script *how, struct words *argv, struct e
         return error_set(err, ERROR_UNREACHABLE, "the host has no address yet");
     /* A master that is there is used, none is made: it would outlive this. */
     words_add_all(argv, "ssh", "-T", "-o", "ControlMaster=no", "-o", NULL);
-    words_addf(argv, "ConnectTimeout=%d", CONNECT_S);
+    words_addf(argv, "ConnectTimeout=%d", how->connect_s ? how->connect_s : CONNECT_S);
     words_add_all(argv, "-o", "ClearAllForwardings=yes", "-o", "LogLevel=ERROR", NULL);
     words_add_list(argv, words_argv(&ssh.options));
     /* Root sees more; sudo is asked only whether it works without a question. One line without '!': the login

@@ -11,6 +11,7 @@ struct host_script {
     const char *sockets; /* folder of the run's masters over it; NULL: none is used */
     bool as_login_user;  /* else as root, where sudo asks nothing */
     bool says_more;      /* its stderr goes to the step's log as it comes */
+    int connect_s;       /* until the host's sshd has answered; 0: 10 */
     int64_t bound_ns;    /* for all of it */
 };
 

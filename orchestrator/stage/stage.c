@@ -8,6 +8,7 @@
 #include "event/step_log.h"
 #include "net/knock.h"
 #include "provider/made_look.h"
+#include "stage/confirm_settle.h"
 #include "stage/expiry.h"
 #include "stage/find_transport.h"
 #include "stage/health_wait.h"
@@ -161,6 +162,8 @@ int stage_run(const char *stage, const struct project *project, const struct tar
         warn(*result, status, warning);
         return status;
     }
+    if (text_is(stage, STAGE_CONFIRM))
+        return look_at_host(project, target, now, request, confirm_settle, *result, err);
     if (ready_step_is_stage(stage))
         return look_at_host(project, target, now, request, host_ready_wait, *result, err);
     if (stage_joins(stage)) {

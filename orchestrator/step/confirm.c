@@ -7,12 +7,12 @@
 #include "process/aside.h"
 
 enum {
-    ARM_BOUND_S = 60,   /* keeping what is so, units, disks */
-    TRY_LEAST_S = 2,    /* one new connection has at least so long, ... */
-    TRY_MOST_S = 10,    /* ... and no longer: packets may vanish without a word */
-    AGAIN_MS = 500,     /* between two tries */
-    MARGIN_S = 30,      /* a host that puts itself back answers within so long */
-    SETTLE_BOUND_S = 15 /* for it to forget what it told */
+    ARM_BOUND_S = 60,    /* keeping what is so, units, disks */
+    CONNECT_LEAST_S = 2, /* a new connection has at least so long to be answered, ... */
+    CONNECT_MOST_S = 10, /* ... and no longer: packets may vanish without a word */
+    ANSWER_BOUND_S = 15, /* and then for what it is to do: a busy host takes its time */
+    AGAIN_MS = 500,      /* between two tries */
+    MARGIN_S = 30,       /* a host that puts itself back answers within so long */
 };
 
 enum state {
@@ -49,27 +49,8 @@ struct confirm {
 
 static void note(struct confirm *confirm, const char *state, const char *message)
 {
-    AUTO_JSON *detail = json_new_object();
-    json_set_string(detail, "state", state);
-    json_set_string(detail, "id", confirm->plan->host.id);
-    json_set_string(detail, "message", message);
-    if (confirm->told) {
-        json_set_string(detail, "why", json_get_string(confirm->told, "why", NULL));
-        json_set_moment(detail, "at", json_get_integer(confirm->told, "at_ns", 0));
-        if (json_get(confirm->told, "words"))
-            json_set(detail, "cut_off_by", json_keep(json_get(confirm->told, "words")));
-        if (json_get(confirm->told, "difference"))
-            json_set(detail, "difference", json_keep(json_get(confirm->told, "difference")));
-    }
+    AUTO_JSON *detail = confirm_host_detail(state, confirm->plan->host.id, message, confirm->told);
     sink_note(confirm->sink, confirm->run, confirm->step, "confirm", detail);
-}
-
-static char *joined(const struct json *words)
-{
-    AUTO_TEXT out = TEXT_INIT;
-    for (size_t i = 0; i < json_count(words); i++)
-        text_addf(&out, "%s%s", i ? "; " : "", json_string(json_at(words, i), ""));
-    return text_take(&out);
 }
 
 static void become(struct confirm *confirm, enum confirm_became became, const char *state, char *words)
@@ -83,7 +64,7 @@ static void become(struct confirm *confirm, enum confirm_became became, const ch
 static void become_back(struct confirm *confirm)
 {
     AUTO_FREE char *time = duration_show(confirm->plan->host.time_ns);
-    AUTO_FREE char *why = joined(json_get(confirm->told, "words"));
+    AUTO_FREE char *why = confirm_host_words(confirm->told);
     bool boot = text_is(json_get_string(confirm->told, "why", NULL), "boot");
     char *words =
         boot ? xasprintf("the host booted before its way in was proven again, and put itself back%s%s",
@@ -97,12 +78,10 @@ static void become_back(struct confirm *confirm)
 
 /* Asking. */
 
-static int64_t try_bound(const struct confirm *confirm)
+static int connect_s(const struct confirm *confirm)
 {
-    int64_t bound = confirm->plan->host.time_ns / 3;
-    if (bound > TRY_MOST_S * NS_PER_S)
-        bound = TRY_MOST_S * NS_PER_S;
-    return bound < TRY_LEAST_S * NS_PER_S ? TRY_LEAST_S * NS_PER_S : bound;
+    int64_t third = confirm->plan->host.time_ns / 3 / NS_PER_S;
+    return third < CONNECT_LEAST_S ? CONNECT_LEAST_S : third > CONNECT_MOST_S ? CONNECT_MOST_S : (int)third;
 }
 
 /* Until when the host may be away: its time, and what it takes to put itself back; of one that reboots the
@@ -118,17 +97,16 @@ static void on_answer(void *context, const char *bytes, size_t length, const str
 
 static void ask(struct confirm *confirm)
 {
-    static const struct {
-        enum confirm_action action;
-        int bound_s; /* 0: that of a try */
-    } questions[STATES] = {[ARMING] = {CONFIRM_ARM, ARM_BOUND_S},
-                           [RENEWING] = {CONFIRM_RENEW, 0},
-                           [PROVING] = {CONFIRM_DISARM, 0},
-                           [SETTLING] = {CONFIRM_SETTLE, SETTLE_BOUND_S}};
-    const int bound_s = questions[confirm->state].bound_s;
-    const struct confirm_question question = {.of = &confirm->plan->host,
-                                              .action = questions[confirm->state].action,
-                                              .bound_ns = bound_s ? bound_s * NS_PER_S : try_bound(confirm)};
+    static const enum confirm_action actions[STATES] = {[ARMING] = CONFIRM_ARM,
+                                                        [RENEWING] = CONFIRM_RENEW,
+                                                        [PROVING] = CONFIRM_DISARM,
+                                                        [SETTLING] = CONFIRM_SETTLE};
+    int connect = confirm->state == ARMING ? CONNECT_MOST_S : connect_s(confirm);
+    const struct confirm_question question = {
+        .of = &confirm->plan->host,
+        .action = actions[confirm->state],
+        .connect_s = connect,
+        .bound_ns = (confirm->state == ARMING ? ARM_BOUND_S : connect + ANSWER_BOUND_S) * NS_PER_S};
     AUTO_FREE char *marker = marks_run(confirm->run);
     AUTO_ERROR err = ERROR_INIT;
     confirm->asked_ns = moment_monotonic();
@@ -181,7 +159,7 @@ static void take_arming(struct confirm *confirm, enum confirm_state state, const
         confirm->function(confirm->context, CONFIRM_NEWS_ARMED);
         return;
     }
-    AUTO_FREE char *why = failure ? xstrdup(error_text(failure)) : joined(json_get(answer, "words"));
+    AUTO_FREE char *why = failure ? xstrdup(error_text(failure)) : confirm_host_words(answer);
     char *words =
         xasprintf("the phase was not begun, since its way back cannot be kept on the host (confirm): %s%s",
                   state == CONFIRM_BUSY ? "another phase's is armed there: " : "",
@@ -245,7 +223,7 @@ static void take(struct confirm *confirm, struct json *answer, const struct erro
     }
     if (failure || (state != CONFIRM_RENEWED && state != CONFIRM_DISARMED && state != CONFIRM_RESTORED &&
                     state != CONFIRM_ABSENT)) {
-        AUTO_FREE char *why = failure ? xstrdup(error_text(failure)) : joined(json_get(answer, "words"));
+        AUTO_FREE char *why = failure ? xstrdup(error_text(failure)) : confirm_host_words(answer);
         not_through(confirm, why);
         return;
     }

@@ -443,15 +443,16 @@ static void feed(struct step *step, enum input input)
         step->over(step->context, false, &(struct step_end){.store_failure = step->store_failure});
         return;
     }
-    struct step_end end = {.verdict = step->verdict,
-                           .child = step->child_end,
-                           .tally = step_lines_tally(step->lines),
-                           .by = step->by,
-                           .knocked_ns = transport_watch_knocked(step->transport_watch),
-                           .unanswered = step->by == ENDED_BY_TRANSPORT &&
-                                         transport_watch_is_unanswered(step->transport_watch),
-                           .stored = step->stored,
-                           .store_failure = step->store_failure};
+    struct step_end end = {
+        .verdict = step->verdict,
+        .child = step->child_end,
+        .tally = step_lines_tally(step->lines),
+        .by = step->by,
+        .knocked_ns = transport_watch_knocked(step->transport_watch),
+        .unanswered = step->by == ENDED_BY_TRANSPORT && transport_watch_is_unanswered(step->transport_watch),
+        .unconfirmed = step->confirm && confirm_seen(step->confirm)->became == CONFIRM_BECAME_OPEN,
+        .stored = step->stored,
+        .store_failure = step->store_failure};
     step->over(step->context, true, &end);
 }
 

@@ -14,6 +14,7 @@ struct step_end {
     enum ended_by by;
     int64_t knocked_ns; /* when a new connection to the host was tried last, monotonic; 0: never */
     bool unanswered;    /* it was ended for a dead path on which a new connection got no answer either */
+    bool unconfirmed;   /* what became of its way back (`confirm`) is not known */
     bool stored;        /* its end is in the store */
     const char *store_failure; /* why not */
 };

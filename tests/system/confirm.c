@@ -55,18 +55,33 @@ static char *noted(struct lab *lab, const char *member)
     return lab_sql(lab, query);
 }
 
-static char *on_guest(struct lab *lab, const char *script)
+static const char *on_guest(struct lab *lab, const char *script)
 {
     struct lab_result said = lab_run(lab, "ssh", "box", "--", script, NULL);
     cr_assert(eq(int, said.code, 0), "%s: %s%s", script, said.out, said.err);
     return said.out;
 }
 
+static void expect_said(struct lab *lab, const char *script, const char *wanted)
+{
+    const char *said = on_guest(lab, script);
+    cr_expect_str_eq(said, wanted, "%s says: %s", script, said);
+}
+
+/* Waits for it. */
+static bool on_guest_until(struct lab *lab, double seconds, const char *test)
+{
+    AUTO_FREE char *script =
+        xasprintf("n=0; until %s; do n=$((n + 1)); [ $n -lt %d ] || exit 1; sleep 0.1; done", test,
+                  (int)(seconds * 10));
+    return lab_run(lab, "ssh", "box", "--", script, NULL).code == 0;
+}
+
 static void expect_nothing_left(struct lab *lab)
 {
-    const char *left =
-        on_guest(lab, "ls -d /var/lib/triphase-confirm /etc/systemd/system/triphase-* 2>/dev/null; "
-                      "systemctl list-units --all --no-legend 'triphase-confirm*'; true");
+    const char *left = on_guest(lab, "ls -dl /var/lib/triphase-confirm /var/lib/triphase-confirm/* "
+                                     "/etc/systemd/system/triphase-* 2>/dev/null; "
+                                     "systemctl list-units --all --no-legend 'triphase-confirm*'; true");
     cr_expect(eq(str, (char *)left, ""), "left on the host: %s", left);
 }
 
@@ -110,5 +125,168 @@ Test(confirm, an_honest_change_stays_and_nothing_of_it_is_left_on_the_host)
     cr_expect(eq(str, state, "confirmed"));
     const char *tables = on_guest(lab, "nft list tables");
     cr_expect(eq(str, (char *)tables, "table inet mine\n"));
+    expect_nothing_left(lab);
+}
+
+Test(confirm, an_sshd_that_refuses_is_what_it_was_again)
+{
+    struct lab *lab = box("    confirm: 5s\n");
+    play(lab,
+         "    - ansible.builtin.raw: >-\n"
+         "        echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/99-lock.conf; systemctl reload ssh\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    expect_rolled_back(lab, &run, "AllowUsers nobody");
+    const char *files = on_guest(lab, "ls /etc/ssh/sshd_config.d");
+    cr_expect(strstr(files, "99-lock") == NULL, "%s", files);
+    expect_nothing_left(lab);
+}
+
+Test(confirm, an_sshd_that_listens_elsewhere_is_what_it_was_again)
+{
+    struct lab *lab = box("    confirm: 5s\n");
+    play(lab, "    - ansible.builtin.raw: >-\n"
+              "        echo 'Port 2222' >/etc/ssh/sshd_config.d/00-port.conf; systemctl restart ssh\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    expect_rolled_back(lab, &run, "Port 2222");
+    cr_expect(strstr(run.err, "nothing listened on port 22") != NULL, "%s", run.err);
+    expect_nothing_left(lab);
+}
+
+/* Over an address of this machine that only the default route leads to. */
+Test(confirm, a_default_route_that_goes_comes_back)
+{
+    rig_needed();
+    rig_go_private();
+    rig_shell("ip addr add 198.51.100.9/32 dev lo");
+    struct lab *lab = box("    confirm: 5s\n");
+    lab_environment(lab, "TRIPHASE_TARGETS_BOX_SSH_OPTIONS", "[BindAddress=198.51.100.9]");
+    play(lab, "    - ansible.builtin.raw: ip route del default; ip route add blackhole 198.51.100.0/24\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    expect_rolled_back(lab, &run, "default via");
+    cr_expect(strstr(run.err, "there was no route to 198.51.100.9") != NULL, "%s", run.err);
+    const char *routes = on_guest(lab, "ip route");
+    cr_expect(strstr(routes, "default via") && !strstr(routes, "blackhole"), "%s", routes);
+    expect_nothing_left(lab);
+}
+
+Test(confirm, what_docker_and_others_made_meanwhile_stays)
+{
+    struct lab *lab = box("    confirm: 5s\n");
+    (void)(on_guest(
+        lab, "iptables -A FORWARD -d 192.0.2.1 -j ACCEPT; nft add table inet old; nft add chain inet old c"));
+    play(lab, "    - ansible.builtin.raw: |\n"
+              "        set -e\n"
+              "        iptables -N DOCKER; iptables -A DOCKER -d 172.17.0.2/32 -p tcp --dport 80 -j ACCEPT\n"
+              "        iptables -I FORWARD -o docker0 -j DOCKER; iptables -P FORWARD DROP\n"
+              "        iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
+              "        nft 'add table ip docker-bridges; add chain ip docker-bridges f { type filter hook "
+              "forward priority 0; policy drop; }'\n"
+              "        nft 'add table ip harmless; add chain ip harmless i { type filter hook input priority "
+              "0; }'\n"
+              "        nft 'add table ip harmful; add chain ip harmful i { type filter hook input priority "
+              "5; policy drop; }'\n"
+              "        nft add rule inet old c counter\n"
+              "        iptables -A FORWARD -d 192.0.2.9 -j DROP\n"
+              "        iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    cr_assert(eq(int, run.code, 2), "%s%s", run.out, run.err);
+    static const struct {
+        const char *words;
+        bool stays;
+    } rules[] = {
+        {"-A DOCKER -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j ACCEPT", true},
+        {"-A FORWARD -o docker0 -j DOCKER", true},
+        {":FORWARD DROP", true},
+        {"-A FORWARD -d 192.0.2.1/32 -j ACCEPT", true},
+        {"-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", true},
+        {"table ip docker-bridges", true},
+        {"table ip harmless", true},
+        {"table inet old", true},
+        {"table ip harmful", false},
+        {"counter", false},
+        {"192.0.2.9", false},
+        {"--dport 22", false},
+    };
+    const char *now = on_guest(lab, "iptables-save; nft list tables; nft -s list table inet old");
+    for (size_t i = 0; i < COUNT_OF(rules); i++)
+        cr_expect(rules[i].stays == !!strstr(now, rules[i].words), "'%s' %s: %s", rules[i].words,
+                  rules[i].stays ? "is gone" : "is there still", now);
+    expect_nothing_left(lab);
+}
+
+Test(confirm, with_triphase_killed_the_host_puts_itself_back_and_the_next_run_records_it)
+{
+    struct lab *lab = box("    confirm: 5s\n");
+    play(lab, "    - ansible.builtin.raw: nft add table inet mine; nft add chain inet mine c '{ type filter "
+              "hook input "
+              "priority 0; policy accept; }'; nft add rule inet mine c tcp dport 1 drop; sleep 300\n");
+    pid_t command = lab_start(lab, "run", "run", "box", NULL);
+    bool begun = on_guest_until(lab, 60, "nft list ruleset | grep -q 'dport 1 drop'");
+    cr_assert(begun, "the task did not begin");
+    damage_kill_both(lab);
+    lab_wait(lab, command, 30);
+    cr_assert(on_guest_until(lab, 60, "[ -d /var/lib/triphase-confirm/restored ]"),
+              "it did not put itself back");
+    expect_said(lab, "nft list ruleset", "");
+    play(lab, HARMLESS);
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    cr_expect(eq(int, run.code, 0), "%s%s", run.out, run.err);
+    AUTO_FREE char *of =
+        lab_sql(lab, "SELECT run.outcome || ' ' || (event.detail ->> '$.state') || ' ' || "
+                     "(event.detail ->> '$.why') FROM event JOIN run ON run.number = event.run WHERE "
+                     "event.kind = 'confirm' AND event.detail ->> '$.difference' LIKE '%dport 1 drop%'");
+    cr_expect(eq(str, of, "crashed rolled-back timer"));
+    AUTO_FREE char *stages =
+        lab_sql(lab, "SELECT group_concat(name || ' ' || outcome) FROM (SELECT * FROM step WHERE run = "
+                     "(SELECT max(number) FROM run) ORDER BY seq)");
+    cr_expect(strstr(stages, "confirm ok,work ok") != NULL, "%s", stages);
+    expect_nothing_left(lab);
+}
+
+Test(confirm, a_host_that_cannot_keep_its_way_back_refuses_before_any_task)
+{
+    struct lab *lab = box("    confirm: 5s\n");
+    (void)(on_guest(lab, "mv /usr/sbin/nft /usr/sbin/nft.away"));
+    play(lab, "    - ansible.builtin.raw: touch /root/ran\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    AUTO_FREE char *outcome =
+        lab_sql(lab, "SELECT outcome || ' ' || cause FROM step WHERE name = 'work' ORDER BY "
+                     "number DESC LIMIT 1");
+    cr_expect(eq(int, run.code, 2), "%s%s", run.out, run.err);
+    cr_expect(eq(str, outcome, "failed not-armed"));
+    cr_expect(strstr(run.err, "there is no nft on the host") != NULL, "%s", run.err);
+    expect_said(lab, "ls /root/ran 2>/dev/null; true", "");
+    expect_nothing_left(lab);
+}
+
+/* The rules would be there again after it. */
+Test(confirm, a_boot_before_the_way_in_was_proven_puts_back_too)
+{
+    struct lab *lab = box("    confirm: 60s\n    deadline: 60s\n    transport_grace: 4s\n");
+    play(lab, "    - ansible.builtin.raw: |\n"
+              "        echo 'table inet lock { chain in { type filter hook input priority 0; tcp dport 22 "
+              "drop; } }' >/etc/nftables.conf\n"
+              "        systemctl enable nftables; systemd-run --no-block sh -c 'sleep 1; systemctl reboot'\n"
+              "    - ansible.builtin.raw: sleep 300\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    AUTO_FREE char *outcome =
+        lab_sql(lab, "SELECT outcome || ' ' || cause FROM step WHERE name = 'work' ORDER BY "
+                     "number DESC LIMIT 1");
+    cr_expect(eq(int, run.code, 2), "%s%s", run.out, run.err);
+    cr_expect(eq(str, outcome, "rolled-back booted"));
+    const char *now = on_guest(lab, "nft list ruleset; cat /etc/nftables.conf");
+    cr_expect(strstr(now, "dport 22") == NULL, "%s", now);
+    expect_nothing_left(lab);
+}
+
+Test(confirm, a_reboot_that_the_phase_wants_undoes_nothing)
+{
+    struct lab *lab = box("    confirm: 20s\n    reboots: true\n");
+    play(lab, "    - ansible.builtin.raw: echo 'table inet mine { }' >/etc/nftables.conf; systemctl enable "
+              "nftables\n"
+              "    - ansible.builtin.reboot: {reboot_timeout: 60}\n" HARMLESS);
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    cr_expect(eq(int, run.code, 0), "%s%s", run.out, run.err);
+    expect_said(lab, "nft list tables", "table inet mine\n");
     expect_nothing_left(lab);
 }
