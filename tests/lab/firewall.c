@@ -79,11 +79,10 @@ struct rig *firewall_guest(const char *root)
     return guest;
 }
 
-void firewall_play(struct lab *lab, const char *more)
+void firewall_play(struct lab *lab, const char *role, const char *more)
 {
-    lab_write(lab, "playbooks/node/only-firewall.yml",
-              "- hosts: recipe_work\n  become: true\n  gather_facts: false\n%s  roles: [node_firewall]\n",
-              more);
+    lab_write(lab, "playbooks/node/one-role.yml",
+              "- hosts: recipe_work\n  become: true\n  gather_facts: false\n%s  roles: [%s]\n", more, role);
 }
 
 struct lab *firewall_project(const struct rig *guest)
@@ -101,9 +100,9 @@ struct lab *firewall_project(const struct rig *guest)
               "      node_firewall_ssh_from: [203.0.113.0/24, '2001:db8:7::/48']\n",
               machine->address, machine->user, machine->key, machine->host_keys.items[0]);
     lab_write(lab, "phases/work.yml",
-              "phases:\n  - name: work\n    playbook: playbooks/node/only-firewall.yml\n"
+              "phases:\n  - name: work\n    playbook: playbooks/node/one-role.yml\n"
               "    attempts: 1\n");
-    firewall_play(lab, "");
+    firewall_play(lab, "node_firewall", "");
     return lab;
 }
 

@@ -22,10 +22,11 @@
  * where no sandbox can be made. `root` as of rig_new. */
 struct rig *firewall_guest(const char *root);
 /* A project as `triphase init` lays it down, whose target `host` is that guest (provider static); its phase
- * runs node_firewall, with no CDN asked. `more`: further lines of YAML for the play, may be "". Can be
- * written again. */
+ * runs node_firewall, with no CDN asked. */
 struct lab *firewall_project(const struct rig *guest);
-void firewall_play(struct lab *lab, const char *more);
+/* From here on it runs that role of the recipe `node`; `more`: further lines of YAML for the play, may be
+ * "". */
+void firewall_play(struct lab *lab, const char *role, const char *more);
 /* `triphase WORD host`, which has to end with that code. */
 struct lab_result firewall_run(struct lab *lab, int code, const char *word);
 /* How many tasks of the last run changed something. */

@@ -149,7 +149,8 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
                  "exit; done",
                  NULL));
     firewall_play(
-        lab, "  vars: {node_firewall_agent_from: [192.0.2.0/24], node_firewall_agent_ports: [8443, 8080]}\n");
+        lab, "node_firewall",
+        "  vars: {node_firewall_agent_from: [192.0.2.0/24], node_firewall_agent_ports: [8443, 8080]}\n");
     firewall_run(lab, 0, "run");
     AUTO_FREE char *again = firewall_stream_end(stream);
     cr_expect(gt(i64, firewall_changed(lab), 0));
