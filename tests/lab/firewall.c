@@ -18,20 +18,6 @@ enum { RUN_BOUND_S = 120, SERVES_BOUND_S = 20, STREAM_BOUND_S = 30 };
 
 static const char probe[] = "tests/lab/firewall_probe.py";
 
-/* nft of this machine with the libraries it wants and their loader: guests are of another Debian. */
-static void bring_nft(const struct rig *guest)
-{
-    const struct machine *machine = guest->machine;
-    rig_shell(
-        "set -e; way=%s/nft; mkdir -p $way/opt/nft $way/usr/sbin; cp $(command -v nft) $way/opt/nft/nft; "
-        "for one in $(ldd $(command -v nft) | grep -o '/[^ ]*'); do cp -L $one $way/opt/nft/; done; "
-        "printf '#!/bin/sh\\nexec /opt/nft/ld-linux*.so.* --library-path /opt/nft /opt/nft/nft \"$@\"\\n' "
-        ">$way/usr/sbin/nft; chmod 0755 $way/usr/sbin/nft; tar -C $way -c opt usr >%s/nft.tar; "
-        "ssh -F /dev/null -i %s -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
-        "-o LogLevel=ERROR %s@%s 'tar -C / --no-same-owner --keep-directory-symlink -x' <%s/nft.tar",
-        guest->project, guest->project, machine->key, machine->user, machine->address, guest->project);
-}
-
 static void bring_agent(const struct rig *guest)
 {
     AUTO_TEXT program = TEXT_INIT, command = TEXT_INIT;
@@ -70,10 +56,6 @@ struct rig *firewall_guest(const char *root)
               "nsenter --net=/run/netns/%s sh -c 'ip addr add " FIREWALL_HOST_6
               "/64 dev host0 nodad; ip route add default via fd77::1'",
               name, name);
-    int code;
-    free(rig_ssh(guest, "command -v nft", &code));
-    if (code)
-        bring_nft(guest);
     bring_agent(guest);
     cr_assert(lab_until(SERVES_BOUND_S, serves, guest), "the agent does not serve");
     return guest;

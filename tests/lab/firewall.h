@@ -18,7 +18,7 @@
 /* The host's own IPv6 address; IPv4: of its machine. */
 #define FIREWALL_HOST_6 "fd77::2"
 
-/* Made, nftables on it, the agent serves as an enabled unit. To be called before lab_new. Skips the test
+/* Made, the agent serves as an enabled unit. To be called before lab_new. Skips the test
  * where no sandbox can be made. `root` as of rig_new. */
 struct rig *firewall_guest(const char *root);
 /* A project as `triphase init` lays it down, whose target `host` is that guest (provider static); its phase

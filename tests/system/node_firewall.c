@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(node_firewall, .timeout = 300);
+TestSuite(node_firewall, .timeout = 480);
 
 /* What others have on a host: Docker's chains, Tailscale's, and a table that counts what comes in behind the
  * role's own from peers that have no business there. */
@@ -168,4 +168,115 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
     cr_expect(eq(i64, firewall_changed(lab), 0));
     AUTO_FREE char *after = others_now(guest);
     cr_expect(eq(str, after, before));
+}
+
+/* A second look at what must not have happened: neither rules nor a file of them, and ssh is open to all. */
+static void hold_untouched(const struct rig *guest)
+{
+    AUTO_FREE char *there = rig_ssh(guest, "nft list tables; ls /etc/node-firewall* 2>/dev/null; true", NULL);
+    cr_expect(eq(str, there, ""));
+    expect_open(guest, FIREWALL_ELSEWHERE, "open open open open");
+}
+
+static bool let_in_again(void *context)
+{
+    const struct rig *guest = context;
+    AUTO_FREE char *flow = xasprintf("open,tcp," FIREWALL_ELSEWHERE ",%s,22", guest->machine->address);
+    AUTO_FREE char *seen = firewall_ask(flow);
+    return strstr(seen, " open\n");
+}
+
+static bool booted_again(void *context)
+{
+    int code;
+    AUTO_FREE char *state =
+        rig_ssh(context, "test ! -e /run/before-the-boot && systemctl is-system-running", &code);
+    return code == 0;
+}
+
+Test(node_firewall, refuses_whom_it_could_lock_out_takes_back_what_did_and_is_there_after_a_boot_before_sshd)
+{
+    struct rig *guest = firewall_guest(NULL);
+    struct lab *lab = firewall_project(guest);
+
+    firewall_play(lab, "node_firewall", "  environment: {SSH_CONNECTION: ''}\n");
+    struct lab_result refused = firewall_run(lab, 2, "create");
+    cr_expect(strstr(refused.err, "no sshd says where this connection comes from") != NULL, "%s",
+              refused.err);
+    hold_untouched(guest);
+    firewall_play(lab, "node_firewall", "  vars: {node_firewall_ssh_from: [10.0.0.0/8, operator.example]}\n");
+    refused = firewall_run(lab, 2, "run");
+    cr_expect(strstr(refused.err, "these are neither networks nor addresses: operator.example") != NULL, "%s",
+              refused.err);
+    hold_untouched(guest);
+    /* What only nft finds out. */
+    firewall_play(lab, "node_firewall", "  vars: {node_firewall_agent_from: [10.0.0.0/33]}\n");
+    refused = firewall_run(lab, 2, "run");
+    cr_expect(strstr(refused.err, "nft does not take the rules, and those that are loaded stay") != NULL,
+              "%s", refused.err);
+    hold_untouched(guest);
+
+    /* Rules that let nobody in, since the host was lied to: its own timer takes them back. */
+    firewall_play(lab, "node_firewall",
+                  "  environment: {SSH_CONNECTION: '192.0.2.1 5 192.0.2.2 22'}\n  vars: "
+                  "{node_firewall_ssh_from: [], node_firewall_undo: 3}\n");
+    struct lab_result locked = firewall_run(lab, 2, "run");
+    cr_expect(strstr(locked.err, "the rules were taken back, since this task was not heard in time") != NULL,
+              "%s", locked.err);
+    cr_assert(lab_until(20, let_in_again, guest), "the host stays locked");
+    AUTO_FREE char *there =
+        rig_ssh(guest, "nft list tables; ls /etc/node-firewall.nft 2>/dev/null; true", NULL);
+    cr_expect(eq(str, there, ""));
+
+    /* A boot has no table; the guest's network outlives its boot, so it is emptied here. */
+    firewall_play(lab, "node_firewall", "");
+    firewall_run(lab, 0, "run");
+    free(rig_ssh(guest, "touch /run/before-the-boot; nft flush ruleset; systemctl reboot", &(int){0}));
+    cr_assert(lab_until(60, booted_again, guest), "the guest does not come back");
+    AUTO_FREE char *order = rig_ssh(
+        guest,
+        "nft list tables; systemctl show -P ActiveState node-firewall.service; "
+        "f=$(systemctl show -P ActiveEnterTimestampMonotonic node-firewall.service); s=$(systemctl show -P "
+        "InactiveExitTimestampMonotonic ssh.service); [ $f -le $s ] && echo before",
+        NULL);
+    cr_expect(eq(str, order, "table inet node_firewall\nactive\nbefore\n"));
+    expect_open(guest, FIREWALL_ELSEWHERE, "silent silent silent open");
+
+    /* What counts is what is loaded, not what lies on the disk. */
+    free(rig_ssh(guest, "nft delete table inet node_firewall", NULL));
+    firewall_run(lab, 0, "run");
+    cr_expect(gt(i64, firewall_changed(lab), 0));
+    expect_open(guest, FIREWALL_ELSEWHERE, "silent silent silent open");
+}
+
+Test(node_firewall, believes_a_published_list_only_where_it_can_be_one_and_waits_for_none)
+{
+    AUTO_FREE char *seen =
+        rig_output("PYTHONDONTWRITEBYTECODE=1 python3 -W ignore tests/lab/ranges_server.py "
+                   "playbooks/node/roles/node_firewall/library/node_published_ranges.py");
+    static const char expected[] =
+        "well: published 10: \n"
+        "well-crlf: published 10: \n"
+        "page: built in 22: URL: line 1, '<html><body>Just a moment...</body></html>', is no network\n"
+        "empty: built in 22: URL: it has 0 networks\n"
+        "few: built in 22: URL: it has 3 networks\n"
+        "all: built in 22: URL: line 7, '0.0.0.0/0', has a prefix of 0 bits\n"
+        "wide: built in 22: URL: line 7, '104.0.0.0/8', has a prefix of 8 bits\n"
+        "narrow: built in 22: URL: line 7, '104.16.0.1/32', has a prefix of 32 bits\n"
+        "private: built in 22: URL: line 7, '10.0.0.0/16', is no public network\n"
+        "bits: built in 22: URL: line 7, '104.16.0.1/13', is no network\n"
+        "other-family: built in 22: URL: line 1, '2400:cb00::/32', is not of IPv4\n"
+        "name: built in 22: URL: line 7, 'evil.example/20', is no network\n"
+        "rule: built in 22: URL: line 7, '1.1.1.0/24, 0.0.0.0/0 } accept #', is no network\n"
+        "much: built in 22: URL: it covers too much\n"
+        "many: built in 22: URL: it has 250 networks\n"
+        "binary: built in 22: URL: it is no plain text\n"
+        "long: built in 22: URL: it is longer than 65536 bytes\n"
+        "refused: built in 22: URL: <urlopen error [Errno 111] Connection refused>\n"
+        "error: built in 22: URL: HTTP Error 503: Service Unavailable\n"
+        "hang: built in 22: URL: it was not there within 1 s\n"
+        "drip: built in 22: URL: it was not there within 1 s\n"
+        "drip-head: built in 22: URL: it was not there within 1 s\n"
+        "none: built in 22: no URL was given\n";
+    cr_expect(eq(str, seen, (char *)(uintptr_t)expected));
 }

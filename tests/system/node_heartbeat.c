@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(node_heartbeat, .timeout = 240);
+TestSuite(node_heartbeat, .timeout = 480);
 
 #define TOKEN "hb-0123456789abcdefghijklmnopqrstuv"
 

@@ -173,17 +173,12 @@ def published(urls, seconds):
     return found
 
 
-def main():
-    module = AnsibleModule(argument_spec={
-        'v4_url': {'type': 'str', 'required': True},
-        'v6_url': {'type': 'str', 'required': True},
-        'timeout': {'type': 'int', 'default': 10},
-    }, supports_check_mode=True)
-    urls = [module.params['v4_url'], module.params['v6_url']]
+def chosen(urls, seconds):
+    """What the module gives: the networks that are published, else those built in, and which of both it is."""
     found, reason = [], ''
     if all(urls):
         try:
-            found = published(urls, module.params['timeout'])
+            found = published(urls, seconds)
         except ValueError as error:
             reason = ' '.join(str(error).split())[:300]
     else:
@@ -192,8 +187,17 @@ def main():
     count = '%d of IPv4 and %d of IPv6' % (sum(':' not in one for one in taken), sum(':' in one for one in taken))
     text = 'the networks of the CDN are as published, %s' % count if found else \
         'the networks of the CDN are those built in, %s: %s' % (count, reason)
-    module.exit_json(changed=False, networks=taken, published=bool(found), reason=reason,
-                     triphase_told={'subject': 'node_firewall', 'text': text, 'detail': {'published': bool(found), 'reason': reason}})
+    return {'networks': taken, 'published': bool(found), 'reason': reason,
+            'triphase_told': {'subject': 'node_firewall', 'text': text, 'detail': {'published': bool(found), 'reason': reason}}}
+
+
+def main():
+    module = AnsibleModule(argument_spec={
+        'v4_url': {'type': 'str', 'required': True},
+        'v6_url': {'type': 'str', 'required': True},
+        'timeout': {'type': 'int', 'default': 10},
+    }, supports_check_mode=True)
+    module.exit_json(changed=False, **chosen([module.params['v4_url'], module.params['v6_url']], module.params['timeout']))
 
 
 if __name__ == '__main__':
