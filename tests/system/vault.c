@@ -327,6 +327,12 @@ static void hold_nothing_changes(struct lab *lab)
     }
 }
 
+static void hold_the_decision_is_told(struct lab *lab)
+{
+    struct lab_result report = lab_run(lab, "report", NULL);
+    cr_assert(strstr(report.out, "told: vault: ") && strstr(report.out, " T1 H1 S"), "%s", report.out);
+}
+
 static char *guest_state(struct lab *lab)
 {
     return vault_guest(lab,
@@ -399,6 +405,7 @@ Test(vault, it_is_made_unsealed_kept_secret_repeatable_and_comes_back_after_a_re
     hold_snapshots(lab);
 
     hold_nothing_changes(lab);
+    hold_the_decision_is_told(lab);
     /* Ansible's watcher of an async task looks every 5 s, and takes its folder away only then. */
     cr_assert(lab_until(10, is_tidy, lab), "tasks left something in the guest");
 
