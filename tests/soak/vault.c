@@ -315,6 +315,60 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
     }
 }
 
+static bool job_has_begun(void *context)
+{
+    const char *const *where = context; /* the lab's guest, the job */
+    AUTO_FREE char *path = xasprintf("/var/lib/triphase/%s/root/root/%s.begun", where[0], where[1]);
+    return file_exists(path);
+}
+
+/* Each job writes down that it began, and goes on once /root/go is there. */
+static void hold_jobs_back(struct lab *lab, const char *job)
+{
+    AUTO_FREE char *script = xasprintf(
+        "rm -f /root/go /root/*.begun; d=/etc/systemd/system/openbao-job-%s.service.d; mkdir -p $d; printf "
+        "'[Service]\\nExecStartPre=/bin/sh -c \"echo begun >>/root/%s.begun; until [ -e /root/go ]; do sleep "
+        "0.1; done\"\\n' >$d/hold.conf; systemctl daemon-reload",
+        job, job);
+    on_guest(lab, script);
+}
+
+Test(vault_soak, the_connection_cut_in_each_long_task_costs_an_attempt_and_begins_nothing_twice)
+{
+    struct lab *lab = made();
+    static const char *const jobs[] = {"restart", "initialise", "restore"};
+    expect_cases(COUNT_OF(jobs), xstrdup("the connection cut in each long task, and back"));
+    AUTO_FREE char *id = lab_sql(lab, "SELECT id FROM machine"),
+                   *space = xasprintf("tp%s", id + strlen(id) - 10);
+    for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+        if (text_is(jobs[i], "restore"))
+            on_guest(lab, "systemctl stop openbao; rm -rf " STATE "/data/* " STATE "/receipt.json "
+                          "/etc/openbao/unseal.shares");
+        else
+            begin_anew(lab);
+        hold_jobs_back(lab, jobs[i]);
+        pid_t command = lab_start(lab, "cut", "run", "vault", "converge", "finalize", NULL);
+        const char *where[] = {space, jobs[i]};
+        cr_assert(lab_until(300, job_has_begun, where), "%s did not begin", jobs[i]);
+        rig_shell("ip netns exec %s sh -c 'iptables -I INPUT -j DROP; iptables -I OUTPUT -j DROP'", space);
+        int64_t lost = lab_sql_number(lab, "SELECT count(*) FROM step WHERE outcome IN ('unreachable', "
+                                           "'transport-lost')");
+        AUTO_FREE char *query = xasprintf("SELECT count(*) > %lld FROM step WHERE outcome IN ('unreachable', "
+                                          "'transport-lost')",
+                                          (long long)lost);
+        cr_assert(lab_until_sql(lab, 200, query), "%s: the attempt was not lost", jobs[i]);
+        rig_shell("touch /var/lib/triphase/%s/root/root/go; ip netns exec %s iptables -F", space, space);
+        struct lab_result result = {.code = lab_wait(lab, command, 400)};
+        AUTO_FREE char *said = lab_read(lab, "cut.err"),
+                       *begun = rig_output("cat /var/lib/triphase/%s/root/root/%s.begun", space, jobs[i]);
+        cr_assert(eq(int, result.code, 0), "%s: %s", jobs[i], said);
+        cr_assert(eq(str, begun, "begun\n"), "%s", jobs[i]);
+        on_guest(lab, "rm -rf /etc/systemd/system/openbao-job-*.service.d; systemctl daemon-reload");
+        hold_well(lab);
+        held(result);
+    }
+}
+
 /* Asked for as a run does it; but the shares are written down only once somebody waits for the unit. */
 static const char slow_initialisation[] =
     "curl -s --cacert /etc/openbao/tls/ca.crt https://127.0.0.1:8200/v1/sys/init -X PUT -o /root/late "
