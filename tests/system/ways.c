@@ -191,7 +191,9 @@ Test(ways, tailscales_own_ssh_on_the_host_is_recognised_refused_and_taken_where_
                         "    transport: tailnet\n    tailnet: {tailscale_ssh: accept}\n",
                         "    host_silent: 2m\n", quick);
     struct lab_result taken = lab_run(project, "create", "host", NULL);
-    cr_assert_eq(taken.code, 0, "%s%s", taken.out, taken.err);
+    AUTO_FREE char *daemon =
+        taken.code ? rig_ssh(guest, "journalctl --no-pager -q -u tailscaled -n 60", NULL) : NULL;
+    cr_assert_eq(taken.code, 0, "%s%s%s", taken.out, taken.err, daemon);
     AUTO_FREE char *evidence =
         lab_sql(project, "SELECT evidence FROM step WHERE kind = 'phase' AND outcome = 'ok'");
     cr_has(evidence, "SSH-2.0-Tailscale");
