@@ -3,10 +3,11 @@
 """Looks at a store of snapshots, and brings the one that counts. Changes nothing in the store."""
 from __future__ import annotations
 
+import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.snapshot_store import COHERENT, EMPTY, STORE_OPTIONS, StoreError, age, digest, open_store
+from ansible.module_utils.snapshot_store import COHERENT, EMPTY, LINEAGE, STORE_OPTIONS, StoreError, age, digest, open_store
 
 DOCUMENTATION = r"""
 module: snapshot_store_info
@@ -25,6 +26,9 @@ options:
     description: Lineage to look for; left out, all lineages are looked at.
     type: str
     default: ""
+  lineage_of:
+    description: JSON file on this machine that names the lineage; where it is absent or cannot be read, all lineages are looked at.
+    type: path
   dest:
     description: File that the snapshot is written to, 0600, where it is coherent; it needs a lineage.
     type: path
@@ -71,6 +75,15 @@ def span(seconds):
     return '%d s' % seconds
 
 
+def named_in(path):
+    try:
+        with open(path, 'rb') as stream:
+            lineage = str(json.loads(stream.read(1 << 20))['lineage'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ''
+    return lineage if LINEAGE.match(lineage) else ''
+
+
 def place(found, dest, check):
     """Whether `dest` had to be written: the bytes lie in `found`, beside it."""
     try:
@@ -89,6 +102,7 @@ def main():
     module = AnsibleModule(argument_spec={
         'store': {'type': 'dict', 'required': True, 'options': STORE_OPTIONS},
         'lineage': {'type': 'str', 'default': ''},
+        'lineage_of': {'type': 'path'},
         'dest': {'type': 'path'},
         'tell': {'type': 'str'},
     }, supports_check_mode=True)
@@ -100,7 +114,8 @@ def main():
     try:
         os.umask(0o077)
         store = open_store(args['store'])
-        for lineage in [args['lineage']] if args['lineage'] else store.lineages():
+        asked = args['lineage'] or (named_in(args['lineage_of']) if args['lineage_of'] else '')
+        for lineage in [asked] if asked else store.lineages():
             lineages[lineage] = store.look(lineage, beside)
             if lineages[lineage]['latest']:
                 lineages[lineage]['latest']['age'] = age(lineages[lineage]['latest']['at'])
