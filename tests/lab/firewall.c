@@ -114,53 +114,64 @@ char *firewall_ask(const char *flows)
     return rig_output("python3 %s ask %s", probe, flows);
 }
 
-struct firewall_stream {
+struct firewall_client {
     struct lab *lab;
     struct child child;
     int stdin_end;
     char *said; /* its file, below the lab's folder */
 };
 
-static bool streams(void *context)
+char *firewall_said(const struct firewall_client *client)
 {
-    const struct firewall_stream *stream = context;
-    AUTO_FREE char *said = lab_read(stream->lab, stream->said);
-    return text_starts(said, "streaming\n");
+    return lab_read(client->lab, client->said);
 }
 
-struct firewall_stream *firewall_stream_start(struct lab *lab, const char *flows)
+static bool has_begun(void *context)
+{
+    AUTO_FREE char *said = firewall_said(context);
+    return strchr(said, '\n') != NULL;
+}
+
+struct firewall_client *firewall_start(struct lab *lab, const char *program, const char *words)
 {
     static int number;
-    struct firewall_stream *stream = lab_keep(xcalloc(1, sizeof *stream));
-    stream->lab = lab;
-    stream->said = xasprintf("stream%d", ++number);
-    AUTO_FREE char *path = file_join(lab_folder(lab), stream->said), *words = xstrdup(flows);
+    struct firewall_client *client = lab_keep(xcalloc(1, sizeof *client));
+    client->lab = lab;
+    client->said = xasprintf("client%d", ++number);
+    AUTO_FREE char *path = file_join(lab_folder(lab), client->said), *copy = xstrdup(words);
     AUTO_CLOSE int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "python3", probe, "stream", NULL);
+    words_add_all(&argv, "python3", program, NULL);
     char *state = NULL;
-    for (char *one = strtok_r(words, " ", &state); one; one = strtok_r(NULL, " ", &state))
+    for (char *one = strtok_r(copy, " ", &state); one; one = strtok_r(NULL, " ", &state))
         words_add(&argv, one);
     int ends[2];
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
     struct child_plan plan = {
         .argv = words_argv(&argv), .in = ends[0], .out = out, .error = out, .die_with_parent = true};
     AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(child_start(&plan, &stream->child, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(child_start(&plan, &client->child, &err), 0, "%s", error_text(&err));
     close(ends[0]);
-    stream->stdin_end = ends[1];
-    cr_assert(lab_until(SERVES_BOUND_S, streams, stream), "the stream does not begin");
-    return stream;
+    client->stdin_end = ends[1];
+    cr_assert(lab_until(SERVES_BOUND_S, has_begun, client), "%s does not begin", program);
+    return client;
 }
 
-char *firewall_stream_end(struct firewall_stream *stream)
+char *firewall_end(struct firewall_client *client)
 {
-    close(stream->stdin_end);
-    cr_assert(child_await(&stream->child, STREAM_BOUND_S * NS_PER_S), "the stream does not end");
-    child_close(&stream->child);
-    char *said = lab_read(stream->lab, stream->said);
-    char *from = strchr(said, '[');
-    cr_assert(from != NULL, "the stream broke: %s", said);
-    memmove(said, from, strlen(from) + 1);
-    return said;
+    close(client->stdin_end);
+    cr_assert(child_await(&client->child, STREAM_BOUND_S * NS_PER_S), "it does not end");
+    child_close(&client->child);
+    AUTO_FREE char *said = firewall_said(client);
+    size_t length = strlen(said);
+    cr_assert(length > 0 && said[length - 1] == '\n', "it broke: %s", said);
+    said[length - 1] = '\0';
+    const char *last = strrchr(said, '\n');
+    return xstrdup(last ? last + 1 : said);
+}
+
+struct firewall_client *firewall_stream(struct lab *lab, const char *flows)
+{
+    AUTO_FREE char *words = xasprintf("stream %s", flows);
+    return firewall_start(lab, probe, words);
 }

@@ -35,7 +35,13 @@ int64_t firewall_changed(struct lab *lab);
 /* One try of each flow, words apart by blanks ("open,tcp,FROM,TO,PORT"; tests/lab/firewall_probe.py says
  * more); a line each: "tcp,FROM,TO,PORT open". malloc'ed. */
 char *firewall_ask(const char *flows);
-/* Goes through these flows until it is ended; gives what was seen as JSON, malloc'ed. */
-struct firewall_stream;
-struct firewall_stream *firewall_stream_start(struct lab *lab, const char *flows);
-char *firewall_stream_end(struct firewall_stream *stream);
+/* Starts a program of tests/lab with these words, which runs until its stdin ends, and waits for its first
+ * line. */
+struct firewall_client; /* lives as long as the test */
+struct firewall_client *firewall_start(struct lab *lab, const char *program, const char *words);
+/* What it said so far, malloc'ed. */
+char *firewall_said(const struct firewall_client *client);
+/* Ends it, and gives its last line, malloc'ed. */
+char *firewall_end(struct firewall_client *client);
+/* Goes through these flows until it is ended, which gives what was seen as JSON. */
+struct firewall_client *firewall_stream(struct lab *lab, const char *flows);

@@ -13,13 +13,15 @@
 
 TestSuite(node_firewall, .timeout = 480);
 
-/* What others have on a host: Docker's chains, Tailscale's, and a table that counts what comes in behind the
- * role's own from peers that have no business there. */
+/* What others have on a host: Docker's chains (with a port that is led elsewhere, as that of a container is),
+ * Tailscale's, and a table that counts what comes in behind the role's own from peers that have no business
+ * there. */
 static const char others[] = "set -e; iptables -N DOCKER-USER; iptables -A FORWARD -j DOCKER-USER; iptables "
                              "-N ts-input; iptables -A INPUT "
                              "-j ts-input; iptables -A ts-input -s 100.64.0.0/10 ! -i tailscale0 -j DROP; "
                              "iptables -t nat -N DOCKER; iptables "
-                             "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER; ip6tables -N "
+                             "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER; iptables -t nat "
+                             "-A DOCKER -p tcp --dport 8443 -j REDIRECT --to-ports 9000; ip6tables -N "
                              "ts-input; ip6tables -A INPUT -j "
                              "ts-input; nft -f - <<'END'\n"
                              "table inet watching {\n"
@@ -132,9 +134,9 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
     add_flows(&first, "open", FIREWALL_CONTROL, address, "s");
     add_flows(&first, "hold", FIREWALL_CDN, address, "a");
     add_flows(&first, "hold", FIREWALL_ELSEWHERE, address, "a");
-    struct firewall_stream *stream = firewall_stream_start(lab, text_string(&first));
+    struct firewall_client *stream = firewall_stream(lab, text_string(&first));
     firewall_run(lab, 0, "create");
-    AUTO_FREE char *at_first = firewall_stream_end(stream);
+    AUTO_FREE char *at_first = firewall_end(stream);
     hold_stream(at_first);
     hold_alive(at_first, FIREWALL_CDN, true);
     hold_alive(at_first, FIREWALL_ELSEWHERE, false);
@@ -143,7 +145,7 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
     /* Loaded again and again, by the unit and by the role, under a stream. */
     free(rig_ssh(guest, "nft reset counter inet watching came_in", NULL));
     AUTO_FREE char *flows = guarded_flows(guest);
-    stream = firewall_stream_start(lab, flows);
+    stream = firewall_stream(lab, flows);
     free(rig_ssh(guest,
                  "for i in $(seq 30); do nft -f /etc/node-firewall.nft && systemctl reload node-firewall || "
                  "exit; done",
@@ -152,7 +154,7 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
         lab, "node_firewall",
         "  vars: {node_firewall_agent_from: [192.0.2.0/24], node_firewall_agent_ports: [8443, 8080]}\n");
     firewall_run(lab, 0, "run");
-    AUTO_FREE char *again = firewall_stream_end(stream);
+    AUTO_FREE char *again = firewall_end(stream);
     cr_expect(gt(i64, firewall_changed(lab), 0));
     hold_stream(again);
     AUTO_FREE char *came_in =
