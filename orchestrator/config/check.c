@@ -79,7 +79,7 @@ static void check_duration(struct check *check, const struct node *node)
     else if (ns == 0 && !(check->key->flags & KEY_ZERO))
         wrong(check, node, "'%s': a duration of 0 makes no sense here", check->label);
     else if (ns < check->key->least) {
-        AUTO_FREE char *least = duration_show(check->key->least);
+        AUTO_FREE char *least = duration_text(check->key->least);
         wrong(check, node, "'%s': %s is less than the least, %s", check->label, shown, least);
     }
 }

@@ -97,6 +97,7 @@ int account_load(struct sql *db, const char *state, struct history_run *run, str
         history_paths(db, run->id, &account.paths, &account.path_count, err) < 0 ||
         history_boot(db, run->id, &account.boot, &account.boot_count, err) < 0 ||
         history_told(db, run->id, &account.told, &account.told_count, err) < 0 ||
+        history_confirm(db, run->id, &account.confirm, err) < 0 ||
         history_health(db, run->id, &account.health_samples, &account.health_sample_count, err) < 0 ||
         load_chain(db, &account, err) < 0) {
         account_clear(&account);
@@ -129,6 +130,7 @@ void account_clear(struct account *account)
     history_paths_free(account->paths, account->path_count);
     history_boot_free(account->boot, account->boot_count);
     history_told_free(account->told, account->told_count);
+    json_free(account->confirm);
     health_account_clear(&account->health);
     history_health_free(account->health_samples, account->health_sample_count);
     for (size_t i = 0; i < account->chain_count; i++) {

@@ -4,6 +4,7 @@
 #include "figures/health.h"
 #include "store/history.h"
 #include "store/history_boot.h"
+#include "store/history_confirm.h"
 #include "store/history_paths.h"
 #include "store/history_tasks.h"
 #include "store/history_told.h"
@@ -20,6 +21,7 @@ struct account {
     size_t path_count;
     struct history_boot *boot; /* stages of cloud-init */
     size_t boot_count;
+    struct json *confirm;      /* history_confirm; NULL: none */
     struct history_told *told; /* what modules had to say */
     size_t told_count;
     struct history_health *health_samples;

@@ -6,6 +6,7 @@
 #include "config/layout.h"
 #include "event/machine.h"
 #include "report/comparison.h"
+#include "report/confirm.h"
 #include "report/cycle.h"
 #include "report/explain.h"
 #include "report/first_boot.h"
@@ -158,6 +159,8 @@ static void set_account(struct json *object, const struct account *account, cons
     struct json *health = report_health_json(account);
     if (health)
         json_set(object, "health", health);
+    if (account->confirm)
+        json_set(object, "confirm", report_confirm_json(account));
     if (account->told_count)
         json_set(object, "told", report_told_json(account));
     if (account->chain_count)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "config/transport_kind.h"
+#include "report/confirm.h"
 #include "report/first_boot.h"
 #include "report/health.h"
 #include "report/json_parts.h"
@@ -436,6 +437,7 @@ static void add_markdown(const struct account *account, const struct table_look 
     if (account->told_count)
         text_add(out, "\n");
     report_told_add(account, look, out);
+    report_confirm_add(account, look, out);
     if (!account->lost_count)
         return;
     static const struct table_column columns[] = {{.title = "step", .right = true},
@@ -488,6 +490,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_first_boot(account, look, out);
     add_paths(account, look, out);
     report_told_add(account, look, out);
+    report_confirm_add(account, look, out);
     add_lost(account, look, out);
     add_failures(account, look, out);
     add_warnings(account, look, out);

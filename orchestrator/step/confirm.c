@@ -63,7 +63,7 @@ static void become(struct confirm *confirm, enum confirm_became became, const ch
 
 static void become_back(struct confirm *confirm)
 {
-    AUTO_FREE char *time = duration_show(confirm->plan->host.time_ns);
+    AUTO_FREE char *time = duration_text(confirm->plan->host.time_ns);
     AUTO_FREE char *why = confirm_host_words(confirm->told);
     bool boot = text_is(json_get_string(confirm->told, "why", NULL), "boot");
     char *words =
@@ -149,7 +149,7 @@ static void take_arming(struct confirm *confirm, enum confirm_state state, const
                         const struct error *failure)
 {
     if (state == CONFIRM_ARMED) {
-        AUTO_FREE char *time = duration_show(confirm->plan->host.time_ns);
+        AUTO_FREE char *time = duration_text(confirm->plan->host.time_ns);
         AUTO_FREE char *words = xasprintf("the host puts itself back after %s without a proven way in", time);
         came_through(confirm);
         note(confirm, "armed", words);
@@ -192,7 +192,7 @@ static void not_through(struct confirm *confirm, const char *why)
     if (first)
         note(confirm, "unproven", why);
     if (confirm->state == PROVING && moment_monotonic() > last_ns(confirm)) {
-        AUTO_FREE char *time = duration_show(confirm->plan->host.time_ns);
+        AUTO_FREE char *time = duration_text(confirm->plan->host.time_ns);
         become(
             confirm, CONFIRM_BECAME_OPEN, "open",
             xasprintf("no new connection came through, neither within %s nor after that, when the host was "

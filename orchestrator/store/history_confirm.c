@@ -1,6 +1,6 @@
 #include "store/history_confirm.h"
 
-#include "base/memory.h"
+#include <string.h>
 
 static const char open_notes[] =
     "SELECT run.id, event.step, event.detail ->> '$.id' FROM event JOIN run ON run.number = event.run"
@@ -34,19 +34,32 @@ int history_confirm_open(struct sql *db, const struct machine *machine, struct j
     return 0;
 }
 
-int history_confirm_last(struct sql *db, const char *run, int step, char **out, struct error *err)
+int history_confirm(struct sql *db, const char *run, struct json **out, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(db,
-                    "SELECT event.detail FROM event JOIN run ON run.number = event.run WHERE run.id = ?1 AND "
-                    "event.step = ?2 AND event.kind = 'confirm' ORDER BY event.number DESC LIMIT 1",
-                    &query, err) < 0)
+    AUTO_JSON *list = NULL;
+    int row;
+    if (sql_prepare(
+            db,
+            "SELECT step, detail FROM event WHERE number IN (SELECT max(number) FROM event WHERE run = "
+            "(SELECT number FROM run WHERE id = ?1) AND kind = 'confirm' GROUP BY step) ORDER BY step",
+            &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, run);
-    sql_bind_integer(query, 2, step);
-    int row = sql_step(query, err);
+    while ((row = sql_step(query, err)) > 0) {
+        const char *text = sql_text(query, 1);
+        struct json *detail = text ? json_parse(text, strlen(text), NULL) : NULL;
+        if (!json_is_object(detail)) {
+            json_free(detail);
+            continue;
+        }
+        json_set_integer(detail, "step", sql_integer(query, 0));
+        if (!list)
+            list = json_new_array();
+        json_append(list, detail);
+    }
     if (row < 0)
         return -1;
-    *out = row ? xstrdup_or_null(sql_text(query, 0)) : NULL;
+    *out = list ? json_keep(list) : NULL;
     return 0;
 }

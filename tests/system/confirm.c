@@ -110,6 +110,8 @@ Test(confirm, rules_that_drop_ssh_undo_themselves_and_the_run_says_what_cut_it_o
                                      "max(number) FROM run)"),
                  1),
               "it was tried again");
+    struct lab_result report = lab_run(lab, "report", NULL);
+    cr_expect(strstr(report.out, "+        tcp dport 22 drop") != NULL, "%s", report.out);
     const char *rules = on_guest(lab, "nft list ruleset");
     cr_expect(eq(str, (char *)rules, ""), "%s", rules);
     expect_nothing_left(lab);
@@ -240,6 +242,9 @@ Test(confirm, with_triphase_killed_the_host_puts_itself_back_and_the_next_run_re
         lab_sql(lab, "SELECT group_concat(name || ' ' || outcome) FROM (SELECT * FROM step WHERE run = "
                      "(SELECT max(number) FROM run) ORDER BY seq)");
     cr_expect(strstr(stages, "confirm ok,work ok") != NULL, "%s", stages);
+    AUTO_FREE char *killed = lab_sql(lab, "SELECT id FROM run WHERE outcome = 'crashed'");
+    struct lab_result report = lab_run(lab, "report", killed, NULL);
+    cr_expect(strstr(report.out, "tcp dport 1 drop") != NULL, "%s", report.out);
     expect_nothing_left(lab);
 }
 

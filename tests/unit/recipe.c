@@ -163,6 +163,7 @@ Test(recipe, values_of_a_phase_are_checked)
         {"deadline: none", "is no duration"},
         {"silence: 0s", "a duration of 0 makes no sense"},
         {"task: 0s", "a duration of 0 makes no sense"},
+        {"confirm: 2s", "2s is less than the least, 3s"},
         {"attempts: 0", "from 1 to 100"},
         {"attempts: 1.5", "from 1 to 100"},
         {"retry_on: [ok]", "there is no 'ok'"},
