@@ -88,6 +88,7 @@ if [ "$built" = 1 ]; then
     {
         check "the tree that sandboxes are made from is there" as_root setup/root-tree.sh
         check "the tree of the tests' cloud hosts is there" as_root setup/cloud-tree.sh
+        check "the tree of the tests' agent nodes is there" as_root setup/node-tree.sh
     } &
     tree=$!
     # The first time on a machine it takes minutes of both processors.

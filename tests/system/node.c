@@ -1,0 +1,278 @@
+/* The recipe node from outside, on real hosts with Debian's own Docker. What takes longer is in tests/soak/node.c. */
+#include "lab/node.h"
+#include "lab/phase.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "format/json.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(node, .timeout = 580);
+
+/* Docker's client waits with a pull until somebody says so; it and its daemon are Debian's. */
+static const char gate[] = "    - ansible.builtin.shell: mkfifo /run/lab-gate\n"
+                           "    - ansible.builtin.copy:\n"
+                           "        content: |\n"
+                           "          #!/bin/sh\n"
+                           "          [ \"$1\" != pull ] || read -r _ </run/lab-gate\n"
+                           "          exec /usr/bin/docker \"$@\"\n"
+                           "        dest: /usr/local/bin/docker\n"
+                           "        mode: '0755'\n";
+
+static void hold_steps(struct lab *lab, const char *what)
+{
+    AUTO_FREE char *steps =
+        lab_sql(lab, "SELECT group_concat(line, ', ') FROM (SELECT step.name || ' ' || step.outcome AS line "
+                     "FROM step WHERE kind = 'phase' AND step.run = (SELECT number FROM run ORDER BY number "
+                     "DESC LIMIT 1) ORDER BY seq)");
+    cr_assert(eq(str, steps, (char *)what));
+}
+
+/* The first run, in which the images come only once its last phase waits for them. */
+static void create_with_slow_images(struct lab *lab)
+{
+    node_phase_before(lab, "gate", gate);
+    pid_t create = lab_start(lab, "create", "create", "node", NULL);
+    bool waits = lab_until_sql(lab, 240, "SELECT count(*) FROM step WHERE name = 'finalize'");
+    AUTO_FREE char *so_far = lab_read(lab, "create.err");
+    cr_assert(waits, "%s", so_far);
+    /* The phase before has ended, and its process with it. */
+    node_expect_guest(lab,
+                      "timeout 60 sh -c 'until pgrep -f \"^systemctl start triphase-image-prepull\" "
+                      ">/dev/null; do sleep 0.2; done';"
+                      "systemctl is-active triphase-image-prepull.service; docker image ls --quiet; "
+                      "timeout 20 sh -c 'echo go >/run/lab-gate'",
+                      "activating\n");
+    int code = lab_wait(lab, create, 240);
+    AUTO_FREE char *said = lab_read(lab, "create.err");
+    cr_assert(eq(int, code, 0), "%s", said);
+    hold_steps(lab, "gate ok, install ok, converge ok, finalize ok");
+    node_expect_guest(lab, "docker image ls --format '{{.Repository}}:{{.Tag}}'; rm /usr/local/bin/docker",
+                      "127.0.0.1:5000/lab/agent:1\n");
+    AUTO_FREE char *order =
+        lab_sql(lab, "SELECT group_concat(text, ', ') FROM (SELECT name.text FROM task JOIN name ON "
+                     "name.number = task.task WHERE "
+                     "name.text IN ('Wait for its end', 'Start Docker anew') ORDER BY task.started_ns)");
+    cr_assert(eq(str, order, "Wait for its end, Start Docker anew"));
+}
+
+/* The width of Docker's bridge, as its daemon has it. */
+#define BRIDGE \
+    "docker network inspect bridge | jq --raw-output '.[0].Options[\"com.docker.network.driver.mtu\"]'"
+
+static void hold_what_a_node_has(struct lab *lab)
+{
+    node_expect_guest(lab, "lab-tool; node --version; devcontainer --version", "lab\nv22.23.3\n0.89.0\n");
+    /* The veth of a sandbox is narrower than Docker's own 1500; what the image had there stays. */
+    node_expect_guest(
+        lab,
+        "cat /sys/class/net/host0/mtu; jq --compact-output --sort-keys . /etc/docker/daemon.json; " BRIDGE,
+        "1400\n{\"mtu\":1400,\"storage-driver\":\"vfs\"}\n1400\n");
+    node_expect_guest(lab,
+                      "systemctl is-active docker triphase-metadata-block; systemctl is-enabled docker "
+                      "triphase-metadata-block",
+                      "active\nactive\nenabled\nenabled\n");
+    node_expect_guest(lab,
+                      "systemd-analyze cat-config systemd/journald.conf | grep -E "
+                      "'^(SystemMaxUse|SystemKeepFree|MaxRetention)'",
+                      "SystemMaxUse=500M\nSystemKeepFree=1G\nMaxRetentionSec=7day\n");
+}
+
+/* Counted by the kernel's own rules. */
+static void hold_metadata_is_closed(struct lab *lab)
+{
+    static const char dropped[] = "nft list chain inet triphase_metadata output | sed -n 's/.*ip "
+                                  "daddr.*packets \\([0-9]*\\).*/\\1/p'; ";
+    AUTO_FREE char *script = xasprintf("%scurl --silent --max-time 1 http://169.254.169.254/; %ssetpriv "
+                                       "--reuid=65534 --clear-groups curl --silent "
+                                       "--max-time 1 http://169.254.169.254/; %s",
+                                       dropped, dropped, dropped);
+    AUTO_FREE char *said = node_guest(lab, script, NULL);
+    char *end;
+    long before = strtol(said, &end, 10), as_root = strtol(end, &end, 10), as_nobody = strtol(end, NULL, 10);
+    cr_assert(as_root == before && as_nobody > as_root, "%s", said);
+    /* From a container: of its bridge's network. */
+    node_expect_guest(
+        lab,
+        "ip netns add box && ip link add box0 type veth peer name eth0 netns box && ip link set box0 master "
+        "docker0 up && "
+        "ip -n box addr add 172.17.0.9/16 dev eth0 && ip -n box link set eth0 up && ip -n box route add "
+        "default via 172.17.0.1; "
+        "ip netns exec box curl --silent --max-time 1 http://169.254.169.254/; ip netns del box; "
+        "nft list chain inet triphase_metadata forward | grep -c 'ip daddr.*packets [1-9]'",
+        "1\n");
+}
+
+static char *daemon_of(struct lab *lab)
+{
+    return node_guest(lab, "systemctl show --property=InvocationID --value docker.service", NULL);
+}
+
+/* A tailnet's interface comes, and with it another width: a run that ends behind the file leaves the daemon as it is, the next one
+ * makes up for it, and none does it twice. */
+static void hold_restarts_where_due(struct lab *lab)
+{
+    AUTO_FREE char *before = daemon_of(lab);
+    free(
+        node_guest(lab, "ip tuntap add dev tailscale0 mode tun && ip link set tailscale0 mtu 1280 up", NULL));
+    node_expect(lab, 0, "run", "node", "install", NULL);
+    AUTO_FREE char *written = node_changed(lab), *between = daemon_of(lab);
+    cr_assert(eq(str, written, "node_docker: Write its settings"));
+    cr_assert(eq(str, between, before));
+    node_expect(lab, 0, "run", "node", "finalize", NULL);
+    AUTO_FREE char *restarted = node_changed(lab), *after = daemon_of(lab);
+    cr_assert(eq(str, restarted, "node_docker_restart: Start Docker anew"));
+    cr_assert(ne(str, after, before));
+    node_expect(lab, 0, "run", "node", "install", "converge", "finalize", "--check-idempotent", NULL);
+    AUTO_FREE char *nothing = node_changed(lab), *still = daemon_of(lab);
+    cr_assert(eq(str, nothing, ""));
+    cr_assert(eq(str, still, after));
+}
+
+static void whole(const char *ansible)
+{
+    struct lab *lab = node_lab(NULL, NULL);
+    if (ansible)
+        lab_ansible(lab, ansible);
+    create_with_slow_images(lab);
+    hold_what_a_node_has(lab);
+    hold_restarts_where_due(lab);
+    node_reboot(lab);
+    hold_metadata_is_closed(lab);
+    node_expect_guest(lab, BRIDGE, "1280\n");
+    node_expect(lab, 0, "destroy", "node", "--yes", NULL);
+}
+
+Test(node, waits_for_its_images_and_restarts_docker_only_where_that_is_due)
+{
+    whole(NULL);
+}
+
+Test(node, waits_for_its_images_and_restarts_docker_only_where_that_is_due_on_the_oldest_ansible)
+{
+    whole(lab_old_ansible());
+}
+
+Test(node, waits_for_its_images_and_restarts_docker_only_where_that_is_due_on_the_newest_ansible)
+{
+    whole(lab_newest_ansible());
+}
+
+static const struct json *told_of(const struct json *report, const char *subject)
+{
+    const struct json *told = json_get(report, "told");
+    for (size_t i = 0; i < json_count(told); i++)
+        if (text_is(json_get_string(json_at(told, i), "subject", ""), subject))
+            return json_at(told, i);
+    return NULL;
+}
+
+static void hold_is_told(const struct json *report, const char *subject, const char *words)
+{
+    const struct json *told = told_of(report, subject);
+    AUTO_FREE char *all = json_compact(json_get(report, "told"));
+    cr_assert(told != NULL, "nothing is told of %s: %s", subject, all);
+    cr_expect(strstr(json_get_string(told, "text", ""), words) != NULL, "%s", all);
+}
+
+/* A check of a host that has nothing yet, a checksum that is not the tarball's, and roles that fail where the rest goes on. */
+static void failing(const char *ansible)
+{
+    struct lab *lab = node_lab(
+        NULL,
+        "      node_packages_list: [jq, no-such-package]\n"
+        "      node_image_prepull_images: [\"127.0.0.1:5000/lab/agent:1\", \"127.0.0.1:5000/lab/none:1\"]\n"
+        "      node_journald_most: 77M\n");
+    if (ansible)
+        lab_ansible(lab, ansible);
+    static const char state[] = "sha256sum /etc/docker/daemon.json; find /etc/systemd /etc/triphase-node "
+                                "/opt /usr/local -type f 2>/dev/null | sort; "
+                                "docker image ls --quiet; nft list ruleset | grep -c triphase; true";
+    struct lab_result checked = node_expect(lab, 0, "create", "node", "--", "--check", NULL);
+    AUTO_FREE char *would = node_changed(lab), *none = node_guest(lab, state, NULL);
+    cr_assert(strstr(would, "node_nodejs: Tell what a run would install") &&
+                  strstr(would, "node_docker: Write its settings") &&
+                  strstr(would, "node_metadata_block: Write its rules"),
+              "%s%s", would, checked.err);
+    cr_assert(strstr(none, "triphase-") == NULL, "%s", none);
+    cr_assert(strstr(none, "/opt/") == NULL, "%s", none);
+
+    /* A checksum that is not the tarball's. */
+    struct lab_result refused =
+        node_expect(lab, 2, "run", "node", "--", "-e",
+                    "{\"node_nodejs_sha256\": {\"x64\": "
+                    "\"df450af89261115ef9f9e3830c3eeb2cc9213b63c720b1af623cb5dcbe2e02de\"}}",
+                    NULL);
+    cr_assert(strstr(refused.err, "Fetch the tarball") && strstr(refused.err, "checksum"), "%s", refused.err);
+    hold_steps(lab, "install failed");
+    node_expect_guest(lab, "ls -A /usr/local/bin /opt/nodejs", "/opt/nodejs:\n\n/usr/local/bin:\n");
+
+    struct lab_result made = node_expect(lab, 0, "run", "node", NULL);
+    hold_steps(lab, "install ok, converge ok, finalize ok");
+    cr_assert(strstr(made.err, "node_packages") != NULL, "%s", made.err);
+    node_expect_guest(lab,
+                      "node --version; docker image ls --format '{{.Repository}}'; nft list tables | grep -c "
+                      "triphase_metadata",
+                      "v22.23.3\n127.0.0.1:5000/lab/agent\n1\n");
+    struct lab_result report = lab_run(lab, "report", "--json", NULL);
+    AUTO_JSON *json = json_parse(report.out, strlen(report.out), NULL);
+    hold_is_told(json, "node_packages",
+                 "failed, and the node goes on without it: Install those that are not: ");
+    hold_is_told(json, "node_image_prepull",
+                 "failed, and the node goes on without it: Verify that all images are there: ");
+    cr_expect(told_of(json, "node_docker") == NULL && told_of(json, "node_journald") == NULL, "%s",
+              report.out);
+    cr_expect(strstr(lab_run(lab, "report", NULL).out,
+                     "node_packages: failed, and the node goes on without it") != NULL);
+    cr_expect(eq(
+        i64, lab_sql_number(lab, "SELECT sum(rescued) FROM step WHERE run = (SELECT max(number) FROM run)"),
+        2));
+    /* The task stays failed, of its role. */
+    cr_expect(
+        eq(i64,
+           lab_sql_number(
+               lab, "SELECT count(*) FROM task JOIN name ON name.number = task.role WHERE name.text = "
+                    "'node_packages' AND status = 3 AND flags & 2 AND step IN (SELECT number FROM step WHERE "
+                    "run = (SELECT max(number) FROM run))"),
+           1));
+    node_expect(lab, 0, "destroy", "node", "--yes", NULL);
+}
+
+Test(node, goes_on_without_a_role_that_may_fail_and_ends_with_one_that_may_not)
+{
+    failing(NULL);
+}
+
+Test(node, goes_on_without_a_role_that_may_fail_and_ends_with_one_that_may_not_on_the_oldest_ansible)
+{
+    failing(lab_old_ansible());
+}
+
+Test(node, goes_on_without_a_role_that_may_fail_and_ends_with_one_that_may_not_on_the_newest_ansible)
+{
+    failing(lab_newest_ansible());
+}
+
+Test(node, the_example_project_can_be_run)
+{
+    struct lab *lab = node_lab(NULL, NULL);
+    static const char *const given[][2] = {{"HCLOUD_TOKEN", "of-an-account"},
+                                           {"AGENTS_OPERATOR_KEY", "of-an-operator"},
+                                           {"AGENTS_TAILNET_KEY", "of-a-host"},
+                                           /* This machine is in no tailnet. */
+                                           {"TRIPHASE_TARGETS_AGENT_TRANSPORT", "direct"}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        lab_environment(lab, given[i][0], given[i][1]);
+    AUTO_TEXT example = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert(file_read("examples/projects/node/triphase.yml", 1 << 20, &example, &err) == 0, "%s",
+              error_text(&err));
+    lab_write(lab, "triphase.yml", "%s", text_string(&example));
+    struct lab_result plan = node_expect(lab, 0, "plan", NULL);
+    cr_assert(strstr(plan.err, "can be run") || strstr(plan.out, "can be run"), "%s%s", plan.out, plan.err);
+}
