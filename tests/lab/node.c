@@ -21,6 +21,7 @@ static const char of_the_tree[] =
     "      node_nodejs_url: http://127.0.0.1:8080/node.tgz\n"
     "      node_nodejs_sha256: {x64: 00b5c43d88958dbbf45339c4d5e9a76289c7e25876fd08270b379e485e151fc5}\n"
     "      node_devcontainer_cli_url: http://127.0.0.1:8080/devcontainer-cli.tgz\n"
+    "      node_firewall_ranges_v4_url: \"\"\n"
     "      node_image_prepull_images: [\"127.0.0.1:5000/lab/agent:1\"]\n";
 
 static bool gives(const char *variables, const char *line)

@@ -20,6 +20,7 @@ static void without_docker(const char *root, const char *ansible)
     tree[strcspn(tree, "\n")] = '\0';
     AUTO_FREE char *variables = xasprintf(
         "      node_docker_config: {storage-driver: vfs}\n"
+        "      node_firewall_ranges_v4_url: \"\"\n"
         "      node_nodejs_file: %s/srv/lab/node.tgz\n"
         "      node_nodejs_sha256: {x64: 00b5c43d88958dbbf45339c4d5e9a76289c7e25876fd08270b379e485e151fc5}\n"
         "      node_devcontainer_cli_file: %s/srv/lab/devcontainer-cli.tgz\n",
