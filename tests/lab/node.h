@@ -1,10 +1,12 @@
-/* Projects as `triphase init` lays them down, whose target `node` is a sandbox of the tree of agent nodes (setup/node-tree.sh) or of
- * another root: what a node fetches comes from the guest itself. On top of lab.h; functions fail the test by themselves. */
+/* Projects as `triphase init` lays them down, whose target `node` is a sandbox of the tree of agent
+ * nodes (setup/node-tree.sh) or of another root: what a node fetches comes from the guest itself. On top
+ * of lab.h; functions fail the test by themselves. */
 #pragma once
 #include "lab/lab.h"
 
-/* `root` NULL: the tree of agent nodes. `variables` further lines of `vars` of the target, each "      name: value\n"; they count above
- * those that lead to what the tree has. Nothing is made yet. Skips the test where no sandbox can be made. */
+/* `root` NULL: the tree of agent nodes. `variables` further lines of `vars` of the target, each "
+ * name: value\n"; they count above those that lead to what the tree has. Nothing is made yet. Skips the
+ * test where no sandbox can be made. */
 struct lab *node_lab(const char *root, const char *variables);
 /* A phase called NAME before all others, whose tasks these are (YAML, "    - ansible.builtin…"). */
 void node_phase_before(struct lab *lab, const char *name, const char *tasks);

@@ -1,5 +1,5 @@
-/* The recipe node where it takes minutes: hosts without Docker, which it installs from the release's own archive, other Debians, the
- * oldest and the newest Ansible. */
+/* The recipe node where it takes minutes: hosts without Docker, which it installs from the release's own
+ * archive, other Debians, the oldest and the newest Ansible. */
 #include "lab/node.h"
 
 #include "base/memory.h"
@@ -12,8 +12,8 @@
 
 TestSuite(node_soak, .timeout = 3000);
 
-/* Of a host that has nothing: a first run, a second one that changes nothing, a boot. What is fetched elsewhere is brought from here, for
- * images there is no registry. */
+/* Of a host that has nothing: a first run, a second one that changes nothing, a boot. What is fetched
+ * elsewhere is brought from here, for images there is no registry. */
 static void without_docker(const char *root, const char *ansible)
 {
     AUTO_FREE char *tree = rig_output("setup/node-tree.sh --where");
