@@ -102,7 +102,7 @@ inside dpkg-deb --root-owner-group --build /tmp/package /srv/lab/apt/lab-tool.de
 mkdir -p "$making/etc/docker"
 echo '{"storage-driver": "vfs"}' >"$making/etc/docker/daemon.json"
 install -m 0644 tests/lab/node/http.service "$making/etc/systemd/system/lab-http.service"
-install -m 0644 tests/lab/node/registry.yml "$making/etc/docker/registry/config.yml"
+install -m 0644 tests/lab/node/registry.conf "$making/etc/docker/registry/config.yml"
 install -m 0755 tests/lab/node/image.py "$making/tmp/image.py"
 # The image is pushed to the very registry that serves it later, which listens to a loopback of its own here.
 # shellcheck disable=SC2016 # for the shell inside
