@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(node, .timeout = 580);
+TestSuite(node, .timeout = 590);
 
 /* Docker's client waits with a pull until somebody says so; it and its daemon are Debian's. */
 static const char gate[] = "    - ansible.builtin.shell: mkfifo /run/lab-gate\n"
@@ -39,7 +39,7 @@ static void create_with_slow_images(struct lab *lab)
 {
     node_phase_before(lab, "gate", gate);
     pid_t create = lab_start(lab, "create", "create", "node", NULL);
-    bool waits = lab_until_sql(lab, 240, "SELECT count(*) FROM step WHERE name = 'finalize'");
+    bool waits = lab_until_sql(lab, 400, "SELECT count(*) FROM step WHERE name = 'finalize'");
     AUTO_FREE char *so_far = lab_read(lab, "create.err");
     cr_assert(waits, "%s", so_far);
     /* The phase before has ended, and its process with it. */
@@ -49,7 +49,7 @@ static void create_with_slow_images(struct lab *lab)
                       "systemctl is-active triphase-image-prepull.service; docker image ls --quiet; "
                       "timeout 20 sh -c 'echo go >/run/lab-gate'",
                       "activating\n");
-    int code = lab_wait(lab, create, 240);
+    int code = lab_wait(lab, create, 300);
     AUTO_FREE char *said = lab_read(lab, "create.err");
     cr_assert(eq(int, code, 0), "%s", said);
     hold_steps(lab, "gate ok, install ok, converge ok, finalize ok, verify ok");
