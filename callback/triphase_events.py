@@ -20,7 +20,8 @@ play, task, uuid, path ("file:line"), action (fully qualified where Ansible know
                  given to a worker; absent where Ansible runs the task without one, as for meta and include);
                  failed: ignored (bool), rescued (true, false, or null where the block could not be told),
                  cause_text unless no_log or without a message; loops: items (how many);
-                 async: async, poll, jid; handler:true; delegate (where delegate_to sent it; cause_text begins with it)
+                 async: async, poll, jid; handler:true; delegate (where delegate_to sent it; cause_text begins with it);
+                 unchecked:true in check mode, where the module (or of a loop one item's) was passed over since it cannot check
     told         host, task fields, subject, text (one line, 500 bytes), detail (an object of at most 4 KiB; if it is larger,
                  {"left_out": why}): what the module of this task has to say, in `triphase_told` of its result or of one of
                  its items, at most 50 of a task; before the task's result; nothing under no_log
@@ -927,6 +928,19 @@ class CallbackModule(CallbackBase):
                 quoted(' '.join(text[:WINDOW].split()), TOLD_MAX), told_detail(detail if isinstance(detail, dict) else {})))
             left -= 1
 
+    @staticmethod
+    def _unchecked(task, data, skipped):
+        """Whether check mode alone kept the module from its work: what a condition passes over says so."""
+        if not task.check_mode:
+            return ''
+        items = data.get('results')
+        found = [data] if skipped else []
+        if task.loop is not None and isinstance(items, (list, tuple)):
+            # Since 2.21 an item does not say any more that it was skipped, as the whole never did.
+            found = [one for one in listed_dicts(items) if skipped or one.get('skipped') or not one.get('changed')
+                     and isinstance(one.get('msg'), str) and 'check mode' in one['msg'].lower()]
+        return '' if all(one.get('skip_reason') or one.get('skipped_reason') for one in found) else ',"unchecked":true'
+
     def _cause(self, host, task, data):
         message, delegate = self._message(task, data), self._delegate(host, task, data)
         if delegate and delegate != host.get_name():
@@ -1316,9 +1330,9 @@ class CallbackModule(CallbackBase):
             self._note_made(data)
         self._tell(host, task, data)
         changed = result.is_changed()
-        self._events.line('result', '%s%s,"status":"%s"%s%s' % (
+        self._events.line('result', '%s%s,"status":"%s"%s%s%s' % (
             self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
-            self._common(host, task, data)))
+            self._common(host, task, data), self._unchecked(task, data, False)))
         if changed and task.notify:
             KNOWN.give_way(listed(task.notify))
             self._events.line('notify', '%s%s,"handlers":[%s]' % (
@@ -1329,8 +1343,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_skipped(self, result):
         host, task, data = self._parts(result)
         self._ran.add(host.get_name())
-        self._events.line('result', '%s%s,"status":"skipped"%s%s' % (
-            self._host(host), self._task(task), self._duration(host, task), self._common(host, task, data)))
+        self._events.line('result', '%s%s,"status":"skipped"%s%s%s' % (
+            self._host(host), self._task(task), self._duration(host, task), self._common(host, task, data),
+            self._unchecked(task, data, True)))
         if self._pending and task.notify:
             self._notify_owed(host.get_name(), listed(task.notify))
 

@@ -57,7 +57,7 @@ int launch_begin(struct command_run *all, struct job *job, struct error *err)
         return -1;
     sql_cleanup(&db);
     db = NULL;
-    if (!machine && text_is(launch_does(launch), "run"))
+    if (!machine && launch_needs_made(launch))
         return launch_say_not_made(job, err);
     if (!machine && !text_is(launch_does(launch), "create")) {
         help_note("%s: nothing is there", job->target_name);

@@ -9,6 +9,11 @@ const char *launch_does(const struct launch *launch)
     return launch->resume ? launch->resume->does : launch->kind;
 }
 
+bool launch_needs_made(const struct launch *launch)
+{
+    return text_is(launch_does(launch), "run") || text_is(launch_does(launch), "drift");
+}
+
 int launch_problem(const char *target, const struct error *err)
 {
     help_problem("%s: %s", target, error_text(err));

@@ -40,6 +40,8 @@ struct command_run {
 
 /* What is done: of a resume what the run did that it goes on with. */
 const char *launch_does(const struct launch *launch);
+/* It acts on what is made alone. */
+bool launch_needs_made(const struct launch *launch);
 /* Says what is wrong with a target; the exit code of it. */
 int launch_problem(const char *target, const struct error *err);
 bool launch_is_made(const struct machine *machine);

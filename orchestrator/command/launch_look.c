@@ -82,7 +82,7 @@ int launch_look(struct command_run *all, struct job *job, struct error *err)
         return -1;
     if (launch_check_resumed(db, launch, job, err) < 0)
         return -1;
-    if (text_is(launch_does(launch), "run") && !launch_is_made(job->machine))
+    if (launch_needs_made(launch) && !launch_is_made(job->machine))
         return launch_say_not_made(job, err);
     if (launch->project && job->target)
         host_variables_fill(launch->project, job->target_name, NULL);

@@ -4,7 +4,7 @@
 #include "run/resume.h"
 
 struct launch {
-    const char *kind;            /* "create", "run", "destroy", "resume" */
+    const char *kind;            /* "create", "run", "drift", "destroy", "resume" */
     const struct resume *resume; /* what a resume goes on with; else NULL */
     /* NULL only for destroy; its targets are completed by ansible/host_variables.h */
     struct project *project;

@@ -13,16 +13,16 @@ extern const struct command command_init, command_doctor, command_plan, command_
     command_resume, command_attach, command_cancel, command_destroy, command_cycle, command_status,
     command_ssh, command_probe, command_diagnose, command_inventory, command_report, command_events,
     command_bundle, command_config, command_trust, command_forget, command_store, command_sweep, command_up,
-    command_stage;
+    command_drift, command_stage;
 
 /* In the order of the help; the last is hidden: the body of a stage, run by the
  * worker as a supervised child. */
 static const struct command *const commands[] = {
-    &command_init,   &command_doctor, &command_plan,   &command_create,   &command_run,
-    &command_resume, &command_attach, &command_cancel, &command_destroy,  &command_cycle,
-    &command_status, &command_ssh,    &command_probe,  &command_diagnose, &command_inventory,
-    &command_report, &command_events, &command_bundle, &command_config,   &command_trust,
-    &command_forget, &command_sweep,  &command_store,  &command_up,       &command_stage,
+    &command_init,   &command_doctor,   &command_plan,      &command_create, &command_run,    &command_resume,
+    &command_attach, &command_cancel,   &command_destroy,   &command_cycle,  &command_status, &command_ssh,
+    &command_probe,  &command_diagnose, &command_inventory, &command_report, &command_events, &command_bundle,
+    &command_config, &command_trust,    &command_forget,    &command_sweep,  &command_store,  &command_up,
+    &command_drift,  &command_stage,
 };
 
 static void end_as_cancelled(int number)
@@ -59,7 +59,7 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (commands[i]->help.usage)
             names[count++] = commands[i]->help.name;
-    static const char *const later[] = {"drift", "logs", "serve", "completion", NULL};
+    static const char *const later[] = {"logs", "serve", "completion", NULL};
     for (size_t i = 0; later[i]; i++)
         if (text_is(later[i], name)) {
             help_problem("'triphase %s' is not in this version", name);

@@ -249,6 +249,12 @@ static int act(struct command_context *context, const struct asked *asked, struc
     db = NULL;
     if (find_run(state, asked->word, &run, err) < 0)
         return exit_code_of(err);
+    if (run && text_is(run->kind, "drift")) {
+        error_set(err, ERROR_USAGE, "run %s of %s looked for drift alone: there is nothing to go on with",
+                  id_shown(run->id), run->target);
+        history_run_free(run);
+        return exit_code_of(err);
+    }
     if (!run || !resume_broke_off(run)) {
         help_note("%s%snothing to resume%s%s", run ? run->target : "", run ? ": " : "",
                   run ? ": the run ended as " : "", run ? run->outcome : "");

@@ -72,7 +72,7 @@ struct event_step {
 struct event_task {
     const char *host, *play, *role, *task, *path, *action;
     const char *status; /* ok changed failed skipped unreachable */
-    bool ignored, rescued, async, handler;
+    bool ignored, rescued, async, handler, unchecked;
     int64_t items, started_ns, duration_ns;
     const char *message; /* bounded; may be NULL */
 };

@@ -90,6 +90,7 @@ static int fill(const struct line_members *members, struct line *out, struct err
         .ignored = !members->is_number[MEMBER_IGNORED] && number[MEMBER_IGNORED],
         .rescued = !members->is_number[MEMBER_RESCUED] && number[MEMBER_RESCUED],
         .handler = !members->is_number[MEMBER_HANDLER] && number[MEMBER_HANDLER],
+        .unchecked = !members->is_number[MEMBER_UNCHECKED] && number[MEMBER_UNCHECKED],
         .items = bounded(number[MEMBER_ITEMS], count_limit),
         .duration_ns = bounded(number[MEMBER_DURATION], duration_limit),
         .count = bounded(number[MEMBER_COUNT], INT64_MAX),

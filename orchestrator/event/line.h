@@ -29,11 +29,11 @@ struct line {
     enum line_kind kind;
     int64_t seq, wall_ns, monotonic_ns;
     const char *host, *play, *role, *task, *uuid, *path, *action,
-        *delegate,           /* whom the task was given to in the host's place */
-        *cause_text;         /* NULL when absent; borrowed from the line */
-    enum line_status status; /* LINE_RESULT */
-    bool async, ignored, rescued, handler;
-    int64_t items, duration_ns, count; /* count: of LINE_END */
+        *delegate,                                    /* whom the task was given to in the host's place */
+        *cause_text;                                  /* NULL when absent; borrowed from the line */
+    enum line_status status;                          /* LINE_RESULT */
+    bool async, ignored, rescued, handler, unchecked; /* unchecked: check mode kept it from its work */
+    int64_t items, duration_ns, count;                /* count: of LINE_END */
     /* the whole line of the kinds that have more than these (play_start, handler, notify, stats, refused);
      * of others it may be NULL */
     struct json *json;

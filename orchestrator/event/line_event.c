@@ -44,6 +44,7 @@ static struct event task(const struct line *line, const char *run, int step)
                                .rescued = line->rescued,
                                .async = line->async,
                                .handler = line->handler,
+                               .unchecked = line->unchecked,
                                .items = line->items,
                                .started_ns = line->wall_ns - line->duration_ns,
                                .duration_ns = line->duration_ns,

@@ -31,6 +31,7 @@ static const struct {
     [MEMBER_JID] = {"jid", 3, 1024},
     [MEMBER_HANDLER] = {"handler", 7, 0},
     [MEMBER_DELEGATE] = {"delegate", 8, 1024},
+    [MEMBER_UNCHECKED] = {"unchecked", 9, 0},
     [MEMBER_CAUSE] = {"cause_text", 10, 2048},
     [MEMBER_COUNT] = {"count", 5, 0},
     [MEMBER_SUBJECT] = {"subject", 7, 128},

@@ -202,7 +202,7 @@ static void plan_confirm(const struct run_context *context, const struct phase *
                          struct attempt_phase *attempt, struct step_order *plan)
 {
     const struct target *target = context->request->target;
-    if (!phase->confirm_ns)
+    if (!phase->confirm_ns || context->request->dry_run)
         return;
     attempt->confirm_id = confirm_host_id(context->request->run_id, plan->seq);
     plan->confirm = (struct confirm_plan){

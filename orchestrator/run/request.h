@@ -11,7 +11,7 @@ struct runner_request {
     const struct target *target;   /* likewise */
     const char *target_name, *project_name;
     const char *project_directory, *state;
-    const char *kind; /* "create", "run", "destroy", "resume" */
+    const char *kind; /* "create", "run", "drift", "destroy", "resume" */
     const char *does; /* what is done: the kind, of a resume that of the run it goes on with */
     const char *run_id, *group_id, *parent_id;
     const char *root_run;      /* id of the first run of a chain of resumes; without one run_id */

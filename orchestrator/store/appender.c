@@ -291,7 +291,9 @@ static int put_task(struct store_appender *appender, const struct event *event, 
         return -1;
     sql_bind_integer(add, 1, appender->step_number);
     sql_bind_integer(add, 2, ++appender->task_seq);
-    sql_bind_integer(add, 3, task->ignored | task->rescued << 1 | task->async << 2 | task->handler << 3);
+    sql_bind_integer(add, 3,
+                     task->ignored | task->rescued << 1 | task->async << 2 | task->handler << 3 |
+                         task->unchecked << 4);
     return sql_do(add, err);
 }
 

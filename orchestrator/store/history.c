@@ -257,12 +257,16 @@ int history_last_here(struct sql *db, const char *target, struct history_run **o
     return 0;
 }
 
+/* A drift that is over hides no run that did something. */
+#define SHOWN "(kind IS NOT 'drift' OR outcome IS NULL)"
+
 int history_last_runs(struct sql *db, const char *target, int limit, struct history_run ***out,
                       struct error *err)
 {
     return read_runs(db,
-                     target ? RUN_COLUMNS "WHERE target = ?1 ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?2"
-                            : RUN_COLUMNS "ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?2",
+                     target ? RUN_COLUMNS "WHERE target = ?1 AND " SHOWN " ORDER BY " HISTORY_NEWEST_FIRST
+                                          " LIMIT ?2"
+                            : RUN_COLUMNS "WHERE " SHOWN " ORDER BY " HISTORY_NEWEST_FIRST " LIMIT ?2",
                      target, limit, out, err);
 }
 

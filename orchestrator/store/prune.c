@@ -34,7 +34,8 @@ static int prunable(struct sql *db, int64_t before_ns, struct words *out, struct
     if (sql_prepare(
             db,
             "SELECT id FROM (SELECT id, outcome, started_ns + coalesce(duration_ns, 0) AS ended,"
-            "  row_number() OVER (PARTITION BY target ORDER BY " HISTORY_NEWEST_FIRST ") AS place FROM run)"
+            "  row_number() OVER (PARTITION BY target, kind IS 'drift' ORDER BY " HISTORY_NEWEST_FIRST
+            ") AS place FROM run)"
             " WHERE place > " KEPT_OF_A_TARGET " AND outcome IS NOT NULL AND ended < ?1"
             " AND id NOT IN (SELECT parent_id FROM run WHERE outcome IS NULL AND parent_id IS NOT NULL)",
             &query, err) < 0)

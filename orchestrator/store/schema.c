@@ -8,8 +8,8 @@
 /* Rows of tasks are many: their words are numbers of `name`, and the primary key keeps one step's rows
  * together, so that a report of one step reads neighbouring pages whatever else the store holds. Status: 0
  * ok, 1 changed, 2 skipped, 3 failed, 4 unreachable (the first two cost no byte). Flags: 1 ignored, 2
- * rescued, 4 async, 8 handler. Views use no JSON functions: with trusted_schema off (as here) SQLite would
- * refuse them. The columns of `event` behind detail are those of kind unreachable. */
+ * rescued, 4 async, 8 handler, 16 not checked. Views use no JSON functions: with trusted_schema off (as
+ * here) SQLite would refuse them. The columns of `event` behind detail are those of kind unreachable. */
 /* clang-format off */
 static const char version_1[] =
     "CREATE TABLE machine (\n"

@@ -143,7 +143,7 @@ static const struct verdict_row rows[] = {
     {"cancelled", cancelled, OUTCOME_CANCELLED, NULL, "it was cancelled", say_cancel, NULL},
     {"step", by_step, OUTCOME_NONE, NULL, "a step ended it, and it ends as that step did", say_step, NULL},
     {"changed", changed, OUTCOME_OK, NULL,
-     "all is done, but with --check-idempotent a task changed something: the exit code is 1", say_done, NULL},
+     "all is done, but a task changed something (of a drift: would): the exit code is 1", say_done, NULL},
     {"ok", verdict_always, OUTCOME_OK, NULL, "all that was to be done is done", say_done, NULL},
 };
 

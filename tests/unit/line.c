@@ -280,3 +280,16 @@ Test(line, what_a_module_told_is_bounded_and_printable_and_becomes_one_row)
     }
     expect_refused("{\"v\":1,\"seq\":1,\"kind\":\"told\",\"subject\":\"a\"}", "without a subject or a text");
 }
+
+Test(line, what_check_mode_passed_over_is_no_change_and_said_to_be_that)
+{
+    struct line line;
+    struct event rows[2];
+    cr_assert_eq(
+        parse("{\"v\":1,\"seq\":1,\"kind\":\"result\",\"host\":\"h\",\"task\":\"T\",\"status\":\"skipped\","
+              "\"unchecked\":true}",
+              &line, NULL),
+        0);
+    cr_expect(line.unchecked && line_events(&line, "r", 1, "direct", 0, rows) == 1 && rows[0].task.unchecked);
+    line_clear(&line);
+}
