@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 demo_begin "triphase demo, on this machine" "  build/: the program
   /var/cache/triphase: a Debian root tree for sandbox hosts (300 MB, made once)
   one sandbox host 'vault': an nspawn container with a network namespace, a veth pair, an nftables table of its own
-  and IPv4 forwarding while it lives; its state in .triphase/. 'build/triphase destroy vault' takes all of it away."
+  and IPv4 forwarding while it lives; its state in .triphase/. 'build/triphase destroy vault' takes all of it away
+  but .triphase/targets/vault/state: the vault's keys and snapshots, of which the next one is restored."
 "${run[@]}" build/triphase create vault
 "${run[@]}" build/triphase report

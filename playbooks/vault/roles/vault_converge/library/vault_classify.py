@@ -88,7 +88,7 @@ def main():
     decision = decide(keys, host, store, args['keep'], args['begin_anew'])
     figures = 'T%d H%d S%d' % (keys['state'], host['state'], store['state'])
     said = '%s, %s: T %s; H %s; S %s' % (decision['action'], figures, keys['evidence'], host['evidence'], store['evidence'])
-    module.exit_json(changed=False, figures=figures, keys=keys, host=host, store=store, triphase_told={
+    module.exit_json(changed=False, figures=figures, kept=keys, host=host, store=store, triphase_told={
         'subject': 'vault', 'text': said[:500],
         'detail': {'T': keys['state'], 'H': host['state'], 'S': store['state'], 'action': decision['action'], 'reason': decision['reason'],
                    'lineage': keys['lineage'] or host['lineage'] or store['lineage'], 'staged': bool(host['staged']),
