@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Connections from outside through a firewall, counted.
 
-serve PORT...    on the host: echoes on these ports, TCP and UDP, IPv4 and IPv6; says "serving" once it does
+serve PORT...    on the host: echoes on these ports, TCP and UDP, IPv4 and IPv6, and answers 200 to a GET; says "serving" once it does
 ask FLOW...      one try of each, a line each: the flow and "open", "refused" or "silent"
 stream FLOW...   until stdin ends: each flow again and again, then a line of JSON
 
@@ -52,7 +52,7 @@ def serve(ports):
                 else:
                     said = one.recv(2048)
                     if said:
-                        one.send(said)
+                        one.send(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok' if said.startswith(b'GET ') else said)
                     else:
                         ready.unregister(one)
                         one.close()

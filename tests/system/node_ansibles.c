@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(node_ansibles, .timeout = 580);
 
@@ -19,6 +20,15 @@ static char *left(const struct rig *guest)
         "nft list tables | grep node; ls -d /etc/node-* /etc/systemd/system/node-* /usr/local/sbin/node-* "
         "2>/dev/null; true",
         NULL);
+}
+
+static void verify(struct lab *lab, const char *vars)
+{
+    lab_write(lab, "playbooks/node/one-role.yml",
+              "- hosts: recipe_work\n  become: true\n  gather_facts: false\n%s  tasks:\n"
+              "    - include_role: {name: node_firewall, tasks_from: verify}\n"
+              "    - include_role: {name: node_heartbeat, tasks_from: verify}\n",
+              vars);
 }
 
 static void hold(const char *ansible, const char *version)
@@ -48,6 +58,13 @@ static void hold(const char *ansible, const char *version)
                  "/usr/local/sbin/node-heartbeat\n"));
     firewall_run(lab, 0, "run");
     cr_expect(eq(i64, firewall_changed(lab), 0));
+    verify(lab, given);
+    firewall_run(lab, 0, "run");
+    cr_expect(eq(i64, firewall_changed(lab), 0));
+    free(rig_ssh(guest, "nft add rule inet node_firewall ssh accept", NULL));
+    struct lab_result differs = firewall_run(lab, 2, "run");
+    cr_expect(strstr(differs.err, "what is loaded is not what /etc/node-firewall.nft says") != NULL, "%s",
+              differs.err);
 
     firewall_play(lab, "node_firewall, node_heartbeat", away);
     firewall_run(lab, 0, "run");

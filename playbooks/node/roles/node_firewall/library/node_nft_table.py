@@ -36,9 +36,9 @@ options:
     type: int
     default: 60
   state:
-    description: What is to be.
+    description: What is to be. C(verified) changes nothing and fails where what is loaded is not what the file on the host says.
     type: str
-    choices: [loaded, kept, absent]
+    choices: [loaded, kept, absent, verified]
     default: loaded
 author:
   - triphase
@@ -195,12 +195,19 @@ def work(module):
         if changed and not module.check_mode:
             keeper.remove(loaded)
         return {'changed': changed, 'loaded': loaded, 'diff': {'before': loaded, 'after': ''}}
+    if state == 'verified':
+        content = file
+        if not file:
+            raise Problem('%s is not there' % keeper.path)
     with tempfile.NamedTemporaryFile('w', prefix='nft-', encoding='utf-8') as trial:
         trial.write(content)
         trial.flush()
         wanted = tried(keeper.table, trial.name)
     changed = loaded != wanted or file != content
-    if state == 'kept':
+    if state == 'verified':
+        if loaded != wanted:
+            raise Problem('what is loaded is not what %s says' % keeper.path)
+    elif state == 'kept':
         if not module.check_mode:
             keeper.keep(wanted)
         changed = False
@@ -216,7 +223,7 @@ def main():
         'content': {'type': 'str', 'default': ''},
         'path': {'type': 'path', 'required': True},
         'undo': {'type': 'int', 'default': 60},
-        'state': {'type': 'str', 'choices': ['loaded', 'kept', 'absent'], 'default': 'loaded'},
+        'state': {'type': 'str', 'choices': ['loaded', 'kept', 'absent', 'verified'], 'default': 'loaded'},
     }, supports_check_mode=True)
     try:
         module.exit_json(**work(module))
