@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <signal.h>
 #include <string.h>
 
 TestSuite(confirm, .timeout = 180);
@@ -29,12 +30,12 @@ static void play(struct lab *lab, const char *tasks)
 }
 
 /* A project whose target `box` is a sandbox that was made, with one phase. */
-static struct lab *box(const char *phase_keys)
+static struct lab *box_of(const char *target_keys, const char *phase_keys)
 {
     rig_needed();
     struct lab *lab = lab_new();
     lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n%s", target_keys);
     lab_write(lab, "phases/work.yml",
               "phases:\n  - name: work\n    playbook: playbooks/work.yml\n    retry_pause: 0s\n%s",
               phase_keys);
@@ -44,6 +45,11 @@ static struct lab *box(const char *phase_keys)
     cr_assert(eq(int, made.code, 0), "%s%s", made.out, made.err);
     lab_environment(lab, "TRIPHASE_PHASES_WORK_WORK_CONFIRM", NULL);
     return lab;
+}
+
+static struct lab *box(const char *phase_keys)
+{
+    return box_of("", phase_keys);
 }
 
 /* Of the last note about it. malloc'ed. */
@@ -293,5 +299,46 @@ Test(confirm, a_reboot_that_the_phase_wants_undoes_nothing)
     struct lab_result run = lab_run(lab, "run", "box", NULL);
     cr_expect(eq(int, run.code, 0), "%s%s", run.out, run.err);
     expect_said(lab, "nft list tables", "table inet mine\n");
+    expect_nothing_left(lab);
+}
+
+Test(confirm, a_cancelled_phase_of_a_plain_user_leaves_nothing_of_it_where_the_way_stands)
+{
+    struct lab *lab = box_of("    user: deploy\n", "    confirm: 60s\n");
+    play(lab, "    - ansible.builtin.raw: sleep 300\n");
+    pid_t command = lab_start(lab, "run", "run", "box", NULL);
+    bool armed =
+        lab_until_sql(lab, 60,
+                      "SELECT count(*) FROM event WHERE kind = 'confirm' AND detail ->> '$.state' = 'armed'");
+    cr_assert(armed, "it was not armed");
+    kill(command, SIGINT);
+    cr_expect(eq(int, lab_wait(lab, command, 60), 130));
+    AUTO_FREE char *outcome =
+        lab_sql(lab, "SELECT outcome FROM step WHERE name = 'work' ORDER BY number DESC LIMIT 1");
+    AUTO_FREE char *state = noted(lab, "state");
+    cr_expect(eq(str, outcome, "cancelled"));
+    cr_expect(eq(str, state, "confirmed"));
+    expect_nothing_left(lab);
+}
+
+/* The host is asked before its time is over: it need not be waited for. */
+Test(confirm, what_a_killed_run_left_armed_is_put_back_before_the_next_phase_begins)
+{
+    struct lab *lab = box("    confirm: 10m\n");
+    play(lab, "    - ansible.builtin.raw: nft add table inet mine; nft add chain inet mine c '{ type filter "
+              "hook input "
+              "priority 0; policy accept; }'; nft add rule inet mine c tcp dport 1 drop; sleep 300\n");
+    pid_t command = lab_start(lab, "run", "run", "box", NULL);
+    bool begun = on_guest_until(lab, 60, "nft list ruleset | grep -q 'dport 1 drop'");
+    cr_assert(begun, "the task did not begin");
+    damage_kill_both(lab);
+    lab_wait(lab, command, 30);
+    play(lab, "    - ansible.builtin.raw: test -z \"$(nft list ruleset)\"\n");
+    struct lab_result run = lab_run(lab, "run", "box", NULL);
+    cr_expect(eq(int, run.code, 0), "%s%s", run.out, run.err);
+    AUTO_FREE char *why =
+        lab_sql(lab, "SELECT detail ->> '$.why' FROM event WHERE kind = 'confirm' AND detail ->> "
+                     "'$.state' = 'rolled-back'");
+    cr_expect(eq(str, why, "asked"));
     expect_nothing_left(lab);
 }
