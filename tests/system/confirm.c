@@ -134,6 +134,14 @@ Test(confirm, an_honest_change_stays_and_nothing_of_it_is_left_on_the_host)
     const char *tables = on_guest(lab, "nft list tables");
     cr_expect(eq(str, (char *)tables, "table inet mine\n"));
     expect_nothing_left(lab);
+    /* One that changes nothing needs no way back, and leaves none. */
+    struct lab_result dry = lab_run(lab, "run", "box", "--", "--check", NULL);
+    cr_expect(eq(int, dry.code, 0), "%s%s", dry.out, dry.err);
+    cr_expect(eq(i64,
+                 lab_sql_number(lab, "SELECT count(*) FROM event WHERE kind = 'confirm' AND run = (SELECT "
+                                     "max(number) FROM run)"),
+                 0));
+    expect_nothing_left(lab);
 }
 
 Test(confirm, an_sshd_that_refuses_is_what_it_was_again)

@@ -16,7 +16,8 @@ static char *id(int number)
     return xasprintf("01890a5d-ac96-774b-bcce-b302099a8%03d", number);
 }
 
-/* A run of one phase at so many seconds; changes: names of tasks that would change something. */
+/* A run of one phase at so many seconds; changes: names of tasks that would change something; "-NAME" was
+ * not checked, "=NAME" is as it should be. */
 static void put(struct record *record, int number, const char *kind, enum outcome outcome,
                 const char *changes)
 {
@@ -29,7 +30,10 @@ static void put(struct record *record, int number, const char *kind, enum outcom
     record_put(record, &event);
     char *state = NULL;
     for (char *name = strtok_r(names, " ", &state); name; name = strtok_r(NULL, " ", &state)) {
-        event = rows_task(run, 1, "role", name, *name == '-' ? "skipped" : "changed");
+        event = rows_task(run, 1, "role", name + (*name == '='),
+                          *name == '-'   ? "skipped"
+                          : *name == '=' ? "ok"
+                                         : "changed");
         event.task.path = path;
         event.task.unchecked = *name == '-';
         record_put(record, &event);
@@ -65,7 +69,7 @@ Test(drift, since_is_the_first_in_a_row_that_found_the_same_task)
 {
     struct record record = record_start();
     put(&record, 1, "drift", OUTCOME_OK, "a");
-    put(&record, 2, "drift", OUTCOME_OK, "b");
+    put(&record, 2, "drift", OUTCOME_OK, "b =a");
     put(&record, 3, "drift", OUTCOME_OK, "a b -raw -raw");
     put(&record, 4, "run", OUTCOME_OK, "a");
     put(&record, 5, "drift", OUTCOME_FAILED, ""); /* it did not come so far */
