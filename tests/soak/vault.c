@@ -175,7 +175,7 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
     keep(lab, "tokens.json", tokens);
 
     keep(lab, "admin.token", "s.nonsense\n");
-    hold_refused(lab, "finalize", "bao operator generate-root");
+    hold_refused(lab, "finalize", "-e vault_common_root_from_shares=true");
     keep(lab, "admin.token", token);
     hold_well(lab);
 
@@ -217,6 +217,7 @@ static void begin_anew(struct lab *lab)
     rig_shell("rm -rf %s", store);
     keep(lab, "init.json", NULL);
     keep(lab, "admin.token", NULL);
+    keep(lab, "tokens.json", NULL);
 }
 
 /* Whatever happened before: one more run makes it whole, nothing of the beginning is left, and the
@@ -249,12 +250,15 @@ static const struct cut {
     {ROLES "vault_converge/tasks/promote.yml", "Keep a copy of the receipt"},
     {ROLES "vault_converge/tasks/converge.yml", "Unseal"},
     {ROLES "vault_converge/tasks/unseal.yml", "Look until the server is active"},
-    {ROLES "vault_finalize/tasks/main.yml", "Replace the root token"},
-    {ROLES "vault_finalize/tasks/admin.yml", "Keep the admin token on the execution host"},
-    {ROLES "vault_finalize/tasks/admin.yml", "End the root token"},
-    {ROLES "vault_finalize/tasks/admin.yml", "Forget the root token here"},
+    {ROLES "vault_finalize/tasks/tokens.yml", "Make the tokens that are missing"},
+    {ROLES "vault_finalize/tasks/tokens.yml", "Keep the admin token on the execution host"},
+    {ROLES "vault_finalize/tasks/tokens.yml", "Keep who is who, and who is to end"},
+    {ROLES "vault_finalize/tasks/tokens.yml", "Put the token for snapshots where their unit reads it"},
+    {ROLES "vault_finalize/tasks/tokens.yml", "End what is to end"},
+    {ROLES "vault_finalize/tasks/end.yml", "End them"},
+    {ROLES "vault_finalize/tasks/end.yml", "Look whether they are gone"},
+    {ROLES "vault_finalize/tasks/end.yml", "Forget the root token here"},
     {ROLES "vault_snapshots/tasks/main.yml", "Reload units before anything else can go wrong"},
-    {ROLES "vault_finalize/tasks/token.yml", "Put it where the unit reads it"},
     {ROLES "vault_snapshots/tasks/main.yml", "Take a snapshot"},
     {ROLES "vault_snapshots/tasks/main.yml", "Start the timer"},
 };
@@ -410,7 +414,7 @@ Test(vault_soak, what_was_bent_on_the_host_is_made_good)
                                         "Put key and certificate where the server reads them",
                                         "Have it started at boot, and unsealed",
                                         "Have the host do this, however the connection fares: restart",
-                                        "Make the snapshot token",
+                                        "Make the tokens that are missing",
                                         "Lay down programs, service and timer",
                                         "Run the job of the timer once",
                                         "Start the timer"};

@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: openbao_call
 short_description: Calls the API of OpenBao
 description:
-  - Gives key shares until the server is unsealed, then sends requests one after the other. Stops at the first one that is not answered
-    with an expected status.
+  - Gives key shares until the server is unsealed, revokes tokens, then sends requests one after the other. Stops at the first one that
+    is not answered with an expected status.
 options:
   url:
     description: Root of the API.
@@ -27,6 +27,11 @@ options:
     default: ""
   shares:
     description: Key shares.
+    type: list
+    elements: str
+    default: []
+  revoke:
+    description: Accessors of tokens that are to end; one that is gone already is no failure.
     type: list
     elements: str
     default: []
@@ -66,18 +71,22 @@ def main():
         'ca': {'type': 'path', 'required': True},
         'token': {'type': 'str', 'default': '', 'no_log': True},
         'shares': {'type': 'list', 'elements': 'str', 'default': [], 'no_log': True},
+        'revoke': {'type': 'list', 'elements': 'str', 'default': []},
         'calls': {'type': 'list', 'elements': 'dict', 'default': []},
     }, supports_check_mode=True)
     args = module.params
-    changes = bool(args['shares']) or any(call.get('method', 'GET') != 'GET' for call in args['calls'])
+    changes = bool(args['shares'] or args['revoke']) or any(call.get('method', 'GET') != 'GET' for call in args['calls'])
     if changes and module.check_mode:
         module.exit_json(changed=True, replies=[])
     api = Api(args['url'], args['ca'])
     calls = [{'method': 'PUT', 'path': '/v1/sys/unseal', 'body': {'key': share}} for share in args['shares']]
+    # 400, 403, 404: there is no such token; what the caller may not do shows when it looks.
+    calls += [{'method': 'PUT', 'path': '/v1/auth/token/revoke-accessor', 'body': {'accessor': accessor}, 'token': args['token'],
+               'expect': (200, 204, 400, 403, 404)} for accessor in args['revoke']]
     replies = []
-    for call in calls + args['calls']:
+    for call in calls + [dict(call, token=args['token']) for call in args['calls']]:
         method, path = call.get('method', 'GET'), call['path']
-        status, body = api.call(method, path, args['token'] if call not in calls else '', call.get('body'))
+        status, body = api.call(method, path, call.get('token', ''), call.get('body'))
         if status not in call.get('expect', (200, 204)):
             module.fail_json(msg=api.refusal(method, path, status, body))
         replies.append(body)

@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 import base64
+import http.client
+import json
+import os
+import socket
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.openbao_api import Api
 
 DOCUMENTATION = r"""
 module: openbao_root
 short_description: Makes a root token of key shares
 description:
-  - An attempt that somebody else began is cancelled. The server's listener has to allow it (disable_unauthed_generate_root_endpoints = false).
+  - An attempt that somebody else began is cancelled. OpenBao allows it only where the listener says so
+    (disable_unauthed_generate_root_endpoints = false), which that of I(socket) does.
 options:
-  url:
-    description: Root of the API.
-    type: str
-    required: true
-  ca:
-    description: PEM certificate of who signs for the server; no other is trusted.
+  socket:
+    description: The server's unix socket, which only its user and root can open.
     type: path
     required: true
   shares:
@@ -34,8 +34,7 @@ author:
 EXAMPLES = r"""
 - name: Make a root token
   openbao_root:
-    url: https://127.0.0.1:8200
-    ca: /etc/openbao/tls/ca.crt
+    socket: /run/openbao/root.sock
     shares: "{{ shares }}"
   no_log: true
 """
@@ -50,6 +49,37 @@ root_token:
 ATTEMPT = '/v1/sys/generate-root/attempt'
 
 
+class Door(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path):
+        super().__init__('localhost', timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def call(path, method, what, body=None):
+    """(status, object); status 0 where nobody answers."""
+    door = Door(path)
+    try:
+        door.request(method, what, None if body is None else json.dumps(body))
+        reply = door.getresponse()
+        status, data = reply.status, reply.read(1 << 20)
+    except (OSError, http.client.HTTPException) as error:
+        return 0, {'errors': [str(error)]}
+    finally:
+        door.close()
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = {}
+    return status, value if isinstance(value, dict) else {}
+
+
 def plain(encoded, pad):
     """What the server gives back is the token, byte for byte under the one-time pad that it gave out at the start."""
     covered = base64.b64decode(encoded + '=' * (-len(encoded) % 4))
@@ -58,19 +88,21 @@ def plain(encoded, pad):
 
 def main():
     module = AnsibleModule(argument_spec={
-        'url': {'type': 'str', 'required': True},
-        'ca': {'type': 'path', 'required': True},
+        'socket': {'type': 'path', 'required': True},
         'shares': {'type': 'list', 'elements': 'str', 'required': True, 'no_log': True},
     }, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(changed=True)
     args = module.params
-    api = Api(args['url'], args['ca'])
+    if not os.path.exists(args['socket']):
+        module.fail_json(msg='the server does not listen on %s, where alone a root token can be made of the shares: it was started with '
+                             'another configuration. Run the phases install and converge, and this one again.' % args['socket'])
 
     def ask(method, path, body=None):
-        status, reply = api.call(method, path, body=body)
+        status, reply = call(args['socket'], method, path, body)
         if status not in (200, 204):
-            module.fail_json(msg=api.refusal(method, path, status, reply))
+            said = '; '.join(str(error).strip() for error in reply.get('errors') or []) or 'no reason given'
+            module.fail_json(msg='%s %s on %s: status %d: %s' % (method, path, args['socket'], status, said))
         return reply
 
     ask('DELETE', ATTEMPT)
