@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The three vault phases of a first run over direct, over a tailnet with a TUN on both sides, and over userspace networking here: a fresh sandbox for each,
 interleaved, in a tailnet of the machine's own (tests/lab/tailnet_lab.py: a real headscale, real tailscaled). CYCLES=5 of each; the ratios are of a cycle's three.
-How long it takes to know all transports. And, since keys join hosts and operators here: none of them is seen in /proc, or stands in what is kept afterwards."""
+Where the seconds of each phase went, so that whatever is above the work on the host is explained. How long it takes to know all transports. And, since keys join hosts and operators here: none of them is seen in /proc, or stands in what is kept afterwards."""
 import glob
 import json
 import os
@@ -20,6 +20,11 @@ from tailnet_lab import LOGIN_SERVER, Headscale, Operator, go_private, programs 
 CYCLES = int(os.environ.get('CYCLES', '5'))
 PHASES = ('install', 'converge', 'finalize')
 KINDS = ('direct', 'tailnet', 'tailnet-userspace')
+TOGETHER = 45  # seconds that the three phases may take over a tailnet; the pipeline they replace took 303
+# What happens on the execution host though the task is the host's.
+CONTROLLER = ['ansible.builtin.' + name for name in ('assert', 'debug', 'fail', 'import_role', 'import_tasks', 'include_role', 'include_tasks', 'meta', 'set_fact',
+                                                     'validate_argument_spec')]
+PARTS = ('start-up', 'on the host', 'here', 'between')
 PROJECT = '''project: bench
 targets:
   vault:
@@ -33,12 +38,29 @@ TAILNET = '''    tailnet: {login_server: %s, tags: ['tag:vault'], hostname: %s, 
 '''
 
 
+def parts(step):
+    """Seconds of a phase by where they went: until the first play begins and after the last one, in tasks on the host (with the way there and back), in
+    tasks here, and in Ansible between them."""
+    with open(step['events'], encoding='utf-8') as lines:
+        events = [json.loads(line) for line in lines]
+    here = host = 0
+    for event in events:
+        if event['kind'] == 'result' and event['status'] != 'skipped':
+            if event.get('delegate') or event['action'] in CONTROLLER:
+                here += event['duration_ns'] / 1e9
+            else:
+                host += event['duration_ns'] / 1e9
+    played = (events[-1]['t'] - events[0]['t']) / 1e9
+    return [step['duration_ms'] / 1000 - played, host, here, played - host - here]
+
+
 class Way:
     """A project for one transport, run where its operator is. `maker`: who makes the host where the operator has no TUN to give it."""
 
     def __init__(self, headscale, operator, kind, folder, maker=None):
         self.headscale, self.operator, self.kind = headscale, operator, kind
         self.known = []  # seconds until all transports were told of
+        self.parts = []  # of each round, of each phase
         self.folder = os.path.join(folder, kind)
         os.mkdir(self.folder, 0o700)
         self.triphase('init')
@@ -60,6 +82,7 @@ class Way:
             self.target(self.far.make())
         self.triphase('create', 'vault')
         steps = json.loads(self.triphase('report', '--json')[2])['steps']
+        self.parts.append([parts(step) for phase in PHASES for step in steps if step['kind'] == 'phase' and step['name'] == phase])
         self.known += [self.triphase('inventory', 'vault', '--explain')[0] for _ in range(3)]
         with tempfile.TemporaryDirectory(dir=self.folder) as bundle:
             self.triphase('bundle', 'vault', '--format', 'gz', '-o', os.path.join(bundle, 'vault.tar.gz'))
@@ -83,6 +106,14 @@ def show_medians(measured):
     for kind in KINDS:
         columns = [median([cycle[i] for cycle in measured[kind]]) for i in range(len(PHASES))]
         print('%-20s %s %9.2f' % (kind, ' '.join('%9.2f' % column for column in columns), median([sum(cycle) for cycle in measured[kind]])))
+
+
+def show_parts(ways):
+    print('\nWhere the seconds went, medians; of `on the host` the share beyond `direct` is what the transport costs')
+    print('%-20s %-9s %s' % ('', '', ' '.join('%11s' % part for part in PARTS)))
+    for way in ways:
+        for i, phase in enumerate(PHASES):
+            print('%-20s %-9s %s' % (way.kind, phase, ' '.join('%11.2f' % median([taken[i][part] for taken in way.parts]) for part in range(len(PARTS)))))
 
 
 def show_report(ways):
@@ -109,9 +140,11 @@ def measure(folder):
             for way in ways[cycle % 3:] + ways[:cycle % 3]:
                 measured[way.kind].append(way.seconds())
         show_medians(measured)
+        show_parts(ways)
         table = Table('A first run of the three vault phases against the same over direct (ratio, judged by the median: the upper end of so few is the greatest)')
         for kind, target in (('tailnet', 1.10), ('tailnet-userspace', 1.25)):
             table.row(kind, [sum(a) / sum(b) for a, b in zip(measured[kind], measured['direct'])], target, bound='median')
+        table.row('tailnet, the three phases together', [sum(cycle) for cycle in measured['tailnet']], TOGETHER, ' s', bound='median')
         for way in ways[1:]:
             table.row('all transports known (inventory --explain), %s' % way.kind, way.known, 1.0, ' s')
         show_report(ways)
