@@ -44,7 +44,8 @@ from hetzner import cloud, guests, servers, wire  # noqa: E402 # after that line
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; a free one where none is given")
+    parser.add_argument("--port", type=int, default=0, help="a free one where none is given")
+    parser.add_argument("--address", default="127.0.0.1", help="where it listens")
     parser.add_argument("--token", action="append", help="one that may do all ('fake-token'); may be repeated")
     parser.add_argument("--token-file", help="one more, from a file: where no argument may show it")
     parser.add_argument("--readonly-token", action="append", default=[], help="one that may only look")
@@ -70,7 +71,7 @@ def main():
             tokens.add(file.read().strip())
     fake = wire.Fake(project, tokens, set(options.readonly_token), options.limit)
     fake.faults.add(json.loads(options.faults))
-    server = wire.listen(fake, options.port)
+    server = wire.listen(fake, options.address, options.port)
 
     def end(*_):
         fake.ending.set()
@@ -86,7 +87,7 @@ def main():
             end()
 
         threading.Thread(target=until_closed, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    endpoint = f"http://{options.address}:{server.server_address[1]}/v1"
     print(f"listening {endpoint}", flush=True)
     server.serve_forever(0.05)
     if hosts:

@@ -14,13 +14,14 @@
 
 enum { UP_BOUND_S = 20 };
 
-static const char credentials[] =
-    "{\"clients\": {\"" TAILNET_API_ID "\": {\"secret\": \"" TAILNET_API_SECRET
-    "\", \"tags\": [\"tag:operator\", \"tag:host\", \"tag:vault\"], \"scopes\": [\"auth_keys\", "
-    "\"devices:core\"]},\n\"" TAILNET_API_OWN_ID
-    "\": {\"secret\": \"%s\", \"tags\": [\"tag:operator\", \"tag:host\", \"tag:vault\"], \"scopes\": "
-    "[\"auth_keys\", \"devices:core\"]}},\n"
-    "\"api_keys\": [\"" TAILNET_API_KEY "\", \"%s\"]}\n";
+static const char credentials[] = "{\"clients\": {\"" TAILNET_API_ID "\": {\"secret\": \"" TAILNET_API_SECRET
+                                  "\", \"tags\": [\"tag:operator\", \"tag:host\", \"tag:vault\", "
+                                  "\"tag:vault-api\"], \"scopes\": [\"auth_keys\", "
+                                  "\"devices:core\"]},\n\"" TAILNET_API_OWN_ID
+                                  "\": {\"secret\": \"%s\", \"tags\": [\"tag:operator\", \"tag:host\", "
+                                  "\"tag:vault\", \"tag:vault-api\"], \"scopes\": "
+                                  "[\"auth_keys\", \"devices:core\"]}},\n"
+                                  "\"api_keys\": [\"" TAILNET_API_KEY "\", \"%s\"]}\n";
 
 static void put(const char *path, const char *bytes)
 {

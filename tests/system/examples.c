@@ -1,5 +1,5 @@
-/* What examples/ shows of the provider `command`, as it is shipped: a whole create, a run and a destroy over
- * each, and nothing left. */
+/* What examples/ shows, as it is shipped. Of the provider `command` a whole create, a run and a destroy over
+ * each, and nothing left; of a project its plan. */
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -154,4 +154,30 @@ Test(examples, a_host_of_nspawn_is_made_used_and_removed_and_nothing_is_left)
     AUTO_FREE char *left = left_of(name);
     cr_expect_str_eq(left, "");
     are_of_the_schema(lab);
+}
+
+/* What it takes is in make soak. */
+Test(examples, the_project_of_a_vault_in_a_tailnet_is_planned_without_a_fault)
+{
+    struct lab *lab = lab_new();
+    AUTO_ERROR err = ERROR_INIT;
+    struct lab_result laid = lab_run(lab, "init", NULL);
+    cr_assert_eq(laid.code, 0, "%s", laid.err);
+    cr_assert(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", "examples/projects/vault-tailnet/.",
+                         lab_folder(lab), NULL) == 0,
+              "%s", error_text(&err));
+    static const char *const secrets[] = {"operator.key", "tailscale.id", "tailscale.secret"};
+    for (size_t i = 0; i < COUNT_OF(secrets); i++) {
+        AUTO_FREE char *path = xasprintf("secrets/%s", secrets[i]);
+        lab_write(lab, path, "a-secret-of-nobody\n");
+    }
+    lab_environment(lab, "HCLOUD_TOKEN", "a-token-of-nobody");
+    /* Whether this machine is in a tailnet is its own affair. */
+    lab_environment(lab, "TRIPHASE_TARGETS_VAULT_TRANSPORT", "direct");
+
+    struct lab_result planned = lab_run(lab, "plan", "vault", NULL);
+
+    cr_assert_eq(planned.code, 0, "%s%s", planned.out, planned.err);
+    has(planned.out, "playbooks/vault/verify.yml");
+    has(planned.out, "finalize");
 }

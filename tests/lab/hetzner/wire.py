@@ -245,6 +245,6 @@ class Server(http.server.ThreadingHTTPServer):
             traceback.print_exc()
 
 
-def listen(fake, port):
+def listen(fake, address, port):
     handler = type("Bound", (Handler,), {"fake": fake})
-    return Server(("127.0.0.1", port), handler)
+    return Server((address, port), handler)
