@@ -182,3 +182,45 @@ char *vault_changed(struct lab *lab)
                   STATUS_CHANGED);
     return lab_sql(lab, query);
 }
+
+char *vault_kept_token(struct lab *lab)
+{
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "admin.token");
+    char *token = lab_read(lab, path);
+    token[strcspn(token, "\n")] = '\0';
+    return token;
+}
+
+void vault_expect_tokens(struct lab *lab)
+{
+    AUTO_JSON *kept = vault_kept(lab);
+    cr_assert(json_get(kept, "root_token") == NULL, "the root token is still kept");
+    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "tokens.json"),
+                   *known = lab_read(lab, path);
+    cr_assert(strstr(known, "attempt") == NULL, "%s", known);
+    AUTO_FREE char *said = NULL, *admin = vault_kept_token(lab);
+    cr_assert(ne(int, vault_ask(lab, NULL, "PUT", "/v1/sys/generate-root/attempt", &said), 200),
+              "whoever reaches the API may begin a root token: %s", said);
+    AUTO_FREE char *socket = vault_guest(lab, "stat -c '%F %U %a' /run/openbao/root.sock", NULL, NULL);
+    cr_assert(eq(str, socket, "socket openbao 700\n"));
+    AUTO_FREE char *tokens = vault_guest(
+        lab,
+        "set -eu; export BAO_ADDR=https://127.0.0.1:8200 "
+        "BAO_CACERT=/etc/openbao/tls/ca.crt; read -r BAO_TOKEN || true; export BAO_TOKEN\n"
+        "for one in $(bao list -format=json auth/token/accessors | tr -d '[]\" \\n' | tr , ' '); do "
+        "bao token lookup -accessor $one; done | grep ^policies | tr -s ' ' | sort",
+        admin, NULL);
+    cr_assert(eq(str, tokens, "policies [admin default]\npolicies [snapshot]\n"),
+              "not one admin token and one for snapshots");
+}
+
+char *vault_cut_before(struct lab *lab, const char *file, const char *name)
+{
+    AUTO_FREE char *task = xasprintf("- name: %s\n", name);
+    char *whole = lab_read(lab, file);
+    char *at = strstr(whole, task);
+    cr_assert(at != NULL, "%s has no task '%s'", file, name);
+    lab_write(lab, file, "%.*s- name: Cut here\n  ansible.builtin.fail:\n    msg: cut here\n\n%s",
+              (int)(at - whole), whole, at);
+    return whole;
+}

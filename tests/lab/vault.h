@@ -27,3 +27,11 @@ int vault_ask(struct lab *lab, const char *token, const char *method, const char
 void vault_expect_active(struct lab *lab);
 /* Names of the tasks that changed something in the last run, a line each. malloc'ed. */
 char *vault_changed(struct lab *lab);
+/* The kept admin token, without its newline; malloc'ed. */
+char *vault_kept_token(struct lab *lab);
+/* Fails the test unless the server has one admin token and one for snapshots and no other, there is no root
+ * token anywhere, and nobody can begin one who is not root on the host. */
+void vault_expect_tokens(struct lab *lab);
+/* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The
+ * file's text before is given; malloc'ed. */
+char *vault_cut_before(struct lab *lab, const char *file, const char *name);

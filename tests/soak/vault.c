@@ -193,19 +193,6 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
     hold_well(lab);
 }
 
-/* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The
- * file's text before is given; malloc'ed. */
-static char *cut_before(struct lab *lab, const char *file, const char *name)
-{
-    AUTO_FREE char *task = xasprintf("- name: %s\n", name);
-    char *whole = lab_read(lab, file);
-    char *at = strstr(whole, task);
-    cr_assert(at != NULL, "%s has no task '%s'", file, name);
-    lab_write(lab, file, "%.*s- name: Cut here\n  ansible.builtin.fail:\n    msg: cut here\n\n%s",
-              (int)(at - whole), whole, at);
-    return whole;
-}
-
 /* As the host was after the first phase: nothing initialised, nothing kept. */
 static void begin_anew(struct lab *lab)
 {
@@ -269,7 +256,7 @@ Test(vault_soak, a_first_run_cut_off_between_any_two_steps_is_made_good_by_the_n
     expect_cases(COUNT_OF(cuts), xstrdup("a first run cut off between two steps of a commit"));
     for (size_t i = 0; i < COUNT_OF(cuts); i++) {
         begin_anew(lab);
-        AUTO_FREE char *whole = cut_before(lab, cuts[i].file, cuts[i].task);
+        AUTO_FREE char *whole = vault_cut_before(lab, cuts[i].file, cuts[i].task);
         struct lab_result result = vault_expect(lab, 2, "run", "vault", "converge", "finalize", NULL);
         cr_assert(strstr(result.err, "cut here") != NULL, "%s", result.err);
         lab_write(lab, cuts[i].file, "%s", whole);

@@ -125,5 +125,4 @@ Test(vault_tailnet, the_example_is_made_healthy_made_again_without_a_change_and_
         cr_expect(eq(sz, hetzner_count(cloud, kinds[i]), 0), "%s", kinds[i]);
     AUTO_FREE char *left = tailnet_lab_headscale(lab, "nodes", "list", NULL);
     cr_expect(strstr(left, "tag:vault") == NULL, "%s", left);
-    hetzner_stop(cloud);
 }

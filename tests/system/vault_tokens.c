@@ -12,54 +12,24 @@
 
 TestSuite(vault_tokens, .timeout = 580);
 
-/* A token as it is kept: the file below the lab's folder, without its newline. malloc'ed. */
-static char *kept_token(struct lab *lab)
-{
-    AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "admin.token");
-    char *token = lab_read(lab, path);
-    token[strcspn(token, "\n")] = '\0';
-    return token;
-}
-
 static int valid(struct lab *lab, const char *token)
 {
     return vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", NULL);
-}
-
-/* Neither kept nor in the server, and no way to one for who is not root on the host. */
-static void hold_no_root_token(struct lab *lab)
-{
-    AUTO_JSON *kept = vault_kept(lab);
-    cr_assert(json_get(kept, "root_token") == NULL, "the root token is still kept");
-    AUTO_FREE char *said = NULL, *admin = kept_token(lab);
-    cr_assert(ne(int, vault_ask(lab, NULL, "PUT", "/v1/sys/generate-root/attempt", &said), 200),
-              "whoever reaches the API may begin a root token: %s", said);
-    AUTO_FREE char *socket = vault_guest(lab, "stat -c '%F %U %a' /run/openbao/root.sock", NULL, NULL);
-    cr_assert(eq(str, socket, "socket openbao 700\n"));
-    AUTO_FREE char *tokens = vault_guest(
-        lab,
-        "set -eu; export BAO_ADDR=https://127.0.0.1:8200 "
-        "BAO_CACERT=/etc/openbao/tls/ca.crt; read -r BAO_TOKEN || true; export BAO_TOKEN\n"
-        "for one in $(bao list -format=json auth/token/accessors | tr -d '[]\" \\n' | tr , ' '); do "
-        "bao token lookup -accessor $one; done | grep ^policies | tr -s ' ' | sort",
-        admin, NULL);
-    cr_assert(eq(str, tokens, "policies [admin default]\npolicies [snapshot]\n"),
-              "not one admin token and one for snapshots");
 }
 
 /* The advice of the refusal, followed to its end; the token that was lost ends with it. */
 static void hold_a_lost_admin_token_is_made_good(struct lab *lab)
 {
     AUTO_FREE char *state = vault_state(lab), *path = file_join(state, "admin.token"),
-                   *lost = kept_token(lab);
+                   *lost = vault_kept_token(lab);
     lab_write(lab, path, "s.lost\n");
     struct lab_result refused = vault_expect(lab, 2, "run", "vault", "finalize", NULL);
     cr_assert(strstr(refused.err, "-e vault_common_root_from_shares=true") != NULL, "%s", refused.err);
     vault_expect(lab, 0, "run", "vault", "finalize", "--", "-e", "vault_common_root_from_shares=true", NULL);
-    AUTO_FREE char *admin = kept_token(lab);
+    AUTO_FREE char *admin = vault_kept_token(lab);
     cr_assert(eq(int, valid(lab, admin), 200));
     cr_assert(eq(int, valid(lab, lost), 403), "the token that was lost is valid");
-    hold_no_root_token(lab);
+    vault_expect_tokens(lab);
 }
 
 /* The documented way to a root token, there and back. */
@@ -72,7 +42,7 @@ static void hold_a_root_token_is_made_by_order_and_ends_with_the_next_run(struct
     cr_assert(strstr(said, "\"policies\":[\"root\"]") != NULL, "%s", said);
     vault_expect(lab, 0, "run", "vault", "finalize", NULL);
     cr_assert(eq(int, valid(lab, root), 403), "the root token is valid");
-    hold_no_root_token(lab);
+    vault_expect_tokens(lab);
 }
 
 /* The phase that only looks. */
@@ -110,7 +80,7 @@ static bool lives_again(void *context)
 /* What a restore does to tokens, by hand: the server as it was then, on a host with another receipt. */
 static void hold_a_restore_revives_no_token(struct lab *lab)
 {
-    AUTO_FREE char *before = kept_token(lab);
+    AUTO_FREE char *before = vault_kept_token(lab);
     static const char ask[] =
         "set -eu; read -r token || true; ask() { printf 'header = \"X-Vault-Token: %s\"\\n' "
         "\"$token\" | curl -sf --config - "
@@ -122,7 +92,7 @@ static void hold_a_restore_revives_no_token(struct lab *lab)
     free(vault_guest(lab, save, before, NULL));
     cr_assert(eq(int, valid(lab, before), 403));
     vault_expect(lab, 0, "run", "vault", "finalize", "--", "-e", "vault_common_root_from_shares=true", NULL);
-    AUTO_FREE char *after = kept_token(lab);
+    AUTO_FREE char *after = vault_kept_token(lab);
     AUTO_FREE char *restore =
         xasprintf("%sask -X POST --data-binary @/root/then -H 'Content-Type: application/octet-stream' "
                   "https://127.0.0.1:8200/v1/sys/storage/raft/snapshot-force; rm /root/then\n"
@@ -134,10 +104,10 @@ static void hold_a_restore_revives_no_token(struct lab *lab)
     cr_assert(eq(int, valid(lab, after), 403));
 
     struct lab_result result = vault_expect(lab, 0, "run", "vault", "finalize", NULL);
-    AUTO_FREE char *now = kept_token(lab);
+    AUTO_FREE char *now = vault_kept_token(lab);
     cr_assert(eq(int, valid(lab, now), 200), "%s", result.out);
     cr_assert(eq(int, valid(lab, before), 403), "what had been revoked lives: %s", result.out);
-    hold_no_root_token(lab);
+    vault_expect_tokens(lab);
     vault_expect(lab, 0, "run", "vault", "finalize", "--check-idempotent", NULL);
 }
 
@@ -145,7 +115,7 @@ Test(vault_tokens, there_is_one_of_each_a_lost_one_is_made_anew_and_a_restore_re
 {
     struct lab *lab = vault_lab();
     vault_expect(lab, 0, "create", NULL);
-    hold_no_root_token(lab);
+    vault_expect_tokens(lab);
     hold_verify_tells_all_that_is_wrong_and_changes_nothing(lab);
     hold_a_lost_admin_token_is_made_good(lab);
     hold_a_root_token_is_made_by_order_and_ends_with_the_next_run(lab);
