@@ -1,5 +1,6 @@
 /* `triphase drift`: what would change on a made host, found in check mode by a real Ansible, row by row; and
  * that it leaves no trace in what the target's runs are. */
+#include "../lab/damage.h"
 #include "../lab/phase.h"
 
 #include "base/memory.h"
@@ -119,4 +120,38 @@ Test(drift, of_nothing_that_is_made_there_is_none)
     lab_static_project(lab, "", "- hosts: recipe_work\n");
     AUTO_JSON *json = drift(lab, 0);
     cr_expect(json_count(json_get(json, "rows")) == 0 && json_is_array(json_get(json, "targets")));
+}
+
+#define RESULT(task, status)                                                                           \
+    "say '\"kind\":\"result\",\"host\":\"host\",\"play\":\"p\",\"task\":\"" task "\",\"uuid\":\"" task \
+    "\",\"path\":"                                                                                     \
+    "\"x.yml:1\",\"action\":\"a\",\"status\":\"" status "\",\"duration_ns\":1000'\n"
+
+Test(drift, looks_at_several_targets_at_once_and_tells_what_was_found_before_one_failed)
+{
+    struct lab *lab = damage_lab(
+        "    attempts: 1\n",
+        "play\ntask t1\nif [ -e $FOLDER/breaks ]; then\n" RESULT("drifted", "changed")
+            RESULT("broken", "failed") "case \"$*\" in *--check*--diff*) ;; *) exit 9 ;; esac\n"
+                                       "say '\"kind\":\"stats\",\"hosts\":{\"host\":{\"failures\":1}}'\n"
+                                       "say '\"kind\":\"end\",\"count\":'$line\nexit 2\nfi\nfinish\n");
+    AUTO_FREE char *file = lab_read(lab, "triphase.yml");
+    const char *host = strstr(file, "  host:\n");
+    cr_assert(host);
+    lab_write(lab, "triphase.yml", "%s  other:\n%s", file, host + strlen("  host:\n"));
+    struct lab_result made = lab_run(lab, "create", "--yes", NULL);
+    cr_assert_eq(made.code, 0, "%s", made.err);
+    lab_write(lab, "breaks", "x");
+    struct lab_result result = lab_run(lab, "drift", "--jobs", "2", "--json", NULL);
+    cr_assert_eq(result.code, 2, "%d %s", result.code, result.err);
+    AUTO_JSON *json = json_parse(result.out, strlen(result.out), NULL);
+    const struct json *targets = json_get(json, "targets"), *rows = json_get(json, "rows");
+    cr_assert(json_count(targets) == 2 && json_count(rows) == 2, "%s", result.out);
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect_str_eq(json_get_string(json_at(targets, i), "outcome", ""), "failed");
+        cr_expect_str_eq(json_get_string(json_at(rows, i), "target", ""), i ? "other" : "host");
+        cr_expect_str_eq(json_get_string(json_at(rows, i), "task", ""), "drifted");
+    }
+    AUTO_FREE char *last = lab_sql(lab, "SELECT count(*) FROM run WHERE kind = 'drift' AND exit_code = 2");
+    cr_expect_str_eq(last, "2");
 }
