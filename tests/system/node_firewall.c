@@ -150,7 +150,7 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
     AUTO_FREE char *flows = guarded_flows(guest);
     stream = firewall_stream(lab, flows);
     free(rig_ssh(guest,
-                 "for i in $(seq 30); do nft -f /etc/node-firewall.nft && systemctl reload node-firewall || "
+                 "for i in $(seq 20); do nft -f /etc/node-firewall.nft && systemctl reload node-firewall || "
                  "exit; done",
                  NULL));
     firewall_play(

@@ -169,9 +169,8 @@ Test(node_heartbeat, is_sent_at_once_and_then_again_and_again_whatever_the_contr
     be("302");
     await("302", 1);
     be("hang");
-    await("hang", 2);
     /* In the middle of one that is never answered, nobody waits. */
-    await("hang", 1);
+    await("hang", 2);
     int64_t before = moment_monotonic();
     free(rig_ssh(guest, "systemctl stop node-heartbeat.service", NULL));
     cr_expect(lt(i64, moment_monotonic() - before, 5 * NS_PER_S));
@@ -200,13 +199,4 @@ Test(node_heartbeat, is_sent_at_once_and_then_again_and_again_whatever_the_contr
 
     firewall_run(project, 0, "run");
     cr_expect(eq(i64, firewall_changed(project), 0));
-
-    firewall_play(project, "node_heartbeat", "");
-    firewall_run(project, 0, "run");
-    AUTO_FREE char *left = rig_ssh(
-        guest,
-        "ls -d /etc/node-heartbeat /etc/systemd/system/node-heart* /usr/local/sbin/node-heart* 2>/dev/null; "
-        "systemctl list-units --all --plain --no-legend 'node-heart*'; true",
-        NULL);
-    cr_expect(eq(str, left, ""));
 }

@@ -7,7 +7,7 @@
 
 TestSuite(node_silence, .timeout = 480);
 
-#define KEPT_S 10.0
+#define KEPT_S 8.0
 
 Test(node_silence, lasts_the_old_way_as_long_as_connections_are_kept_and_there_is_none_with_this_recipe)
 {
