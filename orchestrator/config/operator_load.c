@@ -19,6 +19,8 @@ static int from_project(const struct config_sources *sources, struct operator_se
         return -1;
     *out = project->operator_settings;
     project->operator_settings = (struct operator_settings){0};
+    for (size_t i = 0; i < project->target_count; i++)
+        out->socks5 |= project->targets[i].health.url.host && project->targets[i].health.via == HEALTH_PROXY;
     *directory = xstrdup(project->directory);
     words_add_list(warnings, words_argv(&project->warnings));
     return 0;

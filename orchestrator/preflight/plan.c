@@ -11,6 +11,7 @@
 #include "preflight/ask_ansible.h"
 #include "preflight/beyond.h"
 #include "preflight/files.h"
+#include "preflight/health.h"
 #include "preflight/made.h"
 #include "preflight/said.h"
 #include "preflight/settings.h"
@@ -393,6 +394,7 @@ int plan_check(const struct project *project, const struct target *target, const
         plan_made(project, target, work.state, options->create, options->peers_seen_to, &report);
         look_for_transports(&work);
         plan_tailnet(&report, target, options->machine, work.recipe);
+        plan_health(&report, target);
         look_for_keys(&work, options->machine);
         plan_files_look(&work, options->machine);
         look_at_phase_arguments(&work);

@@ -49,9 +49,11 @@ static void add_library(struct facts *out)
 {
     AUTO_ERROR why = ERROR_INIT;
     if (http_load(&why) < 0)
-        facts_add(out, "libcurl", FACT_WARNING,
-                  xasprintf("%s: neither tailscaled nor the tailnet's API can be asked", error_text(&why)),
-                  "apt-get install -y libcurl4", "libcurl4");
+        facts_add(
+            out, "libcurl", FACT_WARNING,
+            xasprintf("%s: neither tailscaled nor the tailnet's API can be asked, nor the health of a host",
+                      error_text(&why)),
+            "apt-get install -y libcurl4", "libcurl4");
 }
 
 static void add_membership(const struct tailnet_look *look, const char *wanted, struct facts *out)

@@ -77,6 +77,18 @@ static bool never_joined(const struct runner_request *request)
     return request->target->joins_tailnet && machine && !json_get_string(machine->tailnet, "address", NULL);
 }
 
+/* The wait for it. A resume may begin with it, so that nothing else has brought up the ssh connection. */
+static void add_health(struct items *items, const struct runner_request *request, const struct recipe *recipe)
+{
+    const struct target *target = request->target;
+    if (!target || !target->health.required || request->partial || text_is(request->does, "destroy"))
+        return;
+    struct item *item = add(items, STAGE_HEALTH, NULL);
+    bool may_be_ssh = target->health.via == HEALTH_SSH || target->health.via == HEALTH_AUTO;
+    item->like =
+        may_be_ssh && recipe && recipe->phase_count ? &recipe->phases[recipe->phase_count - 1] : NULL;
+}
+
 void items_make(const struct runner_request *request, struct items *out)
 {
     const struct recipe *recipe =
@@ -95,8 +107,7 @@ void items_make(const struct runner_request *request, struct items *out)
     for (size_t i = 0; recipe && !destroy && i < recipe->phase_count; i++)
         if (wanted(request, &recipe->phases[i]))
             add(out, NULL, &recipe->phases[i]);
-    if (!destroy && request->target && request->target->health.required && !request->partial)
-        add(out, STAGE_HEALTH, NULL);
+    add_health(out, request, recipe);
     for (size_t i = 0; recipe && destroy && !request->no_teardown && i < recipe->teardown_count; i++)
         if (wanted(request, &recipe->teardown[i]))
             add(out, NULL,

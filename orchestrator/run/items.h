@@ -10,6 +10,7 @@ struct item {
     size_t ready;              /* of a stage that waits until the host is ready: which entry of `ready` */
     int number;                /* of a stage: how often it was there so far, this time too */
     bool over_transport;       /* the stage goes to the host as the next phase does */
+    const struct phase *like;  /* ... or as this one does, which comes before it; NULL: it does not */
     bool joins;                /* it brings the host into its tailnet: of no use to one that is there */
 };
 

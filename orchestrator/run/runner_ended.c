@@ -155,6 +155,9 @@ static enum runner_state retry(struct runner *runner, enum outcome outcome)
 static void take_attempt(struct runner *runner, struct ended *ended, bool again)
 {
     const struct recovery_link link = contact_link(&runner->contact);
+    const struct phase *phase = progress_item(&runner->progress)->phase;
+    if (phase->network_churn || phase->reboots)
+        health_drive_renew(&runner->health);
     const char *unlooked = runner_cut_short(runner);
     if (!unlooked && ended->unanswered)
         unlooked = "the path was dead and a new connection got no answer either";
@@ -178,7 +181,6 @@ static enum runner_state item_done(struct runner *runner)
 {
     const struct phase *phase = progress_item(&runner->progress)->phase;
     if (phase && (phase->network_churn || phase->reboots)) {
-        health_drive_renew(&runner->health);
         run_context_forget(&runner->context);
         contact_disturbed(&runner->contact, phase);
     } else if (progress_joins(&runner->progress)) {

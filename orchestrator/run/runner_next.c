@@ -56,6 +56,8 @@ static struct verdict judge(void *context, const struct evidence *evidence)
 static const struct phase *carried(const struct runner *runner)
 {
     const struct item *item = progress_item(&runner->progress);
+    if (item->like)
+        return item->like;
     return item->over_transport ? progress_phase(&runner->progress, 0) : item->phase;
 }
 
