@@ -15,6 +15,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +307,8 @@ Test(vault_soak, a_worker_killed_while_shares_are_staged_or_kept_loses_none)
     }
 }
 
+enum { CUT_S = 40 };
+
 static bool job_has_begun(void *context)
 {
     const char *const *where = context; /* the lab's guest, the job */
@@ -324,7 +327,7 @@ static void hold_jobs_back(struct lab *lab, const char *job)
     on_guest(lab, script);
 }
 
-Test(vault_soak, the_connection_cut_in_each_long_task_costs_an_attempt_and_begins_nothing_twice)
+Test(vault_soak, the_connection_cut_in_each_long_task_and_back_loses_none_and_begins_none_twice)
 {
     struct lab *lab = made();
     static const char *const jobs[] = {"restart", "initialise", "restore"};
@@ -342,12 +345,7 @@ Test(vault_soak, the_connection_cut_in_each_long_task_costs_an_attempt_and_begin
         const char *where[] = {space, jobs[i]};
         cr_assert(lab_until(300, job_has_begun, where), "%s did not begin", jobs[i]);
         rig_shell("ip netns exec %s sh -c 'iptables -I INPUT -j DROP; iptables -I OUTPUT -j DROP'", space);
-        int64_t lost = lab_sql_number(lab, "SELECT count(*) FROM step WHERE outcome IN ('unreachable', "
-                                           "'transport-lost')");
-        AUTO_FREE char *query = xasprintf("SELECT count(*) > %lld FROM step WHERE outcome IN ('unreachable', "
-                                          "'transport-lost')",
-                                          (long long)lost);
-        cr_assert(lab_until_sql(lab, 200, query), "%s: the attempt was not lost", jobs[i]);
+        poll(NULL, 0, CUT_S * 1000); /* how long the fault lasts */
         rig_shell("touch /var/lib/triphase/%s/root/root/go; ip netns exec %s iptables -F", space, space);
         struct lab_result result = {.code = lab_wait(lab, command, 400)};
         AUTO_FREE char *said = lab_read(lab, "cut.err"),
