@@ -74,3 +74,8 @@ Test(snapshot_store, credentials_stand_on_no_command_line_and_in_no_environment)
 {
     snapshots_hold("credentials_stand_on_no_command_line_and_in_no_environment", "loose");
 }
+
+Test(snapshot_store, the_token_is_renewed_only_below_half_of_its_period)
+{
+    snapshots_hold("the_token_is_renewed_only_below_half_of_its_period", "directory");
+}
