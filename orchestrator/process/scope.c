@@ -331,16 +331,18 @@ static int say_survivors(const struct scope *scope, struct error *err)
 static int kill_marked(const struct scope *scope, int64_t bound_ns, struct error *err)
 {
     struct deadline deadline = deadline_in(bound_ns);
-    /* Two looks must find nothing, as in scope_populated. */
-    for (int empty = 0, pause = LOOK_MS; empty < 2; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
+    /* One look can miss a process, as in scope_populated; on a busy machine, where a number is given anew
+     * soon, two did. */
+    enum { LOOKS = 3 };
+    for (int empty = 0, pause = LOOK_MS; empty < LOOKS; pause = pause < LONGEST_LOOK_MS ? pause * 2 : pause) {
         int count = signal_all_marked(scope, SIGKILL, err);
         if (count < 0)
             return -1;
         empty = count ? 0 : empty + 1;
         if (count && deadline_over(deadline))
             return say_survivors(scope, err);
-        if (empty < 2)
-            sleep_ms(count ? pause : 1);
+        if (empty < LOOKS)
+            sleep_ms(count ? pause : 2);
     }
     return 0;
 }

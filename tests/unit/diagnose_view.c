@@ -123,11 +123,12 @@ Test(diagnose_view, what_an_earlier_one_took_is_counted_and_not_reckoned_with_ag
     size_t count = matrix.count;
     matrix_clear(&matrix);
     AUTO_FREE char *said = followed(inside, outside, count - 2);
-    AUTO_FREE char *last = xasprintf("%zu of %zu cells, 1 bad, 0.00s (about 0.00s left)", count, count);
+    AUTO_FREE char *last = xasprintf("%zu of %zu cells, 1 bad, ", count, count);
 
     cr_has(said, "2 cells in 2 lanes, ");
     cr_has(said, "more are taken already: about");
     cr_has(said, last);
+    cr_has(strstr(said, last), "s (about 0.00s left)");
     close(inside);
     close(outside);
 }

@@ -33,10 +33,12 @@ Test(recipe, the_projects_own_recipe_loads)
     }
     const struct recipe *recipe = project_recipe(project, "vault");
     cr_assert_not_null(recipe);
-    cr_assert_eq(recipe->phase_count, 3);
-    static const char *const names[] = {"install", "converge", "finalize"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
+    static const char *const names[] = {"install", "converge", "finalize", "look"};
+    cr_assert_eq(recipe->phase_count, COUNT_OF(names));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
         cr_assert_str_eq(recipe->phases[i].name, names[i]);
+        cr_assert_eq(recipe->phases[i].only_looks, i == COUNT_OF(names) - 1);
+    }
     project_free(project);
 }
 
