@@ -26,13 +26,11 @@ Test(snapshot_store, of_two_writers_one_wins)
 
 Test(snapshot_store, a_writer_that_comes_between_leaves_a_coherent_store)
 {
-    snapshots_hold("a_writer_that_comes_between_leaves_a_coherent_store", "directory");
     snapshots_hold("a_writer_that_comes_between_leaves_a_coherent_store", "loose");
 }
 
 Test(snapshot_store, a_slot_that_a_slow_writer_spoils_is_written_anew)
 {
-    snapshots_hold("a_slot_that_a_slow_writer_spoils_is_written_anew", "directory");
     snapshots_hold("a_slot_that_a_slow_writer_spoils_is_written_anew", "loose");
 }
 

@@ -130,7 +130,7 @@ class Directory:
     kind = 'directory'
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.held = path, False
 
     def where(self, key=''):
         return os.path.join(self.path, key) if key else self.path
@@ -200,7 +200,22 @@ class Directory:
                 pass
 
     @contextlib.contextmanager
+    def alone(self):
+        """No other writer, from the first look to the last."""
+        with self.asking('write', ''):
+            self.make_folders('')
+            with self.locked():
+                self.held = True
+                try:
+                    yield
+                finally:
+                    self.held = False
+
+    @contextlib.contextmanager
     def locked(self):
+        if self.held:
+            yield
+            return
         handle = os.open(self.where('.lock'), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             until = time.monotonic() + 60
@@ -439,6 +454,11 @@ class Bucket:
         folder, _slash, name = key.rpartition('/')
         return self.listing(folder + '/' if folder else '').get(name, (None, 0))[0]
 
+    @staticmethod
+    def alone():
+        """A service has no lock: its conditions have to do."""
+        return contextlib.nullcontext()
+
     def probe(self, prefix):
         """Whether the service heeds conditions: a second If-None-Match, and an If-Match of a wrong tag, have to be refused."""
         key = '%sprobe/%s' % (prefix, uuid.uuid4().hex)
@@ -531,6 +551,16 @@ class Snapshots:
 
         unchanged: what counts has its Raft index, or `before`, the one that the server had before the job wrote anything itself; overtaken: another writer kept one that is as new meanwhile."""
         fresh = check_snapshot(path)
+        with self.back_end.alone():
+            return self.keep_fresh(lineage, path, fresh, at, before)
+
+    def await_pointer(self, folder, tag):
+        """Another writer has filled the slot: it gets the time to swap the pointer, so that its slot is not taken from under it."""
+        until = time.monotonic() + 5
+        while self.back_end.read(folder + POINTER)[1] == tag and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def keep_fresh(self, lineage, path, fresh, at, before):
         folder = self.folder(lineage)
         conditional, mine = None, None
         for attempt in range(TRIES):
@@ -546,6 +576,9 @@ class Snapshots:
                 return self.kept('overtaken' if attempt else 'unchanged', latest, conditional)
             if conditional is None:
                 conditional = self.back_end.probe(self.prefix)
+                if self.back_end.kind == 's3':
+                    # It took a while: what was looked at before may be another's by now.
+                    continue
             # The slot that is not the last whole one.
             slot = SLOTS[1] if latest and (latest['slot'] == SLOTS[0]) == sound else SLOTS[0]
             mine = {'lineage': lineage, 'sequence': latest['sequence'] + 1 if latest else 1, 'slot': slot, 'sha256': fresh['sha256'],
@@ -554,6 +587,8 @@ class Snapshots:
             pointer_tag = self.write_pointer(folder, mine, tag) if slot_tag is not None else None
             if pointer_tag is not None and self.is_mine(lineage, mine, slot_tag, conditional):
                 return self.kept('kept', mine, conditional)
+            if slot_tag is None:
+                self.await_pointer(folder, tag)
             time.sleep(0.05 * 2 ** attempt)
         raise StoreError('%s: other writers came first %d times; see who else writes there' % (self.back_end.where(folder), TRIES))
 
