@@ -58,7 +58,7 @@ static const struct fault {
     {"triphase.yml", GOOD "    host_name: caf\xe9\n",
      "triphase.yml:5:19: the byte 0xe9: the file is not UTF-8 text"},
     {"triphase.yml", GOOD "    recipe: web\n", "triphase.yml:5:5: 'recipe' stands here twice"},
-    {"triphase.yml", GOOD "    health: {url: x}\n", "is not in this version"},
+    {"triphase.yml", GOOD "    health: {url: x}\n", "triphase.yml:5:19: 'health.url': 'x' is no URL"},
     {"triphase.yml", GOOD "    provider: hetzner\n", "has no 'server_type', which is required"},
     {"triphase.yml", "project: [lab\n", "triphase.yml:"},
     {"triphase.yml",
