@@ -42,6 +42,16 @@ Test(snapshot_s3, a_writer_that_comes_between_leaves_a_coherent_store)
     snapshots_hold("a_writer_that_comes_between_leaves_a_coherent_store", "versitygw");
 }
 
+Test(snapshot_s3, a_writer_that_stalls_before_its_slot_never_spoils_one_that_counts)
+{
+    snapshots_hold("a_writer_that_stalls_before_its_slot_never_spoils_one_that_counts", "versitygw");
+}
+
+Test(snapshot_s3, a_claim_is_waited_for_and_one_that_is_old_is_taken_over)
+{
+    snapshots_hold("a_claim_is_waited_for_and_one_that_is_old_is_taken_over", "versitygw");
+}
+
 Test(snapshot_s3, a_slot_that_a_slow_writer_spoils_is_written_anew)
 {
     snapshots_hold("a_slot_that_a_slow_writer_spoils_is_written_anew", "versitygw");

@@ -29,6 +29,22 @@ Test(snapshot_store, a_writer_that_comes_between_leaves_a_coherent_store)
     snapshots_hold("a_writer_that_comes_between_leaves_a_coherent_store", "loose");
 }
 
+Test(snapshot_store, a_writer_that_stalls_before_its_slot_never_spoils_one_that_counts)
+{
+    snapshots_hold("a_writer_that_stalls_before_its_slot_never_spoils_one_that_counts", "loose");
+}
+
+Test(snapshot_store, a_claim_is_waited_for_and_one_that_is_old_is_taken_over)
+{
+    snapshots_hold("a_claim_is_waited_for_and_one_that_is_old_is_taken_over", "loose");
+}
+
+Test(snapshot_store, a_reader_that_a_writer_overtakes_looks_again)
+{
+    snapshots_hold("a_reader_that_a_writer_overtakes_looks_again", "directory");
+    snapshots_hold("a_reader_that_a_writer_overtakes_looks_again", "loose");
+}
+
 Test(snapshot_store, a_slot_that_a_slow_writer_spoils_is_written_anew)
 {
     snapshots_hold("a_slot_that_a_slow_writer_spoils_is_written_anew", "loose");

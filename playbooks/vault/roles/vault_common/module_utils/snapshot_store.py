@@ -3,6 +3,7 @@
 
 Of each lineage there are two slots and latest.json, which says what is in the one that counts. A writer fills the other slot and
 then swaps latest.json, both only if they are still as it read them; so of two writers one wins, and what was cut off harms nothing.
+In a bucket, where no lock keeps others out between its looks and its writes, it first puts a claim into latest.json.
 What is absent and what could not be asked are never the same here: the latter is a StoreError.
 
 The same file serves the modules of these roles and, laid down on the host, the job of the timer. Python 3.9 and newer.
@@ -19,6 +20,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tarfile
@@ -34,8 +36,9 @@ POINTER = 'latest.json'
 LINEAGE = re.compile(r'^[0-9a-f]{64}$')
 NOTHING = hashlib.sha256(b'').hexdigest()
 EMPTY, COHERENT, INCOHERENT = 0, 1, 2
-TRIES = 6
+TRIES = 8
 POINTER_MOST = 1 << 16
+NOT_YET = 'the first snapshot was begun and is not there yet'
 
 # What a store is told by, as an option of a module.
 STORE_OPTIONS = {
@@ -482,6 +485,8 @@ class Snapshots:
         if prefix and not re.match(r'^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$', prefix) or '..' in prefix:
             raise StoreError('%s is no prefix: letters, digits, . _ - and / alone' % prefix)
         self.back_end, self.prefix = back_end, prefix + '/' if prefix else ''
+        # Seconds for which another one's claim is waited for; and who this one is in its own.
+        self.claim_lasts, self.name = 60, '%s %s' % (socket.gethostname(), uuid.uuid4().hex)
 
     def folder(self, lineage):
         if not LINEAGE.match(lineage):
@@ -489,21 +494,30 @@ class Snapshots:
         return '%s%s/' % (self.prefix, lineage)
 
     def pointer(self, lineage):
-        """(what latest.json says, its tag, what is wrong with it)."""
+        """(what latest.json says, its tag, what is wrong with it, who claims the next snapshot)."""
         data, tag = self.back_end.read(self.folder(lineage) + POINTER)
         if data is None:
-            return None, None, ''
+            return None, None, '', ''
+        claimed = ''
         try:
             latest = json.loads(data)
+            claimed = self.claimed_by(latest)
+            if claimed and set(latest) == {'claim'}:
+                return None, tag, NOT_YET, claimed
             latest = {'lineage': str(latest['lineage']), 'sequence': int(latest['sequence']), 'slot': str(latest['slot']),
                       'sha256': str(latest['sha256']), 'size': int(latest['size']), 'index': int(latest['index']), 'at': str(latest['at'])}
         except (ValueError, KeyError, TypeError) as error:
-            return None, tag, '%s cannot be read (%s)' % (POINTER, error)
+            return None, tag, '%s cannot be read (%s)' % (POINTER, error), claimed
         if latest['slot'] not in SLOTS:
-            return None, tag, '%s names the slot %s' % (POINTER, latest['slot'])
+            return None, tag, '%s names the slot %s' % (POINTER, latest['slot']), claimed
         if latest['lineage'] != lineage:
-            return latest, tag, '%s is of the lineage %.16s' % (POINTER, latest['lineage'])
-        return latest, tag, ''
+            return latest, tag, '%s is of the lineage %.16s' % (POINTER, latest['lineage']), claimed
+        return latest, tag, '', claimed
+
+    @staticmethod
+    def claimed_by(latest):
+        claim = latest.get('claim') if isinstance(latest, dict) else None
+        return str(claim.get('by') or '') if isinstance(claim, dict) else ''
 
     def trouble_of(self, lineage, latest, entries, path):
         """What keeps the slot that counts from being the snapshot that was kept; it is in the file `path` if nothing."""
@@ -525,11 +539,22 @@ class Snapshots:
 
     def look(self, lineage, path=None):
         """{'state', 'evidence', 'latest'}; the snapshot is in the file `path`, where one is named and all is coherent."""
-        entries = self.back_end.listing(self.folder(lineage))
+        for _attempt in range(TRIES):
+            tag, found = self.look_once(lineage, path)
+            # What does not fit may be of before and behind another one's write.
+            if found['state'] != INCOHERENT or self.back_end.read(self.folder(lineage) + POINTER)[1] == tag:
+                break
+        return found
+
+    def look_once(self, lineage, path):
+        """(the pointer's tag, what look() gives)."""
         where = self.back_end.where(self.folder(lineage))
+        latest, tag, trouble, _claimed = self.pointer(lineage)
+        entries = self.back_end.listing(self.folder(lineage))
         if not entries:
-            return {'state': EMPTY, 'evidence': 'nothing is kept in %s' % where, 'latest': {}}
-        latest, tag, trouble = self.pointer(lineage)
+            return tag, {'state': EMPTY, 'evidence': 'nothing is kept in %s' % where, 'latest': {}}
+        if trouble == NOT_YET and set(entries) == {POINTER}:
+            return tag, {'state': EMPTY, 'evidence': 'nothing is kept in %s: %s' % (where, trouble), 'latest': {}}
         if not trouble and tag is None:
             trouble = '%s is there, but no %s' % (', '.join(sorted(entries)), POINTER)
         if not trouble:
@@ -539,8 +564,8 @@ class Snapshots:
                 if not trouble and path:
                     shutil.copyfile(whole, path)
         if trouble:
-            return {'state': INCOHERENT, 'evidence': '%s: %s' % (where, trouble), 'latest': latest or {}}
-        return {'state': COHERENT, 'latest': latest, 'evidence': 'snapshot %d in %s, of %s, %d bytes, Raft index %d' % (
+            return tag, {'state': INCOHERENT, 'evidence': '%s: %s' % (where, trouble), 'latest': latest or {}}
+        return tag, {'state': COHERENT, 'latest': latest, 'evidence': 'snapshot %d in %s, of %s, %d bytes, Raft index %d' % (
             latest['sequence'], where, latest['at'], latest['size'], latest['index'])}
 
     def lineages(self):
@@ -554,18 +579,27 @@ class Snapshots:
         with self.back_end.alone():
             return self.keep_fresh(lineage, path, fresh, at, before)
 
-    def await_pointer(self, folder, tag):
-        """Another writer has filled the slot: it gets the time to swap the pointer, so that its slot is not taken from under it."""
-        until = time.monotonic() + 5
-        while self.back_end.read(folder + POINTER)[1] == tag and time.monotonic() < until:
-            time.sleep(0.1)
+    def outlives(self, folder, tag):
+        """Whether latest.json, with another one's claim in it, stays as it is for as long as a claim is waited for."""
+        until = time.monotonic() + self.claim_lasts
+        while time.monotonic() < until:
+            time.sleep(0.2)
+            if self.back_end.read(folder + POINTER)[1] != tag:
+                return False
+        return True
+
+    def claim(self, folder, latest, mine, tag):
+        """The tag of latest.json with the claim in it; None where another writer came first. Readers do not heed it."""
+        claim = {'by': self.name, 'slot': mine['slot'], 'sequence': mine['sequence'], 'at': now()}
+        return self.write_pointer(folder, dict(latest or {}, claim=claim), tag)
 
     def keep_fresh(self, lineage, path, fresh, at, before):
         folder = self.folder(lineage)
         conditional, mine = None, None
         for attempt in range(TRIES):
+            # The slots are listed after the pointer: with a claim that replaces just that pointer, no slot in the list can count by then.
+            latest, tag, trouble, claimed = self.pointer(lineage)
             entries = self.back_end.listing(folder)
-            latest, tag, trouble = self.pointer(lineage)
             if trouble and latest:
                 raise StoreError('%s: %s; nothing was written. Move that folder away if it is not wanted' % (
                     self.back_end.where(folder), trouble))
@@ -579,16 +613,29 @@ class Snapshots:
                 if self.back_end.kind == 's3':
                     # It took a while: what was looked at before may be another's by now.
                     continue
+            # The directory's lock, and a store that does not heed conditions, make a claim needless and worthless.
+            claims = self.back_end.kind == 's3' and conditional
+            if claims and claimed not in ('', self.name):
+                if not self.outlives(folder, tag):
+                    continue
+                entries = self.back_end.listing(folder)
             # The slot that is not the last whole one.
             slot = SLOTS[1] if latest and (latest['slot'] == SLOTS[0]) == sound else SLOTS[0]
             mine = {'lineage': lineage, 'sequence': latest['sequence'] + 1 if latest else 1, 'slot': slot, 'sha256': fresh['sha256'],
                     'size': fresh['size'], 'index': fresh['index'], 'at': at or now()}
-            slot_tag = self.back_end.write_if(folder + slot, path, entries.get(slot, (None, 0))[0])
+            if claims:
+                tag = self.claim(folder, latest, mine, tag)
+                if tag is None:
+                    continue
+            was = entries.get(slot, (None, 0))[0]
+            slot_tag = self.back_end.write_if(folder + slot, path, was)
+            if claims and slot_tag is not None and slot_tag == was:
+                # The same bytes, the same tag: who stalled behind a claim of old could still write there once they count.
+                raise StoreError('%s: %s had these very bytes from a writer whose claim was taken over; take a new snapshot' % (
+                    self.back_end.where(folder), slot))
             pointer_tag = self.write_pointer(folder, mine, tag) if slot_tag is not None else None
             if pointer_tag is not None and self.is_mine(lineage, mine, slot_tag, conditional):
                 return self.kept('kept', mine, conditional)
-            if slot_tag is None:
-                self.await_pointer(folder, tag)
             time.sleep(0.05 * 2 ** attempt)
         raise StoreError('%s: other writers came first %d times; see who else writes there' % (self.back_end.where(folder), TRIES))
 
@@ -606,7 +653,7 @@ class Snapshots:
 
     def is_mine(self, lineage, mine, slot_tag, conditional):
         """Read back: pointer and slot are what was written; byte by byte where the store does not heed conditions."""
-        latest, _tag, _trouble = self.pointer(lineage)
+        latest, _tag, _trouble, _claimed = self.pointer(lineage)
         if latest != mine:
             return False
         entries = self.back_end.listing(self.folder(lineage))
