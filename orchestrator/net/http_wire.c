@@ -163,6 +163,9 @@ static void set_common(struct http_flight *flight, int64_t connect_ms, int64_t b
     curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700 /* an older one waits for its resolver's thread */
+    curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl.easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)bound_ms);

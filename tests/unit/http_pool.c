@@ -5,7 +5,11 @@
 #include "base/moment.h"
 #include "web.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 TestSuite(http_pool, .timeout = 30);
 
@@ -18,6 +22,7 @@ struct asker {
     struct timer *timer;
     int done, failed;
     bool renew_in_it;
+    struct web *web; /* that is to have been asked before it is renewed */
 };
 
 static void on_done(void *context, const struct http_answer *answer, const struct error *failure)
@@ -76,14 +81,18 @@ Test(http_pool, one_user_after_another_has_one_connection_before_it_is_renewed_a
 static void renew_and_go_on(void *context)
 {
     struct asker *asker = context;
-    http_renew(asker->http);
+    if (web_count(asker->web) > 0)
+        http_renew(asker->http);
+    else
+        timer_arm(asker->timer, 20 * NS_PER_MS);
 }
 
-static void ask_renewed(struct asker *asker, const char *method, const char *url)
+static void ask_renewed(struct asker *asker, const char *method, struct web *web)
 {
+    asker->web = web;
     asker->timer = loop_timer(asker->loop, renew_and_go_on, asker);
     timer_arm(asker->timer, 200 * NS_PER_MS);
-    begin(asker, method, url);
+    begin(asker, method, web_base(web));
     cr_assert(loop_run(asker->loop, NULL) == 0);
     timer_free(&asker->timer);
     http_close(&asker->http);
@@ -96,7 +105,7 @@ Test(http_pool, what_has_no_answer_yet_is_asked_again_over_a_new_connection)
         {.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nk", .end = WEB_HOLD}, {.bytes = KEEP}};
     struct web *web = web_start(NULL, first_hangs, 2);
     struct asker asker = asker_new(NULL);
-    ask_renewed(&asker, "GET", web_base(web));
+    ask_renewed(&asker, "GET", web);
     cr_assert_eq(asker.done, 1, "nothing of the first answer is in it");
     cr_assert_eq(web_connections(web), 2);
     cr_assert_eq(web_count(web), 2);
@@ -107,8 +116,44 @@ Test(http_pool, what_might_be_done_twice_goes_on_as_it_was)
     static const struct web_answer late[] = {{.bytes = KEEP, .pause_ms = 600}};
     struct web *web = web_start(NULL, late, 1);
     struct asker asker = asker_new(NULL);
-    ask_renewed(&asker, "POST", web_base(web));
+    ask_renewed(&asker, "POST", web);
     cr_assert_eq(asker.done, 1);
     cr_assert_eq(web_count(web), 1);
     cr_assert_eq(web_connections(web), 1);
+}
+
+/* Of this process alone: names are asked for where somebody listens who never answers. */
+static int resolver_goes_silent(void)
+{
+    char path[] = "/tmp/triphase-resolver-XXXXXX";
+    static const char words[] = "nameserver 127.0.0.98\noptions timeout:8 attempts:1\n";
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(53),
+                                   .sin_addr.s_addr = inet_addr("127.0.0.98")};
+    int file = mkstemp(path), silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    cr_assert(write(file, words, sizeof words - 1) > 0 && close(file) == 0);
+    cr_assert(unshare(CLONE_NEWNS) == 0 && mount("/", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    int bound = mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL);
+    cr_assert(unlink(path) == 0 && bound == 0);
+    cr_assert(bind(silent, (const struct sockaddr *)&at, sizeof at) == 0);
+    return silent;
+}
+
+Test(http_pool, a_resolver_that_never_answers_holds_nobody_up)
+{
+    if (geteuid() != 0)
+        cr_skip_test("needs root");
+    int silent = resolver_goes_silent();
+    struct asker asker = asker_new(NULL);
+    int64_t since = moment_monotonic();
+    struct http_request request = {.method = "GET",
+                                   .url = "http://nobody.example/",
+                                   .bound_ns = 500 * NS_PER_MS};
+    cr_assert(http_begin(asker.http, &request, on_done, &asker, &asker.transfer, NULL) == 0);
+    cr_assert(loop_run(asker.loop, NULL) == 0);
+    cr_assert_eq(asker.failed, 1);
+    cr_assert_lt(moment_monotonic() - since, 5 * NS_PER_S);
+    http_close(&asker.http);
+    loop_free(asker.loop);
+    close(silent);
 }
