@@ -15,6 +15,8 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 077
 dir=/var/lib/triphase-confirm
 armed=$dir/armed restored=$dir/restored
+# What is made here is whole before it stands below $dir; in memory, since a disk may be full.
+work=/run/triphase-confirm
 units=/etc/systemd/system
 most=32768
 # What others make by themselves, by its begin: chains and tables, then devices.
@@ -81,16 +83,16 @@ save_filter() {
 save_network() {
     ip -o link show | awk -v foreign="$foreign_devices" '{
         name = $2; sub(/:$/, "", name); sub(/@.*/, "", name)
-        if (name !~ foreign) print name, ($3 ~ /[<,]UP[,>]/ ? "up" : "down"), $5 }' >"$1/links"
+        if (name !~ foreign) print name, ($3 ~ /[<,]UP[,>]/ ? "up" : "down"), $5 }' >"$1/links" || return 1
     ip -o addr show | awk -v foreign="$foreign_devices" '$2 !~ foreign && !/ temporary/ && !/ scope link / {
-        if ($5 == "brd") print $3, $4, $2, $6; else print $3, $4, $2 }' >"$1/addresses"
+        if ($5 == "brd") print $3, $4, $2, $6; else print $3, $4, $2 }' >"$1/addresses" || return 1
     for family in 4 6; do
         ip -o -$family route show table all 2>/dev/null | sed 's/\\/ /g; s/ linkdown//g; s/ dead//g; s/ expires [0-9]*sec//; s/ r\{0,1\}t\{0,1\}_\{0,1\}offload//; s/[ \t]*$//' |
             awk -v foreign="$foreign_devices" '$1 !~ /^(local|broadcast|multicast|anycast)$/ && !/ table local( |$)/ {
                 for (i = 1; i < NF; i++) if ($i == "dev" && $(i + 1) ~ foreign) next
-                print }' >"$1/routes$family"
+                print }' >"$1/routes$family" || return 1
         # Those of Tailscale have these numbers.
-        ip -$family rule show 2>/dev/null | sed 's/^\([0-9]*\):[ \t]*/pref \1 /; s/[ \t]*$//' | awk '$2 < 5200 || $2 > 5300' >"$1/rules$family"
+        ip -$family rule show 2>/dev/null | sed 's/^\([0-9]*\):[ \t]*/pref \1 /; s/[ \t]*$//' | awk '$2 < 5200 || $2 > 5300' >"$1/rules$family" || return 1
     done
 }
 
@@ -98,7 +100,7 @@ save_files() {
     mkdir -p "$1/files"
     for path in $sshd_files $other_files; do
         [ -e "$path" ] || continue
-        mkdir -p "$1/files${path%/*}" && cp -a "$path" "$1/files${path%/*}/"
+        mkdir -p "$1/files${path%/*}" && cp -a "$path" "$1/files${path%/*}/" || return 1
     done
     for name in $sshd_units; do
         echo "$name $(systemctl is-active "$name" 2>/dev/null) $(systemctl is-enabled "$name" 2>/dev/null)"
@@ -313,23 +315,31 @@ restore_sshd() {
     done <"$armed/sshd"
 }
 
+# Once it is known what differs this is brought to its end, by whoever comes next where it is cut off.
+is_begun() { [ -e "$armed/difference" ]; }
+
+tell_difference() { # WHY
+    difference 2>/dev/null | head -c $most >"$work/difference"
+    [ "$1" = boot ] || blame
+    cp "$work/words" "$armed/words"
+    cp "$work/difference" "$armed/difference.new"
+    mv "$armed/difference.new" "$armed/difference"
+}
+
 # Early in a boot there is neither a network nor an sshd yet: those come up as the files say.
 restore_all() { # WHY
-    work=$dir/work
     save "$work"
     mkdir -p "$work/after"
     : >"$work/words"
-    if [ -e "$armed/difference" ]; then
-        cp "$armed/difference" "$armed/words" "$work/"
-    else
-        difference 2>/dev/null | head -c $most >"$work/difference"
-        [ "$1" = boot ] || blame
-    fi
+    is_begun || tell_difference "$1"
+    cat "$armed/words" >"$work/words"
     restore_nft
     restore_iptables
     [ "$1" = boot ] || restore_network
     restore_files
     [ "$1" = boot ] || restore_sshd
+    awk '!seen[$0]++' "$work/words" >"$armed/words"
+    rm -rf "$work"
 }
 
 remove_units() {
@@ -339,38 +349,45 @@ remove_units() {
     systemctl daemon-reload
 }
 
+# At once: of what is half gone no boot puts anything back.
+forget() {
+    rm -rf "$dir/gone"
+    mv "$armed" "$dir/gone" || return 1
+    rm -rf "$dir/gone"
+}
+
 restore_final() { # WHY
+    restore_all "$1"
     why=$1
     [ ! -e "$armed/booted" ] || why=boot
-    restore_all "$1"
+    echo "$why" >"$armed/why"
+    date +%s >"$armed/at"
     rm -rf "$restored"
-    mkdir "$work/told"
-    cp "$armed/id" "$work/difference" "$work/words" "$work/told/"
-    echo "$why" >"$work/told/why"
-    date +%s >"$work/told/at"
-    mv "$work/told" "$restored"
-    rm -rf "$armed" "$work"
+    mv "$armed" "$restored"
+    for path in "$restored"/*; do
+        case ${path##*/} in id | why | at | words | difference) ;; *) rm -rf "$path" ;; esac
+    done
     remove_units
 }
 
 is_due() {
     clock
+    until_boot='' until_at=0
     read -r until_boot until_at <"$armed/until"
     [ "$until_boot" != "$boot" ] || [ "$now" -ge "$until_at" ]
 }
 
 restore() { # timer, boot
-    [ -d "$armed" ] || exit 0
-    # Renewed while the timer went off.
-    [ "$1" = boot ] || is_due || exit 0
-    if [ "$1" = boot ]; then
+    if [ ! -d "$armed" ]; then
+        # What was cut off before it was armed, or behind that.
+        rm -rf "$dir/gone" "$armed.new"
+        [ "$1" = boot ] || remove_units
+    elif [ "$1" = boot ]; then
         restore_all boot
-        cp "$work/difference" "$work/words" "$armed/"
         : >"$armed/booted"
-        rm -rf "$work"
-    else
+    elif is_begun || is_due; then
         restore_final "$1"
-    fi
+    fi # else it was renewed while the timer went off
 }
 
 # ---- what is asked from outside
@@ -382,13 +399,12 @@ refuse() {
 
 start_time() {
     clock
-    echo "$boot $((now + seconds * 100))" >"$armed/until.new"
-    mv "$armed/until.new" "$armed/until"
+    echo "$boot $((now + seconds * 100))" >"$armed/until.new" && mv "$armed/until.new" "$armed/until"
     systemctl restart triphase-confirm.timer
 }
 
 write_units() {
-    cat >"$units/triphase-confirm.service" <<UNIT
+    cat >"$units/triphase-confirm.service" <<UNIT || return 1
 [Unit]
 Description=triphase: puts this host back, since its way in was not proven in time
 StartLimitIntervalSec=0
@@ -396,12 +412,13 @@ StartLimitIntervalSec=0
 Type=oneshot
 ExecStart=/bin/sh $dir/program restore timer
 UNIT
-    cat >"$units/triphase-confirm.timer" <<UNIT
+    cat >"$units/triphase-confirm.timer" <<UNIT || return 1
 [Unit]
 Description=triphase: the time that this host goes without a proven way in
 StartLimitIntervalSec=0
 [Timer]
 OnActiveSec=$seconds
+OnUnitInactiveSec=15
 AccuracySec=50ms
 RemainAfterElapse=no
 [Install]
@@ -410,7 +427,7 @@ UNIT
     enabled=triphase-confirm.timer
     [ "$reboots" = 1 ] || {
         enabled="$enabled triphase-confirm-boot.service"
-        cat >"$units/triphase-confirm-boot.service" <<UNIT
+        cat >"$units/triphase-confirm-boot.service" <<UNIT || return 1
 [Unit]
 Description=triphase: puts this host back in a boot that came before its way in was proven
 DefaultDependencies=no
@@ -442,14 +459,14 @@ peer_of() {
 # What cannot be put back is known before anything is changed.
 tried() {
     while read -r number family name; do
-        { echo "table $family $name {}" && echo "delete table $family $name" && cat "$armed/nft.$number"; } >"$armed/trial"
-        nft -c -f "$armed/trial" 2>"$armed/error" || { echo "table $family $name: $(grep -m 1 Error "$armed/error")" && return 1; }
-    done <"$armed/nft.list"
+        { echo "table $family $name {}" && echo "delete table $family $name" && cat "$work/nft.$number"; } >"$work/trial"
+        nft -c -f "$work/trial" 2>"$work/error" || { echo "table $family $name: $(grep -m 1 Error "$work/error")" && return 1; }
+    done <"$work/nft.list"
     while read -r tool _ name; do
-        iptables_script "$armed/$tool.$name" "$armed/$tool.$name" "$name" >"$armed/trial"
-        "$tool-restore" --test --noflush <"$armed/trial" 2>"$armed/error" || { echo "table $name of $tool: $(head -n 1 "$armed/error")" && return 1; }
-    done <"$armed/iptables.list"
-    rm -f "$armed/trial" "$armed/error"
+        iptables_script "$work/$tool.$name" "$work/$tool.$name" "$name" >"$work/trial"
+        "$tool-restore" --test --noflush <"$work/trial" 2>"$work/error" || { echo "table $name of $tool: $(head -n 1 "$work/error")" && return 1; }
+    done <"$work/iptables.list"
+    rm -f "$work/trial" "$work/error"
 }
 
 left_s() {
@@ -458,12 +475,21 @@ left_s() {
     [ $left -gt 0 ] || left=0
 }
 
+# An earlier attempt of the same run never began, since its answer got lost; of one whose time is over the timer was cut off.
+is_over() {
+    other=$(cat "$armed/id")
+    [ "${other%/*}" = "${id%/*}" ] || is_due
+}
+
 arm() {
     seconds=$1 reboots=$2
-    if [ -d "$armed" ]; then
+    if [ -d "$armed" ] && is_over; then
+        restore_final asked
+        [ "${other%/*}" != "${id%/*}" ] || rm -rf "$restored"
+    elif [ -d "$armed" ]; then
         left_s
         echo 'state busy'
-        word "$(cat "$armed/id"), of which $left s are left"
+        word "$other, of which $left s are left"
         return
     fi
     # Another one's end may have taken it away since it was written.
@@ -471,16 +497,17 @@ arm() {
     for program in nft ip awk diff grep; do
         command -v $program >/dev/null || { refuse "there is no $program on the host: install it there" && return; }
     done
-    save "$armed.new" || { refuse "what is so there cannot be kept" && return; }
-    mv "$armed.new" "$armed"
-    why=$(tried) || { rm -rf "$armed" && refuse "this could not be put back: $why" && return; }
-    echo "$id" >"$armed/id"
-    echo "$seconds" >"$armed/seconds"
-    peer_of >"$armed/peer"
-    # The kept state is on the disk before the unit that goes by it.
+    save "$work" || { refuse "what is so there cannot be kept" && return; }
+    why=$(tried) || { refuse "this could not be put back: $why" && return; }
+    echo "$id" >"$work/id"
+    echo "$seconds" >"$work/seconds"
+    peer_of >"$work/peer"
+    rm -rf "$armed.new"
+    why=$(cp -a "$work" "$armed.new" 2>&1) || { refuse "what is so there cannot be kept: $why" && return; }
+    # It is on the disk, and whole, before there is anything that goes by it; units without it do nothing.
     sync
-    if ! write_units || ! start_time; then
-        rm -rf "$armed"
+    if ! write_units || ! mv "$armed.new" "$armed" || ! start_time; then
+        [ ! -d "$armed" ] || forget
         remove_units
         refuse "its units cannot be started"
         return
@@ -493,15 +520,18 @@ is_ours() { [ -d "$1" ] && [ "$(cat "$1/id" 2>/dev/null)" = "$id" ]; }
 
 tell_restored() {
     echo 'state restored'
-    echo "why $(cat "$restored/why")"
-    echo "at $(cat "$restored/at")"
-    while read -r line; do word "$line"; done <"$restored/words"
+    # A disk that was full kept nothing of them.
+    why=$(cat "$restored/why")
+    at=$(cat "$restored/at")
+    echo "why ${why:-timer}"
+    echo "at ${at:-$(date -r "$restored" +%s)}"
+    [ ! -e "$restored/words" ] || while read -r line; do word "$line"; done <"$restored/words"
     tr -d '\000-\010\013-\037' <"$restored/difference" | sed 's/^/line /'
 }
 
 # A boot that put back early does the rest when somebody comes or its time is over, whichever is first.
 renew() {
-    if is_ours "$armed" && [ -e "$armed/booted" ]; then
+    if is_ours "$armed" && is_begun; then
         restore_final asked
     fi
     if is_ours "$armed"; then
@@ -515,8 +545,8 @@ renew() {
 }
 
 disarm() {
-    if is_ours "$armed" && [ ! -e "$armed/booted" ]; then
-        rm -rf "$armed"
+    if is_ours "$armed" && ! is_begun; then
+        forget || { refuse "what is kept there cannot be taken away" && return; }
         remove_units
         echo 'state disarmed'
     else
@@ -557,7 +587,12 @@ main() {
         arm) arm "$4" "$5" ;;
         renew | disarm | settle | restore) "$1" "$2" ;;
         esac
-        [ -d "$armed" ] || [ -d "$restored" ] || rm -rf "$dir"
+        rm -rf "$work"
+        if [ ! -d "$armed" ] && [ ! -d "$restored" ] && [ "$2" != boot ]; then
+            # Another end may have been cut off.
+            [ ! -e "$units/triphase-confirm.timer" ] || remove_units
+            rm -rf "$dir"
+        fi
     fi
     [ "$1" = restore ] || echo "end $2"
 }

@@ -37,10 +37,11 @@ static int make_script(const struct confirm_question *question, const char *nonc
                              "this program was built without host/confirm.sh; build it again");
         text_add(script,
                  "umask 077; [ ! -d /var/lib ] || [ \"$(id -u)\" -ne 0 ] || { mkdir -p "
-                 "/var/lib/triphase-confirm && [ -d /var/lib/triphase-confirm/armed ] || cat >" PROGRAM
-                 " <<'" END_OF_PROGRAM "'\n");
+                 "/var/lib/triphase-confirm && [ -d /var/lib/triphase-confirm/armed ] || { cat >" PROGRAM
+                 ".new <<'" END_OF_PROGRAM "' && mv " PROGRAM ".new " PROGRAM " || { rm -f " PROGRAM
+                 " " PROGRAM ".new; rmdir /var/lib/triphase-confirm; }\n");
         text_add_bytes(script, file->bytes, file->size);
-        text_add(script, END_OF_PROGRAM "\n}\n");
+        text_add(script, END_OF_PROGRAM "\n}\n}\n");
     }
     text_addf(script,
               "if [ -f " PROGRAM " ]; then exec /bin/sh " PROGRAM " %s %s %s %lld %d; fi\n"

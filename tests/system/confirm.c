@@ -350,3 +350,51 @@ Test(confirm, what_a_killed_run_left_armed_is_put_back_before_the_next_phase_beg
     cr_expect(eq(str, why, "asked"));
     expect_nothing_left(lab);
 }
+
+/* What takes a folder away is killed when half of it is gone: of half of what was kept nothing may be put
+ * back, since what it lacks would be taken for what was not there. Then what puts back, when a folder is away
+ * and the new one not there yet. */
+#define INSTEAD_OF(program, lines) \
+    "printf '%s\\n' '#!/bin/sh' " lines " >/usr/local/sbin/" program "; chmod +x /usr/local/sbin/" program
+#define DIES_AT_HALF                                                                           \
+    INSTEAD_OF("rm", "'[ -d \"$2/files\" ] && /usr/bin/rm -rf \"$2/files\" && kill -9 $PPID' " \
+                     "'exec /usr/bin/rm \"$@\"'")
+#define DIES_BETWEEN \
+    INSTEAD_OF("mv", "'/usr/bin/mv \"$@\"; case $2 in *.triphase-old) kill -9 $PPID ;; esac'")
+#define PROGRAM "sh /var/lib/triphase-confirm/program "
+#define WHOLE                                                                                          \
+    "sha256sum /etc/ssh/sshd_config /etc/network/interfaces /etc/nftables.conf 2>/dev/null; nft list " \
+    "ruleset; ls /etc/ssh/sshd_config.d"
+
+Test(confirm, a_host_that_dies_while_it_forgets_or_puts_back_is_whole_when_it_comes_again)
+{
+    struct lab *lab = box("    confirm: 10m\n");
+    play(lab, "    - ansible.builtin.raw: touch /run/begun; sleep 300\n");
+    AUTO_FREE char *whole = xstrdup(on_guest(lab, WHOLE));
+    pid_t command = lab_start(lab, "run", "run", "box", NULL);
+    cr_assert(on_guest_until(lab, 60, "[ -e /run/begun ]"), "the task did not begin");
+    damage_kill_both(lab);
+    lab_wait(lab, command, 30);
+    (void)on_guest(lab,
+                   "cp -a /var/lib/triphase-confirm /root/kept; cp -a /etc/systemd/system/triphase-* /root");
+    (void)on_guest(lab, DIES_AT_HALF);
+    (void)on_guest(lab, PROGRAM "disarm x $(cat /root/kept/armed/id); rm -f /usr/local/sbin/rm; " PROGRAM
+                                "restore boot; true");
+    expect_said(lab, WHOLE, whole);
+    (void)on_guest(lab, PROGRAM "renew x x");
+    expect_nothing_left(lab);
+    (void)on_guest(
+        lab, "cp -a /root/kept /var/lib/triphase-confirm; cp /root/triphase-* /etc/systemd/system; systemctl "
+             "daemon-reload; echo 'x 0' >/var/lib/triphase-confirm/armed/until; nft 'add table inet lock; "
+             "add chain inet lock in { type filter hook input priority 0; }; add rule inet lock in tcp "
+             "dport 1 drop'; echo '#' >/etc/ssh/sshd_config.d/99-lock.conf");
+    (void)on_guest(lab, DIES_BETWEEN);
+    (void)on_guest(lab, PROGRAM "restore timer; rm -f /usr/local/sbin/mv; true");
+    const char *renewed = on_guest(lab, PROGRAM "renew x $(cat /root/kept/armed/id)");
+    cr_expect(strstr(renewed, "state restored") && strstr(renewed, "dport 1 drop"), "%s", renewed);
+    expect_said(lab, WHOLE, whole);
+    (void)on_guest(lab, PROGRAM "settle x $(cat /root/kept/armed/id)");
+    expect_nothing_left(lab);
+    struct lab_result gone = lab_run(lab, "destroy", "box", "--yes", NULL);
+    cr_expect(eq(int, gone.code, 0), "%s", gone.err);
+}
