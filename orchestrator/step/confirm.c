@@ -66,12 +66,16 @@ static void become_back(struct confirm *confirm)
     AUTO_FREE char *time = duration_text(confirm->plan->host.time_ns);
     AUTO_FREE char *why = confirm_host_words(confirm->told);
     bool boot = text_is(json_get_string(confirm->told, "why", NULL), "boot");
+    bool differs = *json_get_string(confirm->told, "difference", "") != '\0';
     char *words =
         boot ? xasprintf("the host booted before its way in was proven again, and put itself back%s%s",
                          *why ? ": " : "", why)
              : xasprintf("no new connection came through within %s, so the host put itself back; what cut it "
                          "off: %s",
-                         time, *why ? why : "nothing that is kept differs");
+                         time,
+                         *why      ? why
+                         : differs ? "nothing among what differs (triphase report shows it)"
+                                   : "nothing that is kept differs");
     become(confirm, CONFIRM_BECAME_BACK, "rolled-back", words);
     confirm->seen.cause = boot ? "booted" : "not-confirmed";
 }
