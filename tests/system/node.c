@@ -129,7 +129,7 @@ static void hold_restarts_where_due(struct lab *lab)
     AUTO_FREE char *restarted = node_changed(lab), *after = daemon_of(lab);
     cr_assert(eq(str, restarted, "node_docker_restart: Start Docker anew"));
     cr_assert(ne(str, after, before));
-    node_expect(lab, 0, "run", "node", "install", "converge", "finalize", "--check-idempotent", NULL);
+    node_expect(lab, 0, "run", "node", "install", "converge", "finalize", NULL);
     AUTO_FREE char *nothing = node_changed(lab), *still = daemon_of(lab);
     cr_assert(eq(str, nothing, ""));
     cr_assert(eq(str, still, after));
@@ -234,23 +234,41 @@ Test(node, a_check_changes_nothing_and_a_tarball_of_another_checksum_ends_the_ph
     refusing(lab_newest_ansible());
 }
 
+/* Of a host that has no nft; its archive has it. */
+static const char without_nft[] =
+    "    - ansible.builtin.shell: |\n"
+    "        set -e; package=/run/lab-nft; mkdir -p $package/DEBIAN $package/usr/sbin\n"
+    "        cp /usr/sbin/nft $package/usr/sbin/; dpkg --purge nftables; ! command -v nft\n"
+    "        printf 'Package: nftables\\nVersion: 99\\nArchitecture: all\\nMaintainer: a test "
+    "<test@localhost>\\nDescription: for a test\\n' >$package/DEBIAN/control\n"
+    "        dpkg-deb --root-owner-group --build $package /srv/lab/apt/nftables.deb\n"
+    "        { echo; cat $package/DEBIAN/control; echo Filename: ./nftables.deb\n"
+    "        stat --format 'Size: %s' /srv/lab/apt/nftables.deb\n"
+    "        echo SHA256: $(sha256sum </srv/lab/apt/nftables.deb | cut -d' ' -f1); } "
+    ">>/srv/lab/apt/Packages\n";
+
 static void failing(const char *ansible)
 {
     struct lab *lab = lab_of(ansible, "      node_packages_list: [jq, no-such-package]\n"
+                                      "      node_tls_permissions_keys: [/etc/hosts]\n"
+                                      "      node_tls_permissions_owner: nobody-of-that-name\n"
                                       "      node_image_prepull_images: [\"127.0.0.1:5000/lab/agent:1\", "
                                       "\"127.0.0.1:5000/lab/none:1\"]\n");
+    node_phase_before(lab, "without-nft", without_nft);
     node_expect(lab, 0, "create", "node", NULL);
-    hold_steps(lab, "install ok, converge ok, finalize ok, verify ok");
-    node_expect_guest(lab,
-                      "node --version; docker image ls --format '{{.Repository}}'; nft list tables | grep -c "
-                      "triphase_metadata",
-                      "v22.23.3\n127.0.0.1:5000/lab/agent\n1\n");
+    hold_steps(lab, "without-nft ok, install ok, converge ok, finalize ok, verify ok");
+    node_expect_guest(
+        lab,
+        "node --version; docker image ls --format '{{.Repository}}'; nft list tables | grep -o 'inet .*'",
+        "v22.23.3\n127.0.0.1:5000/lab/agent\ninet node_firewall\ninet triphase_metadata\n");
     struct lab_result report = lab_run(lab, "report", "--json", NULL);
     AUTO_JSON *json = json_parse(report.out, strlen(report.out), NULL);
     hold_is_told(json, "node_packages",
                  "failed, and the node goes on without it: Install those that are not: ");
     hold_is_told(json, "node_image_prepull",
                  "failed, and the node goes on without it: Verify that all images are there: ");
+    hold_is_told(json, "node_tls_permissions",
+                 "failed, and the node goes on without it: Give them owner and mode: chown failed");
     static const char *const well[] = {"node_docker", "node_nodejs", "node_journald", "node_docker_restart"};
     for (size_t i = 0; i < COUNT_OF(well); i++)
         cr_expect(told_of(json, well[i]) == NULL, "%s", report.out);
@@ -261,7 +279,8 @@ static void failing(const char *ansible)
         "SELECT group_concat(line, ', ') FROM (SELECT role.text || ' ' || (task.flags & 2) AS line FROM task "
         "JOIN name AS role ON role.number = task.role WHERE task.status = 3 ORDER BY task.started_ns)";
     AUTO_FREE char *rows = lab_sql(lab, failed);
-    cr_expect(eq(str, rows, "node_packages 2, node_image_prepull 2, node_image_prepull 2"));
+    cr_expect(
+        eq(str, rows, "node_packages 2, node_tls_permissions 2, node_image_prepull 2, node_image_prepull 2"));
     node_expect(lab, 0, "destroy", "node", "--yes", NULL);
 }
 

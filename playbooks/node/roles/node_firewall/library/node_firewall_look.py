@@ -17,9 +17,9 @@ description:
   - Tells whether nftables is there, and by which interface an address is reached. Changes nothing.
 options:
   source:
-    description: The address.
+    description: The address; none given, none is looked for.
     type: str
-    required: true
+    default: ""
 author:
   - triphase
 """
@@ -60,8 +60,8 @@ def interface(source):
 
 
 def main():
-    module = AnsibleModule(argument_spec={'source': {'type': 'str', 'required': True}}, supports_check_mode=True)
-    name = interface(module.params['source'])
+    module = AnsibleModule(argument_spec={'source': {'type': 'str', 'default': ''}}, supports_check_mode=True)
+    name = interface(module.params['source']) if module.params['source'] else ''
     module.exit_json(changed=False, nft=shutil.which('nft', path=PATH) or '', interface=name,
                      tun=bool(name) and os.path.exists('/sys/class/net/%s/tun_flags' % name))
 

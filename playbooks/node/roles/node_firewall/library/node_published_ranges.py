@@ -65,7 +65,7 @@ triphase_told:
   returned: always
 """
 
-# Cloudflare's.
+# Cloudflare's, compared one by one with the copies that several public projects keep.
 BUILT_IN = [
     '173.245.48.0/20', '103.21.244.0/22', '103.22.200.0/22', '103.31.4.0/22', '141.101.64.0/18', '108.162.192.0/18',
     '190.93.240.0/20', '188.114.96.0/20', '197.234.240.0/22', '198.41.128.0/17', '162.158.0.0/15', '104.16.0.0/13',
