@@ -45,6 +45,11 @@ Test(vault_decision, an_initialisation_that_was_cut_off_goes_on_where_its_shares
     hold();
 }
 
+Test(vault_decision, a_restore_that_was_cut_off_begins_again_and_is_never_begun_with)
+{
+    hold();
+}
+
 Test(vault_decision, beginning_anew_is_for_the_lineage_that_is_named_and_an_empty_host)
 {
     hold();

@@ -80,6 +80,14 @@ def an_initialisation_that_was_cut_off_goes_on_where_its_shares_are_kept_or_noth
         assert decided(2, 0, s, host=staged)['reason'] == STOPS_BY_KEYS
 
 
+def a_restore_that_was_cut_off_begins_again_and_is_never_begun_with():
+    torn = part(0, restoring=True)
+    assert v.look_at_host(look(data=True, restoring=True))['restoring']
+    assert decided(1, 0, 1, host=torn)['action'] == 'restore'
+    assert decided(0, 0, 0, host=torn)['reason'] == 'restoring-without-keys'
+    assert decided(1, 0, 0, host=torn)['reason'] == 'nothing-to-restore'
+
+
 def beginning_anew_is_for_the_lineage_that_is_named_and_an_empty_host():
     assert decided(1, 0, 0, OURS)['action'] == 'begin-anew'
     assert decided(1, 0, 1, OURS[:16])['action'] == 'begin-anew'
@@ -88,9 +96,11 @@ def beginning_anew_is_for_the_lineage_that_is_named_and_an_empty_host():
     assert decided(2, 0, 0, v.UNREADABLE, keys=part(2, ''))['action'] == 'begin-anew'
     assert decided(1, 0, 0, OURS[:15])['reason'] == 'anew-other'
     assert decided(1, 0, 0, OTHER)['reason'] == 'anew-other'
-    assert decided(1, 1, 1, OURS)['action'] == 'go-on'
+    for s in range(3):
+        assert decided(1, 1, s, OURS)['reason'] == 'anew-with-host'
     assert decided(2, 1, 1, OURS)['reason'] == 'anew-with-host'
     assert decided(1, 0, 0, OURS, host=part(0, staged=OURS))['reason'] == 'anew-with-host'
+    assert decided(1, 0, 1, OURS, host=part(0, restoring=True))['reason'] == 'anew-with-host'
 
 
 def what_was_given_up_already_does_not_stop_the_life_that_came_after_it():

@@ -35,6 +35,10 @@ options:
     description: Lineage that is to be given up.
     type: str
     default: ""
+  told:
+    description: What an earlier decision of this run was (its I(told)); the same is not told again.
+    type: str
+    default: ""
 author:
   - triphase
 """
@@ -62,6 +66,10 @@ advice:
   description: What a person can do.
   type: str
   returned: success
+told:
+  description: Action and figures, as they are told.
+  type: str
+  returned: success
 """
 
 
@@ -80,6 +88,7 @@ def main():
         'state_dir': {'type': 'str', 'required': True},
         'store': {'type': 'dict', 'default': {}},
         'begin_anew': {'type': 'str', 'default': ''},
+        'told': {'type': 'str', 'default': ''},
     }, supports_check_mode=True)
     args = module.params
     keys = look_at_keys(args['keep'])
@@ -87,13 +96,14 @@ def main():
     store = look_at_store(args['store'] or {}, keys, aside(args['keep']))
     decision = decide(keys, host, store, args['keep'], args['begin_anew'])
     figures = 'T%d H%d S%d' % (keys['state'], host['state'], store['state'])
-    said = '%s, %s: T %s; H %s; S %s' % (decision['action'], figures, keys['evidence'], host['evidence'], store['evidence'])
-    module.exit_json(changed=False, figures=figures, kept=keys, host=host, store=store, triphase_told={
+    told = '%s, %s' % (decision['action'], figures)
+    said = '%s: T %s; H %s; S %s' % (told, keys['evidence'], host['evidence'], store['evidence'])
+    tells = {} if told == args['told'] else {'triphase_told': {
         'subject': 'vault', 'text': said[:500],
         'detail': {'T': keys['state'], 'H': host['state'], 'S': store['state'], 'action': decision['action'], 'reason': decision['reason'],
                    'lineage': keys['lineage'] or host['lineage'] or store['lineage'], 'staged': bool(host['staged']),
-                   'evidence': {'T': keys['evidence'][:400], 'H': host['evidence'][:400], 'S': store['evidence'][:400]}},
-    }, **decision)
+                   'evidence': {'T': keys['evidence'][:400], 'H': host['evidence'][:400], 'S': store['evidence'][:400]}}}}
+    module.exit_json(changed=False, figures=figures, kept=keys, host=host, store=store, told=told, **tells, **decision)
 
 
 if __name__ == '__main__':

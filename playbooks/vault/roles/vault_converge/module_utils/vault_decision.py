@@ -60,6 +60,9 @@ REASONS = {
     'nothing-sound-to-restore': (
         'the host has no data, and what the store has is no sound snapshot: {store}',
         'Mend the store, or put an older snapshot back.'),
+    'restoring-without-keys': (
+        'the host has {host}, and neither shares nor a snapshot are there to begin it again',
+        'Put back {keep} and the store, or make the host anew.'),
     'keys-incoherent': (
         'what is kept in {keep} does not fit together: {keys}',
         'Put that folder back from a copy; nothing in it was changed.'),
@@ -130,14 +133,14 @@ def look_at_keys(keep):
 
 
 def look_at_host(look, state_dir='the state folder'):
-    """H from what openbao_info saw: {'state', 'evidence', 'lineage', 'staged', 'mend'}. Staged shares without a receipt are an initialisation
-    that was cut off, which goes on: that is empty (0) with `staged`."""
+    """H from what openbao_info saw: {'state', 'evidence', 'lineage', 'staged', 'mend', 'restoring'}. Staged shares without a receipt are an
+    initialisation that was cut off, which goes on: that is empty (0) with `staged`; so is a restore that was cut off, with `restoring`."""
     receipt, staged = look.get('receipt') or {}, look.get('staged') or ''
     data = look['api']['initialized'] if look['api']['answers'] else look['data']
     lineage = str(receipt.get('lineage') or '')
 
-    def said(state, evidence, mend='', begun=''):
-        return {'state': state, 'evidence': evidence, 'lineage': lineage or begun, 'staged': begun, 'mend': mend}
+    def said(state, evidence, mend='', begun='', restoring=False):
+        return {'state': state, 'evidence': evidence, 'lineage': lineage or begun, 'staged': begun, 'mend': mend, 'restoring': restoring}
 
     if receipt.get('broken') or (receipt and not lineage):
         return said(INCOHERENT, 'the receipt %s/receipt.json cannot be read' % state_dir,
@@ -151,7 +154,7 @@ def look_at_host(look, state_dir='the state folder'):
                         'Keep %s/bootstrap/init.json safe elsewhere, then move it away.' % state_dir)
         return said(COHERENT, 'initialised, a receipt of lineage %s' % short(lineage))
     if look.get('restoring'):
-        return said(EMPTY, 'a restore that was cut off, whose data is worth nothing yet')
+        return said(EMPTY, 'a restore that was cut off, whose data is worth nothing yet', restoring=True)
     if staged == 'whole' and data:
         return said(EMPTY, 'an initialisation that was cut off, with staged shares of lineage %s' % short(look.get('staged_lineage')),
                     begun=str(look.get('staged_lineage')))
@@ -199,13 +202,15 @@ def decide(keys, host, store, keep='', asked=''):
         action, reason = ('finish-init', '') if keys['state'] == EMPTY or keys['lineage'] == staged else ('stop', 'other-staged')
     elif states[:2] == (COHERENT, COHERENT) and keys['lineage'] != host['lineage']:
         action, reason = 'stop', 'other-lineage'
-    if asked and action not in ('fresh-init', 'go-on'):
+    if action == 'fresh-init' and host.get('restoring'):
+        action, reason = 'stop', 'restoring-without-keys'
+    if asked and action != 'fresh-init':
         given_up = to_give_up(keys, store)
         if not (asked == given_up or fits(asked, given_up)):
             # It stays in a target's vars: what it named is aside already, and another life goes on.
             if action == 'stop':
                 action, reason = 'stop', 'anew-other'
-        elif host['state'] != EMPTY or staged:
+        elif host['state'] != EMPTY or staged or host.get('restoring'):
             action, reason = 'stop', 'anew-with-host'
         else:
             action, reason = 'begin-anew', ''
