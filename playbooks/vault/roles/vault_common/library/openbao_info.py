@@ -3,7 +3,6 @@
 """Looks at one OpenBao host in one go: files, certificate, service, API, snapshots. Changes nothing."""
 from __future__ import annotations
 
-import glob
 import hashlib
 import ipaddress
 import json
@@ -14,7 +13,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -31,9 +29,6 @@ options:
     type: list
     elements: str
     default: []
-  user:
-    description: The service's user.
-    type: str
   binary:
     description: Path of the server program; its stamp is I(stamp).
     type: path
@@ -92,18 +87,6 @@ options:
     description: Bound in seconds.
     type: int
     default: 60
-  token:
-    description: Token that the API is asked about.
-    type: str
-    default: ""
-  policies:
-    description: Policies whose text is read with that token.
-    type: list
-    elements: str
-    default: []
-  token_file:
-    description: File on this host with the token for snapshots; the API is asked about it.
-    type: path
 author:
   - triphase
 """
@@ -299,14 +282,12 @@ def look_snapshots(state_dir):
     name = os.path.basename(str(latest.get('file', '')))
     path = os.path.join(state_dir, 'snapshots', name)
     verified = bool(name) and digest(path) == latest.get('sha256')
-    return {'file': name, 'verified': verified, 'latest': latest, 'age': int(time.time() - os.stat(path).st_mtime) if verified else -1,
-            'count': len(glob.glob(os.path.join(state_dir, 'snapshots', 'openbao-*.snap')))}
+    return {'file': name, 'verified': verified, 'latest': latest, 'age': int(time.time() - os.stat(path).st_mtime) if verified else -1}
 
 
 def main():
     module = AnsibleModule(argument_spec={
         'programs': {'type': 'list', 'elements': 'str', 'default': []},
-        'user': {'type': 'str'},
         'binary': {'type': 'path'},
         'stamp': {'type': 'path'},
         'files': {'type': 'list', 'elements': 'path', 'default': []},
@@ -322,9 +303,6 @@ def main():
         'url': {'type': 'str'},
         'wait_for': {'type': 'str', 'choices': ['nothing', 'answer', 'active'], 'default': 'nothing'},
         'wait': {'type': 'int', 'default': 60},
-        'token': {'type': 'str', 'default': '', 'no_log': True},
-        'policies': {'type': 'list', 'elements': 'str', 'default': []},
-        'token_file': {'type': 'path', 'no_log': False},
     }, supports_check_mode=True)
     args = module.params
     path = os.environ.get('PATH', '') + ':/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -336,7 +314,6 @@ def main():
     result = {
         'changed': False,
         'hostname': hostname,
-        'python': '%d.%d' % sys.version_info[:2],
         'systemd': os.path.isdir('/run/systemd/system'),
         'missing': [program for program in args['programs'] if not shutil.which(program, path=path)],
         'files': {name: digest(name) for name in args['files']},
@@ -346,11 +323,6 @@ def main():
         'units': look_units(args['units']),
         'as_started': look_started(args['started']),
     }
-    if args['user']:
-        try:
-            result['user'] = pwd.getpwnam(args['user']).pw_uid > 0
-        except KeyError:
-            result['user'] = False
     if args['binary']:
         stamp = read_json(args['stamp'])
         try:
@@ -372,18 +344,7 @@ def main():
         )
     result['api'] = {'answers': False, 'active': False, 'initialized': False, 'sealed': True, 'version': '', 'error': ''}
     if args['url']:
-        api = Api(args['url'], args['ca'])
-        result['api'] = api.wait(args['wait_for'], args['wait'])
-        if result['api']['active']:
-            result['token'] = api.token(args['token'])
-            result['policies'] = {}
-            if result['token']['valid']:
-                for name in args['policies']:
-                    _status, body = api.call('GET', '/v1/sys/policies/acl/' + name, args['token'])
-                    result['policies'][name] = str((body.get('data') or {}).get('policy', '')).rstrip()
-            kept = (read(args['token_file']) or b'').decode('utf-8', 'replace').strip()
-            module.no_log_values.update({kept} if kept else set())
-            result['snapshot_token'] = api.token(kept)
+        result['api'] = Api(args['url'], args['ca']).wait(args['wait_for'], args['wait'])
     module.exit_json(**result)
 
 

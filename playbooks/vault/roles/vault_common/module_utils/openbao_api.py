@@ -77,12 +77,3 @@ class Api:
             if time.monotonic() >= end:
                 return state
             time.sleep(0.1)
-
-    def token(self, token):
-        """What a token is worth: valid, ttl and period in seconds, policies."""
-        if not token:
-            return {'valid': False, 'ttl': 0, 'period': 0, 'policies': []}
-        status, body = self.call('GET', '/v1/auth/token/lookup-self', token)
-        data = body.get('data') or {}
-        return {'valid': status == 200, 'refused': status == 403, 'ttl': int(data.get('ttl') or 0),
-                'period': int(data.get('period') or 0), 'policies': sorted(data.get('policies') or [])}
