@@ -16,7 +16,7 @@
 enum { MOST_WORDS = 8, GUEST_BOUND_S = 90, REBOOT_BOUND_S = 90, RUN_BOUND_S = 400 };
 
 /* What setup/node-tree.sh put there. */
-static const char of_the_tree[] =
+const char node_of_the_tree[] =
     "      node_packages_list: [ca-certificates, curl, jq, nftables, xz-utils, lab-tool]\n"
     "      node_nodejs_url: http://127.0.0.1:8080/node.tgz\n"
     "      node_nodejs_sha256: {x64: 00b5c43d88958dbbf45339c4d5e9a76289c7e25876fd08270b379e485e151fc5}\n"
@@ -42,7 +42,7 @@ struct lab *node_lab(const char *root, const char *variables)
     tree[strcspn(tree, "\n")] = '\0';
     cr_assert(root || file_is_dir(tree), "no tree of an agent node in %s: setup/node-tree.sh makes it", tree);
     AUTO_TEXT vars = TEXT_INIT;
-    for (const char *line = of_the_tree; !root && *line; line = strchr(line, '\n') + 1)
+    for (const char *line = node_of_the_tree; !root && *line; line = strchr(line, '\n') + 1)
         if (!gives(variables, line))
             text_addf(&vars, "%.*s", (int)(strchr(line, '\n') + 1 - line), line);
     text_add(&vars, variables ? variables : "");

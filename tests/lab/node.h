@@ -4,6 +4,8 @@
 #pragma once
 #include "lab/lab.h"
 
+/* Lines of `vars` of a target, each "      name: value\n": from where a host of that tree fetches what. */
+extern const char node_of_the_tree[];
 /* `root` NULL: the tree of agent nodes. `variables` further lines of `vars` of the target, each "
  * name: value\n"; they count above those that lead to what the tree has. Nothing is made yet. Skips the
  * test where no sandbox can be made. */
