@@ -13,11 +13,13 @@ PROJECT = '''project: bench
 targets:
   node:
     recipe: node
-    root: %(tree)s
+'''
+# Of the loop's host too.
+MAKE = '''    root: %s
     vars:
       node_packages_list: [ca-certificates, curl, jq, nftables, xz-utils, lab-tool]
       node_nodejs_url: http://127.0.0.1:8080/node.tgz
-      node_nodejs_sha256: {x64: %(sha256)s}
+      node_nodejs_sha256: {x64: %s}
       node_devcontainer_cli_url: http://127.0.0.1:8080/devcontainer-cli.tgz
       node_firewall_ranges_v4_url: ""
       node_image_prepull_images: ["127.0.0.1:5000/lab/agent:1"]
@@ -31,8 +33,8 @@ def main():
         return 0
     with open(TREE_SCRIPT, encoding='utf-8') as script:
         sha256 = re.search(r'\bnode_sha256=(\w+)', script.read()).group(1)
-    text = PROJECT % {'tree': tree, 'sha256': sha256} + first_run.PLAIN + '    root: %s\n' % tree
-    with project({'triphase.yml': text}) as folder:
+    make = MAKE % (tree, sha256)
+    with project({'triphase.yml': PROJECT + make + first_run.PLAIN + make}) as folder:
         first_run.lay_down(folder, 'node')
         return 1 if first_run.FIRST and first_run.first_runs(folder, 'node') else 0
 

@@ -62,6 +62,8 @@ def plain_inventory(folder, recipe, target, state=None):
                   '      ansible_ssh_private_key_file: %s/key\n      ansible_python_interpreter: /usr/bin/python3\n'
                   '      ansible_ssh_common_args: -o HostKeyAlias=%s -o UserKnownHostsFile=%s/known_hosts\n'
                   % (recipe, recipe, rendered['ansible_host'], machine, alias, machine))
+        # What the target says for the roles.
+        out.writelines('      %s: %s\n' % (name, json.dumps(value)) for name, value in rendered.items() if name.startswith(recipe + '_'))
     variables = sorted(glob.glob(os.path.join(folder, '.triphase', 'runs', '*', '*-install.1.vars.yml')))[-1]
     with open(variables, encoding='utf-8') as source, open(os.path.join(folder, 'vars.yml'), 'w', encoding='utf-8') as out:
         out.writelines(line for line in source if not line.startswith('ansible_') and not (state and line.startswith(('triphase_state_dir', 'triphase_machine_dir'))))
