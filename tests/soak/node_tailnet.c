@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-TestSuite(node_tailnet, .timeout = 1800);
+TestSuite(node_tailnet, .timeout = 3000);
 
 static const char policy[] = "{\"tagOwners\": {\"tag:operator\": [\"ops@\"], \"tag:agent\": [\"ops@\"]},\n"
                              "\"acls\": [{\"action\": \"accept\", \"src\": [\"tag:operator\"], \"dst\": "
@@ -84,7 +84,7 @@ Test(node_tailnet, the_example_is_made_healthy_made_again_without_a_change_and_r
     tailnet_operator_join(op, "tag:operator");
     struct lab *project = example(lab, op, cloud);
 
-    struct lab_result made = node_run(project, 900, "create", "agent", NULL);
+    struct lab_result made = node_run(project, 1500, "create", "agent", NULL);
 
     cr_assert(eq(int, made.code, 0), "%s%s", made.out, made.err);
     static const char *const phases[] = {"install", "converge", "finalize", NULL};
