@@ -81,6 +81,7 @@ def of_others():
 def leave(code):
     if of_others():
         gc.unfreeze()
+        gc.collect()  # what is left in circles until Python tears itself down may never come to its end
         sys.exit(code)
     atexit._run_exitfuncs()
     try:
