@@ -46,7 +46,8 @@ static int load(struct sql *db, int64_t after, struct drift_target *out, struct 
 }
 
 /* What the runs that were begun since then found. */
-static int show(const char *store, const struct words *targets, int64_t after, bool json, struct error *err)
+static int show(const char *directory, const char *store, const struct words *targets, int64_t after,
+                bool json, struct error *err)
 {
     AUTO_SQL *db = NULL;
     if (history_open(store, &db, err) < 0)
@@ -57,8 +58,8 @@ static int show(const char *store, const struct words *targets, int64_t after, b
         found[i].target = targets->items[i];
         status = load(db, after, &found[i], err);
     }
-    if (status == 0 &&
-        (json ? drift_view_print_json(found, targets->count) : drift_view_print(found, targets->count)) < 0)
+    if (status == 0 && (json ? drift_view_print_json(found, targets->count)
+                             : drift_view_print(found, targets->count, directory)) < 0)
         status = error_system(err, errno, "cannot write what was found");
     for (size_t i = 0; i < targets->count; i++) {
         history_run_free(found[i].run);
@@ -88,7 +89,7 @@ static int look(const struct command_context *context, struct project *project, 
                           .jobs = jobs,
                           .check_idempotent = true}; /* what would change is the exit code 1 */
     int code = launch(&what);
-    if (show(store, targets, before, json, &err) == 0)
+    if (show(project->directory, store, targets, before, json, &err) == 0)
         return code;
     help_problem("%s", error_text(&err));
     return exit_code_worse(code, exit_code_of(&err));
@@ -120,7 +121,8 @@ static int call(struct command_context *context, int argc, char **argv)
     AUTO_WORDS targets = WORDS_INIT;
     AUTO_FREE char *state = layout_state(project->directory), *store = layout_store(state);
     for (int i = optind; i < argc; i++)
-        words_add(&targets, argv[i]);
+        if (!words_have(&targets, argv[i]))
+            words_add(&targets, argv[i]);
     if (!targets.count && choose_made(project, store, &targets, &err) < 0) {
         help_problem("%s", error_text(&err));
         return exit_code_of(&err);

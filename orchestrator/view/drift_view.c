@@ -7,6 +7,7 @@
 #include "view/table.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +35,15 @@ static void add_cell(struct table *table, const char *text, enum table_style sty
     table_add(table, text ? text : "-", style);
 }
 
-static void add_row(struct table *table, const struct drift_target *target, const struct history_drift *found)
+/* A path in the project as it is written from there. */
+static const char *from_project(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    return path && text_starts(path, directory) && path[length] == '/' ? path + length + 1 : path;
+}
+
+static void add_row(struct table *table, const struct drift_target *target, const struct history_drift *found,
+                    const char *directory)
 {
     AUTO_FREE char *since = found->unchecked ? NULL : date(found->since_ns);
     add_cell(table, target->target, TABLE_BOLD);
@@ -42,11 +51,11 @@ static void add_row(struct table *table, const struct drift_target *target, cons
     add_cell(table, found->host, TABLE_PLAIN);
     add_cell(table, found->role, TABLE_PLAIN);
     add_cell(table, found->task, TABLE_PLAIN);
-    add_cell(table, found->path, TABLE_DIM);
+    add_cell(table, from_project(found->path, directory), TABLE_DIM);
     add_cell(table, found->unchecked ? found->action : since, found->unchecked ? TABLE_WARN : TABLE_PLAIN);
 }
 
-static void add_rows(const struct drift_target *targets, size_t count, bool unchecked,
+static void add_rows(const struct drift_target *targets, size_t count, bool unchecked, const char *directory,
                      const struct table_look *look, struct text *out)
 {
     static const struct table_column columns[2][7] = {
@@ -55,14 +64,14 @@ static void add_rows(const struct drift_target *targets, size_t count, bool unch
          {.title = "host", .drop = 2},
          {.title = "role", .drop = 3},
          {.title = "task", .shrinks = 20},
-         {.title = "path", .shrinks = 16, .drop = 1},
+         {.title = "path", .shrinks = 16, .end = true, .drop = 1},
          {.title = "since"}},
         {{.title = "target"},
          {.title = "phase"},
          {.title = "host", .drop = 2},
          {.title = "role", .drop = 3},
          {.title = "task", .shrinks = 20},
-         {.title = "path", .shrinks = 16, .drop = 1},
+         {.title = "path", .shrinks = 16, .end = true, .drop = 1},
          {.title = "module"}},
     };
     AUTO_TABLE *table = table_new(columns[unchecked], COUNT_OF(columns[unchecked]));
@@ -70,7 +79,7 @@ static void add_rows(const struct drift_target *targets, size_t count, bool unch
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < targets[i].count; k++)
             if (targets[i].found[k].unchecked == unchecked) {
-                add_row(table, &targets[i], &targets[i].found[k]);
+                add_row(table, &targets[i], &targets[i].found[k], directory);
                 rows++;
             }
     if (!rows)
@@ -79,14 +88,37 @@ static void add_rows(const struct drift_target *targets, size_t count, bool unch
     table_write(table, look, out);
 }
 
-int drift_view_print(const struct drift_target *targets, size_t count)
+/* Of targets that were not looked at to the end there may be more than was found. */
+static size_t add_not_whole(const struct drift_target *targets, size_t count, struct text *out)
+{
+    size_t many = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct history_run *run = targets[i].run;
+        if (run && text_is(run->outcome, "ok"))
+            continue;
+        text_addf(out, "%s%s (%s)", many++ ? ", " : "not looked at to the end: ", targets[i].target,
+                  !run           ? "not begun"
+                  : run->outcome ? run->outcome
+                                 : "crashed");
+    }
+    if (many)
+        text_add_char(out, '\n');
+    return many;
+}
+
+int drift_view_print(const struct drift_target *targets, size_t count, const char *directory)
 {
     struct table_look look = table_look_of(STDOUT_FILENO);
-    AUTO_TEXT out = TEXT_INIT;
-    if (!drift_view_changes(targets, count))
+    AUTO_TEXT out = TEXT_INIT, not_whole = TEXT_INIT;
+    if (!add_not_whole(targets, count, &not_whole) && !drift_view_changes(targets, count))
         text_add(&out, "nothing would change\n");
-    add_rows(targets, count, false, &look, &out);
-    add_rows(targets, count, true, &look, &out);
+    add_rows(targets, count, false, directory, &look, &out);
+    add_rows(targets, count, true, directory, &look, &out);
+    for (size_t i = 0; i < count; i++)
+        if (drift_view_changes(&targets[i], 1))
+            text_addf(&out, "\ndifferences of %s: the logs in .triphase/runs/%s\n", targets[i].target,
+                      targets[i].run->id);
+    text_addf(&out, "%s%s", out.length && not_whole.length ? "\n" : "", text_string(&not_whole));
     return table_print(&out);
 }
 

@@ -160,13 +160,17 @@ void table_styled(struct text *out, const struct table_look *look, enum table_st
         text_add(out, "\033[0m");
 }
 
-/* As much of the string as fits, with an ellipsis where something is left out. */
-static char *cut(const char *text, int cells, bool utf8)
+/* As much of the string, or of its end, as fits, with an ellipsis where something is left out. */
+static char *cut(const char *text, int cells, bool utf8, bool end)
 {
     AUTO_TEXT out = TEXT_INIT;
     int used = 0, width;
     if (table_cells(text) <= cells)
         return xstrdup(text);
+    while (end && table_cells(text) > cells - 1)
+        text += next_character(text, strlen(text), &width);
+    if (end)
+        return xasprintf("%s%s", utf8 ? "…" : "~", text);
     for (size_t left = strlen(text), length; left; text += length, left -= length) {
         length = next_character(text, left, &width);
         if (used + width > cells - 1)
@@ -265,7 +269,7 @@ static void write_cell(struct text *line, const struct table_look *look, const s
         table_styled(line, look, TABLE_PLAIN, text_string(&bar));
         return;
     }
-    AUTO_FREE char *shown = cut(cell->text, cells, look->utf8);
+    AUTO_FREE char *shown = cut(cell->text, cells, look->utf8, column->end);
     int empty = cells - table_cells(shown);
     if (column->right)
         pad(line, empty);

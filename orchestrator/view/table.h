@@ -15,6 +15,7 @@ struct table_column {
     /* when the table is too wide, may be cut (with an ellipsis) down to this many cells, before
      * columns are dropped; 0: never */
     int shrinks;
+    bool end; /* what is cut off is the beginning: of a path the end says which one it is */
     bool bar; /* cells are shares (table_add_share): a bar that takes the room that is left, 6 to 24 cells */
     int drop; /* 0: stays; else columns go in the order of this number while the table is too wide */
 };

@@ -90,13 +90,15 @@ static void check(const char *ansible, bool whole)
     struct lab_result refused = lab_run(lab, "drift", "other", NULL);
     cr_expect(refused.code == 64 && strstr(refused.err, "nothing is made"), "%d %s", refused.code,
               refused.err);
+    cr_expect_str_eq(refused.out, "not looked at to the end: other (not begun)\n");
     lab_write(lab, "made", "x");
     struct lab_result run = lab_run(lab, "run", "host", "work", NULL);
     cr_assert_eq(run.code, 0, "%s", run.err);
-    struct lab_result none = lab_run(lab, "drift", "host", "--jobs", "2", NULL);
+    struct lab_result none = lab_run(lab, "drift", "host", "host", "--jobs", "2", NULL);
     cr_expect(none.code == 0 && text_starts(none.out, "nothing would change\n"), "%d %s %s", none.code,
               none.out, none.err);
     cr_expect(strstr(none.out, "ansible.builtin.command") && !strstr(none.out, "not wanted"), "%s", none.out);
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM run WHERE kind = 'drift'"), 3);
 }
 
 Test(drift, finds_what_would_change_since_when_and_what_cannot_be_checked_and_changes_nothing, .timeout = 240)
@@ -142,8 +144,14 @@ Test(drift, looks_at_several_targets_at_once_and_tells_what_was_found_before_one
     struct lab_result made = lab_run(lab, "create", "--yes", NULL);
     cr_assert_eq(made.code, 0, "%s", made.err);
     lab_write(lab, "breaks", "x");
-    struct lab_result result = lab_run(lab, "drift", "--jobs", "2", "--json", NULL);
+    struct lab_result result = lab_run(lab, "drift", "--jobs", "2", "--json", NULL),
+                      text = lab_run(lab, "drift", "other", NULL);
     cr_assert_eq(result.code, 2, "%d %s", result.code, result.err);
+    AUTO_FREE char *logs =
+        lab_sql(lab, "SELECT '\ndifferences of other: the logs in .triphase/runs/' || max(id)"
+                     " || char(10) FROM run WHERE kind = 'drift'");
+    cr_expect(text.code == 2 && strstr(text.out, "x.yml:1") && strstr(text.out, logs), "%s", text.out);
+    cr_expect(text_ends(text.out, "\nnot looked at to the end: other (failed)\n"), "%s", text.out);
     AUTO_JSON *json = json_parse(result.out, strlen(result.out), NULL);
     const struct json *targets = json_get(json, "targets"), *rows = json_get(json, "rows");
     cr_assert(json_count(targets) == 2 && json_count(rows) == 2, "%s", result.out);
@@ -153,5 +161,5 @@ Test(drift, looks_at_several_targets_at_once_and_tells_what_was_found_before_one
         cr_expect_str_eq(json_get_string(json_at(rows, i), "task", ""), "drifted");
     }
     AUTO_FREE char *last = lab_sql(lab, "SELECT count(*) FROM run WHERE kind = 'drift' AND exit_code = 2");
-    cr_expect_str_eq(last, "2");
+    cr_expect_str_eq(last, "3");
 }
