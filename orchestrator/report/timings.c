@@ -64,7 +64,7 @@ static void add_roles(const struct history_sum *roles, size_t count, struct text
         AUTO_FREE char *started = moment_rfc3339(rows[i]->started_ns);
         AUTO_FREE char *ended = moment_rfc3339(rows[i]->started_ns + rows[i]->wall_ns);
         AUTO_TEXT name = TEXT_INIT, duration = TEXT_INIT;
-        text_add(&name, rows[i]->name ? rows[i]->name : "(none)");
+        text_add(&name, rows[i]->name ? rows[i]->name : "(no role)");
         if (several && rows[i]->host)
             text_addf(&name, "@%s", rows[i]->host);
         add_ms(&duration, rows[i]->wall_ns);

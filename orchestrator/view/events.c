@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* A member of the detail as people read it: text as it is, the rest as JSON; null and false are no news. */
+/* A member of the detail as people read it: text as it is, the rest as JSON, of fractions two digits; null
+ * and false are no news. */
 static void add_member(struct text *out, const char *key, const struct json *value)
 {
     const char *string = json_string(value, NULL);
@@ -16,6 +17,10 @@ static void add_member(struct text *out, const char *key, const struct json *val
         return;
     const char *shown = string ? string : compact;
     text_addf(out, "  %s ", key);
+    if (compact && *compact != '{' && *compact != '[' && strchr(compact, '.')) {
+        text_addf(out, "%.2f", json_real(value, 0));
+        return;
+    }
     text_add_printable(out, shown, strlen(shown));
 }
 

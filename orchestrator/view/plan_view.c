@@ -45,6 +45,20 @@ static void add_ready(struct text *out, const struct target *target)
     text_add(out, target->ready_count ? "\n" : "");
 }
 
+/* What is asked while a run goes on, and whether the run ends by it. */
+static void add_health(struct text *out, const struct target *target)
+{
+    const struct health_settings *health = &target->health;
+    if (!health->url.host)
+        return;
+    AUTO_FREE char *within = duration_show(health->within_ns);
+    text_addf(out, "  health %s://%s:%d%s", health->url.tls ? "https" : "http", health->url.host,
+              health->url.port, health->url.path);
+    if (health->required)
+        text_addf(out, " (required within %s)", within);
+    text_add_char(out, '\n');
+}
+
 int plan_view_print(const struct project *project, const struct target *target,
                     const struct plan_report *report)
 {
@@ -55,12 +69,15 @@ int plan_view_print(const struct project *project, const struct target *target,
               target->recipe, json_get_string(report->evidence, "chosen", "none"),
               report->ansible_version ? report->ansible_version : "not found");
     add_ready(&out, target);
+    add_health(&out, target);
     for (size_t i = 0; i < recipe->phase_count; i++) {
         const struct phase *phase = &recipe->phases[i];
         AUTO_FREE char *deadline = duration_show(phase->limits.of[WATCHDOG_DEADLINE]);
         AUTO_FREE char *silence = duration_show(phase->limits.of[WATCHDOG_SILENCE]);
-        text_addf(&out, "  %zu %-20s %s (deadline %s, silence %s, attempts %d)\n", i + 1, phase->name,
-                  phase->playbook, deadline, silence, phase->attempts);
+        AUTO_FREE char *confirm = phase->confirm_ns ? duration_show(phase->confirm_ns) : NULL;
+        text_addf(&out, "  %zu %-20s %s (%sdeadline %s, silence %s, attempts %d%s%s)\n", i + 1, phase->name,
+                  phase->playbook, phase->only_looks ? "only looks, " : "", deadline, silence,
+                  phase->attempts, confirm ? ", confirm " : "", confirm ? confirm : "");
     }
     for (size_t i = 0; i < report->count; i++)
         if (report->findings[i].refuses) {
