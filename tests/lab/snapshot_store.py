@@ -23,6 +23,7 @@ import time
 sys.dont_write_bytecode = True
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, 'playbooks/vault/roles/vault_common/module_utils'))
+import snapshot_file  # noqa: E402
 import snapshot_store as store  # noqa: E402
 
 LINEAGE, OTHER = hashlib.sha256(b'one').hexdigest(), hashlib.sha256(b'other').hexdigest()
@@ -117,7 +118,7 @@ def put(kept, key, data):
 def refused(call, *words):
     try:
         got = call()
-    except store.StoreError as error:
+    except snapshot_file.StoreError as error:
         for word in words:
             assert word in str(error), (word, str(error))
         assert KEYS['secret_key'] not in str(error)
@@ -136,8 +137,8 @@ def what_is_kept_comes_back_and_the_slots_take_turns(kind, folder):
             assert done['latest']['sequence'] == number and done['latest']['slot'] == store.SLOTS[1 - number % 2], done
             found = kept.look(LINEAGE, back)
             assert found['state'] == store.COHERENT and found['latest'] == done['latest'], found
-            assert store.digest(back) == store.digest(path)
-            assert 'snapshot %d' % number in found['evidence'] and store.age(found['latest']['at']) in range(60)
+            assert snapshot_file.digest(back) == snapshot_file.digest(path)
+            assert 'snapshot %d' % number in found['evidence'] and snapshot_file.age(found['latest']['at']) in range(60)
         assert kept.lineages() == [LINEAGE]
         assert sorted(kept.back_end.listing(kept.folder(LINEAGE))) == ['latest.json', 'slot-a', 'slot-b']
         assert kept.look(OTHER)['state'] == store.EMPTY
@@ -184,7 +185,7 @@ def of_two_writers_one_wins(kind, folder):
             assert found['state'] == store.COHERENT and found['latest']['index'] == index, found
             # In a bucket the one that won may have had to mend what the other wrote meanwhile.
             assert found['latest']['sequence'] == index or kind != 'directory', found
-            assert found['latest']['sha256'] in [store.digest(path)[0] for path in paths]
+            assert found['latest']['sha256'] in [snapshot_file.digest(path)[0] for path in paths]
 
 
 class Meddling:
@@ -458,7 +459,7 @@ def a_damaged_snapshot_is_never_kept(kind, folder):
             try:
                 kept.keep(LINEAGE, path)
                 raise AssertionError('kept: %r' % bad[:20])
-            except store.DamagedError:
+            except snapshot_file.DamagedError:
                 pass
         assert kept.look(LINEAGE)['state'] == store.EMPTY
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.snapshot_store import COHERENT, STORE_OPTIONS, DamagedError, StoreError, check_snapshot, open_store
+from ansible.module_utils.snapshot_file import DamagedError, StoreError, check_snapshot
+from ansible.module_utils.snapshot_store import COHERENT, STORE_OPTIONS, open_store
 
 DOCUMENTATION = r"""
 module: snapshot_store

@@ -7,7 +7,8 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.snapshot_store import COHERENT, EMPTY, LINEAGE, STORE_OPTIONS, StoreError, age, digest, open_store
+from ansible.module_utils.snapshot_file import StoreError, age, digest
+from ansible.module_utils.snapshot_store import COHERENT, EMPTY, LINEAGE, STORE_OPTIONS, open_store
 
 DOCUMENTATION = r"""
 module: snapshot_store_info

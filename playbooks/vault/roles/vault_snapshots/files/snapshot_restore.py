@@ -14,7 +14,7 @@ import sys
 import time
 
 import openbao_api
-import snapshot_store
+import snapshot_file
 
 BOUND = 120
 
@@ -95,13 +95,13 @@ def main():
         settings = json.load(stream)
     snapshot, sha256 = sys.argv[2:4]
     try:
-        found = snapshot_store.check_snapshot(snapshot)
+        found = snapshot_file.check_snapshot(snapshot)
         if found['sha256'] != sha256:
             raise RestoreError('%s has the SHA-256 %s, not %s' % (snapshot, found['sha256'], sha256))
         clear(settings)
         restore(openbao_api.Api(settings['url'], settings['ca']), snapshot,
                 lambda: subprocess.run(['systemctl', 'restart', settings['unit']], check=True))
-    except (RestoreError, snapshot_store.StoreError, snapshot_store.DamagedError, OSError, subprocess.CalledProcessError) as error:
+    except (RestoreError, snapshot_file.StoreError, snapshot_file.DamagedError, OSError, subprocess.CalledProcessError) as error:
         print('the snapshot was not restored: %s' % error, file=sys.stderr)
         return 1
     return 0

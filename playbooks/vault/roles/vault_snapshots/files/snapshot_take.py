@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import openbao_api
+import snapshot_file
 import snapshot_store
 
 
@@ -89,7 +90,7 @@ def keep_here(settings, lineage, fresh, part, before, at):
     old = os.path.join(settings['directory'], os.path.basename(str(latest.get('file', ''))))
     if latest.get('lineage') == lineage and latest.get('index') in (before, fresh['index']) and latest.get('file'):
         with contextlib.suppress(OSError):
-            if snapshot_store.digest(old) == (latest.get('sha256'), latest.get('size')):
+            if snapshot_file.digest(old) == (latest.get('sha256'), latest.get('size')):
                 return old, False
     name = 'openbao-%s.snap' % at.replace('-', '').replace(':', '')
     path = os.path.join(settings['directory'], name)
@@ -118,7 +119,7 @@ def take(settings):
             status, body = api.call('GET', '/v1/sys/storage/raft/snapshot', token, timeout=600, to=out)
         if status != 200:
             raise TakeError(api.refusal('GET', '/v1/sys/storage/raft/snapshot', status, body))
-        fresh, at = snapshot_store.check_snapshot(part), snapshot_store.now()
+        fresh, at = snapshot_file.check_snapshot(part), snapshot_file.now()
         path, new = keep_here(settings, lineage, fresh, part, before, at)
     facts = {'lineage': lineage, 'index': fresh['index'], 'size': fresh['size'], 'file': os.path.basename(path), 'new': new, 'renewed': renewed,
              'store': settings['store']['kind']}
@@ -139,10 +140,10 @@ def main():
     last = read_json(path)
     try:
         line, facts = take(settings)
-        status = dict(facts, at=snapshot_store.now(), ok=True, text=line, last_ok=snapshot_store.now(), last_error=last.get('last_error', ''))
+        status = dict(facts, at=snapshot_file.now(), ok=True, text=line, last_ok=snapshot_file.now(), last_error=last.get('last_error', ''))
         words = '%s ok: %s' % (status['at'], line)
-    except (TakeError, snapshot_store.StoreError, snapshot_store.DamagedError, OSError, ValueError) as error:
-        status = dict(last, at=snapshot_store.now(), ok=False, text=str(error), last_error='%s %s' % (snapshot_store.now(), error))
+    except (TakeError, snapshot_file.StoreError, snapshot_file.DamagedError, OSError, ValueError) as error:
+        status = dict(last, at=snapshot_file.now(), ok=False, text=str(error), last_error='%s %s' % (snapshot_file.now(), error))
         words = '%s FAILED: %s; the last good one: %s' % (status['at'], error, last.get('last_ok') or 'none yet')
     tell_manager(words)
     print(words, file=sys.stdout if status['ok'] else sys.stderr)

@@ -14,8 +14,8 @@ import sys
 import tempfile
 
 import openbao_api
+import snapshot_file
 import snapshot_restore
-import snapshot_store
 
 CONFIGURATION = '''
 ui = false
@@ -77,11 +77,11 @@ def main():
     os.umask(0o077)
     binary, snapshot = sys.argv[1:3]
     try:
-        found = snapshot_store.check_snapshot(snapshot)
+        found = snapshot_file.check_snapshot(snapshot)
         with tempfile.TemporaryDirectory(prefix='scratch-') as folder:
             applied = look(binary, snapshot, json.load(sys.stdin), folder)
         print(json.dumps({'index': found['index'], 'applied': applied, 'sha256': found['sha256'], 'size': found['size']}))
-    except (snapshot_restore.RestoreError, snapshot_store.StoreError, snapshot_store.DamagedError, OSError, ValueError) as error:
+    except (snapshot_restore.RestoreError, snapshot_file.StoreError, snapshot_file.DamagedError, OSError, ValueError) as error:
         print('%s does not open: %s' % (snapshot, error), file=sys.stderr)
         return 1
     return 0
