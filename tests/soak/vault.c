@@ -194,6 +194,24 @@ Test(vault_soak, states_that_do_not_fit_are_told_and_not_touched)
     hold_well(lab);
 }
 
+Test(vault_soak, a_check_of_a_host_with_nothing_on_it_tells_what_would_be_made_and_makes_none_of_it)
+{
+    struct lab *lab = vault_lab();
+    expect_cases(1, xstrdup("a check of a host with nothing on it"));
+    struct lab_result result = vault_expect(lab, 0, "create", "vault", "--", "--check", NULL);
+    AUTO_FREE char *changed = vault_changed(lab),
+                   *there =
+                       vault_guest(lab, "ls -d /etc/openbao " STATE " /usr/local/bin/bao 2>/dev/null || true",
+                                   NULL, NULL);
+    cr_assert(strstr(changed, "Make the user") && strstr(changed, "Tell what is not tried in check mode") &&
+                  strstr(changed, "Lay down programs, service and timer"),
+              "%s", changed);
+    cr_assert(eq(str, there, ""));
+    AUTO_FREE char *shares = kept_path(lab, "init.json");
+    cr_assert(not(lab_exists(lab, shares)));
+    held(result);
+}
+
 /* As the host was after the first phase: nothing initialised, nothing kept. */
 static void begin_anew(struct lab *lab)
 {
