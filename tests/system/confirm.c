@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
-TestSuite(confirm, .timeout = 180);
+TestSuite(confirm, .timeout = 300);
 
 #define HARMLESS "    - ansible.builtin.raw: 'true'\n"
 /* The time begins anew at least twice while this task runs. */
