@@ -185,7 +185,10 @@ def work(module):
     state, content = arguments['state'], arguments['content']
     if not shutil.which('nft', path=PATH):
         if state == 'absent':
-            return {'changed': os.path.exists(keeper.path), 'loaded': ''} if module.check_mode else keeper.remove('') or {'changed': False, 'loaded': ''}
+            there = os.path.exists(keeper.path)
+            if not module.check_mode:
+                keeper.remove('')
+            return {'changed': there, 'loaded': ''}
         if module.check_mode:
             return {'changed': True, 'loaded': ''}
         raise Problem('the program nft is not there')
