@@ -82,6 +82,14 @@ printf '\n== build\n'
 check "builds without a warning" "$make" --no-print-directory -j"$(nproc)" WERROR=1 all tests
 built=1
 grep -q '^fail' "$TALLY" && built=0
+# The init of each host that the tests make takes some ten of these, and Debian lets root have 128.
+inotify=/proc/sys/fs/inotify/max_user_instances
+instances=$(cat $inotify)
+if [ "$instances" -lt 1024 ]; then
+    as_root sh -c "echo 1024 >$inotify" || true
+    trap 'as_root sh -c "echo $instances >$inotify" || true' EXIT
+fi
+
 if [ "$built" = 1 ]; then
     as_root setup/leftovers.sh >build/check/left-before
     # Packages are fetched for it while others have the processors.
