@@ -102,7 +102,8 @@ if [ "$built" = 1 ]; then
     # The first time on a machine it takes minutes of both processors.
     check "the tailnet's programs are there" as_root setup/tailnet-lab.sh &
     tailnet=$!
-    check "the S3 service of the tests is there" as_root setup/s3-lab.sh &
+    # The same, but only the last of the tests want it.
+    check "the S3 service of the tests is there" as_root nice -n 15 setup/s3-lab.sh &
     service=$!
 fi
 aside linters linters
@@ -111,12 +112,13 @@ if [ "$built" = 1 ]; then
     part "unit tests" setup/run-tests.py --jobs $((${CHECK_JOBS:-2} * 2)) --timeout 60 --budget 300 build/unit
     wait "$tree"
     wait "$tailnet"
-    wait "$service"
     # These wait more than they work: twice as many run at once, and what takes minutes begins first.
     jobs=${CHECK_JOBS:-2}
     part "system tests" as_root setup/run-tests.py --jobs $((jobs * 2)) --budget 2400 \
         --without tests/system/soak.txt --heavy 'hostile/a_child*' \
-        --first 'hostile/*' --first 'vault/*' --first 'sandbox/*' --first 'outcomes/*' --first 'ways/*' build/system
+        --first 'hostile/*' --first 'vault*/*' --first 'node*/*' --first 'sandbox/*' --first 'outcomes/*' \
+        --first 'ways/*' --last 'snapshot_s3/*' build/system
+    wait "$service"
     # It builds, where faults mostly wait.
     aside first-hour first_hour
     part "faults, one of each class" as_root tests/faults/faults.py --one-of-each --jobs "${CHECK_JOBS:-2}"

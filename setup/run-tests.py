@@ -276,6 +276,7 @@ def main():
     parser.add_argument("--without", metavar="FILE", help="all but those")
     parser.add_argument("--first", default=[], action="append", metavar="GLOB",
                         help="what takes longest: it begins first, so that nothing waits for it alone at the end")
+    parser.add_argument("--last", default=[], action="append", metavar="GLOB", help="what waits for something that is made meanwhile")
     parser.add_argument("--heavy", default=[], action="append", metavar="GLOB", help="what works more than it waits: it takes two lanes")
     parser.add_argument("--program", help="the triphase to test; beside the binary otherwise")
     parser.add_argument("--timeout", type=int, default=120, help="seconds of a test that names none itself")
@@ -291,7 +292,11 @@ def main():
         tests = []
         print(f"fail {runner.suite}: cannot list the tests: {problem}")
     tests = chosen(tests, options)
-    tests.sort(key=lambda test: not any(fnmatch.fnmatch("/".join(test), glob) for glob in options.first))
+
+    def among(test, globs):
+        return any(fnmatch.fnmatch("/".join(test), glob) for glob in globs)
+
+    tests.sort(key=lambda test: (among(test, options.last), not among(test, options.first)))
 
     def interrupted(number, _frame):
         runner.stop()
