@@ -13,7 +13,7 @@ kind=node packages='docker.io docker-registry nftables python3-apt jq xz-utils' 
 
 # A tarball of npm's registry, from where this machine's npm would take it.
 registry=$(npm config get registry 2>/dev/null || true)
-[[ $registry == http* ]] || registry=https://registry.npmjs.org/
+[[ $registry == http* ]] || fail "npm does not say which registry it uses; apt-get install -y npm"
 fetch() { # PATH NAME SHA256
     curl --silent --show-error --fail --location --max-time 300 --retry 3 --output "$making/srv/lab/$2" "${registry%/}/$1" ||
         fail "could not fetch ${registry%/}/$1"
