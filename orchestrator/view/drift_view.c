@@ -1,5 +1,6 @@
 #include "view/drift_view.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -7,11 +8,11 @@
 #include "view/table.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-size_t drift_view_changes(const struct drift_target *targets, size_t count)
+/* How many tasks would change something. */
+static size_t changes_of(const struct drift_target *targets, size_t count)
 {
     size_t changes = 0;
     for (size_t i = 0; i < count; i++)
@@ -35,13 +36,6 @@ static void add_cell(struct table *table, const char *text, enum table_style sty
     table_add(table, text ? text : "-", style);
 }
 
-/* A path in the project as it is written from there. */
-static const char *from_project(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-    return path && text_starts(path, directory) && path[length] == '/' ? path + length + 1 : path;
-}
-
 static void add_row(struct table *table, const struct drift_target *target, const struct history_drift *found,
                     const char *directory)
 {
@@ -51,30 +45,21 @@ static void add_row(struct table *table, const struct drift_target *target, cons
     add_cell(table, found->host, TABLE_PLAIN);
     add_cell(table, found->role, TABLE_PLAIN);
     add_cell(table, found->task, TABLE_PLAIN);
-    add_cell(table, from_project(found->path, directory), TABLE_DIM);
+    add_cell(table, found->path ? file_below(found->path, directory) : NULL, TABLE_DIM);
     add_cell(table, found->unchecked ? found->action : since, found->unchecked ? TABLE_WARN : TABLE_PLAIN);
 }
 
 static void add_rows(const struct drift_target *targets, size_t count, bool unchecked, const char *directory,
                      const struct table_look *look, struct text *out)
 {
-    static const struct table_column columns[2][7] = {
-        {{.title = "target"},
-         {.title = "phase"},
-         {.title = "host", .drop = 2},
-         {.title = "role", .drop = 3},
-         {.title = "task", .shrinks = 20},
-         {.title = "path", .shrinks = 16, .end = true, .drop = 1},
-         {.title = "since"}},
-        {{.title = "target"},
-         {.title = "phase"},
-         {.title = "host", .drop = 2},
-         {.title = "role", .drop = 3},
-         {.title = "task", .shrinks = 20},
-         {.title = "path", .shrinks = 16, .end = true, .drop = 1},
-         {.title = "module"}},
-    };
-    AUTO_TABLE *table = table_new(columns[unchecked], COUNT_OF(columns[unchecked]));
+    const struct table_column columns[] = {{.title = "target"},
+                                           {.title = "phase"},
+                                           {.title = "host", .drop = 2},
+                                           {.title = "role", .drop = 3},
+                                           {.title = "task", .shrinks = 20},
+                                           {.title = "path", .shrinks = 16, .end = true, .drop = 1},
+                                           {.title = unchecked ? "module" : "since"}};
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     size_t rows = 0;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < targets[i].count; k++)
@@ -110,12 +95,12 @@ int drift_view_print(const struct drift_target *targets, size_t count, const cha
 {
     struct table_look look = table_look_of(STDOUT_FILENO);
     AUTO_TEXT out = TEXT_INIT, not_whole = TEXT_INIT;
-    if (!add_not_whole(targets, count, &not_whole) && !drift_view_changes(targets, count))
+    if (!add_not_whole(targets, count, &not_whole) && !changes_of(targets, count))
         text_add(&out, "nothing would change\n");
     add_rows(targets, count, false, directory, &look, &out);
     add_rows(targets, count, true, directory, &look, &out);
     for (size_t i = 0; i < count; i++)
-        if (drift_view_changes(&targets[i], 1))
+        if (changes_of(&targets[i], 1))
             text_addf(&out, "\ndifferences of %s: the logs in .triphase/runs/%s\n", targets[i].target,
                       targets[i].run->id);
     text_addf(&out, "%s%s", out.length && not_whole.length ? "\n" : "", text_string(&not_whole));
@@ -143,7 +128,7 @@ static struct json *target_object(const struct drift_target *target)
     json_set_string(object, "target", target->target);
     json_set_string(object, "run", target->run ? target->run->id : NULL);
     json_set_string(object, "outcome", target->run ? target->run->outcome : NULL);
-    json_set_integer(object, "would_change", (int64_t)drift_view_changes(target, 1));
+    json_set_integer(object, "would_change", (int64_t)changes_of(target, 1));
     return object;
 }
 

@@ -11,8 +11,6 @@ struct drift_target {
     size_t count;
 };
 
-/* How many tasks would change something. */
-size_t drift_view_changes(const struct drift_target *targets, size_t count);
 /* Paths in the project's folder are shown from there. -1 with errno when stdout could not be written. */
 int drift_view_print(const struct drift_target *targets, size_t count, const char *directory);
 /* {"version":1,"targets":[…],"rows":[…],"unchecked":[…]} */
