@@ -20,7 +20,6 @@ enum {
 
 struct health_watch {
     struct health_watch_plan plan;
-    struct loop *loop;
     struct http *http;
     struct timer *timer;
     struct http_transfer *asking;
@@ -245,8 +244,7 @@ int health_watch_start(struct loop *loop, const struct health_watch_plan *plan, 
     if (http_open(loop, &http, err) < 0)
         return -1;
     struct health_watch *watch = xcalloc(1, sizeof *watch);
-    *watch =
-        (struct health_watch){.plan = *plan, .loop = loop, .http = http, .seen = seen, .context = context};
+    *watch = (struct health_watch){.plan = *plan, .http = http, .seen = seen, .context = context};
     watch->timer = loop_timer(loop, on_time, watch);
     watch->forward = health_forward_new(loop, plan->scope, plan->marker, on_forward, watch);
     *out = watch;

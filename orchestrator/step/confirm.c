@@ -39,8 +39,7 @@ struct confirm {
     struct aside *aside;
     int64_t asked_ns,
         proven_ns; /* monotonic: when the question that goes on, and the last one that came through, began */
-    struct json *told; /* what the host said when it had put itself back */
-    bool paused;
+    struct json *told;      /* what the host said when it had put itself back */
     char *words, *unproven; /* unproven: why the last try did not come through; NULL: it did */
     struct confirm_seen seen;
 };

@@ -5,18 +5,13 @@
 
 #include <string.h>
 
-enum { CODE_MOST = 599 };
-
 static struct history_health read_sample(struct sql_statement *query)
 {
     const char *detail = sql_text(query, 2);
     AUTO_JSON *object = detail ? json_parse(detail, strlen(detail), NULL) : NULL;
-    int64_t code = json_get_integer(object, "code", 0);
     return (struct history_health){
         .at_ns = sql_integer(query, 0),
         .healthy = sql_integer(query, 1) != 0,
-        .early = json_get_bool(object, "early"),
-        .code = code > 0 && code <= CODE_MOST ? (int)code : 0,
         .cause = xstrdup_or_null(json_get_string(object, "cause", NULL)),
         .message = xstrdup_or_null(json_get_string(object, "error", NULL)),
         .via = xstrdup_or_null(json_get_string(object, "via", NULL)),

@@ -10,8 +10,6 @@
 struct history_health {
     int64_t at_ns;
     bool healthy;
-    bool early;                  /* a code that was to be expected before it is healthy for the first time */
-    int code;                    /* 0: there was no answer */
     char *cause, *message, *via; /* may be NULL */
 };
 /* Of a run, in order. */
