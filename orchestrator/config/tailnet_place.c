@@ -151,3 +151,9 @@ char *tailnet_place_running_socket(void)
     return tailnet_place_read(&daemon, NULL) == 1 && tailnet_place_alive(&daemon) ? tailnet_place_socket()
                                                                                   : NULL;
 }
+
+int tailnet_place_running_socks5(void)
+{
+    struct tailnet_place_daemon daemon;
+    return tailnet_place_read(&daemon, NULL) == 1 && tailnet_place_alive(&daemon) ? daemon.socks5 : 0;
+}

@@ -16,6 +16,8 @@ char *tailnet_place_socket(void);
 /* The socket of our own daemon where that is running now (its process, by pid, start time and boot, is
  * alive), else NULL. Asks nobody and waits for nothing. */
 char *tailnet_place_running_socket(void);
+/* The SOCKS5 port on loopback of our own daemon, likewise; 0: it does not run, or has none. */
+int tailnet_place_running_socks5(void);
 /* Makes the folder, 0700; one that is somebody else's, a link, or that others may write in is refused
  * (ERROR_PROJECT), as is one whose path is too long for a socket in it. */
 int tailnet_place_make(struct error *err);

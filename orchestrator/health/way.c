@@ -22,13 +22,6 @@ static enum transport_kind kind_of(const struct target *target, const struct mac
     return kind;
 }
 
-/* The port on loopback of triphase's own daemon; 0: it has none. */
-static int socks_port(void)
-{
-    struct tailnet_place_daemon daemon;
-    return tailnet_place_read(&daemon, NULL) == 1 && tailnet_place_alive(&daemon) ? daemon.socks5 : 0;
-}
-
 /* Whether ssh is led to the host by another one, or by a program: then nothing else leads there as surely. */
 static bool is_led(const struct machine *machine)
 {
@@ -56,7 +49,7 @@ int health_way_find(const struct target *target, const struct machine *machine, 
     const struct health_url *url = &target->health.url;
     enum transport_kind kind = kind_of(target, machine, transport);
     bool is_address = text_is(url->host, "{address}");
-    int port = socks_port();
+    int port = tailnet_place_running_socks5();
     enum health_via via = choose(target, machine, kind, port);
     const char *host = is_address ? machine_address(machine, kind) : url->host;
     if (!host)

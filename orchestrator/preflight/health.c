@@ -29,10 +29,7 @@ static void look_at_ca(struct plan_report *report, const char *path)
 
 static void look_at_way(struct plan_report *report, const struct health_settings *health)
 {
-    struct tailnet_place_daemon daemon;
-    bool proxied = health->via == HEALTH_PROXY && tailnet_place_read(&daemon, NULL) == 1 &&
-                   tailnet_place_alive(&daemon) && daemon.socks5;
-    if (health->via == HEALTH_PROXY && !proxied)
+    if (health->via == HEALTH_PROXY && !tailnet_place_running_socks5())
         plan_find(
             report, ERROR_NONE, place,
             "via: proxy goes by the SOCKS5 port of triphase's own tailscaled, which is not running or has "
