@@ -12,11 +12,19 @@
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 enum { HTTP_PORT = 80, HTTPS_PORT = 443, PORT_MOST = 65535 };
 
+const char *const *health_via_names(void)
+{
+    static const char *const names[] = {[HEALTH_AUTO] = "auto",
+                                        [HEALTH_NETWORK] = "network",
+                                        [HEALTH_SSH] = "ssh",
+                                        [HEALTH_PROXY] = "proxy",
+                                        NULL};
+    return names;
+}
+
 const char *health_via_name(enum health_via via)
 {
-    static const char *const names[] = {
-        [HEALTH_AUTO] = "auto", [HEALTH_NETWORK] = "network", [HEALTH_SSH] = "ssh", [HEALTH_PROXY] = "proxy"};
-    return names[via];
+    return health_via_names()[via];
 }
 
 /* The host at the begin of `text`, and what stands behind it; NULL where there is none. */

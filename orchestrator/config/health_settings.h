@@ -12,7 +12,8 @@ enum health_via {
     HEALTH_PROXY,   /* through the SOCKS5 port of triphase's own tailscaled */
 };
 
-/* The word of the key's value. */
+/* The words of the key's value, each at its place, ended by NULL; and one of them. */
+const char *const *health_via_names(void);
 const char *health_via_name(enum health_via via);
 
 /* A whole URL, taken apart. */

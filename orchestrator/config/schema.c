@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/cloud_rules.h"
 #include "config/health_rules.h"
+#include "config/health_settings.h"
 #include "config/provider_facts.h"
 #include "config/ready_step.h"
 #include "config/ssh_rules.h"
@@ -20,7 +21,6 @@ static const char *const lost_handlers[] = {"fail", "warn", NULL};
 static const char *const stale[] = {"refuse", "remove", NULL};
 static const char *const tailscale_ssh[] = {"refuse", "accept", NULL};
 static const char *const beyond[] = {"refuse", "allow", NULL};
-static const char *const health_via[] = {"auto", "network", "ssh", "proxy", NULL};
 
 enum { CONFIRM_LEAST_S = 3 }; /* a third of it is one new connection */
 
@@ -218,7 +218,7 @@ static const struct key before[] = {
      .scope = SCOPE_TARGET,
      .type = VALUE_CHOICE,
      .preset = "auto",
-     .choices = health_via},
+     .names = health_via_names},
     FALSE_KEY("health.required", SCOPE_TARGET),
     DURATION_KEY("health.within", SCOPE_TARGET, .preset = "5m"),
     DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
