@@ -448,8 +448,9 @@ static void take_from_pool(struct http_flight *flight)
 
 void http_wire_renew(struct http_wire *wire)
 {
-    struct pool *before = wire->pool, *now = pool_new(wire, before->sockets.loop);
-    if (!now || wire->owner != getpid())
+    struct pool *before = wire->pool,
+                *now = wire->owner == getpid() ? pool_new(wire, before->sockets.loop) : NULL;
+    if (!now)
         return;
     wire->pool = now;
     before->depth++;
