@@ -142,6 +142,14 @@ void account_clear(struct account *account)
     *account = (struct account){0};
 }
 
+const struct history_step *account_step(const struct account *account, int seq)
+{
+    for (size_t i = 0; i < account->step_count; i++)
+        if (account->steps[i].seq == seq)
+            return &account->steps[i];
+    return NULL;
+}
+
 const char *account_step_outcome(const struct account *account, const struct history_step *step)
 {
     if (step->outcome)

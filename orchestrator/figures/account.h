@@ -45,6 +45,8 @@ struct account {
 int account_load(struct sql *db, const char *state, struct history_run *run, struct account *out,
                  struct error *err);
 void account_clear(struct account *account);
+/* The step of that number; NULL: there is none. */
+const struct history_step *account_step(const struct account *account, int seq);
 /* The outcome of a step as the report says it: the row's, else "running" or "crashed" as the run is. */
 const char *account_step_outcome(const struct account *account, const struct history_step *step);
 /* Whether the worker of an unfinished run is alive; `guarded` (may be NULL) as above. */

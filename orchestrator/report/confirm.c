@@ -7,19 +7,6 @@
 
 enum { LINES_MOST = 24 };
 
-struct json *report_confirm_json(const struct account *account)
-{
-    return account->confirm ? json_keep(account->confirm) : NULL;
-}
-
-static const struct history_step *step_of(const struct account *account, int step)
-{
-    for (size_t i = 0; i < account->step_count; i++)
-        if (account->steps[i].seq == step)
-            return &account->steps[i];
-    return NULL;
-}
-
 static enum table_style style_of(char first)
 {
     return first == '-' ? TABLE_BAD : first == '+' ? TABLE_WARN : TABLE_DIM;
@@ -47,7 +34,7 @@ void report_confirm_add(const struct account *account, const struct table_look *
 {
     for (size_t i = 0; i < json_count(account->confirm); i++) {
         const struct json *one = json_at(account->confirm, i);
-        const struct history_step *step = step_of(account, (int)json_get_integer(one, "step", 0));
+        const struct history_step *step = account_step(account, (int)json_get_integer(one, "step", 0));
         const char *message = json_get_string(one, "message", "");
         AUTO_TEXT line = TEXT_INIT;
         if (!step || !text_is(json_get_string(one, "state", NULL), "rolled-back"))

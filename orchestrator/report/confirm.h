@@ -3,7 +3,5 @@
 #include "figures/account.h"
 #include "view/table.h"
 
-/* A list of {step, state, message, …}, as events have them; NULL: there is none. */
-struct json *report_confirm_json(const struct account *account);
 /* Of each that the host put back what was different, its first lines. */
 void report_confirm_add(const struct account *account, const struct table_look *look, struct text *out);

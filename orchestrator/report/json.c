@@ -6,7 +6,6 @@
 #include "config/layout.h"
 #include "event/machine.h"
 #include "report/comparison.h"
-#include "report/confirm.h"
 #include "report/cycle.h"
 #include "report/explain.h"
 #include "report/first_boot.h"
@@ -160,7 +159,7 @@ static void set_account(struct json *object, const struct account *account, cons
     if (health)
         json_set(object, "health", health);
     if (account->confirm)
-        json_set(object, "confirm", report_confirm_json(account));
+        json_set(object, "confirm", json_keep(account->confirm));
     if (account->told_count)
         json_set(object, "told", report_told_json(account));
     if (account->chain_count)

@@ -210,10 +210,8 @@ static void add_crash(const struct account *account, const struct table_look *lo
 
 static const char *step_name(const struct account *account, int seq)
 {
-    for (size_t i = 0; i < account->step_count; i++)
-        if (account->steps[i].seq == seq)
-            return account->steps[i].name;
-    return "-";
+    const struct history_step *step = account_step(account, seq);
+    return step ? step->name : "-";
 }
 
 static void add_message(const char *message, const struct table_look *look, struct text *out)

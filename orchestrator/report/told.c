@@ -36,12 +36,9 @@ void report_told_add(const struct account *account, const struct table_look *loo
     for (size_t i = 0; i < account->told_count; i++) {
         const struct history_told *told = &account->told[i];
         AUTO_TEXT line = TEXT_INIT, where = TEXT_INIT;
-        const char *step = "";
-        for (size_t k = 0; k < account->step_count; k++)
-            if (account->steps[k].seq == told->step)
-                step = account->steps[k].name;
+        const struct history_step *step = account_step(account, told->step);
         text_addf(&line, "told: %s: %s", told->subject, told->text);
-        text_addf(&where, "  (%d %s%s%s)", told->step, step, told->host ? ", " : "",
+        text_addf(&where, "  (%d %s%s%s)", told->step, step ? step->name : "", told->host ? ", " : "",
                   told->host ? told->host : "");
         text_add(out, look->markdown ? "- " : i ? "" : "\n");
         say(out, look, TABLE_PLAIN, text_string(&line));
