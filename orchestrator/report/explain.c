@@ -52,14 +52,6 @@ static const char *means(const struct subject *subject)
                : "none yet: its worker is gone, and the next command that acts on the target judges it";
 }
 
-static void add_printable(struct text *out, const struct table_look *look, enum table_style style,
-                          const char *text)
-{
-    AUTO_TEXT printable = TEXT_INIT;
-    text_add_printable(&printable, text, strlen(text));
-    table_styled(out, look, style, text_string(&printable));
-}
-
 static void add_line(struct text *out, const struct table_look *look, const char *title, const char *words)
 {
     AUTO_TEXT printable = TEXT_INIT, label = TEXT_INIT;
@@ -96,7 +88,7 @@ static void add_row(struct text *out, const struct table_look *look, const struc
 static void add_subject(struct text *out, const struct table_look *look, const struct subject *subject)
 {
     text_add(out, "  ");
-    add_printable(out, look, report_outcome_style(subject->outcome), subject->outcome);
+    table_printable(out, look, report_outcome_style(subject->outcome), subject->outcome);
     text_add_char(out, '\n');
     add_row(out, look, subject);
     add_line(out, look, "seen", subject->seen);
@@ -120,8 +112,8 @@ void explain_view(const struct account *account, const struct table_look *look, 
         AUTO_TEXT who = TEXT_INIT;
         text_addf(&who, "%3d  ", step->seq);
         text_add_char(out, '\n');
-        add_printable(out, look, TABLE_PLAIN, text_string(&who));
-        add_printable(out, look, TABLE_BOLD, step->name);
+        table_printable(out, look, TABLE_PLAIN, text_string(&who));
+        table_printable(out, look, TABLE_BOLD, step->name);
         if (step->attempt > 1)
             text_addf(out, " (attempt %d)", step->attempt);
         add_subject(out, look, &subject);

@@ -149,14 +149,6 @@ static struct table *steps_table(const struct account *account, bool wide, bool 
     return table;
 }
 
-/* Adds text of the store, made printable, in a style. */
-static void say(struct text *out, const struct table_look *look, enum table_style style, const char *text)
-{
-    AUTO_TEXT printable = TEXT_INIT;
-    text_add_printable(&printable, text, strlen(text));
-    table_styled(out, look, style, text_string(&printable));
-}
-
 /* A message may have several lines. */
 static void say_lines(struct text *out, const struct table_look *look, const char *message,
                       const char *between)
@@ -181,12 +173,12 @@ void report_head(const struct account *account, const struct table_look *look, s
                                : "");
     int cells = table_cells(run->target) + table_cells(text_string(&what)) + table_cells(account->outcome) +
                 table_cells(text_string(&end));
-    say(out, look, TABLE_BOLD, run->target);
-    say(out, look, TABLE_PLAIN, text_string(&what));
-    say(out, look, report_outcome_style(account->outcome), account->outcome);
-    say(out, look, TABLE_PLAIN, text_string(&end));
+    table_printable(out, look, TABLE_BOLD, run->target);
+    table_printable(out, look, TABLE_PLAIN, text_string(&what));
+    table_printable(out, look, report_outcome_style(account->outcome), account->outcome);
+    table_printable(out, look, TABLE_PLAIN, text_string(&end));
     text_add(out, look->width && cells + 2 + table_cells(text_string(&when)) > look->width ? "\n  " : "  ");
-    say(out, look, TABLE_PLAIN, text_string(&when));
+    table_printable(out, look, TABLE_PLAIN, text_string(&when));
     text_add(out, "\n");
 }
 
@@ -204,7 +196,7 @@ static void add_crash(const struct account *account, const struct table_look *lo
                   "; %lld bytes of its event files are not in the store yet: the next command that acts on"
                   " %s reads them",
                   (long long)account->unread_bytes, run->target);
-    say(out, look, TABLE_BAD, text_string(&line));
+    table_printable(out, look, TABLE_BAD, text_string(&line));
     text_add(out, "\n");
 }
 
@@ -238,7 +230,7 @@ static void add_paths(const struct account *account, const struct table_look *lo
             text_add(out, "\npath\n");
         headed = true;
         text_addf(&line, "%3d  %s  %s", step->seq, step->name, story);
-        say(out, look, strchr(story, ';') ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, strchr(story, ';') ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
         text_add(out, "\n");
         report_path_warnings(account, step, &warnings);
         for (size_t k = 0; k < warnings.count; k++) {
@@ -262,7 +254,7 @@ static void add_first_boot(const struct account *account, const struct table_loo
         text_add(out, headed ? "" : "\nfirst boot\n");
         headed = true;
         text_addf(&line, "%3d  %s  %s", step->seq, step->name, story);
-        say(out, look, strstr(story, "error") ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, strstr(story, "error") ? TABLE_WARN : TABLE_PLAIN, text_string(&line));
         text_add(out, "\n");
     }
 }
@@ -280,12 +272,12 @@ static void add_lost(const struct account *account, const struct table_look *loo
         AUTO_TEXT line = TEXT_INIT;
         text_addf(&line, "%3d  %s  %s  %s  over %s  ", lost->step, clock, step_name(account, lost->step),
                   or_dash(lost->host), or_dash(lost->transport));
-        say(out, look, TABLE_PLAIN, text_string(&line));
-        say(out, look, TABLE_WARN, or_dash(lost->cause));
+        table_printable(out, look, TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, TABLE_WARN, or_dash(lost->cause));
         text_truncate(&line, 0);
         text_addf(&line, " (%s)%s%s%s", or_dash(lost->cause_source), lost->task ? "  " : "",
                   lost->task ? lost->task : "", lost->ignored ? "  ignored" : "");
-        say(out, look, TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, TABLE_PLAIN, text_string(&line));
         text_add(out, "\n");
         add_message(lost->message, look, out);
     }
@@ -298,7 +290,7 @@ static void add_bad_task(const struct history_bad *bad, const struct table_look 
               bad->role ? " : " : "", or_dash(bad->task));
     if (bad->path)
         text_addf(&line, "  %s", bad->path);
-    say(out, look, TABLE_BOLD, text_string(&line));
+    table_printable(out, look, TABLE_BOLD, text_string(&line));
     text_add(out, "\n");
     add_message(bad->message, look, out);
 }
@@ -315,11 +307,11 @@ static void add_failures(const struct account *account, const struct table_look 
         AUTO_TEXT line = TEXT_INIT;
         text_addf(&line, "\n%3d  %s  ", step->seq, step->name);
         text_add(out, "\n");
-        say(out, look, TABLE_PLAIN, text_string(&line) + 1);
-        say(out, look, TABLE_BAD, outcome);
+        table_printable(out, look, TABLE_PLAIN, text_string(&line) + 1);
+        table_printable(out, look, TABLE_BAD, outcome);
         if (step->cause) {
             text_add(out, "  ");
-            say(out, look, TABLE_PLAIN, step->cause);
+            table_printable(out, look, TABLE_PLAIN, step->cause);
         }
         text_add(out, "\n");
         add_message(step->message, look, out);
@@ -332,7 +324,7 @@ static void add_failures(const struct account *account, const struct table_look 
         if (step->log) {
             text_truncate(&line, 0);
             text_addf(&line, "     log: .triphase/%s", step->log);
-            say(out, look, TABLE_PLAIN, text_string(&line));
+            table_printable(out, look, TABLE_PLAIN, text_string(&line));
             text_add(out, "\n");
         }
     }
@@ -353,10 +345,10 @@ static void add_warnings(const struct account *account, const struct table_look 
         AUTO_TEXT line = TEXT_INIT;
         text_addf(&line, "%3d  %s  ", step->seq, step->name);
         text_add(out, "\n");
-        say(out, look, TABLE_PLAIN, text_string(&line));
-        say(out, look, TABLE_WARN, "warning");
+        table_printable(out, look, TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, TABLE_WARN, "warning");
         text_add(out, "  ");
-        say(out, look, TABLE_PLAIN, step->cause);
+        table_printable(out, look, TABLE_PLAIN, step->cause);
         text_add(out, "\n");
         add_message(step->message, look, out);
     }

@@ -3,8 +3,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#include <string.h>
-
 struct json *report_told_json(const struct account *account)
 {
     struct json *list = json_new_array();
@@ -23,14 +21,6 @@ struct json *report_told_json(const struct account *account)
     return list;
 }
 
-/* Text of the store, made printable, in a style. */
-static void say(struct text *out, const struct table_look *look, enum table_style style, const char *text)
-{
-    AUTO_TEXT printable = TEXT_INIT;
-    text_add_printable(&printable, text, strlen(text));
-    table_styled(out, look, style, text_string(&printable));
-}
-
 void report_told_add(const struct account *account, const struct table_look *look, struct text *out)
 {
     for (size_t i = 0; i < account->told_count; i++) {
@@ -41,8 +31,8 @@ void report_told_add(const struct account *account, const struct table_look *loo
         text_addf(&where, "  (%d %s%s%s)", told->step, step ? step->name : "", told->host ? ", " : "",
                   told->host ? told->host : "");
         text_add(out, look->markdown ? "- " : i ? "" : "\n");
-        say(out, look, TABLE_PLAIN, text_string(&line));
-        say(out, look, TABLE_DIM, text_string(&where));
+        table_printable(out, look, TABLE_PLAIN, text_string(&line));
+        table_printable(out, look, TABLE_DIM, text_string(&where));
         text_add(out, "\n");
     }
 }

@@ -160,6 +160,14 @@ void table_styled(struct text *out, const struct table_look *look, enum table_st
         text_add(out, "\033[0m");
 }
 
+void table_printable(struct text *out, const struct table_look *look, enum table_style style,
+                     const char *text)
+{
+    AUTO_TEXT printable = TEXT_INIT;
+    text_add_printable(&printable, text, strlen(text));
+    table_styled(out, look, style, text_string(&printable));
+}
+
 /* As much of the string, or of its end, as fits, with an ellipsis where something is left out. */
 static char *cut(const char *text, int cells, bool utf8, bool end)
 {

@@ -56,5 +56,8 @@ int table_cells(const char *text);
 void table_wrapped(struct text *out, const struct table_look *look, int indent, const char *words);
 /* Adds text in a style, where the look has colour. */
 void table_styled(struct text *out, const struct table_look *look, enum table_style style, const char *text);
+/* The same of text that anybody may have written: made printable. */
+void table_printable(struct text *out, const struct table_look *look, enum table_style style,
+                     const char *text);
 /* Writes all of it to stdout; -1 with errno when that failed. */
 int table_print(const struct text *text);
