@@ -71,11 +71,13 @@ static struct json *strings(const char *const *list)
     return array;
 }
 
-static bool is_asked(const char *const *asked, const char *phase)
+/* As run/items.h has it. */
+static bool is_asked(const struct intent_request *request, const struct phase *phase)
 {
+    const char *const *asked = request->asked;
     if (!asked || !*asked)
-        return true;
-    while (*asked && !text_is(*asked, phase))
+        return !(phase->only_looks && request->partial);
+    while (*asked && !text_is(*asked, phase->name))
         asked++;
     return *asked != NULL;
 }
@@ -88,9 +90,7 @@ struct json *intent_new(const struct intent_request *request)
     const struct phase *phases = !recipe ? NULL : destroy ? recipe->teardown : recipe->phases;
     size_t count = !recipe ? 0 : destroy ? recipe->teardown_count : recipe->phase_count;
     for (size_t i = 0; i < count && !(destroy && request->no_teardown); i++)
-        if (phases[i].only_looks && request->partial && (!request->asked || !request->asked[0]))
-            continue;
-        else if (is_asked(request->asked, phases[i].name)) {
+        if (is_asked(request, &phases[i])) {
             json_append(names, json_new_string(phases[i].name));
             if (phases[i].reboots)
                 json_append(rebooting, json_new_string(phases[i].name));
