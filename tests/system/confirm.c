@@ -23,6 +23,10 @@ TestSuite(confirm, .timeout = 300);
     "    - ansible.builtin.raw: >-\n"                                                                  \
     "        nft 'add table inet lock; add chain inet lock in { type filter hook input priority 0; };" \
     " add rule inet lock in ct state established accept; add rule inet lock in tcp dport 22 drop'\n"
+/* And goes on until it is killed. */
+#define ADDS_A_RULE                                                                                      \
+    "    - ansible.builtin.raw: nft add table inet mine; nft add chain inet mine c '{ type filter hook " \
+    "input priority 0; policy accept; }'; nft add rule inet mine c tcp dport 1 drop; sleep 300\n"
 
 static void play(struct lab *lab, const char *tasks)
 {
@@ -81,6 +85,16 @@ static bool on_guest_until(struct lab *lab, double seconds, const char *test)
         xasprintf("n=0; until %s; do n=$((n + 1)); [ $n -lt %d ] || exit 1; sleep 0.1; done", test,
                   (int)(seconds * 10));
     return lab_run(lab, "ssh", "box", "--", script, NULL).code == 0;
+}
+
+/* A run whose worker and guard are killed once `begun` holds on the guest. */
+static void kill_at_work(struct lab *lab, const char *tasks, const char *begun)
+{
+    play(lab, tasks);
+    pid_t command = lab_start(lab, "run", "run", "box", NULL);
+    cr_assert(on_guest_until(lab, 60, begun), "the task did not begin");
+    damage_kill_both(lab);
+    lab_wait(lab, command, 30);
 }
 
 static void expect_nothing_left(struct lab *lab)
@@ -234,14 +248,7 @@ Test(confirm, what_docker_and_others_made_meanwhile_stays)
 Test(confirm, with_triphase_killed_the_host_puts_itself_back_and_the_next_run_records_it)
 {
     struct lab *lab = box("    confirm: 5s\n");
-    play(lab, "    - ansible.builtin.raw: nft add table inet mine; nft add chain inet mine c '{ type filter "
-              "hook input "
-              "priority 0; policy accept; }'; nft add rule inet mine c tcp dport 1 drop; sleep 300\n");
-    pid_t command = lab_start(lab, "run", "run", "box", NULL);
-    bool begun = on_guest_until(lab, 60, "nft list ruleset | grep -q 'dport 1 drop'");
-    cr_assert(begun, "the task did not begin");
-    damage_kill_both(lab);
-    lab_wait(lab, command, 30);
+    kill_at_work(lab, ADDS_A_RULE, "nft list ruleset | grep -q 'dport 1 drop'");
     cr_assert(on_guest_until(lab, 60, "[ -d /var/lib/triphase-confirm/restored ]"),
               "it did not put itself back");
     expect_said(lab, "nft list ruleset", "");
@@ -334,14 +341,7 @@ Test(confirm, a_cancelled_phase_of_a_plain_user_leaves_nothing_of_it_where_the_w
 Test(confirm, what_a_killed_run_left_armed_is_put_back_before_the_next_phase_begins)
 {
     struct lab *lab = box("    confirm: 10m\n");
-    play(lab, "    - ansible.builtin.raw: nft add table inet mine; nft add chain inet mine c '{ type filter "
-              "hook input "
-              "priority 0; policy accept; }'; nft add rule inet mine c tcp dport 1 drop; sleep 300\n");
-    pid_t command = lab_start(lab, "run", "run", "box", NULL);
-    bool begun = on_guest_until(lab, 60, "nft list ruleset | grep -q 'dport 1 drop'");
-    cr_assert(begun, "the task did not begin");
-    damage_kill_both(lab);
-    lab_wait(lab, command, 30);
+    kill_at_work(lab, ADDS_A_RULE, "nft list ruleset | grep -q 'dport 1 drop'");
     play(lab, "    - ansible.builtin.raw: test -z \"$(nft list ruleset)\"\n");
     struct lab_result run = lab_run(lab, "run", "box", NULL);
     cr_expect(eq(int, run.code, 0), "%s%s", run.out, run.err);
@@ -370,12 +370,8 @@ Test(confirm, what_a_killed_run_left_armed_is_put_back_before_the_next_phase_beg
 Test(confirm, a_host_that_dies_while_it_forgets_or_puts_back_is_whole_when_it_comes_again)
 {
     struct lab *lab = box("    confirm: 10m\n");
-    play(lab, "    - ansible.builtin.raw: touch /run/begun; sleep 300\n");
     AUTO_FREE char *whole = xstrdup(on_guest(lab, WHOLE));
-    pid_t command = lab_start(lab, "run", "run", "box", NULL);
-    cr_assert(on_guest_until(lab, 60, "[ -e /run/begun ]"), "the task did not begin");
-    damage_kill_both(lab);
-    lab_wait(lab, command, 30);
+    kill_at_work(lab, "    - ansible.builtin.raw: touch /run/begun; sleep 300\n", "[ -e /run/begun ]");
     (void)on_guest(lab,
                    "cp -a /var/lib/triphase-confirm /root/kept; cp -a /etc/systemd/system/triphase-* /root");
     (void)on_guest(lab, DIES_AT_HALF);
