@@ -256,6 +256,14 @@ class Stalling:
         return done
 
 
+def keep_and_tell(kept, path, told):
+    """For a thread of its own, whose failure nobody else would hear."""
+    try:
+        told.append(kept.keep(LINEAGE, path)['result'])
+    except Exception as error:  # pylint: disable=broad-except
+        told.append(repr(error))
+
+
 def a_writer_that_stalls_before_its_slot_never_spoils_one_that_counts(kind, folder):
     """It has seen the slot that another one filled but not yet that it counts, writes only when it does, and is cut off."""
     with kept_in(kind, folder) as settings:
@@ -275,14 +283,8 @@ def stall_between_look_and_slot(settings, folder, third):
             filled.set()
             assert seen.wait(60), 'the second writer never came to its slot'
 
-    def write():
-        first.back_end = Stalling(first.back_end, after=stop_when_filled)
-        try:
-            told.append(first.keep(LINEAGE, snapshot(folder, 100))['result'])
-        except Exception as error:  # pylint: disable=broad-except
-            told.append(str(error))
-
-    writer = threading.Thread(target=write)
+    first.back_end = Stalling(first.back_end, after=stop_when_filled)
+    writer = threading.Thread(target=keep_and_tell, args=(first, snapshot(folder, 100), told))
 
     def stall(name):
         if name.startswith('slot-'):
@@ -342,14 +344,8 @@ def a_claim_is_waited_for_and_one_that_is_old_is_taken_over(kind, folder):
                 for _look in range(4):
                     assert looks.acquire(timeout=60), 'the second writer does not look again'
 
-        def write():
-            first.back_end = Stalling(first.back_end, after=stop_when_claimed)
-            try:
-                told.append(first.keep(LINEAGE, snapshot(folder, 100))['result'])
-            except Exception as error:  # pylint: disable=broad-except
-                told.append(repr(error))
-
-        writer = threading.Thread(target=write)
+        first.back_end = Stalling(first.back_end, after=stop_when_claimed)
+        writer = threading.Thread(target=keep_and_tell, args=(first, snapshot(folder, 100), told))
         writer.start()
         try:
             assert claimed.wait(60), told
