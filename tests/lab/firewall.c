@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/words.h"
-#include "event/line.h"
+#include "lab/recipe_lab.h"
 #include "process/child.h"
 
 #include <criterion/criterion.h>
@@ -69,12 +69,8 @@ void firewall_play(struct lab *lab, const char *role, const char *more)
 
 struct lab *firewall_project(const struct rig *guest)
 {
-    struct lab *lab = lab_new();
+    struct lab *lab = recipe_lab_new(RUN_BOUND_S);
     const struct machine *machine = guest->machine;
-    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
-    lab_write(lab, "home/.empty", "%s", "");
-    lab_environment(lab, "HOME", home);
-    cr_assert(eq(int, lab_run(lab, "init", NULL).code, 0));
     lab_write(lab, "triphase.yml",
               "project: lab\ntargets:\n  host:\n    provider: static\n    recipe: work\n    address: %s\n    "
               "user: %s\n    key: %s\n    python: /usr/bin/python3\n    host_keys: ['%s']\n    vars:\n"
@@ -90,23 +86,7 @@ struct lab *firewall_project(const struct rig *guest)
 
 struct lab_result firewall_run(struct lab *lab, int code, const char *word)
 {
-    static int number;
-    AUTO_FREE char *name = xasprintf("%s%d", word, ++number), *out = xasprintf("%s.out", name),
-                   *said = xasprintf("%s.err", name);
-    struct lab_result result = {.code = lab_wait(lab, lab_start(lab, name, word, "host", NULL), RUN_BOUND_S)};
-    result.out = lab_keep(lab_read(lab, out));
-    result.err = lab_keep(lab_read(lab, said));
-    cr_assert(eq(int, result.code, code), "%s: %s%s", word, result.out, result.err);
-    return result;
-}
-
-int64_t firewall_changed(struct lab *lab)
-{
-    AUTO_FREE char *query =
-        xasprintf("SELECT count(*) FROM task JOIN step ON step.number = task.step WHERE task.status = %d AND "
-                  "step.run = (SELECT number FROM run ORDER BY started_ns DESC LIMIT 1)",
-                  STATUS_CHANGED);
-    return lab_sql_number(lab, query);
+    return recipe_lab_expect(lab, RUN_BOUND_S, code, word, "host", NULL);
 }
 
 char *firewall_ask(const char *flows)

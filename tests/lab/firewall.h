@@ -29,8 +29,6 @@ struct lab *firewall_project(const struct rig *guest);
 void firewall_play(struct lab *lab, const char *role, const char *more);
 /* `triphase WORD host`, which has to end with that code. */
 struct lab_result firewall_run(struct lab *lab, int code, const char *word);
-/* How many tasks of the last run changed something. */
-int64_t firewall_changed(struct lab *lab);
 
 /* One try of each flow, words apart by blanks ("open,tcp,FROM,TO,PORT"; tests/lab/firewall_probe.py says
  * more); a line each: "tcp,FROM,TO,PORT open". malloc'ed. */

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "lab/recipe_lab.h"
 #include "lab/tailnet_parts.h"
 #include "process/program.h"
 
@@ -10,6 +11,8 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { INIT_BOUND_S = 120 };
 
 const char *const tailnet_cloud_words[] = {"--address", TAILNET_HUB, NULL};
 
@@ -31,15 +34,10 @@ static char *reach(struct tailnet_operator *op, struct hetzner *cloud)
 struct lab *tailnet_cloud_project(struct tailnet_lab *lab, struct tailnet_operator *op, struct hetzner *cloud,
                                   const char *example, const char *target)
 {
-    struct lab *project = lab_new();
     AUTO_ERROR err = ERROR_INIT;
-    lab_write(project, "home/.empty", "%s", "");
-    AUTO_FREE char *home = xasprintf("%s/home", lab_folder(project)), *endpoint = reach(op, cloud),
-                   *from = xasprintf("examples/projects/%s/.", example),
+    AUTO_FREE char *endpoint = reach(op, cloud), *from = xasprintf("examples/projects/%s/.", example),
                    *login = xasprintf("TRIPHASE_TARGETS_%s_TAILNET_LOGIN_SERVER", target);
-    lab_environment(project, "HOME", home);
-    struct lab_result laid = lab_run(project, "init", NULL);
-    cr_assert(eq(int, laid.code, 0), "%s", laid.err);
+    struct lab *project = recipe_lab_new(INIT_BOUND_S);
     cr_assert(program_do(20 * NS_PER_S, NULL, &err, "cp", "-r", from, lab_folder(project), NULL) == 0, "%s",
               error_text(&err));
     lab_environment(project, "HCLOUD_TOKEN", HETZNER_TOKEN);

@@ -5,6 +5,7 @@
 #include "base/moment.h"
 #include "base/words.h"
 #include "event/line.h"
+#include "lab/recipe_lab.h"
 #include "lab/sandbox.h"
 #include "process/program.h"
 
@@ -14,9 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MOST_WORDS = 8, GUEST_BOUND_S = 60, REBOOT_BOUND_S = 60 };
+enum { GUEST_BOUND_S = 60, REBOOT_BOUND_S = 60, RUN_BOUND_S = 300 };
 
 static const char asking[] =
     "import ssl, sys, urllib.error, urllib.request\n"
@@ -35,36 +35,14 @@ static const char asking[] =
 struct lab *vault_lab(void)
 {
     rig_needed();
-    struct lab *lab = lab_new();
-    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
-    lab_write(lab, "home/.empty", "%s", "");
-    lab_environment(lab, "HOME", home);
-    vault_expect(lab, 0, "init", NULL);
-    return lab;
-}
-
-static struct lab_result run(struct lab *lab, double seconds, const char *word, va_list more)
-{
-    const char *words[MOST_WORDS + 1] = {word};
-    for (size_t i = 1; words[i - 1]; i++) {
-        cr_assert(i <= MOST_WORDS);
-        words[i] = va_arg(more, const char *);
-    }
-    int64_t before = moment_monotonic();
-    pid_t pid = lab_start(lab, "vault", words[0], words[1], words[2], words[3], words[4], words[5], words[6],
-                          words[7], NULL);
-    struct lab_result result = {.code = lab_wait(lab, pid, seconds)};
-    result.seconds = (double)(moment_monotonic() - before) / (double)NS_PER_S;
-    result.out = lab_keep(lab_read(lab, "vault.out"));
-    result.err = lab_keep(lab_read(lab, "vault.err"));
-    return result;
+    return recipe_lab_new(RUN_BOUND_S);
 }
 
 struct lab_result vault_run(struct lab *lab, double seconds, const char *word, ...)
 {
     va_list more;
     va_start(more, word);
-    struct lab_result result = run(lab, seconds, word, more);
+    struct lab_result result = recipe_lab_run(lab, seconds, word, more);
     va_end(more);
     return result;
 }
@@ -73,50 +51,19 @@ struct lab_result vault_expect(struct lab *lab, int code, const char *word, ...)
 {
     va_list more;
     va_start(more, word);
-    struct lab_result result = run(lab, 300, word, more);
+    struct lab_result result = recipe_lab_expect_list(lab, RUN_BOUND_S, code, word, more);
     va_end(more);
-    cr_assert(eq(int, result.code, code), "%s: %s%s", word, result.out, result.err);
     return result;
 }
 
 char *vault_guest(struct lab *lab, const char *script, const char *input, int *code)
 {
-    const char *const argv[] = {
-        getenv("TRIPHASE"), "-C", lab_folder(lab), "ssh", "vault", "--", script, NULL};
-    struct program program = {.argv = argv, .input = input, .bound_ns = GUEST_BOUND_S * NS_PER_S};
-    struct child_end end;
-    AUTO_TEXT out = TEXT_INIT, said = TEXT_INIT;
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert(program_run(&program, &out, &said, &end, &err) == 0, "%s: %s", script, error_text(&err));
-    if (code)
-        *code = end.code;
-    else
-        cr_assert(eq(int, end.code, 0), "%s: %s", script, text_string(&said));
-    return text_take(&out);
-}
-
-struct boot {
-    struct lab *lab;
-    char *before;
-};
-
-static bool is_up_again(void *context)
-{
-    const struct boot *boot = context;
-    int code;
-    AUTO_FREE char *now = vault_guest(boot->lab, "cat /proc/sys/kernel/random/boot_id", NULL, &code);
-    return code == 0 && !text_is(now, boot->before);
+    return recipe_lab_guest(lab, "vault", GUEST_BOUND_S, script, input, code);
 }
 
 void vault_reboot(struct lab *lab)
 {
-    int code;
-    AUTO_FREE char *before = vault_guest(lab, "cat /proc/sys/kernel/random/boot_id", NULL, NULL);
-    free(vault_guest(lab, "systemctl reboot", NULL, &code));
-    cr_assert(lab_until(REBOOT_BOUND_S, is_up_again, &(struct boot){lab, before}),
-              "the guest did not come back");
-    AUTO_FREE char *state = vault_guest(lab, "systemctl is-system-running --wait", NULL, &code);
-    cr_assert(eq(str, state, "running\n"));
+    recipe_lab_reboot(lab, "vault", GUEST_BOUND_S, REBOOT_BOUND_S);
 }
 
 char *vault_state(struct lab *lab)

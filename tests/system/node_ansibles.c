@@ -2,6 +2,7 @@
  * done, done again, taken away. */
 #include "lab/firewall.h"
 #include "lab/phase.h"
+#include "lab/recipe_lab.h"
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -43,7 +44,7 @@ static void hold(const char *ansible, const char *version)
     firewall_play(lab, "node_firewall, node_heartbeat", given);
     struct lab_result checked = lab_run(lab, "create", "host", "--", "--check", "--diff", NULL);
     cr_assert(eq(int, checked.code, 0), "%s%s", checked.out, checked.err);
-    cr_expect(gt(i64, firewall_changed(lab), 0));
+    cr_expect(gt(i64, recipe_lab_changed(lab), 0));
     AUTO_FREE char *after_check = left(guest), *said = lab_last_run(lab, "ansible");
     cr_expect(text_starts(said, version), "%s", said);
     cr_expect(eq(str, after_check, ""));
@@ -57,10 +58,10 @@ static void hold(const char *ansible, const char *version)
                  "/etc/systemd/system/node-heartbeat.service\n/etc/systemd/system/node-heartbeat.timer\n"
                  "/usr/local/sbin/node-heartbeat\n"));
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     verify(lab, given);
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     free(rig_ssh(guest, "nft add rule inet node_firewall ssh accept", NULL));
     struct lab_result differs = firewall_run(lab, 2, "run");
     cr_expect(strstr(differs.err, "what is loaded is not what /etc/node-firewall.nft says") != NULL, "%s",
@@ -71,7 +72,7 @@ static void hold(const char *ansible, const char *version)
     AUTO_FREE char *after = left(guest);
     cr_expect(eq(str, after, ""));
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
 }
 
 Test(node_ansibles, check_do_repeat_and_take_away_on_the_oldest_ansible)

@@ -1,6 +1,7 @@
 /* The role node_firewall on a real host, with packets counted from outside: before, while it is loaded and
  * afterwards. */
 #include "lab/firewall.h"
+#include "lab/recipe_lab.h"
 #include "lab/tailnet.h"
 
 #include "base/file.h"
@@ -158,7 +159,7 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
         "  vars: {node_firewall_agent_from: [192.0.2.0/24], node_firewall_agent_ports: [8443, 8080]}\n");
     firewall_run(lab, 0, "run");
     AUTO_FREE char *again = firewall_end(stream);
-    cr_expect(gt(i64, firewall_changed(lab), 0));
+    cr_expect(gt(i64, recipe_lab_changed(lab), 0));
     hold_stream(again);
     AUTO_FREE char *came_in =
         rig_ssh(guest, "nft list counter inet watching came_in | grep -o 'packets [0-9]*'", NULL);
@@ -170,7 +171,7 @@ Test(node_firewall, lets_in_whom_it_should_without_a_closed_or_an_open_moment_an
     expect_guarded(guest, true);
 
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     AUTO_FREE char *after = others_now(guest);
     cr_expect(eq(str, after, before));
 }
@@ -250,7 +251,7 @@ Test(node_firewall, refuses_whom_it_could_lock_out_takes_back_what_did_and_is_th
     /* What counts is what is loaded, not what lies on the disk. */
     free(rig_ssh(guest, "nft delete table inet node_firewall", NULL));
     firewall_run(lab, 0, "run");
-    cr_expect(gt(i64, firewall_changed(lab), 0));
+    cr_expect(gt(i64, recipe_lab_changed(lab), 0));
     expect_open(guest, FIREWALL_ELSEWHERE, "silent silent silent open");
 }
 
@@ -311,7 +312,7 @@ Test(node_firewall, stands_beside_a_real_docker_and_outlives_its_restart)
     cr_expect(eq(str, after, before));
     expect_guarded(guest, true);
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
 }
 
 Test(node_firewall, made_over_a_tailnet_lets_in_whoever_comes_by_it_and_nobody_beside_it)
@@ -323,11 +324,7 @@ Test(node_firewall, made_over_a_tailnet_lets_in_whoever_comes_by_it_and_nobody_b
     const char *address = tailnet_guest_join(tailnet, host, "tag:host", "guest");
     tailnet_operator_join(op, "tag:operator");
     const char *from = tailnet_operator_join(other, "tag:operator");
-    struct lab *lab = lab_new();
-    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
-    lab_write(lab, "home/.empty", "%s", "");
-    lab_environment(lab, "HOME", home);
-    cr_assert(eq(int, lab_run(lab, "init", NULL).code, 0));
+    struct lab *lab = recipe_lab_new(120);
     tailnet_lab_project(lab, host, address,
                         "    transport: tailnet\n    vars: {node_firewall_ranges_v4_url: ''}\n", "", "");
     lab_write(lab, "phases/work.yml", "phases:\n  - name: work\n    playbook: playbooks/node/one-role.yml\n");
@@ -343,5 +340,5 @@ Test(node_firewall, made_over_a_tailnet_lets_in_whoever_comes_by_it_and_nobody_b
                                                   by_tailnet, beside, NULL);
     cr_expect(strstr(seen.out, ",22 open\n") && strstr(seen.out, ",22 silent\n"), "%s%s", seen.out, seen.err);
     firewall_run(lab, 0, "run");
-    cr_expect(eq(i64, firewall_changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
 }

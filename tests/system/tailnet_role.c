@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "event/line.h"
 #include "format/json.h"
+#include "lab/recipe_lab.h"
 #include "lab/tailnet.h"
 #include "lab/tailnet_parts.h"
 
@@ -15,7 +15,7 @@
 
 TestSuite(tailnet_role, .timeout = 580);
 
-enum { RUN_BOUND_S = 300, GONE_BOUND_S = 15, SERVED_BOUND_S = 20 };
+enum { INIT_BOUND_S = 120, RUN_BOUND_S = 300, GONE_BOUND_S = 15, SERVED_BOUND_S = 20 };
 
 /* A project whose only phase is the role. `vars`: further variables of the target, lines of YAML; `key`
  * NULL: none is given. */
@@ -44,11 +44,7 @@ static char *with_programs(struct tailnet_lab *tailnet, const char *tag)
 
 static struct lab *new_project(void)
 {
-    struct lab *lab = lab_new();
-    AUTO_FREE char *home = file_join(lab_folder(lab), "home");
-    lab_write(lab, "home/.empty", "%s", "");
-    lab_environment(lab, "HOME", home);
-    cr_assert(eq(int, lab_run(lab, "init", NULL).code, 0));
+    struct lab *lab = recipe_lab_new(INIT_BOUND_S);
     lab_write(lab, "phases/join.yml",
               "phases:\n  - name: join\n    playbook: playbooks/tailnet/bootstrap.yml\n    silence: 10m\n");
     return lab;
@@ -56,14 +52,7 @@ static struct lab *new_project(void)
 
 static struct lab_result run(struct lab *lab, int code, const char *word)
 {
-    static int number;
-    AUTO_FREE char *name = xasprintf("%s%d", word, ++number), *out = xasprintf("%s.out", name),
-                   *said = xasprintf("%s.err", name);
-    struct lab_result result = {.code = lab_wait(lab, lab_start(lab, name, word, "host", NULL), RUN_BOUND_S)};
-    result.out = lab_keep(lab_read(lab, out));
-    result.err = lab_keep(lab_read(lab, said));
-    cr_assert(eq(int, result.code, code), "%s: %s%s", word, result.out, result.err);
-    return result;
+    return recipe_lab_expect(lab, RUN_BOUND_S, code, word, "host", NULL);
 }
 
 /* By the test itself: a joined host takes longer to go than what clears up behind a test may. */
@@ -78,15 +67,6 @@ static char *guest(struct lab *lab, const char *command)
     struct lab_result result = lab_run(lab, "ssh", "host", "--", command, NULL);
     cr_assert(eq(int, result.code, 0), "%s: %s", command, result.err);
     return result.out;
-}
-
-static int64_t changed(struct lab *lab)
-{
-    AUTO_FREE char *query =
-        xasprintf("SELECT count(*) FROM task JOIN step ON step.number = task.step WHERE task.status = %d AND "
-                  "step.run = (SELECT number FROM run ORDER BY started_ns DESC LIMIT 1)",
-                  STATUS_CHANGED);
-    return lab_sql_number(lab, query);
 }
 
 /* The devices that headscale knows, a line each: name, tags, ephemeral or not. malloc'ed. */
@@ -135,7 +115,7 @@ Test(tailnet_role, a_fresh_host_joins_by_a_key_that_nobody_sees_and_a_second_run
 
     write_project(lab, tailnet, NULL, NULL, with_programs(tailnet, "tag:host"));
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     /* What searches would find its own words: a part of the key, which nothing else holds. */
     AUTO_FREE char *half = xstrndup(key, strlen(key) - 4);
     AUTO_FREE char *search = xasprintf("grep -rla '%s' /etc /root /run /tmp /var /dev/shm || true", half);
@@ -149,7 +129,7 @@ Test(tailnet_role, a_fresh_host_joins_by_a_key_that_nobody_sees_and_a_second_run
     run(lab, 0, "run");
     expect_devices(tailnet, "other tag:host ephemeral\n");
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     destroy(lab);
 }
 
@@ -193,7 +173,7 @@ Test(tailnet_role, what_keeps_a_host_out_is_said_in_words_that_tell_what_to_do)
     run(lab, 0, "run");
     expect_devices(tailnet, "");
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     lab_write(lab, "phases/join.yml",
               "phases:\n  - name: join\n    playbook: playbooks/tailnet/bootstrap.yml\n");
     expect_refusal(lab, "The auth key is spent");
@@ -268,7 +248,7 @@ Test(tailnet_role, a_package_that_is_given_is_installed_once_and_its_own_unit_ru
             "|| true"),
         "1.102.3 installed\n/lib/systemd/system/tailscaled.service\n"));
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     destroy(lab);
 }
 
@@ -334,10 +314,10 @@ Test(tailnet_role, a_signed_repository_is_installed_from_once_and_one_that_its_k
     /* Neither as it is on the host nor asked for the repository by name is there anything to do. */
     write_project(lab, tailnet, NULL, NULL, vars);
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     AUTO_FREE char *named = xasprintf("%s      tailnet_source: repository\n", vars);
     write_project(lab, tailnet, NULL, NULL, named);
     run(lab, 0, "run");
-    cr_expect(eq(i64, changed(lab), 0));
+    cr_expect(eq(i64, recipe_lab_changed(lab), 0));
     destroy(lab);
 }
