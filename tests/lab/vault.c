@@ -171,3 +171,45 @@ char *vault_cut_before(struct lab *lab, const char *file, const char *name)
               (int)(at - whole), whole, at);
     return whole;
 }
+
+/* The token is on stdin. */
+#define ASK                                                                               \
+    "set -eu; read -r token || true; ask() { printf 'header = \"X-Vault-Token: %s\"\\n' " \
+    "\"$token\" | curl -sf --config - --cacert /etc/openbao/tls/ca.crt \"$@\"; }\n"
+
+int vault_token_status(struct lab *lab, const char *token)
+{
+    return vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", NULL);
+}
+
+void vault_save(struct lab *lab, const char *token)
+{
+    free(vault_guest(lab, ASK "ask -o /root/then https://127.0.0.1:8200/v1/sys/storage/raft/snapshot", token,
+                     NULL));
+}
+
+void vault_restore(struct lab *lab, const char *token)
+{
+    free(vault_guest(lab,
+                     ASK "ask -X POST --data-binary @/root/then -H 'Content-Type: application/octet-stream' "
+                         "https://127.0.0.1:8200/v1/sys/storage/raft/snapshot-force; rm /root/then\n"
+                         "sed -i 's/^{/{\"restored\": \"yes\", /' /var/lib/openbao/receipt.json",
+                     token, NULL));
+}
+
+struct token {
+    struct lab *lab;
+    const char *text;
+    int status;
+};
+
+static bool has_status(void *context)
+{
+    const struct token *token = context;
+    return vault_token_status(token->lab, token->text) == token->status;
+}
+
+bool vault_until_token(struct lab *lab, double seconds, const char *token, int status)
+{
+    return lab_until(seconds, has_status, &(struct token){lab, token, status});
+}

@@ -32,6 +32,14 @@ char *vault_kept_token(struct lab *lab);
 /* Fails the test unless the server has one admin token and one for snapshots and no other, there is no root
  * token anywhere, and nobody can begin one who is not root on the host. */
 void vault_expect_tokens(struct lab *lab);
+/* Status of a token's question about itself: 200 valid, 403 not. */
+int vault_token_status(struct lab *lab, const char *token);
+/* Waits until it is that; false when it never was. */
+bool vault_until_token(struct lab *lab, double seconds, const char *token, int status);
+/* A snapshot is laid aside on the guest, by hand; and comes into force again, on a host with another receipt,
+ * soon after. `token` may do it. */
+void vault_save(struct lab *lab, const char *token);
+void vault_restore(struct lab *lab, const char *token);
 /* The task `name` of a role's file fails from now on, as if the run had been cut off just before it. The
  * file's text before is given; malloc'ed. */
 char *vault_cut_before(struct lab *lab, const char *file, const char *name);

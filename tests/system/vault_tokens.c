@@ -12,11 +12,6 @@
 
 TestSuite(vault_tokens, .timeout = 580);
 
-static int valid(struct lab *lab, const char *token)
-{
-    return vault_ask(lab, token, "GET", "/v1/auth/token/lookup-self", NULL);
-}
-
 /* The documented way to a root token, there and back. */
 static void hold_a_root_token_is_made_by_order_and_ends_with_the_next_run(struct lab *lab)
 {
@@ -26,7 +21,7 @@ static void hold_a_root_token_is_made_by_order_and_ends_with_the_next_run(struct
     cr_assert(eq(int, vault_ask(lab, root, "GET", "/v1/auth/token/lookup-self", &said), 200), "%s", said);
     cr_assert(strstr(said, "\"policies\":[\"root\"]") != NULL, "%s", said);
     vault_expect(lab, 0, "run", "vault", "finalize", NULL);
-    cr_assert(eq(int, valid(lab, root), 403), "the root token is valid");
+    cr_assert(eq(int, vault_token_status(lab, root), 403), "the root token is valid");
     vault_expect_tokens(lab);
 }
 
@@ -51,50 +46,27 @@ static void hold_verify_tells_all_that_is_wrong_and_changes_nothing(struct lab *
                      NULL, NULL));
 }
 
-struct token {
-    struct lab *lab;
-    const char *text;
-};
-
-static bool lives_again(void *context)
-{
-    const struct token *token = context;
-    return valid(token->lab, token->text) == 200;
-}
-
 /* What a restore does to tokens, by hand: the server as it was then, on a host with another receipt. */
 static void hold_a_restore_revives_no_token(struct lab *lab)
 {
     AUTO_FREE char *before = vault_kept_token(lab);
-    static const char ask[] =
-        "set -eu; read -r token || true; ask() { printf 'header = \"X-Vault-Token: %s\"\\n' "
-        "\"$token\" | curl -sf --config - "
-        "--cacert /etc/openbao/tls/ca.crt \"$@\"; }\n";
-    AUTO_FREE char *save =
-        xasprintf("%sask -o /root/then https://127.0.0.1:8200/v1/sys/storage/raft/snapshot; ask -X PUT "
-                  "https://127.0.0.1:8200/v1/auth/token/revoke-self",
-                  ask);
-    free(vault_guest(lab, save, before, NULL));
-    cr_assert(eq(int, valid(lab, before), 403));
+    vault_save(lab, before);
+    cr_assert(eq(int, vault_ask(lab, before, "PUT", "/v1/auth/token/revoke-self", NULL), 204));
+    cr_assert(eq(int, vault_token_status(lab, before), 403));
     /* That somebody revoked it is not passed over; the advice is followed. */
     struct lab_result refused = vault_expect(lab, 2, "run", "vault", "finalize", NULL);
     cr_assert(strstr(refused.err, "-e vault_common_root_from_shares=true") != NULL, "%s", refused.err);
     vault_expect(lab, 0, "run", "vault", "finalize", "--", "-e", "vault_common_root_from_shares=true", NULL);
     AUTO_FREE char *after = vault_kept_token(lab);
-    AUTO_FREE char *restore =
-        xasprintf("%sask -X POST --data-binary @/root/then -H 'Content-Type: application/octet-stream' "
-                  "https://127.0.0.1:8200/v1/sys/storage/raft/snapshot-force; rm /root/then\n"
-                  "sed -i 's/^{/{\"restored\": \"yes\", /' /var/lib/openbao/receipt.json",
-                  ask);
-    free(vault_guest(lab, restore, after, NULL));
+    vault_restore(lab, after);
     /* It is applied after the reply. */
-    cr_assert(lab_until(60, lives_again, &(struct token){lab, before}), "the restore revived nothing");
-    cr_assert(eq(int, valid(lab, after), 403));
+    cr_assert(vault_until_token(lab, 60, before, 200), "the restore revived nothing");
+    cr_assert(eq(int, vault_token_status(lab, after), 403));
 
     struct lab_result result = vault_expect(lab, 0, "run", "vault", "finalize", NULL);
     AUTO_FREE char *now = vault_kept_token(lab);
-    cr_assert(eq(int, valid(lab, now), 200), "%s", result.out);
-    cr_assert(eq(int, valid(lab, before), 403), "what had been revoked lives: %s", result.out);
+    cr_assert(eq(int, vault_token_status(lab, now), 200), "%s", result.out);
+    cr_assert(eq(int, vault_token_status(lab, before), 403), "what had been revoked lives: %s", result.out);
     vault_expect_tokens(lab);
     vault_expect(lab, 0, "run", "vault", "finalize", "--check-idempotent", NULL);
 }
