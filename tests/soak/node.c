@@ -3,6 +3,7 @@
 #include "lab/node.h"
 
 #include "base/memory.h"
+#include "lab/phase.h"
 #include "lab/sandbox.h"
 
 #include <criterion/criterion.h>
@@ -47,14 +48,6 @@ static void without_docker(const char *root, const char *ansible)
     node_expect(lab, 0, "run", "node", "--check-idempotent", NULL);
 }
 
-static const char *ansible_of(const char *name)
-{
-    const char *path = getenv(name);
-    if (!path)
-        cr_skip_test("needs %s", name);
-    return path;
-}
-
 Test(node_soak, a_host_without_docker_gets_debians)
 {
     without_docker("debian-12", NULL);
@@ -62,7 +55,7 @@ Test(node_soak, a_host_without_docker_gets_debians)
 
 Test(node_soak, a_host_without_docker_of_debian_11_gets_debians_on_the_newest_ansible)
 {
-    without_docker("debian-11", ansible_of("NEWEST_ANSIBLE"));
+    without_docker("debian-11", lab_newest_ansible());
 }
 
 Test(node_soak, a_host_without_docker_of_debian_13_gets_debians)
@@ -72,5 +65,5 @@ Test(node_soak, a_host_without_docker_of_debian_13_gets_debians)
 
 Test(node_soak, a_host_without_docker_gets_debians_on_the_oldest_ansible)
 {
-    without_docker("debian-12", ansible_of("OLD_ANSIBLE"));
+    without_docker("debian-12", lab_old_ansible());
 }
