@@ -137,6 +137,12 @@ struct firewall_client *firewall_start(struct lab *lab, const char *program, con
     return client;
 }
 
+void firewall_tell(struct firewall_client *client, const char *word)
+{
+    AUTO_FREE char *line = xasprintf("%s\n", word);
+    cr_assert_eq(file_write_all(client->stdin_end, line, strlen(line)), 0);
+}
+
 char *firewall_end(struct firewall_client *client)
 {
     close(client->stdin_end);

@@ -39,6 +39,8 @@ struct firewall_client; /* lives as long as the test */
 struct firewall_client *firewall_start(struct lab *lab, const char *program, const char *words);
 /* What it said so far, malloc'ed. */
 char *firewall_said(const struct firewall_client *client);
+/* Gives it a line. */
+void firewall_tell(struct firewall_client *client, const char *word);
 /* Ends it, and gives its last line, malloc'ed. */
 char *firewall_end(struct firewall_client *client);
 /* Goes through these flows until it is ended, which gives what was seen as JSON. */

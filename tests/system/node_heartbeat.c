@@ -2,20 +2,15 @@
 #include "lab/firewall.h"
 #include "lab/recipe_lab.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "format/json.h"
-#include "process/child.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 TestSuite(node_heartbeat, .timeout = 480);
 
@@ -23,9 +18,8 @@ TestSuite(node_heartbeat, .timeout = 480);
 
 enum { HEARD_BOUND_S = 30 };
 
-/* The control plane. */
 static struct lab *project;
-static int words = -1;
+static struct firewall_client *control_plane;
 
 static char *heard(void)
 {
@@ -69,7 +63,7 @@ struct said {
 static bool is_ready(void *context)
 {
     const struct said *said = context;
-    AUTO_FREE char *out = lab_read(project, "receiver.out");
+    AUTO_FREE char *out = firewall_said(control_plane);
     int lines = 0;
     for (const char *at = out; (at = strchr(at, '\n')); at++)
         lines++;
@@ -79,33 +73,16 @@ static bool is_ready(void *context)
 static void be(const char *word)
 {
     static struct said said = {1};
-    if (word) {
-        AUTO_FREE char *line = xasprintf("%s\n", word);
-        AUTO_ERROR err = ERROR_INIT;
-        cr_assert_eq(file_write_all(words, line, strlen(line)), 0);
-        said.lines++;
-    }
+    firewall_tell(control_plane, word);
+    said.lines++;
     cr_assert(lab_until(HEARD_BOUND_S, is_ready, &said), "the control plane is not ready");
 }
 
 static void start_control_plane(const char *address)
 {
-    AUTO_FREE char *log = file_join(lab_folder(project), "heard"),
-                   *out = file_join(lab_folder(project), "receiver.out");
-    AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, "python3", "tests/lab/heartbeat_receiver.py", address, "8099", log, NULL);
+    AUTO_FREE char *words = xasprintf("%s 8099 %s/heard", address, lab_folder(project));
     lab_write(project, "heard", "%s", "");
-    int ends[2];
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    AUTO_CLOSE int to = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    static struct child child;
-    struct child_plan plan = {
-        .argv = words_argv(&argv), .in = ends[0], .out = to, .error = to, .die_with_parent = true};
-    AUTO_ERROR err = ERROR_INIT;
-    cr_assert_eq(child_start(&plan, &child, &err), 0, "%s", error_text(&err));
-    close(ends[0]);
-    words = ends[1];
-    be(NULL);
+    control_plane = firewall_start(project, "tests/lab/heartbeat_receiver.py", words);
 }
 
 /* What came: times, and that no connection was used twice. */
