@@ -28,12 +28,18 @@ static bool gives(const char *variables, const char *line)
     return variables && strstr(variables, name);
 }
 
+const char *node_tree(void)
+{
+    char *tree = lab_keep(rig_output("setup/node-tree.sh --where"));
+    tree[strcspn(tree, "\n")] = '\0';
+    return tree;
+}
+
 struct lab *node_lab(const char *root, const char *variables)
 {
     rig_needed();
     struct lab *lab = recipe_lab_new(RUN_BOUND_S);
-    AUTO_FREE char *tree = root ? xstrdup(root) : rig_output("setup/node-tree.sh --where");
-    tree[strcspn(tree, "\n")] = '\0';
+    const char *tree = root ? root : node_tree();
     cr_assert(root || file_is_dir(tree), "no tree of an agent node in %s: setup/node-tree.sh makes it", tree);
     AUTO_TEXT vars = TEXT_INIT;
     for (const char *line = node_of_the_tree; !root && *line; line = strchr(line, '\n') + 1)

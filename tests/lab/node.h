@@ -6,6 +6,8 @@
 
 /* Lines of `vars` of a target, each "      name: value\n": from where a host of that tree fetches what. */
 extern const char node_of_the_tree[];
+/* Where setup/node-tree.sh makes it, be it there or not; kept by the lab. */
+const char *node_tree(void);
 /* `root` NULL: the tree of agent nodes. `variables` further lines of `vars` of the target, each "
  * name: value\n"; they count above those that lead to what the tree has. Nothing is made yet. Skips the
  * test where no sandbox can be made. */

@@ -4,11 +4,9 @@
 
 #include "base/memory.h"
 #include "lab/phase.h"
-#include "lab/sandbox.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 TestSuite(node_soak, .timeout = 3000);
@@ -17,8 +15,7 @@ TestSuite(node_soak, .timeout = 3000);
  * elsewhere is brought from here, for images there is no registry. */
 static void without_docker(const char *root, const char *ansible)
 {
-    AUTO_FREE char *tree = rig_output("setup/node-tree.sh --where");
-    tree[strcspn(tree, "\n")] = '\0';
+    const char *tree = node_tree();
     AUTO_FREE char *variables = xasprintf(
         "      node_docker_config: {storage-driver: vfs}\n"
         "      node_firewall_ranges_v4_url: \"\"\n"

@@ -1,6 +1,7 @@
 /* As system/node_silence.c, with Docker that is started anew behind the firewall, and connections that are
  * kept for 90 s. */
 #include "lab/silence.h"
+#include "lab/node.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -8,14 +9,13 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <string.h>
+#include <stdlib.h>
 
 #define KEPT_S 90.0
 
 Test(soak_silence, of_an_agent_node_through_firewall_and_restart_of_docker, .timeout = 900)
 {
-    char *tree = lab_keep(rig_output("setup/node-tree.sh --where"));
-    tree[strcspn(tree, "\n")] = '\0';
+    const char *tree = node_tree();
     if (!file_is_dir(tree))
         cr_skip_test("no tree of an agent node: setup/node-tree.sh makes it");
     struct rig *guest = firewall_guest(tree);

@@ -1,6 +1,7 @@
 /* The role node_firewall on a real host, with packets counted from outside: before, while it is loaded and
  * afterwards. */
 #include "lab/firewall.h"
+#include "lab/node.h"
 #include "lab/recipe_lab.h"
 #include "lab/tailnet.h"
 
@@ -289,8 +290,7 @@ Test(node_firewall, believes_a_published_list_only_where_it_can_be_one_and_waits
 
 Test(node_firewall, stands_beside_a_real_docker_and_outlives_its_restart)
 {
-    char *tree = lab_keep(rig_output("setup/node-tree.sh --where"));
-    tree[strcspn(tree, "\n")] = '\0';
+    const char *tree = node_tree();
     if (!file_is_dir(tree))
         cr_skip_test("no tree of an agent node: setup/node-tree.sh makes it");
     struct rig *guest = firewall_guest(tree);
