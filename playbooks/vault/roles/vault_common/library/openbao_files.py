@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import grp
-import json
 import os
 import pwd
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.whole_file import bytes_of, write
 
 DOCUMENTATION = r"""
 module: openbao_files
@@ -90,37 +90,8 @@ def lay_file(entry, before, after, check):
     if before == after and is_so(look(path), stat.S_IFREG, entry):
         return False
     if not check:
-        directory, name = os.path.split(path)
-        # Always the same name: what was cut off here before is replaced, and does not pile up.
-        beside = os.path.join(directory, '.%s.new' % name)
-        if look(beside) is not None:
-            os.unlink(beside)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(handle, 'wb') as stream:
-                stream.write(after)
-                stream.flush()
-                os.fchown(handle, *owner_of(entry))
-                os.fchmod(handle, int(str(entry['mode']), 8))
-                os.fsync(handle)
-            os.rename(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
-        above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(above)
-        finally:
-            os.close(above)
+        write(path, after, int(str(entry['mode']), 8), *owner_of(entry))
     return True
-
-
-def content_of(entry):
-    content = entry.get('content', '')
-    if not isinstance(content, str):
-        # Ansible 2.14 takes text that looks like a dictionary for one.
-        content = json.dumps(content, indent=4, sort_keys=True) + '\n'
-    return content.encode('utf-8')
 
 
 def main():
@@ -135,7 +106,7 @@ def main():
             if lay_directory(entry, module.check_mode):
                 written.append(entry['path'])
         for entry in module.params['files']:
-            after = content_of(entry)
+            after = bytes_of(entry.get('content', ''))
             status = look(entry['path'])
             before = b''
             if status is not None and stat.S_ISREG(status.st_mode):

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import grp
-import json
 import os
 import pwd
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.whole_file import bytes_of, write
 
 DOCUMENTATION = r"""
 module: vault_keep
@@ -69,33 +69,6 @@ def as_it_is(path):
         return stream.read(), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
 
 
-def write(path, data, mode, uid, gid):
-    directory, name = os.path.split(path)
-    # Always the same name: what was cut off here before is replaced, and does not pile up.
-    beside = os.path.join(directory, '.%s.new' % name)
-    try:
-        os.unlink(beside)
-    except FileNotFoundError:
-        pass
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, 'wb') as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchown(handle, uid, gid)
-            os.fchmod(handle, mode)
-            os.fsync(handle)
-        os.rename(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
-    above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(above)
-    finally:
-        os.close(above)
-
-
 def main():
     module = AnsibleModule(argument_spec={
         'path': {'type': 'path', 'required': True},
@@ -105,17 +78,14 @@ def main():
         'group': {'type': 'str'},
     }, supports_check_mode=True)
     args = module.params
-    content = args['content']
-    if not isinstance(content, str):
-        # Ansible 2.14 takes text that looks like a dictionary for one.
-        content = json.dumps(content, indent=4, sort_keys=True) + '\n'
     try:
+        data = bytes_of(args['content'])
         mode = int(args['mode'], 8)
         uid = pwd.getpwnam(args['owner']).pw_uid if args['owner'] else os.geteuid()
         gid = grp.getgrnam(args['group']).gr_gid if args['group'] else os.getegid()
-        changed = as_it_is(args['path']) != (content.encode('utf-8'), mode, uid, gid)
+        changed = as_it_is(args['path']) != (data, mode, uid, gid)
         if changed and not module.check_mode:
-            write(args['path'], content.encode('utf-8'), mode, uid, gid)
+            write(args['path'], data, mode, uid, gid)
     except (OSError, KeyError, ValueError) as error:
         module.fail_json(msg='cannot write %s: %s' % (args['path'], error))
     module.exit_json(changed=changed, path=args['path'])
