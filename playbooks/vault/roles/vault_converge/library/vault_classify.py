@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.vault_decision import decide, look_at_host, look_at_keys, look_at_store
+from ansible.module_utils.vault_decision import decide, look_at_host, look_at_keys, look_at_store, to_give_up
 
 DOCUMENTATION = r"""
 module: vault_classify
@@ -70,6 +70,10 @@ told:
   description: Action and figures, as they are told.
   type: str
   returned: success
+given_up:
+  description: What I(begin_anew) gives up, where the action is begin-anew.
+  type: str
+  returned: success
 """
 
 
@@ -103,7 +107,8 @@ def main():
         'detail': {'T': keys['state'], 'H': host['state'], 'S': store['state'], 'action': decision['action'], 'reason': decision['reason'],
                    'lineage': keys['lineage'] or host['lineage'] or store['lineage'], 'staged': bool(host['staged']),
                    'evidence': {'T': keys['evidence'][:400], 'H': host['evidence'][:400], 'S': store['evidence'][:400]}}}}
-    module.exit_json(changed=False, figures=figures, kept=keys, host=host, store=store, told=told, **tells, **decision)
+    module.exit_json(changed=False, figures=figures, kept=keys, host=host, store=store, told=told,
+                     given_up=to_give_up(keys, store), **tells, **decision)
 
 
 if __name__ == '__main__':
