@@ -68,12 +68,11 @@ static int add_reports(struct bundle *bundle, const struct bundle_subject *subje
     AUTO_TEXT timings = TEXT_INIT;
     find_never(subject, &never);
     const char *const runs[] = {subject->account->run->id, NULL};
-    struct history_sum *roles;
-    size_t count;
-    if (history_sums(subject->db, runs, HISTORY_BY_ROLE, &roles, &count, err) < 0)
+    struct history_sums roles;
+    if (history_sums(subject->db, runs, HISTORY_BY_ROLE, 0, &roles, err) < 0)
         return -1;
-    timings_add(subject->account, &never, roles, count, &timings);
-    history_sums_free(roles, count);
+    timings_add(subject->account, &never, roles.rows, roles.count, &timings);
+    history_sums_clear(&roles);
     return bundle_add(bundle, "provisioning-timings.txt", &timings, NULL, err);
 }
 
@@ -81,13 +80,13 @@ static int add_sums(struct bundle *bundle, const struct bundle_subject *subject,
                     const char *name, struct error *err)
 {
     const char *const runs[] = {subject->account->run->id, NULL};
-    struct history_sum *sums;
-    size_t count;
+    const struct report_format *format = report_format_at(0);
+    struct history_sums sums;
     AUTO_TEXT table = TEXT_INIT;
-    if (history_sums(subject->db, runs, by, &sums, &count, err) < 0)
+    if (history_sums(subject->db, runs, by, format->sums_most, &sums, err) < 0)
         return -1;
-    report_format_at(0)->sums(sums, count, by, &plain, &table);
-    history_sums_free(sums, count);
+    format->sums(&sums, by, &plain, &table);
+    history_sums_clear(&sums);
     return bundle_add(bundle, name, &table, NULL, err);
 }
 

@@ -183,16 +183,15 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
 {
     AUTO_WORDS ids = WORDS_INIT;
     AUTO_TEXT out = TEXT_INIT;
-    struct history_sum *sums;
-    size_t count;
+    struct history_sums sums;
     struct table_look look = table_look_of(STDOUT_FILENO);
     enum history_by by = request->by == BY_ROLE ? HISTORY_BY_ROLE : HISTORY_BY_TASK;
     for (; *runs; runs++)
         words_add(&ids, (*runs)->id);
-    if (history_sums(db, words_argv(&ids), by, &sums, &count, err) < 0)
+    if (history_sums(db, words_argv(&ids), by, request->format->sums_most, &sums, err) < 0)
         return -1;
-    request->format->sums(sums, count, by, &look, &out);
-    history_sums_free(sums, count);
+    request->format->sums(&sums, by, &look, &out);
+    history_sums_clear(&sums);
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 

@@ -6,6 +6,7 @@
 #include "store/history_boot.h"
 #include "store/history_confirm.h"
 #include "store/history_paths.h"
+#include "store/history_sums.h"
 #include "store/history_tasks.h"
 #include "store/history_told.h"
 

@@ -60,8 +60,8 @@ static void add_runs(const struct report_runs *runs, const struct table_look *lo
     add_accounts(runs->accounts, runs->count, out);
 }
 
-static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
-                     const struct table_look *look, struct text *out)
+static void add_sums(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                     struct text *out)
 {
     (void)look;
     enum { OF_ROLES = 3 }; /* the last columns */
@@ -71,20 +71,21 @@ static void add_sums(const struct history_sum *sums, size_t count, enum history_
         {.title = "status"},  {.title = "started"}, {.title = "wall_ms"}};
     AUTO_TABLE *table =
         table_new(columns, COUNT_OF(columns) - (by == HISTORY_BY_ROLE ? 0 : (size_t)OF_ROLES));
-    for (size_t i = 0; i < count; i++) {
-        table_add(table, sums[i].name, TABLE_PLAIN);
-        table_add(table, sums[i].host, TABLE_PLAIN);
-        const int64_t counts[] = {sums[i].n, sums[i].ok, sums[i].changed, sums[i].failed};
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct history_sum *sum = &sums->rows[i];
+        table_add(table, sum->name, TABLE_PLAIN);
+        table_add(table, sum->host, TABLE_PLAIN);
+        const int64_t counts[] = {sum->n, sum->ok, sum->changed, sum->failed};
         for (size_t k = 0; k < COUNT_OF(counts); k++)
             table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[k]);
-        add_ms(table, sums[i].sum_ns, sums[i].sum_ns >= 0);
-        add_ms(table, sums[i].max_ns, sums[i].max_ns >= 0);
+        add_ms(table, sum->sum_ns, sum->sum_ns >= 0);
+        add_ms(table, sum->max_ns, sum->max_ns >= 0);
         if (by != HISTORY_BY_ROLE)
             continue;
-        AUTO_FREE char *started = moment_rfc3339(sums[i].started_ns);
-        table_add(table, sums[i].status, TABLE_PLAIN);
+        AUTO_FREE char *started = moment_rfc3339(sum->started_ns);
+        table_add(table, sum->status, TABLE_PLAIN);
         table_add(table, started, TABLE_PLAIN);
-        add_ms(table, sums[i].wall_ns, sums[i].wall_ns >= 0);
+        add_ms(table, sum->wall_ns, sum->wall_ns >= 0);
     }
     table_write_csv(table, out);
 }

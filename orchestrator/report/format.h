@@ -20,8 +20,9 @@ struct report_format {
     /* Why one run ended as it did, and each of its steps. NULL: not in this form. */
     void (*explanation)(const struct account *account, const struct table_look *look, struct text *out);
     /* Sums by role or task. */
-    void (*sums)(const struct history_sum *sums, size_t count, enum history_by by,
-                 const struct table_look *look, struct text *out);
+    void (*sums)(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                 struct text *out);
+    size_t sums_most; /* how many by task it is for; 0: however many there are */
     /* `evidence`: with that for the transports of both sides. */
     void (*comparison)(const struct comparison *comparison, bool evidence, const struct table_look *look,
                        struct text *out);

@@ -207,23 +207,24 @@ struct json *report_json_runs(const struct account *accounts, size_t count, cons
     return object;
 }
 
-struct json *report_json_sums(const struct history_sum *sums, size_t count, enum history_by by)
+struct json *report_json_sums(const struct history_sums *sums, enum history_by by)
 {
     struct json *object = json_new_object(), *rows = json_new_array();
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct history_sum *sum = &sums->rows[i];
         struct json *row = json_new_object();
-        json_set_string(row, "name", sums[i].name);
-        json_set_string(row, "host", sums[i].host);
-        json_set_integer(row, "n", sums[i].n);
-        json_set_integer(row, "ok", sums[i].ok);
-        json_set_integer(row, "changed", sums[i].changed);
-        json_set_integer(row, "failed", sums[i].failed);
-        report_json_set_ms(row, "sum_ms", sums[i].sum_ns);
-        report_json_set_ms(row, "max_ms", sums[i].max_ns);
+        json_set_string(row, "name", sum->name);
+        json_set_string(row, "host", sum->host);
+        json_set_integer(row, "n", sum->n);
+        json_set_integer(row, "ok", sum->ok);
+        json_set_integer(row, "changed", sum->changed);
+        json_set_integer(row, "failed", sum->failed);
+        report_json_set_ms(row, "sum_ms", sum->sum_ns);
+        report_json_set_ms(row, "max_ms", sum->max_ns);
         if (by == HISTORY_BY_ROLE) {
-            json_set_string(row, "status", sums[i].status);
-            set_moment(row, "started", sums[i].started_ns);
-            report_json_set_ms(row, "wall_ms", sums[i].wall_ns);
+            json_set_string(row, "status", sum->status);
+            set_moment(row, "started", sum->started_ns);
+            report_json_set_ms(row, "wall_ms", sum->wall_ns);
         }
         json_append(rows, row);
     }
@@ -256,11 +257,11 @@ static void add_explanation(const struct account *account, const struct table_lo
     add(explain_json(account), out);
 }
 
-static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
-                     const struct table_look *look, struct text *out)
+static void add_sums(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                     struct text *out)
 {
     (void)look;
-    add(report_json_sums(sums, count, by), out);
+    add(report_json_sums(sums, by), out);
 }
 
 static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,

@@ -17,10 +17,10 @@ static void add_runs(const struct report_runs *runs, const struct table_look *lo
         report_run(runs->accounts, look, out);
 }
 
-static void add_sums(const struct history_sum *sums, size_t count, enum history_by by,
-                     const struct table_look *look, struct text *out)
+static void add_sums(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                     struct text *out)
 {
-    report_sums(sums, count, by, look, out);
+    report_sums(sums, by, look, out);
 }
 
 static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,
@@ -44,11 +44,11 @@ static void add_runs_markdown(const struct report_runs *runs, const struct table
     add_runs(runs, &as_markdown, out);
 }
 
-static void add_sums_markdown(const struct history_sum *sums, size_t count, enum history_by by,
+static void add_sums_markdown(const struct history_sums *sums, enum history_by by,
                               const struct table_look *look, struct text *out)
 {
     (void)look;
-    add_sums(sums, count, by, &as_markdown, out);
+    add_sums(sums, by, &as_markdown, out);
 }
 
 static void add_comparison_markdown(const struct comparison *comparison, bool evidence,
@@ -70,6 +70,7 @@ const struct report_format report_format_table = {.name = "table",
                                                   .runs = add_runs,
                                                   .explanation = explain_view,
                                                   .sums = add_sums,
+                                                  .sums_most = REPORT_SUMS_MOST,
                                                   .comparison = add_comparison,
                                                   .cycle = add_cycle};
 const struct report_format report_format_md = {.name = "md",

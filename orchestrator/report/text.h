@@ -11,9 +11,11 @@ void report_head(const struct account *account, const struct table_look *look, s
 /* Several runs, newest first, and the statistics over them. */
 void report_runs(const struct account *accounts, size_t count, const struct table_look *look,
                  struct text *out);
-/* Sums by role or task. */
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by,
-                 const struct table_look *look, struct text *out);
+/* Sums by role or task; behind them how many more there are. */
+void report_sums(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                 struct text *out);
+/* More lines than that nobody reads: what shows them to people shows the longest. */
+enum { REPORT_SUMS_MOST = 10000 };
 /* "2026-01-02 03:04:05", local time. */
 void report_add_date(struct text *out, int64_t wall_ns);
 enum table_style report_outcome_style(const char *outcome);

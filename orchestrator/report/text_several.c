@@ -119,8 +119,8 @@ static void add_sum_row(struct table *table, const struct history_sum *sum, enum
     add_duration(table, sum->max_ns);
 }
 
-void report_sums(const struct history_sum *sums, size_t count, enum history_by by,
-                 const struct table_look *look, struct text *out)
+void report_sums(const struct history_sums *sums, enum history_by by, const struct table_look *look,
+                 struct text *out)
 {
     static const struct table_column of_roles[] = {
         {.title = "role", .shrinks = 20},
@@ -145,10 +145,15 @@ void report_sums(const struct history_sum *sums, size_t count, enum history_by b
     };
     AUTO_TABLE *table = by == HISTORY_BY_ROLE ? table_new(of_roles, COUNT_OF(of_roles))
                                               : table_new(of_tasks, COUNT_OF(of_tasks));
-    double whole = 0;
-    for (size_t i = 0; i < count; i++)
-        whole += sums[i].whole ? 0 : (double)sums[i].sum_ns;
-    for (size_t i = 0; i < count; i++)
-        add_sum_row(table, &sums[i], by, whole);
+    double whole = (double)sums->left_out_ns;
+    for (size_t i = 0; i < sums->count; i++)
+        whole += sums->rows[i].whole ? 0 : (double)sums->rows[i].sum_ns;
+    for (size_t i = 0; i < sums->count; i++)
+        add_sum_row(table, &sums->rows[i], by, whole);
     table_write(table, look, out);
+    if (!sums->left_out)
+        return;
+    AUTO_FREE char *shorter = duration_show(sums->left_out_ns);
+    text_addf(out, "\nand %zu more, none longer, %s in sum: --format csv or json has all\n", sums->left_out,
+              shorter);
 }

@@ -1,7 +1,6 @@
 #include "store/history_tasks.h"
 
 #include "base/memory.h"
-#include "format/json.h"
 
 #include <string.h>
 
@@ -132,100 +131,6 @@ void history_bad_free(struct history_bad *bad, size_t count)
         free(bad[i].message);
     }
     free(bad);
-}
-
-/* Words are joined after the grouping: numbers are what a million rows are grouped by. total() cannot
- * overflow, as sum() could. */
-#define COUNT_COLUMNS                                                                               \
-    "count(*) AS n, sum(status = 0) AS ok, sum(status = 1) AS changed, sum(status = 3) AS failed, " \
-    "CAST(total(task.duration_ns) AS INTEGER) AS total, max(task.duration_ns) AS longest"
-#define SUM_COLUMNS                                                                                          \
-    COUNT_COLUMNS " FROM task WHERE step IN (SELECT step.number FROM step JOIN run ON run.number = step.run" \
-                  " WHERE run.id IN (SELECT value FROM json_each(?1)))"
-
-/* Of a run each role on each host, then over the runs. What an attempt failed in that was made up for by
- * another counts no more. */
-#define SUMMED_PARTS                                                                                   \
-    "sum(n), sum(ok), sum(changed), sum(failed), CAST(total(total) AS INTEGER) AS total, max(longest)" \
-    ", sum(bad), sum(skipped), min(first)"
-static const char sums_by_role[] =
-    "WITH chosen AS (SELECT step.number AS number, step.run AS run,"
-    " step.number = max(step.number) OVER (PARTITION BY step.run, step.name) AS last"
-    " FROM step JOIN run ON run.number = step.run WHERE run.id IN (SELECT value FROM json_each(?1))),"
-    " part AS (SELECT chosen.run AS run, role, host, " COUNT_COLUMNS
-    ", sum(chosen.last AND status >= 3 AND NOT flags & 1) AS bad, sum(status = 2) AS skipped,"
-    " min(task.started_ns) AS first, max(task.started_ns + task.duration_ns) AS last"
-    " FROM chosen CROSS JOIN task ON task.step = chosen.number GROUP BY chosen.run, role, host),"
-    " whole AS (SELECT sum(n) AS n, sum(ok) AS ok, sum(changed) AS changed, sum(failed) AS failed,"
-    " total(total) AS total, max(longest) AS longest, sum(bad) AS bad, sum(skipped) AS skipped,"
-    " min(first) AS first, max(last) AS last FROM part GROUP BY run),"
-    " named AS (SELECT 0 AS place, role.text AS title, host.text AS machine, part.* FROM part"
-    " LEFT JOIN name AS role ON role.number = part.role LEFT JOIN name AS host ON host.number = part.host)"
-    " SELECT place, title, machine, " SUMMED_PARTS ", CAST(total(last - first) AS INTEGER)"
-    " FROM named GROUP BY role, host"
-    " UNION ALL SELECT 1, 'all', NULL, " SUMMED_PARTS ", CAST(total(last - first) AS INTEGER)"
-    " FROM whole"
-    " ORDER BY place, total DESC, 2, 3";
-static const char sums_by_task[] =
-    "SELECT role.text, title.text, host.text, n, ok, changed, failed, total, longest"
-    " FROM (SELECT role, task, path, host, " SUM_COLUMNS " GROUP BY role, task, path, host) AS part"
-    " LEFT JOIN name AS role ON role.number = part.role LEFT JOIN name AS title ON title.number = part.task"
-    " LEFT JOIN name AS host ON host.number = part.host"
-    " ORDER BY total DESC, title.text, host.text";
-
-/* The worst that became of it. */
-static const char *status_of(int64_t bad, int64_t changed, int64_t skipped, int64_t n)
-{
-    return bad ? "failed" : changed ? "changed" : skipped == n ? "skipped" : "ok";
-}
-
-int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out,
-                 size_t *count, struct error *err)
-{
-    AUTO_STATEMENT *query = NULL;
-    AUTO_JSON *ids = json_new_array();
-    for (; *runs; runs++)
-        json_append(ids, json_new_string(*runs));
-    AUTO_FREE char *list = json_compact(ids);
-    if (start(db, by == HISTORY_BY_ROLE ? sums_by_role : sums_by_task, list, &query, err) < 0)
-        return -1;
-    struct history_sum *sums = NULL;
-    size_t length = 0;
-    int row;
-    while ((row = sql_step(query, err)) > 0) {
-        if (!sql_integer(query, 3)) /* all of nothing */
-            continue;
-        struct history_sum *one = grow((void **)&sums, &length, sizeof *sums);
-        const char *role = by == HISTORY_BY_TASK ? sql_text(query, 0) : NULL, *name = sql_text(query, 1);
-        one->name = role ? xasprintf("%s : %s", role, name ? name : "") : xstrdup_or_null(name);
-        one->host = column(query, 2);
-        int64_t *const numbers[] = {&one->n,      &one->ok,     &one->changed,
-                                    &one->failed, &one->sum_ns, &one->max_ns};
-        for (size_t i = 0; i < COUNT_OF(numbers); i++)
-            *numbers[i] = sql_integer(query, 3 + (int)i);
-        if (by == HISTORY_BY_TASK)
-            continue;
-        one->whole = sql_integer(query, 0);
-        one->status = status_of(sql_integer(query, 9), one->changed, sql_integer(query, 10), one->n);
-        one->started_ns = sql_integer(query, 11);
-        one->wall_ns = sql_integer(query, 12);
-    }
-    if (row < 0) {
-        history_sums_free(sums, length);
-        return -1;
-    }
-    *out = sums;
-    *count = length;
-    return 0;
-}
-
-void history_sums_free(struct history_sum *sums, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(sums[i].name);
-        free(sums[i].host);
-    }
-    free(sums);
 }
 
 int history_names(struct sql *db, const char *run, struct words *out, struct error *err)

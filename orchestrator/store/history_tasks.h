@@ -1,4 +1,4 @@
-/* What the store holds below steps: unreachable hosts, bad tasks, sums by role or task, and events.
+/* What the store holds below steps: unreachable hosts, bad tasks, and events.
  * Read-only; the caller frees. */
 #pragma once
 #include "base/error.h"
@@ -28,23 +28,6 @@ struct history_bad { /* a failed or unreachable task */
 int history_bad(struct sql *db, const char *run, int limit, struct history_bad **out, size_t *count,
                 struct error *err);
 void history_bad_free(struct history_bad *bad, size_t count);
-
-enum history_by { HISTORY_BY_ROLE, HISTORY_BY_TASK };
-struct history_sum {
-    char *name; /* the role (NULL: tasks of no role), or "role : task" */
-    char *host;
-    int64_t n, ok, changed, failed, sum_ns, max_ns;
-    bool whole; /* all roles of all hosts */
-    /* By role alone, else NULL. "failed": a task of it did in the last attempt of its phase, and was not
-     * ignored; rescued ones count. Else "changed"; "skipped", all of it; "ok". */
-    const char *status;
-    int64_t started_ns, wall_ns; /* of its first task; until the end of its last one, summed over the runs */
-};
-/* Over all tasks of the runs (ids), the longest sum first. By role the last one is the whole, "all": of it
- * wall_ns is from the first task of a run to the last one, summed over the runs; there is none of no task. */
-int history_sums(struct sql *db, const char *const *runs, enum history_by by, struct history_sum **out,
-                 size_t *count, struct error *err);
-void history_sums_free(struct history_sum *sums, size_t count);
 
 /* Adds what plays, roles, tasks and hosts of the run's rows are called, each once. */
 int history_names(struct sql *db, const char *run, struct words *out, struct error *err);

@@ -93,6 +93,10 @@ static size_t next_character(const char *at, size_t left, int *cells)
 {
     wchar_t wide;
     mbstate_t state = {0};
+    if (*at >= ' ' && *at <= '~') { /* nearly all there is */
+        *cells = 1;
+        return 1;
+    }
     size_t length = mbrtowc(&wide, at, left, &state);
     if (length == 0 || length == (size_t)-1 || length == (size_t)-2) {
         *cells = ((unsigned char)*at & 0xc0) != 0x80;

@@ -1,5 +1,6 @@
 /* The store under load, for 40-store.py:
  *   store fill DATABASE TASKS      rows of TASKS tasks, 200 a run in 4 phases, as a thousand runs leave them
+ *   store one DATABASE TASKS       one run of them: 500 hosts, four phases, each task once on each host
  *   store put DATABASE EVENTS      EVENTS tasks through the writer thread; then counts them
  *   store lines DATABASE EVENTS    the same, each parsed from its JSON line first
  *   store memory DATABASE EVENTS   the writer's own memory after EVENTS tasks at 1000 a second, as a lively
@@ -81,7 +82,39 @@ static void put_run(struct store_appender *appender, int64_t *task, int64_t task
     must(store_appender_put(appender, &event, &err), &err);
 }
 
-static void fill(const char *path, int64_t tasks)
+enum { HOSTS = 500, PHASES = 4 };
+
+/* A run of a fleet: each row is of another task or another host, which is the worst for whatever sums them. */
+static void put_fleet(struct store_appender *appender, int64_t tasks)
+{
+    char id[ID_SIZE], name[64], path[64], host[64];
+    AUTO_ERROR err = ERROR_INIT;
+    id_make(id);
+    int64_t at = moment_wall();
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, at);
+    must(store_appender_put(appender, &event, &err), &err);
+    for (int seq = 1; seq <= 2 + PHASES; seq++) {
+        event = step_event(EVENT_STEP_BEGIN, id, seq, at);
+        must(store_appender_put(appender, &event, &err), &err);
+        int64_t mine = seq > 2 ? tasks / PHASES + (seq == 2 + PHASES ? tasks % PHASES : 0) : 0;
+        for (int64_t i = 0; i < mine; i++) {
+            event = task_event(id, seq, i, name, path);
+            snprintf(name, sizeof name, "Task number %" PRId64 " of phase %d", i / HOSTS, seq - 2);
+            snprintf(path, sizeof path, "/srv/project/playbooks/phase%d.yml:%" PRId64, seq - 2,
+                     i / HOSTS * 7 + 3);
+            snprintf(host, sizeof host, "node-%03" PRId64 ".example.net", i % HOSTS);
+            event.task.host = host;
+            event.task.role = i / HOSTS % 3 ? "fleet_base" : NULL;
+            must(store_appender_put(appender, &event, &err), &err);
+        }
+        event = step_event(EVENT_STEP_END, id, seq, at);
+        must(store_appender_put(appender, &event, &err), &err);
+    }
+    event = rows_run(EVENT_RUN_END, id, at);
+    must(store_appender_put(appender, &event, &err), &err);
+}
+
+static void fill(const char *path, int64_t tasks, bool one)
 {
     AUTO_ERROR err = ERROR_INIT;
     AUTO_SQL *db = NULL;
@@ -90,7 +123,12 @@ static void fill(const char *path, int64_t tasks)
     must(sql_open(path, SQL_WRITE, 10000, &db, &err), &err);
     must(sql_run(db, "PRAGMA synchronous = OFF", &err), &err);
     must(store_appender_new(db, &appender, &err), &err);
-    for (int64_t task = 0; task < tasks;) {
+    if (one) {
+        must(sql_begin(db, &err), &err);
+        put_fleet(appender, tasks);
+        must(sql_commit(db, &err), &err);
+    }
+    for (int64_t task = 0; !one && task < tasks;) {
         must(sql_begin(db, &err), &err);
         for (int i = 0; i < 50 && task < tasks; i++)
             put_run(appender, &task, tasks);
@@ -220,8 +258,8 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 64;
     int64_t count = strtoll(argv[3], NULL, 10);
-    if (text_is(argv[1], "fill"))
-        fill(argv[2], count);
+    if (text_is(argv[1], "fill") || text_is(argv[1], "one"))
+        fill(argv[2], count, text_is(argv[1], "one"));
     else if (text_is(argv[1], "memory"))
         memory(argv[2], count);
     else

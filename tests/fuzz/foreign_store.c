@@ -106,16 +106,15 @@ static void report(const struct account *accounts, size_t count)
 static void report_by(struct sql *db, const struct words *ids, enum history_by by)
 {
     static const struct table_look plain = {.width = 100, .utf8 = true};
-    struct history_sum *sums;
-    size_t count;
+    struct history_sums sums;
     AUTO_TEXT out = TEXT_INIT;
-    if (history_sums(db, words_argv(ids), by, &sums, &count, NULL) < 0)
+    if (history_sums(db, words_argv(ids), by, 0, &sums, NULL) < 0)
         return;
-    report_sums(sums, count, by, &plain, &out);
+    report_sums(&sums, by, &plain, &out);
     hold_printable(&out, "sums are printable");
-    report_format_named("csv")->sums(sums, count, by, &plain, &out);
-    json_free(report_json_sums(sums, count, by));
-    history_sums_free(sums, count);
+    report_format_named("csv")->sums(&sums, by, &plain, &out);
+    json_free(report_json_sums(&sums, by));
+    history_sums_clear(&sums);
 }
 
 static void show_events(struct sql *db, const char *run)

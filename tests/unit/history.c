@@ -503,7 +503,8 @@ Test(history, bad_tasks_and_sums_come_with_their_words)
     AUTO_SQL *db = open_history(&record);
     AUTO_ERROR err = ERROR_INIT;
     struct history_bad *bad;
-    struct history_sum *sums;
+    struct history_sums all;
+    const struct history_sum *sums;
     size_t count;
     cr_assert_eq(history_bad(db, first, 20, &bad, &count, &err), 0, "%s", error_text(&err));
     cr_assert_eq(count, 2);
@@ -511,22 +512,24 @@ Test(history, bad_tasks_and_sums_come_with_their_words)
     cr_expect_str_eq(bad[0].role, "r");
     cr_expect(bad[0].rescued && !bad[0].ignored && !bad[0].unreachable && bad[1].unreachable);
     history_bad_free(bad, count);
-    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_TASK, &sums, &count, &err),
-                 0, "%s", error_text(&err));
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_TASK, 0, &all, &err), 0,
+                 "%s", error_text(&err));
+    sums = all.rows, count = all.count;
     cr_assert_eq(count, 2);
     cr_expect_str_eq(sums[0].name, "r : T");
     cr_expect(sums[0].n == 4 && sums[0].ok == 1 && sums[0].failed == 1 && sums[0].sum_ns == NS_PER_S &&
               sums[0].max_ns == NS_PER_S / 4);
     cr_expect_str_eq(sums[1].name, "lonely");
     cr_expect(sums[1].n == 1 && sums[1].changed == 1);
-    history_sums_free(sums, count);
-    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err),
-                 0, "%s", error_text(&err));
+    history_sums_clear(&all);
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, 0, &all, &err), 0,
+                 "%s", error_text(&err));
+    sums = all.rows, count = all.count;
     cr_assert_eq(count, 3);
     cr_expect_str_eq(sums[0].name, "r");
     cr_expect_null(sums[1].name);
     cr_expect(sums[2].whole && text_is(sums[2].name, "all") && !sums[2].host && sums[2].n == 5);
-    history_sums_free(sums, count);
+    history_sums_clear(&all);
     record_end(&record);
 }
 
@@ -581,10 +584,12 @@ Test(history, a_role_is_failed_changed_ok_or_skipped_and_goes_from_its_first_tas
         put_role(&record, tasks[i].step, tasks[i].role, tasks[i].status, tasks[i].at_s);
     AUTO_SQL *db = open_history(&record);
     AUTO_ERROR err = ERROR_INIT;
-    struct history_sum *sums;
+    struct history_sums all;
+    const struct history_sum *sums;
     size_t count;
-    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, &sums, &count, &err),
-                 0, "%s", error_text(&err));
+    cr_assert_eq(history_sums(db, (const char *const[]){first, NULL}, HISTORY_BY_ROLE, 0, &all, &err), 0,
+                 "%s", error_text(&err));
+    sums = all.rows, count = all.count;
     cr_assert_eq(count, 8);
     expect_role(sums, count, "background", "changed", 0, 21);
     expect_role(sums, count, "ok", "ok", 2, 2);
@@ -623,6 +628,6 @@ Test(history, a_role_is_failed_changed_ok_or_skipped_and_goes_from_its_first_tas
         at = found + strlen(order[i]) - 1;
     }
     account_clear(&account);
-    history_sums_free(sums, count);
+    history_sums_clear(&all);
     record_end(&record);
 }

@@ -140,14 +140,15 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
                               .status = "skipped",
                               .started_ns = 1700000000 * NS_PER_S,
                               .wall_ns = 2500000};
-    AUTO_JSON *sums = report_json_sums(&sum, 1, HISTORY_BY_ROLE);
+    AUTO_JSON *sums = report_json_sums(&(struct history_sums){.rows = &sum, .count = 1}, HISTORY_BY_ROLE);
     AUTO_FREE char *text = json_compact(sums);
     cr_expect_str_eq(text, "{\"version\":1,\"by\":\"role\",\"rows\":[{\"name\":\"r\",\"host\":\"h\",\"n\":2,"
                            "\"ok\":0,\"changed\":0,\"failed\":0,"
                            "\"sum_ms\":1.5,\"max_ms\":1.0,\"status\":\"skipped\","
                            "\"started\":\"2023-11-14T22:13:20.000000000Z\",\"wall_ms\":2.5}]}");
     AUTO_TEXT csv = TEXT_INIT;
-    report_format_named("csv")->sums(&sum, 1, HISTORY_BY_ROLE, &terminal, &csv);
+    report_format_named("csv")->sums(&(struct history_sums){.rows = &sum, .count = 1}, HISTORY_BY_ROLE,
+                                     &terminal, &csv);
     cr_expect(text_starts(text_string(&csv),
                           "name,host,n,ok,changed,failed,sum_ms,max_ms,status,started,wall_ms\n"
                           "r,h,2,0,0,0,1.500000,1.000000,skipped,2023-11-14T22:13:20.000000000Z,2.500000\n"),
