@@ -34,6 +34,22 @@ CALLBACK = 'triphase_events.py'  # it leaves nothing to be done
 OWN = b'TRIPHASE_'  # read by the callback alone, when the play begins
 
 
+def share_payloads():
+    """Where a folder for them lies beside this script: triphase_payloads.py."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    folder = os.path.join(here, 'payloads')
+    if not os.path.isdir(folder):
+        return
+    sys.path.insert(0, here)
+    try:
+        import triphase_payloads
+        triphase_payloads.share(folder)
+    except Exception:  # an Ansible with other insides: each process makes its own
+        pass
+    finally:
+        sys.path.remove(here)
+
+
 def load(script):
     """Ansible's main, None where the script finds its Ansible in a way of its own."""
     sys.path[0] = os.path.dirname(script)
@@ -41,6 +57,7 @@ def load(script):
         from ansible.cli.playbook import main
     except ImportError:
         return None
+    share_payloads()
     gc.freeze()
     return main
 

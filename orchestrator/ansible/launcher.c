@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "config/invoker.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SCRIPT_LIMIT = 4096, SCRIPT_MAX = 1 << 20 };
 
@@ -53,6 +55,20 @@ static int lay_down(const struct embedded_file *file, const char *path, const ch
         return -1;
     invoker_find(NULL, &invoker);
     (void)invoker_own(&invoker, path);
+    return 0;
+}
+
+int launcher_share(const char *payloads, const char *folder, struct error *err)
+{
+    static const char script[] = "launcher/triphase_payloads.py";
+    const struct embedded_file *file = embedded_find(script);
+    AUTO_FREE char *path = file_join(folder, strchr(script, '/') + 1), *link = file_join(folder, "payloads");
+    if (!file)
+        return 0;
+    if (lay_down(file, path, folder, err) < 0)
+        return -1;
+    if (symlink(payloads, link) < 0 && errno != EEXIST)
+        return error_system(err, errno, "cannot lay down %s", link);
     return 0;
 }
 

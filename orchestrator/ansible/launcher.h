@@ -10,5 +10,8 @@
  * "triphase_launch.py") before it where that is possible. The script is laid down in `folder`, where it
  * is not there yet as it is now. */
 int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err);
+/* From here on a launcher in `folder` shares what Ansible makes of modules by way of the folder `payloads`
+ * (an absolute path; launcher/triphase_payloads.py). */
+int launcher_share(const char *payloads, const char *folder, struct error *err);
 /* The interpreter that such a program is run by; NULL: it is another kind of program. malloc'ed. */
 char *launcher_interpreter(const char *program);

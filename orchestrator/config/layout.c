@@ -57,6 +57,11 @@ char *layout_target_state(const char *state, const char *target)
     return value_is_name(target) ? xasprintf("%s/targets/%s/state", state, target) : refused(target);
 }
 
+char *layout_payloads(const char *state)
+{
+    return file_join(state, "payloads");
+}
+
 char *layout_lock(const char *state, const char *target)
 {
     return value_is_name(target) ? xasprintf("%s/locks/%s", state, target) : refused(target);
@@ -91,7 +96,7 @@ char *layout_sockets(const char *run, enum transport_kind transport)
 
 int layout_make(const char *state, struct error *err)
 {
-    static const char *const folders[] = {"runs", "machines", "targets", "locks"};
+    static const char *const folders[] = {"runs", "machines", "targets", "locks", "payloads"};
     static const char nothing_of_it[] = "*\n";
     AUTO_FREE char *ignore = file_join(state, ".gitignore");
     bool fresh = !file_exists(state);

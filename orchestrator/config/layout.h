@@ -15,6 +15,8 @@ char *layout_project(const char *store);
 char *layout_run(const char *state, const char *run);
 char *layout_machine(const char *state, const char *machine);
 char *layout_target_state(const char *state, const char *target);
+/* What Ansible made of its modules, for all runs (launcher/triphase_payloads.py). */
+char *layout_payloads(const char *state);
 char *layout_lock(const char *state, const char *target);
 /* "NN-STEP.ATTEMPT.SUFFIX" within a run's folder; for SUFFIX "log", "events.ndjson", … */
 char *layout_step_file(int seq, const char *step, int attempt, const char *suffix);

@@ -1,5 +1,6 @@
 #include "run/context.h"
 
+#include "ansible/launcher.h"
 #include "ansible/warm.h"
 #include "base/embedded.h"
 #include "base/file.h"
@@ -45,7 +46,9 @@ int run_context_enter(struct run_context *context, const struct runner_request *
     self[length] = '\0';
     context->callback_folder = file_join(folder, "callback");
     context->launcher_folder = file_join(folder, "launcher");
+    AUTO_FREE char *payloads = layout_payloads(request->state);
     if (lay_down_callback(context->callback_folder, err) < 0 ||
+        launcher_share(payloads, context->launcher_folder, err) < 0 ||
         marks_open_run(request->run_id, &context->run_scope, err) < 0 ||
         (request->arguments && ansible_arguments_check(request->arguments, &context->arguments, err) < 0)) {
         run_context_clear(context);
