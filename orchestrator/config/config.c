@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/accelerate_keys.h"
 #include "config/ansible_layer.h"
 #include "config/cloud_keys.h"
 #include "config/draft.h"
@@ -349,9 +350,11 @@ int config_load_draft(const struct config_sources *sources, const struct config_
         add_target_spots(&loader);
         /* Before triphase's own names, to which it loses. */
         cloud_keys_environment(loader.layers, loader.environment, &loader.faults);
+        accelerate_keys_environment(loader.layers, &loader.spots, loader.environment, &loader.faults);
         environment_add(loader.layers, &loader.spots, false, loader.environment, &loader.faults);
         environment_add_sets(loader.layers, &loader.spots, false, sources->sets, &loader.set_faults);
         read_recipes(&loader);
+        accelerate_keys_environment(loader.layers, &loader.phase_spots, loader.environment, NULL);
         environment_add(loader.layers, &loader.phase_spots, true, loader.environment, &loader.faults);
         environment_add_sets(loader.layers, &loader.phase_spots, true, sources->sets, &loader.set_faults);
         project = fill(&loader);

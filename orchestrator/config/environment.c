@@ -255,11 +255,13 @@ static char *place_named(const char *what, const char *name)
     return text_take(&out);
 }
 
-/* Names that triphase itself gives to its children, or that are for its own tests: never configuration. */
+/* Names that triphase itself gives to its children, or that are for its own tests: never configuration; and
+ * the one that stands for a whole command (config/accelerate_keys.h). */
 static bool is_reserved(const char *name)
 {
-    static const char *const reserved[] = {"RUN",    "STEP",        "EVENTS", "NO_CGROUP", "PENDING_HANDLERS",
-                                           "EXPECT", "OLD_ANSIBLE", NULL};
+    static const char *const reserved[] = {
+        "RUN",    "STEP",        "EVENTS",     "NO_CGROUP", "PENDING_HANDLERS",
+        "EXPECT", "OLD_ANSIBLE", "ACCELERATE", NULL};
     return text_is_one_of(name, reserved) || text_starts(name, "TEST_");
 }
 

@@ -143,6 +143,11 @@ const struct words *project_transports(const struct target *target, const struct
     return phase && phase->transport_auto ? &target->auto_transports : &target->transports;
 }
 
+enum accelerate project_accelerate(const struct target *target, const struct phase *phase)
+{
+    return phase->accelerate_own ? phase->accelerate : target->accelerate;
+}
+
 /* Each of the target's secrets by its index; NULL behind the last. */
 static const struct secret *secret_at(const struct target *target, size_t index)
 {

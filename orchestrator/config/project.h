@@ -3,6 +3,7 @@
 #pragma once
 #include "base/error.h"
 #include "base/words.h"
+#include "config/accelerate.h"
 #include "config/cloud_settings.h"
 #include "config/health_settings.h"
 #include "config/ready_step.h"
@@ -59,6 +60,7 @@ struct target {
     struct secret *vault_passwords;
     size_t vault_password_count;
     struct words env; /* names */
+    enum accelerate accelerate;
     int64_t deadline_ns;
     bool protected;
     char *root; /* sandbox */
@@ -94,6 +96,8 @@ struct phase {
     size_t require_count;
     /* it may act on hosts beyond the target and its peers */
     bool network_churn, reboots, facts_cached, lost_handlers_warn, beyond_allowed;
+    bool accelerate_own; /* else it is the target's */
+    enum accelerate accelerate;
     bool only_looks; /* it is of `verify`: what changes something there has failed */
     struct words args;
     struct node *vars; /* map or NULL */
@@ -139,6 +143,8 @@ const struct target *project_target(const struct project *project, const char *n
 /* The transports of a phase of a target, in order; of NULL the target's own. Empty where the phase requires
  * a TUN and none of them has one. Borrowed. */
 const struct words *project_transports(const struct target *target, const struct phase *phase);
+/* How the phase is to be made faster, as it or its target says. */
+enum accelerate project_accelerate(const struct target *target, const struct phase *phase);
 /* Calls it with the name of each variable that a secret of the operator or of any target is read from: none
  * of them is handed on to a child (child_keep_back). */
 void project_secret_variables(const struct project *project, void (*use)(const char *name));

@@ -49,6 +49,13 @@ static bool bool_of(const struct settings_view *view, const char *field)
     return node && node->boolean;
 }
 
+/* Whether there is a value. */
+static bool accelerate_of(const struct settings_view *view, enum accelerate *out)
+{
+    const struct node *node = settings_node(view, "accelerate");
+    return node && accelerate_from(node->text, out) == 0;
+}
+
 static void texts_of(const struct settings_view *view, const char *field, struct words *out)
 {
     const struct node *node = settings_node(view, field);
@@ -290,6 +297,7 @@ void resolve_target(const struct resolve *resolve, const struct settings_view *v
     secret_of(view, "become_password", &out->become_password);
     secret_of(view, "key_passphrase", &out->key_passphrase);
     texts_of(view, "env", &out->env);
+    (void)accelerate_of(view, &out->accelerate);
     out->deadline_ns = duration_of(view, "deadline");
     out->protected = bool_of(view, "protected");
     out->ttl_ns = duration_of(view, "ttl");
@@ -379,6 +387,7 @@ void resolve_phase(const struct resolve *resolve, const struct settings_view *vi
     out->network_churn = bool_of(view, "network_churn");
     out->reboots = bool_of(view, "reboots");
     out->facts_cached = is_text(view, "facts", "cached");
+    out->accelerate_own = accelerate_of(view, &out->accelerate);
     out->lost_handlers_warn = is_text(view, "lost_handlers", "warn");
     out->beyond_allowed = is_text(view, "beyond", "allow");
     texts_of(view, "args", &out->args);

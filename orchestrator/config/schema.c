@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "config/accelerate.h"
 #include "config/cloud_rules.h"
 #include "config/health_rules.h"
 #include "config/health_settings.h"
@@ -221,6 +222,11 @@ static const struct key before[] = {
      .names = health_via_names},
     FALSE_KEY("health.required", SCOPE_TARGET),
     DURATION_KEY("health.within", SCOPE_TARGET, .preset = "5m"),
+    {.name = "accelerate",
+     .scope = SCOPE_TARGET,
+     .type = VALUE_CHOICE,
+     .preset = "warm",
+     .names = accelerate_names},
     DURATION_KEY("deadline", SCOPE_TARGET, .preset = "2h"),
     {.name = "protected", .scope = SCOPE_TARGET, .type = VALUE_BOOL, .preset = "false"},
     DURATION_KEY("ttl", SCOPE_TARGET, .note = "none: it stays", .flags = KEY_NONE),
@@ -277,6 +283,11 @@ static const struct key behind[] = {
     DURATION_KEY("confirm", SCOPE_PHASE, .note = "none: what it changes stays", .flags = KEY_NONE,
                  .least = CONFIRM_LEAST_S * NS_PER_S),
     {.name = "facts", .scope = SCOPE_PHASE, .type = VALUE_CHOICE, .preset = "fresh", .choices = facts},
+    {.name = "accelerate",
+     .scope = SCOPE_PHASE,
+     .type = VALUE_CHOICE,
+     .note = "the target's",
+     .names = accelerate_names},
     {.name = "lost_handlers",
      .scope = SCOPE_PHASE,
      .type = VALUE_CHOICE,
@@ -295,8 +306,6 @@ static const struct key behind[] = {
     LATER_KEY("webhook", SCOPE_PROJECT),
     LATER_KEY("otlp", SCOPE_PROJECT),
     LATER_KEY("on", SCOPE_TARGET),
-    LATER_KEY("accelerate", SCOPE_TARGET),
-    LATER_KEY("accelerate", SCOPE_PHASE),
 };
 
 const struct key *schema_key(size_t at)

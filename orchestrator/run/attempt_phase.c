@@ -107,6 +107,10 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
     const struct runner_request *request = context->request;
     if (context->spare || context->run_scope.kind != SCOPE_CGROUP)
         return;
+    AUTO_ACCELERATION acceleration = ACCELERATION_INIT;
+    accelerate_decide(request->project, request->target, phase, &acceleration);
+    if (acceleration.kind == ACCELERATE_NONE)
+        return;
     AUTO_FREE char *sockets = layout_sockets(request->run_id, likely_transport(context, phase));
     struct ansible_request ask = request_of(context, phase, sockets);
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
@@ -154,7 +158,10 @@ static int make_ansible(const struct run_context *context, const struct phase *p
     ask.auth_key = is_bootstrap(context, phase) ? context->key.key : NULL;
     if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0)
         return -1;
-    return launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);
+    accelerate_decide(context->request->project, context->request->target, phase, &attempt->acceleration);
+    return attempt->acceleration.kind == ACCELERATE_NONE
+               ? 0
+               : launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);
 }
 
 static void plan_child(struct run_context *context, const struct attempt_phase *attempt,
@@ -164,7 +171,7 @@ static void plan_child(struct run_context *context, const struct attempt_phase *
                                       .environment = words_argv(&attempt->ansible.environment),
                                       .keep = attempt->ansible.keep,
                                       .directory = context->request->project->directory};
-    plan->spare = &context->spare;
+    plan->spare = attempt->acceleration.kind == ACCELERATE_NONE ? NULL : &context->spare;
     plan->is_async = async_directory_is_of_job;
 }
 
@@ -233,6 +240,7 @@ int attempt_phase_prepare(struct run_context *context, const struct phase *phase
 void attempt_phase_clear(struct attempt_phase *attempt)
 {
     ansible_child_clear(&attempt->ansible);
+    acceleration_clear(&attempt->acceleration);
     words_clear(&attempt->own);
     char **const texts[] = {&attempt->sockets, &attempt->master_log, &attempt->target_state,
                             &attempt->machine_state, &attempt->confirm_id};

@@ -1,11 +1,13 @@
 /* One attempt of a phase: its inventory, its ansible-playbook (ansible/child.h) and what watches over it. */
 #pragma once
+#include "ansible/accelerate.h"
 #include "ansible/child.h"
 #include "run/context.h"
 #include "step/order.h"
 
 struct attempt_phase {
     struct ansible_child ansible;
+    struct acceleration acceleration;
     struct words own; /* the hosts that it is about */
     enum transport_kind transport;
     char *sockets, *master_log;         /* of the run's connections over it */

@@ -189,7 +189,7 @@ static void expect_later(const char *file, const char *before, const char *names
     cr_has_not(said, "unknown key");
 }
 
-#define LATER_OF_A_TARGET "on accelerate"
+#define LATER_OF_A_TARGET "on"
 
 Test(config, keys_of_later_versions_are_said_to_be_that)
 {
@@ -205,8 +205,6 @@ Test(config, keys_of_later_versions_are_said_to_be_that)
     expect_later("triphase.yml", "project: demo\ntargets:\n  vault: {recipe: vault, ", LATER_OF_A_TARGET,
                  "}\n");
     expect_later("triphase.yml", "project: demo\ndefaults: {", LATER_OF_A_TARGET, "}\n");
-    with_target("");
-    expect_later("phases/vault.yml", "phases: [{name: a, playbook: a.yml, ", "accelerate", "}]\n");
 }
 
 Test(config, values_of_a_target_are_checked)
