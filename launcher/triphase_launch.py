@@ -3,6 +3,7 @@
 
     triphase_launch.py SCRIPT ARGUMENTS...
     triphase_launch.py --ahead DESCRIPTOR SCRIPT
+    triphase_launch.py --zygote DESCRIPTOR SCRIPT
 
 What Ansible does is untouched; two things around it are not done. While its modules are imported nothing can be garbage yet, so the
 collector is off, and what was imported is never looked at again. At the end the exit handlers run (they remove Ansible's
@@ -17,6 +18,10 @@ variables are read when it goes on. One message lets it go, and the end of the s
 followed by a NUL, the folder, the numbers of arguments, of environment entries and of descriptors, and then those: the arguments from the
 interpreter on, the environment, and the numbers under which the phase expects the further descriptors of the message. What Ansible did read
 while it was imported (the environment, ansible.cfg) is compared; if anything differs the process begins anew in place.
+
+A zygote imports Ansible for all phases of a run, and runs none itself: for each message it forks a process that is a child of its own parent,
+tells that process's number at the descriptor that came with the message, and waits there as one that was started ahead does. What a phase must
+not have in common with the ones before is made anew in the fork: Ansible's temporary folder, and its locks, which a phase that was killed may hold.
 """
 import gc
 
@@ -24,6 +29,7 @@ gc.disable()
 
 import atexit  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 
@@ -31,6 +37,8 @@ UNFLUSHED = 120  # what Python itself exits with when its streams cannot be flus
 THRESHOLD = 20000  # allocations between two collections; Python's 700 costs a play 3 % of its time
 DESCRIPTORS_MAX = 250  # the kernel passes 253 with one message
 CALLBACK = 'triphase_events.py'  # it leaves nothing to be done
+CLONE = {'x86_64': 56, 'aarch64': 220}  # the system call, by machine
+CLONE_PARENT = 0x8000
 OWN = b'TRIPHASE_'  # read by the callback alone, when the play begins
 
 
@@ -169,7 +177,11 @@ def without_own(environment):
 def ahead(gate, script):
     begun_with = without_own(dict(os.environb))
     main = load(script)
-    files = read_at_import() if main else None
+    return stand(gate, main, begun_with, read_at_import() if main else None)
+
+
+def stand(gate, main, begun_with, files, prepare=None):
+    """Waits at the gate, and is the phase then. `prepare` is called before that, unless it begins anew."""
     order = receive(gate)
     if order is None:
         return 0
@@ -181,11 +193,72 @@ def ahead(gate, script):
     for name in [name for name in os.environb if name.startswith(OWN)]:
         del os.environb[name]
     os.environb.update({name: value for name, value in environment.items() if name.startswith(OWN)})
+    if prepare:
+        prepare()
     return run(main, [os.fsdecode(word) for word in words[2:]])
+
+
+def fork_beside():
+    """A fork that is a child of this process's own parent, who alone can wait for it. Its number, 0 in it; OSError where it cannot be made."""
+    import ctypes
+    import platform
+    number = CLONE.get(platform.machine())
+    if number is None:
+        raise OSError('not on a machine of this kind')
+    python, kernel = ctypes.pythonapi, ctypes.PyDLL(None, use_errno=True).syscall
+    python.PyOS_BeforeFork()
+    pid = kernel(number, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), 'cannot fork')
+    return pid
+
+
+def make_own():
+    """What Ansible made when it was imported and each phase has to have for itself."""
+    from ansible import constants
+    from ansible.config import manager
+    atexit.unregister(manager.cleanup_tmp_file)  # of the folder that is the zygote's
+    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value('DEFAULT_LOCAL_TMP')
+    try:
+        from ansible.executor import action_write_locks
+    except ImportError:  # since 2.15 they are files
+        return
+    from multiprocessing import Lock
+    locks = action_write_locks.action_write_locks
+    for name in list(locks):
+        locks[name] = Lock()
+
+
+def zygote(control, script):
+    import socket
+    begun_with = without_own(dict(os.environb))
+    main = load(script)
+    files = read_at_import() if main else None
+    with socket.socket(fileno=control) as door:
+        while True:
+            message, gates, _, _ = socket.recv_fds(door, 1, 1, socket.MSG_CMSG_CLOEXEC)
+            if not message:
+                return 0
+            try:
+                pid = fork_beside() if main else None
+            except Exception:  # without one the phase is started as it always can be
+                pid = None
+            if pid == 0:
+                door.close()
+                os.setsid()
+                os.write(gates[0], b'%d\n' % os.getpid())
+                return stand(gates[0], main, begun_with, files, make_own)
+            os.close(gates[0])
 
 
 if __name__ == '__main__':
     if sys.argv[1] == '--ahead':
         leave(ahead(int(sys.argv[2]), sys.argv[3]))
+    elif sys.argv[1] == '--zygote':
+        leave(zygote(int(sys.argv[2]), sys.argv[3]))
     else:
         leave(run(load(sys.argv[1]), sys.argv[1:]))

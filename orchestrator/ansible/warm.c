@@ -1,5 +1,6 @@
 #include "ansible/warm.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -8,10 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +22,7 @@ enum {
     DESCRIPTORS_MOST = 64, /* the order, two for the log, and what the phase keeps: a few secrets */
 };
 #define LEAVE_BOUND NS_PER_S
+#define FORK_BOUND  (5 * NS_PER_S)
 
 struct spare {
     struct words command;
@@ -59,6 +63,68 @@ int warm_start(const char *const command[COMMAND_WORDS], const char *const *envi
                               .scope = scope};
     struct child child;
     if (child_start(&plan, &child, err) < 0)
+        return -1;
+    struct spare *spare = xcalloc(1, sizeof *spare);
+    for (int i = 0; i < COMMAND_WORDS; i++)
+        words_add(&spare->command, command[i]);
+    spare->child = child;
+    spare->gate = TAKE_FD(gate);
+    *out = spare;
+    return 0;
+}
+
+/* The gate's other end, to the zygote. */
+static int send_gate(int control, int gate, struct error *err)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } message_room = {0};
+    char go = '\n';
+    struct iovec bytes = {&go, 1};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = message_room.room,
+                             .msg_controllen = sizeof message_room.room};
+    message_room.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                           .cmsg_type = SCM_RIGHTS,
+                                           .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(&message_room.header), &gate, sizeof gate);
+    return sendmsg(control, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1
+               ? 0
+               : error_system(err, errno, "cannot ask for an interpreter");
+}
+
+/* What stands at the other end says first who it is: a child of this process, so that the number is its own
+ * until it was waited for. */
+static int await_child(int gate, struct child *out, struct error *err)
+{
+    char said[32] = "";
+    ssize_t got = -1;
+    if (deadline_poll(&(struct pollfd){.fd = gate, .events = POLLIN}, 1, deadline_in(FORK_BOUND)) > 0)
+        got = recv(gate, said, sizeof said - 1, MSG_DONTWAIT);
+    long pid = got > 0 ? strtol(said, NULL, 10) : 0;
+    if (pid <= 1)
+        return error_set(err, ERROR_SYSTEM, "the interpreter for all phases has made none for this one");
+    int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    if (pidfd < 0)
+        return error_system(err, errno, "cannot watch process %ld", pid);
+    *out = (struct child){(pid_t)pid, pidfd};
+    return 0;
+}
+
+int warm_fork(int control, const char *const command[COMMAND_WORDS], struct spare **out, struct error *err)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return error_system(err, errno, "cannot ask for an interpreter");
+    AUTO_CLOSE int gate = ends[0];
+    AUTO_CLOSE int theirs = ends[1];
+    struct child child;
+    if (send_gate(control, theirs, err) < 0)
+        return -1;
+    fd_close(&theirs);
+    if (await_child(gate, &child, err) < 0)
         return -1;
     struct spare *spare = xcalloc(1, sizeof *spare);
     for (int i = 0; i < COMMAND_WORDS; i++)

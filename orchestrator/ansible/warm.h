@@ -13,6 +13,9 @@ struct spare;
  * ended by warm_dismiss or, after a success of warm_take, are the child's. */
 int warm_start(const char *const command[3], const char *const *environment, const char *directory,
                const struct scope *scope, struct spare **out, struct error *err);
+/* The same by a fork of the zygote behind `control` (ansible/zygote.h), which is `command`'s; waits 5 s at
+ * most until that stands at its gate. */
+int warm_fork(int control, const char *const command[3], struct spare **out, struct error *err);
 /* Makes it the process of `plan`, as child_start would start one, in the plan's scope; the spare is gone
  * then. -1 when it cannot be that: it is dead, or another program is asked for; it is dismissed then. */
 int warm_take(struct spare **spare, const struct child_plan *plan, struct child *out, struct error *err);

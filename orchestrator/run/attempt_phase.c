@@ -3,7 +3,7 @@
 #include "ansible/inventory.h"
 #include "ansible/launcher.h"
 #include "ansible/peers.h"
-#include "ansible/warm.h"
+#include "ansible/zygote.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -118,8 +118,12 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
     if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
         command.count != 3 || ansible_child_environment_ahead(&ask, &environment, NULL) < 0)
         return;
-    warm_start(words_argv(&command), words_argv(&environment), request->project->directory,
-               &context->run_scope, &context->spare, NULL);
+    if (acceleration.kind == ACCELERATE_MITOGEN && !context->zygote)
+        zygote_start(words_argv(&command), words_argv(&environment), request->project->directory,
+                     &context->run_scope, &context->zygote, NULL);
+    if (acceleration.kind == ACCELERATE_WARM)
+        warm_start(words_argv(&command), words_argv(&environment), request->project->directory,
+                   &context->run_scope, &context->spare, NULL);
 }
 
 /* What phases may keep, for the target and for the machine. */
@@ -171,6 +175,12 @@ static void plan_child(struct run_context *context, const struct attempt_phase *
                                       .environment = words_argv(&attempt->ansible.environment),
                                       .keep = attempt->ansible.keep,
                                       .directory = context->request->project->directory};
+    /* Forked now, and not ahead: what the phase before has changed counts. Without one it is started by
+     * itself. */
+    if (attempt->acceleration.kind == ACCELERATE_MITOGEN && context->zygote) {
+        warm_dismiss(&context->spare);
+        (void)zygote_fork(context->zygote, &context->spare, NULL);
+    }
     plan->spare = attempt->acceleration.kind == ACCELERATE_NONE ? NULL : &context->spare;
     plan->is_async = async_directory_is_of_job;
 }

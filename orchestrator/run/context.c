@@ -1,7 +1,6 @@
 #include "run/context.h"
 
 #include "ansible/launcher.h"
-#include "ansible/warm.h"
 #include "base/embedded.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -73,6 +72,7 @@ int run_context_enter(struct run_context *context, const struct runner_request *
 void run_context_leave(struct run_context *context)
 {
     warm_dismiss(&context->spare);
+    zygote_dismiss(&context->zygote);
     if (context->async_seen)
         async_directory_tidy(context->request->root_run, context->control_path);
     for (int kind = 0; kind < TRANSPORT_KINDS; kind++) {

@@ -2,7 +2,7 @@
  * transport that was verified. */
 #pragma once
 #include "ansible/arguments.h"
-#include "ansible/warm.h"
+#include "ansible/zygote.h"
 #include "process/scope.h"
 #include "run/join_key.h"
 #include "run/request.h"
@@ -21,9 +21,10 @@ struct run_context {
     char *control_path;      /* its master's socket */
     bool sudo_needs_tty;     /* of the host that it leads to */
     char *callback_folder, *launcher_folder, *fact_cache;
-    bool async_seen;     /* a task of the run was asynchronous */
-    struct spare *spare; /* the interpreter of the next phase, started ahead; NULL: none */
-    char *inventory;     /* path of the one rendered last; NULL: to be rendered */
+    bool async_seen;       /* a task of the run was asynchronous */
+    struct spare *spare;   /* the interpreter of the next phase, started ahead; NULL: none */
+    struct zygote *zygote; /* forks the phases that mitogen carries; NULL: none */
+    char *inventory;       /* path of the one rendered last; NULL: to be rendered */
     struct json *expect;
     struct json *recovery;  /* what the next stage is asked beyond the usual, owned; NULL: nothing */
     int health_fd;          /* of the stage that waits until the host is healthy; -1: it is not due */
