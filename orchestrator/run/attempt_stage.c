@@ -19,7 +19,7 @@
 
 #include <unistd.h>
 
-enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5, SECRETS_OF_LOGIN = 8, LOG_OUT_BOUND_S = 90 };
+enum { DESTROY_BOUND_S = 120, STAGE_GRACE_S = 5, SECRETS_OF_LOGIN = 8, LOG_OUT_BOUND_S = 115 };
 
 /* For a stage's child: what it is asked and answers, and what a key's passphrase may be read from. */
 static void keep_open(struct attempt_stage *attempt, const struct project *project,

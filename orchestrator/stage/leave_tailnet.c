@@ -12,12 +12,15 @@
 #include <string.h>
 
 #define LOG_OUT_BOUND (30 * NS_PER_S)
+/* What a host does later takes it a second, and at most 20 of tailscale's. */
+#define LATER_BOUND (25 * NS_PER_S)
 /* With less than that left nobody is asked again. */
 #define LAST_ASK (2 * NS_PER_S)
 
 /* Over whatever leads to it: directly it says at once whether it is out, over the tailnet that it will be. A
- * host that was asked and is still in says so to the next destroy, which asks it again. */
-static bool log_out(const struct host *host, struct json *evidence)
+ * host that was asked and is still in says so to the next destroy, which asks it again. *later: it has yet to
+ * do it. */
+static bool log_out(const struct host *host, struct json *evidence, bool *later)
 {
     struct json *tried = json_new_array();
     bool done = false, left = false;
@@ -31,7 +34,8 @@ static bool log_out(const struct host *host, struct json *evidence)
              !words_have(&host->target->transports, transport_name((enum transport_kind)kind))))
             continue;
         done = tailnet_host_log_out(&over, deadline_in(LOG_OUT_BOUND), &is_out, &err) == 0;
-        left = done && (is_out || kind != TRANSPORT_DIRECT);
+        *later = done && !is_out && kind != TRANSPORT_DIRECT;
+        left = done && (is_out || *later);
         AUTO_FREE char *text = xasprintf("%s: %s", transport_name((enum transport_kind)kind),
                                          !done                      ? error_text(&err)
                                          : is_out                   ? "it is out"
@@ -43,8 +47,43 @@ static bool log_out(const struct host *host, struct json *evidence)
     return left;
 }
 
-void leave_tailnet_begin(const struct host *host, struct machine *machine, struct json *evidence)
+static struct tailnet_question question_about(const struct target *target, const char *directory,
+                                              const struct machine *machine)
 {
+    const char *socket = json_get_string(machine->tailnet, "socket", NULL);
+    return (struct tailnet_question){.target = target,
+                                     .directory = directory,
+                                     .socket = target && target->tailscale_socket ? target->tailscale_socket
+                                                                                  : socket,
+                                     .login_server = json_get_string(machine->tailnet, "login_server", NULL)};
+}
+
+/* A host that is removed before it has done it never does: a cloud switches it off at once, and its device
+ * stays for as long as the control server waits for it. Where nobody can be asked, the end says so. */
+static void await_log_out(const struct target *target, const char *directory, const struct machine *machine)
+{
+    struct deadline deadline = deadline_in(LATER_BOUND);
+    const struct tailnet_question question = question_about(target, directory, machine);
+    AUTO_TAILNET_SIGHT_WAIT wait = tailnet_sight_wait_begin(&question, deadline);
+    while (deadline_left(deadline) > 0) {
+        AUTO_TAILNET_SIGHT sight = {0};
+        if (tailnet_sight_take(&question, false, deadline, &sight, NULL) < 0 || !sight.source)
+            return;
+        const struct tailnet_seen *seen = own_device_find(&sight, machine);
+        if (!seen || !seen->connected) {
+            step_log_say("its device is %s (asked: %s)",
+                         seen ? "not connected any more" : "out of the tailnet", sight.source);
+            return;
+        }
+        tailnet_sight_wait_on(&wait, &sight, deadline);
+    }
+    step_log_say("its device is still connected; the host is removed all the same");
+}
+
+void leave_tailnet_begin(const struct host *host, const char *directory, struct machine *machine,
+                         struct json *evidence)
+{
+    bool later = false;
     if (!machine->tailnet)
         return;
     if (!own_device_is_ours(machine)) {
@@ -54,8 +93,10 @@ void leave_tailnet_begin(const struct host *host, struct machine *machine, struc
     }
     if (json_get_bool(machine->tailnet, "left") || !host->target)
         return;
-    if (log_out(host, evidence))
+    if (log_out(host, evidence, &later))
         own_device_note_left(machine);
+    if (later)
+        await_log_out(host->target, directory, machine);
 }
 
 /* ------------------------------------------------------------ gone */
@@ -101,12 +142,7 @@ int leave_tailnet_end(const struct target *target, const char *directory, struct
     if (!own_device_is_ours(machine))
         return 0;
     struct deadline deadline = deadline_in(bound_ns);
-    const char *socket = json_get_string(machine->tailnet, "socket", NULL);
-    const struct tailnet_question question = {
-        .target = target,
-        .directory = directory,
-        .socket = target && target->tailscale_socket ? target->tailscale_socket : socket,
-        .login_server = json_get_string(machine->tailnet, "login_server", NULL)};
+    const struct tailnet_question question = question_about(target, directory, machine);
     AUTO_TAILNET_SIGHT_WAIT wait = tailnet_sight_wait_begin(&question, deadline);
     for (;;) {
         AUTO_TAILNET_SIGHT sight = {0};

@@ -76,12 +76,13 @@ int provision_remove(const struct project *project, const struct host *host, con
         transport_close_masters(sockets, NULL);
     }
     AUTO_JSON *evidence = json_new_object();
-    leave_tailnet_begin(host, machine, evidence);
+    const char *directory = project ? project->directory : NULL;
+    leave_tailnet_begin(host, directory, machine, evidence);
     put_left(machine, evidence, result);
     if (provider->remove(target, machine, bound, err) < 0)
         return -1;
-    if (machine->tailnet && leave_tailnet_end(target, project ? project->directory : NULL, machine,
-                                              target ? target->tailnet_ns : bound, evidence, err) < 0)
+    if (machine->tailnet &&
+        leave_tailnet_end(target, directory, machine, target ? target->tailnet_ns : bound, evidence, err) < 0)
         return -1;
     if (!json_get_bool(request, "keep_state") && file_remove_tree(machine->directory, err) < 0)
         return error_prefix(err, "the machine is gone, but not its folder");

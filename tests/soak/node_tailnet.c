@@ -63,8 +63,9 @@ static void lead_to_the_tree(struct lab *project)
 static struct lab *example(struct tailnet_lab *lab, struct tailnet_operator *op, struct hetzner *cloud)
 {
     struct lab *project = tailnet_cloud_project(lab, op, cloud, "node", "AGENT");
-    /* In a file, since the lab looks for its keys in the environment of all processes. */
-    AUTO_FREE char *key = tailnet_lab_key(lab, "tag:agent", false, false);
+    /* Ephemeral, as the example asks for. In a file, since the lab looks for its keys in the environment of
+     * all processes. */
+    AUTO_FREE char *key = tailnet_lab_key(lab, "tag:agent", false, true);
     lab_write(project, "secrets/agent.key", "%s\n", key);
     lab_environment(project, "TRIPHASE_TARGETS_AGENT_TAILNET_AUTH_KEY", "{file: secrets/agent.key}");
     lab_environment(project, "AGENTS_TAILNET_KEY", "not used");
@@ -102,4 +103,6 @@ Test(node_tailnet, the_example_is_made_healthy_made_again_without_a_change_and_r
     struct lab_result gone = node_run(project, 300, "destroy", "agent", "--yes", NULL);
     cr_expect(eq(int, gone.code, 0), "%s%s", gone.out, gone.err);
     tailnet_cloud_empty(cloud);
+    AUTO_FREE char *left = tailnet_lab_headscale(lab, "nodes", "list", NULL);
+    cr_expect(strstr(left, "tag:agent") == NULL, "%s", left);
 }

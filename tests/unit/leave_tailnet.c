@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 static char folder[64];
 static char *path;
@@ -60,6 +61,10 @@ static char *left_of(const char *row, int64_t bound_ns)
         cr_expect((says)[0] ? strstr(said, says) != NULL : !said[0], "expected '%s', got '%s'", says, said); \
     } while (0)
 
+#define ONLINE                                                                                    \
+    "\"nodekey:a\":{\"ID\":\"n1\",\"HostName\":\"web\",\"DNSName\":\"web.net.\",\"Online\":true," \
+    "\"TailscaleIPs\":[\"100.64.0.7\"]}"
+
 #define PEER    "\"address\": \"100.64.0.7\", \"seen_by\": \"peers\""
 #define BY_HOST "\"address\": \"100.64.0.7\", \"seen_by\": \"host\""
 
@@ -87,7 +92,7 @@ Test(leave_tailnet, a_login_that_was_there_before_is_neither_ended_nor_asked_for
     AUTO_MACHINE *machine = machine_new();
     AUTO_JSON *evidence = json_new_object();
     machine->tailnet = json_parse(row, strlen(row), NULL);
-    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, machine, evidence);
+    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, NULL, machine, evidence);
     cr_expect(json_get_bool(evidence, "adopted"));
     cr_expect_null(json_get(evidence, "log_out"));
     cr_expect_not(json_get_bool(machine->tailnet, "left"));
@@ -109,7 +114,7 @@ static void answer_over_ssh(const char *word)
 /* What a destroy keeps of its first try, for the next one. */
 static bool is_noted_as_left(const char *way, const char *tried_as)
 {
-    static const char row[] = "{" PEER "}";
+    static const char row[] = "{\"login_server\": \"http://hs.example.org\", " PEER "}";
     static char name[] = "web", provider[] = "static";
     struct target target = {.name = name, .provider = provider};
     AUTO_MACHINE *machine = machine_new();
@@ -119,7 +124,8 @@ static bool is_noted_as_left(const char *way, const char *tried_as)
     machine->provider = xstrdup("static");
     machine->address = text_is(way, "direct") ? xstrdup("192.0.2.7") : NULL;
     machine->tailnet = json_parse(row, strlen(row), NULL);
-    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, machine, evidence);
+    json_set_string(machine->tailnet, "socket", path);
+    leave_tailnet_begin(&(struct host){.target = &target, .machine = machine}, NULL, machine, evidence);
     const struct json *tried = json_get(evidence, "log_out");
     cr_expect_str_eq(json_string(json_at(tried, json_count(tried) - 1), ""), tried_as);
     words_clear(&target.transports);
@@ -134,8 +140,6 @@ Test(leave_tailnet, a_host_that_says_that_it_is_still_in_is_logged_out_again_by_
     cr_expect(is_noted_as_left("direct", "direct: it is out"));
     answer_over_ssh("absent");
     cr_expect(is_noted_as_left("direct", "direct: it is out"));
-    answer_over_ssh("later");
-    cr_expect(is_noted_as_left("tailnet", "tailnet: it said that it will"));
 }
 
 Test(leave_tailnet, one_that_stays_a_peer_is_told_at_the_bound)
@@ -153,4 +157,21 @@ Test(leave_tailnet, one_that_goes_in_the_meantime_is_gone)
     const struct web_answer answers[] = {{.bytes = "HTTP/1.1 404 no\r\n\r\n"}, with, with, with, without};
     web_start(path, answers, COUNT_OF(answers));
     EXPECT_LEFT(PEER, 20 * NS_PER_S, "");
+}
+
+/* It is removed next: with its network a host loses what it had only promised to do. */
+Test(leave_tailnet, a_host_that_said_that_it_will_log_out_is_waited_for_until_its_device_is_off)
+{
+    static const struct web_answer no_news = {.bytes = "HTTP/1.1 404 no\r\n\r\n"},
+                                   online = {.bytes = DAEMON(ONLINE)};
+    static const char *const off[] = {DAEMON(WEB), DAEMON("")};
+    answer_over_ssh("later");
+    for (size_t i = 0; i < COUNT_OF(off); i++) {
+        /* The news, then two looks of three connections each. */
+        const struct web_answer answers[] = {no_news, online, online, online, {.bytes = off[i]}};
+        unlink(path);
+        struct web *web = web_start(path, answers, COUNT_OF(answers));
+        cr_expect(is_noted_as_left("tailnet", "tailnet: it said that it will"));
+        cr_expect_eq(web_connections(web), 7, "%zu", web_connections(web));
+    }
 }
