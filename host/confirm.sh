@@ -102,9 +102,13 @@ save_files() {
         [ -e "$path" ] || continue
         mkdir -p "$1/files${path%/*}" && cp -a "$path" "$1/files${path%/*}/" || return 1
     done
-    for name in $sshd_units; do
-        echo "$name $(systemctl is-active "$name" 2>/dev/null) $(systemctl is-enabled "$name" 2>/dev/null)"
-    done >"$1/sshd"
+    # Asked once for all: "active" has a line for each, what is enabled for those that there are.
+    # shellcheck disable=SC2086
+    { systemctl is-active $sshd_units 2>/dev/null; systemctl list-unit-files --no-legend --no-pager $sshd_units 2>/dev/null; } |
+        awk -v units="$sshd_units" 'BEGIN { n = split(units, name) }
+            NR <= n { active[NR] = $1; next }
+            { enabled[$1] = $2 }
+            END { for (i = 1; i <= n; i++) print name[i], active[i], enabled[name[i]] }' >"$1/sshd"
 }
 
 save() {
@@ -344,7 +348,8 @@ restore_all() { # WHY
 
 remove_units() {
     systemctl stop triphase-confirm.timer 2>/dev/null
-    systemctl disable triphase-confirm.timer triphase-confirm-boot.service >/dev/null 2>&1
+    # By hand: systemctl would read all units anew for this, and once more for the files.
+    rm -f "$units/timers.target.wants/triphase-confirm.timer" "$units/sysinit.target.wants/triphase-confirm-boot.service"
     rm -f "$units/triphase-confirm.timer" "$units/triphase-confirm.service" "$units/triphase-confirm-boot.service"
     systemctl daemon-reload
 }
@@ -442,7 +447,7 @@ ExecStart=/bin/sh $dir/program restore boot
 WantedBy=sysinit.target
 UNIT
     }
-    systemctl daemon-reload
+    # This reads all units anew too.
     # shellcheck disable=SC2086
     systemctl enable $enabled >/dev/null 2>&1
 }
