@@ -27,7 +27,7 @@ LAB_SOURCES := $(sort $(wildcard tests/lab/*.c))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 SYSTEM_SOURCES := $(sort $(wildcard tests/system/*.c)) $(LAB_SOURCES)
 SOAK_SOURCES := $(sort $(wildcard tests/soak/*.c)) $(LAB_SOURCES)
-EMBEDDED := $(sort $(shell find triphase.yml phases playbooks inventory-templates projects examples/providers/existing-host/host.sh callback/triphase_events.py launcher/triphase_ask.py launcher/triphase_launch.py launcher/triphase_payloads.py host/sweep.sh host/ready.sh host/confirm.sh \
+EMBEDDED := $(sort $(shell find triphase.yml phases playbooks inventory-templates projects examples/providers/existing-host/host.sh callback/triphase_events.py launcher/triphase_ask.py launcher/triphase_launch.py launcher/triphase_mitogen.py launcher/triphase_payloads.py host/sweep.sh host/ready.sh host/confirm.sh \
 	-type f ! -path '*/__pycache__/*' ! -name '*.retry' ! -name '*.pyc' ! -name '.*' ! -name '*~' 2>/dev/null))
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

@@ -28,6 +28,7 @@ import gc
 gc.disable()
 
 import atexit  # noqa: E402
+import functools  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -40,6 +41,25 @@ CALLBACK = 'triphase_events.py'  # it leaves nothing to be done
 CLONE = {'x86_64': 56, 'aarch64': 220}  # the system call, by machine
 CLONE_PARENT = 0x8000
 OWN = b'TRIPHASE_'  # read by the callback alone, when the play begins
+MITOGEN = 'TRIPHASE_MITOGEN'  # and by this, where mitogen is to carry out the tasks
+
+
+@functools.cache
+def mitogen():
+    """triphase_mitogen.py beside this script, ready; None where it cannot be had."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, here)
+    try:
+        import triphase_mitogen
+        why = triphase_mitogen.load()
+    except ImportError as fault:
+        why = str(fault)
+    finally:
+        sys.path.remove(here)
+    if why:
+        print('triphase: this phase goes without mitogen: ' + why, file=sys.stderr)
+        return None
+    return triphase_mitogen
 
 
 def share_payloads():
@@ -66,6 +86,8 @@ def load(script):
     except ImportError:
         return None
     share_payloads()
+    if MITOGEN in os.environ:
+        mitogen()
     gc.freeze()
     return main
 
@@ -75,6 +97,8 @@ def run(main, words):
         os.execv(words[0], words)
     sys.argv = words
     sys.stdout.reconfigure(line_buffering=True)
+    if MITOGEN in os.environ and mitogen():
+        mitogen().in_phase()
     gc.set_threshold(THRESHOLD)
     gc.enable()
     try:
@@ -93,12 +117,12 @@ def of_others():
     """Whether a plugin is loaded that is not Ansible's own, or a thread runs that Python waits for."""
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
         return True
-    ansible = sys.modules.get('ansible')
-    home = os.path.join(os.path.dirname(getattr(ansible, '__file__', None) or '/'), '')
+    homes = tuple(os.path.join(os.path.dirname(sys.modules[name].__file__), '')
+                  for name in ('ansible', 'ansible_mitogen') if name in sys.modules)
     for name, module in list(sys.modules.items()):
         path = getattr(module, '__file__', None) or ''
         if name.startswith(('ansible.plugins.', 'ansible_collections.')) and path.endswith('.py') and not (
-                path.startswith(home) or os.path.basename(path) == CALLBACK):
+                path.startswith(homes) or os.path.basename(path) == CALLBACK):
             return True
     return False
 

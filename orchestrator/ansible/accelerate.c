@@ -3,19 +3,12 @@
 #include "ansible/launcher.h"
 #include "base/memory.h"
 
-/* Why mitogen cannot carry the phase. malloc'ed; NULL: it can. */
-static char *why_no_mitogen(const struct project *project, const struct target *target,
-                            const struct phase *phase)
-{
-    (void)project, (void)target, (void)phase;
-    return xstrdup("mitogen is not in this version of triphase");
-}
-
 void accelerate_decide(const struct project *project, const struct target *target, const struct phase *phase,
-                       struct acceleration *out)
+                       const struct words *no_mitogen, struct acceleration *out)
 {
     enum accelerate asked = project_accelerate(target, phase);
     AUTO_FREE char *interpreter = asked == ACCELERATE_NONE ? NULL : launcher_interpreter(project->ansible);
+    const char *refused = no_mitogen ? words_env(no_mitogen, phase->name) : NULL;
     acceleration_clear(out);
     if (asked == ACCELERATE_NONE)
         return;
@@ -24,7 +17,8 @@ void accelerate_decide(const struct project *project, const struct target *targe
         return;
     }
     out->kind = asked;
-    out->why = asked == ACCELERATE_MITOGEN ? why_no_mitogen(project, target, phase) : NULL;
+    if (asked == ACCELERATE_MITOGEN)
+        out->why = refused ? xstrdup(refused) : NULL;
     if (out->why)
         out->kind = ACCELERATE_WARM;
 }

@@ -2,6 +2,7 @@
 
 #include "ansible/environment.h"
 #include "ansible/forced_variables.h"
+#include "ansible/mitogen.h"
 #include "ansible/secrets.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -110,6 +111,8 @@ static void add_common_environment(const struct ansible_request *request,
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_CONNECTION", request->fact_cache);
         words_set_env(environment, "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0");
     }
+    if (request->mitogen)
+        words_set_env(environment, "TRIPHASE_MITOGEN", mitogen_folder(request->environment));
     marks_environment(environment, request->run, 0);
     if (request->no_pipelining && !settings->of[SETTING_PIPELINING].value)
         words_set_env(environment, "ANSIBLE_PIPELINING", "False");

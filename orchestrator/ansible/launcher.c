@@ -72,6 +72,14 @@ int launcher_share(const char *payloads, const char *folder, struct error *err)
     return 0;
 }
 
+int launcher_lay_down(const char *name, const char *folder, struct error *err)
+{
+    AUTO_FREE char *embedded = file_join("launcher", name), *path = file_join(folder, name);
+    const struct embedded_file *file = embedded_find(embedded);
+    return file ? lay_down(file, path, folder, err)
+                : error_set(err, ERROR_MISSING, "triphase was built without %s", embedded);
+}
+
 int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err)
 {
     AUTO_FREE char *interpreter = launcher_interpreter(argv->items[0]);

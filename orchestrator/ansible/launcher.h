@@ -13,5 +13,7 @@ int launcher_wrap(struct words *argv, const char *script, const char *folder, st
 /* From here on a launcher in `folder` shares what Ansible makes of modules by way of the folder `payloads`
  * (an absolute path; launcher/triphase_payloads.py). */
 int launcher_share(const char *payloads, const char *folder, struct error *err);
+/* Lays this file of launcher/ down there, for a launcher to import. */
+int launcher_lay_down(const char *file, const char *folder, struct error *err);
 /* The interpreter that such a program is run by; NULL: it is another kind of program. malloc'ed. */
 char *launcher_interpreter(const char *program);

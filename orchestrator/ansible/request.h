@@ -31,6 +31,7 @@ struct ansible_request {
     const char *pending_handlers;             /* JSON list of {host, handler}; NULL: none */
     const char *auth_key; /* of a phase that brings the host into its tailnet; NULL: it was given none */
     const struct ansible_arguments *arguments; /* behind `--`; may be NULL */
+    bool mitogen;                              /* carries out the tasks (ansible/accelerate.h) */
     bool no_pipelining; /* the host's sudo wants a terminal: not even where the user set nothing */
     const char *const *environment; /* the user's; NULL: this process's */
 };

@@ -1,5 +1,6 @@
 #include "command/launch_begin.h"
 
+#include "ansible/mitogen.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/exit_code.h"
@@ -68,6 +69,9 @@ int launch_begin(struct command_run *all, struct job *job, struct error *err)
         return -1;
     const struct resume *resume = launch->resume;
     AUTO_FREE char *plan = plan_text(all, job);
+    AUTO_WORDS no_mitogen = WORDS_INIT;
+    if (launch->project && job->target)
+        mitogen_refusals(launch->project, job->target, &no_mitogen);
     struct runner_request request = {.project = launch->project,
                                      .target = job->target,
                                      .target_name = job->target_name,
@@ -96,6 +100,7 @@ int launch_begin(struct command_run *all, struct job *job, struct error *err)
                                      .extra_digest = all->arguments.extra_digest,
                                      .async_fixed = launch->project && job->target &&
                                                     async_directory_is_fixed(launch->project, job->target),
+                                     .no_mitogen = &no_mitogen,
                                      .partial = all->arguments.partial || launch->phases[0],
                                      .dry_run = all->arguments.check,
                                      .check_idempotent = launch->check_idempotent,

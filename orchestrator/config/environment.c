@@ -261,7 +261,7 @@ static bool is_reserved(const char *name)
 {
     static const char *const reserved[] = {
         "RUN",    "STEP",        "EVENTS",     "NO_CGROUP", "PENDING_HANDLERS",
-        "EXPECT", "OLD_ANSIBLE", "ACCELERATE", NULL};
+        "EXPECT", "OLD_ANSIBLE", "ACCELERATE", "MITOGEN",   NULL};
     return text_is_one_of(name, reserved) || text_starts(name, "TEST_");
 }
 

@@ -108,13 +108,16 @@ void attempt_phase_look_ahead(struct run_context *context, const struct phase *p
     if (context->spare || context->run_scope.kind != SCOPE_CGROUP)
         return;
     AUTO_ACCELERATION acceleration = ACCELERATION_INIT;
-    accelerate_decide(request->project, request->target, phase, &acceleration);
+    accelerate_decide(request->project, request->target, phase, request->no_mitogen, &acceleration);
     if (acceleration.kind == ACCELERATE_NONE)
         return;
     AUTO_FREE char *sockets = layout_sockets(request->run_id, likely_transport(context, phase));
     struct ansible_request ask = request_of(context, phase, sockets);
     AUTO_WORDS command = WORDS_INIT, environment = WORDS_INIT;
     words_add(&command, request->project->ansible);
+    ask.mitogen = acceleration.kind == ACCELERATE_MITOGEN;
+    if (ask.mitogen && launcher_lay_down("triphase_mitogen.py", context->launcher_folder, NULL) < 0)
+        return;
     if (launcher_wrap(&command, "triphase_launch.py", context->launcher_folder, NULL) < 0 ||
         command.count != 3 || ansible_child_environment_ahead(&ask, &environment, NULL) < 0)
         return;
@@ -160,9 +163,12 @@ static int make_ansible(const struct run_context *context, const struct phase *p
     ask.machine_state = attempt->machine_state;
     ask.pending_handlers = pending;
     ask.auth_key = is_bootstrap(context, phase) ? context->key.key : NULL;
-    if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0)
+    accelerate_decide(context->request->project, context->request->target, phase,
+                      context->request->no_mitogen, &attempt->acceleration);
+    ask.mitogen = attempt->acceleration.kind == ACCELERATE_MITOGEN;
+    if (ansible_child_prepare(&ask, &attempt->ansible, err) < 0 ||
+        (ask.mitogen && launcher_lay_down("triphase_mitogen.py", context->launcher_folder, err) < 0))
         return -1;
-    accelerate_decide(context->request->project, context->request->target, phase, &attempt->acceleration);
     return attempt->acceleration.kind == ACCELERATE_NONE
                ? 0
                : launcher_wrap(&attempt->ansible.argv, "triphase_launch.py", context->launcher_folder, err);

@@ -27,6 +27,7 @@ struct runner_request {
     const char *ansible_version, *extra_digest, *plan;
     /* plays of the recipe keep async jobs where their strategy does (run/async_directory.h) */
     bool async_fixed;
+    const struct words *no_mitogen; /* of mitogen_refusals (ansible/mitogen.h); NULL: none */
     /* dry_run: Ansible is told to check, and changes nothing */
     bool partial, dry_run, check_idempotent, keep_state, no_teardown;
     /* Exit code of a run that ended so; `stage` is NULL when a phase ended it. Only

@@ -108,6 +108,16 @@ const char *lab_mitogen(void)
     return strategies;
 }
 
+void lab_use_mitogen(struct lab *lab)
+{
+    AUTO_FREE char *packages = xstrdup(lab_mitogen());
+    char *end = strstr(packages, "/ansible_mitogen/");
+    cr_assert(end, "%s", packages);
+    *end = '\0';
+    lab_environment(lab, "TRIPHASE_MITOGEN", packages);
+    lab_environment(lab, "TRIPHASE_ACCELERATE", "mitogen");
+}
+
 char *lab_phase(struct lab *lab, const char *column)
 {
     AUTO_FREE char *query =

@@ -22,6 +22,8 @@ const char *lab_old_ansible(void);
 const char *lab_newest_ansible(void);
 /* The folder of mitogen's strategies; skips the test where it is not there. */
 const char *lab_mitogen(void);
+/* Every phase of later commands asks for mitogen, the tests' own, by `accelerate`; skips likewise. */
+void lab_use_mitogen(struct lab *lab);
 
 /* A column of the row of the phase's attempt that began last, as text ("" for NULL). malloc'ed. */
 char *lab_phase(struct lab *lab, const char *column);

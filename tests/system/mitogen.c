@@ -1,5 +1,5 @@
-/* Plays under mitogen's strategies: real ones, on real hosts. What triphase promises of
- * a phase holds there too. */
+/* Plays under mitogen's strategies, by the user's own settings and by `accelerate: mitogen`: real ones, on
+ * real hosts. What triphase promises of a phase holds there too. */
 #include "../lab/damage.h"
 #include "../lab/phase.h"
 #include "../lab/sandbox.h"
@@ -31,11 +31,19 @@ static void use_mitogen(struct lab *lab, const char *more)
     lab_write(lab, "ansible.cfg", "[defaults]\nstrategy_plugins = %s\n%s", lab_mitogen(), more);
 }
 
-static struct lab *mitogen_project(const char *ansible, const char *phase_keys)
+static struct lab *mitogen_project(const char *ansible)
 {
     (void)lab_mitogen();
-    struct lab *lab = lab_phase_project(ansible, phase_keys);
+    struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n");
     use_mitogen(lab, "strategy = mitogen_linear\n");
+    return lab;
+}
+
+static struct lab *accelerated_project(const char *phase_keys)
+{
+    (void)lab_mitogen();
+    struct lab *lab = lab_phase_project(NULL, phase_keys);
+    lab_use_mitogen(lab);
     return lab;
 }
 
@@ -43,7 +51,7 @@ static struct lab *mitogen_project(const char *ansible, const char *phase_keys)
 
 static void check_async_tasks(const char *ansible)
 {
-    struct lab *lab = mitogen_project(ansible, "    attempts: 1\n");
+    struct lab *lab = mitogen_project(ansible);
     lab_play(lab, PLAY JOBS);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "by ansible.cfg", "ok", "-", 0);
@@ -74,7 +82,7 @@ Test(mitogen, async_tasks_end_well_on_the_oldest_ansible)
 
 Test(mitogen, the_record_is_whole_and_each_task_has_its_time)
 {
-    struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
+    struct lab *lab = accelerated_project("    attempts: 1\n");
     lab_play(lab, PLAY "  roles: [mine]\n  tasks:\n    - ansible.builtin.command: sleep 0.3\n      loop: [1, "
                        "2]\n    - ansible.builtin.command: 'false'\n      ignore_errors: true\n"
                        "    - ansible.builtin.ping:\n      when: false\n  handlers:\n    - name: told\n"
@@ -101,7 +109,7 @@ Test(mitogen, the_record_is_whole_and_each_task_has_its_time)
 
 Test(mitogen, a_host_that_is_lost_has_its_row_with_task_and_cause)
 {
-    struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
+    struct lab *lab = accelerated_project("    attempts: 1\n");
     AUTO_FREE char *play = xasprintf(
         PLAY "  tasks:\n    - name: ignored\n      ansible.builtin.shell: kill -9 $PPID; sleep 9\n"
              "      ignore_unreachable: true\n    - ansible.builtin.command: 'true'\n"
@@ -150,7 +158,7 @@ static void expect_only_the_job(const char *what)
 Test(mitogen, a_watchdog_and_a_cancel_end_what_hangs_and_leave_the_async_job)
 {
     struct lab *lab =
-        mitogen_project(NULL, "    attempts: 1\n    task: 20s\n    grace: 1s\n    host_grace: 2s\n");
+        accelerated_project("    attempts: 1\n    task: 20s\n    grace: 1s\n    host_grace: 2s\n");
     play_that_hangs(lab);
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "the task's watchdog", "task-timeout", "", 5);
@@ -173,13 +181,12 @@ Test(mitogen, a_watchdog_and_a_cancel_end_what_hangs_and_leave_the_async_job)
  * for before the next one. */
 Test(mitogen, the_next_attempt_waits_for_the_async_job_of_a_host_with_sessions)
 {
-    const char *strategies = lab_mitogen();
+    (void)lab_mitogen();
     rig_needed();
     struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
     lab_write(lab, "triphase.yml",
               "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
-    lab_write(lab, "ansible.cfg", "[defaults]\nstrategy_plugins = %s\nstrategy = mitogen_linear\n",
-              strategies);
     lab_write(lab, "phases/work.yml",
               "phases:\n  - name: work\n    playbook: playbooks/work.yml\n    silence: 12s\n    grace: 1s\n"
               "    host_grace: 3s\n    retry_pause: 0s\n");
@@ -211,8 +218,9 @@ Test(mitogen, the_next_attempt_waits_for_the_async_job_of_a_host_with_sessions)
 
 static void check_here(const char *no_cgroup)
 {
-    const char *strategies = lab_mitogen();
+    (void)lab_mitogen();
     struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
     lab_environment(lab, "TRIPHASE_NO_CGROUP", no_cgroup);
     lab_static_project(lab, "  - name: work2\n    playbook: playbooks/two.yml\n",
                        PLAY
@@ -221,8 +229,6 @@ static void check_here(const char *no_cgroup)
                        "localhost\n      connection: local\n      async: 60\n      poll: 0\n"
                        "    - ansible.builtin.shell: sleep 300\n      delegate_to: localhost\n      "
                        "connection: local\n      async: 600\n      poll: 0\n");
-    lab_write(lab, "ansible.cfg", "[defaults]\nstrategy_plugins = %s\nstrategy = mitogen_linear\n",
-              strategies);
     lab_write(lab, "playbooks/two.yml", "%s",
               PLAY "  tasks:\n    - ansible.builtin.command: touch {{ playbook_dir }}/../two\n"
                    "    - ansible.builtin.wait_for: {path: \"{{ playbook_dir }}/../job\", timeout: 20}\n");

@@ -100,14 +100,17 @@ Test(accelerate, less_than_what_was_asked_for_is_used_only_with_the_reason)
          "/wrapper is not the plain script that pip and Debian install"},
         {ACCELERATE_MITOGEN, other, ACCELERATE_NONE,
          "/wrapper is not the plain script that pip and Debian install"},
-        {ACCELERATE_MITOGEN, plain, ACCELERATE_WARM, "mitogen is not in this version of triphase"},
+        {ACCELERATE_MITOGEN, plain, ACCELERATE_MITOGEN, NULL},
+        {ACCELERATE_MITOGEN, plain, ACCELERATE_WARM, "mitogen is not there"},
     };
+    AUTO_WORDS refused = WORDS_INIT;
+    words_set_env(&refused, "install", "mitogen is not there");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct project project = {.ansible = rows[i].program};
         struct target target = {.accelerate = rows[i].asked};
-        struct phase phase = {.name = NULL};
+        struct phase phase = {.name = "install"};
         AUTO_ACCELERATION found = ACCELERATION_INIT;
-        accelerate_decide(&project, &target, &phase, &found);
+        accelerate_decide(&project, &target, &phase, i == COUNT_OF(rows) - 1 ? &refused : NULL, &found);
         cr_expect_eq(found.kind, rows[i].used, "row %zu: %s", i, accelerate_name(found.kind));
         cr_expect(rows[i].why ? found.why && text_ends(found.why, rows[i].why) : !found.why, "row %zu: %s", i,
                   found.why);

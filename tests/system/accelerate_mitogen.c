@@ -1,0 +1,189 @@
+/* `accelerate: mitogen`: tasks are carried out by mitogen and are, for triphase and for whoever reads the
+ * log, Ansible's. */
+#include "../lab/damage.h"
+#include "../lab/phase.h"
+#include "../lab/sandbox.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(accelerate_mitogen, .timeout = 240);
+
+#define PLAY "- hosts: recipe_work\n  gather_facts: false\n"
+/* Says what process runs it. */
+#define WHO(file) "echo $PPID >> " file
+
+static struct lab *mitogen_project(const char *ansible, const char *phase_keys)
+{
+    (void)lab_mitogen();
+    struct lab *lab = lab_phase_project(ansible, phase_keys);
+    lab_use_mitogen(lab);
+    return lab;
+}
+
+/* Ansible has an interpreter for each task, mitogen one for all. */
+static bool is_mitogens(struct lab *lab, const char *file)
+{
+    AUTO_FREE char *pids = lab_read(lab, file);
+    size_t length = strcspn(pids, "\n") + 1;
+    return strlen(pids) == 2 * length && !strncmp(pids, pids + length, length);
+}
+
+static char *step_log(struct lab *lab)
+{
+    AUTO_FREE char *path = lab_phase(lab, "log");
+    AUTO_TEXT text = TEXT_INIT;
+    AUTO_ERROR err = ERROR_INIT;
+    AUTO_FREE char *whole =
+        *path == '/' ? xstrdup(path) : xasprintf("%s/.triphase/%s", lab_folder(lab), path);
+    cr_assert(file_read(whole, 1 << 20, &text, &err) == 0, "%s", error_text(&err));
+    return text_take(&text);
+}
+
+static void check_carries(const char *ansible)
+{
+    struct lab *lab = mitogen_project(ansible, "    attempts: 1\n");
+    AUTO_FREE char *play = xasprintf(
+        "- hosts: recipe_work\n  tasks:\n"
+        "    - ansible.builtin.shell: \"" WHO(
+            "%1$s/there") "\"\n      loop: [1, 2]\n      notify: told\n"
+                          "    - ansible.builtin.shell: \"" WHO(
+                              "here") "; pwd > cwd; echo $TRIPHASE_STEP > mark\"\n"
+                                      "      loop: [1, 2]\n      delegate_to: localhost\n      vars: "
+                                      "{ansible_connection: local}\n"
+                                      "    - ansible.builtin.command: sleep 0.2\n      async: 30\n      "
+                                      "poll: 1\n"
+                                      "    - ansible.builtin.assert: {that: [ansible_facts.hostname is "
+                                      "defined]}\n"
+                                      "  handlers:\n    - name: told\n      ansible.builtin.ping:\n",
+        lab_folder(lab));
+    lab_play(lab, play);
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a phase", "ok", "-", 0);
+    cr_expect(is_mitogens(lab, "there"), "mitogen did not carry out the host's task");
+    cr_expect(is_mitogens(lab, "cases/here"), "mitogen did not carry out this machine's task");
+    AUTO_FREE char *mark = lab_read_line(lab, "cases/mark"),
+                   *step =
+                       lab_sql(lab,
+                               "SELECT printf('%s/%02d', run.id, step.seq) FROM step JOIN run ON run.number "
+                               "= step.run WHERE step.kind = 'phase' ORDER BY step.number DESC LIMIT 1");
+    cr_expect_str_eq(mark, step);
+    AUTO_FREE char *log = step_log(lab);
+    cr_expect_not(strstr(log, "trategy"), "the log speaks of strategies: %s", log);
+}
+
+Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens)
+{
+    check_carries(NULL);
+}
+
+Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens_on_the_newest_ansible)
+{
+    check_carries(lab_newest_ansible());
+}
+
+Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens_on_the_oldest_ansible)
+{
+    check_carries(lab_old_ansible());
+}
+
+/* ------------------------------------------------------------ faults */
+
+static double seconds_of(struct lab *lab, const char *task)
+{
+    AUTO_FREE char *query = xasprintf("SELECT duration_ns FROM slowest_task WHERE task = '%s'", task);
+    return (double)lab_sql_number(lab, query) / 1e9;
+}
+
+static void check_timeout(const char *ansible)
+{
+    struct lab *lab = mitogen_project(ansible, "    attempts: 1\n");
+    lab_play(
+        lab, PLAY
+        "  tasks:\n    - ansible.builtin.command: sleep 40\n      timeout: 2\n      ignore_errors: true\n"
+        "    - {name: the next, ansible.builtin.command: 'true'}\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "behind a task that ran out of its time", "ok", "-", 0);
+    cr_expect_lt(seconds_of(lab, "the next"), 20.0, "it waited for the one before");
+}
+
+Test(accelerate_mitogen, a_task_that_ran_out_of_its_time_holds_the_next_one_up_no_longer)
+{
+    check_timeout(NULL);
+}
+
+Test(accelerate_mitogen,
+     a_task_that_ran_out_of_its_time_holds_the_next_one_up_no_longer_on_the_oldest_ansible)
+{
+    check_timeout(lab_old_ansible());
+}
+
+Test(accelerate_mitogen,
+     a_module_that_a_signal_ended_is_unreachable_and_no_dead_transport_and_the_next_task_runs)
+{
+    struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
+    lab_play(lab, PLAY
+             "  tasks:\n    - ansible.builtin.shell: kill -9 $PPID; sleep 9\n      ignore_unreachable: true\n"
+             "    - ansible.builtin.command: 'true'\n    - ansible.builtin.shell: kill -9 $PPID; sleep 9\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "killed", "unreachable", "-", 4);
+    AUTO_FREE char *rows =
+        lab_sql(lab, "SELECT group_concat(cause || ' ' || ignored, ', ') FROM unreachable");
+    cr_expect_str_eq(rows, "other 1, other 0");
+}
+
+Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibles)
+{
+    struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
+    lab_write(lab, "ansible.cfg", "[defaults]\nstrategy = debug\n");
+    AUTO_FREE char *play =
+        xasprintf(PLAY "  tasks:\n    - ansible.builtin.shell: \"" WHO("%s/there") "\"\n      loop: [1, 2]\n",
+                  lab_folder(lab));
+    lab_play(lab, play);
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "strategy debug", "ok", "-", 0);
+    cr_expect_not(is_mitogens(lab, "there"));
+}
+
+/* ------------------------------------------------------------ a whole host */
+
+/* It has other users, and boots. */
+Test(accelerate_mitogen, another_user_and_a_reboot_are_the_same_as_without_it)
+{
+    (void)lab_mitogen();
+    rig_needed();
+    struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    lab_write(lab, "phases/work.yml",
+              "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1, reboots: true}\n"
+              "  - {name: again, playbook: playbooks/again.yml, attempts: 1}\n");
+    lab_write(lab, "playbooks/work.yml",
+              PLAY "  tasks:\n    - ansible.builtin.user: {name: other, shell: /bin/sh}\n"
+                   "    - ansible.builtin.command: id -un\n      become: true\n      become_method: su\n     "
+                   " become_user: other\n"
+                   "      register: who\n    - ansible.builtin.assert: {that: [who.stdout == 'other']}\n"
+                   "    - ansible.builtin.command: sleep 50\n      become: true\n      become_method: su\n   "
+                   "   become_user: other\n"
+                   "      timeout: 2\n      ignore_errors: true\n"
+                   "    - ansible.builtin.command: id -un\n      become: true\n      become_method: su\n     "
+                   " become_user: other\n"
+                   "      register: who\n    - ansible.builtin.assert: {that: [who.stdout == 'other']}\n"
+                   "    - ansible.builtin.command: cat /proc/sys/kernel/random/boot_id /proc/1/stat\n      "
+                   "register: before\n"
+                   "    - ansible.builtin.reboot: {reboot_timeout: 90}\n"
+                   "    - ansible.builtin.command: cat /proc/sys/kernel/random/boot_id /proc/1/stat\n      "
+                   "register: after\n"
+                   "    - ansible.builtin.assert: {that: [before.stdout != after.stdout]}\n");
+    lab_write(lab, "playbooks/again.yml", PLAY "  tasks:\n    - ansible.builtin.ping:\n");
+    struct lab_result result = lab_run(lab, "create", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
+    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
+    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+}
