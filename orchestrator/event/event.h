@@ -52,6 +52,9 @@ struct event_step {
     const char *evidence;     /* JSON text of the transport's evidence, or the stage's own; may be NULL */
     const char *scope;        /* "cgroup" or "session" */
     const char *log, *events; /* paths relative to the state directory; may be NULL */
+    /* what a phase's Ansible was made faster with (config/accelerate.h), and why that is not what was asked
+     * for; NULL: it was, or it is no phase */
+    const char *accelerated, *accelerated_why;
     int64_t started_ns, deadline_ns;
     int64_t started_monotonic_ns;
     /* EVENT_STEP_END */

@@ -189,6 +189,8 @@ static void plan_child(struct run_context *context, const struct attempt_phase *
     }
     plan->spare = attempt->acceleration.kind == ACCELERATE_NONE ? NULL : &context->spare;
     plan->is_async = async_directory_is_of_job;
+    plan->accelerated = accelerate_name(attempt->acceleration.kind);
+    plan->accelerated_why = attempt->acceleration.why;
 }
 
 /* What its event lines are held against. */

@@ -69,6 +69,15 @@ static void note(struct run_notes notes, const char *kind, struct json *detail)
     json_free(detail);
 }
 
+void run_rows_note_accelerated(struct run_notes notes, const char *asked, const char *used, const char *why)
+{
+    struct json *detail = json_new_object();
+    json_set_string(detail, "asked", asked);
+    json_set_string(detail, "used", used);
+    json_set_string(detail, "why", why);
+    note(notes, "accelerated", detail);
+}
+
 void run_rows_note_survivors(struct run_notes notes, const char *words)
 {
     note(notes, "survivors", json_new_string(words));

@@ -24,6 +24,8 @@ struct run_notes {
     int step; /* the last one; 0: none was yet */
 };
 
+/* The phase that begins is made faster by less than was asked for. */
+void run_rows_note_accelerated(struct run_notes notes, const char *asked, const char *used, const char *why);
 /* What belonged to the run and could not be ended. */
 void run_rows_note_survivors(struct run_notes notes, const char *words);
 /* The key that the host was to join with is at its API still. */

@@ -61,6 +61,15 @@ static const struct phase *carried(const struct runner *runner)
     return item->over_transport ? progress_phase(&runner->progress, 0) : item->phase;
 }
 
+static void tell_acceleration(const struct runner *runner, const struct phase *phase)
+{
+    const struct step_order *plan = &runner->attempt->plan;
+    if (plan->accelerated_why)
+        run_rows_note_accelerated(runner_notes(runner),
+                                  accelerate_name(project_accelerate(runner->request.target, phase)),
+                                  plan->accelerated, plan->accelerated_why);
+}
+
 /* `stage` NULL: the phase of the item that is next. */
 static int begin_step(struct runner *runner, const char *stage, int number, struct error *err)
 {
@@ -87,6 +96,8 @@ static int begin_step(struct runner *runner, const char *stage, int number, stru
         status = step_start(runner->loop, runner->sink, &runner->attempt->plan, judge, on_step_over, runner,
                             &runner->step, err);
     json_free(TAKE(runner->context.recovery));
+    if (status == 0 && !stage)
+        tell_acceleration(runner, phase);
     if (status < 0) {
         attempt_free(TAKE(runner->attempt));
         runner->seq--;

@@ -12,11 +12,12 @@
 
 struct step_order {
     int seq, attempt;
-    const char *kind, *name;          /* "stage" or "phase" */
-    const char *run;                  /* id */
-    const char *transport, *evidence; /* may be NULL */
-    const char *host;                 /* the target's name in the inventory; may be NULL */
-    const struct words *own;          /* hosts that it is about (event/own_hosts.h); NULL: all */
+    const char *kind, *name;                   /* "stage" or "phase" */
+    const char *run;                           /* id */
+    const char *transport, *evidence;          /* may be NULL */
+    const char *accelerated, *accelerated_why; /* as the row has them; may be NULL */
+    const char *host;                          /* the target's name in the inventory; may be NULL */
+    const struct words *own;                   /* hosts that it is about (event/own_hosts.h); NULL: all */
     /* absolute path, made by the step (0600), and relative to the state folder, for the row */
     const char *log, *log_shown;
     const char *events, *events_shown; /* the same; NULL for stages */

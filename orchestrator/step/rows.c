@@ -18,6 +18,8 @@ static struct event row(const struct step_order *plan, const struct step_birth *
                     .scope = scope_kind_name(birth->scope),
                     .log = plan->log_shown,
                     .events = plan->events_shown,
+                    .accelerated = plan->accelerated,
+                    .accelerated_why = plan->accelerated_why,
                     .started_ns = birth->started_ns,
                     .deadline_ns = plan->limits.of[WATCHDOG_DEADLINE],
                     .started_monotonic_ns = birth->started_monotonic_ns,

@@ -80,7 +80,9 @@ enum store_rule {
     X(event_bytes, ROW_END, RULE_MOST)                       \
     X(handlers_owed, ROW_END, RULE_SET)                      \
     X(verdict, ROW_END, RULE_SET)                            \
-    X(seen, ROW_END, RULE_SET)
+    X(seen, ROW_END, RULE_SET)                               \
+    X(accelerated, ROW_BEGIN, RULE_SET)                      \
+    X(accelerated_why, ROW_BEGIN, RULE_SET)
 
 /* Also in STORE_EACH_WORD of store/batch.h. */
 #define STORE_TASK_WORDS(X)       \

@@ -286,10 +286,10 @@ static void read_step(struct sql_statement *row, struct history_step *step)
                             &step->signal, &step->survivors_here, &step->survivors_host};
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         *numbers[i] = (int)sql_integer(row, at++);
-    char **const texts[] = {&step->kind,    &step->name,          &step->transport, &step->outcome,
-                            &step->cause,   &step->message,       &step->scope,     &step->log,
-                            &step->events,  &step->host_evidence, &step->evidence,  &step->handlers_owed,
-                            &step->verdict, &step->seen};
+    char **const texts[] = {&step->kind,    &step->name,          &step->transport,   &step->outcome,
+                            &step->cause,   &step->message,       &step->scope,       &step->log,
+                            &step->events,  &step->host_evidence, &step->evidence,    &step->handlers_owed,
+                            &step->verdict, &step->seen,          &step->accelerated, &step->accelerated_why};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
     int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns, &step->ok,
@@ -335,17 +335,17 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
                   struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(
-            db,
-            "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1),"
-            " coalesce(survivors_here, -1),"
-            " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope,"
-            " log, events, host_evidence,"
-            " evidence, handlers_owed, verdict, seen, started_ns, coalesce(duration_ns, -1), deadline_ns, ok,"
-            " changed, failed, skipped,"
-            " unreachable, ignored, rescued, event_bytes"
-            " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
-            &query, err) < 0)
+    if (sql_prepare(db,
+                    "SELECT seq, attempt, coalesce(exit_code, -1), coalesce(signal, -1),"
+                    " coalesce(survivors_here, -1),"
+                    " coalesce(survivors_host, -1), kind, name, transport, outcome, cause, message, scope,"
+                    " log, events, host_evidence,"
+                    " evidence, handlers_owed, verdict, seen, accelerated, accelerated_why, started_ns, "
+                    "coalesce(duration_ns, -1), deadline_ns, ok,"
+                    " changed, failed, skipped,"
+                    " unreachable, ignored, rescued, event_bytes"
+                    " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
+                    &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, run);
     struct history_step *steps = NULL;
@@ -368,11 +368,12 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
 void history_steps_free(struct history_step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char *const texts[] = {steps[i].kind,          steps[i].name,     steps[i].transport,
-                               steps[i].outcome,       steps[i].cause,    steps[i].message,
-                               steps[i].scope,         steps[i].log,      steps[i].events,
-                               steps[i].host_evidence, steps[i].evidence, steps[i].handlers_owed,
-                               steps[i].verdict,       steps[i].seen};
+        char *const texts[] = {steps[i].kind,           steps[i].name,     steps[i].transport,
+                               steps[i].outcome,        steps[i].cause,    steps[i].message,
+                               steps[i].scope,          steps[i].log,      steps[i].events,
+                               steps[i].host_evidence,  steps[i].evidence, steps[i].handlers_owed,
+                               steps[i].verdict,        steps[i].seen,     steps[i].accelerated,
+                               steps[i].accelerated_why};
         for (size_t k = 0; k < COUNT_OF(texts); k++)
             free(texts[k]);
     }

@@ -36,7 +36,8 @@ struct history_run {
 struct history_step {
     int seq, attempt, exit_code, signal, survivors_here, survivors_host;
     char *kind, *name, *transport, *outcome /* NULL: running or crashed */, *cause, *message, *scope, *log,
-        *events, *host_evidence, *evidence, *handlers_owed, *verdict /* NULL: not recorded */, *seen;
+        *events, *host_evidence, *evidence, *handlers_owed, *verdict /* NULL: not recorded */, *seen,
+        *accelerated /* NULL: not recorded, or no phase */, *accelerated_why;
     int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored,
         rescued, event_bytes;
 };

@@ -54,6 +54,8 @@ static void add_step(struct json *line, const struct event_step *step, bool end)
     json_set_string(line, "transport", step->transport);
     json_set_string(line, "log", step->log);
     json_set_string(line, "events", step->events);
+    json_set_string(line, "accelerated", step->accelerated);
+    json_set_string(line, "accelerated_why", step->accelerated_why);
     json_set_integer(line, "started_ns", step->started_ns);
     json_set_integer(line, "started_monotonic_ns", step->started_monotonic_ns);
     json_set_integer(line, "deadline_ns", step->deadline_ns);

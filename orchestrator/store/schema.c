@@ -166,6 +166,17 @@ static const char paths[] =
     "  WHERE sample.kind = 'path';";
 /* When `sweep` may take a machine; of those that were made before nobody said. */
 static const char expiry[] = "ALTER TABLE machine ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;";
+/* What the phase's Ansible was made faster with. All phases of before were what is `warm` since. */
+static const char acceleration[] =
+    "ALTER TABLE step ADD COLUMN accelerated TEXT; ALTER TABLE step ADD COLUMN accelerated_why TEXT;\n"
+    "DROP VIEW phase_timing;\n"
+    "CREATE VIEW phase_timing AS\n"
+    "  SELECT run.id AS run, run.target AS target, step.name AS step, step.attempt AS attempt,\n"
+    "    step.transport AS transport, run.fresh AS fresh, run.ansible AS ansible, step.outcome AS outcome,\n"
+    "    step.started_ns AS started_ns, step.duration_ns AS duration_ns,\n"
+    "    coalesce(step.accelerated, 'warm') AS accelerated\n"
+    "  FROM step JOIN run ON run.number = step.run\n"
+    "  WHERE step.kind = 'phase' AND run.partial = 0;";
 /* clang-format on */
 
 const char *store_migration(int version)
@@ -178,7 +189,8 @@ const char *store_migration(int version)
                                                           verdicts,
                                                           diagnoses,
                                                           paths,
-                                                          expiry};
+                                                          expiry,
+                                                          acceleration};
     return migrations[version];
 }
 

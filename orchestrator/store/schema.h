@@ -5,7 +5,7 @@
 #include "format/sql.h"
 
 enum {
-    STORE_VERSION = 9,
+    STORE_VERSION = 10,
     STORE_APPLICATION = 0x74726970 /* "trip", so that another program's database is not taken for a store */
 };
 

@@ -69,7 +69,8 @@ Test(store, is_made_private_in_wal_with_strict_tables_and_the_documented_columns
     static const struct {
         const char *view, *columns;
     } faces[] = {
-        {"phase_timing", "run,target,step,attempt,transport,fresh,ansible,outcome,started_ns,duration_ns"},
+        {"phase_timing",
+         "run,target,step,attempt,transport,fresh,ansible,outcome,started_ns,duration_ns,accelerated"},
         {"unreachable", "run,step,at_ns,host,task,cause,cause_source,message,ignored,transport"},
         {"slowest_task", "run,step,host,role,task,path,duration_ns"},
         {"role_timing", "run,step,host,role,tasks,duration_ns"},

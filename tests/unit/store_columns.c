@@ -65,6 +65,8 @@ static struct event of_step(enum event_kind kind)
                                       .events = "runs/events",
                                       .started_ns = 11,
                                       .started_monotonic_ns = 12,
+                                      .accelerated = "accelerated",
+                                      .accelerated_why = "accelerated_why",
                                       .deadline_ns = 13,
                                       .duration_ns = 14,
                                       .outcome = OUTCOME_OK,
@@ -192,7 +194,8 @@ Test(store_columns, each_holds_the_member_of_its_name)
         "log=runs/log events=runs/events started_ns=11 started_monotonic_ns=12 deadline_ns=13 duration_ns=14 "
         "outcome=ok cause=cause message=message exit_code=15 signal=16 ok=17 changed=18 failed=19 skipped=20 "
         "unreachable=21 ignored=22 rescued=23 cpu_usec=24 survivors_here=25 survivors_host=26 "
-        "host_evidence=host_evidence event_bytes=27 handlers_owed=handlers_owed verdict=verdict seen=seen ",
+        "host_evidence=host_evidence event_bytes=27 handlers_owed=handlers_owed verdict=verdict seen=seen "
+        "accelerated=accelerated accelerated_why=accelerated_why ",
         "step=1 seq=1 host=host play=play role=role task=task path=path action=action status=3 flags=10 "
         "items=10 started_ns=11 duration_ns=12 message=message ",
         "run=1 step=1 at_ns=10 kind=unreachable detail=NULL host=host task=task cause=cause "
