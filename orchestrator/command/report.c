@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/words.h"
@@ -9,6 +10,7 @@
 #include "command/report_comparison.h"
 #include "command/report_cycle.h"
 #include "command/store_access.h"
+#include "config/ansible_settings.h"
 #include "report/format.h"
 
 #include <errno.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 
 enum { LAST_MOST = 100000 };
-enum by { BY_STEP, BY_ROLE, BY_TASK };
+enum by { BY_STEP, BY_ROLE, BY_TASK, BY_WHERE };
 
 enum what { WHAT_RUNS, WHAT_COMPARE, WHAT_REGRESS, WHAT_CYCLE, WHAT_DIAGNOSE };
 
@@ -65,10 +67,10 @@ static int parse_format(const char *name, const struct report_format **out)
 
 static int parse_by(const char *name, enum by *out)
 {
-    static const char *const names[] = {"step", "role", "task", NULL};
+    static const char *const names[] = {"step", "role", "task", "where", NULL};
     int at = find(name, names);
     if (at < 0)
-        return refuse("a report is by step, role or task, not by '%s'", name);
+        return refuse("a report is by step, role, task or where, not by '%s'", name);
     *out = (enum by)at;
     return EXIT_OK;
 }
@@ -195,6 +197,32 @@ static int report_by(struct sql *db, struct history_run *const *runs, const stru
     return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
 }
 
+/* Where the seconds of the runs' phases went. Of the user's settings counts what they say now. */
+static int report_where_of(struct sql *db, const char *state, struct history_run *const *runs,
+                           const struct request *request, struct error *err)
+{
+    AUTO_WORDS ids = WORDS_INIT;
+    AUTO_TEXT out = TEXT_INIT;
+    AUTO_ANSIBLE_SETTINGS settings = {0};
+    AUTO_FREE char *directory = file_parent(state);
+    struct table_look look = table_look_of(STDOUT_FILENO);
+    struct report_wheres wheres = {.rows = NULL};
+    struct history_where *rows;
+    for (; *runs; runs++, wheres.runs++)
+        words_add(&ids, (*runs)->id);
+    if (history_where(db, words_argv(&ids), &rows, &wheres.count, err) < 0)
+        return -1;
+    if (ansible_settings_read(directory, NULL, &settings, NULL) == 0) {
+        const struct ansible_setting *pipelining = &settings.of[SETTING_PIPELINING];
+        wheres.no_pipelining = pipelining->value && !ansible_setting_is_yes(pipelining);
+        wheres.setting = pipelining->origin;
+    }
+    wheres.rows = rows;
+    request->format->wheres(&wheres, &look, &out);
+    history_where_free(rows, wheres.count);
+    return table_print(&out) < 0 ? error_system(err, errno, "cannot write the report") : 0;
+}
+
 static int print_accounts(const struct account *accounts, size_t count, const char *state,
                           const struct request *request, struct error *err)
 {
@@ -235,8 +263,9 @@ static int report_chosen(struct sql *db, const char *state, const struct request
     struct history_run **runs = NULL;
     int result = choose(db, request, &runs, err);
     if (result == 0)
-        result = request->by == BY_STEP ? report_steps(db, state, runs, request, err)
-                                        : report_by(db, runs, request, err);
+        result = request->by == BY_STEP    ? report_steps(db, state, runs, request, err)
+                 : request->by == BY_WHERE ? report_where_of(db, state, runs, request, err)
+                                           : report_by(db, runs, request, err);
     history_runs_free(runs);
     return result;
 }
@@ -278,7 +307,7 @@ const struct command command_report = {
     .help = {"report",
              "[RUN|TARGET | --group CYCLE | --compare A B | --regress [RUN] | --diagnose [TARGET]] [--target "
              "NAME] [--last N]"
-             " [--by step|role|task] [--format table|json|csv|md] [--explain]",
+             " [--by step|role|task|where] [--format table|json|csv|md] [--explain]",
              "where the time went; with --explain why a run ended as it did"},
     .options = options,
     .run = call,

@@ -45,6 +45,15 @@ static const struct {
     [SETTING_GATHERING] = {"gathering", {"ANSIBLE_GATHERING"}, {"defaults"}},
 };
 
+bool ansible_setting_is_yes(const struct ansible_setting *setting)
+{
+    static const char *const words[] = {"y", "yes", "on", "1", "true", "t", "1.0"};
+    for (size_t i = 0; setting->value && i < COUNT_OF(words); i++)
+        if (strcasecmp(setting->value, words[i]) == 0)
+            return true;
+    return false;
+}
+
 bool ansible_strategy_is_mitogen(const char *strategy)
 {
     const char *name = strategy && strrchr(strategy, '.') ? strrchr(strategy, '.') + 1 : strategy;

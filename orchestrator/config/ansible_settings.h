@@ -53,6 +53,8 @@ int ansible_settings_read(const char *directory, const char *const *environment,
                           struct error *err);
 void ansible_settings_clear(struct ansible_settings *settings);
 #define AUTO_ANSIBLE_SETTINGS __attribute__((cleanup(ansible_settings_clear))) struct ansible_settings
+/* What Ansible takes for a yes; not set is none. */
+bool ansible_setting_is_yes(const struct ansible_setting *setting);
 /* Such a strategy keeps async jobs in ~/.ansible_async whatever it is told. NULL: none. */
 bool ansible_strategy_is_mitogen(const char *strategy);
 /* What ansible.cfg calls it: "remote_user". */

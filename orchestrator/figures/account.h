@@ -9,6 +9,7 @@
 #include "store/history_sums.h"
 #include "store/history_tasks.h"
 #include "store/history_told.h"
+#include "store/history_where.h"
 
 struct account {
     struct history_run *run;

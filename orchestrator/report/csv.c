@@ -90,6 +90,12 @@ static void add_sums(const struct history_sums *sums, enum history_by by, const 
     table_write_csv(table, out);
 }
 
+static void add_wheres(const struct report_wheres *wheres, const struct table_look *look, struct text *out)
+{
+    (void)look;
+    report_where_csv(wheres, out);
+}
+
 static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,
                            struct text *out)
 {
@@ -153,5 +159,6 @@ const struct report_format report_format_csv = {.name = "csv",
                                                 .file = "report.csv",
                                                 .runs = add_runs,
                                                 .sums = add_sums,
+                                                .wheres = add_wheres,
                                                 .comparison = add_comparison,
                                                 .cycle = add_cycle};

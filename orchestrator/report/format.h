@@ -4,6 +4,7 @@
 #include "figures/account.h"
 #include "figures/comparison.h"
 #include "figures/cycle.h"
+#include "report/where.h"
 #include "view/table.h"
 
 struct report_runs {
@@ -22,6 +23,8 @@ struct report_format {
     /* Sums by role or task. */
     void (*sums)(const struct history_sums *sums, enum history_by by, const struct table_look *look,
                  struct text *out);
+    /* Where the seconds of phases went. */
+    void (*wheres)(const struct report_wheres *wheres, const struct table_look *look, struct text *out);
     size_t sums_most; /* how many by task it is for; 0: however many there are */
     /* `evidence`: with that for the transports of both sides. */
     void (*comparison)(const struct comparison *comparison, bool evidence, const struct table_look *look,

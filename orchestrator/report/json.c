@@ -264,6 +264,12 @@ static void add_sums(const struct history_sums *sums, enum history_by by, const 
     add(report_json_sums(sums, by), out);
 }
 
+static void add_wheres(const struct report_wheres *wheres, const struct table_look *look, struct text *out)
+{
+    (void)look;
+    add(report_where_json(wheres), out);
+}
+
 static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,
                            struct text *out)
 {
@@ -284,5 +290,6 @@ const struct report_format report_format_json = {.name = "json",
                                                  .runs = add_runs,
                                                  .explanation = add_explanation,
                                                  .sums = add_sums,
+                                                 .wheres = add_wheres,
                                                  .comparison = add_comparison,
                                                  .cycle = add_cycle};

@@ -51,6 +51,13 @@ static void add_sums_markdown(const struct history_sums *sums, enum history_by b
     add_sums(sums, by, &as_markdown, out);
 }
 
+static void add_wheres_markdown(const struct report_wheres *wheres, const struct table_look *look,
+                                struct text *out)
+{
+    (void)look;
+    report_where(wheres, &as_markdown, out);
+}
+
 static void add_comparison_markdown(const struct comparison *comparison, bool evidence,
                                     const struct table_look *look, struct text *out)
 {
@@ -70,6 +77,7 @@ const struct report_format report_format_table = {.name = "table",
                                                   .runs = add_runs,
                                                   .explanation = explain_view,
                                                   .sums = add_sums,
+                                                  .wheres = report_where,
                                                   .sums_most = REPORT_SUMS_MOST,
                                                   .comparison = add_comparison,
                                                   .cycle = add_cycle};
@@ -77,5 +85,6 @@ const struct report_format report_format_md = {.name = "md",
                                                .file = "report.md",
                                                .runs = add_runs_markdown,
                                                .sums = add_sums_markdown,
+                                               .wheres = add_wheres_markdown,
                                                .comparison = add_comparison_markdown,
                                                .cycle = add_cycle_markdown};
