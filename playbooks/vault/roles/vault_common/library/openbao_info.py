@@ -71,6 +71,10 @@ options:
     description:
       - Directory with data, receipt, staging file and snapshots.
     type: path
+  snapshots:
+    description: Whether the newest snapshot below I(state_dir) is looked at too, which reads it whole.
+    type: bool
+    default: false
   jobs:
     description: Beginning of the names of units of long tasks; those that run, maybe without the run that began them, are waited for first.
     type: str
@@ -299,6 +303,7 @@ def main():
         'units': {'type': 'list', 'elements': 'str', 'default': []},
         'started': {'type': 'path'},
         'state_dir': {'type': 'path'},
+        'snapshots': {'type': 'bool', 'default': False},
         'jobs': {'type': 'str', 'default': ''},
         'url': {'type': 'str'},
         'wait_for': {'type': 'str', 'choices': ['nothing', 'answer', 'active'], 'default': 'nothing'},
@@ -340,8 +345,9 @@ def main():
             data=look_data(os.path.join(args['state_dir'], 'data', 'vault.db')),
             **look_staged(staged),
             restoring=os.path.exists(os.path.join(bootstrap, 'restoring')),
-            snapshot=look_snapshots(args['state_dir']),
         )
+        if args['snapshots']:
+            result['snapshot'] = look_snapshots(args['state_dir'])
     result['api'] = {'answers': False, 'active': False, 'initialized': False, 'sealed': True, 'version': '', 'error': ''}
     if args['url']:
         result['api'] = Api(args['url'], args['ca']).wait(args['wait_for'], args['wait'])
