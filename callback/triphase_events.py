@@ -928,10 +928,19 @@ class CallbackModule(CallbackBase):
                 quoted(' '.join(text[:WINDOW].split()), TOLD_MAX), told_detail(detail if isinstance(detail, dict) else {})))
             left -= 1
 
-    @staticmethod
-    def _unchecked(task, data, skipped):
+    def _passed_over(self, host, task):
+        """Whether a condition did, asked anew: under no_log a result does not say why it was skipped."""
+        try:
+            variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, task=task)
+            if hasattr(task, 'evaluate_conditional'):
+                return not task.evaluate_conditional(Templar(loader=self._play.get_loader(), variables=variables), variables)
+            return not task._resolve_conditional(task.when, variables)  # from 2.19 on
+        except Exception:  # of an item, or of what only the task itself knew
+            return False
+
+    def _unchecked(self, host, task, data, skipped):
         """Whether check mode alone kept the module from its work: what a condition passes over says so."""
-        if not task.check_mode:
+        if not task.check_mode or (skipped and 'censored' in data and self._passed_over(host, task)):
             return ''
         items = data.get('results')
         found = [data] if skipped else []
@@ -1332,7 +1341,7 @@ class CallbackModule(CallbackBase):
         changed = result.is_changed()
         self._events.line('result', '%s%s,"status":"%s"%s%s%s' % (
             self._host(host), self._task(task), 'changed' if changed else 'ok', self._duration(host, task),
-            self._common(host, task, data), self._unchecked(task, data, False)))
+            self._common(host, task, data), self._unchecked(host, task, data, False)))
         if changed and task.notify:
             KNOWN.give_way(listed(task.notify))
             self._events.line('notify', '%s%s,"handlers":[%s]' % (
@@ -1345,7 +1354,7 @@ class CallbackModule(CallbackBase):
         self._ran.add(host.get_name())
         self._events.line('result', '%s%s,"status":"skipped"%s%s%s' % (
             self._host(host), self._task(task), self._duration(host, task), self._common(host, task, data),
-            self._unchecked(task, data, True)))
+            self._unchecked(host, task, data, True)))
         if self._pending and task.notify:
             self._notify_owed(host.get_name(), listed(task.notify))
 

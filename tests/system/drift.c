@@ -21,6 +21,12 @@ static const char playbook[] =
     "2]\n"
     "      when: item == 1\n"
     "    - name: not wanted\n      ansible.builtin.command: 'true'\n      when: false\n"
+    "    - name: not wanted, and hidden\n      ansible.builtin.command: 'true'\n      no_log: true\n      "
+    "when: "
+    "nothing is defined\n"
+    "    - name: hidden\n      ansible.builtin.command: 'true'\n      changed_when: false\n      no_log: "
+    "true\n"
+    "      when: playbook_dir is defined\n"
     "    - name: none of it\n      ansible.builtin.command: 'true'\n      loop: []\n"
     "    - name: looks in check mode too\n      ansible.builtin.command: 'true'\n      changed_when: false\n"
     "      check_mode: false\n";
@@ -76,9 +82,10 @@ static void check(const char *ansible, bool whole)
     cr_assert_eq(json_count(rows), 1);
     expect_row(json_at(rows, 0), "put it there", "ansible.builtin.copy");
     AUTO_FREE char *told = json_compact(unchecked);
-    cr_assert_eq(json_count(unchecked), 2, "%s", told);
+    cr_assert_eq(json_count(unchecked), 3, "%s", told);
     expect_row(json_at(unchecked, 0), "a program", "ansible.builtin.command");
     expect_row(json_at(unchecked, 1), "some of it", "ansible.builtin.shell");
+    expect_row(json_at(unchecked, 2), "hidden", "ansible.builtin.command");
     cr_expect_eq(json_get_integer(json_at(json_get(first, "targets"), 0), "would_change", 0), 1);
     cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM step WHERE name = 'look' AND run > 1"), 0);
     if (!whole)
