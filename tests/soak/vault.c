@@ -284,6 +284,25 @@ Test(vault_soak, a_first_run_cut_off_between_any_two_steps_is_made_good_by_the_n
     }
 }
 
+Test(vault_soak, shares_that_were_staged_keep_their_threshold_whatever_the_settings_say_by_then)
+{
+    static const char file[] = ROLES "vault_converge/tasks/initialise.yml";
+    struct lab *lab = made();
+    expect_cases(1, xstrdup("other settings between staging and keeping"));
+    begin_anew(lab);
+    AUTO_FREE char *whole = vault_cut_before(lab, file, "Keep the shares on the execution host");
+    vault_expect(lab, 2, "run", "vault", "converge", NULL);
+    lab_write(lab, file, "%s", whole);
+    struct lab_result result = vault_expect(lab, 0, "run", "vault", "converge", "finalize", "--", "-e",
+                                            "vault_converge_threshold=3", NULL);
+    AUTO_JSON *kept = vault_kept(lab);
+    cr_assert(eq(i64, json_get_integer(kept, "threshold", 0), 2));
+    AUTO_FREE char *given = vault_guest(lab, "wc -l </etc/openbao/unseal.shares", NULL, NULL);
+    cr_assert(eq(str, given, "2\n"));
+    hold_well(lab);
+    held(result);
+}
+
 struct waiting {
     struct lab *lab;
     const char *guest, *here;
