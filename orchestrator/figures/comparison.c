@@ -13,7 +13,7 @@
 #define OF_STEP                                                                          \
     " FROM step JOIN run ON run.number = step.run WHERE run.id IN (SELECT id FROM side)" \
     " AND step.kind = 'phase' AND step.outcome = 'ok' AND step.attempt = 1 AND step.duration_ns" SANE
-#define KEYS "level, step, role, task, target, recipe, fresh, ansible, digest, transport"
+#define KEYS "level, step, role, task, target, recipe, fresh, ansible, digest, transport, accelerated"
 
 /* One row for each value. Words are joined after the sums, as in history_detail. */
 static const char values_of[] =
@@ -22,7 +22,8 @@ static const char values_of[] =
     " chosen AS MATERIALIZED (SELECT step.number AS number, run.id AS run, step.seq AS seq, step.name AS "
     "step,"
     "  run.target AS target, run.recipe AS recipe, run.fresh AS fresh, run.ansible AS ansible,"
-    "  run.extra_digest AS digest, step.transport AS transport, step.duration_ns AS ns" OF_STEP "),"
+    "  run.extra_digest AS digest, step.transport AS transport, "
+    "  coalesce(step.accelerated, 'warm') AS accelerated, step.duration_ns AS ns" OF_STEP "),"
     " part AS (SELECT step, role, NULL AS task, CAST(total(duration_ns) AS INTEGER) AS ns FROM task"
     "   WHERE step IN (SELECT number FROM chosen) AND role IS NOT NULL AND duration_ns" SANE
     "   GROUP BY step, role"
@@ -30,10 +31,11 @@ static const char values_of[] =
     "   WHERE step IN (SELECT number FROM chosen) AND task IS NOT NULL AND duration_ns" SANE
     "   GROUP BY step, role, task),"
     " item AS (SELECT 0 AS level, run, step, NULL AS role, NULL AS task, target, recipe, fresh, ansible,"
-    "   digest, transport, ns FROM chosen"
+    "   digest, transport, accelerated, ns FROM chosen"
     "  UNION ALL SELECT iif(part.task IS NULL, 1, 2), run, chosen.step, role.text, title.text, target, "
     "recipe,"
-    "   fresh, ansible, digest, transport, part.ns FROM part JOIN chosen ON chosen.number = part.step"
+    "   fresh, ansible, digest, transport, accelerated, part.ns FROM part JOIN chosen ON chosen.number = "
+    "part.step"
     "   LEFT JOIN name AS role ON role.number = part.role LEFT JOIN name AS title ON title.number = "
     "part.task)"
     " SELECT " KEYS ", side.after, ns FROM item JOIN side ON side.id = item.run ORDER BY " KEYS
@@ -51,13 +53,15 @@ enum {
     ANSIBLE,
     DIGEST,
     TRANSPORT,
+    ACCELERATED,
     KEY_COUNT,
     AFTER = KEY_COUNT,
     NS
 };
 static const char *const likenesses[KEY_COUNT] = {
-    [TARGET] = "target",   [RECIPE] = "recipe",       [FRESH] = "fresh",
-    [ANSIBLE] = "ansible", [DIGEST] = "-e arguments", [TRANSPORT] = "transport",
+    [TARGET] = "target",          [RECIPE] = "recipe",       [FRESH] = "fresh",
+    [ANSIBLE] = "ansible",        [DIGEST] = "-e arguments", [TRANSPORT] = "transport",
+    [ACCELERATED] = "accelerate",
 };
 
 struct gathered {
@@ -243,6 +247,7 @@ static int load_rows(struct sql *db, bool unlike, struct comparison *comparison,
             .role = TAKE(item->keys[ROLE]),
             .task = TAKE(item->keys[TASK]),
             .transport = TAKE(item->keys[TRANSPORT]),
+            .accelerated = TAKE(item->keys[ACCELERATED]),
             .differs = TAKE(item->differs)};
     }
     gathering_clear(&all);
@@ -309,6 +314,7 @@ void comparison_clear(struct comparison *comparison)
         free(comparison->rows[i].role);
         free(comparison->rows[i].task);
         free(comparison->rows[i].transport);
+        free(comparison->rows[i].accelerated);
         free(comparison->rows[i].differs);
     }
     free(comparison->rows);

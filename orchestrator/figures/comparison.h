@@ -1,7 +1,7 @@
 /* Two sides of runs set against each other, from the store alone: which phases, roles and tasks got slower
  * beyond noise. Only first attempts that ended ok count, of runs that are neither partial nor a destroy or
- * resume; what differs in target, recipe, transport, freshness, Ansible or the digest of -e arguments is
- * shown, not judged. */
+ * resume; what differs in target, recipe, transport, freshness, Ansible, acceleration or the digest of -e
+ * arguments is shown, not judged. */
 #pragma once
 #include "figures/regression.h"
 #include "figures/side.h"
@@ -10,7 +10,8 @@ struct comparison_row {
     struct regression judged; /* its values are the comparison's */
     char *step, *role, *task; /* role and task where the level has them; a role may be NULL */
     char *transport;
-    char *differs; /* REGRESSION_UNLIKE: in what, "ansible 2.18.6 and 2.19.14"; else NULL */
+    char *accelerated; /* never NULL, as of a statistic */
+    char *differs;     /* REGRESSION_UNLIKE: in what, "ansible 2.18.6 and 2.19.14"; else NULL */
 };
 
 struct comparison {

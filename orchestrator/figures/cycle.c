@@ -214,7 +214,7 @@ static void add_step(struct cycle_summary *summary, const struct statistic *now)
     for (size_t i = 0; i < summary->trend.count && now->fresh; i++) {
         const struct comparison_row *row = &summary->trend.rows[i];
         if (row->judged.level == REGRESSION_PHASE && text_is(row->step, now->step) &&
-            text_is(row->transport, now->transport))
+            text_is(row->transport, now->transport) && text_is(row->accelerated, now->accelerated))
             step->judged = &row->judged;
     }
 }

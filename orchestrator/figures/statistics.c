@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/accelerate.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,11 +34,17 @@ void statistics_free(struct statistics *statistics)
     free(statistics);
 }
 
+const char *statistics_accelerated(const struct history_step *step)
+{
+    return step->accelerated ? step->accelerated : accelerate_name(ACCELERATE_WARM);
+}
+
 bool statistics_alike(const struct statistic *a, const struct statistic *b)
 {
     return a->fresh == b->fresh && text_is(a->target, b->target) && text_is(a->recipe, b->recipe) &&
            text_is(a->step, b->step) && text_is(a->transport, b->transport) &&
-           text_is(a->ansible, b->ansible) && text_is(a->extra_digest, b->extra_digest);
+           text_is(a->ansible, b->ansible) && text_is(a->accelerated, b->accelerated) &&
+           text_is(a->extra_digest, b->extra_digest);
 }
 
 static size_t row_for(struct statistics *statistics, const struct statistic *key)
@@ -77,6 +84,7 @@ void statistics_add(struct statistics *statistics, const struct history_run *run
                                 .step = steps[i].name,
                                 .transport = steps[i].transport,
                                 .ansible = run->ansible,
+                                .accelerated = statistics_accelerated(&steps[i]),
                                 .extra_digest = run->extra_digest,
                                 .fresh = run->fresh};
         size_t at = row_for(statistics, &key); /* may move the array */

@@ -1,5 +1,5 @@
-/* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible
- * or the digest of -e arguments is never mixed; only steps that ended ok, of runs that are not partial,
+/* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible,
+ * acceleration or the digest of -e arguments is never mixed; only steps that ended ok, of runs that are not partial,
  * count; and of a resume only steps that it was the first to begin: what was broken off and gone on with is
  * no measure of the whole. */
 #pragma once
@@ -8,11 +8,15 @@
 struct statistic {
     /* borrowed from the runs and steps that were added; may be NULL */
     const char *target, *recipe, *step, *transport, *ansible, *extra_digest;
+    const char *accelerated; /* "warm" too where nothing was recorded, or the step is a stage */
     bool fresh;
     size_t n;
     int64_t min_ns, median_ns, p95_ns /* nearest rank */, max_ns,
         deviation_ns /* standard deviation of the sample; -1 of one value */;
 };
+
+/* What a step counts as; never NULL. Until it was recorded all phases were `warm`. */
+const char *statistics_accelerated(const struct history_step *step);
 
 struct statistics;
 struct statistics *statistics_new(void);

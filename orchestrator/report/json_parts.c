@@ -34,6 +34,7 @@ void report_json_set_statistic(struct json *object, const struct statistic *row)
     json_set_string(object, "transport", row->transport);
     json_set_bool(object, "fresh", row->fresh);
     json_set_string(object, "ansible", row->ansible);
+    json_set_string(object, "accelerated", row->accelerated);
     json_set_integer(object, "n", (int64_t)row->n);
     report_json_set_ms(object, "min_ms", row->min_ns);
     report_json_set_ms(object, "median_ms", row->median_ns);

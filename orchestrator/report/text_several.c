@@ -1,6 +1,8 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/text.h"
+#include "config/accelerate.h"
 #include "figures/statistics.h"
 #include "report/text.h"
 
@@ -51,19 +53,29 @@ static struct table *runs_table(const struct account *accounts, size_t count)
 static struct table *statistics_table(const struct account *accounts, size_t count)
 {
     static const struct table_column columns[] = {
-        {.title = "target", .shrinks = 12}, {.title = "recipe", .drop = 2},
-        {.title = "step", .shrinks = 14},   {.title = "transport", .shrinks = 11},
-        {.title = "fresh", .drop = 4},      {.title = "ansible", .drop = 3},
-        {.title = "-e", .drop = 1},         {.title = "n", .right = true},
-        {.title = "min", .right = true},    {.title = "median", .right = true},
-        {.title = "p95", .right = true},    {.title = "max", .right = true},
+        {.title = "target", .shrinks = 12},
+        {.title = "recipe", .drop = 2},
+        {.title = "step", .shrinks = 14},
+        {.title = "transport", .shrinks = 11},
+        {.title = "fresh", .drop = 4},
+        {.title = "ansible", .drop = 3},
+        {.title = "-e", .drop = 1},
+        {.title = "n", .right = true},
+        {.title = "min", .right = true},
+        {.title = "median", .right = true},
+        {.title = "p95", .right = true},
+        {.title = "max", .right = true},
+        {.title = "accelerate"}, /* where not all are as usual */
     };
-    struct table *table = table_new(columns, COUNT_OF(columns));
     struct statistics *statistics = statistics_new();
     for (size_t i = 0; i < count; i++)
         statistics_add(statistics, accounts[i].run, accounts[i].steps, accounts[i].step_count);
     size_t length;
     const struct statistic *rows = statistics_result(statistics, &length);
+    bool usual = true;
+    for (size_t i = 0; i < length; i++)
+        usual &= text_is(rows[i].accelerated, accelerate_name(ACCELERATE_WARM));
+    struct table *table = table_new(columns, COUNT_OF(columns) - usual);
     for (size_t i = 0; i < length; i++) {
         const struct statistic *row = &rows[i];
         AUTO_FREE char *digest = row->extra_digest ? xstrndup(row->extra_digest, 8) : NULL;
@@ -76,6 +88,8 @@ static struct table *statistics_table(const struct account *accounts, size_t cou
         const int64_t times[] = {row->min_ns, row->median_ns, row->p95_ns, row->max_ns};
         for (size_t k = 0; k < COUNT_OF(times); k++)
             add_duration(table, times[k]);
+        if (!usual)
+            table_add(table, row->accelerated, TABLE_PLAIN);
     }
     statistics_free(statistics);
     return table;

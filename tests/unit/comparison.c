@@ -28,7 +28,7 @@ static void name(char out[ID_SIZE], int number)
 }
 
 struct how { /* zero: a fresh create of vault that took `phase_ns` */
-    const char *kind, *target, *ansible, *digest, *transport, *group, *step;
+    const char *kind, *target, *ansible, *digest, *transport, *group, *step, *accelerated;
     bool partial, rerun, failed, second_attempt, open, no_step;
     int64_t task_ns, ahead_ns /* of the clock */;
 };
@@ -39,6 +39,7 @@ static void put_step(struct record *record, const char *id, int64_t phase_ns, st
     step.of_step.name = how.step ? how.step : "install";
     step.of_step.attempt = how.second_attempt ? 2 : 1;
     step.of_step.transport = how.transport ? how.transport : "direct";
+    step.of_step.accelerated = how.accelerated;
     step.of_step.evidence = how.transport
                                 ? "{\"chosen\":\"tailnet\",\"tun\":true}"
                                 : "{\"chosen\":\"direct\",\"tried\":[{\"transport\":\"direct\",\"rungs\":"
@@ -124,6 +125,17 @@ Test(comparison, names_phase_role_and_task_of_a_run_that_is_slower_than_those_be
     record_end(&record);
 }
 
+Test(comparison, a_run_of_before_acceleration_was_recorded_is_like_one_that_is_warm)
+{
+    struct record record = record_start();
+    put_history(&record, (struct how){.kind = NULL});
+    put_run(&record, 20, 30 * NS_PER_S, (struct how){.accelerated = "warm"});
+    struct comparison comparison = regress(&record);
+    cr_expect_str_eq(comparison_verdict(&comparison), "slower");
+    comparison_clear(&comparison);
+    record_end(&record);
+}
+
 Test(comparison, a_run_like_those_before_it_is_not_slower)
 {
     struct record record = record_start();
@@ -140,7 +152,7 @@ Test(comparison, what_differs_is_never_mixed_into_the_history)
     static const struct how others[] = {
         {.target = "other"}, {.ansible = "2.18.0"}, {.digest = "abc"},        {.rerun = true},
         {.partial = true},   {.failed = true},      {.second_attempt = true}, {.transport = "tailnet"},
-        {.kind = "destroy"}, {.kind = "resume"},    {.open = true},
+        {.kind = "destroy"}, {.kind = "resume"},    {.open = true},           {.accelerated = "none"},
     };
     struct record record = record_start();
     for (int i = 0; i < (int)COUNT_OF(others); i++)

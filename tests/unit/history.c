@@ -456,14 +456,19 @@ Test(history, statistics_are_right_and_mix_nothing_that_differs)
     others[3].fresh = false;
     others[4].extra_digest = (char *)"sha256:1";
     others[5].partial = true;
-    struct history_step steps[20], odd = ok_step(1), failed = ok_step(1), none = ok_step(1);
+    struct history_step steps[20], odd = ok_step(1), failed = ok_step(1), none = ok_step(1),
+                                   bare = ok_step(1), warm = ok_step(140);
     odd.transport = (char *)"tailnet";
+    bare.accelerated = (char *)"none";
+    warm.accelerated = (char *)"warm"; /* as those of before it was recorded */
     failed.outcome = (char *)"failed";
     none.outcome = NULL;
     struct statistics *statistics = statistics_new();
     for (int i = 0; i < 20; i++)
         steps[i] = ok_step(((i * 7) % 20 + 1) * 10); /* 10 to 200, in no order */
-    statistics_add(statistics, &run, steps, 20);
+    statistics_add(statistics, &run, steps, 19);
+    statistics_add(statistics, &run, &warm, 1);
+    statistics_add(statistics, &run, &bare, 1);
     for (size_t i = 0; i < COUNT_OF(others); i++)
         statistics_add(statistics, &others[i], &odd, 1);
     statistics_add(statistics, &run, &odd, 1);
@@ -477,8 +482,9 @@ Test(history, statistics_are_right_and_mix_nothing_that_differs)
     statistics_add(statistics, &resume, steps, 20);
     size_t count;
     const struct statistic *rows = statistics_result(statistics, &count);
-    cr_assert_eq(count, 7,
-                 "five kinds of other runs, another transport, and the twenty; the partial one is out");
+    cr_assert_eq(count, 8,
+                 "five kinds of other runs, another transport, one that nothing made faster, and the "
+                 "twenty; the partial one is out");
     cr_expect_eq(rows[0].n, 20);
     cr_expect_eq(rows[0].min_ns, 10);
     cr_expect_eq(rows[0].median_ns, 105);

@@ -130,7 +130,7 @@ Test(report, json_of_several_runs_and_of_sums_has_the_documented_members)
     expect_keys(json, "version runs statistics");
     expect_keys(json_at(json_get(json, "runs"), 0), "run steps unreachable total");
     expect_keys(json_at(json_get(json, "statistics"), 0),
-                "target recipe step transport fresh ansible n min_ms median_ms p95_ms max_ms");
+                "target recipe step transport fresh ansible accelerated n min_ms median_ms p95_ms max_ms");
     cr_expect_eq(json_count(json_get(json, "statistics")), 2, "the unreachable attempt is in no statistic");
     struct history_sum sum = {.name = (char *)"r",
                               .host = (char *)"h",
