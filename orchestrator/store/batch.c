@@ -11,6 +11,12 @@
 
 /* Who waits for the lock looks every 100 ms at the latest. */
 static const int64_t pause_least_ns = 2 * NS_PER_MS, pause_most_ns = 300 * NS_PER_MS;
+static const int64_t piece_ns = 50 * NS_PER_MS;
+
+bool store_batch_is_long(int64_t began_ns)
+{
+    return moment_monotonic() - began_ns >= piece_ns;
+}
 
 void store_batch_pause(int64_t began_ns)
 {

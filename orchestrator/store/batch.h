@@ -2,10 +2,12 @@
  * is held up for a moment only. */
 #pragma once
 #include "format/sql.h"
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Rows that one piece may touch, also as text for statements. */
-enum { STORE_BATCH_ROWS = 5000 };
+/* Rows that one piece may touch, also as text for statements. What goes by the clock takes them in bites, and
+ * looks at it after each. */
+enum { STORE_BATCH_ROWS = 5000, STORE_BATCH_BITE = 250 };
 #define STORE_BATCH_TEXT "5000"
 /* Tasks of a run that a merge brings in several pieces stand under numbers of steps this far ahead of all
  * that are there, its events and samples under such a number of a run, until the last piece brings the run:
@@ -28,6 +30,9 @@ enum { STORE_BATCH_ROWS = 5000 };
  * nothing of the piece was done. */
 int store_batch(struct sql *db, int (*work)(struct sql *db, void *context, struct error *err), void *context,
                 struct error *err);
+/* Whether work that began then (monotonic) and goes by the clock is to end its piece here: whoever waits for
+ * the lock waits for no more than 200 ms, the disk's own time for the commit included. */
+bool store_batch_is_long(int64_t began_ns);
 /* That rest alone, for work that began then (monotonic) and is committed. */
 void store_batch_pause(int64_t began_ns);
 /* Numbers of rows that went are given anew, so only one process at a time removes any: *out is to be closed

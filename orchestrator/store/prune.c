@@ -8,6 +8,7 @@
 #include "store/batch.h"
 #include "store/history.h"
 #include "store/maintain.h"
+#include "store/sweep_words.h"
 
 #include <sys/stat.h>
 
@@ -46,31 +47,58 @@ static int prunable(struct sql *db, int64_t before_ns, struct words *out, struct
     return row;
 }
 
-struct piece {
-    const char *run, *statement;
+/* What is removed, by which statements, and how far that is. Each takes an id and a number: of rows of a run,
+ * how many at most. */
+enum { STATEMENTS_MOST = 4 };
+struct removing {
+    struct sql_statement *statements[STATEMENTS_MOST];
+    size_t count, at;
+    const char *const *ids; /* ends with NULL */
+    int64_t number, removed /* rows */;
 };
 
-/* How many rows went. */
-static int remove_piece(struct sql *db, void *context, struct error *err)
+static int removing_begin(struct sql *db, const char *const *statements, size_t count, const char *const *ids,
+                          int64_t number, struct removing *out, struct error *err)
 {
-    const struct piece *piece = context;
-    AUTO_STATEMENT *remove = NULL;
-    if (sql_prepare(db, piece->statement, &remove, err) < 0)
-        return -1;
-    sql_bind_text(remove, 1, piece->run);
-    sql_bind_integer(remove, 2, STORE_BATCH_ROWS);
-    return sql_do(remove, err) < 0 ? -1 : (int)sql_changes(db);
+    *out = (struct removing){.count = count, .ids = ids, .number = number};
+    for (size_t i = 0; i < count; i++)
+        if (sql_prepare(db, statements[i], &out->statements[i], err) < 0)
+            return -1;
+    return 0;
 }
 
-/* Piece by piece, until none is left. */
-static int remove_all(struct sql *db, const char *run, const char *statement, struct error *err)
+static void removing_clear(struct removing *removing)
 {
-    struct piece piece = {run, statement};
-    int gone;
-    do
-        gone = store_batch(db, remove_piece, &piece, err);
-    while (gone == STORE_BATCH_ROWS);
-    return gone < 0 ? -1 : 0;
+    for (size_t i = 0; i < COUNT_OF(removing->statements); i++)
+        sql_finish(TAKE(removing->statements[i]));
+}
+
+/* As much as its time allows: some of one run with many rows, or many runs with few. */
+static int remove_some(struct sql *db, void *context, struct error *err)
+{
+    struct removing *removing = context;
+    int64_t began = moment_monotonic();
+    do {
+        struct sql_statement *remove = removing->statements[removing->at];
+        sql_bind_text(remove, 1, *removing->ids);
+        sql_bind_integer(remove, 2, removing->number);
+        if (sql_do(remove, err) < 0)
+            return -1;
+        removing->removed += sql_changes(db);
+        if (sql_changes(db) < STORE_BATCH_BITE) {
+            removing->at = (removing->at + 1) % removing->count;
+            removing->ids += removing->at == 0;
+        }
+    } while (*removing->ids && !store_batch_is_long(began));
+    return 0;
+}
+
+static int remove_all(struct sql *db, struct removing *removing, struct error *err)
+{
+    int result = 0;
+    while (result == 0 && *removing->ids)
+        result = store_batch(db, remove_some, removing, err);
+    return result;
 }
 
 int store_remove_halves(struct sql *db, struct error *err)
@@ -81,15 +109,19 @@ int store_remove_halves(struct sql *db, struct error *err)
         "DELETE FROM sample WHERE (run, kind, at_ns) IN (SELECT run, kind, at_ns FROM sample"
         " WHERE " STORE_HALF_OF_RUN " LIMIT ?2)",
     };
-    for (size_t i = 0; i < COUNT_OF(statements); i++)
-        if (remove_all(db, NULL, statements[i], err) < 0)
-            return -1;
-    return 0;
+    static const char *const of_no_run[] = {"", NULL};
+    struct removing removing;
+    int result =
+        removing_begin(db, statements, COUNT_OF(statements), of_no_run, STORE_BATCH_BITE, &removing, err);
+    if (result == 0)
+        result = remove_all(db, &removing, err);
+    removing_clear(&removing);
+    return result;
 }
 
-/* What a run has many of goes first and piece by piece, the run itself last: one that is killed meanwhile is
- * found again by the next. */
-int store_remove_run(struct sql *db, const char *id, struct error *err)
+/* What a run has many of goes first, the run itself last: one that is killed meanwhile is found again by the
+ * next. */
+static int removing_runs(struct sql *db, const char *const *runs, struct removing *out, struct error *err)
 {
     static const char *const statements[] = {
         "DELETE FROM task WHERE (step, seq) IN (SELECT task.step, task.seq FROM task WHERE step IN"
@@ -100,10 +132,18 @@ int store_remove_run(struct sql *db, const char *id, struct error *err)
         " (SELECT kind, at_ns FROM sample WHERE run = (SELECT number FROM run WHERE id = ?1) LIMIT ?2)",
         "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id = ?1 AND outcome IS NOT NULL LIMIT ?2)",
     };
-    for (size_t i = 0; i < COUNT_OF(statements); i++)
-        if (remove_all(db, id, statements[i], err) < 0)
-            return -1;
-    return 0;
+    return removing_begin(db, statements, COUNT_OF(statements), runs, STORE_BATCH_BITE, out, err);
+}
+
+int store_remove_run(struct sql *db, const char *id, struct error *err)
+{
+    const char *const runs[] = {id, NULL};
+    struct removing removing;
+    int result = removing_runs(db, runs, &removing, err);
+    if (result == 0)
+        result = remove_all(db, &removing, err);
+    removing_clear(&removing);
+    return result;
 }
 
 /* ---- folders ---- */
@@ -114,6 +154,22 @@ static int remove_folder(const char *state, const char *run, struct error *err)
         return 0;
     AUTO_FREE char *path = layout_run(state, run);
     return file_remove_tree(path, err);
+}
+
+/* The runs with their folders, which go when their rows are gone for good. */
+static int remove_runs(struct sql *db, const char *state, const struct words *ids, int64_t *removed,
+                       struct error *err)
+{
+    const char *const *done = words_argv(ids);
+    struct removing removing;
+    int result = removing_runs(db, done, &removing, err);
+    while (result == 0 && *removing.ids) {
+        result = store_batch(db, remove_some, &removing, err);
+        for (; result == 0 && done < removing.ids; done++, (*removed)++)
+            result = remove_folder(state, *done, err);
+    }
+    removing_clear(&removing);
+    return result;
 }
 
 /* Runs that begin at this moment have a folder, and no row yet. */
@@ -158,21 +214,50 @@ static int remove_strays(struct sql *db, const char *state, int64_t before_ns, i
     return 0;
 }
 
-/* ---- machines and words ---- */
+/* ---- machines and diagnoses ---- */
 
+/* Which those are is asked without the lock, since that looks at all there is; `query` and `statement` take two
+ * numbers, and an id and a number. How many went. */
+static int remove_chosen(struct sql *db, const char *query, const int64_t numbers[2], const char *statement,
+                         int64_t number, int64_t *removed, struct error *err)
+{
+    AUTO_STATEMENT *choose = NULL;
+    AUTO_WORDS ids = WORDS_INIT;
+    int row;
+    if (sql_prepare(db, query, &choose, err) < 0)
+        return -1;
+    sql_bind_integer(choose, 1, numbers[0]);
+    sql_bind_integer(choose, 2, numbers[1]);
+    while ((row = sql_step(choose, err)) > 0)
+        words_add(&ids, sql_text(choose, 0));
+    sql_reset(choose);
+    struct removing removing = {.count = 0};
+    int result = row < 0 ? -1 : removing_begin(db, &statement, 1, words_argv(&ids), number, &removing, err);
+    if (result == 0)
+        result = remove_all(db, &removing, err);
+    *removed = removing.removed;
+    removing_clear(&removing);
+    return result;
+}
+
+/* Only a run that has not ended when they are chosen, or a later one, can come to name another machine
+ * meanwhile. */
 static int remove_machines(struct sql *db, int64_t before_ns, int64_t *removed, struct error *err)
 {
-    AUTO_STATEMENT *remove = NULL;
-    if (sql_prepare(db,
-                    "DELETE FROM machine WHERE removed_ns > 0 AND removed_ns < ?1"
-                    " AND id NOT IN (SELECT machine_id FROM run WHERE machine_id IS NOT NULL)",
-                    &remove, err) < 0)
+    int64_t moving;
+    if (sql_query_integer(db,
+                          "SELECT coalesce((SELECT min(number) FROM run WHERE outcome IS NULL),"
+                          " (SELECT max(number) + 1 FROM run), 0)",
+                          0, &moving, err) < 0)
         return -1;
-    sql_bind_integer(remove, 1, before_ns);
-    if (sql_do(remove, err) < 0)
-        return -1;
-    *removed = sql_changes(db);
-    return 0;
+    const int64_t numbers[] = {0, before_ns};
+    return remove_chosen(db,
+                         "SELECT id FROM machine WHERE removed_ns > ?1 AND removed_ns < ?2"
+                         " AND id NOT IN (SELECT machine_id FROM run WHERE machine_id IS NOT NULL)",
+                         numbers,
+                         "DELETE FROM machine WHERE id = ?1 AND NOT EXISTS"
+                         " (SELECT 1 FROM run WHERE number >= ?2 AND machine_id = ?1)",
+                         moving, removed, err);
 }
 
 /* A diagnosis tells nobody its process: one that has not ended may go on for as long as that. */
@@ -181,102 +266,15 @@ static int remove_machines(struct sql *db, int64_t before_ns, int64_t *removed, 
 /* The newest of each target stay, as with runs, and what may go on still. */
 static int remove_diagnoses(struct sql *db, int64_t before_ns, struct error *err)
 {
-    AUTO_STATEMENT *remove = NULL;
-    if (sql_prepare(db,
-                    "DELETE FROM diagnosis WHERE started_ns < ?1"
-                    " AND (duration_ns IS NOT NULL OR started_ns < ?2) AND id IN (SELECT id FROM (SELECT id,"
-                    "  row_number() OVER (PARTITION BY target ORDER BY started_ns DESC, id DESC) AS place"
-                    "  FROM diagnosis) WHERE place > " KEPT_OF_A_TARGET ")",
-                    &remove, err) < 0)
-        return -1;
-    sql_bind_integer(remove, 1, before_ns);
-    sql_bind_integer(remove, 2, moment_wall() - DIAGNOSIS_MOST);
-    return sql_do(remove, err);
-}
-
-/* Notes the words of some rows of `task`. */
-#define NOTE_WORDS(rows)                                                                                     \
-    "INSERT OR IGNORE INTO temp.used WITH part AS MATERIALIZED (SELECT host, play, role, task, path, action" \
-    "  FROM task WHERE " rows ") " STORE_EACH_WORD("part")
-
-/* The words of all rows that are there, read a part at a time. */
-static int note_words(struct sql *db, int64_t last_step, struct error *err)
-{
-    AUTO_STATEMENT *ends = NULL, *note = NULL;
-    int64_t step = 0, seq = 0;
-    if (sql_prepare(db,
-                    "SELECT step, seq FROM task WHERE (step, seq) > (?1, ?2) AND step <= ?3"
-                    " ORDER BY step, seq LIMIT 1 OFFSET ?4",
-                    &ends, err) < 0 ||
-        sql_prepare(db, NOTE_WORDS("(step, seq) > (?1, ?2) AND (step, seq) <= (?3, ?4)"), &note, err) < 0)
-        return -1;
-    for (bool more = true; more;) {
-        sql_bind_integer(ends, 1, step);
-        sql_bind_integer(ends, 2, seq);
-        sql_bind_integer(ends, 3, last_step);
-        sql_bind_integer(ends, 4, STORE_BATCH_ROWS - 1);
-        int row = sql_step(ends, err);
-        if (row < 0)
-            return -1;
-        more = row > 0;
-        int64_t to_step = more ? sql_integer(ends, 0) : last_step,
-                to_seq = more ? sql_integer(ends, 1) : INT64_MAX;
-        sql_reset(ends);
-        const int64_t bounds[] = {step, seq, to_step, to_seq};
-        for (size_t i = 0; i < COUNT_OF(bounds); i++)
-            sql_bind_integer(note, 1 + (int)i, bounds[i]);
-        if (sql_do(note, err) < 0)
-            return -1;
-        step = to_step;
-        seq = to_seq;
-    }
-    return 0;
-}
-
-struct span {
-    int64_t from, to, last_step;
-};
-
-/* What a run has written since its words were noted is noted under the lock: it may use a word
- * that nobody used before. */
-static int remove_words(struct sql *db, void *context, struct error *err)
-{
-    const struct span *span = context;
-    AUTO_STATEMENT *note = NULL, *remove = NULL;
-    if (sql_prepare(db, NOTE_WORDS("step > ?1 OR step IN (SELECT number FROM temp.moving)"), &note, err) <
-            0 ||
-        sql_prepare(db,
-                    "DELETE FROM name WHERE number BETWEEN ?1 AND ?2 AND number NOT IN (SELECT number FROM "
-                    "temp.used)",
-                    &remove, err) < 0)
-        return -1;
-    sql_bind_integer(note, 1, span->last_step);
-    sql_bind_integer(remove, 1, span->from);
-    sql_bind_integer(remove, 2, span->to);
-    return sql_do(note, err) < 0 ? -1 : sql_do(remove, err);
-}
-
-/* Words that no row uses any more. Steps that have not ended, and later ones, are all that can
- * use another word meanwhile. */
-static int sweep_words(struct sql *db, struct error *err)
-{
-    struct span span = {0};
-    int64_t last;
-    if (sql_run(db,
-                "PRAGMA temp_store = MEMORY; CREATE TEMP TABLE used (number INTEGER PRIMARY KEY);"
-                " CREATE TEMP TABLE moving (number INTEGER PRIMARY KEY)",
-                err) < 0 ||
-        sql_query_integer(db, "SELECT max(number) FROM step", 0, &span.last_step, err) < 0 ||
-        sql_run(db, "INSERT INTO temp.moving SELECT number FROM step WHERE outcome IS NULL", err) < 0 ||
-        sql_query_integer(db, "SELECT max(number) FROM name", 0, &last, err) < 0 ||
-        note_words(db, span.last_step, err) < 0)
-        return -1;
-    for (; span.to < last; span.from = span.to + 1) {
-        span.to = last - span.from > STORE_BATCH_ROWS ? span.from + STORE_BATCH_ROWS : last;
-        if (store_batch(db, remove_words, &span, err) < 0)
-            return -1;
-    }
-    return 0;
+    const int64_t numbers[] = {before_ns, moment_wall() - DIAGNOSIS_MOST};
+    int64_t removed;
+    return remove_chosen(db,
+                         "SELECT id FROM diagnosis WHERE started_ns < ?1"
+                         " AND (duration_ns IS NOT NULL OR started_ns < ?2) AND id IN (SELECT id FROM (SELECT"
+                         "  id, row_number() OVER (PARTITION BY target ORDER BY started_ns DESC, id DESC) AS"
+                         "  place FROM diagnosis) WHERE place > " KEPT_OF_A_TARGET ")",
+                         numbers, "DELETE FROM diagnosis WHERE id = ?1 AND started_ns < ?2", before_ns,
+                         &removed, err);
 }
 
 int store_prune(const char *path, const char *state, int64_t before_ns, struct store_pruned *out,
@@ -294,12 +292,10 @@ int store_prune(const char *path, const char *state, int64_t before_ns, struct s
     if (store_batch_alone(path, &alone, err) < 0 || sql_open(path, SQL_WRITE, BUSY_MS, &db, err) < 0 ||
         store_remove_halves(db, err) < 0 || prunable(db, before_ns, &ids, err) < 0)
         return -1;
-    for (size_t i = 0; i < ids.count; i++, pruned.runs++)
-        if (store_remove_run(db, ids.items[i], err) < 0 || remove_folder(state, ids.items[i], err) < 0)
-            return -1;
-    if (remove_strays(db, state, before_ns, &pruned.folders, err) < 0 ||
+    if (remove_runs(db, state, &ids, &pruned.runs, err) < 0 ||
+        remove_strays(db, state, before_ns, &pruned.folders, err) < 0 ||
         remove_machines(db, before_ns, &pruned.machines, err) < 0 ||
-        remove_diagnoses(db, before_ns, err) < 0 || (pruned.runs && sweep_words(db, err) < 0))
+        remove_diagnoses(db, before_ns, err) < 0 || (pruned.runs && store_sweep_words(db, err) < 0))
         return -1;
     /* As far as readers let it, and without the lock: that of TRUNCATE holds up every writer
      * while it waits for a reader. */
