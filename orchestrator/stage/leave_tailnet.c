@@ -59,8 +59,9 @@ static struct tailnet_question question_about(const struct target *target, const
 }
 
 /* A host that is removed before it has done it never does: a cloud switches it off at once, and its device
- * stays for as long as the control server waits for it. Where nobody can be asked, the end says so. */
-static void await_log_out(const struct target *target, const char *directory, const struct machine *machine)
+ * stays for as long as the control server waits for it. False: it is on still. Where nobody can be asked, the
+ * end says so. */
+static bool await_log_out(const struct target *target, const char *directory, const struct machine *machine)
 {
     struct deadline deadline = deadline_in(LATER_BOUND);
     const struct tailnet_question question = question_about(target, directory, machine);
@@ -68,16 +69,17 @@ static void await_log_out(const struct target *target, const char *directory, co
     while (deadline_left(deadline) > 0) {
         AUTO_TAILNET_SIGHT sight = {0};
         if (tailnet_sight_take(&question, false, deadline, &sight, NULL) < 0 || !sight.source)
-            return;
+            return true;
         const struct tailnet_seen *seen = own_device_find(&sight, machine);
         if (!seen || !seen->connected) {
             step_log_say("its device is %s (asked: %s)",
                          seen ? "not connected any more" : "out of the tailnet", sight.source);
-            return;
+            return true;
         }
         tailnet_sight_wait_on(&wait, &sight, deadline);
     }
     step_log_say("its device is still connected; the host is removed all the same");
+    return false;
 }
 
 void leave_tailnet_begin(const struct host *host, const char *directory, struct machine *machine,
@@ -93,10 +95,8 @@ void leave_tailnet_begin(const struct host *host, const char *directory, struct 
     }
     if (json_get_bool(machine->tailnet, "left") || !host->target)
         return;
-    if (log_out(host, evidence, &later))
+    if (log_out(host, evidence, &later) && (!later || await_log_out(host->target, directory, machine)))
         own_device_note_left(machine);
-    if (later)
-        await_log_out(host->target, directory, machine);
 }
 
 /* ------------------------------------------------------------ gone */
@@ -115,6 +115,14 @@ static int nobody_knows(const struct machine *machine, const char *why, struct e
 static int still_there(const struct machine *machine, const struct tailnet_seen *seen, struct error *err)
 {
     AUTO_FREE char *text = tailnet_sight_text(seen);
+    if (json_get_bool(machine->tailnet, "left") && !seen->connected)
+        return error_set(
+            err, ERROR_PROVIDER,
+            "the host is gone, and its device %s is still in the tailnet although it was logged out: it "
+            "joined by a key that is not ephemeral. Delete the device there, say 'triphase destroy %s' "
+            "again, and "
+            "give the target a key that is ephemeral",
+            text, machine->target);
     return error_set(
         err, ERROR_PROVIDER,
         "the host is gone, but its device %s is still in the tailnet: it was not logged out. An "

@@ -184,6 +184,26 @@ Test(tailnet_create, a_host_joins_over_direct_and_is_converged_over_the_tailnet_
     cr_expect_str_eq(left, "0");
 }
 
+/* Over the tailnet it can only say that it will, since the connection goes with it. */
+Test(tailnet_create, a_host_that_lets_nobody_in_but_over_the_tailnet_is_logged_out_before_it_is_removed)
+{
+    struct tailnet_lab *lab = tailnet_lab_new();
+    struct tailnet_operator *op = tailnet_lab_operator(lab, TAILNET_TUN);
+    tailnet_operator_join(op, "tag:operator");
+    struct lab *project = project_with_key(lab, op, "tag:host");
+    expect_ok(lab_run(project, "create", "web", NULL));
+    expect_ok(lab_run(project, "ssh", "web", "--",
+                      "iptables -A INPUT -p tcp --dport 22 ! -i tailscale0 -j DROP", NULL));
+
+    struct lab_result destroyed = lab_run(project, "destroy", "web", "--yes", NULL);
+
+    expect_ok(destroyed);
+    cr_has(destroyed.err, "logging out of the tailnet, over tailnet: it said that it will\n");
+    cr_has(destroyed.err, "its device is out of the tailnet (asked: peers)\n");
+    AUTO_FREE char *gone = nodes(lab);
+    cr_expect_null(strstr(gone, "web"), "%s", gone);
+}
+
 /* The operator's daemon has no TUN, so that a host is made, converged and removed over userspace too. (Its
  * machine has one: the sandbox needs it.) */
 Test(tailnet_create, a_key_is_made_by_the_API_for_one_bootstrap_and_deleted_behind_it)

@@ -146,8 +146,11 @@ Test(leave_tailnet, one_that_stays_a_peer_is_told_at_the_bound)
 {
     static const struct web_answer with = {.bytes = DAEMON(WEB)};
     web_start(path, &with, 1);
-    EXPECT_LEFT(PEER, 3 * NS_PER_S,
-                "its device web.net (100.64.0.7, no tags, not connected) is still in the tailnet");
+    EXPECT_LEFT(
+        PEER, 3 * NS_PER_S,
+        "its device web.net (100.64.0.7, no tags, not connected) is still in the tailnet: it was not");
+    EXPECT_LEFT(PEER ", \"left\": true", 3 * NS_PER_S,
+                "still in the tailnet although it was logged out: it joined by a key that is not ephemeral");
 }
 
 Test(leave_tailnet, one_that_goes_in_the_meantime_is_gone)
