@@ -1,5 +1,5 @@
-/* What a phase's Ansible is really made faster with, of what its configuration asks for (config/accelerate.h):
- * decided here alone, each time that an attempt of the phase is prepared. */
+/* What a phase's Ansible is really made faster with, of what its configuration asks for
+ * (config/accelerate.h): decided here alone, each time that an attempt of the phase is prepared. */
 #pragma once
 #include "base/words.h"
 #include "config/accelerate.h"

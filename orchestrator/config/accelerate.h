@@ -1,4 +1,4 @@
-/* How much faster than by itself a phase's Ansible is to be (keys `accelerate` of a target and of a phase). */
+/* How much faster than by itself a phase's Ansible is to be (key `accelerate` of a target and of a phase). */
 #pragma once
 
 enum accelerate {

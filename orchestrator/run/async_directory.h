@@ -9,7 +9,8 @@
  * Ansible as a variable. A job of mitogen's is a fork of its interpreter that leads a session
  * (host/sweep.sh knows the same). */
 bool async_directory_is_of_job(pid_t pid);
-/* Whether plays of the recipe use such a strategy, or a phase asks for it by `accelerate`. Reads all of its playbooks: not for a loop. */
+/* Whether plays of the recipe use such a strategy, or a phase asks for it by `accelerate`. Reads all of its
+ * playbooks: not for a loop. */
 bool async_directory_is_fixed(const struct project *project, const struct target *target);
 /* For inventory_request.async_directory: malloc'ed, NULL where the user's variables, ansible.cfg or a
  * mitogen strategy decide. */

@@ -84,7 +84,7 @@ static void put_run(struct store_appender *appender, int64_t *task, int64_t task
 
 enum { HOSTS = 500, PHASES = 4 };
 
-/* A run of a fleet: each row is of another task or another host, which is the worst for whatever sums them. */
+/* A run of a fleet: each row is of another task or another host, the worst for whatever sums them. */
 static void put_fleet(struct store_appender *appender, int64_t tasks)
 {
     char id[ID_SIZE], name[64], path[64], host[64];

@@ -1,6 +1,6 @@
 /* Projects as `triphase init` lays them down, for recipes that take longer than lab_run waits: commands, sh
- * on the guest and boots, under bounds of the caller's, in seconds, or TEST_PATIENCE (1) times as many. On top
- * of lab.h; functions fail the test by themselves. */
+ * on the guest and boots, under bounds of the caller's, in seconds, or TEST_PATIENCE (1) times as many. On
+ * top of lab.h; functions fail the test by themselves. */
 #pragma once
 #include "lab/lab.h"
 #include <stdarg.h>
