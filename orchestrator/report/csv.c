@@ -20,7 +20,7 @@ static void add_accounts(const struct account *accounts, size_t count, struct te
         {.title = "kind"},    {.title = "step"},     {.title = "attempt"},     {.title = "transport"},
         {.title = "outcome"}, {.title = "started"},  {.title = "duration_ms"}, {.title = "ok"},
         {.title = "changed"}, {.title = "failed"},   {.title = "skipped"},     {.title = "unreachable"},
-        {.title = "ignored"}, {.title = "rescued"},
+        {.title = "ignored"}, {.title = "rescued"},  {.title = "accelerated"}, {.title = "accelerated_why"},
     };
     AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
@@ -49,6 +49,8 @@ static void add_accounts(const struct account *accounts, size_t count, struct te
                                       step->unreachable, step->ignored, step->rescued};
             for (size_t at = 0; at < COUNT_OF(counts); at++)
                 table_addf(table, TABLE_PLAIN, "%lld", (long long)counts[at]);
+            table_add(table, step->accelerated, TABLE_PLAIN);
+            table_add(table, step->accelerated_why, TABLE_PLAIN);
         }
     }
     table_write_csv(table, out);

@@ -1,6 +1,8 @@
 #include "report/explain.h"
 
 #include "base/memory.h"
+#include "base/text.h"
+#include "config/accelerate.h"
 #include "report/text.h"
 #include "verdict/verdict.h"
 
@@ -100,6 +102,18 @@ static void add_subject(struct text *out, const struct table_look *look, const s
     }
 }
 
+static void add_acceleration(struct text *out, const struct table_look *look, const struct history_step *step)
+{
+    AUTO_TEXT words = TEXT_INIT;
+    bool usual = !step->accelerated || text_is(step->accelerated, accelerate_name(ACCELERATE_WARM));
+    if (usual && !step->accelerated_why)
+        return;
+    text_addf(&words, "%s%s%s", step->accelerated ? step->accelerated : "",
+              step->accelerated_why ? ": " : ", as asked for",
+              step->accelerated_why ? step->accelerated_why : "");
+    add_line(out, look, "fast", text_string(&words));
+}
+
 void explain_view(const struct account *account, const struct table_look *look, struct text *out)
 {
     struct subject run = of_run(account);
@@ -117,6 +131,7 @@ void explain_view(const struct account *account, const struct table_look *look, 
         if (step->attempt > 1)
             text_addf(out, " (attempt %d)", step->attempt);
         add_subject(out, look, &subject);
+        add_acceleration(out, look, step);
         if (!text_is(subject.outcome, "ok") && subject.log) {
             AUTO_FREE char *log = xasprintf(".triphase/%s", subject.log);
             add_line(out, look, "log", log);
@@ -156,6 +171,8 @@ struct json *explain_json(const struct account *account)
         json_set_string(entry, "name", step->name);
         json_set_integer(entry, "attempt", step->attempt);
         set_subject(entry, &subject);
+        json_set_string(entry, "accelerated", step->accelerated);
+        json_set_string(entry, "accelerated_why", step->accelerated_why);
         json_append(steps, entry);
     }
     json_set(object, "run", run);

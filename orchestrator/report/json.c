@@ -80,6 +80,8 @@ static struct json *step_object(const struct account *account, const struct hist
     json_set(object, "survivors", survivors);
     set_path(object, "log", state, step->log);
     set_path(object, "events", state, step->events);
+    json_set_string(object, "accelerated", step->accelerated);
+    json_set_string(object, "accelerated_why", step->accelerated_why);
     json_set_string(object, "cause", step->cause);
     json_set_string(object, "message", step->message);
     AUTO_FREE char *known_by = report_known_by(step);

@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "config/accelerate.h"
 #include "config/transport_kind.h"
 #include "report/confirm.h"
 #include "report/first_boot.h"
@@ -105,6 +106,26 @@ static void add_without_tun(const struct account *account, struct text *out)
     if (phases)
         text_addf(out, "\ntailnet-userspace: %d %s without a TUN (see inventory --explain)\n", phases,
                   phases == 1 ? "phase" : "phases");
+}
+
+/* Times that are not those of a usual run. */
+static void add_acceleration(const struct account *account, struct text *out)
+{
+    for (size_t kind = 0; accelerate_names()[kind]; kind++) {
+        const char *name = accelerate_names()[kind];
+        int phases = 0;
+        bool why = false;
+        for (size_t i = 0; i < account->step_count; i++) {
+            const struct history_step *step = &account->steps[i];
+            bool shown =
+                text_is(step->accelerated, name) && (kind != ACCELERATE_WARM || step->accelerated_why);
+            phases += shown;
+            why |= shown && step->accelerated_why;
+        }
+        if (phases)
+            text_addf(out, "\naccelerate: %d %s %s%s\n", phases, phases == 1 ? "phase" : "phases", name,
+                      why ? ", less than was asked for (see report --explain)" : "");
+    }
 }
 
 /* Whom the host was believed to be, and why. */
@@ -418,6 +439,7 @@ static void add_markdown(const struct account *account, const struct table_look 
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    add_acceleration(account, out);
     report_health_add(account, look, out);
     if (account->dry_run && account->run->message) {
         text_add(out, "\n");
@@ -476,6 +498,7 @@ void report_run(const struct account *account, const struct table_look *look, st
     add_chain(account, out);
     add_known_by(account, out);
     add_without_tun(account, out);
+    add_acceleration(account, out);
     report_health_add(account, look, out);
     add_first_boot(account, look, out);
     add_paths(account, look, out);

@@ -121,6 +121,31 @@ Test(explain, what_was_not_recorded_is_not_known_or_has_not_ended_is_said_to_be_
     record_end(&record);
 }
 
+Test(explain, why_a_phase_was_made_faster_by_less_than_was_asked_for_is_told)
+{
+    struct record record = record_start();
+    struct event event = rows_run(EVENT_RUN_BEGIN, id, 5);
+    record_put(&record, &event);
+    for (int seq = 1; seq <= 3; seq++)
+        put_step(&record, seq, OUTCOME_OK, NULL, NULL, NULL);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(
+        sql_run(record.db,
+                "UPDATE step SET accelerated = 'warm' WHERE seq = 1;"
+                "UPDATE step SET accelerated = 'warm', accelerated_why = 'no \033[2J mitogen' WHERE seq "
+                "= 2; UPDATE step SET accelerated = 'none' WHERE seq = 3",
+                &err),
+        0, "%s", error_text(&err));
+    AUTO_FREE char *said = explained(&record, 0);
+    const char *usual = strstr(said, "\n  1  "), *less = strstr(said, "\n  2  "),
+               *asked = strstr(said, "\n  3  "), *told = strstr(said, "     fast  ");
+    cr_assert(usual && less && asked && told, "%s", said);
+    cr_expect(told > less, "what is usual is not told: %s", said);
+    cr_expect(text_starts(told, "     fast  warm: no \\x1b[2J mitogen\n"), "%s", said);
+    cr_expect(strstr(asked, "     fast  none, as asked for\n"), "%s", said);
+    record_end(&record);
+}
+
 /* A store from elsewhere may hold anything there. */
 Test(explain, an_outcome_that_no_triphase_gives_reaches_the_terminal_as_text)
 {
@@ -155,10 +180,10 @@ Test(explain, json_has_the_documented_members)
     cr_expect_str_eq(first, "{\"seq\":1,\"kind\":\"phase\",\"name\":\"install\",\"attempt\":1,\"outcome\":"
                             "\"cancelled\",\"verdict\":\"cancelled\",\"means\":\"the run was cancelled while "
                             "it ran\",\"seen\":\"ended by a cancel\",\"message\":\"in task 't'\",\"before\":["
-                            "\"died\",\"rolled-back\"]}");
+                            "\"died\",\"rolled-back\"],\"accelerated\":null,\"accelerated_why\":null}");
     cr_expect_str_eq(second, "{\"seq\":2,\"kind\":\"phase\",\"name\":\"install\",\"attempt\":1,\"outcome\":"
                              "\"ok\",\"verdict\":null,\"means\":null,\"seen\":null,\"message\":null,"
-                             "\"before\":null}");
+                             "\"before\":null,\"accelerated\":null,\"accelerated_why\":null}");
     cr_expect_str_eq(run, "{\"id\":\"01890000-0000-7000-8000-0123456789ab\",\"target\":\"vault\",\"outcome\":"
                           "\"crashed\",\"verdict\":null,\"means\":null,\"seen\":null,\"message\":null,"
                           "\"before\":null}");

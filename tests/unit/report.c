@@ -85,7 +85,8 @@ Test(report, json_of_one_run_has_the_documented_members)
                       *lost = json_at(json_get(json, "unreachable"), 0);
     expect_keys(run, "id kind target provider outcome exit partial fresh started duration_ms ansible");
     expect_keys(step, "seq kind name attempt transport outcome started duration_ms ok changed failed"
-                      " skipped unreachable ignored rescued scope survivors log events");
+                      " skipped unreachable ignored rescued scope survivors log events accelerated"
+                      " accelerated_why");
     expect_keys(json_get(step, "survivors"), "here host host_evidence");
     expect_keys(lost, "at step host task cause cause_source message ignored transport");
     expect_keys(json_get(json, "total"), "duration_ms phases_ms stages_ms");
@@ -217,6 +218,51 @@ Test(report, colour_and_utf8_come_only_where_asked_and_nothing_of_the_store_stee
     cr_expect_null(strchr(text_string(&markdown), '\033'));
     cr_expect_null(strchr(text_string(&csv), '\033'));
     cr_expect(strstr(text_string(&plain), "lost \\x1b[2J the host"));
+    account_clear(&account);
+    record_end(&record);
+}
+
+/* Both phases were made faster with that, the first for this reason. */
+static void accelerate(struct account *account, const char *kind, const char *why)
+{
+    for (size_t i = 1; i < account->step_count; i++) {
+        struct history_step *step = &account->steps[i];
+        free(step->accelerated);
+        free(step->accelerated_why);
+        step->accelerated = xstrdup_or_null(kind);
+        step->accelerated_why = i == 1 ? xstrdup_or_null(why) : NULL;
+    }
+}
+
+Test(report, what_made_phases_faster_is_told_where_it_is_not_as_usual)
+{
+    static const struct {
+        const char *kind, *why, *text, *csv;
+    } rows[] = {
+        {NULL, NULL, NULL, ",0,,\n"},
+        {"warm", NULL, NULL, ",0,warm,\n"},
+        {"none", NULL, "\naccelerate: 2 phases none\n", ",0,none,\n"},
+        {"mitogen", NULL, "\naccelerate: 2 phases mitogen\n", ",0,mitogen,\n"},
+        {"warm", "no mitogen", "\naccelerate: 1 phase warm, less than was asked for (see report --explain)\n",
+         ",0,warm,no mitogen\n"},
+    };
+    struct record record = record_start();
+    struct account account = make(&record);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_TEXT text = TEXT_INIT, markdown = TEXT_INIT, csv = TEXT_INIT;
+        accelerate(&account, rows[i].kind, rows[i].why);
+        report_run(&account, &terminal, &text);
+        report_run(&account, &as_markdown, &markdown);
+        report_format_named("csv")->runs(&(struct report_runs){&account, 1, false, "/p"}, &terminal, &csv);
+        const char *const forms[] = {text_string(&text), text_string(&markdown)};
+        for (size_t k = 0; k < COUNT_OF(forms); k++)
+            cr_expect(rows[i].text ? strstr(forms[k], rows[i].text) != NULL
+                                   : !strstr(forms[k], "accelerate:"),
+                      "row %zu: %s", i, forms[k]);
+        cr_expect(strstr(text_string(&csv), "rescued,accelerated,accelerated_why\n") &&
+                      strstr(text_string(&csv), rows[i].csv),
+                  "row %zu: %s", i, text_string(&csv));
+    }
     account_clear(&account);
     record_end(&record);
 }
