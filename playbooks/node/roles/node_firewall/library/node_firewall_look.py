@@ -14,12 +14,8 @@ DOCUMENTATION = r"""
 module: node_firewall_look
 short_description: Looks at what a host has for its firewall
 description:
-  - Tells whether nftables is there, and by which interface an address is reached. Changes nothing.
-options:
-  source:
-    description: The address; none given, none is looked for.
-    type: str
-    default: ""
+  - Tells whether nftables is there, whom this connection comes from as sshd says it, and by which interface that one is reached.
+    Changes nothing.
 author:
   - triphase
 """
@@ -27,13 +23,22 @@ author:
 EXAMPLES = r"""
 - name: Look
   node_firewall_look:
-    source: 100.64.0.1
+  become: false
   register: look
 """
 
 RETURN = r"""
 nft:
   description: Path of the program nft, empty where there is none.
+  type: str
+  returned: always
+connection:
+  description: What sshd says (SSH_CONNECTION), address and port of the caller, address and port here; empty where nobody says it.
+  type: list
+  elements: str
+  returned: always
+source:
+  description: The caller's address as a rule has it, empty where nobody says it.
   type: str
   returned: always
 interface:
@@ -49,6 +54,11 @@ tun:
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 
+def address(connection):
+    """An IPv4 address that came in by an IPv6 socket is written as what it is; the zone of a link-local one belongs to no rule."""
+    return re.sub(r'%.*$', '', re.sub(r'^::ffff:(?=[0-9.]+$)', '', connection[0])) if connection else ''
+
+
 def interface(source):
     try:
         said = subprocess.run([shutil.which('ip', path=PATH) or 'ip', '-o', 'route', 'get', source], stdin=subprocess.DEVNULL,
@@ -60,9 +70,11 @@ def interface(source):
 
 
 def main():
-    module = AnsibleModule(argument_spec={'source': {'type': 'str', 'default': ''}}, supports_check_mode=True)
-    name = interface(module.params['source']) if module.params['source'] else ''
-    module.exit_json(changed=False, nft=shutil.which('nft', path=PATH) or '', interface=name,
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    connection = os.environ.get('SSH_CONNECTION', '').split()
+    source = address(connection)
+    name = interface(source) if source else ''
+    module.exit_json(changed=False, nft=shutil.which('nft', path=PATH) or '', connection=connection, source=source, interface=name,
                      tun=bool(name) and os.path.exists('/sys/class/net/%s/tun_flags' % name))
 
 
