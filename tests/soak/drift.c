@@ -101,13 +101,13 @@ Test(drift_soak, of_an_agent_node_names_what_was_bent_by_hand_and_nothing_else)
         "node_image_prepull: Tell that a run would fetch some\n"
         "node_nodejs: Tell what a run would install\n"
         "node_devcontainer_cli: Tell what a run would install\n"
-        "node_firewall: Enable it\n"
         "node_firewall: Load the rules, to be taken back unless the next task is heard\n"
+        "node_firewall: Have the unit load them at boot, and stand for what is loaded\n"
         "node_journald: Write its settings\n"
         "node_journald: Start it anew with them\n"
         "node_docker_restart: Start Docker anew\n"
         "node_metadata_block: Write its rules\n"
-        "node_metadata_block: Put them in force\n"
+        "node_metadata_block: Have them in force, now and from each boot on\n"
         "node_heartbeat: Write its settings\n"
         "node_heartbeat: Have it sent at boot and from time to time\n");
 }
