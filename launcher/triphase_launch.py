@@ -92,13 +92,13 @@ def load(script):
     return main
 
 
-def run(main, words):
+def run(main, words, phase_end=None):
     if main is None:
         os.execv(words[0], words)
     sys.argv = words
     sys.stdout.reconfigure(line_buffering=True)
     if MITOGEN in os.environ and mitogen():
-        mitogen().in_phase()
+        mitogen().in_phase(words[-1], phase_end)
     gc.set_threshold(THRESHOLD)
     gc.enable()
     try:
@@ -128,6 +128,8 @@ def of_others():
 
 
 def leave(code):
+    if MITOGEN in os.environ and mitogen():
+        mitogen().ended(code)
     if of_others():
         gc.unfreeze()
         gc.collect()  # what is left in circles until Python tears itself down may never come to its end
@@ -204,8 +206,8 @@ def ahead(gate, script):
     return stand(gate, main, begun_with, read_at_import() if main else None)
 
 
-def stand(gate, main, begun_with, files, prepare=None):
-    """Waits at the gate, and is the phase then. `prepare` is called before that, unless it begins anew."""
+def stand(gate, main, begun_with, files, prepare=None, phase_end=None):
+    """Waits at the gate, and is the phase then. `prepare` is called before that, unless it begins anew; `phase_end`: of mitogen."""
     order = receive(gate)
     if order is None:
         return 0
@@ -219,7 +221,7 @@ def stand(gate, main, begun_with, files, prepare=None):
     os.environb.update({name: value for name, value in environment.items() if name.startswith(OWN)})
     if prepare:
         prepare()
-    return run(main, [os.fsdecode(word) for word in words[2:]])
+    return run(main, [os.fsdecode(word) for word in words[2:]], phase_end)
 
 
 def fork_beside():
@@ -262,11 +264,19 @@ def zygote(control, script):
     begun_with = without_own(dict(os.environb))
     main = load(script)
     files = read_at_import() if main else None
+    shared = mitogen() if main and MITOGEN in os.environ else None
+    if shared:
+        shared.start()
     with socket.socket(fileno=control) as door:
         while True:
+            if shared:
+                shared.wait(door)
             message, gates, _, _ = socket.recv_fds(door, 1, 1, socket.MSG_CMSG_CLOEXEC)
             if not message:
+                if shared:
+                    shared.close()
                 return 0
+            phase_end = shared.before_phase(os.getcwd()) if shared else None
             try:
                 pid = fork_beside() if main else None
             except Exception:  # without one the phase is started as it always can be
@@ -275,7 +285,9 @@ def zygote(control, script):
                 door.close()
                 os.setsid()
                 os.write(gates[0], b'%d\n' % os.getpid())
-                return stand(gates[0], main, begun_with, files, make_own)
+                return stand(gates[0], main, begun_with, files, make_own, phase_end)
+            if shared:
+                shared.forked()
             os.close(gates[0])
 
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/words.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static void check_carries(const char *ansible)
     struct lab_result result = lab_run(lab, "run", "host", NULL);
     lab_expect(lab, &result, "a phase", "ok", "-", 0);
     cr_expect(is_mitogens(lab, "there"), "mitogen did not carry out the host's task");
-    cr_expect(is_mitogens(lab, "cases/here"), "mitogen did not carry out this machine's task");
+    cr_expect_not(is_mitogens(lab, "cases/here"), "mitogen carried out this machine's task");
     AUTO_FREE char *mark = lab_read_line(lab, "cases/mark"),
                    *step =
                        lab_sql(lab,
@@ -77,19 +78,78 @@ static void check_carries(const char *ansible)
     cr_expect_not(strstr(log, "trategy"), "the log speaks of strategies: %s", log);
 }
 
-Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens)
+Test(accelerate_mitogen, tasks_of_the_host_are_mitogens_and_those_of_this_machine_are_in_the_phase)
 {
     check_carries(NULL);
 }
 
-Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens_on_the_newest_ansible)
+Test(accelerate_mitogen,
+     tasks_of_the_host_are_mitogens_and_those_of_this_machine_are_in_the_phase_on_the_newest_ansible)
 {
     check_carries(lab_newest_ansible());
 }
 
-Test(accelerate_mitogen, tasks_of_the_host_and_of_this_machine_are_mitogens_on_the_oldest_ansible)
+Test(accelerate_mitogen,
+     tasks_of_the_host_are_mitogens_and_those_of_this_machine_are_in_the_phase_on_the_oldest_ansible)
 {
     check_carries(lab_old_ansible());
+}
+
+/* ------------------------------------------------------------ one multiplexer for all phases */
+
+#define MODULE(said) \
+    "from ansible.module_utils.basic import AnsibleModule\nAnsibleModule({}).exit_json(said='" said "')\n"
+
+static void check_shared(const char *ansible)
+{
+    (void)lab_mitogen();
+    struct lab *lab = lab_new();
+    if (ansible)
+        lab_ansible(lab, ansible);
+    lab_static_project(lab, "", PLAY "  tasks: []\n");
+    lab_use_mitogen(lab);
+    lab_write(lab, "phases/work.yml", "%s",
+              "phases:\n  - {name: first, playbook: playbooks/first.yml}\n"
+              "  - {name: second, playbook: playbooks/second.yml}\n"
+              "  - {name: third, playbook: playbooks/third.yml}\n"
+              "  - {name: fourth, playbook: playbooks/fourth.yml}\n");
+    lab_write(lab, "playbooks/library/mine.py", "#!/usr/bin/python3\n%s", MODULE("old"));
+    lab_write(lab, "new.py", "#!/usr/bin/python3\n%s", MODULE("new"));
+    const char *const names[] = {"first", "second", "third", "fourth"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *path = xasprintf("playbooks/%s.yml", names[i]);
+        lab_write(
+            lab, path,
+            PLAY
+            "  tasks:\n    - {mine: , register: it}\n    - ansible.builtin.assert: {that: [it.said == "
+            "'%s']}\n    - ansible.builtin.shell: \"" WHO(
+                "%s/there") "\"\n    - ansible.builtin.command: {cmd: %s, chdir: '{{ playbook_dir }}/..'}\n"
+                            "      delegate_to: localhost\n      vars: {ansible_connection: local}\n",
+            i < 3 ? "old" : "new", lab_folder(lab),
+            i == 2 ? "cp new.py playbooks/library/mine.py" : "sh -c 'cat /proc/self/cgroup > group'");
+    }
+    struct lab_result result = lab_run(lab, "create", "host", NULL);
+    cr_assert_eq(result.code, 0, "%s", result.err);
+    AUTO_FREE char *pids = lab_read(lab, "there"), *group = lab_read(lab, "group");
+    AUTO_WORDS lines = WORDS_INIT;
+    cr_assert_eq(words_add_split(&lines, pids), 0);
+    cr_assert_eq(lines.count, 4, "%s", pids);
+    /* Without cgroups each has its own; and the first one does not wait long for what it could share. */
+    if (strstr(group, "/run-"))
+        cr_expect_str_eq(lines.items[1], lines.items[2], "two phases had two interpreters on the host");
+    cr_expect_str_neq(lines.items[2], lines.items[3], "a changed module found the old interpreter");
+    lab_expect_nothing_left(lab, "a run of four phases");
+}
+
+Test(accelerate_mitogen, phases_share_an_interpreter_on_the_host_until_a_module_has_changed)
+{
+    check_shared(NULL);
+}
+
+Test(accelerate_mitogen,
+     phases_share_an_interpreter_on_the_host_until_a_module_has_changed_on_the_oldest_ansible)
+{
+    check_shared(lab_old_ansible());
 }
 
 /* ------------------------------------------------------------ faults */
