@@ -7,6 +7,7 @@
 #include "redact/token.h"
 #include "redact/value.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -405,6 +406,30 @@ static void decide(struct redact *redact, bool final)
     }
 }
 
+/* Whether nothing can begin with this byte, by that and the one before alone: no known value, and none of the
+ * shapes that redact_shape_find looks for. */
+static bool is_plain(const struct redact *redact, unsigned char before, unsigned char c)
+{
+    if (redact->rules->place_counts[c] || redact_is_one_of(c, "\\&%-:"))
+        return false;
+    return !isalpha(c) || ((isalnum(before) || before == '_') && !redact_is_one_of(c, "hsbrtgxAeuU"));
+}
+
+/* Most of what there is: hands out a run of such bytes, none of them behind `end`. false: there is none here. */
+static bool keep_plain(struct redact *redact, size_t end)
+{
+    size_t at = redact->at;
+    if (redact->list || redact->planned_to || redact->rules->beside_count || !at)
+        return false;
+    const unsigned char *data = source_at(redact, 0);
+    while (at < end && is_plain(redact, data[at - 1], data[at]))
+        at++;
+    if (at == redact->at)
+        return false;
+    keep(redact, at - redact->at);
+    return true;
+}
+
 /* A line that goes on behind a backslash is decided with the next one, so long as that is not put off without
  * end: a quoter may have broken it within an escape. */
 static bool goes_on(const struct redact *redact)
@@ -424,7 +449,8 @@ static void work(struct redact *redact, bool final, struct text *out)
     if (redact->live && !final && goes_on(redact))
         return;
     while (redact->source.length - redact->at >= needed && (final || !redact->live || !is_open(redact)))
-        decide(redact, final);
+        if (!keep_plain(redact, redact->source.length - needed + 1))
+            decide(redact, final);
     const struct text *done = &redact->done;
     size_t hold = !final && done->length &&
                   (!redact->live || redact_value_is_digit64((unsigned char)done->bytes[done->length - 1]));

@@ -671,3 +671,51 @@ Test(redact, any_bytes_at_all_are_taken)
     }
     redact_rules_free(rules);
 }
+
+/* A key that stands nowhere: each byte is looked at by itself then, where runs of plain ones go at once without. */
+static struct redact_rules *rules_byte_by_byte(const char *value)
+{
+    struct redact_rules *rules = rules_of(value);
+    redact_rules_add_beside(rules, "\x01nowhere", "\x01nothing", 8);
+    return rules;
+}
+
+Test(redact, what_is_passed_over_at_once_is_what_would_stay_byte_by_byte)
+{
+    static const char *const parts[] = {"hunter2",
+                                        "hunter",
+                                        "\\u0068unter2",
+                                        "%68unter2",
+                                        "password: hunter3 ",
+                                        "token=abcdefghijklmnop0123 ",
+                                        "s.",
+                                        "hvs.",
+                                        "abcdefghijKLMNOPqrst0123",
+                                        "-----BEGIN PRIVATE KEY-----\n",
+                                        "://u:pw@h/",
+                                        "Unseal Key 1: abcdefghijklmnopqrst ",
+                                        "keys: [\"0123456789abcdef0123456789abcdef\"]",
+                                        "_",
+                                        ".",
+                                        "-",
+                                        " ",
+                                        "\n",
+                                        "\"",
+                                        "aHVudGVyMg==",
+                                        "x9",
+                                        "Authorization: Bearer abcdefgh "};
+    struct redact_rules *runs = rules_of("hunter2"), *bytes = rules_byte_by_byte("hunter2");
+    unsigned seed = 1;
+    for (int round = 0; round < 400; round++) {
+        AUTO_TEXT text = TEXT_INIT, one = TEXT_INIT, other = TEXT_INIT;
+        for (int i = 0; i < 40; i++) {
+            seed = seed * 1103515245 + 12345;
+            text_add(&text, parts[(seed >> 16) % COUNT_OF(parts)]);
+        }
+        redact_text(runs, text_string(&text), text.length, &one);
+        redact_text(bytes, text_string(&text), text.length, &other);
+        cr_assert_str_eq(text_string(&one), text_string(&other), "of: %s", text_string(&text));
+    }
+    redact_rules_free(runs);
+    redact_rules_free(bytes);
+}
