@@ -1,5 +1,6 @@
 /* Sums over the tasks of runs, by role or by task: read once, in the order they lie in, and added up in
- * memory, so that a million rows are neither sorted nor written to a temporary file. Read-only; the caller clears. */
+ * memory, so that a million rows are neither sorted nor written to a temporary file. Read-only; the caller
+ * clears. */
 #pragma once
 #include "base/error.h"
 #include "format/sql.h"

@@ -1,5 +1,6 @@
 /* `triphase drift` over the recipes themselves: a converged host has none, and nothing there cannot be
- * checked; whatever was bent by hand is named, nothing is touched by that, and the next run mends just that. */
+ * checked; whatever was bent by hand is named, nothing is touched by that, and the next run mends just
+ * that. */
 #include "lab/node.h"
 #include "lab/recipe_lab.h"
 #include "lab/sandbox.h"
