@@ -1,7 +1,7 @@
 /* How long a step takes over several runs. What differs in target, recipe, step, transport, fresh, Ansible,
  * acceleration or the digest of -e arguments is never mixed; only steps that ended ok, of runs that are not
- * partial, count; and of a resume only steps that it was the first to begin: what was broken off and gone on with
- * is no measure of the whole. */
+ * partial, count; and of a resume only steps that it was the first to begin: what was broken off and gone on
+ * with is no measure of the whole. */
 #pragma once
 #include "store/history.h"
 

@@ -415,7 +415,8 @@ static bool is_plain(const struct redact *redact, unsigned char before, unsigned
     return !isalpha(c) || ((isalnum(before) || before == '_') && !redact_is_one_of(c, "hsbrtgxAeuU"));
 }
 
-/* Most of what there is: hands out a run of such bytes, none of them behind `end`. false: there is none here. */
+/* Most of what there is: hands out a run of such bytes, none of them behind `end`. false: there is none
+ * here. */
 static bool keep_plain(struct redact *redact, size_t end)
 {
     size_t at = redact->at;

@@ -5,8 +5,8 @@
 
 /* Logs the host out, where triphase joined it; one that could only say that it will is waited for until its
  * device is seen to be off, at most 25 s. Never fails: a host that is dead is removed all the same, and
- * whether its device is gone is asked afterwards. `directory`: the project's, for secrets; may be NULL. What was
- * done goes into `evidence`. */
+ * whether its device is gone is asked afterwards. `directory`: the project's, for secrets; may be NULL. What
+ * was done goes into `evidence`. */
 void leave_tailnet_begin(const struct host *host, const char *directory, struct machine *machine,
                          struct json *evidence);
 /* Until the device is gone, as the API says (which deletes it where it is there still), else this machine's

@@ -216,8 +216,8 @@ static int remove_strays(struct sql *db, const char *state, int64_t before_ns, i
 
 /* ---- machines and diagnoses ---- */
 
-/* Which those are is asked without the lock, since that looks at all there is; `query` and `statement` take two
- * numbers, and an id and a number. How many went. */
+/* Which those are is asked without the lock, since that looks at all there is; `query` and `statement` take
+ * two numbers, and an id and a number. How many went. */
 static int remove_chosen(struct sql *db, const char *query, const int64_t numbers[2], const char *statement,
                          int64_t number, int64_t *removed, struct error *err)
 {

@@ -672,7 +672,8 @@ Test(redact, any_bytes_at_all_are_taken)
     redact_rules_free(rules);
 }
 
-/* A key that stands nowhere: each byte is looked at by itself then, where runs of plain ones go at once without. */
+/* A key that stands nowhere: each byte is looked at by itself then, where runs of plain ones go at once
+ * without. */
 static struct redact_rules *rules_byte_by_byte(const char *value)
 {
     struct redact_rules *rules = rules_of(value);

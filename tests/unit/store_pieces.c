@@ -1,4 +1,5 @@
-/* How long prune has the store at a time goes by the clock: slow rows make more pieces, small runs share one. */
+/* How long prune has the store at a time goes by the clock: slow rows make more pieces, small runs share
+ * one. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
@@ -66,7 +67,8 @@ Test(store_pieces, where_removing_a_row_takes_long_a_piece_has_fewer_of_them)
     put_tasks(&record, old, TASKS);
     struct sql *reader = begin_reading(&record);
     int before = commits(&record);
-    /* A third of a millisecond each, much of a tenth of a second for what is removed between two looks at the clock. */
+    /* A third of a millisecond each, much of a tenth of a second for what is removed between two looks at the
+     * clock. */
     cr_assert_eq(sql_run(record.db,
                          "CREATE TEMP TABLE some AS SELECT value FROM json_each('[' || replace(hex(zeroblob("
                          "60)), '0', '1,') || '1]');"
