@@ -720,3 +720,32 @@ Test(redact, what_is_passed_over_at_once_is_what_would_stay_byte_by_byte)
     redact_rules_free(runs);
     redact_rules_free(bytes);
 }
+
+/* Whatever stands before it: each kind of token, behind letters too. The known value begins with none of their
+ * letters, which would be looked at for its sake. */
+Test(redact, a_token_behind_anything_is_found_as_byte_by_byte)
+{
+    static const char *const begins[] = {"hvs.",   "hvb.",        "hvr.",           "s.",
+                                         "b.",     "r.",          "ghp_",           "gho_",
+                                         "ghu_",   "github_pat_", "glpat-",         "tskey-",
+                                         "xoxb-",  "AKIA",        "ASIA",           "AIza",
+                                         "hskey-", "eyJ",         "Unseal Key 1: ", "unseal key 2: "};
+    static const char *const befores[] = {"", "q", "Q", "7", "_", ".", "-", " ", "q_", "zz", "\\n"};
+    struct redact_rules *runs = rules_of("Zunter2"), *bytes = rules_byte_by_byte("Zunter2");
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT_OF(begins); i++)
+        for (size_t k = 0; k < COUNT_OF(befores); k++) {
+            AUTO_FREE char *text =
+                xasprintf("at q %s%sABCDEFGHIJKLMNOP1234abcd%s.abcdefghijkl.mnopqrstuvwx behind", befores[k],
+                          begins[i],
+                          text_is(begins[i], "s.") ? "" : "efghijklmnopqrs"); /* of that one so many alone */
+            AUTO_TEXT one = TEXT_INIT, other = TEXT_INIT;
+            redact_text(runs, text, strlen(text), &one);
+            redact_text(bytes, text, strlen(text), &other);
+            cr_expect_str_eq(text_string(&one), text_string(&other), "of: %s", text);
+            found += strstr(text_string(&one), "[REDACTED ") != NULL;
+        }
+    cr_expect_gt(found, COUNT_OF(begins) * COUNT_OF(befores) / 2, "%zu were tokens", found);
+    redact_rules_free(runs);
+    redact_rules_free(bytes);
+}
