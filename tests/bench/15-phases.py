@@ -6,9 +6,10 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TRIPHASE, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
+from measure import PAIRS, TOP, TRIPHASE, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
 
-MODES = os.environ.get('MODES', 'warm').split()
+MITOGEN = os.path.join(TOP, '.venv-mitogen', 'lib', 'python%d.%d' % sys.version_info[:2], 'site-packages')
+MODES = os.environ.get('MODES', 'warm mitogen').split()
 TARGETS = {'warm': 0.60, 'mitogen': 0.25}
 PHASES = first_run.PHASES
 PLAYBOOK = '''- name: Everyday
@@ -74,10 +75,12 @@ FILES.update({'playbooks/everyday/%s.yml' % phase: PLAYBOOK.replace('{phase}', p
 
 
 def by_triphase(folder, mode):
-    wall, cpu, _ = run([TRIPHASE, '-C', folder, 'run', 'everyday'], env=environment(**({} if mode == 'warm' else {'TRIPHASE_ACCELERATE': mode})))
+    wall, cpu, _ = run([TRIPHASE, '-C', folder, 'run', 'everyday'], env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
     steps = [step for step in last_run(folder)['steps'] if step['kind'] == 'phase']
     if any(step['changed'] for step in steps):
         raise SystemExit('a run had something to change')
+    if any(step['accelerated'] != mode for step in steps):
+        raise SystemExit('a phase went without %s: %s' % (mode, [step['accelerated_why'] for step in steps]))
     return wall, cpu, [step['duration_ms'] / 1000 for step in steps]
 
 

@@ -31,7 +31,7 @@ def second_runs(folder):
 
 def main():
     with open(os.path.join(TOP, 'triphase.yml'), encoding='utf-8') as own:
-        text = own.read() + first_run.PLAIN
+        text = own.read() + first_run.SETTLED + first_run.PLAIN + first_run.SETTLED
     with project({'triphase.yml': text}) as folder:
         first_run.lay_down(folder, 'vault')
         failed = first_run.first_runs(folder, 'vault') if first_run.FIRST else 0

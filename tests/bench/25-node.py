@@ -34,7 +34,7 @@ def main():
     with open(TREE_SCRIPT, encoding='utf-8') as script:
         sha256 = re.search(r'\bnode_sha256=(\w+)', script.read()).group(1)
     make = MAKE % (tree, sha256)
-    with project({'triphase.yml': PROJECT + make + first_run.PLAIN + make}) as folder:
+    with project({'triphase.yml': PROJECT + make + first_run.SETTLED + first_run.PLAIN + make + first_run.SETTLED}) as folder:
         first_run.lay_down(folder, 'node')
         return 1 if first_run.FIRST and first_run.first_runs(folder, 'node') else 0
 

@@ -15,6 +15,9 @@ PLAIN = '''
   plain:
     recipe: bare
 '''
+# Of both targets: the loop begins seconds later than a phase would, when what a host does behind its boot is over.
+SETTLED = '''    ready: [systemd]
+'''
 BARE = '''phases:
   - name: nothing
     playbook: playbooks/nothing.yml
