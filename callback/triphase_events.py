@@ -260,17 +260,17 @@ def handler_names(handler):
 
 def rescuing(task):
     """Whether a failure of this task goes to a rescue section; None where the tree does not tell."""
-    child, parent = task, getattr(task, '_parent', None)
+    parent, passed = getattr(task, '_parent', None), {task._uuid}  # of an import the block holds what it brought, and not itself
     for _depth in range(200):
         if parent is None:
             return False
         if isinstance(parent, Block) and parent.rescue:
-            uuid = child._uuid
-            if any(entry._uuid == uuid for entry in parent.block):
+            if any(entry._uuid in passed for entry in parent.block):
                 return True
-            if not any(entry._uuid == uuid for entry in parent.rescue + parent.always):
+            if not any(entry._uuid in passed for entry in parent.rescue + parent.always):
                 return None
-        child, parent = parent, getattr(parent, '_parent', None)
+        passed.add(parent._uuid)
+        parent = getattr(parent, '_parent', None)
     return None
 
 

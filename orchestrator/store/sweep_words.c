@@ -54,6 +54,18 @@ static const char note_moving[] =
                                              "UPDATE temp.moving SET noted = coalesce((SELECT max(seq) FROM "
                                              "task WHERE step = moving.number), 0)";
 
+/* Of one moment: what a run writes between the words that are noted and how far that is would be lost. */
+static int note_ahead(struct sql *db, struct error *err)
+{
+    if (sql_run(db, "BEGIN", err) < 0)
+        return -1;
+    if (sql_run(db, note_moving, err) < 0 || sql_commit(db, err) < 0) {
+        sql_rollback(db);
+        return -1;
+    }
+    return 0;
+}
+
 struct span {
     int64_t at, last; /* numbers of words */
 };
@@ -97,10 +109,10 @@ int store_sweep_words(struct sql *db, struct error *err)
         sql_query_integer(db, "SELECT max(number) FROM name", 0, &span.last, err) < 0 ||
         note_words(db, last_step, err) < 0 ||
         /* Without the lock first: what is left for the moment under it is little. */
-        sql_run(db, note_moving, err) < 0)
+        note_ahead(db, err) < 0)
         return -1;
     while (span.at < span.last)
-        if (sql_run(db, note_moving, err) < 0 || store_batch(db, remove_words, &span, err) < 0)
+        if (note_ahead(db, err) < 0 || store_batch(db, remove_words, &span, err) < 0)
             return -1;
     return 0;
 }

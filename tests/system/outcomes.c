@@ -165,3 +165,37 @@ Test(outcomes, without_a_cgroup_a_real_playbook_is_judged_as_with_one_and_nothin
     struct lab_result status = lab_run(lab, "status", NULL);
     cr_expect(status.code == 0 && !strstr(status.out, ", crashed"), "%s", status.out);
 }
+
+/* What a block imports stands in it in the import's place. */
+static void check_rescued_imports(const char *ansible)
+{
+    struct lab *lab = lab_phase_project(ansible, "");
+    lab_write(lab, "cases/breaks.yml", "- ansible.builtin.command: 'false'\n");
+    lab_write(lab, "cases/roles/breaks/tasks/main.yml", "- ansible.builtin.import_tasks: more.yml\n");
+    lab_write(lab, "cases/roles/breaks/tasks/more.yml", "- ansible.builtin.command: 'false'\n");
+    lab_play(lab, "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n"
+                  "    - block: [{ansible.builtin.import_tasks: breaks.yml}]\n"
+                  "      rescue: [{ansible.builtin.import_tasks: breaks.yml, ignore_errors: true}]\n"
+                  "    - block: [{block: [{ansible.builtin.import_role: {name: breaks}}]}]\n"
+                  "      rescue: [{ansible.builtin.debug: {msg: goes on}}]\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "failures of imports", "ok", "-", 0);
+    AUTO_FREE char *flags = lab_sql(lab, "SELECT group_concat(flags) FROM (SELECT flags FROM task WHERE "
+                                         "status = 3 ORDER BY seq)");
+    cr_expect_str_eq(flags, "2,1,2", "1: ignored, 2: rescued");
+}
+
+Test(outcomes, a_failure_of_what_a_block_imports_is_told_as_rescued)
+{
+    check_rescued_imports(NULL);
+}
+
+Test(outcomes, a_failure_of_what_a_block_imports_is_told_as_rescued_on_the_oldest_ansible)
+{
+    check_rescued_imports(lab_old_ansible());
+}
+
+Test(outcomes, a_failure_of_what_a_block_imports_is_told_as_rescued_on_the_newest_ansible)
+{
+    check_rescued_imports(lab_newest_ansible());
+}

@@ -205,16 +205,25 @@ static void make_old(const char *project, const char *was_at)
     AUTO_FREE char *state = layout_state(project);
     AUTO_FREE char *identity = file_join(state, "project.json");
     unlink(identity);
-    AUTO_FREE char *statement =
-        xasprintf("UPDATE machine SET record = json_set(record, '$.directory', '%s/.triphase/machines/%s',"
-                  " '$.key', '%s/.triphase/machines/%s/key'); DROP INDEX run_group;"
-                  " ALTER TABLE run DROP COLUMN seen; ALTER TABLE run DROP COLUMN verdict;"
-                  " ALTER TABLE step DROP COLUMN seen; ALTER TABLE step DROP COLUMN verdict;"
-                  " ALTER TABLE machine DROP COLUMN expires_ns;"
-                  " DROP VIEW path_sample; DROP VIEW diagnosed_cell; DROP VIEW diagnosed; DROP TABLE "
-                  "diagnosis_cell; DROP TABLE "
-                  "diagnosis; PRAGMA user_version = 3",
-                  was_at, machine_id, was_at, machine_id);
+    AUTO_FREE char *statement = xasprintf(
+        "UPDATE machine SET record = json_set(record, '$.directory', '%s/.triphase/machines/%s',"
+        " '$.key', '%s/.triphase/machines/%s/key'); DROP INDEX run_group;"
+        " ALTER TABLE run DROP COLUMN seen; ALTER TABLE run DROP COLUMN verdict;"
+        " DROP VIEW phase_timing; "
+        "CREATE VIEW phase_timing AS\n"
+        "  SELECT run.id AS run, run.target AS target, step.name AS step, step.attempt AS attempt,\n"
+        "    step.transport AS transport, run.fresh AS fresh, run.ansible AS ansible, step.outcome AS "
+        "outcome,\n"
+        "    step.started_ns AS started_ns, step.duration_ns AS duration_ns\n"
+        "  FROM step JOIN run ON run.number = step.run\n"
+        "  WHERE step.kind = 'phase' AND run.partial = 0;"
+        " ALTER TABLE step DROP COLUMN accelerated_why; ALTER TABLE step DROP COLUMN accelerated;"
+        " ALTER TABLE step DROP COLUMN seen; ALTER TABLE step DROP COLUMN verdict;"
+        " ALTER TABLE machine DROP COLUMN expires_ns;"
+        " DROP VIEW path_sample; DROP VIEW diagnosed_cell; DROP VIEW diagnosed; DROP TABLE "
+        "diagnosis_cell; DROP TABLE "
+        "diagnosis; PRAGMA user_version = 3",
+        was_at, machine_id, was_at, machine_id);
     run_sql(project, statement);
 }
 
