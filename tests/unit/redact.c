@@ -721,8 +721,8 @@ Test(redact, what_is_passed_over_at_once_is_what_would_stay_byte_by_byte)
     redact_rules_free(bytes);
 }
 
-/* Whatever stands before it: each kind of token, behind letters too. The known value begins with none of their
- * letters, which would be looked at for its sake. */
+/* Whatever stands before it: each kind of token, behind letters too. The known value begins with none of
+ * their letters, which would be looked at for its sake. */
 Test(redact, a_token_behind_anything_is_found_as_byte_by_byte)
 {
     static const char *const begins[] = {"hvs.",   "hvb.",        "hvr.",           "s.",
