@@ -38,8 +38,9 @@ static void spare_free(struct spare *spare)
     free(spare);
 }
 
-int warm_start(const char *const command[COMMAND_WORDS], const char *const *environment,
-               const char *directory, const struct scope *scope, struct spare **out, struct error *err)
+int warm_begin(const char *mode, const char *const command[COMMAND_WORDS], const char *const *environment,
+               const char *directory, const struct scope *scope, struct child *child, int *end,
+               struct error *err)
 {
     int ends[2];
     if (scope->kind != SCOPE_CGROUP)
@@ -47,10 +48,10 @@ int warm_start(const char *const command[COMMAND_WORDS], const char *const *envi
                          "cannot start an interpreter ahead: there is no cgroup to move it from");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return error_system(err, errno, "cannot start an interpreter ahead");
-    AUTO_CLOSE int gate = ends[0];
+    AUTO_CLOSE int ours = ends[0];
     AUTO_CLOSE int theirs = ends[1];
     AUTO_WORDS argv = WORDS_INIT;
-    words_add_all(&argv, command[0], command[1], "--ahead", NULL);
+    words_add_all(&argv, command[0], command[1], mode, NULL);
     words_addf(&argv, "%d", theirs);
     words_add(&argv, command[2]);
     struct child_plan plan = {.argv = words_argv(&argv),
@@ -61,15 +62,30 @@ int warm_start(const char *const command[COMMAND_WORDS], const char *const *envi
                               .error = -1,
                               .keep = (const int[]){theirs, -1},
                               .scope = scope};
-    struct child child;
-    if (child_start(&plan, &child, err) < 0)
+    if (child_start(&plan, child, err) < 0)
         return -1;
+    *end = TAKE_FD(ours);
+    return 0;
+}
+
+static struct spare *spare_new(const char *const command[COMMAND_WORDS], struct child child, int gate)
+{
     struct spare *spare = xcalloc(1, sizeof *spare);
     for (int i = 0; i < COMMAND_WORDS; i++)
         words_add(&spare->command, command[i]);
     spare->child = child;
-    spare->gate = TAKE_FD(gate);
-    *out = spare;
+    spare->gate = gate;
+    return spare;
+}
+
+int warm_start(const char *const command[COMMAND_WORDS], const char *const *environment,
+               const char *directory, const struct scope *scope, struct spare **out, struct error *err)
+{
+    struct child child = CHILD_INIT;
+    int gate;
+    if (warm_begin("--ahead", command, environment, directory, scope, &child, &gate, err) < 0)
+        return -1;
+    *out = spare_new(command, child, gate);
     return 0;
 }
 
@@ -120,18 +136,13 @@ int warm_fork(int control, const char *const command[COMMAND_WORDS], struct spar
         return error_system(err, errno, "cannot ask for an interpreter");
     AUTO_CLOSE int gate = ends[0];
     AUTO_CLOSE int theirs = ends[1];
-    struct child child;
+    struct child child = CHILD_INIT;
     if (send_gate(control, theirs, err) < 0)
         return -1;
     fd_close(&theirs);
     if (await_child(gate, &child, err) < 0)
         return -1;
-    struct spare *spare = xcalloc(1, sizeof *spare);
-    for (int i = 0; i < COMMAND_WORDS; i++)
-        words_add(&spare->command, command[i]);
-    spare->child = child;
-    spare->gate = TAKE_FD(gate);
-    *out = spare;
+    *out = spare_new(command, child, TAKE_FD(gate));
     return 0;
 }
 

@@ -13,6 +13,11 @@ struct spare;
  * ended by warm_dismiss or, after a success of warm_take, are the child's. */
 int warm_start(const char *const command[3], const char *const *environment, const char *directory,
                const struct scope *scope, struct spare **out, struct error *err);
+/* What both kinds have in common: the launcher in that mode ("--ahead", "--zygote"), and this side of its
+ * socket, the caller's. */
+int warm_begin(const char *mode, const char *const command[3], const char *const *environment,
+               const char *directory, const struct scope *scope, struct child *child, int *end,
+               struct error *err);
 /* The same by a fork of the zygote behind `control` (ansible/zygote.h), which is `command`'s; waits 5 s at
  * most until that stands at its gate. */
 int warm_fork(int control, const char *const command[3], struct spare **out, struct error *err);
