@@ -7,7 +7,6 @@
 #include "redact/token.h"
 #include "redact/value.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -410,9 +409,8 @@ static void decide(struct redact *redact, bool final)
  * shapes that redact_shape_find looks for. */
 static bool is_plain(const struct redact *redact, unsigned char before, unsigned char c)
 {
-    if (redact->rules->place_counts[c] || redact_is_one_of(c, "\\&%-:"))
-        return false;
-    return !isalpha(c) || ((isalnum(before) || before == '_') && !redact_is_one_of(c, "hsbrtgxAeuU"));
+    return !redact->rules->place_counts[c] && !redact_is_one_of(c, "\\&%") &&
+           !redact_shape_may_begin(before, c);
 }
 
 /* Most of what there is: hands out a run of such bytes, none of them behind `end`. false: there is none

@@ -8,6 +8,8 @@
 #include <strings.h>
 
 #define END_LINE "-----END "
+/* First letters of tokens that say what they are. */
+#define TOKEN_BEGINS "hsbrtgxAe"
 
 /* Nothing that belongs to the same word stands before: its end, or an escaped end of line. */
 static bool begins_word(const struct redact_view *view)
@@ -181,24 +183,32 @@ static bool find_user_info(const struct redact_view *view, struct redact_shape_h
     return true;
 }
 
+bool redact_shape_may_begin(unsigned char before, unsigned char c)
+{
+    if (redact_is_one_of(c, "-:"))
+        return true;
+    /* A label is a whole word. */
+    return isalpha(c) && (redact_is_one_of(c, TOKEN_BEGINS "uU") || (!isalnum(before) && before != '_'));
+}
+
 bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, struct redact_shape_hit *hit)
 {
     struct redact_view view = {data, length < REDACT_SHAPE_REACH ? length : REDACT_SHAPE_REACH, behind};
     if (!view.length)
         return false;
-    unsigned char first = data[0];
-    bool within = behind && (isalnum(data[-1]) || redact_is_one_of(data[-1], "_-"));
+    unsigned char first = data[0], before = behind ? data[-1] : ' ';
+    if (!redact_shape_may_begin(before, first))
+        return false;
+    bool within = isalnum(before) || redact_is_one_of(before, "_-");
     if (first == '-')
         return find_pem(&view, hit) || (!within && redact_label_option(&view, hit));
     if (first == ':')
         return redact_view_has(&view, 0, "://") && find_user_info(&view, hit);
-    if (!isalpha(first))
-        return false;
-    if (redact_is_one_of(first, "hsbrtgxAe") && (find_token(&view, hit) || find_web_token(&view, hit)))
+    if (redact_is_one_of(first, TOKEN_BEGINS) && (find_token(&view, hit) || find_web_token(&view, hit)))
         return true;
     if ((first | 32) == 'u' && redact_label_unseal_key(&view, hit))
         return true;
-    return (!behind || (!isalnum(data[-1]) && data[-1] != '_')) && redact_label_find(&view, hit);
+    return !isalnum(before) && before != '_' && redact_label_find(&view, hit);
 }
 
 size_t redact_shape_key(enum redact_shape_list list, const unsigned char *data, size_t length)

@@ -10,6 +10,9 @@ enum { REDACT_SHAPE_REACH = 32768 }; /* nothing behind these bytes is looked at 
 /* `data` has `length` bytes; `behind` of what stood before it (0, 1 or 2 bytes) can be read at data[-1],
  * data[-2]. True with `hit` when a secret begins here, or what announces one. */
 bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, struct redact_shape_hit *hit);
+/* Whether it can find anything at a byte `c` behind `before`, by these two alone; what stands behind nothing
+ * stands behind a blank. */
+bool redact_shape_may_begin(unsigned char before, unsigned char c);
 /* Bytes of the key that begins here, within such a list; 0: none does. */
 size_t redact_shape_key(enum redact_shape_list list, const unsigned char *data, size_t length);
 /* Whether the list is over here, for what such a list can hold. */

@@ -745,7 +745,7 @@ Test(redact, a_token_behind_anything_is_found_as_byte_by_byte)
             cr_expect_str_eq(text_string(&one), text_string(&other), "of: %s", text);
             found += strstr(text_string(&one), "[REDACTED ") != NULL;
         }
-    cr_expect_gt(found, COUNT_OF(begins) * COUNT_OF(befores) / 2, "%zu were tokens", found);
+    cr_expect_eq(found, 177, "%zu were tokens", found); /* not all: some are whole words */
     redact_rules_free(runs);
     redact_rules_free(bytes);
 }
