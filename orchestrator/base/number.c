@@ -33,3 +33,9 @@ int number_parse_int(const char *text, int least, int most, int *out, struct err
     *out = (int)value;
     return 0;
 }
+
+int64_t number_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? (b < 0 ? INT64_MIN : INT64_MAX) : sum;
+}

@@ -1,5 +1,5 @@
 /* Whole numbers as somebody wrote them. What is not such a number in full is refused,
- * never read as far as it goes. */
+ * never read as far as it goes. And sums of such that nobody has looked at. */
 #pragma once
 #include "base/error.h"
 #include <stdint.h>
@@ -11,3 +11,5 @@
 int number_parse(const char *text, int64_t least, int64_t most, int64_t *out, struct error *err);
 /* The same into an int. */
 int number_parse_int(const char *text, int least, int most, int *out, struct error *err);
+/* The sum; where that has no room, the end of what has: rows of a foreign store may hold any number. */
+int64_t number_add(int64_t a, int64_t b);

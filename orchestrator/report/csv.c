@@ -95,7 +95,31 @@ static void add_sums(const struct history_sums *sums, enum history_by by, const 
 static void add_wheres(const struct report_wheres *wheres, const struct table_look *look, struct text *out)
 {
     (void)look;
-    report_where_csv(wheres, out);
+    static const struct table_column columns[] = {
+        {.title = "phase"},
+        {.title = "n"},
+        {.title = "whole_ms"},
+        {.title = "start_ms"},
+        {.title = "facts_ms"},
+        {.title = "host_ms"},
+        {.title = "controller_ms"},
+        {.title = "between_ms"},
+        {.title = "end_ms"},
+        {.title = "host_tasks"},
+        {.title = "controller_tasks"},
+    };
+    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < wheres->count; i++) {
+        const struct history_where *row = &wheres->rows[i];
+        table_add(table, row->phase ? row->phase : "all", TABLE_PLAIN);
+        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->n);
+        add_ms(table, row->whole_ns, true);
+        for (int k = 0; k < WHERE_COUNT; k++)
+            add_ms(table, row->ns[k], true);
+        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->tasks[WHERE_HOST]);
+        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->tasks[WHERE_CONTROLLER]);
+    }
+    table_write_csv(table, out);
 }
 
 static void add_comparison(const struct comparison *comparison, bool evidence, const struct table_look *look,

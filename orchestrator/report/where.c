@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/moment.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "report/json_parts.h"
 
@@ -11,14 +12,12 @@
 
 static char *of_facts(const struct report_wheres *wheres, int64_t *saving)
 {
-    int64_t first = 0, others = 0, phases = 0;
+    int64_t others = 0, phases = 0;
     for (size_t i = 0; i + 1 < wheres->count; i++) {
         int64_t facts = wheres->rows[i].ns[WHERE_FACTS];
         if (!wheres->rows[i].tasks[WHERE_FACTS])
             continue;
-        others += phases ? facts : 0;
-        first += phases ? 0 : facts;
-        phases++;
+        others = phases++ ? number_add(others, facts) : 0;
     }
     *saving = others / (int64_t)wheres->runs;
     return xasprintf(
@@ -56,7 +55,7 @@ char *report_where_hint(const struct report_wheres *wheres)
 static void add_part(struct table *table, int64_t ns, int64_t whole)
 {
     AUTO_FREE char *text = duration_show(ns);
-    table_addf(table, ns * 10 > whole ? TABLE_PLAIN : TABLE_DIM, "%s", text);
+    table_addf(table, ns > whole / 10 ? TABLE_PLAIN : TABLE_DIM, "%s", text);
 }
 
 void report_where(const struct report_wheres *wheres, const struct table_look *look, struct text *out)
@@ -112,33 +111,4 @@ struct json *report_where_json(const struct report_wheres *wheres)
     json_set(object, "rows", rows);
     json_set_string(object, "hint", hint);
     return object;
-}
-
-void report_where_csv(const struct report_wheres *wheres, struct text *out)
-{
-    static const struct table_column columns[] = {
-        {.title = "phase"},
-        {.title = "n"},
-        {.title = "whole_ms"},
-        {.title = "start_ms"},
-        {.title = "facts_ms"},
-        {.title = "host_ms"},
-        {.title = "controller_ms"},
-        {.title = "between_ms"},
-        {.title = "end_ms"},
-        {.title = "host_tasks"},
-        {.title = "controller_tasks"},
-    };
-    AUTO_TABLE *table = table_new(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < wheres->count; i++) {
-        const struct history_where *row = &wheres->rows[i];
-        table_add(table, row->phase ? row->phase : "all", TABLE_PLAIN);
-        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->n);
-        table_addf(table, TABLE_PLAIN, "%.6f", (double)row->whole_ns / (double)NS_PER_MS);
-        for (int k = 0; k < WHERE_COUNT; k++)
-            table_addf(table, TABLE_PLAIN, "%.6f", (double)row->ns[k] / (double)NS_PER_MS);
-        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->tasks[WHERE_HOST]);
-        table_addf(table, TABLE_PLAIN, "%lld", (long long)row->tasks[WHERE_CONTROLLER]);
-    }
-    table_write_csv(table, out);
 }

@@ -15,6 +15,5 @@ struct report_wheres {
 
 void report_where(const struct report_wheres *wheres, const struct table_look *look, struct text *out);
 struct json *report_where_json(const struct report_wheres *wheres);
-void report_where_csv(const struct report_wheres *wheres, struct text *out);
 /* "facts are gathered in 3 phases: …", malloc'ed; NULL where nothing saves 0.3 s of a run. */
 char *report_where_hint(const struct report_wheres *wheres);

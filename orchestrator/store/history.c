@@ -331,6 +331,14 @@ int history_group(struct sql *db, const char *id, const char *target, char **out
     return 0;
 }
 
+char *history_ids(const char *const *runs)
+{
+    AUTO_JSON *ids = json_new_array();
+    for (; *runs; runs++)
+        json_append(ids, json_new_string(*runs));
+    return json_compact(ids);
+}
+
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err)
 {

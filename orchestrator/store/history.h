@@ -61,6 +61,8 @@ int history_group_runs(struct sql *db, const char *group, size_t skip, struct hi
 /* A cycle's whole id from that or its last 8 hex digits, malloc'ed; NULL: of the newest (of `target` where
  * given). ERROR_USAGE where there is none, or several. */
 int history_group(struct sql *db, const char *id, const char *target, char **out, struct error *err);
+/* Ids of runs (ends with NULL) as a JSON list, for json_each of a statement. malloc'ed. */
+char *history_ids(const char *const *runs);
 /* Steps of a run in order. */
 int history_steps(struct sql *db, const char *run, struct history_step **out, size_t *count,
                   struct error *err);

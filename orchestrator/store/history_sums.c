@@ -1,9 +1,10 @@
 #include "store/history_sums.h"
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
-#include "format/json.h"
 #include "store/grouping.h"
+#include "store/history.h"
 
 #include <string.h>
 
@@ -32,13 +33,7 @@ struct adding {
 
 enum { ROLE, TASK, PATH, HOST };
 
-/* A foreign store may hold any number: where a sum has no room it stays at the end of it. */
-static int64_t plus(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? (b < 0 ? INT64_MIN : INT64_MAX) : sum;
-}
-
+/* As number_add: where a length has no room it stays at the end of it. */
 static int64_t span(int64_t from, int64_t to)
 {
     int64_t length;
@@ -48,7 +43,7 @@ static int64_t span(int64_t from, int64_t to)
 static void end_run(struct sum *sum)
 {
     if (sum->run)
-        sum->wall = plus(sum->wall, span(sum->run_first, sum->run_last));
+        sum->wall = number_add(sum->wall, span(sum->run_first, sum->run_last));
 }
 
 struct task {
@@ -58,7 +53,7 @@ struct task {
 
 static void add_task(struct sum *sum, const struct task *task)
 {
-    int64_t end = plus(task->started, task->duration);
+    int64_t end = number_add(task->started, task->duration);
     if (sum->run != task->run) {
         end_run(sum);
         sum->run = task->run;
@@ -69,7 +64,7 @@ static void add_task(struct sum *sum, const struct task *task)
     sum->run_last = end > sum->run_last ? end : sum->run_last;
     sum->first = !sum->n || task->started < sum->first ? task->started : sum->first;
     sum->longest = !sum->n || task->duration > sum->longest ? task->duration : sum->longest;
-    sum->total = plus(sum->total, task->duration);
+    sum->total = number_add(sum->total, task->duration);
     sum->n++;
     sum->ok += task->status == 0;
     sum->changed += task->status == 1;
@@ -115,10 +110,7 @@ static int add_all(struct adding *adding, struct sql *db, const char *const *run
         [HISTORY_BY_TASK] = "SELECT role, host, status, duration_ns, task, path FROM task WHERE step = ?1",
     };
     AUTO_STATEMENT *steps = NULL, *tasks = NULL;
-    AUTO_JSON *ids = json_new_array();
-    for (; *runs; runs++)
-        json_append(ids, json_new_string(*runs));
-    AUTO_FREE char *list = json_compact(ids);
+    AUTO_FREE char *list = history_ids(runs);
     if (sql_prepare(db,
                     "SELECT run, number, number = max(number) OVER (PARTITION BY run, name) FROM step"
                     " WHERE run IN (SELECT number FROM run WHERE id IN (SELECT value FROM json_each(?1)))"
@@ -283,7 +275,7 @@ static void tell_all(struct adding *adding, size_t most, struct history_sums *ou
     size_t kept = choose(adding, limited ? most : count, chosen);
     *out = (struct history_sums){.rows = xcalloc(kept + 1, sizeof *out->rows), .left_out = count - kept};
     for (size_t i = 0; out->left_out && i < count; i++)
-        out->left_out_ns = plus(out->left_out_ns, ((struct sum *)grouping_at(adding->sums, i))->total);
+        out->left_out_ns = number_add(out->left_out_ns, ((struct sum *)grouping_at(adding->sums, i))->total);
     for (size_t i = 0; i < kept; i++, out->count++) {
         const struct sum *sum = grouping_at(adding->sums, chosen[i]);
         tell(adding, sum, &out->rows[i]);

@@ -1,8 +1,9 @@
 #include "store/history_where.h"
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "store/history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +22,6 @@ struct place {
     struct history_where *rows;
     size_t count;
 };
-
-const char *history_where_name(enum where where)
-{
-    static const char *const names[] = {
-        [WHERE_START] = "start-up",        [WHERE_FACTS] = "facts",     [WHERE_HOST] = "host",
-        [WHERE_CONTROLLER] = "controller", [WHERE_BETWEEN] = "between", [WHERE_END] = "end"};
-    _Static_assert(COUNT_OF(names) == WHERE_COUNT, "each has its name");
-    return names[where];
-}
 
 /* What a task's action does without a host; its last word, since ansible.builtin. may stand before it. */
 static enum where where_of(const char *action, int64_t status)
@@ -88,7 +80,7 @@ static void divide(struct spans *spans, int64_t from, int64_t to, struct history
 {
     int64_t first = to, last = to;
     row->n++;
-    row->whole_ns += to - from;
+    row->whole_ns = number_add(row->whole_ns, to - from);
     if (spans->count) {
         qsort(spans->items, spans->count, sizeof *spans->items, by_begin);
         first = spans->items[0].from;
@@ -105,7 +97,7 @@ static void divide(struct spans *spans, int64_t from, int64_t to, struct history
         [WHERE_HOST] = hosts - facts,         [WHERE_CONTROLLER] = all - hosts,
         [WHERE_BETWEEN] = last - first - all, [WHERE_END] = to - last};
     for (int i = 0; i < WHERE_COUNT; i++)
-        row->ns[i] += parts[i];
+        row->ns[i] = number_add(row->ns[i], parts[i]);
 }
 
 static struct history_where *row_of(struct place *place, const char *phase)
@@ -172,9 +164,9 @@ static void add_sum(struct place *place)
     for (size_t i = 0; i < place->count; i++) {
         const struct history_where *row = &place->rows[i];
         sum.n += row->n;
-        sum.whole_ns += row->whole_ns;
+        sum.whole_ns = number_add(sum.whole_ns, row->whole_ns);
         for (int k = 0; k < WHERE_COUNT; k++) {
-            sum.ns[k] += row->ns[k];
+            sum.ns[k] = number_add(sum.ns[k], row->ns[k]);
             sum.tasks[k] += row->tasks[k];
         }
     }
@@ -184,10 +176,7 @@ static void add_sum(struct place *place)
 int history_where(struct sql *db, const char *const *runs, struct history_where **out, size_t *count,
                   struct error *err)
 {
-    AUTO_JSON *ids = json_new_array();
-    for (; *runs; runs++)
-        json_append(ids, json_new_string(*runs));
-    AUTO_FREE char *list = json_compact(ids);
+    AUTO_FREE char *list = history_ids(runs);
     struct place place = {.rows = NULL};
     struct spans spans = {.items = NULL};
     int result = read_all(db, list, &place, &spans, err);

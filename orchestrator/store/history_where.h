@@ -22,5 +22,3 @@ struct history_where {
 int history_where(struct sql *db, const char *const *runs, struct history_where **out, size_t *count,
                   struct error *err);
 void history_where_free(struct history_where *rows, size_t count);
-/* "start-up", "facts", … */
-const char *history_where_name(enum where where);

@@ -85,7 +85,7 @@ Test(where, each_moment_of_a_phase_counts_once_and_all_of_them_are_the_phase)
     static const int64_t expected[WHERE_COUNT] = {1000, 2000, 3500, 1000, 1000, 1500};
     int64_t sum = 0;
     for (int i = 0; i < WHERE_COUNT; i++) {
-        cr_expect(eq(i64, wheres.rows[0].ns[i], expected[i] * MS), "%s", history_where_name((enum where)i));
+        cr_expect(eq(i64, wheres.rows[0].ns[i], expected[i] * MS), "part %d", i);
         sum += wheres.rows[0].ns[i];
     }
     cr_expect(eq(i64, sum, wheres.rows[0].whole_ns));
@@ -136,5 +136,22 @@ Test(where, the_hint_names_the_largest_saving_of_a_run_and_none_that_is_not_wort
                                  .no_pipelining = true,
                                  .setting = "ansible.cfg:3"};
     expect_hint(&slow, "pipelining is off (ansible.cfg:3)");
+    end(&record, &wheres);
+}
+
+Test(where, of_a_foreign_store_whose_phases_are_longer_than_any_time_a_sum_stays_at_its_end)
+{
+    struct record record = begun();
+    put_phase(&record, 1, "install", NULL, 0);
+    put_phase(&record, 2, "converge", NULL, 0);
+    AUTO_ERROR err = ERROR_INIT;
+    cr_assert_eq(sql_run(record.db, "UPDATE step SET started_ns = 0, duration_ns = 9223372036854775807",
+                         &err),
+                 0, "%s", error_text(&err));
+
+    struct report_wheres wheres = read_where(&record);
+
+    cr_expect(eq(i64, wheres.rows[2].whole_ns, INT64_MAX));
+    cr_expect(eq(i64, wheres.rows[2].ns[WHERE_START], INT64_MAX));
     end(&record, &wheres);
 }
