@@ -82,7 +82,7 @@ int warm_start(const char *const command[COMMAND_WORDS], const char *const *envi
                const char *directory, const struct scope *scope, struct spare **out, struct error *err)
 {
     struct child child = CHILD_INIT;
-    int gate;
+    int gate = -1;
     if (warm_begin("--ahead", command, environment, directory, scope, &child, &gate, err) < 0)
         return -1;
     *out = spare_new(command, child, gate);
@@ -260,9 +260,6 @@ void warm_dismiss(struct spare **spare)
     if (!left)
         return;
     fd_close(&left->gate);
-    if (!child_await(&left->child, LEAVE_BOUND)) {
-        child_signal(&left->child, SIGKILL);
-        child_await(&left->child, LEAVE_BOUND);
-    }
+    child_await_or_kill(&left->child, LEAVE_BOUND);
     spare_free(left);
 }

@@ -21,7 +21,7 @@ int zygote_start(const char *const command[COMMAND_WORDS], const char *const *en
                  const char *directory, const struct scope *scope, struct zygote **out, struct error *err)
 {
     struct child child = CHILD_INIT;
-    int control;
+    int control = -1;
     if (warm_begin("--zygote", command, environment, directory, scope, &child, &control, err) < 0)
         return -1;
     struct zygote *zygote = xcalloc(1, sizeof *zygote);
@@ -44,10 +44,7 @@ void zygote_dismiss(struct zygote **zygote)
     if (!left)
         return;
     fd_close(&left->control);
-    if (!child_await(&left->child, LEAVE_BOUND)) {
-        child_signal(&left->child, SIGKILL);
-        child_await(&left->child, LEAVE_BOUND);
-    }
+    child_await_or_kill(&left->child, LEAVE_BOUND);
     words_clear(&left->command);
     child_close(&left->child);
     free(left);

@@ -344,6 +344,14 @@ int child_signal(const struct child *child, int number)
     return (int)syscall(SYS_pidfd_send_signal, child->pidfd, number, NULL, 0);
 }
 
+bool child_await_or_kill(struct child *child, int64_t bound_ns)
+{
+    if (child_await(child, bound_ns))
+        return true;
+    child_signal(child, SIGKILL);
+    return child_await(child, REAP_BOUND);
+}
+
 void child_close(struct child *child)
 {
     fd_close(&child->pidfd);

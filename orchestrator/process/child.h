@@ -53,6 +53,8 @@ void child_inherited(struct words *out);
 int child_poll(struct child *child, struct child_end *end, struct error *err);
 /* Waits at most `bound_ns` for its end; true when it has ended and is reaped, by this or before. */
 bool child_await(struct child *child, int64_t bound_ns);
+/* The same for one that was asked to end: past its bound it is killed, and waited for a second more. */
+bool child_await_or_kill(struct child *child, int64_t bound_ns);
 int child_signal(const struct child *child, int number); /* through the pidfd; 0 or -1 with errno */
 void child_close(struct child *child);                   /* forgets it; ends nothing */
 /* "exited with 2" or "was killed by signal 9 (KILL)". malloc'ed. */

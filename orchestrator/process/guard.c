@@ -118,12 +118,8 @@ int guard_dismiss(struct child *guard, struct error *err)
 {
     child_signal(guard, SIGUSR1);
     child_signal(guard, SIGCONT);
-    bool gone = child_await(guard, DISMISS_BOUND);
-    if (!gone) {
-        /* One that does not answer must not act later on a run that ended in order. */
-        child_signal(guard, SIGKILL);
-        gone = child_await(guard, NS_PER_S);
-    }
+    /* One that does not answer must not act later on a run that ended in order. */
+    bool gone = child_await_or_kill(guard, DISMISS_BOUND);
     pid_t pid = guard->pid;
     child_close(guard);
     if (!gone)
