@@ -29,6 +29,7 @@ gc.disable()
 
 import atexit  # noqa: E402
 import functools  # noqa: E402
+import importlib  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -38,44 +39,44 @@ UNFLUSHED = 120  # what Python itself exits with when its streams cannot be flus
 THRESHOLD = 20000  # allocations between two collections; Python's 700 costs a play 3 % of its time
 DESCRIPTORS_MAX = 250  # the kernel passes 253 with one message
 CALLBACK = 'triphase_events.py'  # it leaves nothing to be done
+HERE = os.path.dirname(os.path.abspath(__file__))
 CLONE = {'x86_64': 56, 'aarch64': 220}  # the system call, by machine
 CLONE_PARENT = 0x8000
 OWN = b'TRIPHASE_'  # read by the callback alone, when the play begins
 MITOGEN = 'TRIPHASE_MITOGEN'  # and by this, where mitogen is to carry out the tasks
 
 
+def beside(name):
+    """The script of that name beside this one, as a module."""
+    sys.path.insert(0, HERE)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(HERE)
+
+
 @functools.cache
 def mitogen():
-    """triphase_mitogen.py beside this script, ready; None where it cannot be had."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, here)
+    """triphase_mitogen.py, ready; None where it cannot be had."""
     try:
-        import triphase_mitogen
-        why = triphase_mitogen.load()
+        why = beside('triphase_mitogen').load()
     except ImportError as fault:
         why = str(fault)
-    finally:
-        sys.path.remove(here)
     if why:
         print('triphase: this phase goes without mitogen: ' + why, file=sys.stderr)
         return None
-    return triphase_mitogen
+    return beside('triphase_mitogen')
 
 
 def share_payloads():
     """Where a folder for them lies beside this script: triphase_payloads.py."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    folder = os.path.join(here, 'payloads')
+    folder = os.path.join(HERE, 'payloads')
     if not os.path.isdir(folder):
         return
-    sys.path.insert(0, here)
     try:
-        import triphase_payloads
-        triphase_payloads.share(folder)
+        beside('triphase_payloads').share(folder)
     except Exception:  # an Ansible with other insides: each process makes its own
         pass
-    finally:
-        sys.path.remove(here)
 
 
 def load(script):

@@ -58,26 +58,22 @@ static int lay_down(const struct embedded_file *file, const char *path, const ch
     return 0;
 }
 
-int launcher_share(const char *payloads, const char *folder, struct error *err)
-{
-    static const char script[] = "launcher/triphase_payloads.py";
-    const struct embedded_file *file = embedded_find(script);
-    AUTO_FREE char *path = file_join(folder, strchr(script, '/') + 1), *link = file_join(folder, "payloads");
-    if (!file)
-        return 0;
-    if (lay_down(file, path, folder, err) < 0)
-        return -1;
-    if (symlink(payloads, link) < 0 && errno != EEXIST)
-        return error_system(err, errno, "cannot lay down %s", link);
-    return 0;
-}
-
 int launcher_lay_down(const char *name, const char *folder, struct error *err)
 {
     AUTO_FREE char *embedded = file_join("launcher", name), *path = file_join(folder, name);
     const struct embedded_file *file = embedded_find(embedded);
     return file ? lay_down(file, path, folder, err)
                 : error_set(err, ERROR_MISSING, "triphase was built without %s", embedded);
+}
+
+int launcher_share(const char *payloads, const char *folder, struct error *err)
+{
+    AUTO_FREE char *link = file_join(folder, "payloads");
+    if (launcher_lay_down("triphase_payloads.py", folder, err) < 0)
+        return -1;
+    if (symlink(payloads, link) < 0 && errno != EEXIST)
+        return error_system(err, errno, "cannot lay down %s", link);
+    return 0;
 }
 
 int launcher_wrap(struct words *argv, const char *script, const char *folder, struct error *err)

@@ -6,6 +6,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "config/ansible_settings.h"
+#include "config/invoker.h"
 #include "format/json.h"
 #include "playbook/scan.h"
 #include "process/program.h"
@@ -40,11 +41,9 @@ static char *why_not_here(const struct project *project)
 
 const char *mitogen_folder(const char *const *environment)
 {
-    static const char name[] = "TRIPHASE_MITOGEN=";
-    for (const char *const *entry = environment ? environment : (const char *const *)environ; *entry; entry++)
-        if (text_starts(*entry, name))
-            return *entry + strlen(name);
-    return "";
+    const char *folder =
+        environment_value(environment ? environment : (const char *const *)environ, "TRIPHASE_MITOGEN");
+    return folder ? folder : "";
 }
 
 static bool is_carried(const char *strategy)

@@ -47,7 +47,8 @@ bool async_directory_is_fixed(const struct project *project, const struct target
         const struct phase *phase =
             i < recipe->phase_count ? &recipe->phases[i] : &recipe->teardown[i - recipe->phase_count];
         struct scan scan = {0};
-        found = found || project_accelerate(target, phase) == ACCELERATE_MITOGEN;
+        if (project_accelerate(target, phase) == ACCELERATE_MITOGEN)
+            return true;
         scan_playbook(project, phase->playbook, &scan);
         for (size_t k = 0; k < scan.count; k++)
             found = found ||
