@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TOP, TRIPHASE, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
+from measure import PAIRS, TOP, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
 
 MITOGEN = os.path.join(TOP, '.venv-mitogen', 'lib', 'python%d.%d' % sys.version_info[:2], 'site-packages')
 MODES = os.environ.get('MODES', 'warm mitogen').split()
@@ -75,7 +75,7 @@ FILES.update({'playbooks/everyday/%s.yml' % phase: PLAYBOOK.replace('{phase}', p
 
 
 def by_triphase(folder, mode):
-    wall, cpu, _ = run([TRIPHASE, '-C', folder, 'run', 'everyday'], env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
+    wall, cpu, _ = triphase(folder, 'run', 'everyday', env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
     steps = [step for step in last_run(folder)['steps'] if step['kind'] == 'phase']
     if any(step['changed'] for step in steps):
         raise SystemExit('a run had something to change')

@@ -71,6 +71,18 @@ void lab_hostility(struct lab *lab, const char *body)
     lab_write(lab, "hostile.sh", "%s%s\n", words, body);
 }
 
+struct lab *lab_two_phases(const char *ansible)
+{
+    struct lab *lab = lab_new();
+    if (ansible)
+        lab_ansible(lab, ansible);
+    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
+    lab_write(lab, "phases/work.yml", "%s",
+              "phases:\n  - {name: first, playbook: playbooks/first.yml}\n  - {name: second, playbook: "
+              "playbooks/second.yml}\n");
+    return lab;
+}
+
 void lab_play(struct lab *lab, const char *text)
 {
     lab_write(lab, "cases/now.yml", "%s", text);

@@ -13,6 +13,10 @@ struct lab *lab_phase_project(const char *ansible, const char *phase_keys);
  * one host, `finish` what ends a good record; $n counts the lines. */
 struct lab *lab_hostile_project(const char *phase_keys, const char *environment);
 void lab_hostility(struct lab *lab, const char *body);
+/* A project of a static host (lab_static_project) with two phases, first and second, of the playbooks
+ * playbooks/first.yml and playbooks/second.yml, which are the caller's to write. `ansible` NULL: the
+ * pinned. */
+struct lab *lab_two_phases(const char *ansible);
 void lab_play(struct lab *lab, const char *playbook);
 /* The playbook NAME.yml of tests/cases/FOLDER, with what lies beside it. */
 void lab_play_case(struct lab *lab, const char *folder, const char *name);

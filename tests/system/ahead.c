@@ -37,13 +37,7 @@ static const char wait_for_spare[] =
 
 static struct lab *two_phases(const char *ansible, const char *first, const char *second)
 {
-    struct lab *lab = lab_new();
-    if (ansible)
-        lab_ansible(lab, ansible);
-    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    lab_write(lab, "phases/work.yml", "%s",
-              "phases:\n  - {name: first, playbook: playbooks/first.yml}\n  - {name: second, playbook: "
-              "playbooks/second.yml}\n");
+    struct lab *lab = lab_two_phases(ansible);
     lab_write(lab, "show.sh", "%s", "tr '\\0' '\\n' < /proc/$PPID/$2 > $1\n");
     lab_write(lab, "playbooks/first.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n%s", first);
     lab_write(lab, "playbooks/second.yml", "- hosts: recipe_work\n  gather_facts: false\n  tasks:\n%s",

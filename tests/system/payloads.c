@@ -12,18 +12,6 @@
 
 TestSuite(payloads, .timeout = 240);
 
-static struct lab *project(const char *ansible)
-{
-    struct lab *lab = lab_new();
-    if (ansible)
-        lab_ansible(lab, ansible);
-    lab_static_project(lab, "", "- hosts: recipe_work\n  gather_facts: false\n  tasks: []\n");
-    lab_write(lab, "phases/work.yml", "%s",
-              "phases:\n  - {name: first, playbook: playbooks/first.yml}\n  - {name: second, playbook: "
-              "playbooks/second.yml}\n");
-    return lab;
-}
-
 static void expect_ok(struct lab *lab, const char *command)
 {
     struct lab_result result = lab_run(lab, command, "host", NULL);
@@ -48,7 +36,7 @@ static size_t made(struct lab *lab)
 
 static void check_made_once(const char *ansible)
 {
-    struct lab *lab = project(ansible);
+    struct lab *lab = lab_two_phases(ansible);
     AUTO_FREE char *temporary = file_join(lab_folder(lab), "ansible-tmp");
     lab_environment(lab, "ANSIBLE_LOCAL_TEMP", temporary);
     lab_write(lab, "playbooks/first.yml", "%s", PLAY STAT SHOW("first"));
@@ -104,7 +92,7 @@ static void expect_said(struct lab *lab, const char *one, const char *other)
 
 static void check_of_what_the_phase_sees(const char *ansible)
 {
-    struct lab *lab = project(ansible);
+    struct lab *lab = lab_two_phases(ansible);
     lab_write(lab, "playbooks/first.yml", "- hosts: recipe_work\n  gather_facts: false\n  roles: [one]\n");
     lab_write(lab, "playbooks/second.yml", "- hosts: recipe_work\n  gather_facts: false\n  roles: [other]\n");
     write_role(lab, "one", "one", "shared");
@@ -135,7 +123,7 @@ Test(payloads, are_those_of_the_roles_own_modules_and_module_utils_whatever_thei
 
 Test(payloads, a_role_whose_module_utils_stands_in_for_ansibles_own_gets_its_own_and_nobody_else_does)
 {
-    struct lab *lab = project(NULL);
+    struct lab *lab = lab_two_phases(NULL);
     lab_write(lab, "playbooks/first.yml", "%s", PLAY STAT);
     lab_write(lab, "playbooks/second.yml",
               "- hosts: recipe_work\n  gather_facts: false\n  roles: [one]\n  post_tasks:\n" STAT);

@@ -42,8 +42,8 @@ def run(argv, cwd=None, env=None, ok=(0,)):
     return wall, cpu, end.stdout.decode('utf-8', 'replace')
 
 
-def triphase(project, *words, ok=(0,)):
-    return run([TRIPHASE, '-C', project, *words], ok=ok)
+def triphase(project, *words, env=None, ok=(0,)):
+    return run([TRIPHASE, '-C', project, *words], env=env, ok=ok)
 
 
 def last_run(project):
