@@ -95,11 +95,14 @@ static struct json *look_at(struct json *request)
     return look;
 }
 
+/* State S alone comes earlier: on a busy machine it is still on a queue then, and waits in nothing. */
 static bool is_asleep(const void *pid)
 {
     struct process_look process;
+    AUTO_TEXT wchan = TEXT_INIT;
+    process_look_wchan(*(const pid_t *)pid, &wchan);
     return process_look(*(const pid_t *)pid, &process) && process.state == 'S' &&
-           text_is(process.name, "sleep");
+           text_is(process.name, "sleep") && wchan.length;
 }
 
 Test(forensics, the_look_names_processes_as_a_tree_with_state_and_wchan_and_tells_no_secret)
@@ -139,7 +142,7 @@ Test(forensics, the_look_names_processes_as_a_tree_with_state_and_wchan_and_tell
     cr_expect_eq(json_get_integer(first, "depth", -1), 0);
     cr_expect_eq(json_get_integer(json_at(processes, 1), "depth", -1), 1);
     AUTO_FREE char *all = json_compact(look);
-    cr_expect(strstr(all, "hrtimer_nanosleep") || strstr(all, "do_wait"), "%s", all);
+    cr_expect(strstr(all, "hrtimer_nanosleep"), "%s", all);
     cr_expect(strstr(all, "sleep 98") && strstr(all, ": [REDACTED secret];"), "%s", all);
     cr_expect(strstr(all, "\"log\":[\"one\",\"two [REDACTED secret]\",\"three\"]"), "%s", all);
     cr_expect_null(strstr(all, "geheimnis"));
