@@ -16,8 +16,9 @@ What is printed is in the log line by line: of a process that has to be ended no
 Ahead of its phase it imports Ansible and waits at the descriptor, a socket, having read nothing of the phase: playbook, inventory and
 variables are read when it goes on. One message lets it go, and the end of the socket ends it. The message's first descriptor holds, each
 followed by a NUL, the folder, the numbers of arguments, of environment entries and of descriptors, and then those: the arguments from the
-interpreter on, the environment, and the numbers under which the phase expects the further descriptors of the message. What Ansible did read
-while it was imported (the environment, ansible.cfg) is compared; if anything differs the process begins anew in place.
+interpreter on, the environment, and the numbers under which the phase expects the further descriptors of the message. The environment is the one
+that this process was started with, but for what begins with TRIPHASE_. The files that Ansible read while it was imported are compared; if one of
+them differs the process begins anew in place.
 
 A zygote imports Ansible for all phases of a run, and runs none itself: for each message it forks a process that is a child of its own parent,
 tells that process's number at the descriptor that came with the message, and waits there as one that was started ahead does. What a phase must
@@ -197,17 +198,12 @@ def arrange(descriptors):
     return free
 
 
-def without_own(environment):
-    return {name: value for name, value in environment.items() if not name.startswith(OWN)}
-
-
 def ahead(gate, script):
-    begun_with = without_own(dict(os.environb))
     main = load(script)
-    return stand(gate, main, begun_with, read_at_import() if main else None)
+    return stand(gate, main, read_at_import() if main else None)
 
 
-def stand(gate, main, begun_with, files, prepare=None, phase_end=None):
+def stand(gate, main, files, prepare=None, phase_end=None):
     """Waits at the gate, and is the phase then. `prepare` is called before that, unless it begins anew; `phase_end`: of mitogen."""
     order = receive(gate)
     if order is None:
@@ -215,7 +211,7 @@ def stand(gate, main, begun_with, files, prepare=None, phase_end=None):
     folder, words, environment, descriptors = order
     free = arrange(descriptors)
     os.chdir(folder)
-    if not free or files is None or files != read_at_import() or begun_with != without_own(environment):
+    if not free or files is None or files != read_at_import():
         os.execve(words[0], words, environment)
     for name in [name for name in os.environb if name.startswith(OWN)]:
         del os.environb[name]
@@ -262,7 +258,6 @@ def make_own():
 
 def zygote(control, script):
     import socket
-    begun_with = without_own(dict(os.environb))
     main = load(script)
     files = read_at_import() if main else None
     shared = mitogen() if main and MITOGEN in os.environ else None
@@ -286,7 +281,7 @@ def zygote(control, script):
                 door.close()
                 os.setsid()
                 os.write(gates[0], b'%d\n' % os.getpid())
-                return stand(gates[0], main, begun_with, files, make_own, phase_end)
+                return stand(gates[0], main, files, make_own, phase_end)
             if shared:
                 shared.forked()
             os.close(gates[0])

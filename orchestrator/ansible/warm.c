@@ -21,11 +21,12 @@ enum {
     COMMAND_WORDS = 3,     /* interpreter, launcher, ansible-playbook */
     DESCRIPTORS_MOST = 64, /* the order, two for the log, and what the phase keeps: a few secrets */
 };
+#define OWN         "TRIPHASE_"
 #define LEAVE_BOUND NS_PER_S
 #define FORK_BOUND  (5 * NS_PER_S)
 
 struct spare {
-    struct words command;
+    struct words command, environment;
     struct child child;
     int gate;
 };
@@ -33,6 +34,7 @@ struct spare {
 static void spare_free(struct spare *spare)
 {
     words_clear(&spare->command);
+    words_clear(&spare->environment);
     child_close(&spare->child);
     fd_close(&spare->gate);
     free(spare);
@@ -68,11 +70,22 @@ int warm_begin(const char *mode, const char *const command[COMMAND_WORDS], const
     return 0;
 }
 
-static struct spare *spare_new(const char *const command[COMMAND_WORDS], struct child child, int gate)
+/* Without what the step alone knows, in one order. */
+static void add_inherited(struct words *out, const char *const *environment)
+{
+    for (; *environment; environment++)
+        if (strncmp(*environment, OWN, strlen(OWN)) != 0)
+            words_add(out, *environment);
+    words_sort_unique(out);
+}
+
+static struct spare *spare_new(const char *const command[COMMAND_WORDS], const char *const *environment,
+                               struct child child, int gate)
 {
     struct spare *spare = xcalloc(1, sizeof *spare);
     for (int i = 0; i < COMMAND_WORDS; i++)
         words_add(&spare->command, command[i]);
+    add_inherited(&spare->environment, environment);
     spare->child = child;
     spare->gate = gate;
     return spare;
@@ -85,7 +98,7 @@ int warm_start(const char *const command[COMMAND_WORDS], const char *const *envi
     int gate = -1;
     if (warm_begin("--ahead", command, environment, directory, scope, &child, &gate, err) < 0)
         return -1;
-    *out = spare_new(command, child, gate);
+    *out = spare_new(command, environment, child, gate);
     return 0;
 }
 
@@ -129,7 +142,8 @@ static int await_child(int gate, struct child *out, struct error *err)
     return 0;
 }
 
-int warm_fork(int control, const char *const command[COMMAND_WORDS], struct spare **out, struct error *err)
+int warm_fork(int control, const char *const command[COMMAND_WORDS], const char *const *environment,
+              struct spare **out, struct error *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -142,7 +156,7 @@ int warm_fork(int control, const char *const command[COMMAND_WORDS], struct spar
     fd_close(&theirs);
     if (await_child(gate, &child, err) < 0)
         return -1;
-    *out = spare_new(command, child, TAKE_FD(gate));
+    *out = spare_new(command, environment, child, TAKE_FD(gate));
     return 0;
 }
 
@@ -152,6 +166,16 @@ static bool starts_with_command(const struct spare *spare, const char *const *ar
         if (!argv[i] || !text_is(argv[i], spare->command.items[i]))
             return false;
     return true;
+}
+
+static bool stands_in(const struct spare *spare, const char *const *environment)
+{
+    AUTO_WORDS inherited = WORDS_INIT;
+    add_inherited(&inherited, environment);
+    bool same = inherited.count == spare->environment.count;
+    for (size_t i = 0; same && i < inherited.count; i++)
+        same = text_is(inherited.items[i], spare->environment.items[i]);
+    return same;
 }
 
 static size_t count_of(const char *const *list)
@@ -240,6 +264,8 @@ int warm_take(struct spare **spare, const struct child_plan *plan, struct child 
     int result = -1;
     if (!starts_with_command(taken, plan->argv) || !plan->directory || plan->in >= 0)
         error_set(err, ERROR_SYSTEM, "the interpreter that was started ahead is another one");
+    else if (!stands_in(taken, plan->environment))
+        error_set(err, ERROR_SYSTEM, "the interpreter that was started ahead has another environment");
     else if (child_poll(&taken->child, &end, NULL) != 0)
         error_set(err, ERROR_SYSTEM, "the interpreter that was started ahead is gone");
     else

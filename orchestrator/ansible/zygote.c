@@ -12,7 +12,7 @@
 enum { COMMAND_WORDS = 3 };
 
 struct zygote {
-    struct words command;
+    struct words command, environment;
     struct child child;
     int control;
 };
@@ -27,6 +27,7 @@ int zygote_start(const char *const command[COMMAND_WORDS], const char *const *en
     struct zygote *zygote = xcalloc(1, sizeof *zygote);
     for (int i = 0; i < COMMAND_WORDS; i++)
         words_add(&zygote->command, command[i]);
+    words_add_list(&zygote->environment, environment);
     zygote->child = child;
     zygote->control = control;
     *out = zygote;
@@ -35,7 +36,8 @@ int zygote_start(const char *const command[COMMAND_WORDS], const char *const *en
 
 int zygote_fork(struct zygote *zygote, struct spare **out, struct error *err)
 {
-    return warm_fork(zygote->control, words_argv(&zygote->command), out, err);
+    return warm_fork(zygote->control, words_argv(&zygote->command), words_argv(&zygote->environment), out,
+                     err);
 }
 
 void zygote_dismiss(struct zygote **zygote)
@@ -46,6 +48,7 @@ void zygote_dismiss(struct zygote **zygote)
     fd_close(&left->control);
     child_await_or_kill(&left->child, LEAVE_BOUND);
     words_clear(&left->command);
+    words_clear(&left->environment);
     child_close(&left->child);
     free(left);
 }

@@ -152,6 +152,13 @@ Test(accelerate_mitogen,
     check_shared(lab_old_ansible());
 }
 
+/* Its interpreter is a wrapper. */
+Test(accelerate_mitogen,
+     phases_share_an_interpreter_on_the_host_until_a_module_has_changed_on_the_newest_ansible)
+{
+    check_shared(lab_newest_ansible());
+}
+
 /* ------------------------------------------------------------ faults */
 
 static double seconds_of(struct lab *lab, const char *task)

@@ -95,6 +95,23 @@ Test(ahead,
     check_both_ahead(lab_old_ansible());
 }
 
+Test(ahead, an_interpreter_that_is_a_wrapper_with_variables_of_its_own_is_ready_too)
+{
+    struct lab *lab = two_phases(NULL, HERE("first"), SHOW("second", "cmdline") SHOW("kept", "environ"));
+    AUTO_FREE char *ansible = file_join(lab_folder(lab), "bin/ansible-playbook");
+    lab_hostile_ansible(lab, "exit 99"); /* for what stands beside it */
+    lab_write(lab, "wrapped/python3", "#!/bin/sh\nWRAPPER=home exec python3 \"$@\"\n");
+    lab_write(lab, "bin/ansible-playbook",
+              "#!%s/wrapped/python3\nimport sys\nfrom ansible.cli.playbook import main\nsys.exit(main())\n",
+              lab_folder(lab));
+    lab_environment(lab, "TRIPHASE_ANSIBLE", ansible);
+    lab_write(lab, "first.sh", "%s", wait_for_spare);
+    expect_ok(lab);
+    AUTO_FREE char *kept = lab_read(lab, "kept");
+    cr_expect(was_ahead(lab, "second"));
+    cr_expect(strstr(kept, "\nWRAPPER=home\n"), "%s", kept);
+}
+
 Test(ahead, a_playbook_and_variables_that_the_phase_before_has_written_are_the_ones_that_run)
 {
     struct lab *lab = two_phases(
