@@ -18,10 +18,11 @@ struct found {
     struct machine *machine;
     struct history_run *run;
     struct made made;
+    struct earlier_now now;
 };
 
-static int read_rows(const char *store, const struct words *targets, struct status_row *rows,
-                     struct found *found, struct error *err)
+static int read_rows(const char *state, const char *store, const struct words *targets,
+                     struct status_row *rows, struct found *found, struct error *err)
 {
     AUTO_SQL *db = NULL;
     if (history_find(store, &db, err) < 0)
@@ -32,8 +33,14 @@ static int read_rows(const char *store, const struct words *targets, struct stat
             return -1;
         rows[i].machine = found[i].machine;
         rows[i].run = found[i].run;
-        if (found[i].run && !found[i].run->outcome)
-            rows[i].look = reconcile_look(found[i].run);
+        if (!found[i].run || found[i].run->outcome)
+            continue;
+        rows[i].look = reconcile_look(found[i].run);
+        if (!rows[i].look.alive)
+            continue;
+        if (earlier_now(db, state, found[i].run, &found[i].now, err) < 0)
+            return -1;
+        rows[i].now = &found[i].now;
     }
     return 0;
 }
@@ -96,11 +103,12 @@ static int show_beyond(const struct request *request, const struct project *proj
     return exit_code_worse(code, print(request, rows, count, &beyond));
 }
 
-static int show(const struct command_context *context, const struct request *request, const char *store,
-                const struct words *targets, struct status_row *rows, struct found *found, struct error *err)
+static int show(const struct command_context *context, const struct request *request, const char *state,
+                const char *store, const struct words *targets, struct status_row *rows, struct found *found,
+                struct error *err)
 {
     AUTO_PROJECT *project = NULL;
-    if (read_rows(store, targets, rows, found, err) < 0)
+    if (read_rows(state, store, targets, rows, found, err) < 0)
         return -1;
     if (project_access_load(context, NULL, &project, NULL, request->all ? err : NULL) < 0 && request->all)
         return -1;
@@ -139,7 +147,7 @@ static int call(struct command_context *context, int argc, char **argv)
     struct found *found = xcalloc(targets.count, sizeof *found);
     for (size_t i = 0; i < targets.count; i++)
         rows[i].target = targets.items[i];
-    int code = show(context, &request, store, &targets, rows, found, &err);
+    int code = show(context, &request, state, store, &targets, rows, found, &err);
     if (code < 0) {
         help_problem("%s", error_text(&err));
         code = exit_code_of(&err);
@@ -148,6 +156,7 @@ static int call(struct command_context *context, int argc, char **argv)
         machine_free(found[i].machine);
         history_run_free(found[i].run);
         made_clear(&found[i].made);
+        earlier_now_clear(&found[i].now);
     }
     free(rows);
     free(found);

@@ -292,9 +292,10 @@ static void read_step(struct sql_statement *row, struct history_step *step)
                             &step->verdict, &step->seen,          &step->accelerated, &step->accelerated_why};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = column(row, at++);
-    int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns, &step->ok,
-                             &step->changed,    &step->failed,      &step->skipped,     &step->unreachable,
-                             &step->ignored,    &step->rescued,     &step->event_bytes};
+    int64_t *const wide[] = {&step->started_ns, &step->duration_ns, &step->deadline_ns,
+                             &step->ok,         &step->changed,     &step->failed,
+                             &step->skipped,    &step->unreachable, &step->ignored,
+                             &step->rescued,    &step->event_bytes, &step->started_monotonic_ns};
     for (size_t i = 0; i < COUNT_OF(wide); i++)
         *wide[i] = sql_integer(row, at++);
 }
@@ -351,7 +352,7 @@ int history_steps(struct sql *db, const char *run, struct history_step **out, si
                     " evidence, handlers_owed, verdict, seen, accelerated, accelerated_why, started_ns, "
                     "coalesce(duration_ns, -1), deadline_ns, ok,"
                     " changed, failed, skipped,"
-                    " unreachable, ignored, rescued, event_bytes"
+                    " unreachable, ignored, rescued, event_bytes, started_monotonic_ns"
                     " FROM step WHERE run = (SELECT number FROM run WHERE id = ?1) ORDER BY seq",
                     &query, err) < 0)
         return -1;

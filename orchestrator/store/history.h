@@ -39,7 +39,7 @@ struct history_step {
         *events, *host_evidence, *evidence, *handlers_owed, *verdict /* NULL: not recorded */, *seen,
         *accelerated /* NULL: not recorded, or no phase */, *accelerated_why;
     int64_t started_ns, duration_ns /* -1 */, deadline_ns, ok, changed, failed, skipped, unreachable, ignored,
-        rescued, event_bytes;
+        rescued, event_bytes, started_monotonic_ns;
 };
 /* `id`: whole or the last 8 hex (ambiguous: an error naming them); NULL: the last run (of `target` where
  * given). *out NULL where there is none and id is NULL. */

@@ -7,8 +7,11 @@
 #include "event/outcome.h"
 #include "format/json.h"
 #include "view/estate_view.h"
+#include "view/estimate_view.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static bool open_run(const struct status_row *row)
 {
@@ -54,6 +57,24 @@ static void add_run(struct text *out, const struct status_row *row)
                   row->look.processes);
     }
     text_add_char(out, '\n');
+}
+
+/* One line, also on a narrow terminal; elsewhere all of it. */
+static void add_estimate(struct text *out, const struct earlier_now *now)
+{
+    struct winsize size;
+    bool bounded = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    AUTO_TEXT line = TEXT_INIT;
+    for (enum estimate_detail detail = ESTIMATE_RANGE;; detail--) {
+        AUTO_FREE char *words = estimate_view_words(&now->figures, detail);
+        if (!words)
+            return;
+        text_truncate(&line, 0);
+        text_addf(&line, "  %s %s", now->name, words);
+        if (!bounded || line.length < size.ws_col || detail == ESTIMATE_SHORT)
+            break;
+    }
+    text_addf(out, "%s\n", text_string(&line));
 }
 
 static void add_differences(struct text *out, const struct status_row *row)
@@ -112,6 +133,8 @@ int status_view_print(const struct status_row *rows, size_t count, const struct 
         add_differences(&out, row);
         if (row->run)
             add_run(&out, row);
+        if (row->now && row->now->name)
+            add_estimate(&out, row->now);
     }
     if (!count)
         text_add(&out, "no target and no run yet\n");
@@ -119,6 +142,23 @@ int status_view_print(const struct status_row *rows, size_t count, const struct 
     if (beyond && putchar('\n') != EOF && fflush(stdout) == 0)
         return estate_view_print(beyond, ESTATE_UNKNOWN);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1;
+}
+
+static struct json *step_json(const struct earlier_now *now)
+{
+    if (!now || !now->name)
+        return json_new_null();
+    struct json *entry = json_new_object(), *estimate = json_new_null();
+    json_set_string(entry, "name", now->name);
+    json_set_integer(entry, "attempt", now->attempt);
+    json_set_integer(entry, "elapsed_ms", now->elapsed_ns / NS_PER_MS);
+    if (now->figures.n) {
+        json_free(estimate);
+        estimate = json_new_object();
+        estimate_view_put(&now->figures, estimate);
+    }
+    json_set(entry, "estimate", estimate);
+    return entry;
 }
 
 int status_view_print_json(const struct status_row *rows, size_t count, const struct estate *beyond)
@@ -161,6 +201,7 @@ int status_view_print_json(const struct status_row *rows, size_t count, const st
             json_set_integer(run, "pid", row->run->pid);
             json_set_bool(run, "alive", row->look.alive);
             json_set_integer(run, "processes", row->look.processes);
+            json_set(run, "step", step_json(row->now));
         }
         json_set(entry, "run", run);
         json_append(list, entry);

@@ -2,6 +2,7 @@
 #pragma once
 #include "control/estate.h"
 #include "control/reconcile.h"
+#include "figures/earlier.h"
 #include "provider/made_difference.h"
 #include "store/history.h"
 
@@ -10,6 +11,7 @@ struct status_row {
     const struct machine *machine; /* NULL: nothing is there */
     const struct history_run *run; /* the last one; NULL: none yet */
     struct reconcile_look look;    /* of a run without an outcome */
+    const struct earlier_now *now; /* what one that goes on is at; its name may be NULL. NULL: none does */
     /* how it differs from what is said now; NULL: the files cannot be read, or nothing is made */
     const struct made *made;
     bool unnamed; /* the files name no such target */
