@@ -22,6 +22,20 @@ static bool ends(const char *name, const char *part)
     return length >= tail && !strcasecmp(name + length - tail, part);
 }
 
+/* One of these is in every name that label_of knows: most names are none, and are passed over by it. */
+static bool may_label(const unsigned char *name, size_t length)
+{
+    static const char *const parts[256] = {
+        ['A'] = "authorization", ['a'] = "authorization", ['K'] = "key",    ['k'] = "key",   ['P'] = "pass",
+        ['p'] = "pass",          ['S'] = "secret",        ['s'] = "secret", ['T'] = "token", ['t'] = "token"};
+    for (size_t i = 0; i < length; i++) {
+        const char *part = parts[name[i]];
+        if (part && length - i >= strlen(part) && !strncasecmp((const char *)name + i, part, strlen(part)))
+            return true;
+    }
+    return false;
+}
+
 static enum label label_of(const char *name)
 {
     static const char *const words[] = {"password",    "passwd",     "passphrase", "secret",
@@ -248,7 +262,7 @@ bool redact_label_find(const struct redact_view *view, struct redact_shape_hit *
     at += redact_view_spaces(view, at);
     bool says = at < view->length && (view->data[at] == ':' || view->data[at] == '=');
     bool bearer = end == 6 && !strncasecmp((const char *)view->data, "bearer", 6) && view->data[end] == ' ';
-    if (!says && !bearer)
+    if (!bearer && (!says || !may_label(view->data, end)))
         return false;
     char name[LONGEST_NAME + 1];
     memcpy(name, view->data, end);

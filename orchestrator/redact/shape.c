@@ -8,8 +8,37 @@
 #include <strings.h>
 
 #define END_LINE "-----END "
-/* First letters of tokens that say what they are. */
-#define TOKEN_BEGINS "hsbrtgxAe"
+
+/* What a byte can begin, or stand before: most of what is looked at begins nothing and is told by this. */
+enum {
+    SIGN = 1,   /* of a private key, an option, a URL */
+    WORD = 2,   /* of a word: no label begins behind it */
+    LETTER = 4, /* of a label, where it begins a word */
+    TOKEN = 8,  /* of a token that says what it is, wherever it stands */
+    UNSEAL = 16,
+};
+static const unsigned char begins[256] = {
+    ['-'] = SIGN,
+    [':'] = SIGN,
+    ['_'] = WORD,
+    ['0' ... '9'] = WORD,
+    ['A'] = WORD | LETTER | TOKEN,
+    ['B' ... 'T'] = WORD | LETTER,
+    ['U'] = WORD | LETTER | UNSEAL,
+    ['V' ... 'Z'] = WORD | LETTER,
+    ['a'] = WORD | LETTER,
+    ['b'] = WORD | LETTER | TOKEN,
+    ['c' ... 'd'] = WORD | LETTER,
+    ['e'] = WORD | LETTER | TOKEN,
+    ['f'] = WORD | LETTER,
+    ['g' ... 'h'] = WORD | LETTER | TOKEN,
+    ['i' ... 'q'] = WORD | LETTER,
+    ['r' ... 't'] = WORD | LETTER | TOKEN,
+    ['u'] = WORD | LETTER | UNSEAL,
+    ['v' ... 'w'] = WORD | LETTER,
+    ['x'] = WORD | LETTER | TOKEN,
+    ['y' ... 'z'] = WORD | LETTER,
+};
 
 /* Nothing that belongs to the same word stands before: its end, or an escaped end of line. */
 static bool begins_word(const struct redact_view *view)
@@ -185,10 +214,7 @@ static bool find_user_info(const struct redact_view *view, struct redact_shape_h
 
 bool redact_shape_may_begin(unsigned char before, unsigned char c)
 {
-    if (redact_is_one_of(c, "-:"))
-        return true;
-    /* A label is a whole word. */
-    return isalpha(c) && (redact_is_one_of(c, TOKEN_BEGINS "uU") || (!isalnum(before) && before != '_'));
+    return begins[c] & (SIGN | TOKEN | UNSEAL) || (begins[c] & LETTER && !(begins[before] & WORD));
 }
 
 bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, struct redact_shape_hit *hit)
@@ -199,16 +225,16 @@ bool redact_shape_find(const unsigned char *data, size_t length, size_t behind, 
     unsigned char first = data[0], before = behind ? data[-1] : ' ';
     if (!redact_shape_may_begin(before, first))
         return false;
-    bool within = isalnum(before) || redact_is_one_of(before, "_-");
     if (first == '-')
-        return find_pem(&view, hit) || (!within && redact_label_option(&view, hit));
+        return find_pem(&view, hit) ||
+               (!(begins[before] & WORD) && before != '-' && redact_label_option(&view, hit));
     if (first == ':')
         return redact_view_has(&view, 0, "://") && find_user_info(&view, hit);
-    if (redact_is_one_of(first, TOKEN_BEGINS) && (find_token(&view, hit) || find_web_token(&view, hit)))
+    if (begins[first] & TOKEN && (find_token(&view, hit) || find_web_token(&view, hit)))
         return true;
-    if ((first | 32) == 'u' && redact_label_unseal_key(&view, hit))
+    if (begins[first] & UNSEAL && redact_label_unseal_key(&view, hit))
         return true;
-    return !isalnum(before) && before != '_' && redact_label_find(&view, hit);
+    return !(begins[before] & WORD) && redact_label_find(&view, hit);
 }
 
 size_t redact_shape_key(enum redact_shape_list list, const unsigned char *data, size_t length)

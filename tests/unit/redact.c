@@ -7,6 +7,7 @@
 #include "format/json.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -296,6 +297,24 @@ Test(redact, every_shape_goes_and_says_its_kind)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         hold(NULL, cases[i].text, cases[i].expected ? cases[i].expected : cases[i].text);
+}
+
+Test(redact, every_word_that_labels_a_secret_does_so_in_any_case)
+{
+    static const char *const words[] = {"password",    "db_passwd",  "passphrase", "client_secret",
+                                        "authkey",     "auth_key",   "auth-key",   "apikey",
+                                        "api_key",     "api-key",    "access_key", "access-key",
+                                        "private_key", "unseal_key", "unseal-key", "session_token",
+                                        "tokens_of_9", "x-token-2"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        for (int form = 0; form < 3; form++) {
+            AUTO_FREE char *name = xstrdup(words[i]);
+            for (size_t at = 0; name[at] && (form == 1 || !at); at++)
+                name[at] = (char)(form ? toupper(name[at]) : name[at]);
+            AUTO_FREE char *text = xasprintf("%s: 0123456789abcdef0123", name);
+            AUTO_FREE char *expected = xasprintf("%s: [REDACTED labelled]", name);
+            hold(NULL, text, expected);
+        }
 }
 
 Test(redact, what_programs_say_every_day_stays)
