@@ -245,7 +245,7 @@ def make_own():
     from ansible import constants
     from ansible.config import manager
     atexit.unregister(manager.cleanup_tmp_file)  # of the folder that is the zygote's
-    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value('DEFAULT_LOCAL_TMP')
+    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value('DEFAULT_LOCAL_TMP', variables=vars(constants))
     try:
         from ansible.executor import action_write_locks
     except ImportError:  # since 2.15 they are files

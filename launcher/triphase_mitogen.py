@@ -26,6 +26,7 @@ Mitogen is found where the interpreter can import it, else in the folder that TR
 ansible_mitogen and mitogen, such as site-packages of an environment of its own.
 """
 import fcntl
+import json
 import os
 import select
 import signal
@@ -374,13 +375,27 @@ def _drop_after_timeout(mixin):
     mixin.run = bounded
 
 
+def _as_booleans(planner):
+    """What a job that was only begun says: since 2.19 Ansible has no numbers there, nor takes them for a condition."""
+    begin = planner._invoke_async_task
+
+    def begun(*words):
+        answer = begin(*words)
+        said = json.loads(answer['stdout'])
+        said.update({name: bool(said[name]) for name in ('started', 'finished')})
+        return {**answer, 'stdout': json.dumps(said)}
+    planner._invoke_async_task = begun
+
+
 def in_phase(playbook=None, descriptor=None):
     """`descriptor` of before_phase; None: the phase makes a multiplexer of its own."""
     global _own_end, _shared
     import ansible_mitogen.mixins
+    import ansible_mitogen.planner
     import ansible_mitogen.process
     import ansible_mitogen.strategy
     import ansible_mitogen.transport_config
+    from ansible import release
     from ansible.plugins.loader import strategy_loader
     _own_end, _shared = descriptor, None
     if descriptor is None or has_own_collections(playbook):
@@ -391,6 +406,8 @@ def in_phase(playbook=None, descriptor=None):
         _keep_alive(spec, 'mitogen_ssh_keepalive_interval', 'serveraliveinterval')
         _keep_alive(spec, 'mitogen_ssh_keepalive_count', 'serveralivecountmax')
     _drop_after_timeout(ansible_mitogen.mixins.ActionModuleMixin)
+    if _version(release.__version__) >= (2, 19):
+        _as_booleans(ansible_mitogen.planner)
 
 
 if __name__ == '__main__':
