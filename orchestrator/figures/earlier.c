@@ -60,7 +60,7 @@ int earlier_estimate(struct sql *db, const char *id, const struct history_step *
     history_run_free(run);
     if (status < 0)
         return -1;
-    struct estimate *estimate = estimate_new();
+    struct estimate *estimate = count ? estimate_new() : NULL;
     if (add_all(db, list, count, estimate, err) < 0) {
         estimate_free(estimate);
         return -1;
@@ -71,7 +71,7 @@ int earlier_estimate(struct sql *db, const char *id, const struct history_step *
 
 struct reading {
     struct estimate *estimate;
-    int64_t started_ns;
+    int64_t started_ns, now_ns;
 };
 
 static void on_line(void *context, const char *bytes, size_t length, bool skipped)
@@ -80,7 +80,7 @@ static void on_line(void *context, const char *bytes, size_t length, bool skippe
     struct line line;
     if (skipped || line_parse(bytes, length, &line, NULL) < 0)
         return;
-    estimate_line(reading->estimate, &line, reading->started_ns);
+    estimate_line(reading->estimate, &line, reading->started_ns, reading->now_ns);
     line_clear(&line);
 }
 
@@ -88,7 +88,7 @@ static int look(struct sql *db, const char *state, const char *run, const struct
                 struct earlier_now *out, struct error *err)
 {
     enum { LINE_LIMIT = 1 << 20 };
-    struct reading reading = {.started_ns = step->started_monotonic_ns};
+    struct reading reading = {.started_ns = step->started_monotonic_ns, .now_ns = moment_monotonic()};
     AUTO_FREE char *events = step->events ? layout_stored(state, step->events) : NULL;
     int64_t offset = 0;
     if (earlier_estimate(db, run, step, &reading.estimate, err) < 0)
@@ -98,7 +98,7 @@ static int look(struct sql *db, const char *state, const char *run, const struct
         (void)follow_whole(events, LINE_LIMIT, on_line, &reading, &offset, NULL);
     *out = (struct earlier_now){.name = xstrdup(step->name),
                                 .attempt = step->attempt,
-                                .elapsed_ns = moment_monotonic() - step->started_monotonic_ns};
+                                .elapsed_ns = reading.now_ns - reading.started_ns};
     estimate_look(reading.estimate, out->elapsed_ns, &out->figures);
     estimate_free(reading.estimate);
     return 0;

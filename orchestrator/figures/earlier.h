@@ -4,8 +4,8 @@
 #include "store/history.h"
 
 /* Of the run `id` and its step, of which kind, name, attempt, transport and accelerated count. At most the
- * last 20, and of these as many as have 50,000 tasks together (one that has more: without its tasks). The
- * caller frees. */
+ * last 20, and of these as many as have 50,000 tasks together (one that has more: without its tasks). *out is
+ * NULL where there is none, else the caller's to free. */
 int earlier_estimate(struct sql *db, const char *id, const struct history_step *step, struct estimate **out,
                      struct error *err);
 

@@ -156,7 +156,7 @@ void estimate_add_task(struct estimate *estimate, const struct estimate_task *ta
 
 bool estimate_has_tasks(const struct estimate *estimate)
 {
-    return estimate->known;
+    return estimate && estimate->known;
 }
 
 /* ---- this one ---- */
@@ -248,19 +248,21 @@ void estimate_ended(struct estimate *estimate, const struct estimate_task *task)
     estimate->strange = false;
 }
 
-void estimate_line(struct estimate *estimate, const struct line *line, int64_t started_ns)
+void estimate_line(struct estimate *estimate, const struct line *line, int64_t started_ns, int64_t now_ns)
 {
     if (line->kind == LINE_PLAY_START)
         estimate_play(estimate, json_get(line->json, "hosts"));
     else if (line->kind == LINE_HOST_START)
         estimate_began(estimate, line->host, line->role, line->task);
     else if (line->kind == LINE_RESULT || line->kind == LINE_UNREACHABLE)
-        estimate_ended(estimate, &(struct estimate_task){.host = line->host,
-                                                         .role = line->role,
-                                                         .task = line->task,
-                                                         .status = line->status,
-                                                         .unreachable = line->kind == LINE_UNREACHABLE,
-                                                         .ended_ns = line->monotonic_ns - started_ns});
+        estimate_ended(estimate,
+                       &(struct estimate_task){.host = line->host,
+                                               .role = line->role,
+                                               .task = line->task,
+                                               .status = line->status,
+                                               .unreachable = line->kind == LINE_UNREACHABLE,
+                                               .ended_ns = between(line->monotonic_ns, started_ns, now_ns) -
+                                                           started_ns});
 }
 
 /* ---- what follows from it ---- */
@@ -295,6 +297,9 @@ static bool looks_alike(const struct estimate *estimate, const struct earlier *e
 void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estimate_figures *out)
 {
     size_t n = 0;
+    *out = (struct estimate_figures){0};
+    if (!estimate)
+        return;
     AUTO_FREE int64_t *values = xcalloc(3 * estimate->count + 1, sizeof *values);
     int64_t *whole = values, *left = whole + estimate->count, *percents = left + estimate->count;
     int64_t longest_ns = 0, longest_task_ns = 0;
@@ -313,9 +318,9 @@ void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estim
         left[n] = earlier->duration_ns - at;
         percents[n++] = earlier->duration_ns ? 100 * at / earlier->duration_ns : 0;
     }
-    *out = (struct estimate_figures){.n = n};
     if (!n)
         return;
+    out->n = n;
     int64_t beyond_ns = estimate->strange            ? waits_ns
                         : waits_ns > longest_task_ns ? waits_ns - longest_task_ns
                                                      : 0;

@@ -41,14 +41,15 @@ void estimate_free(struct estimate *estimate);
 void estimate_add(struct estimate *estimate, int64_t duration_ns);
 /* A task of the earlier one that was added last, in the order in which they ended. */
 void estimate_add_task(struct estimate *estimate, const struct estimate_task *task);
-/* Whether there is anything to find again. */
+/* Whether there is anything to find again. NULL: no earlier one is known. */
 bool estimate_has_tasks(const struct estimate *estimate);
 /* In this step a play was begun, on these hosts (a JSON list of names); one of its hosts was given a task;
  * one ended on one of them, likewise in order. */
 void estimate_play(struct estimate *estimate, const struct json *hosts);
 void estimate_began(struct estimate *estimate, const char *host, const char *role, const char *task);
 void estimate_ended(struct estimate *estimate, const struct estimate_task *task);
-/* What a line of its event file tells of that. `started_ns`: of the step, by the monotonic clock. */
-void estimate_line(struct estimate *estimate, const struct line *line, int64_t started_ns);
-/* As it is `now_ns` after its begin. */
+/* What a line of its event file tells of that. The begin of the step and the present by the monotonic clock;
+ * what a line says to be later is now. */
+void estimate_line(struct estimate *estimate, const struct line *line, int64_t started_ns, int64_t now_ns);
+/* As it is `now_ns` after its begin. NULL as above. */
 void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estimate_figures *out);

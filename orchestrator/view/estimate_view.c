@@ -3,12 +3,13 @@
 #include "base/memory.h"
 #include "base/moment.h"
 
-/* As exact as anybody goes by. */
+/* As exact as anybody goes by, and never nothing. */
 static int64_t rounded(int64_t ns)
 {
     const int64_t s = NS_PER_S;
     int64_t unit = ns < 20 * s ? s : ns < 120 * s ? 5 * s : ns < 600 * s ? 10 * s : 60 * s;
-    return (ns + unit / 2) / unit * unit;
+    int64_t near = (ns + unit / 2) / unit * unit;
+    return near ? near : s;
 }
 
 static void add_duration(struct text *out, const char *before, int64_t ns)
@@ -32,7 +33,7 @@ char *estimate_view_words(const struct estimate_figures *figures, enum estimate_
     if (figures->slower) {
         text_add(&out, ", slower than ever seen");
     } else {
-        add_duration(&out, ", about ", figures->remaining_ns < NS_PER_S ? NS_PER_S : figures->remaining_ns);
+        add_duration(&out, ", about ", figures->remaining_ns);
         if (detail >= ESTIMATE_RANGE && is_wide(figures)) {
             add_duration(&out, " (", figures->low_ns);
             add_duration(&out, " to ", figures->high_ns);

@@ -11,6 +11,7 @@
 #include "redact/sealed.h"
 #include "run/recovery.h"
 #include "view/live_end.h"
+#include "view/live_estimate.h"
 #include "view/live_screen.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ struct view {
     char *target, *run, *state, *folder;
     struct follow *journal, *log, *events;
     struct live_line line;
+    struct json *begun;           /* the journal's line of the step that goes on. NULL: none does */
     bool catching_up;             /* reads what has been before it was joined */
     int64_t log_before;           /* bytes of the step's log that had been written then */
     pid_t worker;                 /* 0: not known */
@@ -55,6 +57,8 @@ static void on_event(void *context, const char *bytes, size_t length, bool skipp
     if (skipped || line_parse(bytes, length, &line, NULL) < 0)
         return;
     tally_line(&view->line.tally, &line);
+    if (view->line.estimate)
+        estimate_line(view->line.estimate, &line, view->line.started_monotonic, moment_monotonic());
     line_clear(&line);
     live_screen_changed(view->live->screen);
 }
@@ -126,6 +130,8 @@ static void end_step(struct view *view)
     follow_stop(&view->log);
     follow_stop(&view->events);
     tally_clear(&view->line.tally);
+    estimate_free(TAKE(view->line.estimate));
+    json_free(TAKE(view->begun));
     free(TAKE(view->line.step));
     free(TAKE(view->line.said));
 }
@@ -136,6 +142,8 @@ static void follow_step(struct view *view)
     bool events = live_screen_is_terminal(live->screen) && view->line.is_phase;
     const char *shown = events ? view->last_events : view->last_log;
     AUTO_FREE char *path = shown ? layout_stored(view->state, shown) : NULL;
+    if (live_screen_is_terminal(live->screen))
+        view->line.estimate = live_estimate(view->state, view->run, view->begun);
     if (path && events)
         follow_start(live->loop, path, LINE_LIMIT, on_event, view, &view->events, NULL);
     else if (path) {
@@ -154,9 +162,10 @@ static void learn_secrets(struct view *view)
     redact_sealed_learn(view->sealed, view->rules);
 }
 
-static void on_step_begin(struct view *view, const struct json *line)
+static void on_step_begin(struct view *view, struct json *line)
 {
     end_step(view);
+    view->begun = json_keep(line);
     struct live *live = view->live;
     view->line.step = xstrdup(json_get_string(line, "name", "?"));
     view->line.attempt = (int)json_get_integer(line, "attempt", 1);

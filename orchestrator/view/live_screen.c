@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/moment.h"
+#include "view/estimate_view.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,8 +27,8 @@ static int width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-/* Cuts to what fits into `columns` on a terminal. */
-static void cut(struct text *line, int columns)
+/* How many bytes of it fit into `columns` on a terminal. */
+static size_t fitting(const struct text *line, int columns)
 {
     mbstate_t state = {0};
     size_t at = 0;
@@ -46,7 +47,7 @@ static void cut(struct text *line, int columns)
             break;
         at += step;
     }
-    text_truncate(line, at);
+    return at;
 }
 
 void live_add_counts(struct text *line, int64_t ok, int64_t changes, int64_t failed, int64_t unreachable)
@@ -58,32 +59,60 @@ void live_add_counts(struct text *line, int64_t ok, int64_t changes, int64_t fai
         text_addf(line, " unreachable=%lld", (long long)unreachable);
 }
 
+/* What is left out for want of room goes from the first to the last. */
+static const struct form {
+    enum estimate_detail detail;
+    bool deadline;
+    int padding;
+} forms[] = {{ESTIMATE_RANGE, true, 12},
+             {ESTIMATE_USUAL, true, 12},
+             {ESTIMATE_SHORT, true, 12},
+             {ESTIMATE_SHORT, false, 12},
+             {ESTIMATE_SHORT, false, 0}};
+
+/* Which step, how far it is, and what became of its tasks. */
+static void add_step(struct text *line, const struct live_line *it, const struct form *form)
+{
+    const struct tally *tally = &it->tally;
+    struct estimate_figures figures;
+    int64_t elapsed = moment_monotonic() - it->started_monotonic;
+    AUTO_FREE char *seconds = duration_text(elapsed - elapsed % NS_PER_S);
+    AUTO_FREE char *deadline = duration_text(it->deadline_ns);
+    estimate_look(it->estimate, elapsed, &figures);
+    AUTO_FREE char *words = estimate_view_words(&figures, form->detail);
+    text_addf(line, "%-*s %-*s %s", form->padding, it->target, form->padding, it->step, seconds);
+    if (form->deadline || !words)
+        text_addf(line, " of %s", deadline);
+    if (it->attempt > 1)
+        text_addf(line, ", attempt %d", it->attempt);
+    if (words)
+        text_addf(line, ", %s", words);
+    if (it->is_phase)
+        live_add_counts(line, tally->ok, tally->changed, tally->failed, tally->unreachable);
+    if (it->health)
+        text_addf(line, "  %s", it->health);
+}
+
 static void add_line(struct text *out, const struct live_line *it, int columns)
 {
+    enum { TASK_COLUMNS = 24 }; /* left for what it is at */
     AUTO_TEXT line = TEXT_INIT;
-    text_addf(&line, "%-12s ", it->target);
+    const char *doing = it->is_phase ? it->tally.task : it->said;
     if (it->step) {
-        int64_t elapsed = moment_monotonic() - it->started_monotonic;
-        AUTO_FREE char *seconds = duration_text(elapsed - elapsed % NS_PER_S);
-        AUTO_FREE char *deadline = duration_text(it->deadline_ns);
-        text_addf(&line, "%-12s %s of %s", it->step, seconds, deadline);
-        if (it->attempt > 1)
-            text_addf(&line, ", attempt %d", it->attempt);
-        const struct tally *tally = &it->tally;
-        if (it->is_phase)
-            live_add_counts(&line, tally->ok, tally->changed, tally->failed, tally->unreachable);
-        if (it->health)
-            text_addf(&line, "  %s", it->health);
-        const char *doing = it->is_phase ? tally->task : it->said;
+        for (size_t i = 0; i < COUNT_OF(forms); i++) {
+            text_truncate(&line, 0);
+            add_step(&line, it, &forms[i]);
+            if (!it->estimate || fitting(&line, columns - 1 - TASK_COLUMNS) == line.length)
+                break;
+        }
         if (doing) {
             text_add(&line, "  ");
             text_add_printable(&line, doing, strlen(doing));
         }
     } else {
-        text_add(&line, "between two steps");
+        text_addf(&line, "%-12s between two steps", it->target);
     }
-    cut(&line, columns - 1);
-    text_add_bytes(out, text_string(&line), line.length);
+    text_add_bytes(out, text_string(&line), fitting(&line, columns - 1));
     text_add(out, "\x1b[K\n");
 }
 

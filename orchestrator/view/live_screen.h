@@ -3,6 +3,7 @@
 #pragma once
 #include "base/text.h"
 #include "event/tally.h"
+#include "figures/estimate.h"
 #include "process/loop.h"
 #include <stdbool.h>
 
@@ -14,9 +15,10 @@ struct live_line {
     bool is_phase;
     int64_t started_monotonic, deadline_ns; /* of the step */
     struct tally tally;
-    char *said;   /* by a stage, last. NULL: nothing */
-    char *health; /* of the host, in words; NULL: it is not asked for */
-    bool done;    /* it is not drawn any more */
+    struct estimate *estimate; /* NULL: no earlier one is known */
+    char *said;                /* by a stage, last. NULL: nothing */
+    char *health;              /* of the host, in words; NULL: it is not asked for */
+    bool done;                 /* it is not drawn any more */
 };
 
 struct live_screen;

@@ -74,6 +74,8 @@ static void add_estimate(struct text *out, const struct earlier_now *now)
         if (!bounded || line.length < size.ws_col || detail == ESTIMATE_SHORT)
             break;
     }
+    if (bounded && line.length >= size.ws_col)
+        text_truncate(&line, size.ws_col - 1);
     text_addf(out, "%s\n", text_string(&line));
 }
 

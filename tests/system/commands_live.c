@@ -5,12 +5,13 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Cells of the widest line, control sequences left out. */
-static int widest(const char *output)
+/* Cells of the widest line, control sequences left out; `drawn`: of one that is drawn again. */
+static int widest(const char *output, bool drawn)
 {
     int most = 0, cells = 0;
     for (const char *at = output; *at; at++) {
@@ -18,12 +19,13 @@ static int widest(const char *output)
             at += strcspn(at, "ABCDHJKm");
             if (!*at)
                 break;
+            most = *at == 'K' && cells > most ? cells : most;
         } else if (*at == '\n' || *at == '\r') {
             cells = 0;
         } else if (((unsigned char)*at & 0xc0) != 0x80) {
             cells++;
         }
-        most = cells > most ? cells : most;
+        most = !drawn && cells > most ? cells : most;
     }
     return most;
 }
@@ -41,7 +43,7 @@ static void hold_fits(int columns)
     cr_assert(strstr(output, "\x1b[K") != NULL, "nothing was drawn");
     cr_assert(strstr(output, "a-task-whose") != NULL, "the task is not shown: %s", output);
     cr_assert(strstr(output, "of 30m") != NULL, "the deadline is not shown");
-    cr_assert(lt(int, widest(output), columns), "%s", output);
+    cr_assert(lt(int, widest(output, false), columns), "%s", output);
     AUTO_FREE char *run = damage_run(lab);
     cr_assert(strstr(output, run + strlen(run) - 8) != NULL, "the run is not named: %s", output);
 }
@@ -54,6 +56,31 @@ Test(commands_live, at_80_columns_no_line_is_too_long)
 Test(commands_live, at_120_columns_no_line_is_too_long)
 {
     hold_fits(120);
+}
+
+/* A run at a terminal so wide says what the pattern says in a line that is drawn. */
+static char *expect_drawn(struct lab *lab, int columns, const char *word, const char *pattern)
+{
+    int code;
+    char *output = damage_terminal(lab, columns, NULL, &code, word, "host", NULL);
+    regex_t compiled;
+    cr_assert(eq(int, code, 0), "%s", output);
+    cr_assert(regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) == 0);
+    cr_expect(regexec(&compiled, output, 0, NULL, 0) == 0, "no %s in %s", pattern, output);
+    regfree(&compiled);
+    cr_expect(lt(int, widest(output, true), columns), "%s", output);
+    return output;
+}
+
+Test(commands_live, by_the_run_before_it_a_line_says_how_far_it_is_and_how_long_still_and_stays_one)
+{
+    struct lab *lab = damage_lab("", "play; task t1; sleep 1.2; task t2; finish\n");
+    AUTO_FREE char *first = expect_drawn(lab, 120, "create", "work +[0-9]+s of 30m  ok=1");
+    AUTO_FREE char *wide =
+        expect_drawn(lab, 120, "run", "work +[0-9]+s of 30m, [0-9]+ %, about 1s, usually 1s  ok=1");
+    AUTO_FREE char *narrow = expect_drawn(lab, 46, "run", "host work [0-9]+s, [0-9]+ %, about 1s  ok=1");
+    cr_expect(strstr(first, " %,") == NULL, "nothing was before it: %s", first);
+    cr_expect(strstr(narrow, "usually") == NULL, "%s", narrow);
 }
 
 Test(commands_live, elsewhere_the_output_of_ansible_is_streamed)

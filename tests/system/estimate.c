@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "format/json.h"
-#include "lab/lab.h"
+#include "lab/damage.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -89,6 +89,9 @@ Test(estimate, by_three_runs_a_fourth_has_percent_and_time_and_what_takes_longer
     cr_assert(lab_until(60, is_slower, lab), "nothing is said of a task that is held");
     struct lab_result slow = lab_run(lab, "status", "host", NULL);
     cr_expect(strstr(slow.out, " %, slower than ever seen, usually ") != NULL, "%s", slow.out);
+    int code;
+    AUTO_FREE char *narrow = damage_terminal(lab, 46, NULL, &code, "status", "host", NULL);
+    cr_expect(strstr(narrow, " %, slower than ever seen\r\n") != NULL, "it leaves out nothing: %s", narrow);
     let_go(lab, held);
     struct lab_result over = lab_run(lab, "status", "host", NULL);
     cr_expect(strchr(over.out, '%') == NULL, "it is over: %s", over.out);
