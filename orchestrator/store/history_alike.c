@@ -2,34 +2,30 @@
 
 #include "base/memory.h"
 
-#define OF_PLAN(run, what) \
-    "CASE WHEN json_valid(" run ".plan) THEN json_extract(" run ".plan, '$." what "') END"
+/* The same in the plans of both runs. */
+#define SAME(member)                                                                     \
+    "CASE WHEN json_valid(run.plan) THEN json_extract(run.plan, '$." member "') END IS " \
+    "CASE WHEN json_valid(this.plan) THEN json_extract(this.plan, '$." member "') END"
+
+/* clang-format off */
+static const char alike[] =
+    "SELECT step.number, step.duration_ns, ok + changed + failed + skipped + unreachable + ignored + rescued"
+    " FROM (SELECT * FROM run WHERE target = ?1 AND id <> ?2 ORDER BY " HISTORY_NEWEST_FIRST " LIMIT 200) AS run"
+    "  JOIN run AS this ON this.id = ?2 JOIN step ON step.run = run.number"
+    " WHERE run.kind <> 'resume' AND run.fresh = ?3 AND run.partial = this.partial"
+    " AND run.recipe IS this.recipe AND run.provider IS this.provider AND run.ansible IS this.ansible"
+    " AND run.extra_digest IS this.extra_digest AND " SAME("dry_run") " AND " SAME("arguments")
+    " AND step.kind = ?4 AND step.name = ?5 AND step.transport IS ?6"
+    " AND coalesce(step.accelerated, 'warm') = coalesce(?7, 'warm') AND (step.attempt = 1 OR ?8 > 1)"
+    " AND step.outcome = 'ok' AND step.duration_ns >= 0"
+    " ORDER BY " HISTORY_NEWEST_FIRST ", step.seq DESC LIMIT ?9";
+/* clang-format on */
 
 int history_alike(struct sql *db, const struct history_run *run, const struct history_step *step, bool fresh,
                   int most, struct history_alike **out, size_t *count, struct error *err)
 {
     AUTO_STATEMENT *query = NULL;
-    if (sql_prepare(
-            db,
-            "SELECT step.number, step.duration_ns, ok + changed + failed + skipped + unreachable + ignored"
-            "  + rescued"
-            " FROM (SELECT * FROM run WHERE target = ?1 AND id <> ?2 ORDER BY " HISTORY_NEWEST_FIRST
-            "  LIMIT 200) AS run JOIN run AS this ON this.id = ?2 JOIN step ON step.run = run.number"
-            " WHERE run.kind <> 'resume' AND run.fresh = ?3 AND run.partial = this.partial"
-            " AND run.recipe IS this.recipe AND run.provider IS this.provider"
-            " AND run.ansible IS this.ansible AND run.extra_digest IS this.extra_digest"
-            " AND " OF_PLAN("run", "dry_run") " IS " OF_PLAN("this", "dry_run") " AND " OF_PLAN(
-                "run",
-                "arguments") " IS " OF_PLAN("this",
-                                            "arguments") " AND step.kind = ?4 AND step.name = ?5 AND "
-                                                         "step.transport IS ?6"
-                                                         " AND coalesce(step.accelerated, 'warm') = "
-                                                         "coalesce(?7, 'warm')"
-                                                         " AND (step.attempt = 1 OR ?8 > 1) AND step.outcome "
-                                                         "= 'ok' AND step.duration_ns >= 0"
-                                                         " ORDER BY " HISTORY_NEWEST_FIRST
-                                                         ", step.seq DESC LIMIT ?9",
-            &query, err) < 0)
+    if (sql_prepare(db, alike, &query, err) < 0)
         return -1;
     sql_bind_text(query, 1, run->target);
     sql_bind_text(query, 2, run->id);

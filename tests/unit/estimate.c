@@ -280,6 +280,39 @@ Test(estimate, numbers_that_no_clock_measured_do_no_harm)
     cr_assert(figures.n >= 1 && figures.percent >= 0 && figures.percent <= 99);
     cr_assert(figures.low_ns <= figures.remaining_ns && figures.remaining_ns <= figures.high_ns);
     estimate_free(estimate);
+    estimate = estimate_new();
+    estimate_add(estimate, INT64_MAX);
+    cr_expect(eq(int, look(estimate, 10).slower, ESTIMATE_NOT_SLOWER));
+    estimate_free(estimate);
+}
+
+static void tell(struct estimate *estimate, int64_t seconds, const char *words)
+{
+    AUTO_FREE char *text = xasprintf("{\"v\":1,\"seq\":1,\"t\":0,\"m\":%lld,%s}",
+                                     (long long)((1000 + seconds) * NS_PER_S), words);
+    struct line line;
+    cr_assert(line_parse(text, strlen(text), &line, NULL) == 0, "%s", text);
+    estimate_line(estimate, &line, 1000 * NS_PER_S, 1050 * NS_PER_S);
+    line_clear(&line);
+}
+
+Test(estimate, lines_of_the_event_file_tell_it_and_what_comes_from_the_future_is_now)
+{
+    struct estimate *estimate = estimate_new();
+    earlier(estimate, 100, "b:B@5 a:A@8 a:C@10 a:B@60");
+    tell(estimate, 1, "\"kind\":\"play_start\",\"play\":\"P\",\"hosts_count\":2,\"hosts\":[\"a\",\"b\"]");
+    tell(estimate, 1, "\"kind\":\"result\",\"host\":\"a\",\"task\":\"A\",\"status\":\"ok\"");
+    expect(estimate, 1, "1% 99 (99 to 99) of 100 by 1"); /* b is behind */
+    tell(estimate, 2, "\"kind\":\"play_start\",\"play\":\"Q\",\"hosts_count\":1,\"hosts\":[\"a\"]");
+    tell(estimate, 2, "\"kind\":\"result\",\"host\":\"a\",\"task\":\"C\",\"status\":\"ok\"");
+    expect(estimate, 2, "10% 90 (90 to 90) of 100 by 1");
+    tell(estimate, 3, "\"kind\":\"host_start\",\"host\":\"a\",\"task\":\"new\"");
+    expect(estimate, 22, "10% 90 (90 to 110) of 100 by 1");
+    tell(estimate, 4, "\"kind\":\"host_start\",\"host\":\"a\",\"task\":\"B\"");
+    expect(estimate, 22, "30% 70 (70 to 70) of 100 by 1");
+    tell(estimate, 9000, "\"kind\":\"unreachable\",\"host\":\"a\",\"task\":\"B\"");
+    expect(estimate, 52, "62% 38 (38 to 38) of 100 by 1");
+    estimate_free(estimate);
 }
 
 static void expect_words(struct estimate_figures figures, enum estimate_detail detail, const char *expected)
@@ -296,7 +329,8 @@ Test(estimate, the_range_is_said_where_it_is_wide_and_a_time_as_exact_as_it_is_o
                                     .low_ns = 24 * NS_PER_S,
                                     .high_ns = 71 * NS_PER_S,
                                     .usual_ns = 64 * NS_PER_S},
-                            narrow = wide, slow = wide, near = {.n = 3, .percent = 99};
+                            narrow = wide, slow = wide,
+                            near = {.n = 3, .percent = 99, .high_ns = 4 * NS_PER_S};
     narrow.low_ns = 38 * NS_PER_S;
     narrow.high_ns = 43 * NS_PER_S;
     slow.slower = ESTIMATE_SLOWER_TASK;
@@ -306,5 +340,5 @@ Test(estimate, the_range_is_said_where_it_is_wide_and_a_time_as_exact_as_it_is_o
     expect_words(narrow, ESTIMATE_RANGE, "62 %, about 40s, usually 1m5s");
     expect_words(slow, ESTIMATE_RANGE, "62 %, slower than ever seen, usually 1m5s");
     expect_words(slow, ESTIMATE_SHORT, "62 %, slower than ever seen");
-    expect_words(near, ESTIMATE_SHORT, "99 %, about 1s");
+    expect_words(near, ESTIMATE_RANGE, "99 %, about 1s, usually 1s");
 }
