@@ -235,6 +235,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BENCH_SHARED:.c=.h) $(LIBRAR
 
 # Measurements, one after the other: every executable script, in the order of the names.
 bench: $(PROGRAM) $(BENCH_PROGRAMS)
+	@setup/install.sh bench
 	@found=0; missed=0; for script in tests/bench/*.py tests/bench/*.sh; do \
 		[ -x "$$script" ] || continue; found=1; \
 		BUILD="$(abspath $(BUILD))" TRIPHASE="$(abspath $(PROGRAM))" PATH="$(CURDIR)/.venv/bin:$$PATH" "$$script" || missed=1; \

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what `make demo` (or, with "check", `make check`) needs: Debian packages, and virtual environments inside the
-# checkout. Quick where all is there: dpkg answers for the packages, a stamp for each environment.
-#   setup/install.sh demo|check          installs
+# checkout. Quick where all is there: dpkg answers for the packages, a stamp for each environment. "bench" is what
+# "check" is, and the tools that are measured beside triphase.
+#   setup/install.sh demo|check|bench    installs
 #   setup/install.sh --plan demo|check   says what it would install, nothing where nothing is missing
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,9 +14,10 @@ if [ "${1:-}" = --plan ]; then
 fi
 kind=${1:-demo}
 case $kind in
-demo | check) ;;
+demo | check) peers=0 ;;
+bench) kind=check peers=1 ;;
 *)
-    echo "setup: '$kind' is neither demo nor check" >&2
+    echo "setup: '$kind' is none of demo, check and bench" >&2
     exit 64
     ;;
 esac
@@ -116,6 +118,9 @@ if [ "$plan" = 1 ]; then
     if [ "$kind" = check ] && ! is_ready .venv-mitogen requirements-mitogen.txt; then
         echo "  .venv-mitogen/ in this checkout: $(names requirements-mitogen.txt)"
     fi
+    if [ "$peers" = 1 ] && ! is_ready .venv-bench requirements-bench.txt; then
+        echo "  .venv-bench/ in this checkout: ansible-runner, pyinfra"
+    fi
     if [ "$kind" = check ] && [ ! -e .venv-newest/.stamp ]; then
         echo "  .venv-newest/ in this checkout: $(names requirements-newest.txt | head -n 1), with a Python of its own where the system's is too old"
     fi
@@ -140,4 +145,7 @@ if [ "$kind" = check ]; then
     install_environment .venv-lint requirements-dev.txt
     install_environment .venv-mitogen requirements-mitogen.txt
     setup/newest-ansible.sh
+fi
+if [ "$peers" = 1 ]; then
+    install_environment .venv-bench requirements-bench.txt
 fi

@@ -1,19 +1,24 @@
 #!/usr/bin/python3
 """Three phases of thirteen everyday operations (facts and 12 modules) on a host where nothing is to change: the whole command `triphase run`
-against a plain shell loop of three ansible-playbook calls with Ansible's default settings, over the same inventory, and beside that the same
-loop with pipelining. PAIRS rounds of all of them, interleaved; MODES picks ways of triphase (`warm`, `none`, `mitogen`)."""
+against a plain shell loop of three ansible-playbook calls with Ansible's default settings, over the same inventory. Beside that: the same loop with
+pipelining, with mitogen as it comes, by ansible-runner, and pyinfra doing the same operations in three calls (setup/install.sh bench installs the last two).
+PAIRS rounds of all of them, interleaved; MODES picks ways of triphase (`warm`, `none`, `mitogen`; with `cached`: facts are gathered once a run),
+PEERS the others."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from measure import PAIRS, TOP, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
 
 MITOGEN = os.path.join(TOP, '.venv-mitogen', 'lib', 'python%d.%d' % sys.version_info[:2], 'site-packages')
-MODES = os.environ.get('MODES', 'warm mitogen').split()
-TARGETS = {'warm': 0.60, 'mitogen': 0.25}
+MODES = os.environ.get('MODES', 'warm mitogen mitogen-cached').split()
+PEERS = os.environ.get('PEERS', 'pipelining mitogen ansible-runner pyinfra').split()
+TARGETS = {'warm': 0.60, 'mitogen': 0.25, 'mitogen-cached': 0.20}
+BENCH = os.path.join(TOP, '.venv-bench', 'bin')
 PHASES = first_run.PHASES
 PLAYBOOK = '''- name: Everyday
-  hosts: recipe_everyday
+  hosts: recipe_everyday:recipe_cached
   tasks:
     - name: Group
       ansible.builtin.group:
@@ -65,17 +70,23 @@ PLAYBOOK = '''- name: Everyday
       ansible.builtin.getent:
         database: passwd
 '''
+# What stands in a task of Ansible, and pyinfra reads from files; 'peer.j2' is the template with the name that pyinfra has for it.
 FILES = {
     'triphase.yml': 'project: bench\ntargets:\n  everyday:\n    recipe: everyday\n',
-    'phases/everyday.yml': 'phases:\n' + ''.join(
-        '  - name: %s\n    playbook: playbooks/everyday/%s.yml\n' % (phase, phase) for phase in PHASES),
     'playbooks/everyday/templates/everyday.j2': 'on {{ ansible_facts["hostname"] }}\n',
+    'playbooks/everyday/templates/peer.j2': 'on {{ hostname }}\n',
 }
 FILES.update({'playbooks/everyday/%s.yml' % phase: PLAYBOOK.replace('{phase}', phase) for phase in PHASES})
+FILES.update({'written-by-' + phase: 'written by ' + phase for phase in PHASES})
+FILES.update({'phases/%s.yml' % recipe: 'phases:\n' + ''.join(
+    '  - name: %s\n    playbook: playbooks/everyday/%s.yml\n%s' % (phase, phase, keys) for phase in PHASES)
+    for recipe, keys in (('everyday', ''), ('cached', '    facts: cached\n'))})
 
 
-def by_triphase(folder, mode):
-    wall, cpu, _ = triphase(folder, 'run', 'everyday', env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
+def by_triphase(folder, way):
+    mode, cached = way.split('-')[0], way.endswith('-cached')
+    recipe = ['--set', 'targets.everyday.recipe=cached'] if cached else []
+    wall, cpu, _ = triphase(folder, *recipe, 'run', 'everyday', env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
     steps = [step for step in last_run(folder)['steps'] if step['kind'] == 'phase']
     if any(step['changed'] for step in steps):
         raise SystemExit('a run had something to change')
@@ -84,14 +95,49 @@ def by_triphase(folder, mode):
     return wall, cpu, [step['duration_ms'] / 1000 for step in steps]
 
 
+def loop(folder, **settings):
+    return run(['sh', '-c', first_run.loop('everyday')], cwd=folder, env=environment(**settings))
+
+
+def by_mitogen(folder):
+    """As its documentation has it: its strategy, and pipelining, which it wants."""
+    return loop(folder, ANSIBLE_STRATEGY='mitogen_linear', ANSIBLE_STRATEGY_PLUGINS=os.path.join(MITOGEN, 'ansible_mitogen', 'plugins', 'strategy'),
+                PYTHONPATH=MITOGEN)
+
+
+def by_runner(folder):
+    words = 'set -e; for phase in %s; do %s/ansible-runner run private --project-dir . --inventory %s/plain.yml -p playbooks/everyday/$phase.yml ' \
+            "--cmdline '-e @vars.yml' -q; done" % (' '.join(PHASES), BENCH, folder)
+    return run(['sh', '-c', words], cwd=folder)
+
+
+def by_pyinfra(folder):
+    with open(os.path.join(folder, 'plain.yml'), encoding='utf-8') as source:
+        words = dict(line.strip().split(': ', 1) for line in source if ': ' in line)
+    known = re.search('UserKnownHostsFile=([^ ]+)', words['ansible_ssh_common_args']).group(1)
+    # It looks the address up, and not the alias that the key is filed under.
+    with open(known, encoding='ascii') as source, open(os.path.join(folder, 'known'), 'w', encoding='ascii') as out:
+        out.writelines(words['ansible_host'] + ' ' + line.split(' ', 1)[1] for line in source)
+    with open(os.path.join(folder, 'hosts.py'), 'w', encoding='utf-8') as out:
+        out.write('everyday = [(%r, %r)]\n' % (words['ansible_host'], {
+            'ssh_user': 'root', 'ssh_key': words['ansible_ssh_private_key_file'], 'ssh_strict_host_key_checking': 'yes',
+            'ssh_known_hosts_file': os.path.join(folder, 'known')}))
+    words = 'set -e; for phase in %s; do EVERYDAY=$phase %s/pyinfra -y hosts.py %s; done' % (
+        ' '.join(PHASES), BENCH, os.path.join(TOP, 'tests', 'bench', 'peers', 'everyday.py'))
+    return run(['sh', '-c', words], cwd=folder)
+
+
+OTHERS = {'pipelining': lambda folder: loop(folder, ANSIBLE_PIPELINING='1'), 'mitogen': by_mitogen, 'ansible-runner': by_runner,
+          'pyinfra': by_pyinfra}
+
+
 def main():
     ways = {mode: lambda folder, mode=mode: by_triphase(folder, mode) for mode in MODES}
-    loop = ['sh', '-c', first_run.loop('everyday')]
+    ways['loop'] = loop
+    ways.update({'the loop, ' + name if name in ('pipelining', 'mitogen') else name: OTHERS[name] for name in PEERS})
     with project(FILES) as folder:
         triphase(folder, 'create', 'everyday')
         first_run.plain_inventory(folder, 'everyday', 'everyday')
-        ways['loop'] = lambda folder: run(loop, cwd=folder)
-        ways['loop with pipelining'] = lambda folder: run(loop, cwd=folder, env=environment(ANSIBLE_PIPELINING='1'))
         measured = {name: [] for name in ways}
         for way in ways.values():
             way(folder)
@@ -106,6 +152,9 @@ def main():
                 table.row('%s, CPU (ratio)' % name, [a[1] / b[1] for a, b in zip(measured[name], measured['loop'])])
         for mode in MODES:
             table.row('%s, the phases alone (ratio)' % mode, [sum(a[2]) / b[0] for a, b in zip(measured[mode], measured['loop'])])
+        if 'pyinfra' in measured and 'mitogen-cached' in measured:
+            table.row('mitogen-cached against pyinfra, wall (ratio)',
+                      [a[0] / b[0] for a, b in zip(measured['mitogen-cached'], measured['pyinfra'])], 1.2)
     return 1 if table.failed else 0
 
 
