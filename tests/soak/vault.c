@@ -408,12 +408,12 @@ Test(vault_soak, an_initialisation_that_goes_on_without_its_run_is_waited_for)
     struct lab *lab = made();
     expect_cases(1, xstrdup("an initialisation that goes on without its run"));
     begin_anew(lab);
-    free(vault_guest(
-        lab,
-        "cat >/root/slow; systemctl start openbao; systemd-run --no-block -q --unit=openbao-job-initialise "
-        "-p Type=oneshot -p RemainAfterExit=yes sh /root/slow; "
-        "timeout 30 sh -c 'until [ -s /root/late ]; do sleep 0.1; done'",
-        slow_initialisation, NULL));
+    free(vault_guest(lab,
+                     "cat >/root/slow; systemctl stop openbao-job-initialise; systemctl start openbao; "
+                     "systemd-run --no-block -q --unit=openbao-job-initialise "
+                     "-p Type=oneshot -p RemainAfterExit=yes sh /root/slow; "
+                     "timeout 30 sh -c 'until [ -s /root/late ]; do sleep 0.1; done'",
+                     slow_initialisation, NULL));
     hold_made_good(lab);
 }
 
