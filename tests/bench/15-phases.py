@@ -9,9 +9,8 @@ import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TOP, Table, environment, first_run, last_run, project, run, triphase  # noqa: E402
+from measure import PAIRS, TOP, Table, first_run, peers, project, run, triphase  # noqa: E402
 
-MITOGEN = os.path.join(TOP, '.venv-mitogen', 'lib', 'python%d.%d' % sys.version_info[:2], 'site-packages')
 MODES = os.environ.get('MODES', 'warm mitogen mitogen-cached').split()
 PEERS = os.environ.get('PEERS', 'pipelining mitogen ansible-runner pyinfra').split()
 TARGETS = {'warm': 0.60, 'mitogen': 0.25, 'mitogen-cached': 0.20}
@@ -84,25 +83,8 @@ FILES.update({'phases/%s.yml' % recipe: 'phases:\n' + ''.join(
 
 
 def by_triphase(folder, way):
-    mode, cached = way.split('-')[0], way.endswith('-cached')
-    recipe = ['--set', 'targets.everyday.recipe=cached'] if cached else []
-    wall, cpu, _ = triphase(folder, *recipe, 'run', 'everyday', env=environment(TRIPHASE_ACCELERATE=mode, TRIPHASE_MITOGEN=MITOGEN))
-    steps = [step for step in last_run(folder)['steps'] if step['kind'] == 'phase']
-    if any(step['changed'] for step in steps):
-        raise SystemExit('a run had something to change')
-    if any(step['accelerated'] != mode for step in steps):
-        raise SystemExit('a phase went without %s: %s' % (mode, [step['accelerated_why'] for step in steps]))
-    return wall, cpu, [step['duration_ms'] / 1000 for step in steps]
-
-
-def loop(folder, **settings):
-    return run(['sh', '-c', first_run.loop('everyday')], cwd=folder, env=environment(**settings))
-
-
-def by_mitogen(folder):
-    """As its documentation has it: its strategy, and pipelining, which it wants."""
-    return loop(folder, ANSIBLE_STRATEGY='mitogen_linear', ANSIBLE_STRATEGY_PLUGINS=os.path.join(MITOGEN, 'ansible_mitogen', 'plugins', 'strategy'),
-                PYTHONPATH=MITOGEN)
+    cached = ['--set', 'targets.everyday.recipe=cached'] if way.endswith('-cached') else []
+    return peers.accelerated(folder, 'everyday', way.split('-')[0], *cached)
 
 
 def by_runner(folder):
@@ -127,13 +109,14 @@ def by_pyinfra(folder):
     return run(['sh', '-c', words], cwd=folder)
 
 
-OTHERS = {'pipelining': lambda folder: loop(folder, ANSIBLE_PIPELINING='1'), 'mitogen': by_mitogen, 'ansible-runner': by_runner,
-          'pyinfra': by_pyinfra}
+LOOP = first_run.loop('everyday')
+OTHERS = {'pipelining': lambda folder: peers.shell(folder, LOOP, ANSIBLE_PIPELINING='1'), 'mitogen': lambda folder: peers.by_mitogen(folder, LOOP),
+          'ansible-runner': by_runner, 'pyinfra': by_pyinfra}
 
 
 def main():
     ways = {mode: lambda folder, mode=mode: by_triphase(folder, mode) for mode in MODES}
-    ways['loop'] = loop
+    ways['loop'] = lambda folder: peers.shell(folder, LOOP)
     ways.update({'the loop, ' + name if name in ('pipelining', 'mitogen') else name: OTHERS[name] for name in PEERS})
     with project(FILES) as folder:
         triphase(folder, 'create', 'everyday')
