@@ -38,7 +38,7 @@ static int add_all(struct sql *db, const struct history_alike *list, size_t coun
 {
     int64_t room = TASKS_MOST;
     for (size_t i = 0; i < count && (!i || list[i].tasks <= room); i++) {
-        estimate_add(estimate, list[i].duration_ns);
+        estimate_add(estimate, list[i].duration_ns, list[i].behind_ns);
         if (list[i].tasks <= room &&
             history_alike_tasks(db, list[i].number, room, on_task, estimate, err) < 0)
             return -1;

@@ -33,7 +33,7 @@ struct row {
 };
 
 struct earlier {
-    int64_t duration_ns;
+    int64_t duration_ns, behind_ns;
     struct row *rows;
     size_t count, room;
     size_t open, furthest; /* rows before the first one that is not passed; before the last one that is */
@@ -127,10 +127,11 @@ static int64_t between(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-void estimate_add(struct estimate *estimate, int64_t duration_ns)
+void estimate_add(struct estimate *estimate, int64_t duration_ns, int64_t behind_ns)
 {
     estimate->earlier = xreallocarray(estimate->earlier, estimate->count + 1, sizeof *estimate->earlier);
-    estimate->earlier[estimate->count++] = (struct earlier){.duration_ns = between(duration_ns, 0, LONGEST)};
+    estimate->earlier[estimate->count++] = (struct earlier){.duration_ns = between(duration_ns, 0, LONGEST),
+                                                            .behind_ns = between(behind_ns, -1, LONGEST)};
 }
 
 void estimate_add_task(struct estimate *estimate, const struct estimate_task *task)
@@ -291,17 +292,18 @@ static bool looks_alike(const struct estimate *estimate, const struct earlier *e
     size_t least = SIZE_MAX;
     for (size_t i = 0; i < estimate->count; i++)
         least = estimate->earlier[i].unlike < least ? estimate->earlier[i].unlike : least;
-    return earlier->unlike <= least + 1 + estimate->ended / 10;
+    return earlier->unlike <= least + 1 + estimate->ended / 10 && earlier->unlike <= 2 + estimate->ended / 2;
 }
 
 void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estimate_figures *out)
 {
-    size_t n = 0;
-    *out = (struct estimate_figures){0};
+    size_t n = 0, behind_n = 0;
+    *out = (struct estimate_figures){.behind_ns = -1};
     if (!estimate)
         return;
-    AUTO_FREE int64_t *values = xcalloc(3 * estimate->count + 1, sizeof *values);
-    int64_t *whole = values, *left = whole + estimate->count, *percents = left + estimate->count;
+    AUTO_FREE int64_t *values = xcalloc(4 * estimate->count + 1, sizeof *values);
+    int64_t *whole = values, *left = whole + estimate->count, *percents = left + estimate->count,
+            *behind = percents + estimate->count;
     int64_t longest_ns = 0, longest_task_ns = 0;
     now_ns = between(now_ns, estimate->last_ns, LONGEST);
     int64_t waits_ns = now_ns - estimate->last_ns, clock_ns = estimate->strange ? estimate->last_ns : now_ns;
@@ -314,6 +316,8 @@ void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estim
         longest_task_ns = to - from > longest_task_ns ? to - from : longest_task_ns;
         if (!looks_alike(estimate, earlier))
             continue;
+        if (earlier->behind_ns >= 0)
+            behind[behind_n++] = earlier->behind_ns;
         whole[n] = earlier->duration_ns;
         left[n] = earlier->duration_ns - at;
         percents[n++] = earlier->duration_ns ? 100 * at / earlier->duration_ns : 0;
@@ -327,6 +331,8 @@ void estimate_look(const struct estimate *estimate, int64_t now_ns, struct estim
     out->percent = (int)between(rank_test_median(percents, n), 0, 99);
     out->usual_ns = rank_test_median(whole, n);
     out->remaining_ns = rank_test_median(left, n);
+    if (behind_n)
+        out->behind_ns = rank_test_median(behind, behind_n);
     qsort(left, n, sizeof *left, by_size);
     out->low_ns = left[n / 10];
     out->high_ns = left[n - 1 - n / 10] + beyond_ns + estimate->outside_ns / 100 * (100 - out->percent);

@@ -5,7 +5,8 @@
  * there the clock goes on, but not beyond the end of the task that comes next there. So what is left is what
  * came behind that, and a task that takes its time, or that no earlier one had, takes away nothing of it.
  * Earlier ones whose tasks came out otherwise than in this one so far (a first run beside a second one, which
- * has nothing to change) do not count. */
+ * has nothing to change) do not count where others are nearer to it, nor where most of them did (the playbook
+ * is another one by now). */
 #pragma once
 #include "event/line.h"
 #include <stddef.h>
@@ -24,6 +25,7 @@ struct estimate_figures {
      * the longest. What no earlier one had widens it upwards: as much of that may come again. */
     int64_t remaining_ns, low_ns, high_ns;
     int64_t usual_ns;            /* how long they took as a whole, the median */
+    int64_t behind_ns;           /* how long their runs went on behind them, the median; -1: not known */
     enum estimate_slower slower; /* beyond all that are known by a quarter and 2 s, also those it is unlike */
 };
 
@@ -37,8 +39,9 @@ struct estimate_task {
 struct estimate;
 struct estimate *estimate_new(void);
 void estimate_free(struct estimate *estimate);
-/* An earlier one that ended well. All of them come before the first task of this one. */
-void estimate_add(struct estimate *estimate, int64_t duration_ns);
+/* An earlier one that ended well, and how long its run went on behind it (-1: that is not known, or of no
+ * use). All of them come before the first task of this one. */
+void estimate_add(struct estimate *estimate, int64_t duration_ns, int64_t behind_ns);
 /* A task of the earlier one that was added last, in the order in which they ended. */
 void estimate_add_task(struct estimate *estimate, const struct estimate_task *task);
 /* Whether there is anything to find again. NULL: no earlier one is known. */

@@ -9,7 +9,9 @@
 
 /* clang-format off */
 static const char alike[] =
-    "SELECT step.number, step.duration_ns, ok + changed + failed + skipped + unreachable + ignored + rescued"
+    "SELECT step.number, step.duration_ns, ok + changed + failed + skipped + unreachable + ignored + rescued,"
+    " CASE WHEN run.outcome = 'ok' AND run.kind = this.kind AND " SAME("asked")
+    "  THEN max(0, run.duration_ns - (step.started_ns - run.started_ns) - step.duration_ns) ELSE -1 END"
     " FROM (SELECT * FROM run WHERE target = ?1 AND id <> ?2 ORDER BY " HISTORY_NEWEST_FIRST " LIMIT 200) AS run"
     "  JOIN run AS this ON this.id = ?2 JOIN step ON step.run = run.number"
     " WHERE run.kind <> 'resume' AND run.fresh = ?3 AND run.partial = this.partial"
@@ -40,8 +42,10 @@ int history_alike(struct sql *db, const struct history_run *run, const struct hi
     size_t length = 0;
     int row;
     while ((row = sql_step(query, err)) > 0)
-        list[length++] =
-            (struct history_alike){sql_integer(query, 0), sql_integer(query, 1), sql_integer(query, 2)};
+        list[length++] = (struct history_alike){.number = sql_integer(query, 0),
+                                                .duration_ns = sql_integer(query, 1),
+                                                .tasks = sql_integer(query, 2),
+                                                .behind_ns = sql_integer(query, 3)};
     if (row < 0) {
         free(list);
         return -1;

@@ -5,6 +5,7 @@
 struct history_alike {
     int64_t number; /* for history_alike_tasks */
     int64_t duration_ns, tasks;
+    int64_t behind_ns; /* how long its run went on; -1: it is of another kind or other phases, or not ok */
 };
 /* The newest `most` steps that ended ok and are alike the step in name, kind, transport and acceleration, and
  * in the target, recipe, provider, Ansible, arguments (those of -e by their digest), whether all was asked

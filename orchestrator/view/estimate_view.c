@@ -42,6 +42,10 @@ char *estimate_view_words(const struct estimate_figures *figures, enum estimate_
     }
     if (detail >= ESTIMATE_USUAL)
         add_duration(&out, ", usually ", figures->usual_ns);
+    if (detail >= ESTIMATE_BEHIND && !figures->slower && figures->behind_ns >= 5 * NS_PER_S) {
+        add_duration(&out, ", then ", figures->behind_ns);
+        text_add(&out, " more");
+    }
     return text_take(&out);
 }
 
@@ -58,6 +62,10 @@ void estimate_view_put(const struct estimate_figures *figures, struct json *into
     put_ms(into, "remaining_least_ms", figures->low_ns);
     put_ms(into, "remaining_most_ms", figures->high_ns);
     put_ms(into, "usual_ms", figures->usual_ns);
+    if (figures->behind_ns >= 0)
+        put_ms(into, "behind_ms", figures->behind_ns);
+    else
+        json_set(into, "behind_ms", json_new_null());
     json_set_string(into, "slower",
                     figures->slower == ESTIMATE_SLOWER_TASK   ? "task"
                     : figures->slower == ESTIMATE_SLOWER_STEP ? "step"

@@ -64,11 +64,8 @@ static const struct form {
     enum estimate_detail detail;
     bool deadline;
     int padding;
-} forms[] = {{ESTIMATE_RANGE, true, 12},
-             {ESTIMATE_USUAL, true, 12},
-             {ESTIMATE_SHORT, true, 12},
-             {ESTIMATE_SHORT, false, 12},
-             {ESTIMATE_SHORT, false, 0}};
+} forms[] = {{ESTIMATE_RANGE, true, 12}, {ESTIMATE_USUAL, true, 12},  {ESTIMATE_BEHIND, true, 12},
+             {ESTIMATE_SHORT, true, 12}, {ESTIMATE_SHORT, false, 12}, {ESTIMATE_SHORT, false, 0}};
 
 /* Which step, how far it is, and what became of its tasks. */
 static void add_step(struct text *line, const struct live_line *it, const struct form *form)
@@ -81,7 +78,7 @@ static void add_step(struct text *line, const struct live_line *it, const struct
     estimate_look(it->estimate, elapsed, &figures);
     AUTO_FREE char *words = estimate_view_words(&figures, form->detail);
     text_addf(line, "%-*s %-*s %s", form->padding, it->target, form->padding, it->step, seconds);
-    if (form->deadline || !words)
+    if (form->deadline)
         text_addf(line, " of %s", deadline);
     if (it->attempt > 1)
         text_addf(line, ", attempt %d", it->attempt);

@@ -13,11 +13,12 @@
 
 TestSuite(earlier, .timeout = 60, .fini = hostile_clean);
 
-#define BEGUN (1700000000 * NS_PER_S) /* of each step, by the wall clock */
+#define BEGUN  (1700000000 * NS_PER_S) /* of each step, by the wall clock */
+#define BEHIND (40 * NS_PER_S)         /* until the end of its run */
 
 struct how { /* zero: a rerun of vault whose phase of 10 s ended ok */
     const char *kind, *recipe, *provider, *ansible, *digest, *plan, *transport, *accelerated, *step, *target;
-    bool fresh, partial, failed, open;
+    bool fresh, partial, failed, run_failed, open;
     int attempt;
     int64_t task_s; /* when its only task ended; 0: it has none */
 };
@@ -25,7 +26,7 @@ struct how { /* zero: a rerun of vault whose phase of 10 s ended ok */
 static char *put(struct record *record, int number, struct how how)
 {
     char *id = xasprintf("01890000-0000-7000-8000-0000%08x", (unsigned)number);
-    struct event run = rows_run(EVENT_RUN_BEGIN, id, BEGUN + number * NS_PER_S),
+    struct event run = rows_run(EVENT_RUN_BEGIN, id, BEGUN - number * NS_PER_S),
                  step = rows_step(EVENT_STEP_BEGIN, id, 1);
     run.of_run.kind = how.kind ? how.kind : "run";
     run.of_run.target = how.target ? how.target : "vault";
@@ -57,6 +58,8 @@ static char *put(struct record *record, int number, struct how how)
     step.of_step.changed = 0;
     record_put(record, &step);
     run.kind = EVENT_RUN_END;
+    run.of_run.duration_ns = step.of_step.started_ns - run.of_run.started_ns + 10 * NS_PER_S + BEHIND;
+    run.of_run.outcome = how.run_failed ? OUTCOME_FAILED : OUTCOME_OK;
     record_put(record, &run);
     return id;
 }
@@ -144,6 +147,43 @@ Test(earlier, a_machine_that_this_run_makes_is_set_beside_those_that_were_just_m
                      made = {.kind = "create", .provider = "sandbox", .fresh = true};
     cr_expect(eq(sz, counted(&record, made, create), 1), "its row says so only at its end");
     cr_expect(eq(sz, counted(&record, create, create), 0));
+    record_end(&record);
+}
+
+Test(earlier, how_long_the_run_goes_on_is_that_of_whole_runs_of_the_same_phases)
+{
+    static const struct how create = {.kind = "create"}, failed = {.run_failed = true},
+                            asked = {.plan = "{\"dry_run\":false,\"arguments\":[],\"asked\":[\"install\"]}"};
+    struct record record = record_start();
+    AUTO_FREE char *a = put(&record, 1, create), *b = put(&record, 2, failed), *c = put(&record, 3, asked);
+    AUTO_FREE char *id = put(&record, 4, (struct how){.open = true});
+    struct estimate_figures figures = look(&record, id, 0);
+    cr_expect(eq(sz, figures.n, 3));
+    cr_expect(eq(i64, figures.behind_ns, -1));
+    AUTO_FREE char *whole = put(&record, 5, (struct how){0}),
+                   *now = put(&record, 6, (struct how){.open = true});
+    cr_expect(eq(i64, look(&record, now, 0).behind_ns, BEHIND));
+    record_end(&record);
+}
+
+Test(earlier, a_run_is_at_its_last_step_until_that_has_ended)
+{
+    struct record record = record_start();
+    AUTO_FREE char *before = put(&record, 1, (struct how){0}),
+                   *id = put(&record, 2, (struct how){.open = true});
+    AUTO_ERROR err = ERROR_INIT;
+    struct history_run *run;
+    struct earlier_now now;
+    cr_assert_eq(history_run(record.db, id, NULL, &run, &err), 0, "%s", error_text(&err));
+    cr_assert_eq(earlier_now(record.db, record.state, run, &now, &err), 0, "%s", error_text(&err));
+    cr_expect(eq(str, now.name, "install"));
+    cr_expect(eq(sz, now.figures.n, 1));
+    earlier_now_clear(&now);
+    struct event end = rows_step(EVENT_STEP_END, id, 1);
+    record_put(&record, &end);
+    cr_assert_eq(earlier_now(record.db, record.state, run, &now, &err), 0, "%s", error_text(&err));
+    cr_expect(now.name == NULL && now.figures.n == 0);
+    history_run_free(run);
     record_end(&record);
 }
 

@@ -45,7 +45,7 @@ static void each(struct estimate *estimate, const char *tasks,
 
 static void earlier(struct estimate *estimate, int64_t seconds, const char *tasks)
 {
-    estimate_add(estimate, seconds * NS_PER_S);
+    estimate_add(estimate, seconds * NS_PER_S, -1);
     each(estimate, tasks, estimate_add_task);
 }
 
@@ -174,12 +174,22 @@ Test(estimate, slower_than_ever_is_told_of_the_whole_whatever_it_is_at)
     struct estimate *estimate = estimate_new();
     earlier(estimate, 20, "A@10");
     earlier(estimate, 40, "A@10");
-    for (int i = 1; i < 55; i++) {
-        AUTO_FREE char *more = xasprintf("new-%d@%d", i, i);
-        ended(estimate, more);
-    }
-    cr_assert(eq(int, look(estimate, 52).slower, ESTIMATE_SLOWER_STEP));
-    cr_assert(eq(int, look(estimate, 56).slower, ESTIMATE_SLOWER_STEP));
+    ended(estimate, "A@10");
+    estimate_began(estimate, "h", NULL, "new");
+    cr_assert(eq(int, look(estimate, 52).slower, ESTIMATE_NOT_SLOWER));
+    cr_assert(eq(int, look(estimate, 53).slower, ESTIMATE_SLOWER_STEP));
+    estimate_free(estimate);
+}
+
+Test(estimate, a_playbook_that_is_another_one_by_now_has_no_earlier_ones)
+{
+    struct estimate *estimate = estimate_new();
+    earlier(estimate, 100, "A@10 B@20 C@30 D@40 E@50 F@60");
+    ended(estimate, "A@10 new-1@20 B@30 new-2@40 new-3@50 C@60"); /* half of it is the same */
+    cr_assert(eq(sz, look(estimate, 60).n, 1));
+    ended(estimate, "new-4@70 new-5@80 new-6@90 new-7@100 new-8@110 new-9@120");
+    cr_assert(eq(sz, look(estimate, 120).n, 0));
+    cr_assert(eq(int, look(estimate, 900).slower, ESTIMATE_NOT_SLOWER), "nothing is known");
     estimate_free(estimate);
 }
 
@@ -254,6 +264,17 @@ Test(estimate, a_host_that_is_lost_or_has_no_part_in_the_play_keeps_nobody_from_
     estimate_free(without);
 }
 
+Test(estimate, how_long_the_run_goes_on_behind_it_is_told_where_it_is_known)
+{
+    struct estimate *estimate = estimate_new();
+    estimate_add(estimate, 10 * NS_PER_S, -1);
+    cr_expect(eq(i64, look(estimate, 0).behind_ns, -1));
+    estimate_add(estimate, 10 * NS_PER_S, 30 * NS_PER_S);
+    estimate_add(estimate, 10 * NS_PER_S, 50 * NS_PER_S);
+    cr_expect(eq(i64, look(estimate, 0).behind_ns, 40 * NS_PER_S));
+    estimate_free(estimate);
+}
+
 Test(estimate, a_stage_which_has_no_tasks_is_told_by_its_time)
 {
     struct estimate *estimate = estimate_new();
@@ -268,10 +289,10 @@ Test(estimate, a_stage_which_has_no_tasks_is_told_by_its_time)
 Test(estimate, numbers_that_no_clock_measured_do_no_harm)
 {
     struct estimate *estimate = estimate_new();
-    estimate_add(estimate, INT64_MAX);
+    estimate_add(estimate, INT64_MAX, INT64_MAX);
     estimate_add_task(estimate, &(struct estimate_task){.task = "A", .ended_ns = INT64_MAX});
     estimate_add_task(estimate, &(struct estimate_task){.ended_ns = INT64_MIN});
-    estimate_add(estimate, INT64_MIN);
+    estimate_add(estimate, INT64_MIN, INT64_MIN);
     estimate_ended(estimate, &(struct estimate_task){.task = "A", .ended_ns = INT64_MIN});
     estimate_ended(estimate, &(struct estimate_task){.task = "B", .ended_ns = INT64_MAX});
     struct estimate_figures figures;
@@ -281,7 +302,7 @@ Test(estimate, numbers_that_no_clock_measured_do_no_harm)
     cr_assert(figures.low_ns <= figures.remaining_ns && figures.remaining_ns <= figures.high_ns);
     estimate_free(estimate);
     estimate = estimate_new();
-    estimate_add(estimate, INT64_MAX);
+    estimate_add(estimate, INT64_MAX, INT64_MAX);
     cr_expect(eq(int, look(estimate, 10).slower, ESTIMATE_NOT_SLOWER));
     estimate_free(estimate);
 }
@@ -321,21 +342,24 @@ static void expect_words(struct estimate_figures figures, enum estimate_detail d
     cr_expect(eq(str, words, (char *)expected));
 }
 
-Test(estimate, the_range_is_said_where_it_is_wide_and_a_time_as_exact_as_it_is_of_use)
+Test(estimate, the_range_is_said_where_it_is_wide_and_what_comes_behind_where_it_is_worth_it)
 {
     struct estimate_figures wide = {.n = 3,
                                     .percent = 62,
                                     .remaining_ns = 41 * NS_PER_S,
                                     .low_ns = 24 * NS_PER_S,
                                     .high_ns = 71 * NS_PER_S,
-                                    .usual_ns = 64 * NS_PER_S},
+                                    .usual_ns = 64 * NS_PER_S,
+                                    .behind_ns = 121 * NS_PER_S},
                             narrow = wide, slow = wide,
                             near = {.n = 3, .percent = 99, .high_ns = 4 * NS_PER_S};
     narrow.low_ns = 38 * NS_PER_S;
     narrow.high_ns = 43 * NS_PER_S;
     slow.slower = ESTIMATE_SLOWER_TASK;
-    expect_words(wide, ESTIMATE_RANGE, "62 %, about 40s (25s to 1m10s), usually 1m5s");
-    expect_words(wide, ESTIMATE_USUAL, "62 %, about 40s, usually 1m5s");
+    narrow.behind_ns = 4 * NS_PER_S;
+    expect_words(wide, ESTIMATE_RANGE, "62 %, about 40s (25s to 1m10s), usually 1m5s, then 2m more");
+    expect_words(wide, ESTIMATE_USUAL, "62 %, about 40s, usually 1m5s, then 2m more");
+    expect_words(wide, ESTIMATE_BEHIND, "62 %, about 40s, then 2m more");
     expect_words(wide, ESTIMATE_SHORT, "62 %, about 40s");
     expect_words(narrow, ESTIMATE_RANGE, "62 %, about 40s, usually 1m5s");
     expect_words(slow, ESTIMATE_RANGE, "62 %, slower than ever seen, usually 1m5s");
