@@ -99,6 +99,8 @@ def load():
             loader.init_plugin_loader()  # a name of ansible.builtin that is looked up before it is never found
             cli.init_plugin_loader = _nothing  # a second time it only warns
         import ansible_mitogen.strategy  # noqa: F401
+        import mitogen.ssh
+        _leave_host_keys(mitogen.ssh.Connection)
     except Exception as fault:  # its insides are others than those that were tried
         return 'mitogen does not start: ' + _described(fault)
     return None
@@ -106,6 +108,18 @@ def load():
 
 def _nothing(*words, **names):
     pass
+
+
+def _leave_host_keys(connection):
+    """What ssh's own arguments and files say of host keys counts, as with Ansible: mitogen would put a word of its own before them."""
+    command = connection.get_boot_command
+    own = ['-o', 'StrictHostKeyChecking yes']
+
+    def without(self):
+        words = command(self)
+        at = next((at for at in range(len(words)) if words[at:at + 2] == own), len(words))
+        return words[:at] + words[at + 2:]
+    connection.get_boot_command = without
 
 
 # One multiplexer for all phases.

@@ -16,7 +16,8 @@ short_description: what Ansible says, as lines that can be compared
 description: [what Ansible says, as lines that can be compared]
 """
 
-EACH_TIME = {'start', 'end', 'delta', 'ansible_job_id', 'results_file', 'atime', 'mtime', 'ctime', 'inode', 'version', 'ansible_facts'}
+EACH_TIME = {'start', 'end', 'delta', 'elapsed', 'ansible_job_id', 'jid', '_async_dir', 'results_file', 'atime', 'mtime', 'ctime', 'inode', 'version', 'ansible_facts',
+             'exception', 'module_stdout', 'module_stderr'}  # the last ones: where in what files it was
 MASKED = [(re.compile(pattern), text) for pattern, text in (
     (r'/\S*?/ansible[-_](tmp|local|mitogen_action)[-_][^\s"\']*', 'TEMPORARY'),
     (r'^(\.|tmp)[a-z0-9_]{8}$', 'TEMPORARY'),
@@ -59,7 +60,10 @@ class CallbackModule(CallbackBase):
 
     def _of(self, result, outcome, *words):
         host, task, data = self._parts(result)
-        self._line(host, '[%s]' % (task.name or task.action), outcome, *words, json.dumps(masked(data), sort_keys=True))
+        data = masked(data)
+        if task.action.endswith('async_status'):  # how often it asks is the job's matter
+            data.pop('attempts', None)
+        self._line(host, '[%s]' % (task.name or task.action), outcome, *words, json.dumps(data, sort_keys=True))
 
     def _row(self, result, status, ignored=False):
         host, task, data = self._parts(result)
@@ -114,7 +118,7 @@ class CallbackModule(CallbackBase):
         self._of(result, 'item skipped')
 
     def v2_runner_retry(self, result):
-        if not self._parts(result)[1].action.endswith('async_status'):  # it asks until the job is done
+        if not self._parts(result)[1].action.endswith('async_status'):
             self._of(result, 'tries again')
 
     def v2_runner_on_async_ok(self, result):
