@@ -1,6 +1,7 @@
 /* Following runs while they go: one redrawn line per target on a terminal, above it a line for each step that
  * ended; elsewhere Ansible's own output as it comes. Reads only what the workers write (journal, step logs,
- * event files), so it can be lost or killed without a trace. Everything goes to stderr. */
+ * event files; on a terminal, once for each step, what the store has of earlier ones), so it can be lost or
+ * killed without a trace. Everything goes to stderr. */
 #pragma once
 #include "base/error.h"
 #include "process/loop.h"
