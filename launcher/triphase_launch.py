@@ -60,7 +60,7 @@ def beside(name):
 def mitogen():
     """triphase_mitogen.py, ready; None where it cannot be had."""
     try:
-        why = beside('triphase_mitogen').load()
+        why = beside('triphase_mitogen').load(know_names)
     except ImportError as fault:
         why = str(fault)
     if why:
@@ -80,14 +80,34 @@ def share_payloads():
         pass
 
 
-def load(script):
-    """Ansible's main, None where the script finds its Ansible in a way of its own."""
+@functools.cache
+def know_names():
+    """What is the same for all phases and each would begin with: Ansible's list of its own plugins' names, and modules that are imported for any playbook.
+    Never a plugin: one of the project's may stand in its place."""
+    from ansible import cli
+    from ansible.plugins import loader
+    if hasattr(loader, 'init_plugin_loader'):
+        loader.init_plugin_loader()  # a name of ansible.builtin that is looked up before it is never found
+        cli.init_plugin_loader = lambda *words: loader._load_plugin_filter()  # the rest only warns a second time
+    for name in ('ansible_collections.ansible.builtin', 'ansible.playbook.included_file', 'ansible.plugins.connection', 'ansible.plugins.inventory',
+                 'ansible.plugins.strategy', 'ansible.plugins.terminal', 'http.client', 'multiprocessing.shared_memory', 'pty', 'urllib.request',
+                 'xml.dom.minidom', 'xml.etree.ElementTree'):
+        try:
+            importlib.import_module(name)
+        except ImportError:  # not of this Ansible
+            pass
+
+
+def load(script, early=False):
+    """Ansible's main, None where the script finds its Ansible in a way of its own. `early`: there is time until the phase begins."""
     sys.path[0] = os.path.dirname(script)
     try:
         from ansible.cli.playbook import main
     except ImportError:
         return None
     share_payloads()
+    if early:
+        know_names()
     if MITOGEN in os.environ:
         mitogen()
     gc.freeze()
@@ -199,7 +219,7 @@ def arrange(descriptors):
 
 
 def ahead(gate, script):
-    main = load(script)
+    main = load(script, early=True)
     return stand(gate, main, read_at_import() if main else None)
 
 
@@ -258,7 +278,7 @@ def make_own():
 
 def zygote(control, script):
     import socket
-    main = load(script)
+    main = load(script, early=True)
     files = read_at_import() if main else None
     shared = mitogen() if main and MITOGEN in os.environ else None
     if shared:

@@ -6,11 +6,11 @@ one task after the other, by a process of its own, the multiplexer.
 
 A phase calls, behind Ansible's imports and before its main,
 
-    load()      None, or why it goes without mitogen
+    load(prepare)  None, or why it goes without mitogen
     in_phase()  the strategies linear, free and host_pinned are mitogen's from here on
 
 and has a multiplexer of its own, which ends with it. A process that forks the phases of a run and runs nothing itself has one for all of them,
-which keeps what it has connected; behind load() it calls
+which keeps what it has connected; behind load it calls
 
     start()                 None, or why there is none
     wait(door)              in place of waiting for the next phase at that socket
@@ -88,26 +88,19 @@ def _described(fault):
     return '%s: %s' % (type(fault).__name__, ' '.join(str(fault).split()))
 
 
-def load():
+def load(prepare):
+    """None, or why it cannot be had. `prepare`: makes the names known that Ansible finds plugins by."""
     try:
         why = ask()
         if why:
             return why
-        from ansible import cli
-        from ansible.plugins import loader
-        if hasattr(loader, 'init_plugin_loader'):
-            loader.init_plugin_loader()  # a name of ansible.builtin that is looked up before it is never found
-            cli.init_plugin_loader = _nothing  # a second time it only warns
+        prepare()
         import ansible_mitogen.strategy  # noqa: F401
         import mitogen.ssh
         _leave_host_keys(mitogen.ssh.Connection)
     except Exception as fault:  # its insides are others than those that were tried
         return 'mitogen does not start: ' + _described(fault)
     return None
-
-
-def _nothing(*words, **names):
-    pass
 
 
 def _leave_host_keys(connection):
