@@ -24,7 +24,7 @@ void accelerate_keys_environment(struct settings *layers, const struct spots *sp
     const struct provenance from = {place, false};
     const char *value = environment_value(environment, VARIABLE);
     enum accelerate kind;
-    if (!value || !*value)
+    if (!value)
         return;
     if (accelerate_from(value, &kind) < 0) {
         AUTO_FREE char *shown = text_shown(value);

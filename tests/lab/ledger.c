@@ -24,7 +24,8 @@ struct lab *ledger_project(const char *ansible)
     lab_write(lab, "ansible.cfg", "[defaults]\ncallback_plugins = cases/callback_plugins\n");
     lab_write(
         lab, "stock.yml",
-        "recipe_work:\n  hosts:\n    host:\n      ansible_host: 127.0.0.1\n      ansible_port: %1$d\n"
+        "all:\n  vars: {triphase_attempt: 1}\nrecipe_work:\n  hosts:\n    host:\n      ansible_host: "
+        "127.0.0.1\n      ansible_port: %1$d\n"
         "      ansible_user: root\n      ansible_ssh_private_key_file: %2$s/key\n"
         "      ansible_python_interpreter: /usr/bin/python3\n"
         "      ansible_ssh_args: -o ControlMaster=auto -o ControlPersist=3s -o ControlPath=%2$s/ssh-%%h-%%p"

@@ -5,6 +5,7 @@
 #include "figures.h"
 #include "lab/damage.h"
 #include "lab/ending.h"
+#include "lab/phase.h"
 #include "lab/sandbox.h"
 
 #include "base/file.h"
@@ -456,9 +457,8 @@ Test(vault_soak, what_was_bent_on_the_host_is_made_good)
 }
 
 /* All of it with another root tree or Ansible; NULL: as it comes. */
-static void whole_life(const char *root, const char *ansible)
+static void live_whole(struct lab *lab, const char *root, const char *ansible)
 {
-    struct lab *lab = vault_lab();
     expect_cases(3, xasprintf("a whole life on %s", root ? root : "debian-12"));
     if (root)
         lab_environment(lab, "TRIPHASE_TARGETS_VAULT_ROOT", root);
@@ -478,6 +478,11 @@ static void whole_life(const char *root, const char *ansible)
     hold_well(lab);
     held(result);
     held(vault_expect(lab, 0, "destroy", "vault", "--yes", NULL));
+}
+
+static void whole_life(const char *root, const char *ansible)
+{
+    live_whole(vault_lab(), root, ansible);
 }
 
 static const char *ansible_of(const char *variable)
@@ -516,4 +521,14 @@ Test(vault_soak, a_whole_life_by_the_newest_ansible)
 Test(vault_soak, a_whole_life_by_the_newest_ansible_on_debian_11)
 {
     whole_life("debian-11", ansible_of("NEWEST_ANSIBLE"));
+}
+
+Test(vault_soak, a_whole_life_under_mitogen)
+{
+    struct lab *lab = vault_lab();
+    lab_use_mitogen(lab);
+    live_whole(lab, NULL, NULL);
+    cr_expect_eq(lab_sql_number(lab, "SELECT count(*) FROM step WHERE kind = 'phase' AND accelerated <> "
+                                     "'mitogen'"),
+                 0);
 }

@@ -10,6 +10,7 @@
 #include "base/words.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -204,6 +205,47 @@ Test(accelerate_mitogen,
     cr_expect_str_eq(rows, "other 1, other 0");
 }
 
+/* The phase between them is Ansible's own: while it waits, nothing asks the multiplexer. */
+Test(accelerate_mitogen, a_multiplexer_that_died_between_two_phases_is_made_anew)
+{
+    (void)lab_mitogen();
+    struct lab *lab = lab_new();
+    lab_static_project(lab, "", PLAY "  tasks: []\n");
+    lab_use_mitogen(lab);
+    lab_environment(lab, "TRIPHASE_ACCELERATE", NULL);
+    lab_write(lab, "phases/work.yml", "%s",
+              "phases:\n  - {name: before, playbook: playbooks/there.yml, accelerate: mitogen}\n"
+              "  - {name: between, playbook: playbooks/between.yml, accelerate: none}\n"
+              "  - {name: behind, playbook: playbooks/there.yml, accelerate: mitogen}\n");
+    AUTO_FREE char *there =
+        xasprintf(PLAY "  tasks:\n    - ansible.builtin.shell: \"" WHO("%s/there") "\"\n", lab_folder(lab));
+    lab_write(lab, "playbooks/there.yml", "%s", there);
+    lab_write(lab, "playbooks/between.yml",
+              PLAY
+              "  tasks:\n    - ansible.builtin.shell: touch %1$s/waits; until test -e %1$s/goes; do sleep "
+              "0.1; done\n",
+              lab_folder(lab));
+    pid_t command = lab_start(lab, "create", "create", "host", NULL);
+    cr_assert(lab_until_file(lab, 60, "waits"));
+    /* A child of the process that forks the phases, with its words. */
+    AUTO_FREE char *mux = rig_output("for p in $(pgrep -f '%s/.*--zygote'); do grep -qas -e --zygote "
+                                     "/proc/$(ps -o ppid= -p $p | tr -d ' ')/cmdline && echo $p; done",
+                                     lab_folder(lab));
+    for (char *end = mux; *end; end += strspn(end, "\n")) {
+        damage_kill((pid_t)strtol(end, &end, 10));
+    }
+    lab_write(lab, "goes", "%s", "");
+    cr_expect_eq(lab_wait(lab, command, 60), 0);
+    AUTO_FREE char *used = lab_sql(
+        lab, "SELECT group_concat(accelerated || ' ' || coalesce(accelerated_why, '-'), ', ') FROM (SELECT * "
+             "FROM step WHERE kind = 'phase' ORDER BY seq)");
+    cr_expect_str_eq(used, "mitogen -, none -, mitogen -");
+    /* Without cgroups each phase has its own anyway. */
+    cr_expect(*mux || lab_sql_number(lab, "SELECT count(*) FROM step WHERE scope = 'session'"),
+              "none was there");
+    lab_expect_nothing_left(lab, "a multiplexer that died");
+}
+
 Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibles)
 {
     struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
@@ -251,6 +293,38 @@ Test(accelerate_mitogen, another_user_and_a_reboot_are_the_same_as_without_it)
     lab_write(lab, "playbooks/again.yml", PLAY "  tasks:\n    - ansible.builtin.ping:\n");
     struct lab_result result = lab_run(lab, "create", NULL);
     cr_expect_eq(result.code, 0, "%s", result.err);
+    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
+    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+}
+
+/* Where the shared interpreter of root was not made without one. */
+Test(accelerate_mitogen, another_user_whose_sudo_asks_for_a_password_is_the_same_as_without_it)
+{
+    (void)lab_mitogen();
+    rig_needed();
+    struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
+    lab_environment(lab, "TRIPHASE_ACCELERATE", NULL);
+    lab_environment(lab, "WORD", "of a test");
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n    user: worker\n"
+              "    become_password: {env: WORD}\n");
+    lab_write(lab, "phases/work.yml",
+              "phases:\n  - {name: before, playbook: playbooks/before.yml, accelerate: none}\n"
+              "  - {name: work, playbook: playbooks/work.yml, accelerate: mitogen}\n");
+    lab_write(lab, "playbooks/before.yml",
+              PLAY
+              "  become: true\n  tasks:\n    - ansible.builtin.shell: echo 'worker:of a test' | chpasswd; "
+              "echo 'worker ALL=(ALL) ALL' > /etc/sudoers.d/worker\n");
+    lab_write(lab, "playbooks/work.yml",
+              PLAY "  tasks:\n    - ansible.builtin.command: sudo -n true\n      register: asks\n      "
+                   "failed_when: asks.rc == 0\n"
+                   "    - ansible.builtin.command: id -un\n      become: true\n      register: who\n"
+                   "    - ansible.builtin.assert: {that: [who.stdout == 'root']}\n");
+    struct lab_result result = lab_run(lab, "create", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
+    AUTO_FREE char *used = lab_phase(lab, "accelerated");
+    cr_expect_str_eq(used, "mitogen");
     struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
     cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
 }

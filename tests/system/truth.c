@@ -4,6 +4,8 @@
 #include "../lab/ledger.h"
 #include "../lab/phase.h"
 
+#include "base/memory.h"
+
 #include <criterion/criterion.h>
 
 TestSuite(truth, .timeout = 300);
@@ -125,4 +127,82 @@ Test(truth, several_hosts_have_in_each_mode_the_lines_that_they_have_without_tri
 Test(truth, several_hosts_have_in_each_mode_the_lines_that_they_have_without_triphase_on_the_newest_ansible)
 {
     check_hosts(lab_newest_ansible());
+}
+
+/* Each way in which a phase can end that Ansible by itself goes too, and what becomes of handlers. */
+static void check_outcomes(const char *ansible, size_t part)
+{
+    static const struct ledger_allowed nothing[] = {{0}};
+    static const struct ledger_allowed passed[] = {{message, false, NULL, "gone [", failed, eof},
+                                                   {message, false, "2.14", "gone [", refused,
+                                                    "Connection refused\\r\""},
+                                                   {0}};
+    static const struct ledger_allowed lost[] = {
+        {message, false, NULL, "gone [", failed, eof},
+        {message, false, "2.14", "gone [", refused, "Connection refused\\r\""},
+        {message, false, NULL, "phase unreachable", failed, "EOF on stream; last 100 lines received: "},
+        {message, false, "2.14", "phase unreachable", "refused", "refused "},
+        {0}};
+    static const struct {
+        const char *folder, *name;
+        const struct ledger_allowed *allowed;
+    } all[] = {{"outcomes", "ok", nothing},
+               {"outcomes", "all-skipped", nothing},
+               {"outcomes", "failed", nothing},
+               {"outcomes", "failed-under-no-log", nothing},
+               {"outcomes", "rescued", nothing},
+               {"outcomes", "rescue-that-fails", nothing},
+               {"outcomes", "always-that-fails-after-a-rescue", nothing},
+               {"outcomes", "ignored", nothing},
+               {"outcomes", "ignored-by-a-template-that-says-no", nothing},
+               {"outcomes", "one-play-without-hosts", nothing},
+               {"outcomes", "aborted-after-a-play-began", nothing},
+               {"outcomes", "unreachable", lost},
+               {"outcomes", "unreachable-and-not-rescued", lost},
+               {"outcomes", "unreachable-and-failed-unreachable-counts-first", lost},
+               {"outcomes", "ignore-unreachable", passed},
+               {"outcomes", "ignore-unreachable-of-a-whole-play", passed},
+               {"outcomes", "ignore-unreachable-by-a-template-that-says-no", lost},
+               {"outcomes", "cleared-and-it-took-part-again", passed},
+               {"outcomes", "cleared-and-it-took-no-further-part", lost},
+               {"outcomes", "a-handler-fails", nothing},
+               {"outcomes", "an-undefined-variable", nothing},
+               {"handlers-dropped", "end-play", nothing},
+               {"handlers-dropped", "end-host", nothing},
+               {"handlers-dropped", "flushed-first", nothing},
+               {"handlers-dropped", "notified-in-every-way", nothing},
+               {"handlers-dropped", "a-roles-by-its-full-name", nothing}};
+    struct lab *lab = ledger_project(ansible);
+    for (size_t i = part; i < COUNT_OF(all); i += 2)
+        ledger_expect_same(lab, ansible, all[i].folder, all[i].name, plainly, all[i].allowed);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_one)
+{
+    check_outcomes(NULL, 0);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_two)
+{
+    check_outcomes(NULL, 1);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_oldest_ansible_one)
+{
+    check_outcomes(lab_old_ansible(), 0);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_oldest_ansible_two)
+{
+    check_outcomes(lab_old_ansible(), 1);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_newest_ansible_one)
+{
+    check_outcomes(lab_newest_ansible(), 0);
+}
+
+Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_newest_ansible_two)
+{
+    check_outcomes(lab_newest_ansible(), 1);
 }

@@ -3,11 +3,13 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "unit/folder.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void fill(void)
 {
@@ -55,6 +57,47 @@ Test(mitogen, the_interpreter_says_whether_it_has_one_that_was_tried_with_its_an
     expect_refused("it fails", "echo 'no such thing' >&2; exit 3", "no such thing", "cannot be told");
 }
 
+/* The question itself, to an interpreter with packages of these versions; mitogen "": none. */
+Test(mitogen, only_versions_that_were_tried_with_each_other_are_taken)
+{
+    static const struct {
+        const char *ansible, *mitogen, *why;
+    } rows[] = {
+        {"2.14.18", "(0, 3, 54)", NULL},
+        {"2.19.14", "(0, 3, 54)", NULL},
+        {"2.21.5", "(0, 3, 54)", NULL},
+        {"2.21.5", "(0, 3, 53)", "mitogen 0.3.53 was not tried, but 0.3.54"},
+        {"2.20.1", "(0, 3, 54)", "mitogen was not tried with ansible-core 2.20.1, but with 2.14, 2.19, 2.21"},
+        {"2.22.0rc1", "(0, 3, 54)", "mitogen was not tried with ansible-core 2.22.0rc1"},
+        {"2.19.14", "", "mitogen is not there"},
+    };
+    AUTO_FREE char *top = getcwd(NULL, 0), *packages = folder_path("packages");
+    AUTO_FREE char *answer = xasprintf("unset TRIPHASE_MITOGEN; PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=%s exec "
+                                       "python3 %s/launcher/triphase_mitogen.py --ask",
+                                       packages, top);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO_FREE char *ansible = xasprintf("__version__ = '%s'\n", rows[i].ansible),
+                       *mitogen = xasprintf("__version__ = %s\n", rows[i].mitogen);
+        folder_write("packages/ansible/__init__.py", "");
+        folder_write("packages/ansible/release.py", ansible);
+        folder_write("packages/mitogen/__init__.py", *rows[i].mitogen ? mitogen : "");
+        folder_write("packages/ansible_mitogen/__init__.py", "");
+        expect_refused(rows[i].ansible, answer, rows[i].why, rows[i].why);
+    }
+}
+
+Test(mitogen, a_folder_of_async_jobs_of_an_inventory_goes_without)
+{
+    AUTO_PROJECT *project = folder_load();
+    AUTO_WORDS found = WORDS_INIT;
+    free(project->ansible);
+    project->ansible = plain_script("echo yes");
+    project->targets[0].host_variables = json_new_object();
+    json_set_string(project->targets[0].host_variables, "ansible_async_dir", "/x");
+    mitogen_refusals(project, &project->targets[0], &found);
+    cr_has(words_env(&found, "install"), "ansible_async_dir of the inventory");
+}
+
 Test(mitogen,
      a_play_of_a_strategy_that_it_has_not_and_a_folder_of_async_jobs_that_it_does_not_know_go_without)
 {
@@ -63,6 +106,7 @@ Test(mitogen,
     } rows[] = {
         {"  strategy: free\n", NULL},
         {"  strategy: ansible.builtin.host_pinned\n", NULL},
+        {"  strategy: ansible.legacy.linear\n", NULL},
         {"  strategy: mitogen_linear\n", NULL},
         {"  strategy: debug\n", "playbooks/b.yml:2: mitogen has no strategy debug"},
         {"  strategy: '{{ mine }}'\n", "mitogen has no strategy {{ mine }}"},
