@@ -21,7 +21,9 @@ struct lab *ledger_project(const char *ansible)
     struct lab *lab = lab_phase_project(ansible, "    attempts: 1\n    beyond: allow\n");
     lab_use_mitogen(lab);
     lab_case(lab, "truth", "cases");
-    lab_write(lab, "ansible.cfg", "[defaults]\ncallback_plugins = cases/callback_plugins\n");
+    lab_write(lab, "ansible.cfg",
+              "[defaults]\ncallback_plugins = "
+              "cases/callback_plugins\n[privilege_escalation]\nbecome_allow_same_user = true\n");
     lab_write(
         lab, "stock.yml",
         "all:\n  vars: {triphase_attempt: 1}\nrecipe_work:\n  hosts:\n    host:\n      ansible_host: "

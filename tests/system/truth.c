@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(truth, .timeout = 300);
+TestSuite(truth, .timeout = 480);
 
 static const char *const plainly[] = {NULL};
 
@@ -204,4 +204,29 @@ Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_newest_
 Test(truth, a_phase_ends_in_each_mode_as_it_does_without_triphase_on_the_newest_ansible_two)
 {
     check_outcomes(lab_newest_ansible(), 1);
+}
+
+static void check_su(const char *ansible)
+{
+    static const struct ledger_allowed allowed[] = {
+        {"become_flags of su are not passed on", false, NULL, "host [with flags]",
+         "\"stdout\": \"a login\", \"stdout_lines\": [\"a login\"]",
+         "\"stdout\": \"no login\", \"stdout_lines\": [\"no login\"]"},
+        {0}};
+    ledger_expect_same(ledger_project(ansible), ansible, "truth", "su", plainly, allowed);
+}
+
+Test(truth, flags_of_su_count_in_each_mode_but_mitogens)
+{
+    check_su(NULL);
+}
+
+Test(truth, flags_of_su_count_in_each_mode_but_mitogens_on_the_oldest_ansible)
+{
+    check_su(lab_old_ansible());
+}
+
+Test(truth, flags_of_su_count_in_each_mode_but_mitogens_on_the_newest_ansible)
+{
+    check_su(lab_newest_ansible());
 }
