@@ -16,7 +16,7 @@ short_description: what Ansible says, as lines that can be compared
 description: [what Ansible says, as lines that can be compared]
 """
 
-EACH_TIME = {'start', 'end', 'delta', 'elapsed', 'ansible_job_id', 'jid', '_async_dir', 'results_file', 'atime', 'mtime', 'ctime', 'inode', 'version', 'ansible_facts',
+EACH_TIME = {'start', 'end', 'delta', 'elapsed', 'ansible_job_id', 'jid', '_async_dir', 'results_file', 'erased', 'atime', 'mtime', 'ctime', 'inode', 'version', 'ansible_facts',
              'exception', 'module_stdout', 'module_stderr'}  # the last ones: where in what files it was
 MASKED = [(re.compile(pattern), text) for pattern, text in (
     (r'/\S*?/ansible[-_](tmp|local|mitogen_action)[-_][^\s"\']*', 'TEMPORARY'),
