@@ -26,9 +26,9 @@ FILES = {
     - name: See
       ansible.builtin.assert:
         that: doubled | int == 14
-    - name: Do
-      ansible.builtin.command: "true"
-      changed_when: false
+    - name: Say it
+      ansible.builtin.debug:
+        var: doubled
     - name: Pass over
       ansible.builtin.debug:
         msg: never
