@@ -246,6 +246,44 @@ Test(accelerate_mitogen, a_multiplexer_that_died_between_two_phases_is_made_anew
     lab_expect_nothing_left(lab, "a multiplexer that died");
 }
 
+Test(accelerate_mitogen, what_a_module_changes_in_its_own_process_stays_until_the_connection_is_reset)
+{
+    struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
+    lab_write(lab, "cases/library/mine.py", "#!/usr/bin/python3\nimport os\nos.umask(0o027)\n%s",
+              MODULE("it"));
+    lab_play(lab,
+             PLAY "  tasks:\n    - {ansible.builtin.shell: umask, register: before}\n    - mine:\n"
+                  "    - {ansible.builtin.shell: umask, register: behind}\n    - meta: reset_connection\n"
+                  "    - {ansible.builtin.shell: umask, register: anew}\n"
+                  "    - ansible.builtin.assert: {that: [before.stdout != '0027', behind.stdout == '0027', "
+                  "anew.stdout == before.stdout]}\n");
+    struct lab_result result = lab_run(lab, "run", "host", NULL);
+    lab_expect(lab, &result, "a module that sets the umask", "ok", "-", 0);
+}
+
+Test(accelerate_mitogen, groups_are_those_of_the_login_until_the_connection_is_reset)
+{
+    (void)lab_mitogen();
+    rig_needed();
+    struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    lab_write(lab, "phases/work.yml",
+              "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1}\n");
+    lab_write(lab, "playbooks/work.yml",
+              PLAY "  tasks:\n    - ansible.builtin.group: {name: extra}\n"
+                   "    - ansible.builtin.user: {name: root, groups: extra, append: true}\n"
+                   "    - {ansible.builtin.command: id -nG, register: before}\n    - meta: reset_connection\n"
+                   "    - {ansible.builtin.command: id -nG, register: anew}\n"
+                   "    - ansible.builtin.assert: {that: [\"'extra' not in before.stdout\", \"'extra' in "
+                   "anew.stdout\"]}\n");
+    struct lab_result result = lab_run(lab, "create", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
+    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
+    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+}
+
 Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibles)
 {
     struct lab *lab = mitogen_project(NULL, "    attempts: 1\n");
