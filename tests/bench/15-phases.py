@@ -4,12 +4,13 @@ against a plain shell loop of three ansible-playbook calls with Ansible's defaul
 pipelining, with mitogen as it comes, by ansible-runner, and pyinfra doing the same operations in three calls (setup/install.sh bench installs the last two).
 PAIRS rounds of all of them, interleaved; MODES picks ways of triphase (`warm`, `none`, `mitogen`; with `cached`: facts are gathered once a run),
 PEERS the others."""
+import functools
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TOP, Table, first_run, peers, project, run, triphase  # noqa: E402
+from measure import TOP, Table, first_run, interleaved, peers, project, run, triphase  # noqa: E402
 
 MODES = os.environ.get('MODES', 'warm mitogen mitogen-cached').split()
 PEERS = os.environ.get('PEERS', 'pipelining mitogen ansible-runner pyinfra').split()
@@ -121,12 +122,7 @@ def main():
     with project(FILES) as folder:
         triphase(folder, 'create', 'everyday')
         first_run.plain_inventory(folder, 'everyday', 'everyday')
-        measured = {name: [] for name in ways}
-        for way in ways.values():
-            way(folder)
-        for _ in range(PAIRS):
-            for name, way in ways.items():
-                measured[name].append(way(folder))
+        measured = interleaved({name: functools.partial(way, folder) for name, way in ways.items()})
         table = Table('Three phases, 12 modules and facts, nothing to change: whole commands against a plain loop of ansible-playbook')
         table.row('the loop', [end[0] for end in measured['loop']], unit=' s')
         for name in ways:

@@ -7,7 +7,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TOP, Table, first_run, peers, project, triphase  # noqa: E402
+from measure import TOP, Table, first_run, interleaved, peers, project, triphase  # noqa: E402
 
 TARGETS = {'warm': 0.70, 'mitogen': 0.30}
 FILES = {
@@ -25,12 +25,7 @@ def main():
         ways = {mode: lambda mode=mode: peers.accelerated(folder, 'hardened', mode) for mode in TARGETS}
         ways['alone'] = lambda: peers.shell(folder, words)
         ways['alone, mitogen'] = lambda: peers.by_mitogen(folder, words)
-        for way in ways.values():
-            way()
-        measured = {name: [] for name in ways}
-        for _ in range(PAIRS):
-            for name, way in ways.items():
-                measured[name].append(way())
+        measured = interleaved(ways)
         table = Table('A hardening role of 45 tasks, second run: whole commands against ansible-playbook')
         table.row('ansible-playbook', [end[0] for end in measured['alone']], unit=' s')
         for name in ways:

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, Table, first_run, peers, project, triphase  # noqa: E402
+from measure import Table, first_run, interleaved, peers, project, triphase  # noqa: E402
 
 NAMES = 500
 FILES = {
@@ -43,12 +43,7 @@ def main():
         first_run.plain_inventory(folder, 'other', 'host')
         ways = {'triphase': lambda: peers.accelerated(folder, 'host', 'warm'),
                 'alone': lambda: peers.shell(folder, 'ansible-playbook -i names.ini -i plain.yml -e @vars.yml names.yml')}
-        for way in ways.values():
-            way()
-        measured = {name: [] for name in ways}
-        for _ in range(PAIRS):
-            for name, way in ways.items():
-                measured[name].append(way())
+        measured = interleaved(ways)
         table = Table('%d names of this machine in one play of five tasks: the whole command against ansible-playbook alone' % NAMES)
         pairs = list(zip(measured['triphase'], measured['alone']))
         table.row('ansible-playbook', [b[0] for _, b in pairs], unit=' s')

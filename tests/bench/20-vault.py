@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from measure import PAIRS, TOP, Table, first_run, peers, project, triphase  # noqa: E402
+from measure import PAIRS, TOP, Table, first_run, interleaved, peers, project, triphase  # noqa: E402
 
 TARGETS = {'warm': 0.60, 'mitogen': 0.30}
 
@@ -17,12 +17,7 @@ def second_runs(folder):
     first_run.plain_inventory(folder, 'vault', 'vault')
     ways = {mode: lambda mode=mode: peers.accelerated(folder, 'vault', mode) for mode in TARGETS}
     ways['loop'] = lambda: peers.shell(folder, first_run.loop('vault'))
-    for way in ways.values():
-        way()
-    measured = {name: [] for name in ways}
-    for _ in range(PAIRS):
-        for name, way in ways.items():
-            measured[name].append(way())
+    measured = interleaved(ways)
     for mode, target in TARGETS.items():
         table.row('triphase run vault, %s, wall' % mode, [a[0] / b[0] for a, b in zip(measured[mode], measured['loop'])], target)
         table.row('triphase run vault, %s, CPU' % mode, [a[1] / b[1] for a, b in zip(measured[mode], measured['loop'])])

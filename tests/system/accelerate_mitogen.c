@@ -28,6 +28,27 @@ static struct lab *mitogen_project(const char *ansible, const char *phase_keys)
     return lab;
 }
 
+/* A target of a host that the test may change; the phases are the caller's to write. */
+static struct lab *mitogen_sandbox(void)
+{
+    (void)lab_mitogen();
+    rig_needed();
+    struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    return lab;
+}
+
+/* It is made and gone through well, and removed. */
+static void expect_sandbox_well(struct lab *lab)
+{
+    struct lab_result result = lab_run(lab, "create", NULL);
+    cr_expect_eq(result.code, 0, "%s", result.err);
+    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
+    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+}
+
 /* Ansible has an interpreter for each task, mitogen one for all. */
 static bool is_mitogens(struct lab *lab, const char *file)
 {
@@ -263,12 +284,7 @@ Test(accelerate_mitogen, what_a_module_changes_in_its_own_process_stays_until_th
 
 Test(accelerate_mitogen, groups_are_those_of_the_login_until_the_connection_is_reset)
 {
-    (void)lab_mitogen();
-    rig_needed();
-    struct lab *lab = lab_new();
-    lab_use_mitogen(lab);
-    lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    struct lab *lab = mitogen_sandbox();
     lab_write(lab, "phases/work.yml",
               "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1}\n");
     lab_write(lab, "playbooks/work.yml",
@@ -278,10 +294,7 @@ Test(accelerate_mitogen, groups_are_those_of_the_login_until_the_connection_is_r
                    "    - {ansible.builtin.command: id -nG, register: anew}\n"
                    "    - ansible.builtin.assert: {that: [\"'extra' not in before.stdout\", \"'extra' in "
                    "anew.stdout\"]}\n");
-    struct lab_result result = lab_run(lab, "create", NULL);
-    cr_expect_eq(result.code, 0, "%s", result.err);
-    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
-    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+    expect_sandbox_well(lab);
 }
 
 Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibles)
@@ -302,12 +315,7 @@ Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibl
 /* It has other users, and boots. */
 Test(accelerate_mitogen, another_user_and_a_reboot_are_the_same_as_without_it)
 {
-    (void)lab_mitogen();
-    rig_needed();
-    struct lab *lab = lab_new();
-    lab_use_mitogen(lab);
-    lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    struct lab *lab = mitogen_sandbox();
     lab_write(lab, "phases/work.yml",
               "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1, reboots: true}\n"
               "  - {name: again, playbook: playbooks/again.yml, attempts: 1}\n");
@@ -329,10 +337,7 @@ Test(accelerate_mitogen, another_user_and_a_reboot_are_the_same_as_without_it)
                    "register: after\n"
                    "    - ansible.builtin.assert: {that: [before.stdout != after.stdout]}\n");
     lab_write(lab, "playbooks/again.yml", PLAY "  tasks:\n    - ansible.builtin.ping:\n");
-    struct lab_result result = lab_run(lab, "create", NULL);
-    cr_expect_eq(result.code, 0, "%s", result.err);
-    struct lab_result destroyed = lab_run(lab, "destroy", "--yes", "box", NULL);
-    cr_expect_eq(destroyed.code, 0, "%s", destroyed.err);
+    expect_sandbox_well(lab);
 }
 
 /* Where the shared interpreter of root was not made without one. */

@@ -66,6 +66,17 @@ def median(values):
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def interleaved(ways):
+    """What each of the ways gives in PAIRS rounds of all of them, by its name; each has gone once before."""
+    measured = {name: [] for name in ways}
+    for way in ways.values():
+        way()
+    for _ in range(PAIRS):
+        for name, way in ways.items():
+            measured[name].append(way())
+    return measured
+
+
 class Table:
     """Rows that are printed as they come; `failed` says whether a target was missed."""
 
