@@ -68,15 +68,13 @@ static const struct form {
              {ESTIMATE_SHORT, true, 12}, {ESTIMATE_SHORT, false, 12}, {ESTIMATE_SHORT, false, 0}};
 
 /* Which step, how far it is, and what became of its tasks. */
-static void add_step(struct text *line, const struct live_line *it, const struct form *form)
+static void add_step(struct text *line, const struct live_line *it, int64_t elapsed,
+                     const struct estimate_figures *figures, const struct form *form)
 {
     const struct tally *tally = &it->tally;
-    struct estimate_figures figures;
-    int64_t elapsed = moment_monotonic() - it->started_monotonic;
     AUTO_FREE char *seconds = duration_text(elapsed - elapsed % NS_PER_S);
     AUTO_FREE char *deadline = duration_text(it->deadline_ns);
-    estimate_look(it->estimate, elapsed, &figures);
-    AUTO_FREE char *words = estimate_view_words(&figures, form->detail);
+    AUTO_FREE char *words = estimate_view_words(figures, form->detail);
     text_addf(line, "%-*s %-*s %s", form->padding, it->target, form->padding, it->step, seconds);
     if (form->deadline)
         text_addf(line, " of %s", deadline);
@@ -96,9 +94,12 @@ static void add_line(struct text *out, const struct live_line *it, int columns)
     AUTO_TEXT line = TEXT_INIT;
     const char *doing = it->is_phase ? it->tally.task : it->said;
     if (it->step) {
+        int64_t elapsed = moment_monotonic() - it->started_monotonic;
+        struct estimate_figures figures;
+        estimate_look(it->estimate, elapsed, &figures);
         for (size_t i = 0; i < COUNT_OF(forms); i++) {
             text_truncate(&line, 0);
-            add_step(&line, it, &forms[i]);
+            add_step(&line, it, elapsed, &figures, &forms[i]);
             if (!it->estimate || fitting(&line, columns - 1 - TASK_COLUMNS) == line.length)
                 break;
         }
