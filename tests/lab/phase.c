@@ -1,4 +1,5 @@
 #include "phase.h"
+#include "sandbox.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -128,6 +129,17 @@ void lab_use_mitogen(struct lab *lab)
     *end = '\0';
     lab_environment(lab, "TRIPHASE_MITOGEN", packages);
     lab_environment(lab, "TRIPHASE_ACCELERATE", "mitogen");
+}
+
+struct lab *lab_mitogen_sandbox(void)
+{
+    (void)lab_mitogen();
+    rig_needed();
+    struct lab *lab = lab_new();
+    lab_use_mitogen(lab);
+    lab_write(lab, "triphase.yml",
+              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    return lab;
 }
 
 char *lab_phase(struct lab *lab, const char *column)

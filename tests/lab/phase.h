@@ -28,6 +28,9 @@ const char *lab_newest_ansible(void);
 const char *lab_mitogen(void);
 /* Every phase of later commands asks for mitogen, the tests' own, by `accelerate`; skips likewise. */
 void lab_use_mitogen(struct lab *lab);
+/* The same of a new project with a target `box`, a sandbox of the recipe `work`, whose phases are the
+ * caller's to write; skips likewise, and where no sandbox can be made. */
+struct lab *lab_mitogen_sandbox(void);
 
 /* A column of the row of the phase's attempt that began last, as text ("" for NULL). malloc'ed. */
 char *lab_phase(struct lab *lab, const char *column);

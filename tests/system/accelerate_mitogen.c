@@ -28,18 +28,6 @@ static struct lab *mitogen_project(const char *ansible, const char *phase_keys)
     return lab;
 }
 
-/* A target of a host that the test may change; the phases are the caller's to write. */
-static struct lab *mitogen_sandbox(void)
-{
-    (void)lab_mitogen();
-    rig_needed();
-    struct lab *lab = lab_new();
-    lab_use_mitogen(lab);
-    lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
-    return lab;
-}
-
 /* It is made and gone through well, and removed. */
 static void expect_sandbox_well(struct lab *lab)
 {
@@ -284,7 +272,7 @@ Test(accelerate_mitogen, what_a_module_changes_in_its_own_process_stays_until_th
 
 Test(accelerate_mitogen, groups_are_those_of_the_login_until_the_connection_is_reset)
 {
-    struct lab *lab = mitogen_sandbox();
+    struct lab *lab = lab_mitogen_sandbox();
     lab_write(lab, "phases/work.yml",
               "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1}\n");
     lab_write(lab, "playbooks/work.yml",
@@ -315,7 +303,7 @@ Test(accelerate_mitogen, a_play_that_mitogen_would_carry_out_otherwise_is_ansibl
 /* It has other users, and boots. */
 Test(accelerate_mitogen, another_user_and_a_reboot_are_the_same_as_without_it)
 {
-    struct lab *lab = mitogen_sandbox();
+    struct lab *lab = lab_mitogen_sandbox();
     lab_write(lab, "phases/work.yml",
               "phases:\n  - {name: work, playbook: playbooks/work.yml, attempts: 1, reboots: true}\n"
               "  - {name: again, playbook: playbooks/again.yml, attempts: 1}\n");

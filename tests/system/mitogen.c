@@ -181,12 +181,7 @@ Test(mitogen, a_watchdog_and_a_cancel_end_what_hangs_and_leave_the_async_job)
  * for before the next one. */
 Test(mitogen, the_next_attempt_waits_for_the_async_job_of_a_host_with_sessions)
 {
-    (void)lab_mitogen();
-    rig_needed();
-    struct lab *lab = lab_new();
-    lab_use_mitogen(lab);
-    lab_write(lab, "triphase.yml",
-              "project: lab\ntargets:\n  box:\n    provider: sandbox\n    recipe: work\n");
+    struct lab *lab = lab_mitogen_sandbox();
     lab_write(lab, "phases/work.yml",
               "phases:\n  - name: work\n    playbook: playbooks/work.yml\n    silence: 12s\n    grace: 1s\n"
               "    host_grace: 3s\n    retry_pause: 0s\n");
